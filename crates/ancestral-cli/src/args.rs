@@ -1,0 +1,369 @@
+//! What can be typed.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand};
+use clap_complete::Shell;
+
+/// Trains, samples, scores and measures generative models.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    propagate_version = true,
+    after_help = "Begin with:\n  ancestral train vae\n  ancestral sample runs/vae-digits-1 -n 100 --out more.png\n  ancestral models"
+)]
+pub(crate) struct Args {
+    /// Folder with known data sets [default: $ANCESTRAL_DATA, else the platform's data folder]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Threads to use; results do not depend on it [default: all cores]
+    #[arg(long, global = true, value_name = "N")]
+    pub(crate) threads: Option<NonZeroUsize>,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Train a model and keep everything about it in a run folder
+    #[command(
+        after_help = "Examples:\n  ancestral train vae\n  ancestral train vae --data mnist --binarize dynamic --epochs 20\n  ancestral train vae --data mnist --preset burda-1l\n  ancestral train vae --data table.csv --set latent_dims=[2] --set learning_rate=3e-4\n  ancestral train --resume runs/vae-digits-1"
+    )]
+    Train(Box<TrainArgs>),
+    /// Draw examples from a trained model
+    #[command(
+        after_help = "Examples:\n  ancestral sample runs/vae-digits-1 -n 64 --out samples.png\n  ancestral sample runs/vae-digits-1 -n 1000 --out samples.npy --seed 7"
+    )]
+    Sample(SampleArgs),
+    /// Measure a trained model on a split
+    #[command(
+        after_help = "Examples:\n  ancestral evaluate runs/vae-digits-1\n  ancestral evaluate runs/vae-digits-1 --samples 5000 --json"
+    )]
+    Evaluate(EvaluateArgs),
+    /// Write the log-probability of each row of a file
+    #[command(
+        after_help = "Example:\n  ancestral score runs/vae-table-1 --data new.csv --out scores.csv"
+    )]
+    Score(ScoreArgs),
+    /// Draw examples beside what the model makes of them
+    Reconstruct(ReconstructArgs),
+    /// Write the code of each example
+    Encode(EncodeArgs),
+    /// Walk from one example to another through the codes
+    Interpolate(InterpolateArgs),
+    /// Draw what the space of codes holds
+    Latent(LatentArgs),
+    /// Fit a plain distribution by maximum likelihood
+    #[command(
+        after_help = "Examples:\n  ancestral fit bernoulli --counts 900/1300\n  ancestral fit gaussian --data table.csv --set covariance=diagonal"
+    )]
+    Fit(FitArgs),
+    /// List the models, or all settings of one
+    Models(ModelsArgs),
+    /// List and compare runs
+    Runs(RunsArgs),
+    /// List, look at and fetch data sets
+    Data(DataArgs),
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct TrainArgs {
+    /// The model (`ancestral models` lists them)
+    #[arg(required_unless_present = "resume", conflicts_with = "resume")]
+    pub(crate) model: Option<String>,
+    /// A known data set, or a file or folder
+    #[arg(long, default_value = "digits", conflicts_with = "resume", value_name = "NAME|PATH")]
+    pub(crate) data: String,
+    /// How grey levels become 0 and 1: none, threshold, static or dynamic [default: none, or the preset's]
+    #[arg(long, conflicts_with = "resume")]
+    pub(crate) binarize: Option<String>,
+    /// Train on all official training examples, those of validation too
+    #[arg(long, conflicts_with = "resume")]
+    pub(crate) all_train: bool,
+    /// Bring pictures of a folder or tar to this size
+    #[arg(long, value_name = "HxW", conflicts_with = "resume")]
+    pub(crate) resize: Option<String>,
+    /// Read pictures of a folder or tar without colour
+    #[arg(long, conflicts_with = "resume")]
+    pub(crate) grey: bool,
+    /// Settings of a paper, by name
+    #[arg(long, conflicts_with = "resume")]
+    pub(crate) preset: Option<String>,
+    /// Settings from a TOML file with tables `model` and `train` (a run's config.toml works too)
+    #[arg(long, conflicts_with = "resume", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// One setting; may be given many times (`ancestral models NAME` lists them)
+    #[arg(long = "set", value_name = "KEY=VALUE", conflicts_with = "resume")]
+    pub(crate) sets: Vec<String>,
+    /// Train for this many passes over the data
+    #[arg(long, conflicts_with_all = ["resume", "steps", "time"])]
+    pub(crate) epochs: Option<u64>,
+    /// Train for this many steps
+    #[arg(long, conflicts_with_all = ["resume", "time"])]
+    pub(crate) steps: Option<u64>,
+    /// Train for this long, as in 90s, 10m or 2h
+    #[arg(long, conflicts_with = "resume")]
+    pub(crate) time: Option<String>,
+    /// Examples a batch
+    #[arg(long, conflicts_with = "resume")]
+    pub(crate) batch_size: Option<usize>,
+    /// The seed of everything drawn
+    #[arg(long, default_value_t = 0, conflicts_with = "resume")]
+    pub(crate) seed: u64,
+    /// The run folder to make [default: runs/MODEL-DATA-N]
+    #[arg(long, value_name = "DIR", conflicts_with = "resume")]
+    pub(crate) out: Option<PathBuf>,
+    /// Go on with a run that was stopped
+    #[arg(long, value_name = "RUN")]
+    pub(crate) resume: Option<PathBuf>,
+    /// Where to compute; `cpu` is what there is
+    #[arg(long, default_value = "cpu")]
+    pub(crate) device: String,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// How to print.
+#[derive(Debug, Clone, Copy, Default, ClapArgs)]
+pub(crate) struct OutputArgs {
+    /// Print nothing but errors and the result's path
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+    /// Print one JSON object
+    #[arg(long, conflicts_with = "quiet")]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct SampleArgs {
+    /// The run folder
+    pub(crate) run: PathBuf,
+    /// How many
+    #[arg(short, long, default_value_t = 64)]
+    pub(crate) n: usize,
+    /// Where to: .png for a picture, .npy or .csv for numbers
+    #[arg(long, default_value = "samples.png")]
+    pub(crate) out: PathBuf,
+    /// The seed; the same seed draws the same samples
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Spread of the prior: 1 as learned, below 1 more typical
+    #[arg(long, default_value_t = 1.0)]
+    pub(crate) temperature: f64,
+    /// The class to draw, for conditional models
+    #[arg(long)]
+    pub(crate) class: Option<u32>,
+    /// Give the mean of p(x|z) instead of drawing from it
+    #[arg(long)]
+    pub(crate) mean: bool,
+    /// Which weights: best, last or raw
+    #[arg(long, default_value = "best")]
+    pub(crate) weights: String,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct EvaluateArgs {
+    /// The run folder
+    pub(crate) run: PathBuf,
+    /// train, valid or test
+    #[arg(long, default_value = "test")]
+    pub(crate) split: String,
+    /// Importance samples an example (K), for models with a bound
+    #[arg(long, default_value_t = 1000)]
+    pub(crate) samples: usize,
+    /// Measure on other data than the run's
+    #[arg(long, value_name = "NAME|PATH")]
+    pub(crate) data: Option<String>,
+    /// Which weights: best, last or raw
+    #[arg(long, default_value = "best")]
+    pub(crate) weights: String,
+    /// Measure on the first N examples of the split only
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<NonZeroUsize>,
+    /// The seed of the importance samples
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ScoreArgs {
+    /// The run folder
+    pub(crate) run: PathBuf,
+    /// The rows to score
+    #[arg(long, value_name = "NAME|PATH")]
+    pub(crate) data: String,
+    /// Where to
+    #[arg(long, default_value = "scores.csv")]
+    pub(crate) out: PathBuf,
+    /// Score one split of a data set that has splits, instead of all rows of a file
+    #[arg(long)]
+    pub(crate) split: Option<String>,
+    /// Importance samples an example (K), for models with a bound
+    #[arg(long, default_value_t = 100)]
+    pub(crate) samples: usize,
+    /// Which weights: best, last or raw
+    #[arg(long, default_value = "best")]
+    pub(crate) weights: String,
+    /// The seed of the importance samples
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// A run and the examples to look at.
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct LookArgs {
+    /// The run folder
+    pub(crate) run: PathBuf,
+    /// train, valid or test
+    #[arg(long, default_value = "test")]
+    pub(crate) split: String,
+    /// Other data than the run's
+    #[arg(long, value_name = "NAME|PATH")]
+    pub(crate) data: Option<String>,
+    /// Which weights: best, last or raw
+    #[arg(long, default_value = "best")]
+    pub(crate) weights: String,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ReconstructArgs {
+    #[command(flatten)]
+    pub(crate) look: LookArgs,
+    /// How many
+    #[arg(short, long, default_value_t = 16)]
+    pub(crate) n: usize,
+    /// Where to: .png for a picture, .npy for the reconstructions
+    #[arg(long, default_value = "reconstructions.png")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct EncodeArgs {
+    #[command(flatten)]
+    pub(crate) look: LookArgs,
+    /// Where to: .npy or .csv
+    #[arg(long, default_value = "codes.npy")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct InterpolateArgs {
+    #[command(flatten)]
+    pub(crate) look: LookArgs,
+    /// The number of the first example
+    #[arg(long, default_value_t = 0)]
+    pub(crate) from: usize,
+    /// The number of the last example
+    #[arg(long, default_value_t = 1)]
+    pub(crate) to: usize,
+    /// Pictures on the way, both ends included
+    #[arg(short, long, default_value_t = 12)]
+    pub(crate) n: usize,
+    /// Where to: .png, .gif or .npy
+    #[arg(long, default_value = "interpolation.png")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct LatentArgs {
+    #[command(flatten)]
+    pub(crate) look: LookArgs,
+    /// Cells a side of the manifold grid, for codes of two entries
+    #[arg(short, long, default_value_t = 20)]
+    pub(crate) n: usize,
+    /// Where to: .png or .svg
+    #[arg(long, default_value = "latent.png")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct FitArgs {
+    /// gaussian or bernoulli
+    pub(crate) family: String,
+    /// A known data set, or a file or folder
+    #[arg(long, value_name = "NAME|PATH", required_unless_present = "counts")]
+    pub(crate) data: Option<String>,
+    /// Heads and tosses of a coin, as in 900/1300
+    #[arg(long, conflicts_with = "data", value_name = "HEADS/TOSSES")]
+    pub(crate) counts: Option<String>,
+    /// How grey levels become 0 and 1: none, threshold, static or dynamic
+    #[arg(long, default_value = "none")]
+    pub(crate) binarize: String,
+    /// One setting; may be given many times (`ancestral models NAME` lists them)
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) sets: Vec<String>,
+    /// The seed of carved splits and binarisation
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// The run folder to make, or the picture of the coin's likelihood (.png or .svg)
+    #[arg(long)]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ModelsArgs {
+    /// Show all settings of this model
+    pub(crate) name: Option<String>,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct RunsArgs {
+    /// The run folders, or folders of run folders
+    #[arg(default_value = "runs")]
+    pub(crate) folders: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct DataArgs {
+    #[command(subcommand)]
+    pub(crate) command: DataCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DataCommand {
+    /// List the known data sets and whether they are here
+    List(OutputArgs),
+    /// Count and draw what a data set holds
+    Show {
+        /// A known data set, or a file or folder
+        data: String,
+        /// Where to draw some examples [default: NAME.png for images, else no picture]
+        #[arg(long)]
+        out: Option<PathBuf>,
+        /// Bring pictures of a folder or tar to this size
+        #[arg(long, value_name = "HxW")]
+        resize: Option<String>,
+        /// Read pictures of a folder or tar without colour
+        #[arg(long)]
+        grey: bool,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// Download a known data set into the data folder
+    Fetch {
+        /// A known data set
+        name: String,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+}

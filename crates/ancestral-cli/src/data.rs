@@ -1,0 +1,116 @@
+//! `data`: what sets there are, what one holds, and fetching them.
+
+use std::path::{Path, PathBuf};
+
+use ancestral_data::{OpenOptions, SplitName, Summary, contact_sheet, describe, fetch, list};
+use anyhow::Result;
+use serde_json::json;
+
+use crate::args::{DataArgs, DataCommand};
+use crate::inputs;
+use crate::output::{self, usage};
+
+/// Examples on a contact sheet.
+const SHEET: usize = 100;
+
+pub(crate) fn run(args: &DataArgs, data_dir: Option<&Path>) -> Result<()> {
+    match &args.command {
+        DataCommand::List(output) => {
+            let known = list(data_dir);
+            if output.json {
+                return output::json(&known);
+            }
+            for set in known {
+                let place = match (&set.looked_in, set.present) {
+                    (None, _) => "embedded".to_owned(),
+                    (Some(path), true) => path.display().to_string(),
+                    (Some(path), false) if set.fetchable => {
+                        format!("not in {}; `ancestral data fetch {}`", path.display(), set.name)
+                    }
+                    (Some(path), false) => format!("not in {}", path.display()),
+                };
+                println!("{:<16} {}", set.name, set.about);
+                if !output.quiet {
+                    println!("{:<16} terms: {}; {place}", "", set.terms);
+                }
+            }
+            Ok(())
+        }
+        DataCommand::Show { data, out, resize, grey, output } => {
+            let options = OpenOptions {
+                data_dir: data_dir.map(Path::to_path_buf),
+                resize: resize.as_deref().map(inputs::size).transpose()?,
+                grey: *grey,
+                ..OpenOptions::default()
+            };
+            if let Some(out) = out {
+                output::extension(out, &["png"])?;
+            }
+            let set = ancestral_data::open(data, &options)?;
+            let summary = describe(&set);
+            let sheet = match (out, set.shape.as_image()) {
+                (Some(out), _) => Some(out.clone()),
+                (None, Some(_)) => {
+                    let stem = Path::new(data).file_name().unwrap_or_default();
+                    let stem = stem.to_string_lossy();
+                    let stem = stem.split('.').next().unwrap_or_default().to_owned();
+                    Some(PathBuf::from(format!("{stem}.png")))
+                }
+                (None, None) => None,
+            };
+            if let Some(path) = &sheet {
+                contact_sheet(&set, SplitName::Train, SHEET)?.save_png(path)?;
+            }
+            if output.json {
+                return output::json(&json!({ "summary": summary, "out": sheet }));
+            }
+            if !output.quiet {
+                print_summary(&summary);
+            }
+            if let Some(path) = sheet {
+                output::wrote(*output, &path);
+            }
+            Ok(())
+        }
+        DataCommand::Fetch { name, output } => {
+            let bar = output::bar(*output, 0, name);
+            let folder = ancestral_data::data_dir(data_dir).ok_or_else(|| {
+                usage("this system has no data folder of its own; give --data-dir")
+            })?;
+            let folder = fetch(name, &folder, &[], &mut |p| {
+                bar.set_length(p.total);
+                bar.set_position(p.done);
+                bar.set_message(p.file.clone());
+            })?;
+            bar.finish_and_clear();
+            if output.json {
+                return output::json(&json!({ "name": name, "folder": folder }));
+            }
+            output::wrote(*output, &folder);
+            Ok(())
+        }
+    }
+}
+
+fn print_summary(summary: &Summary) {
+    let shape: Vec<String> = summary.shape.iter().map(ToString::to_string).collect();
+    println!("{}: examples of {}, {}", summary.name, shape.join("×"), summary.domain);
+    for split in &summary.splits {
+        println!(
+            "{:<6} {:>7} examples, values {} to {}, mean {:.4}, standard deviation {:.4}",
+            split.split, split.examples, split.minimum, split.maximum, split.mean, split.deviation
+        );
+        if !split.balance.is_empty() {
+            let classes: Vec<String> = split
+                .balance
+                .iter()
+                .take(20)
+                .map(|c| format!("{} {}", c.class, c.examples))
+                .collect();
+            let more = split.balance.len().saturating_sub(20);
+            let rest = if more > 0 { format!(", and {more} more") } else { String::new() };
+            println!("       classes: {}{rest}", classes.join(", "));
+        }
+    }
+    println!("fingerprint {}", summary.fingerprint);
+}

@@ -1,0 +1,138 @@
+//! `evaluate`: the likelihood of a split, or a bound on it, with its errors.
+
+use std::path::Path;
+
+use ancestral::evaluate::{self, Likelihoods};
+use ancestral_data::SplitName;
+use anyhow::{Context, Result};
+use serde::Serialize;
+
+use crate::args::EvaluateArgs;
+use crate::inputs;
+use crate::output::{self, usage};
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Report<'a> {
+    model: &'a str,
+    run: &'a Path,
+    data: &'a str,
+    split: &'a str,
+    binarize: &'a str,
+    weights: &'a str,
+    step: u64,
+    seed: u64,
+    #[serde(flatten)]
+    figures: Figures,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Figures {
+    Some(Box<Likelihoods>),
+    /// The model has no density: every figure is null.
+    None {
+        kind: &'static str,
+        samples: usize,
+        n: usize,
+        nll_nats: Option<f64>,
+        nll_stderr: Option<f64>,
+        mc_stderr: Option<f64>,
+        bits_per_dim: Option<f64>,
+        seconds: f64,
+    },
+}
+
+pub(crate) fn run(args: &EvaluateArgs, data_dir: Option<&Path>) -> Result<()> {
+    let split: SplitName = args.split.parse().map_err(|e| usage(format!("--split: {e}")))?;
+    if args.samples == 0 {
+        return Err(usage("--samples 0: give at least 1"));
+    }
+    let loaded = inputs::load(&args.run, &args.weights)?;
+    let model = loaded.model.as_ref();
+    let (examples, data) = loaded
+        .examples(args.data.as_deref(), Some(split), data_dir)
+        .with_context(|| format!("data of {}", args.run.display()))?;
+    let examples = match args.limit {
+        Some(n) => examples.first(n.get()),
+        None => examples,
+    };
+    let figures = if model.density().is_none() {
+        Figures::None {
+            kind: "none",
+            samples: 0,
+            n: examples.len(),
+            nll_nats: None,
+            nll_stderr: None,
+            mc_stderr: None,
+            bits_per_dim: None,
+            seconds: 0.0,
+        }
+    } else {
+        let bar = output::bar(args.output, examples.len() as u64, "evaluating");
+        let options = evaluate::Options { samples: args.samples, seed: args.seed };
+        let found = evaluate::likelihoods(model, &examples, options, &mut |done| {
+            bar.set_position(done as u64);
+        })?;
+        bar.finish_and_clear();
+        Figures::Some(Box::new(found))
+    };
+    let binarize = loaded.run.config.data.binarize.as_str();
+    if args.output.json {
+        return output::json(&Report {
+            model: model.name(),
+            run: &args.run,
+            data: &data.name,
+            split: split.as_str(),
+            binarize,
+            weights: &args.weights,
+            step: loaded.info.step,
+            seed: args.seed,
+            figures,
+        });
+    }
+    match figures {
+        Figures::Some(found) if args.output.quiet => println!("{}", found.nll_nats),
+        Figures::Some(found) => {
+            println!(
+                "{} of {} (step {}) on {}",
+                model.name(),
+                args.run.display(),
+                loaded.info.step,
+                data.name
+            );
+            println!("{}", sentence(&found, split.as_str(), binarize));
+        }
+        Figures::None { .. } => println!(
+            "{} has no log-probability: it draws examples and cannot score them",
+            model.name()
+        ),
+    }
+    Ok(())
+}
+
+/// The figures as a person reads them.
+pub(crate) fn sentence(found: &Likelihoods, split: &str, binarize: &str) -> String {
+    let kind = match found.kind {
+        "bound" => format!("at most, bound with K = {}", found.samples),
+        kind => kind.to_owned(),
+    };
+    let mut text = format!(
+        "{split} negative log-likelihood {:.3} ± {:.3} nats ({kind}; n = {}, binarisation {binarize}",
+        found.nll_nats, found.nll_stderr, found.n
+    );
+    if found.mc_stderr > 0.0 {
+        text += &format!(", Monte Carlo error {:.4}", found.mc_stderr);
+    }
+    text.push(')');
+    if let Some(bits) = found.bits_per_dim {
+        text += &format!("\nbits per dimension {bits:.4}");
+    }
+    if let Some(elbo) = &found.elbo {
+        text += &format!(
+            "\nELBO {:.3} = reconstruction {:.3} − KL {:.3}; {} of {} code entries active",
+            elbo.elbo, elbo.reconstruction, elbo.kl, elbo.active_units, elbo.latent_dim
+        );
+    }
+    text
+}

@@ -1,0 +1,177 @@
+//! `models` and `runs`: what exists.
+
+use std::path::{Path, PathBuf};
+
+use ancestral::model;
+use ancestral::settings::{Field, Settings};
+use ancestral::train::{RunFolder, TrainConfig};
+use anyhow::Result;
+use serde_json::json;
+
+use crate::args::{ModelsArgs, RunsArgs};
+use crate::output::{self, usage};
+
+pub(crate) fn models(args: &ModelsArgs) -> Result<()> {
+    let Some(name) = &args.name else {
+        let models = model::models();
+        if args.output.json {
+            let list: Vec<_> = models
+                .iter()
+                .map(|m| {
+                    let presets: Vec<&str> = m.presets.iter().map(|p| p.name).collect();
+                    json!({
+                        "name": m.name, "about": m.about, "paper": m.paper, "can": m.can,
+                        "presets": presets,
+                    })
+                })
+                .collect();
+            return output::json(&list);
+        }
+        for m in models {
+            println!("{:<11} {}", m.name, m.about);
+            println!("{:<11} gives {}; {}", "", m.can.join(", "), m.paper);
+        }
+        if !args.output.quiet {
+            println!("\nAll settings of one: ancestral models NAME");
+        }
+        return Ok(());
+    };
+    let entry = model::find(name)?;
+    let fields = (entry.fields)();
+    if args.output.json {
+        let list = |fields: &[Field]| -> Vec<_> {
+            fields
+                .iter()
+                .map(|f| json!({ "name": f.name, "default": f.default, "about": f.doc }))
+                .collect()
+        };
+        return output::json(&json!({
+            "name": entry.name, "about": entry.about, "paper": entry.paper, "can": entry.can,
+            "settings": list(&fields), "training": list(&TrainConfig::fields()),
+        }));
+    }
+    println!("{}: {}", entry.name, entry.about);
+    println!("{}; gives {}", entry.paper, entry.can.join(", "));
+    if !entry.presets.is_empty() {
+        println!("\nPresets (--preset NAME):");
+        for preset in entry.presets {
+            println!("  {:<22} {}", preset.name, preset.about);
+        }
+    }
+    println!("\nSettings (--set KEY=VALUE):");
+    print_fields(&fields);
+    if entry.can.iter().any(|c| c.contains("exact")) && entry.presets.is_empty() {
+        println!("\nFitted in one go: ancestral fit {} --data …", entry.name);
+    } else {
+        println!("\nSettings of training (--set KEY=VALUE):");
+        print_fields(&TrainConfig::fields());
+    }
+    Ok(())
+}
+
+fn print_fields(fields: &[Field]) {
+    for field in fields {
+        println!("  {:<22} {}", format!("{} = {}", field.name, field.default), field.doc);
+    }
+}
+
+/// A run as the list shows it.
+struct Row {
+    path: PathBuf,
+    model: String,
+    data: String,
+    step: u64,
+    epoch: f64,
+    validation: Option<f64>,
+    seconds: f64,
+    finished: bool,
+}
+
+pub(crate) fn runs(args: &RunsArgs) -> Result<()> {
+    let mut rows = Vec::new();
+    for folder in &args.folders {
+        if folder.join("config.toml").exists() {
+            rows.push(row(folder)?);
+            continue;
+        }
+        if !folder.is_dir() {
+            if *folder == Path::new("runs") {
+                continue;
+            }
+            return Err(usage(format!("{}: no such folder", folder.display())));
+        }
+        let entries =
+            std::fs::read_dir(folder).map_err(|e| usage(format!("{}: {e}", folder.display())))?;
+        let mut inside: Vec<PathBuf> = entries.flatten().map(|e| e.path()).collect();
+        inside.sort();
+        for path in inside.iter().filter(|p| p.join("config.toml").exists()) {
+            match row(path) {
+                Ok(found) => rows.push(found),
+                Err(error) => eprintln!("skipped: {error:#}"),
+            }
+        }
+    }
+    if args.output.json {
+        let list: Vec<_> = rows
+            .iter()
+            .map(|r| {
+                json!({
+                    "run": r.path, "model": r.model, "data": r.data, "step": r.step,
+                    "epoch": r.epoch, "best_validation": r.validation, "seconds": r.seconds,
+                    "finished": r.finished,
+                })
+            })
+            .collect();
+        return output::json(&list);
+    }
+    if rows.is_empty() {
+        println!("no runs here yet; `ancestral train vae` makes one");
+        return Ok(());
+    }
+    // Best first among runs that can be compared at all.
+    rows.sort_by(|a, b| {
+        (&a.model, &a.data).cmp(&(&b.model, &b.data)).then(
+            a.validation.unwrap_or(f64::INFINITY).total_cmp(&b.validation.unwrap_or(f64::INFINITY)),
+        )
+    });
+    println!(
+        "{:<34} {:<10} {:<26} {:>8} {:>12} {:>9}",
+        "run", "model", "data", "epoch", "validation", "time"
+    );
+    for r in rows {
+        println!(
+            "{:<34} {:<10} {:<26} {:>8.1} {:>12} {:>9}{}",
+            r.path.display().to_string(),
+            r.model,
+            r.data,
+            r.epoch,
+            r.validation.map_or("-".to_owned(), |v| format!("{v:.3}")),
+            crate::train::duration(r.seconds),
+            if r.finished { "" } else { "  unfinished" }
+        );
+    }
+    Ok(())
+}
+
+fn row(path: &Path) -> Result<Row> {
+    let run = RunFolder::open(path)?;
+    let events = run.events()?;
+    let last = events.last();
+    let validation = events
+        .iter()
+        .filter(|e| e.kind == "valid")
+        .filter_map(|e| e.values.first())
+        .map(|(_, v)| *v)
+        .min_by(f64::total_cmp);
+    Ok(Row {
+        path: path.to_owned(),
+        model: run.config.model.clone(),
+        data: format!("{} ({})", run.config.data.name, run.config.data.binarize),
+        step: last.map_or(0, |e| e.step),
+        epoch: last.map_or(0.0, |e| e.epoch),
+        validation,
+        seconds: last.map_or(0.0, |e| e.seconds),
+        // A fitted run has weights and no events.
+        finished: last.map_or(path.join("model.safetensors").exists(), |e| e.kind == "end"),
+    })
+}

@@ -1,0 +1,54 @@
+//! The program `ancestral`: parses what was typed, calls the library, prints.
+
+mod args;
+mod codes;
+mod data;
+mod evaluate;
+mod fit;
+mod inputs;
+mod listing;
+mod output;
+mod sample;
+mod score;
+mod train;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+fn main() -> ExitCode {
+    let args = args::Args::parse();
+    output::exit_code(run(args))
+}
+
+fn run(args: args::Args) -> anyhow::Result<()> {
+    use args::Command;
+    if let Some(threads) = args.threads {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.get());
+        pool.build_global().map_err(|e| anyhow::anyhow!("cannot start {threads} threads: {e}"))?;
+    }
+    let data_dir = args.data_dir.as_deref();
+    match args.command {
+        Command::Train(args) => train::run(&args, data_dir),
+        Command::Sample(args) => sample::run(&args),
+        Command::Evaluate(args) => evaluate::run(&args, data_dir),
+        Command::Score(args) => score::run(&args, data_dir),
+        Command::Reconstruct(args) => codes::reconstruct(&args, data_dir),
+        Command::Encode(args) => codes::encode(&args, data_dir),
+        Command::Interpolate(args) => codes::interpolate(&args, data_dir),
+        Command::Latent(args) => codes::latent(&args, data_dir),
+        Command::Fit(args) => fit::run(&args, data_dir),
+        Command::Models(args) => listing::models(&args),
+        Command::Runs(args) => listing::runs(&args),
+        Command::Data(args) => data::run(&args, data_dir),
+        Command::Completions { shell } => {
+            clap_complete::generate(
+                shell,
+                &mut args::Args::command(),
+                "ancestral",
+                &mut std::io::stdout(),
+            );
+            Ok(())
+        }
+    }
+}

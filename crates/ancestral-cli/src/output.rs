@@ -1,0 +1,124 @@
+//! Printing, exit codes and small file formats.
+
+use std::io::IsTerminal;
+use std::path::Path;
+use std::process::ExitCode;
+
+use ancestral_data::{DataError, Picture, write_atomic};
+use anyhow::{Context, Result};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::args::OutputArgs;
+
+/// What the user typed or gave is wrong; the program ends with 2.
+#[derive(Debug)]
+pub(crate) struct Usage(pub(crate) String);
+
+impl std::fmt::Display for Usage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
+
+/// An error of usage.
+pub(crate) fn usage(message: impl Into<String>) -> anyhow::Error {
+    Usage(message.into()).into()
+}
+
+/// Prints an error and says how the program ends: 0 done, 2 wrong usage or input, 1 anything else.
+pub(crate) fn exit_code(result: Result<()>) -> ExitCode {
+    let Err(error) = result else { return ExitCode::SUCCESS };
+    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let (on, off) = if colour { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
+    eprintln!("{on}error:{off} {error:#}");
+    let wrong_input = error.chain().any(|cause| {
+        cause.is::<Usage>()
+            || cause.downcast_ref::<ancestral::Error>().is_some_and(ancestral::Error::is_usage)
+            || matches!(
+                cause.downcast_ref::<DataError>(),
+                Some(
+                    DataError::Malformed { .. }
+                        | DataError::Missing { .. }
+                        | DataError::Unsuitable(_)
+                )
+            )
+    });
+    ExitCode::from(if wrong_input { 2 } else { 1 })
+}
+
+/// A bar on a terminal, nothing elsewhere or when quiet.
+pub(crate) fn bar(output: OutputArgs, total: u64, what: &str) -> ProgressBar {
+    if output.quiet || output.json || !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(total);
+    let style = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len} {eta} left");
+    if let Ok(style) = style {
+        bar.set_style(style);
+    }
+    bar.set_message(what.to_owned());
+    bar
+}
+
+/// The last line: where the result is. With `--quiet` the path alone.
+pub(crate) fn wrote(output: OutputArgs, path: &Path) {
+    if output.json {
+        return;
+    }
+    if output.quiet {
+        println!("{}", path.display());
+    } else {
+        println!("wrote {}", path.display());
+    }
+}
+
+/// Prints one JSON object.
+pub(crate) fn json(value: &impl serde::Serialize) -> Result<()> {
+    println!("{}", serde_json::to_string(value).context("cannot write JSON")?);
+    Ok(())
+}
+
+/// The extension of an output path, in lower case, if it is one of `allowed`.
+pub(crate) fn extension<'a>(path: &Path, allowed: &[&'a str]) -> Result<&'a str> {
+    let found = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    allowed.iter().find(|&&e| e == found).copied().ok_or_else(|| {
+        usage(format!("--out {}: the name must end in .{}", path.display(), allowed.join(", .")))
+    })
+}
+
+/// Rows of numbers as a NumPy array `[rows, …shape]` of 32-bit floats.
+pub(crate) fn save_npy(path: &Path, values: &[f32], shape: &[usize]) -> Result<()> {
+    let dims: String = shape.iter().map(|d| format!("{d}, ")).collect();
+    let mut header =
+        format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({}), }}", dims.trim_end());
+    // Magic, version and length take 10 bytes; all of it ends on a multiple of 64.
+    while (10 + header.len() + 1) % 64 != 0 {
+        header.push(' ');
+    }
+    header.push('\n');
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((header.len() as u16).to_le_bytes());
+    bytes.extend(header.as_bytes());
+    bytes.extend(values.iter().flat_map(|v| v.to_le_bytes()));
+    Ok(write_atomic(path, &bytes)?)
+}
+
+/// Rows of numbers as CSV with a header.
+pub(crate) fn save_csv(path: &Path, names: &[String], values: &[f32]) -> Result<()> {
+    let mut text = names.join(",");
+    for row in values.chunks_exact(names.len().max(1)) {
+        text.push('\n');
+        let cells: Vec<String> = row.iter().map(ToString::to_string).collect();
+        text.push_str(&cells.join(","));
+    }
+    text.push('\n');
+    Ok(write_atomic(path, text.as_bytes())?)
+}
+
+/// A grid of images at a size that can be looked at.
+pub(crate) fn grid(values: &[f32], shape: [usize; 3], columns: usize) -> Picture {
+    let scale = (64 / shape[1].max(shape[2])).clamp(1, 8);
+    Picture::grid(values, shape, columns, scale)
+}

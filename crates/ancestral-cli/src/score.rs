@@ -1,0 +1,72 @@
+//! `score`: one log-probability for each row of a file, in the file's order.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use ancestral::evaluate;
+use ancestral::model::DensityKind;
+use ancestral_data::{SplitName, write_atomic};
+use anyhow::{Context, Result};
+use serde_json::json;
+
+use crate::args::ScoreArgs;
+use crate::inputs;
+use crate::output::{self, usage};
+
+pub(crate) fn run(args: &ScoreArgs, data_dir: Option<&Path>) -> Result<()> {
+    output::extension(&args.out, &["csv"])?;
+    if args.samples == 0 {
+        return Err(usage("--samples 0: give at least 1"));
+    }
+    let split: Option<SplitName> = args
+        .split
+        .as_deref()
+        .map(str::parse)
+        .transpose()
+        .map_err(|e| usage(format!("--split: {e}")))?;
+    let loaded = inputs::load(&args.run, &args.weights)?;
+    let model = loaded.model.as_ref();
+    let density = model.density().ok_or_else(|| {
+        usage(format!(
+            "{} has no log-probability: it draws examples and cannot score them",
+            model.name()
+        ))
+    })?;
+    let (examples, _) = loaded
+        .examples(Some(&args.data), split, data_dir)
+        .with_context(|| format!("rows to score, {}", args.data))?;
+    let bar = output::bar(args.output, examples.len() as u64, "scoring");
+    let options = evaluate::Options { samples: args.samples, seed: args.seed };
+    let (nats, errors) = evaluate::log_probabilities(model, &examples, options, &mut |done| {
+        bar.set_position(done as u64);
+    })?;
+    bar.finish_and_clear();
+    let kind = match density.kind(args.samples) {
+        DensityKind::Exact => "exact",
+        DensityKind::LowerBound { .. } => "bound",
+    };
+    let mut text = "row,log_probability,kind,mc_stderr\n".to_owned();
+    for (i, (value, error)) in nats.iter().zip(&errors).enumerate() {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{i},{value},{kind},{error}");
+    }
+    write_atomic(&args.out, text.as_bytes())?;
+    let mean = nats.iter().sum::<f64>() / nats.len() as f64;
+    let mut order: Vec<usize> = (0..nats.len()).collect();
+    order.sort_by(|&a, &b| nats[a].total_cmp(&nats[b]));
+    if args.output.json {
+        return output::json(&json!({
+            "model": model.name(), "n": nats.len(), "kind": kind, "samples": args.samples,
+            "mean_log_probability": mean, "lowest_rows": order.iter().take(5).collect::<Vec<_>>(),
+            "out": args.out,
+        }));
+    }
+    if !args.output.quiet {
+        println!("{} rows, mean log-probability {mean:.3} nats ({kind})", nats.len());
+        let lowest: Vec<String> =
+            order.iter().take(5).map(|&i| format!("row {i} ({:.1})", nats[i])).collect();
+        println!("least probable: {}", lowest.join(", "));
+    }
+    output::wrote(args.output, &args.out);
+    Ok(())
+}

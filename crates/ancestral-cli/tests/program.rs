@@ -1,0 +1,107 @@
+//! The program as a user runs it: good input, bad input, kills and resumes.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may be as short as it likes")]
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn ancestral(folder: &Path, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_ancestral")).current_dir(folder).args(args).output().unwrap()
+}
+
+fn good(folder: &Path, args: &[&str]) -> String {
+    let output = ancestral(folder, args);
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{args:?}: {errors}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn bad(folder: &Path, args: &[&str], code: i32, words: &str) {
+    let output = ancestral(folder, args);
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{args:?}: {errors}");
+    assert!(errors.contains(words), "{args:?}: {errors}");
+    assert!(!errors.contains("panicked") && !errors.contains("backtrace"), "{args:?}: {errors}");
+}
+
+#[test]
+fn the_commands_of_the_readme_work() {
+    let dir = tempfile::tempdir().unwrap();
+    let here = dir.path();
+    let said = good(here, &["train", "vae", "--epochs", "3"]);
+    assert!(said.contains("test negative log-likelihood"), "{said}");
+    assert!(said.trim_end().ends_with("runs/vae-digits-1/samples.png"), "{said}");
+    let run = "runs/vae-digits-1";
+    good(here, &["sample", run, "-n", "100", "--out", "more.png"]);
+    let said = good(here, &["evaluate", run, "--samples", "20", "--json"]);
+    for key in ["nll_nats", "nll_stderr", "mc_stderr", "bits_per_dim", "\"kind\":\"bound\""] {
+        assert!(said.contains(key), "{said}");
+    }
+    let test = ["score", run, "--data", "digits", "--split", "test", "--samples", "5"];
+    good(here, &[&test[..], &["--out", "scores.csv"]].concat());
+    let scores = std::fs::read_to_string(here.join("scores.csv")).unwrap();
+    assert_eq!(scores.lines().count(), 301);
+    good(here, &["reconstruct", run]);
+    good(here, &["interpolate", run, "--from", "0", "--to", "5"]);
+    good(here, &["latent", run]);
+    let said = good(here, &["fit", "bernoulli", "--counts", "900/1300"]);
+    assert!(said.contains("0.6923 ± 0.0128"), "{said}");
+    good(here, &["models", "vae"]);
+    good(here, &["data", "list"]);
+    assert!(good(here, &["runs"]).contains(run));
+    for file in ["more.png", "reconstructions.png", "interpolation.png", "latent.png"] {
+        assert!(here.join(file).metadata().unwrap().len() > 500, "{file}");
+    }
+}
+
+#[test]
+fn wrong_input_is_named_and_ends_with_2() {
+    let dir = tempfile::tempdir().unwrap();
+    let here = dir.path();
+    bad(here, &["train", "vea"], 2, "did you mean 'vae'?");
+    bad(here, &["train", "vae", "--set", "latent_dim=3"], 2, "did you mean 'latent_dims'?");
+    bad(here, &["train", "vae", "--set", "beta=-1"], 2, "setting 'beta' is -1");
+    bad(here, &["train", "vae", "--data", "nowhere.csv"], 2, "nowhere.csv");
+    bad(here, &["train", "vae", "--preset", "best"], 2, "burda-1l");
+    bad(here, &["train", "vae", "--time", "soon"], 2, "90s");
+    bad(here, &["train", "vae", "--device", "gpu"], 2, "cpu");
+    bad(here, &["train", "gaussian"], 2, "ancestral fit gaussian");
+    bad(here, &["train", "gan"], 2, "rows of reals");
+    bad(here, &["train", "vae", "--set", "likelihood=bernoulli"], 2, "--binarize");
+    bad(here, &["sample", "nowhere"], 2, "does not exist");
+    bad(here, &["evaluate", "."], 2, "not a run folder");
+    bad(here, &["fit", "bernoulli", "--counts", "3/2"], 2, "no more heads than tosses");
+    assert!(!here.join("runs").exists(), "a refused command left a folder behind");
+    std::fs::write(here.join("rows.csv"), "a,b\n1.5,2\n0.1,x\n").unwrap();
+    bad(here, &["train", "vae", "--data", "rows.csv"], 2, "rows.csv");
+}
+
+#[test]
+fn a_killed_run_resumes_to_the_same_bits() {
+    let dir = tempfile::tempdir().unwrap();
+    let here = dir.path();
+    let flags = ["--epochs", "40", "--set", "checkpoint_seconds=0", "--set", "sample_count=0"];
+    good(here, &[&["train", "vae", "--quiet", "--out", "whole"], &flags[..]].concat());
+    let mut child = Command::new(env!("CARGO_BIN_EXE_ancestral"))
+        .current_dir(here)
+        .args([&["train", "vae", "--quiet", "--out", "parts"], &flags[..]].concat())
+        .spawn()
+        .unwrap();
+    for milliseconds in [150, 400, 250, 333] {
+        std::thread::sleep(std::time::Duration::from_millis(milliseconds));
+        // SIGKILL on Unix; a run that has ended already cannot be killed.
+        let _ = child.kill();
+        child.wait().unwrap();
+        if here.join("parts").exists() {
+            child = Command::new(env!("CARGO_BIN_EXE_ancestral"))
+                .current_dir(here)
+                .args(["train", "--resume", "parts", "--quiet"])
+                .spawn()
+                .unwrap();
+        }
+    }
+    child.wait().unwrap();
+    good(here, &["train", "--resume", "parts", "--quiet"]);
+    let bytes = |run: &str| std::fs::read(here.join(run).join("model.safetensors")).unwrap();
+    assert!(bytes("whole") == bytes("parts"), "the weights differ");
+}

@@ -1,0 +1,383 @@
+//! A data set: its values, labels and splits, and a fingerprint to know it again by.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use rand::seq::SliceRandom;
+use sha2::{Digest, Sha256};
+
+use crate::{DataError, Domain, Shape, Streams};
+
+/// The values of a split, row after row, each row one example in the order of [`Shape`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum Values {
+    /// For [`Domain::Binary`] and [`Domain::Levels`] up to 256.
+    Bytes(Vec<u8>),
+    /// For [`Domain::Real`].
+    Reals(Vec<f32>),
+}
+
+impl Values {
+    /// The number of entries, over all examples.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Bytes(v) => v.len(),
+            Self::Reals(v) => v.len(),
+        }
+    }
+
+    /// Whether there is no entry at all.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The entries of the given examples, joined; `size` is the number of entries of one.
+    fn gather(&self, examples: &[usize], size: usize) -> Self {
+        fn rows<T: Copy>(v: &[T], examples: &[usize], size: usize) -> Vec<T> {
+            examples.iter().flat_map(|&i| v[i * size..(i + 1) * size].iter().copied()).collect()
+        }
+        match self {
+            Self::Bytes(v) => Self::Bytes(rows(v, examples, size)),
+            Self::Reals(v) => Self::Reals(rows(v, examples, size)),
+        }
+    }
+}
+
+/// Which part of a data set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum SplitName {
+    /// What parameters are fitted to.
+    Train,
+    /// What settings and checkpoints are chosen by.
+    Valid,
+    /// What is read once, at the end.
+    Test,
+}
+
+impl SplitName {
+    /// The name as it is typed and printed.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Valid => "valid",
+            Self::Test => "test",
+        }
+    }
+}
+
+impl fmt::Display for SplitName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for SplitName {
+    type Err = DataError;
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        match s {
+            "train" => Ok(Self::Train),
+            "valid" => Ok(Self::Valid),
+            "test" => Ok(Self::Test),
+            other => Err(DataError::Unsuitable(format!(
+                "unknown split '{other}'; the splits are train, valid and test"
+            ))),
+        }
+    }
+}
+
+/// Some examples of a data set with their labels.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Split {
+    /// The entries, row after row.
+    pub values: Values,
+    /// One class number an example, if the data is labelled.
+    pub labels: Option<Vec<u32>>,
+}
+
+impl Split {
+    /// Takes the given examples, in the given order.
+    pub fn gather(&self, examples: &[usize], size: usize) -> Self {
+        Self {
+            values: self.values.gather(examples, size),
+            labels: self
+                .labels
+                .as_ref()
+                .map(|labels| examples.iter().map(|&i| labels[i]).collect()),
+        }
+    }
+}
+
+/// A data set in memory.
+#[derive(Debug, Clone)]
+pub struct Dataset {
+    /// How it was asked for: a known name, or the path as it was given.
+    pub name: String,
+    /// What values the entries take.
+    pub domain: Domain,
+    /// The shape of one example.
+    pub shape: Shape,
+    /// Names of the classes, by label number; empty if the data is not labelled.
+    pub class_names: Vec<String>,
+    /// Names of the columns of a table; empty otherwise.
+    pub column_names: Vec<String>,
+    train: Arc<Split>,
+    valid: Option<Arc<Split>>,
+    test: Option<Arc<Split>>,
+}
+
+impl Dataset {
+    /// Puts a data set together, checking that every split fits the domain and the shape.
+    ///
+    /// # Errors
+    /// If a split is ragged, has labels of another count, or holds values outside the domain.
+    pub fn new(
+        name: impl Into<String>,
+        domain: Domain,
+        shape: Shape,
+        train: Split,
+        valid: Option<Split>,
+        test: Option<Split>,
+    ) -> Result<Self, DataError> {
+        let name = name.into();
+        for (which, split) in [
+            (SplitName::Train, Some(&train)),
+            (SplitName::Valid, valid.as_ref()),
+            (SplitName::Test, test.as_ref()),
+        ] {
+            if let Some(split) = split {
+                check(split, domain, &shape).map_err(|problem| {
+                    DataError::Unsuitable(format!("{name}, {which} split: {problem}"))
+                })?;
+            }
+        }
+        Ok(Self {
+            name,
+            domain,
+            shape,
+            class_names: Vec::new(),
+            column_names: Vec::new(),
+            train: Arc::new(train),
+            valid: valid.map(Arc::new),
+            test: test.map(Arc::new),
+        })
+    }
+
+    /// The examples of a split.
+    ///
+    /// # Errors
+    /// If the data set has no such split.
+    pub fn split(&self, name: SplitName) -> Result<&Arc<Split>, DataError> {
+        match name {
+            SplitName::Train => Some(&self.train),
+            SplitName::Valid => self.valid.as_ref(),
+            SplitName::Test => self.test.as_ref(),
+        }
+        .ok_or_else(|| DataError::Unsuitable(format!("{} has no {name} split", self.name)))
+    }
+
+    /// The number of examples of a split, 0 if it does not exist.
+    pub fn len(&self, name: SplitName) -> usize {
+        self.split(name).map_or(0, |split| split.values.len() / self.shape.size().max(1))
+    }
+
+    /// Whether the training split is empty.
+    pub fn is_empty(&self) -> bool {
+        self.len(SplitName::Train) == 0
+    }
+
+    /// The number of classes, 0 if the data is not labelled.
+    pub fn classes(&self) -> usize {
+        let largest = [Some(&self.train), self.valid.as_ref(), self.test.as_ref()]
+            .into_iter()
+            .flatten()
+            .filter_map(|split| split.labels.as_ref()?.iter().max().copied())
+            .max();
+        largest.map_or(0, |l| l as usize + 1).max(self.class_names.len())
+    }
+
+    /// Carves missing splits out of the training split, by seed.
+    ///
+    /// A missing test split takes a tenth of the data, a missing validation split a tenth of
+    /// what is left (at least one example each).
+    /// The examples of every part keep their order.
+    ///
+    /// # Errors
+    /// If there are too few examples to share out.
+    pub fn with_splits(mut self, seed: u64) -> Result<Self, DataError> {
+        if self.test.is_none() {
+            self.test = Some(self.carve(self.len(SplitName::Train) / 10, seed, "test")?);
+        }
+        if self.valid.is_none() {
+            self.valid = Some(self.carve(self.len(SplitName::Train) / 10, seed, "valid")?);
+        }
+        Ok(self)
+    }
+
+    /// Keeps the last `count` training examples for validation, if there is no such split yet.
+    ///
+    /// # Errors
+    /// If there are no more training examples than that.
+    pub fn with_last_as_valid(mut self, count: usize) -> Result<Self, DataError> {
+        let n = self.len(SplitName::Train);
+        if self.valid.is_some() || count == 0 {
+            return Ok(self);
+        }
+        if n <= count {
+            return Err(DataError::Unsuitable(format!(
+                "{} has {n} training examples, too few to keep {count} for validation",
+                self.name
+            )));
+        }
+        let size = self.shape.size();
+        let order: Vec<usize> = (0..n).collect();
+        self.valid = Some(Arc::new(self.train.gather(&order[n - count..], size)));
+        self.train = Arc::new(self.train.gather(&order[..n - count], size));
+        Ok(self)
+    }
+
+    /// Gives the validation examples back to the training split, after its own.
+    pub fn with_valid_in_train(mut self) -> Self {
+        if let Some(valid) = self.valid.take() {
+            let mut train = (*self.train).clone();
+            match (&mut train.values, &valid.values) {
+                (Values::Bytes(a), Values::Bytes(b)) => a.extend_from_slice(b),
+                (Values::Reals(a), Values::Reals(b)) => a.extend_from_slice(b),
+                // Splits of one data set share a domain, checked when it was made.
+                _ => {}
+            }
+            if let (Some(a), Some(b)) = (&mut train.labels, &valid.labels) {
+                a.extend_from_slice(b);
+            }
+            self.train = Arc::new(train);
+            self.valid = Some(valid);
+        }
+        self
+    }
+
+    fn carve(&mut self, count: usize, seed: u64, purpose: &str) -> Result<Arc<Split>, DataError> {
+        let n = self.len(SplitName::Train);
+        let count = count.max(1);
+        if n <= count {
+            return Err(DataError::Unsuitable(format!(
+                "{} has {n} examples, too few to carve a {purpose} split from",
+                self.name
+            )));
+        }
+        let mut order: Vec<usize> = (0..n).collect();
+        order.shuffle(&mut Streams::new(seed).item(&format!("split-{purpose}"), 0, 0));
+        let (carved, kept) = order.split_at_mut(count);
+        carved.sort_unstable();
+        kept.sort_unstable();
+        let size = self.shape.size();
+        let part = self.train.gather(carved, size);
+        self.train = Arc::new(self.train.gather(kept, size));
+        Ok(Arc::new(part))
+    }
+
+    /// SHA-256 over domain, shape, values and labels of every split, in hexadecimal.
+    pub fn fingerprint(&self) -> String {
+        let mut hash = Sha256::new();
+        hash.update(format!("{}|{}|", self.domain, self.shape));
+        for split in [Some(&self.train), self.valid.as_ref(), self.test.as_ref()] {
+            match split {
+                None => hash.update("none|"),
+                Some(split) => {
+                    match &split.values {
+                        Values::Bytes(v) => hash.update(v),
+                        Values::Reals(v) => v.iter().for_each(|x| hash.update(x.to_le_bytes())),
+                    }
+                    hash.update("|labels|");
+                    for label in split.labels.iter().flatten() {
+                        hash.update(label.to_le_bytes());
+                    }
+                }
+            }
+        }
+        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+fn check(split: &Split, domain: Domain, shape: &Shape) -> Result<(), String> {
+    let size = shape.size();
+    if size == 0 {
+        return Err(format!("an example of shape {shape} has no entries"));
+    }
+    let entries = split.values.len();
+    if !entries.is_multiple_of(size) {
+        return Err(format!("{entries} entries do not divide into examples of {shape}"));
+    }
+    if let Some(labels) = &split.labels
+        && labels.len() != entries / size
+    {
+        return Err(format!("{} labels for {} examples", labels.len(), entries / size));
+    }
+    match (&split.values, domain) {
+        (Values::Bytes(v), Domain::Binary | Domain::Levels(_)) => {
+            let max = domain.max_level().unwrap_or(u32::MAX);
+            match v.iter().position(|&x| u32::from(x) > max) {
+                Some(i) => Err(format!(
+                    "example {}, entry {}: value {} where the domain ({domain}) ends at {max}",
+                    i / size,
+                    i % size,
+                    v[i]
+                )),
+                None => Ok(()),
+            }
+        }
+        (Values::Reals(v), Domain::Real) => match v.iter().position(|x| !x.is_finite()) {
+            Some(i) => Err(format!(
+                "example {}, entry {}: {} where a finite number was expected",
+                i / size,
+                i % size,
+                v[i]
+            )),
+            None => Ok(()),
+        },
+        (Values::Bytes(_), Domain::Real) => Err("bytes given for a real domain".into()),
+        (Values::Reals(_), _) => Err(format!("reals given for a domain of {domain}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(n: usize) -> Split {
+        Split {
+            values: Values::Bytes((0..n * 2).map(|i| (i % 17) as u8).collect()),
+            labels: Some((0..n).map(|i| (i % 3) as u32).collect()),
+        }
+    }
+
+    #[test]
+    fn carved_splits_share_nothing_and_lose_nothing() {
+        let data = Dataset::new("t", Domain::Levels(17), Shape::columns(2), bytes(50), None, None)
+            .unwrap()
+            .with_splits(3)
+            .unwrap();
+        assert_eq!(data.len(SplitName::Test), 5);
+        assert_eq!(data.len(SplitName::Valid), 4);
+        assert_eq!(data.len(SplitName::Train), 41);
+        assert_eq!(data.classes(), 3);
+        let again = Dataset::new("t", Domain::Levels(17), Shape::columns(2), bytes(50), None, None)
+            .unwrap()
+            .with_splits(3)
+            .unwrap();
+        assert_eq!(data.fingerprint(), again.fingerprint());
+    }
+
+    #[test]
+    fn values_outside_the_domain_are_named() {
+        let error = Dataset::new("t", Domain::Levels(16), Shape::columns(2), bytes(50), None, None)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("example 8, entry 0: value 16"), "{error}");
+        let split = Split { values: Values::Reals(vec![0.0, f32::NAN]), labels: None };
+        let error = Dataset::new("t", Domain::Real, Shape::columns(1), split, None, None)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("example 1, entry 0: NaN"), "{error}");
+    }
+}

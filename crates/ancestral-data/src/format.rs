@@ -1,0 +1,430 @@
+//! Reading files: one module a format, and what they share.
+//!
+//! Nothing is allocated because a header says so: buffers grow with the bytes that really come.
+//! A bad file is [`DataError::Malformed`] with the file, the place and what was expected.
+
+pub(crate) mod cifar;
+pub(crate) mod idx;
+pub(crate) mod npy;
+pub(crate) mod pictures;
+pub(crate) mod table;
+pub(crate) mod text;
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use flate2::bufread::MultiGzDecoder;
+
+use crate::{DataError, Dataset, Domain, OpenOptions, Shape, Split, SplitName, Values};
+
+/// The bytes of a file, unpacked if they are gzip, with the place that has been reached.
+pub(crate) struct Stream<'a> {
+    pub(crate) path: PathBuf,
+    inner: Box<dyn Read + 'a>,
+    at: u64,
+    packed: bool,
+}
+
+impl Stream<'static> {
+    pub(crate) fn open(path: &Path) -> Result<Self, DataError> {
+        let file = File::open(path).map_err(|e| DataError::io("read", path, e))?;
+        Stream::new(BufReader::with_capacity(1 << 16, file), path)
+    }
+}
+
+impl<'a> Stream<'a> {
+    pub(crate) fn new(mut reader: impl BufRead + 'a, path: &Path) -> Result<Self, DataError> {
+        let start = reader.fill_buf().map_err(|e| DataError::io("read", path, e))?;
+        let packed = start.starts_with(&[0x1f, 0x8b]);
+        let inner: Box<dyn Read + 'a> =
+            if packed { Box::new(MultiGzDecoder::new(reader)) } else { Box::new(reader) };
+        Ok(Self { path: path.to_owned(), inner, at: 0, packed })
+    }
+
+    /// Where the reading stands, for errors.
+    pub(crate) fn place(&self) -> String {
+        format!("byte {}{}", self.at, if self.packed { " of the unpacked data" } else { "" })
+    }
+
+    pub(crate) fn bad(&self, problem: impl Into<String>) -> DataError {
+        DataError::malformed(&self.path, self.place(), problem)
+    }
+
+    /// An error while reading: damaged packing, or the system's.
+    pub(crate) fn failed(&self, error: io::Error) -> DataError {
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof => self.bad("the packed data ends too early"),
+            io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
+                self.bad(format!("the packed data is damaged: {error}"))
+            }
+            io::ErrorKind::Other if self.packed => {
+                self.bad(format!("the packed data is damaged: {error}"))
+            }
+            _ => DataError::io("read", &self.path, error),
+        }
+    }
+
+    /// Exactly `count` bytes of `what`.
+    pub(crate) fn bytes(&mut self, count: u64, what: &str) -> Result<Vec<u8>, DataError> {
+        let mut bytes = Vec::new();
+        let result = (&mut *self).take(count).read_to_end(&mut bytes);
+        result.map_err(|e| self.failed(e))?;
+        if (bytes.len() as u64) < count {
+            return Err(self.bad(format!(
+                "the file ends here; expected {count} bytes of {what}, found {}",
+                bytes.len()
+            )));
+        }
+        Ok(bytes)
+    }
+
+    /// Makes sure that nothing follows.
+    pub(crate) fn end(&mut self) -> Result<(), DataError> {
+        let mut one = [0];
+        match self.read(&mut one) {
+            Ok(0) => Ok(()),
+            Ok(_) => {
+                self.at -= 1;
+                Err(self.bad("expected the end of the file; its header promises no more data"))
+            }
+            Err(e) => Err(self.failed(e)),
+        }
+    }
+}
+
+impl Read for Stream<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(into)?;
+        self.at += n as u64;
+        Ok(n)
+    }
+}
+
+/// Numbers as a file holds them, before a domain is chosen.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Data {
+    /// Truth values, or text of nothing but 0 and 1.
+    Bits(Vec<u8>),
+    /// Unsigned bytes.
+    Bytes(Vec<u8>),
+    /// Whole numbers of a wider type.
+    Ints(Vec<i32>),
+    /// Finite reals.
+    Reals(Vec<f32>),
+}
+
+impl Data {
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Bits(v) | Self::Bytes(v) => v.len(),
+            Self::Ints(v) => v.len(),
+            Self::Reals(v) => v.len(),
+        }
+    }
+
+    fn are_bits(&self) -> bool {
+        match self {
+            Self::Bits(_) => true,
+            Self::Bytes(v) => v.iter().all(|&x| x <= 1),
+            Self::Ints(v) => v.iter().all(|&x| x == 0 || x == 1),
+            Self::Reals(v) => v.iter().all(|&x| x == 0.0 || x == 1.0),
+        }
+    }
+
+    /// The largest level, if every value can be one.
+    fn max_level(&self) -> Option<u8> {
+        match self {
+            Self::Bits(v) | Self::Bytes(v) => Some(v.iter().copied().max().unwrap_or(0)),
+            Self::Ints(v) => v.iter().try_fold(0, |m: u8, &x| Some(m.max(u8::try_from(x).ok()?))),
+            Self::Reals(v) => v.iter().try_fold(0, |m: u8, &x| {
+                ((0.0..=255.0).contains(&x) && x.fract() == 0.0).then_some(m.max(x as u8))
+            }),
+        }
+    }
+
+    fn into_bytes(self) -> Vec<u8> {
+        match self {
+            Self::Bits(v) | Self::Bytes(v) => v,
+            // Called only after `max_level` or `are_bits` found that the values fit.
+            Self::Ints(v) => v.into_iter().map(|x| x as u8).collect(),
+            Self::Reals(v) => v.into_iter().map(|x| x as u8).collect(),
+        }
+    }
+
+    fn into_reals(self) -> Vec<f32> {
+        match self {
+            Self::Bits(v) | Self::Bytes(v) => v.into_iter().map(f32::from).collect(),
+            Self::Ints(v) => v.into_iter().map(|x| x as f32).collect(),
+            Self::Reals(v) => v,
+        }
+    }
+}
+
+/// Numbers with the sizes of their axes; the first counts examples.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Array {
+    pub(crate) dims: Vec<usize>,
+    pub(crate) data: Data,
+}
+
+impl Array {
+    /// Class numbers of a labels file.
+    pub(crate) fn into_labels(self, path: &Path) -> Result<Vec<u32>, DataError> {
+        let bad = |problem: String| DataError::malformed(path, "labels", problem);
+        let column = self.dims.len() == 1 || (self.dims.len() == 2 && self.dims[1] == 1);
+        if !column {
+            return Err(bad(format!("expected one label an example, found axes {:?}", self.dims)));
+        }
+        match self.data {
+            Data::Bits(v) | Data::Bytes(v) => Ok(v.into_iter().map(u32::from).collect()),
+            Data::Ints(v) => v
+                .iter()
+                .enumerate()
+                .map(|(i, &x)| {
+                    // Class tables are sized by the largest label.
+                    u32::try_from(x).ok().filter(|&x| x < MAX_CLASSES).ok_or_else(|| {
+                        bad(format!("label {i} is {x}; expected 0 to {}", MAX_CLASSES - 1))
+                    })
+                })
+                .collect(),
+            Data::Reals(_) => Err(bad("expected whole numbers, found reals".into())),
+        }
+    }
+
+    /// Examples, laid out `[channels, height, width]` if they are images.
+    pub(crate) fn into_loaded(self, path: &Path) -> Result<Loaded, DataError> {
+        let Self { dims, data } = self;
+        let (shape, last) = match dims[..] {
+            [_] => (Shape::columns(1), false),
+            [_, columns] => (Shape::columns(columns), false),
+            [_, h, w] => (Shape::image(1, h, w), false),
+            [_, h, w, c @ (1 | 3)] => (Shape::image(c, h, w), c == 3),
+            [_, c @ (1 | 3), h, w] => (Shape::image(c, h, w), false),
+            _ => {
+                return Err(DataError::malformed(
+                    path,
+                    "header",
+                    format!(
+                        "axes {dims:?}; expected [examples], [examples, columns], [examples, \
+                         height, width], or four axes with 1 or 3 channels"
+                    ),
+                ));
+            }
+        };
+        let size = shape.size();
+        let data = match (last, data) {
+            (false, data) => data,
+            (true, Data::Bits(v)) => Data::Bits(channels_first(&v, size)),
+            (true, Data::Bytes(v)) => Data::Bytes(channels_first(&v, size)),
+            (true, Data::Ints(v)) => Data::Ints(channels_first(&v, size)),
+            (true, Data::Reals(v)) => Data::Reals(channels_first(&v, size)),
+        };
+        Ok(Loaded { path: path.to_owned(), shape, data, labels: None })
+    }
+}
+
+pub(crate) const MAX_CLASSES: u32 = 1 << 20;
+
+/// From colours pixel by pixel to plane by plane.
+pub(crate) fn channels_first<T: Copy>(values: &[T], size: usize) -> Vec<T> {
+    values
+        .chunks_exact(size.max(3))
+        .flat_map(|example| (0..3).flat_map(|c| example.iter().skip(c).step_by(3).copied()))
+        .collect()
+}
+
+/// The number of entries an array of these axes has, if it can be counted at all.
+pub(crate) fn product(dims: &[usize]) -> Option<usize> {
+    dims.iter().try_fold(1usize, |n, &d| n.checked_mul(d)).filter(|&n| n <= isize::MAX as usize)
+}
+
+/// One split of a data set as read.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) path: PathBuf,
+    pub(crate) shape: Shape,
+    pub(crate) data: Data,
+    pub(crate) labels: Option<Vec<u32>>,
+}
+
+impl Loaded {
+    pub(crate) fn with_labels(mut self, labels: Vec<u32>) -> Result<Self, DataError> {
+        let examples = self.data.len() / self.shape.size().max(1);
+        if labels.len() != examples {
+            return Err(DataError::malformed(
+                &self.path,
+                "labels",
+                format!("{} labels for {examples} examples", labels.len()),
+            ));
+        }
+        self.labels = Some(labels);
+        Ok(self)
+    }
+
+    /// Cuts the last `count` examples off.
+    pub(crate) fn split_last(mut self, count: usize) -> Result<(Self, Self), DataError> {
+        let size = self.shape.size();
+        let examples = self.data.len() / size.max(1);
+        if examples <= count {
+            return Err(DataError::malformed(
+                &self.path,
+                "end of the file",
+                format!("{examples} examples; expected more than the {count} kept for validation"),
+            ));
+        }
+        let at = (examples - count) * size;
+        let data = match &mut self.data {
+            Data::Bits(v) => Data::Bits(v.split_off(at)),
+            Data::Bytes(v) => Data::Bytes(v.split_off(at)),
+            Data::Ints(v) => Data::Ints(v.split_off(at)),
+            Data::Reals(v) => Data::Reals(v.split_off(at)),
+        };
+        let labels = self.labels.as_mut().map(|l| l.split_off(examples - count));
+        let last = Self { path: self.path.clone(), shape: self.shape.clone(), data, labels };
+        Ok((self, last))
+    }
+}
+
+/// Makes a data set of what was read, in the one domain that suits every split.
+pub(crate) fn assemble(
+    name: &str,
+    splits: Vec<(SplitName, Loaded)>,
+    options: &OpenOptions,
+) -> Result<Dataset, DataError> {
+    let Some((_, first)) = splits.first() else {
+        return Err(DataError::Unsuitable(format!("{name}: there is no data")));
+    };
+    let shape = match options.image_shape {
+        Some([c, h, w]) if product(&[c, h, w]) == Some(first.shape.size()) => Shape::image(c, h, w),
+        Some([c, h, w]) => {
+            return Err(DataError::Unsuitable(format!(
+                "{name}: examples of {} entries are no images of {c}×{h}×{w}",
+                first.shape.size()
+            )));
+        }
+        None => first.shape.clone(),
+    };
+    for (which, split) in &splits {
+        if split.shape != first.shape {
+            return Err(DataError::malformed(
+                &split.path,
+                format!("{which} split"),
+                format!("examples of {}; expected {} as before", split.shape, first.shape),
+            ));
+        }
+        if split.data.len() == 0 {
+            return Err(DataError::malformed(
+                &split.path,
+                format!("{which} split"),
+                "no examples; expected at least one",
+            ));
+        }
+    }
+    let wide = splits.iter().any(|s| matches!(s.1.data, Data::Ints(_) | Data::Reals(_)));
+    let levels = splits
+        .iter()
+        .try_fold(0, |most: u32, s| Some(most.max(u32::from(s.1.data.max_level()?) + 1)));
+    let whole_reals = splits.iter().any(|s| matches!(s.1.data, Data::Reals(_)));
+    let domain = match (options.levels, levels) {
+        (None, _) if options.real => Domain::Real,
+        (Some(_), _) if options.real => {
+            return Err(DataError::Unsuitable(format!(
+                "{name}: asked for reals and for levels; ask for one of them"
+            )));
+        }
+        (Some(asked), Some(found)) if (found..=256).contains(&asked) && asked >= 2 => {
+            if asked == 2 { Domain::Binary } else { Domain::Levels(asked) }
+        }
+        (Some(asked), found) => {
+            return Err(DataError::Unsuitable(format!(
+                "{name}: asked for {asked} levels (2 to 256), but the values {}",
+                found.map_or("are not whole numbers 0 to 255".into(), |n| format!(
+                    "reach {}",
+                    n - 1
+                ))
+            )));
+        }
+        _ if splits.iter().all(|s| s.1.data.are_bits()) => Domain::Binary,
+        // A table of small whole numbers is a table of numbers; as images they are levels. Reals
+        // are levels only where the shape was asked for.
+        (None, Some(_))
+            if !wide
+                || (shape.as_image().is_some()
+                    && (!whole_reals || options.image_shape.is_some())) =>
+        {
+            Domain::Levels(256)
+        }
+        _ => Domain::Real,
+    };
+    let mut parts = [None, None, None];
+    for (which, split) in splits {
+        let values = match domain {
+            Domain::Real => Values::Reals(split.data.into_reals()),
+            _ => Values::Bytes(split.data.into_bytes()),
+        };
+        parts[which as usize] = Some(Split { values, labels: split.labels });
+    }
+    let [mut train, mut valid, mut test] = parts;
+    if train.is_none() && options.whole && (valid.is_none() || test.is_none()) {
+        train = valid.take().or(test.take());
+    }
+    let train = train.ok_or_else(|| {
+        DataError::Unsuitable(format!("{name}: there is no training data, only other splits"))
+    })?;
+    Dataset::new(name, domain, shape, train, valid, test)
+}
+
+/// A file format that needs no second file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// MNIST's: a magic number, sizes, row-major values.
+    Idx,
+    /// Rows of numbers with blanks or commas between (`.amat`, `.data`).
+    Text,
+    /// One NumPy array.
+    Npy,
+    /// Several NumPy arrays.
+    Npz,
+    /// A table with or without a header.
+    Csv,
+    /// CIFAR-10 binary records.
+    Cifar,
+    /// An archive of PNG or JPEG pictures, or of CIFAR-10 batches.
+    Tar,
+    /// One PNG or JPEG picture.
+    Picture,
+}
+
+/// Reads bytes of a given format, gzip or not; `name` stands for the file in errors.
+///
+/// The splits are those the bytes have; none are carved.
+///
+/// # Errors
+/// If the bytes are not of that format.
+pub fn parse(
+    format: Format,
+    bytes: &[u8],
+    name: &str,
+    options: &OpenOptions,
+) -> Result<Dataset, DataError> {
+    let path = Path::new(name);
+    let mut stream = Stream::new(bytes, path)?;
+    let train = match format {
+        Format::Idx => idx::read(&mut stream)?.into_loaded(path)?,
+        Format::Text => text::read(&mut stream)?,
+        Format::Npy => npy::read(&mut stream)?.into_loaded(path)?,
+        Format::Npz => {
+            let splits = npy::read_npz(io::Cursor::new(bytes), path)?;
+            return assemble(name, splits, options);
+        }
+        Format::Csv => return table::read(stream)?.into_dataset(name, options),
+        Format::Cifar => cifar::read(&mut stream)?,
+        Format::Tar => return pictures::read_tars(name, vec![(None, stream)], options),
+        Format::Picture => {
+            let picture = pictures::decode(bytes, path, options)?;
+            return pictures::assemble(name, vec![(path.to_owned(), picture)], options);
+        }
+    };
+    assemble(name, vec![(SplitName::Train, train)], options)
+}

@@ -1,0 +1,325 @@
+//! PNG and JPEG pictures: a folder or a tar of them, class by sub-folder, `split/class/file` too.
+
+use std::fs;
+use std::io::{Cursor, Read};
+use std::path::{Component, Path, PathBuf};
+
+use image::{DynamicImage, ImageFormat, ImageReader, imageops};
+use rayon::prelude::*;
+
+use super::{Data, Loaded, Stream, cifar, table};
+use crate::{DataError, Dataset, OpenOptions, Shape, SplitName};
+
+/// Neither format packs pixels more tightly than about this.
+const MAX_PACKING: u64 = 1100;
+const MAX_SIDE: u32 = 8192;
+const MAX_DEPTH: usize = 8;
+
+/// A picture, its values pixel by pixel.
+pub(crate) struct Decoded {
+    width: usize,
+    height: usize,
+    /// Three bytes a pixel, or one if the picture is grey.
+    bytes: Vec<u8>,
+    grey: bool,
+}
+
+fn format_of(path: &Path) -> Option<ImageFormat> {
+    let extension = path.extension()?.to_str()?.to_ascii_lowercase();
+    match extension.as_str() {
+        "png" => Some(ImageFormat::Png),
+        "jpg" | "jpeg" => Some(ImageFormat::Jpeg),
+        _ => None,
+    }
+}
+
+pub(crate) fn is_picture(path: &Path) -> bool {
+    let hidden = path.file_name().is_some_and(|n| n.as_encoded_bytes().starts_with(b"."));
+    !hidden && format_of(path).is_some()
+}
+
+pub(crate) fn decode(
+    bytes: &[u8],
+    path: &Path,
+    options: &OpenOptions,
+) -> Result<Decoded, DataError> {
+    let bad = |problem: String| DataError::malformed(path, "picture", problem);
+    let guess = image::guess_format(bytes).ok();
+    let format = guess
+        .filter(|f| matches!(f, ImageFormat::Png | ImageFormat::Jpeg))
+        .ok_or_else(|| bad("neither PNG nor JPEG by its first bytes".into()))?;
+    let reader = || ImageReader::with_format(Cursor::new(bytes), format);
+    let (width, height) =
+        reader().into_dimensions().map_err(|e| bad(format!("its header cannot be read: {e}")))?;
+    let allowed = bytes.len() as u64 * MAX_PACKING + (1 << 16);
+    if width == 0
+        || height == 0
+        || width > MAX_SIDE
+        || height > MAX_SIDE
+        || u64::from(width) * u64::from(height) > allowed
+    {
+        return Err(bad(format!(
+            "{width}×{height} pixels in {} bytes; expected 1 to {MAX_SIDE} a side, and no more \
+             than the file can hold",
+            bytes.len()
+        )));
+    }
+    let mut reader = reader();
+    let mut limits = image::Limits::default();
+    limits.max_alloc = Some(allowed.saturating_mul(16));
+    reader.limits(limits);
+    let mut picture = reader.decode().map_err(|e| bad(format!("cannot be decoded: {e}")))?;
+    if let Some((height, width)) = options.resize {
+        let side = |n: usize| u32::try_from(n).ok().filter(|n| (1..=MAX_SIDE).contains(n));
+        let (Some(width), Some(height)) = (side(width), side(height)) else {
+            return Err(DataError::Unsuitable(format!(
+                "cannot resize to {height}×{width}; give 1 to {MAX_SIDE} pixels a side"
+            )));
+        };
+        picture = picture.resize_exact(width, height, imageops::FilterType::Triangle);
+    }
+    let has_alpha = picture.color().has_alpha();
+    let grey = options.grey || !picture.color().has_color();
+    if has_alpha {
+        picture = on_white(&picture);
+    }
+    let (width, height) = (picture.width() as usize, picture.height() as usize);
+    let bytes = if grey { picture.to_luma8().into_raw() } else { picture.to_rgb8().into_raw() };
+    Ok(Decoded { width, height, bytes, grey })
+}
+
+/// What is transparent shows white, as on paper.
+fn on_white(picture: &DynamicImage) -> DynamicImage {
+    let mut rgba = picture.to_rgba8();
+    for pixel in rgba.pixels_mut() {
+        let alpha = u32::from(pixel.0[3]);
+        for c in &mut pixel.0[..3] {
+            *c = ((u32::from(*c) * alpha + 255 * (255 - alpha) + 127) / 255) as u8;
+        }
+        pixel.0[3] = 255;
+    }
+    DynamicImage::ImageRgba8(rgba)
+}
+
+/// Reads every picture under a folder.
+pub(crate) fn read_folder(
+    name: &str,
+    folder: &Path,
+    options: &OpenOptions,
+) -> Result<Dataset, DataError> {
+    let mut files = Vec::new();
+    walk(folder, 0, &mut files)?;
+    let decoded: Vec<Result<_, DataError>> = files
+        .into_par_iter()
+        .map(|file| {
+            let bytes = fs::read(&file).map_err(|e| DataError::io("read", &file, e))?;
+            let decoded = decode(&bytes, &file, options)?;
+            Ok((file.strip_prefix(folder).unwrap_or(&file).to_owned(), decoded))
+        })
+        .collect();
+    let pictures = decoded.into_iter().collect::<Result<_, _>>()?;
+    assemble(name, pictures, options)
+}
+
+fn walk(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), DataError> {
+    let failed = |e| DataError::io("list", folder, e);
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if path.is_dir() {
+            // Deep enough for any layout, shallow enough for a loop of links.
+            if depth < MAX_DEPTH {
+                walk(&path, depth + 1, files)?;
+            }
+        } else if is_picture(&path) {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// Reads tars of pictures, each for a given split or for what its paths say; or CIFAR-10's tar.
+pub(crate) fn read_tars(
+    name: &str,
+    tars: Vec<(Option<SplitName>, Stream<'_>)>,
+    options: &OpenOptions,
+) -> Result<Dataset, DataError> {
+    let mut packed = Vec::new();
+    let mut batches = Vec::new();
+    for (split, mut stream) in tars {
+        let path = stream.path.clone();
+        let mut archive = tar::Archive::new(&mut stream);
+        let broken = |e: std::io::Error| {
+            DataError::malformed(&path, "archive", format!("cannot be unpacked: {e}"))
+        };
+        for entry in archive.entries().map_err(broken)? {
+            let mut entry = entry.map_err(broken)?;
+            if !entry.header().entry_type().is_file() {
+                continue;
+            }
+            let inside = entry.path().map_err(broken)?.into_owned();
+            let batch = inside.file_name().and_then(|n| n.to_str()).is_some_and(is_batch);
+            if !batch && !is_picture(&inside) {
+                continue;
+            }
+            let mut bytes = Vec::new();
+            entry.read_to_end(&mut bytes).map_err(broken)?;
+            let place = path.join(&inside);
+            if (bytes.len() as u64) < entry.size() {
+                return Err(DataError::malformed(
+                    &place,
+                    "archive",
+                    format!("{} bytes; expected {} by the header", bytes.len(), entry.size()),
+                ));
+            }
+            if batch {
+                batches.push((inside, cifar::read(&mut Stream::new(&bytes[..], &place)?)?));
+            } else {
+                let inside = match split {
+                    // Where the tar is one split, its paths need not say so again.
+                    Some(s) if find_split(&inside).is_none() => Path::new(s.as_str()).join(inside),
+                    _ => inside,
+                };
+                packed.push((inside, place, bytes));
+            }
+        }
+    }
+    if !batches.is_empty() {
+        batches.sort_by(|a, b| a.0.cmp(&b.0));
+        let (test, train): (Vec<_>, Vec<_>) =
+            batches.into_iter().partition(|b| b.0.ends_with("test_batch.bin"));
+        let parts = [(SplitName::Train, train), (SplitName::Test, test)];
+        let splits = parts
+            .into_iter()
+            .filter_map(|(s, b)| {
+                Some((s, cifar::join(b.into_iter().map(|(_, batch)| batch).collect())?))
+            })
+            .collect();
+        let mut data = super::assemble(name, splits, options)?;
+        data.class_names = cifar::CLASSES.map(String::from).to_vec();
+        return Ok(data);
+    }
+    // Results are gathered in order, so that of several errors the first is told.
+    let decoded: Vec<Result<_, DataError>> = packed
+        .into_par_iter()
+        .map(|(inside, place, bytes)| Ok((inside, decode(&bytes, &place, options)?)))
+        .collect();
+    let pictures = decoded.into_iter().collect::<Result<_, _>>()?;
+    assemble(name, pictures, options)
+}
+
+/// Whether a file has the name of a CIFAR-10 batch.
+pub(crate) fn is_batch(name: &str) -> bool {
+    name == "test_batch.bin" || (name.starts_with("data_batch_") && name.ends_with(".bin"))
+}
+
+fn find_split(path: &Path) -> Option<(usize, SplitName)> {
+    let parts: Vec<&str> = folders(path);
+    parts.iter().enumerate().find_map(|(i, part)| {
+        let split = match part.to_ascii_lowercase().as_str() {
+            "train" | "training" => SplitName::Train,
+            "valid" | "val" | "validation" => SplitName::Valid,
+            "test" | "testing" => SplitName::Test,
+            _ => return None,
+        };
+        Some((i, split))
+    })
+}
+
+/// The folders above a file.
+fn folders(path: &Path) -> Vec<&str> {
+    let parent = path.parent().unwrap_or(Path::new(""));
+    parent
+        .components()
+        .filter_map(|c| match c {
+            Component::Normal(part) => part.to_str(),
+            _ => None,
+        })
+        .collect()
+}
+
+/// A data set of decoded pictures, in the order of their paths.
+pub(crate) fn assemble(
+    name: &str,
+    mut pictures: Vec<(PathBuf, Decoded)>,
+    options: &OpenOptions,
+) -> Result<Dataset, DataError> {
+    pictures.sort_by(|a, b| a.0.cmp(&b.0));
+    let Some((_, first)) = pictures.first() else {
+        return Err(DataError::malformed(name, "files", "no PNG or JPEG picture among them"));
+    };
+    let (width, height) = (first.width, first.height);
+    let grey = pictures.iter().all(|p| p.1.grey);
+    let channels = if grey { 1 } else { 3 };
+
+    let has_splits = pictures.iter().any(|p| find_split(&p.0).is_some());
+    // Without splits, the folders that all share say nothing about the class.
+    let shared = pictures
+        .iter()
+        .map(|p| folders(&p.0))
+        .reduce(|a, b| a.into_iter().zip(b).take_while(|(x, y)| x == y).map(|p| p.0).collect())
+        .map_or(0, |common| common.len());
+    let mut parts = [SplitName::Train, SplitName::Valid, SplitName::Test]
+        .map(|split| (split, Vec::new(), Vec::new()));
+    let mut class_of = Vec::with_capacity(pictures.len());
+    for (path, _) in &pictures {
+        let above = folders(path);
+        let (skip, split) = match find_split(path) {
+            Some((i, split)) => (i + 1, split),
+            None if has_splits => {
+                return Err(DataError::malformed(
+                    Path::new(name).join(path),
+                    "path",
+                    "lies in no train, valid or test folder, as other pictures here do",
+                ));
+            }
+            None => (shared, SplitName::Train),
+        };
+        class_of.push((split, above[skip.min(above.len())..].join("/")));
+    }
+    let labelled = class_of.iter().all(|c| !c.1.is_empty());
+    let words: Vec<&str> = class_of.iter().map(|c| c.1.as_str()).collect();
+    let (labels, classes) = table::number(&words);
+
+    for (((path, picture), (split, _)), &label) in pictures.iter().zip(&class_of).zip(&labels) {
+        if (picture.width, picture.height) != (width, height) {
+            return Err(DataError::malformed(
+                Path::new(name).join(path),
+                "picture",
+                format!(
+                    "{}×{} pixels (width × height); expected {width}×{height} as in the first, or \
+                     ask for a size to bring all to",
+                    picture.width, picture.height
+                ),
+            ));
+        }
+        let (_, values, part_labels) = &mut parts[*split as usize];
+        match (grey, picture.grey) {
+            (true, _) => values.extend_from_slice(&picture.bytes),
+            (false, true) => (0..3).for_each(|_| values.extend_from_slice(&picture.bytes)),
+            (false, false) => {
+                values.extend(super::channels_first(&picture.bytes, picture.bytes.len()));
+            }
+        }
+        part_labels.push(label);
+    }
+    let splits = parts
+        .into_iter()
+        .filter(|(_, values, _)| !values.is_empty())
+        .map(|(split, values, labels)| {
+            let loaded = Loaded {
+                path: name.into(),
+                shape: Shape::image(channels, height, width),
+                data: Data::Bytes(values),
+                labels: labelled.then_some(labels),
+            };
+            (split, loaded)
+        })
+        .collect();
+    // The levels of a picture are those of its format, even where only two occur.
+    let options = OpenOptions { levels: options.or_bytes(), ..options.clone() };
+    let mut data = super::assemble(name, splits, &options)?;
+    if labelled {
+        data.class_names = classes;
+    }
+    Ok(data)
+}

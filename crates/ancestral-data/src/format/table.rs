@@ -1,0 +1,156 @@
+//! CSV: numeric columns with or without a header, and a column of labels if one is so called.
+
+use super::{Data, Loaded, MAX_CLASSES, Stream, assemble};
+use crate::{DataError, Dataset, OpenOptions, Shape, SplitName};
+
+const LABEL_NAMES: [&str; 3] = ["label", "class", "target"];
+
+/// A table as read.
+pub(crate) struct Table {
+    loaded: Loaded,
+    columns: Vec<String>,
+    classes: Vec<String>,
+}
+
+impl Table {
+    pub(crate) fn into_dataset(
+        self,
+        name: &str,
+        options: &OpenOptions,
+    ) -> Result<Dataset, DataError> {
+        let mut data = assemble(name, vec![(SplitName::Train, self.loaded)], options)?;
+        data.class_names = self.classes;
+        data.column_names = self.columns;
+        Ok(data)
+    }
+}
+
+pub(crate) fn read(mut stream: Stream<'_>) -> Result<Table, DataError> {
+    use std::io::{BufRead, BufReader, Read};
+    let path = stream.path.clone();
+    let bad = |line: u64, column: usize, problem: String| {
+        DataError::malformed(&path, format!("line {line}, column {column}"), problem)
+    };
+    // The first line decides what separates cells; it is read apart and given back.
+    let mut first = Vec::new();
+    {
+        let mut reader = BufReader::with_capacity(1, &mut stream);
+        let read = reader.read_until(b'\n', &mut first);
+        read.map_err(|e| reader.get_ref().failed(e))?;
+    }
+    let count = |b: u8| first.iter().filter(|&&x| x == b).count();
+    let separator =
+        [b',', b';', b'\t'].into_iter().max_by_key(|&b| (count(b), b == b',')).unwrap_or(b',');
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .delimiter(separator)
+        .trim(csv::Trim::All)
+        .from_reader(std::io::Cursor::new(first).chain(&mut stream));
+
+    let mut header: Vec<String> = Vec::new();
+    let mut label_column = None;
+    let mut width = 0;
+    let mut values: Vec<f32> = Vec::new();
+    let mut words: Vec<String> = Vec::new();
+    let mut record = csv::StringRecord::new();
+    let mut started = false;
+    loop {
+        match reader.read_record(&mut record) {
+            Ok(true) => {}
+            Ok(false) => break,
+            Err(e) => {
+                let line = e.position().map_or(0, csv::Position::line);
+                return Err(match e.into_kind() {
+                    csv::ErrorKind::Io(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => {
+                        bad(line, 1, "the packed data ends too early".into())
+                    }
+                    csv::ErrorKind::Io(e) => {
+                        bad(line, 1, format!("the packed data is damaged: {e}"))
+                    }
+                    csv::ErrorKind::Utf8 { .. } => {
+                        bad(line, 1, "bytes that are no UTF-8 text; expected numbers".into())
+                    }
+                    other => bad(line, 1, format!("{other:?}")),
+                });
+            }
+        }
+        let line = record.position().map_or(0, csv::Position::line);
+        if !started {
+            started = true;
+            width = record.len();
+            if record.iter().any(|cell| cell.parse::<f64>().is_err()) {
+                header = record.iter().map(str::to_owned).collect();
+                label_column = header
+                    .iter()
+                    .position(|h| LABEL_NAMES.iter().any(|l| h.eq_ignore_ascii_case(l)));
+                continue;
+            }
+        }
+        if record.len() != width {
+            return Err(bad(
+                line,
+                record.len().min(width) + 1,
+                format!("{} cells in this row; expected {width} as in the first", record.len()),
+            ));
+        }
+        for (i, cell) in record.iter().enumerate() {
+            if label_column == Some(i) {
+                words.push(cell.to_owned());
+                continue;
+            }
+            let value = cell.parse::<f32>().ok().filter(|v| v.is_finite());
+            values.push(value.ok_or_else(|| {
+                bad(
+                    line,
+                    i + 1,
+                    format!(
+                        "'{cell:.30}'; expected a finite number (only a column named label, \
+                         class or target may hold words)"
+                    ),
+                )
+            })?);
+        }
+    }
+    drop(reader);
+    let columns = width - usize::from(label_column.is_some());
+    if values.is_empty() || columns == 0 {
+        return Err(bad(1, 1, "no numbers; expected at least one row of them".into()));
+    }
+    if let Some(i) = label_column {
+        header.remove(i);
+    }
+    let (labels, classes) = match label_column {
+        Some(_) => {
+            let (labels, classes) = number(&words);
+            (Some(labels), classes)
+        }
+        None => (None, Vec::new()),
+    };
+    let loaded = Loaded { path, shape: Shape::columns(columns), data: Data::Reals(values), labels };
+    Ok(Table { loaded, columns: header, classes })
+}
+
+/// Class numbers and names: whole numbers stay what they are, words are numbered in their order.
+pub(crate) fn number<S: AsRef<str>>(words: &[S]) -> (Vec<u32>, Vec<String>) {
+    let numbers: Option<Vec<u32>> = words
+        .iter()
+        .map(|w| {
+            let value = w.as_ref().parse::<f64>().ok()?;
+            let whole = value.fract() == 0.0 && (0.0..1000.0).contains(&value);
+            whole.then_some(value as u32)
+        })
+        .collect();
+    if let Some(numbers) = numbers {
+        let most = numbers.iter().copied().max().map_or(0, |m| m + 1);
+        return (numbers, (0..most).map(|c| c.to_string()).collect());
+    }
+    let mut classes: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
+    classes.sort_unstable();
+    classes.dedup();
+    let labels = words
+        .iter()
+        .map(|w| classes.binary_search(&w.as_ref()).map_or(0, |i| i as u32).min(MAX_CLASSES))
+        .collect();
+    (labels, classes.into_iter().map(str::to_owned).collect())
+}

@@ -1,0 +1,249 @@
+//! The data sets that are known by name: what they are, where they lie, whose terms they have.
+
+use std::path::{Path, PathBuf};
+
+use crate::open::{amat, cifar10, density, folders_of, mnist, omniglot, with_or_without_gz};
+use crate::{DataError, Dataset, OpenOptions};
+
+/// A known data set, and whether it is there.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Known {
+    /// The name it is opened by.
+    pub name: &'static str,
+    /// What it is.
+    pub about: &'static str,
+    /// Its terms, as its source states them.
+    pub terms: &'static str,
+    /// Where it was looked for; nowhere if it is embedded.
+    pub looked_in: Option<PathBuf>,
+    /// Whether it can be opened.
+    pub present: bool,
+    /// Whether it can be downloaded by name.
+    pub fetchable: bool,
+}
+
+/// How the files of a known set are laid out.
+#[derive(Debug, Clone, Copy)]
+enum Layout {
+    Mnist,
+    Amat,
+    Omniglot,
+    Cifar,
+    Density,
+}
+
+/// What is known of a set.
+#[derive(Debug)]
+pub(crate) struct Set {
+    pub(crate) name: &'static str,
+    /// Its folder in the data folder.
+    pub(crate) folder: &'static str,
+    about: &'static str,
+    terms: &'static str,
+    layout: Layout,
+    classes: &'static [&'static str],
+}
+
+const MNIST_VALID: usize = 10_000;
+const CIFAR_VALID: usize = 5_000;
+
+const FASHION: [&str; 10] = [
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+];
+
+const DENSITY_TERMS: &str = "cite their original papers";
+
+const SETS: [Set; 10] = [
+    Set {
+        name: "mnist",
+        folder: "mnist",
+        about: "handwritten digits, 28×28, 256 grey levels; 60000 train (the last 10000 for \
+                validation), 10000 test",
+        terms: "none stated",
+        layout: Layout::Mnist,
+        classes: &[],
+    },
+    Set {
+        name: "fashion-mnist",
+        folder: "fashion-mnist",
+        about: "pictures of clothes, 28×28, 256 grey levels; split as mnist",
+        terms: "MIT, Zalando SE 2017",
+        layout: Layout::Mnist,
+        classes: &FASHION,
+    },
+    Set {
+        name: "binarized-mnist",
+        folder: "binarized-mnist",
+        about: "mnist drawn once as 0 and 1 (Larochelle and Murray 2011); 50000 / 10000 / 10000",
+        terms: "none stated",
+        layout: Layout::Amat,
+        classes: &[],
+    },
+    Set {
+        name: "omniglot",
+        folder: "omniglot",
+        about: "handwritten characters of 50 alphabets, reduced to 28×28; 19280 train and \
+                validation, 13180 test of other alphabets",
+        terms: "MIT",
+        layout: Layout::Omniglot,
+        classes: &[],
+    },
+    Set {
+        name: "cifar10",
+        folder: "cifar10",
+        about: "colour photographs, 32×32; 50000 train (the last 5000 for validation), 10000 test",
+        terms: "none stated",
+        layout: Layout::Cifar,
+        classes: &[],
+    },
+    Set {
+        name: "adult",
+        folder: "density_estimation/adult",
+        about: "census answers, 123 binary columns; 5000 / 1414 / 26147",
+        terms: DENSITY_TERMS,
+        layout: Layout::Density,
+        classes: &[],
+    },
+    Set {
+        name: "dna",
+        folder: "density_estimation/dna",
+        about: "splice junctions, 180 binary columns; 1400 / 600 / 1186",
+        terms: DENSITY_TERMS,
+        layout: Layout::Density,
+        classes: &[],
+    },
+    Set {
+        name: "mushrooms",
+        folder: "density_estimation/mushrooms",
+        about: "descriptions of mushrooms, 112 binary columns; 2000 / 500 / 5624",
+        terms: DENSITY_TERMS,
+        layout: Layout::Density,
+        classes: &[],
+    },
+    Set {
+        name: "nltcs",
+        folder: "density_estimation/nltcs",
+        about: "long-term care survey, 16 binary columns; 16181 / 2157 / 3236",
+        terms: DENSITY_TERMS,
+        layout: Layout::Density,
+        classes: &[],
+    },
+    Set {
+        name: "plants",
+        folder: "density_estimation/plants",
+        about: "where plants grow, 69 binary columns; 17412 / 2321 / 3482",
+        terms: DENSITY_TERMS,
+        layout: Layout::Density,
+        classes: &[],
+    },
+];
+
+pub(crate) fn find(name: &str) -> Option<&'static Set> {
+    SETS.iter().find(|set| set.name == name)
+}
+
+pub(crate) fn names() -> Vec<&'static str> {
+    std::iter::once("digits").chain(SETS.iter().map(|set| set.name)).collect()
+}
+
+/// The data folder that known sets lie in: the given one, else that of `ANCESTRAL_DATA`, else
+/// `ancestral` in the platform's data folder.
+pub fn data_dir(given: Option<&Path>) -> Option<PathBuf> {
+    given
+        .map(Path::to_owned)
+        .or_else(|| {
+            std::env::var_os("ANCESTRAL_DATA").filter(|dir| !dir.is_empty()).map(PathBuf::from)
+        })
+        .or_else(|| dirs::data_dir().map(|dir| dir.join("ancestral")))
+}
+
+pub(crate) fn data_dirs(given: Option<&Path>) -> Vec<PathBuf> {
+    data_dir(given).into_iter().collect()
+}
+
+/// The known data sets, the embedded one first.
+pub fn list(data_dir: Option<&Path>) -> Vec<Known> {
+    let options = OpenOptions { data_dir: data_dir.map(Path::to_owned), ..OpenOptions::default() };
+    let digits = Known {
+        name: "digits",
+        about: "handwritten digits, 8×8, 17 grey levels, embedded; 1297 / 200 / 300",
+        terms: "CC BY 4.0, E. Alpaydin and C. Kaynak, DOI 10.24432/C50P49",
+        looked_in: None,
+        present: true,
+        fetchable: false,
+    };
+    let others = SETS.iter().map(|set| Known {
+        name: set.name,
+        about: set.about,
+        terms: set.terms,
+        looked_in: folders_of(set.folder, &options).into_iter().next(),
+        present: set.find_folder(&options).is_ok(),
+        fetchable: crate::fetch::is_fetchable(set.name),
+    });
+    std::iter::once(digits).chain(others).collect()
+}
+
+impl Set {
+    /// A file that tells that the set is there.
+    fn is_in(&self, folder: &Path) -> bool {
+        let file = match self.layout {
+            Layout::Mnist => "train-images-idx3-ubyte".to_owned(),
+            Layout::Amat => "binarized_mnist_train.amat".to_owned(),
+            Layout::Omniglot => "derived-28x28-background-images-idx3-ubyte".to_owned(),
+            Layout::Cifar => {
+                return with_or_without_gz(folder.join("cifar-10-binary.tar")).is_some()
+                    || folder.join("data_batch_1.bin").is_file()
+                    || folder.join("cifar-10-batches-bin").join("data_batch_1.bin").is_file();
+            }
+            Layout::Density => format!("{}.train.data", self.name),
+        };
+        with_or_without_gz(folder.join(file)).is_some()
+    }
+
+    fn find_folder(&self, options: &OpenOptions) -> Result<PathBuf, DataError> {
+        let folders = folders_of(self.folder, options);
+        folders.iter().find(|folder| self.is_in(folder)).cloned().ok_or_else(|| {
+            let looked_in = match folders.first() {
+                Some(folder) => folder.display().to_string(),
+                None => "no data folder, since this system names none".into(),
+            };
+            let get = if crate::fetch::is_fetchable(self.name) {
+                format!("download it with 'ancestral data fetch {}', or ", self.name)
+            } else {
+                String::new()
+            };
+            DataError::Missing {
+                name: self.name.into(),
+                looked_in,
+                hint: format!(
+                    "{get}name the folder that holds '{}' with --data-dir or ANCESTRAL_DATA",
+                    self.folder
+                ),
+            }
+        })
+    }
+
+    pub(crate) fn open(&self, options: &OpenOptions) -> Result<Dataset, DataError> {
+        let folder = self.find_folder(options)?;
+        let mut data = match self.layout {
+            Layout::Mnist => mnist(self.name, &folder, MNIST_VALID, options),
+            Layout::Amat => amat(self.name, &folder, "binarized_mnist", options),
+            Layout::Omniglot => omniglot(self.name, &folder, options),
+            Layout::Cifar => cifar10(self.name, &folder, CIFAR_VALID, options),
+            Layout::Density => density(self.name, &folder, self.name, options),
+        }?;
+        if !self.classes.is_empty() {
+            data.class_names = self.classes.iter().map(|&c| c.to_owned()).collect();
+        }
+        Ok(data)
+    }
+}

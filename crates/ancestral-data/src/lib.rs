@@ -1,0 +1,35 @@
+//! Data sets, random streams, atomic files and pictures: what every model needs and no model owns.
+//!
+//! Nothing here knows a model or a tensor library.
+//! A [`Dataset`] is read from a name or a path by [`open`], [`Examples`] turns one of its splits into numbers
+//! (binarised if asked), and [`Streams`] gives every example and every sample its own randomness.
+
+mod atomic;
+mod binarize;
+mod dataset;
+mod describe;
+mod digits;
+mod domain;
+mod error;
+mod fetch;
+mod format;
+mod known;
+mod open;
+mod picture;
+mod plot;
+mod stream;
+
+pub use atomic::{AtomicFile, write_atomic};
+pub use binarize::{Batch, Binarize, Examples};
+pub use dataset::{Dataset, Split, SplitName, Values};
+pub use describe::{ClassCount, SplitSummary, Summary, contact_sheet, describe};
+pub use digits::digits;
+pub use domain::{Domain, Shape};
+pub use error::DataError;
+pub use fetch::{Progress, fetch};
+pub use format::{Format, parse};
+pub use known::{Known, data_dir, list};
+pub use open::{OpenOptions, open};
+pub use picture::{Picture, heat, heat_between, save_gif};
+pub use plot::{Kind, Plot, Series};
+pub use stream::{Streams, fill_normal, fill_uniform};

@@ -1,0 +1,334 @@
+//! Curves, scatters, bars and heat maps as `.svg` or `.png` files.
+//!
+//! A [`Plot`] is described first and drawn when it is saved; a value that cannot be drawn (not
+//! finite, or not positive on a logarithmic axis) leaves a gap.
+
+mod axis;
+mod draw;
+
+use std::path::Path;
+
+use crate::{DataError, Picture, write_atomic};
+
+/// How a series is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Kind {
+    /// A line through the points in their order.
+    #[default]
+    Line,
+    /// A broken line through the points in their order.
+    Dashed,
+    /// A disc at each point.
+    Points,
+    /// A bar up to each point, side by side with those of other series.
+    Bars,
+    /// A line with the area down to 0 shaded.
+    Area,
+}
+
+/// Points that belong together.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Series {
+    /// What the legend calls it; without a name it is not in the legend.
+    pub name: String,
+    /// The points, `(x, y)`.
+    pub points: Vec<(f64, f64)>,
+    /// How it is drawn.
+    pub kind: Kind,
+    /// The number of its colour; its place among the series if none is given.
+    pub group: Option<usize>,
+}
+
+impl Series {
+    /// A series of the given kind.
+    pub fn new(
+        kind: Kind,
+        name: impl Into<String>,
+        points: impl IntoIterator<Item = (f64, f64)>,
+    ) -> Self {
+        Self { name: name.into(), points: points.into_iter().collect(), kind, group: None }
+    }
+
+    /// A line.
+    pub fn line(name: impl Into<String>, points: impl IntoIterator<Item = (f64, f64)>) -> Self {
+        Self::new(Kind::Line, name, points)
+    }
+
+    /// A broken line.
+    pub fn dashed(name: impl Into<String>, points: impl IntoIterator<Item = (f64, f64)>) -> Self {
+        Self::new(Kind::Dashed, name, points)
+    }
+
+    /// A scatter.
+    pub fn points(name: impl Into<String>, points: impl IntoIterator<Item = (f64, f64)>) -> Self {
+        Self::new(Kind::Points, name, points)
+    }
+
+    /// Bars.
+    pub fn bars(name: impl Into<String>, points: impl IntoIterator<Item = (f64, f64)>) -> Self {
+        Self::new(Kind::Bars, name, points)
+    }
+
+    /// A line over a shaded area.
+    pub fn area(name: impl Into<String>, points: impl IntoIterator<Item = (f64, f64)>) -> Self {
+        Self::new(Kind::Area, name, points)
+    }
+
+    /// Fixes the colour, so that series that belong together share it.
+    #[must_use]
+    pub fn group(mut self, group: usize) -> Self {
+        self.group = Some(group);
+        self
+    }
+}
+
+/// A straight line across the whole plot.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Marker {
+    at: f64,
+    label: String,
+}
+
+/// A picture that fills a rectangle of the plot's coordinates.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Background {
+    picture: Picture,
+    x: (f64, f64),
+    y: (f64, f64),
+}
+
+/// A description of a plot.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plot {
+    /// Above the plot.
+    pub title: String,
+    /// Under the horizontal axis.
+    pub x_label: String,
+    /// Beside the vertical axis.
+    pub y_label: String,
+    /// What is drawn, the last on top.
+    pub series: Vec<Series>,
+    x_log: bool,
+    y_log: bool,
+    x_range: Option<(f64, f64)>,
+    y_range: Option<(f64, f64)>,
+    x_names: Vec<String>,
+    equal_aspect: bool,
+    vertical: Vec<Marker>,
+    horizontal: Vec<Marker>,
+    background: Option<Background>,
+    size: (u32, u32),
+}
+
+impl Plot {
+    /// An empty plot.
+    pub fn new(
+        title: impl Into<String>,
+        x_label: impl Into<String>,
+        y_label: impl Into<String>,
+    ) -> Self {
+        Self {
+            title: title.into(),
+            x_label: x_label.into(),
+            y_label: y_label.into(),
+            series: Vec::new(),
+            x_log: false,
+            y_log: false,
+            x_range: None,
+            y_range: None,
+            x_names: Vec::new(),
+            equal_aspect: false,
+            vertical: Vec::new(),
+            horizontal: Vec::new(),
+            background: None,
+            size: (800, 520),
+        }
+    }
+
+    /// Adds a series.
+    #[must_use]
+    pub fn with(mut self, series: Series) -> Self {
+        self.series.push(series);
+        self
+    }
+
+    /// Makes the horizontal axis logarithmic.
+    #[must_use]
+    pub fn log_x(mut self) -> Self {
+        self.x_log = true;
+        self
+    }
+
+    /// Makes the vertical axis logarithmic.
+    #[must_use]
+    pub fn log_y(mut self) -> Self {
+        self.y_log = true;
+        self
+    }
+
+    /// Fixes what the horizontal axis shows; the rest is cut off.
+    #[must_use]
+    pub fn x_range(mut self, low: f64, high: f64) -> Self {
+        self.x_range = Some((low, high));
+        self
+    }
+
+    /// Fixes what the vertical axis shows; the rest is cut off.
+    #[must_use]
+    pub fn y_range(mut self, low: f64, high: f64) -> Self {
+        self.y_range = Some((low, high));
+        self
+    }
+
+    /// Names the places 0, 1, 2, … of the horizontal axis, for bars.
+    #[must_use]
+    pub fn x_names<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        self.x_names = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Gives both axes the same number of pixels for a unit.
+    #[must_use]
+    pub fn equal_aspect(mut self) -> Self {
+        self.equal_aspect = true;
+        self
+    }
+
+    /// Draws a vertical line at `x`, with a word beside it.
+    #[must_use]
+    pub fn vertical_marker(mut self, x: f64, label: impl Into<String>) -> Self {
+        self.vertical.push(Marker { at: x, label: label.into() });
+        self
+    }
+
+    /// Draws a horizontal line at `y`, with a word above it.
+    #[must_use]
+    pub fn horizontal_marker(mut self, y: f64, label: impl Into<String>) -> Self {
+        self.horizontal.push(Marker { at: y, label: label.into() });
+        self
+    }
+
+    /// Lays a picture under the series, its top row at the upper end of `y_range`.
+    #[must_use]
+    pub fn background(
+        mut self,
+        picture: Picture,
+        x_range: (f64, f64),
+        y_range: (f64, f64),
+    ) -> Self {
+        self.background = Some(Background { picture, x: x_range, y: y_range });
+        self
+    }
+
+    /// The size in pixels, 800×520 unless set.
+    #[must_use]
+    pub fn size(mut self, width: u32, height: u32) -> Self {
+        // Below this there is no room for the labels, above it for the pixels.
+        self.size = (width.clamp(200, 8192), height.clamp(160, 8192));
+        self
+    }
+
+    /// Writes the plot, as vectors if the name ends in `.svg` and as pixels if in `.png`.
+    ///
+    /// # Errors
+    /// If the name ends otherwise, or the file cannot be written.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), DataError> {
+        let path = path.as_ref();
+        match path.extension().and_then(|e| e.to_str()) {
+            Some("svg") => write_atomic(path, self.to_svg()?.as_bytes()),
+            Some("png") => self.to_picture()?.save_png(path),
+            _ => Err(DataError::Unsuitable(format!(
+                "{}: a plot is saved as .svg or .png",
+                path.display()
+            ))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::heat;
+
+    fn busy() -> Plot {
+        let wave = |phase: f64| {
+            (0..200).map(move |i| (f64::from(i) / 20.0, (f64::from(i) / 20.0 + phase).sin()))
+        };
+        Plot::new("Title with λ, ≤ and ²", "x", "log p(x)")
+            .with(Series::area("area", wave(0.0).map(|(x, y)| (x, y.abs()))))
+            .with(Series::line("line", wave(1.0)))
+            .with(Series::dashed("dashed", wave(2.0)).group(1))
+            .with(Series::points("points", wave(3.0).step_by(9)))
+            .with(Series::bars("bars", (0..10).map(|i| (f64::from(i), 0.3))).group(4))
+            .vertical_marker(8.5, "here")
+            .horizontal_marker(0.5, "level <&>")
+    }
+
+    #[test]
+    fn every_kind_is_drawn_in_both_formats() {
+        let dir = tempfile::tempdir().unwrap();
+        busy().save(dir.path().join("a.svg")).unwrap();
+        busy().save(dir.path().join("a.png")).unwrap();
+        let svg = std::fs::read_to_string(dir.path().join("a.svg")).unwrap();
+        for word in [
+            "Title with λ, ≤ and ²",
+            "dashed",
+            "level &lt;&amp;&gt;",
+            "<svg width=\"800\" height=\"520\"",
+            "</svg>",
+        ] {
+            assert!(svg.contains(word), "{word}");
+        }
+        let png = image::open(dir.path().join("a.png")).unwrap().to_rgb8();
+        assert_eq!(png.dimensions(), (800, 520));
+        // Each colour of the first three groups leaves a trace.
+        for ink in [[0x00, 0x72, 0xB2], [0xD5, 0x5E, 0x00], [0xE6, 0x9F, 0x00]] {
+            assert!(png.pixels().any(|p| p.0 == ink), "{ink:?}");
+        }
+        assert!(busy().save(dir.path().join("a.pdf")).is_err());
+    }
+
+    #[test]
+    fn what_cannot_be_drawn_is_a_gap() {
+        let odd = [(f64::NAN, 1.0), (1.0, f64::INFINITY), (0.0, -1.0), (2.0, 0.0), (1e300, 1e-300)];
+        for kind in [Kind::Line, Kind::Dashed, Kind::Points, Kind::Bars, Kind::Area] {
+            for points in [&odd[..], &odd[..3], &[]] {
+                let plot = Plot::new("", "", "").with(Series::new(kind, "s", points.to_vec()));
+                for plot in [
+                    plot.clone(),
+                    plot.clone().log_x().log_y(),
+                    plot.clone().equal_aspect(),
+                    plot.clone().x_range(0.5, 0.5).y_range(f64::NAN, 2.0),
+                    plot.size(0, 0).vertical_marker(f64::NAN, "").x_names(["a"]),
+                ] {
+                    plot.to_svg().unwrap();
+                    plot.to_picture().unwrap();
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_background_lies_under_the_points() {
+        let map = heat(&(0..400).map(f64::from).collect::<Vec<_>>(), 20);
+        let plot = Plot::new("", "", "")
+            .background(map, (-2.0, 2.0), (-2.0, 2.0))
+            .with(Series::points("", [(0.0, 0.0)]))
+            .size(500, 460);
+        let svg = plot.to_svg().unwrap();
+        assert!(svg.contains("<image") && svg.contains("data:image/png;base64,"));
+        assert!(!svg.contains("#010203"));
+        let picture = plot.clone().equal_aspect().to_picture().unwrap();
+        let has = |ink: [u8; 3]| {
+            picture.rgb().chunks(3).any(|p| p.iter().zip(ink).all(|(&a, b)| a.abs_diff(b) < 4))
+        };
+        // Viridis from end to end.
+        assert!(has([68, 1, 84]), "no dark end");
+        assert!(has([253, 231, 37]), "no light end");
+        // Cut at fixed ranges: the lower half of the map is out of sight.
+        let cut = plot.x_range(-1.0, 1.0).y_range(0.1, 2.0);
+        let picture = cut.to_picture().unwrap();
+        assert!(!picture.rgb().chunks(3).any(|p| p == [253, 231, 37]));
+        assert!(cut.to_svg().unwrap().contains("<image"));
+    }
+}

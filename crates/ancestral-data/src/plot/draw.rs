@@ -1,0 +1,543 @@
+//! Drawing of a described plot, the same for vectors and for pixels.
+
+use std::sync::Once;
+
+use base64::Engine;
+use plotters::coord::Shift;
+use plotters::coord::ranged1d::{DefaultFormatting, KeyPointHint, Ranged};
+use plotters::element::{BitMapElement, Drawable, PointCollection};
+use plotters::prelude::*;
+use plotters::style::FontStyle;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+use plotters_backend::DrawingErrorKind;
+
+use super::axis::{Axis, clip};
+use super::{Background, Kind, Plot, Series};
+use crate::picture::{FONT, text_width};
+use crate::{DataError, Picture};
+
+/// Okabe and Ito's palette for all kinds of colour vision, then two of Tol's.
+const PALETTE: [RGBColor; 10] = [
+    RGBColor(0x00, 0x72, 0xB2),
+    RGBColor(0xD5, 0x5E, 0x00),
+    RGBColor(0x00, 0x9E, 0x73),
+    RGBColor(0xCC, 0x79, 0xA7),
+    RGBColor(0xE6, 0x9F, 0x00),
+    RGBColor(0x56, 0xB4, 0xE9),
+    RGBColor(0x33, 0x33, 0x33),
+    RGBColor(0x88, 0x22, 0x55),
+    RGBColor(0x99, 0x99, 0x33),
+    RGBColor(0xAA, 0xAA, 0xAA),
+];
+const INK: RGBColor = RGBColor(0x40, 0x40, 0x40);
+const MESH: RGBColor = RGBColor(0xE4, 0xE4, 0xE4);
+/// Stands for the background in an SVG until the picture takes its place; drawn nowhere else.
+const PLACEHOLDER: RGBColor = RGBColor(1, 2, 3);
+const FAMILY: &str = "sans-serif";
+
+/// Pixels drawn for each of a picture, along a side.
+const SMOOTH: u32 = 2;
+/// Steps of an SVG's coordinates for each pixel, since the backend knows whole numbers only.
+const FINE: u32 = 8;
+
+const LINE: i32 = 20;
+const TOP: u32 = 44;
+const RIGHT: u32 = 20;
+const BOTTOM: u32 = 8;
+const LEFT: u32 = 8;
+const X_LABELS: u32 = 48;
+const Y_LABELS: u32 = 72;
+
+impl Background {
+    /// The part of the picture within the axes.
+    fn visible(&self, x: &Axis, y: &Axis, width: usize, height: usize) -> Picture {
+        let share = |v: f64, (low, high): (f64, f64)| (v - low) / (high - low);
+        let (in_x, in_y) = (ordered(self.x), ordered(self.y));
+        let across = (share(in_x.0.max(x.low), in_x), share(in_x.1.min(x.high), in_x));
+        // Rows count from the top.
+        let down = (1.0 - share(in_y.1.min(y.high), in_y), 1.0 - share(in_y.0.max(y.low), in_y));
+        self.picture.window(across, down, width, height)
+    }
+}
+
+/// An axis with its own choice of ticks, in the shape plotters asks for.
+struct Ticked {
+    axis: Axis,
+    ticks: Vec<f64>,
+}
+
+impl Ranged for Ticked {
+    type FormatOption = DefaultFormatting;
+    type ValueType = f64;
+
+    fn map(&self, value: &f64, (from, to): (i32, i32)) -> i32 {
+        let share = ((value - self.axis.low) / self.axis.span()).clamp(-1.0, 2.0);
+        from + (share * f64::from(to - from)).round() as i32
+    }
+
+    fn key_points<H: KeyPointHint>(&self, hint: H) -> Vec<f64> {
+        if hint.weight().allow_light_points() { Vec::new() } else { self.ticks.clone() }
+    }
+
+    fn range(&self) -> std::ops::Range<f64> {
+        self.axis.low..self.axis.high
+    }
+}
+
+impl Plot {
+    /// The plot as pixels, to be put together with others or into an animation.
+    ///
+    /// # Errors
+    /// If the drawing fails.
+    pub fn to_picture(&self) -> Result<Picture, DataError> {
+        let (width, height) = self.size;
+        // Drawn larger and averaged, which smooths every edge.
+        let (wide, high) = (width * SMOOTH, height * SMOOTH);
+        let mut rgb = vec![255; wide as usize * high as usize * 3];
+        let area = BitMapBackend::with_buffer(&mut rgb, (wide, high)).into_drawing_area();
+        self.draw(&area, SMOOTH, false)?;
+        drop(area);
+        Ok(Picture::new(wide as usize, high as usize, rgb)?.averaged(SMOOTH as usize))
+    }
+
+    /// The plot as the text of an SVG file.
+    ///
+    /// # Errors
+    /// If the drawing fails.
+    pub fn to_svg(&self) -> Result<String, DataError> {
+        let (width, height) = self.size;
+        let (wide, high) = (width * FINE, height * FINE);
+        let mut svg = String::new();
+        let area = SVGBackend::with_string(&mut svg, (wide, high)).into_drawing_area();
+        self.draw(&area, FINE, true)?;
+        drop(area);
+        let large = format!("width=\"{wide}\" height=\"{high}\" viewBox");
+        let svg =
+            svg.replacen(&large, &format!("width=\"{width}\" height=\"{height}\" viewBox"), 1);
+        match &self.background {
+            Some(background) => {
+                let (x, y) = self.axes(self.beside());
+                // Uncut, the picture goes in as it is; cut, in the pixels it is shown in.
+                let whole = x.contains(background.x.0)
+                    && x.contains(background.x.1)
+                    && y.contains(background.y.0)
+                    && y.contains(background.y.1);
+                let picture = if whole {
+                    background.picture.clone()
+                } else {
+                    background.visible(&x, &y, self.size.0 as usize, self.size.1 as usize)
+                };
+                embed(&svg, &picture)
+            }
+            None => Ok(svg),
+        }
+    }
+
+    fn draw<DB: DrawingBackend>(
+        &self,
+        area: &DrawingArea<DB, Shift>,
+        k: u32,
+        vectors: bool,
+    ) -> Result<(), DataError> {
+        static REGISTER: Once = Once::new();
+        REGISTER.call_once(|| {
+            // The font is tested; were it damaged, the drawing below would say so.
+            let _ = plotters::style::register_font(FAMILY, FontStyle::Normal, FONT);
+        });
+        self.try_draw(area, k, vectors)
+            .map_err(|e| DataError::Unsuitable(format!("cannot draw '{}': {e}", self.title)))
+    }
+
+    fn try_draw<DB: DrawingBackend>(
+        &self,
+        area: &DrawingArea<DB, Shift>,
+        k: u32,
+        vectors: bool,
+    ) -> Result<(), DrawingAreaErrorKind<DB::ErrorType>> {
+        area.fill(&WHITE)?;
+        let (width, height) = self.size;
+        let corner = self.free_corner();
+        let beside = self.beside();
+        let (x, y) = self.axes(beside);
+        // A signed copy, for offsets that go left and up.
+        let s = k as i32;
+        let title =
+            (FAMILY, 20 * k).into_font().color(&INK).pos(Pos::new(HPos::Center, VPos::Center));
+        let middle = (LEFT + Y_LABELS + width - RIGHT - beside) / 2;
+        area.draw_text(&self.title, &title, ((middle * k) as i32, (TOP * k) as i32 / 2))?;
+
+        let x_ticks = x.ticks((width / 110) as usize);
+        let y_ticks = y.ticks((height / 60) as usize);
+        let mut chart = ChartBuilder::on(area)
+            .margin_top(TOP * k)
+            .margin_right((RIGHT + beside) * k)
+            .margin_bottom(BOTTOM * k)
+            .margin_left(LEFT * k)
+            .x_label_area_size(X_LABELS * k)
+            .y_label_area_size(Y_LABELS * k)
+            .build_cartesian_2d(
+                Ticked { axis: x.clone(), ticks: x_ticks.clone() },
+                Ticked { axis: y.clone(), ticks: y_ticks.clone() },
+            )?;
+        let label = |size: u32| (FAMILY, size * k).into_font().color(&INK);
+        chart
+            .configure_mesh()
+            .bold_line_style(MESH.stroke_width(k))
+            .light_line_style(TRANSPARENT)
+            .axis_style(INK.stroke_width(k))
+            .x_desc(&self.x_label)
+            .y_desc(&self.y_label)
+            .x_label_formatter(&|t| x.label(*t, &x_ticks))
+            .y_label_formatter(&|t| y.label(*t, &y_ticks))
+            .label_style(label(13))
+            .axis_desc_style(label(15))
+            .set_all_tick_mark_size(5 * k)
+            .draw()?;
+
+        if let Some(background) = &self.background {
+            let (full_x, full_y) = (ordered(background.x), ordered(background.y));
+            let (left, right) = (full_x.0.max(x.low), full_x.1.min(x.high));
+            let (bottom, top) = (full_y.0.max(y.low), full_y.1.min(y.high));
+            if left < right && bottom < top {
+                if vectors {
+                    let corners = [(left, top), (right, bottom)];
+                    chart.draw_series([Rectangle::new(corners, PLACEHOLDER.filled())])?;
+                } else {
+                    let (x0, y0) = chart.backend_coord(&(left, top));
+                    let (x1, y1) = chart.backend_coord(&(right, bottom));
+                    let (w, h) = ((x1 - x0 + 1).max(1) as u32, (y1 - y0 + 1).max(1) as u32);
+                    let picture = background.visible(&x, &y, w as usize, h as usize);
+                    if let Some(element) =
+                        BitMapElement::<_>::with_ref((left, top), (w, h), picture.rgb())
+                    {
+                        chart.draw_series([element])?;
+                    }
+                }
+            }
+        }
+
+        let dashes = |line: Vec<(f64, f64)>, colour: RGBColor, width: u32| {
+            DashedLineSeries::new(line, 6 * k, 4 * k, colour.stroke_width(width * k))
+        };
+        let (bar_width, bar_series) = self.bars();
+        let mut bar = 0;
+        for (i, series) in self.series.iter().enumerate() {
+            let colour = PALETTE[series.group.unwrap_or(i) % PALETTE.len()];
+            let points: Vec<Option<(f64, f64)>> = series
+                .points
+                .iter()
+                .map(|&(a, b)| Some((x.position(a)?, y.position(b)?)))
+                .collect();
+            let base = if y.log { y.low } else { 0f64.clamp(y.low, y.high) };
+            match series.kind {
+                Kind::Line => {
+                    for line in clip(&points, &x, &y) {
+                        chart.draw_series(LineSeries::new(line, colour.stroke_width(2 * k)))?;
+                    }
+                }
+                Kind::Dashed => {
+                    for line in clip(&points, &x, &y) {
+                        chart.draw_series(dashes(line, colour, 2))?;
+                    }
+                }
+                Kind::Area => {
+                    for run in points.split(Option::is_none) {
+                        let inside = run
+                            .iter()
+                            .flatten()
+                            .filter(|p| x.contains(p.0))
+                            .map(|p| (p.0, p.1.clamp(y.low, y.high)));
+                        chart.draw_series(AreaSeries::new(inside, base, colour.mix(0.25)))?;
+                    }
+                    for line in clip(&points, &x, &y) {
+                        chart.draw_series(LineSeries::new(line, colour.stroke_width(2 * k)))?;
+                    }
+                }
+                Kind::Points => {
+                    let (radius, opacity) = match points.len() {
+                        0..=60 => (4, 0.9),
+                        61..=600 => (3, 0.8),
+                        601..=4000 => (2, 0.65),
+                        _ => (1, 0.6),
+                    };
+                    let inside =
+                        points.iter().flatten().filter(|p| x.contains(p.0) && y.contains(p.1));
+                    chart.draw_series(
+                        inside.map(|&p| Circle::new(p, radius * k, colour.mix(opacity).filled())),
+                    )?;
+                }
+                Kind::Bars => {
+                    let each = bar_width / f64::from(bar_series);
+                    let shift = each * f64::from(bar) - bar_width / 2.0;
+                    bar += 1;
+                    let bars = points.iter().flatten().filter_map(|&(a, b)| {
+                        let left = (a + shift).max(x.low);
+                        let right = (a + shift + each).min(x.high);
+                        let corners = [(left, b.clamp(y.low, y.high)), (right, base)];
+                        (right > left).then(|| Rectangle::new(corners, colour.filled()))
+                    });
+                    chart.draw_series(bars)?;
+                }
+            }
+        }
+
+        for marker in &self.vertical {
+            let Some(at) = x.position(marker.at).filter(|&p| x.contains(p)) else { continue };
+            chart.draw_series(dashes(vec![(at, y.low), (at, y.high)], INK, 1))?;
+            let near_right = at > x.low + 0.8 * x.span();
+            let (anchor, dx) = if near_right { (HPos::Right, -5 * s) } else { (HPos::Left, 5 * s) };
+            let style = label(13).pos(Pos::new(anchor, VPos::Top));
+            let text = Text::new(marker.label.clone(), (dx, 4 * s), style);
+            chart.draw_series([EmptyElement::at((at, y.high)) + text])?;
+        }
+        for marker in &self.horizontal {
+            let Some(at) = y.position(marker.at).filter(|&p| y.contains(p)) else { continue };
+            chart.draw_series(dashes(vec![(x.low, at), (x.high, at)], INK, 1))?;
+            let near_top = at > y.low + 0.9 * y.span();
+            let (anchor, dy) = if near_top { (VPos::Top, 4 * s) } else { (VPos::Bottom, -3 * s) };
+            let style = label(13).pos(Pos::new(HPos::Left, anchor));
+            let text = Text::new(marker.label.clone(), (6 * s, dy), style);
+            chart.draw_series([EmptyElement::at((x.low, at)) + text])?;
+        }
+
+        self.draw_legend(area, k, corner)?;
+        area.present()
+    }
+
+    fn draw_legend<DB: DrawingBackend>(
+        &self,
+        area: &DrawingArea<DB, Shift>,
+        k: u32,
+        corner: Option<usize>,
+    ) -> Result<(), DrawingAreaErrorKind<DB::ErrorType>> {
+        let named: Vec<_> =
+            self.series.iter().enumerate().filter(|s| !s.1.name.is_empty()).collect();
+        if named.is_empty() {
+            return Ok(());
+        }
+        let s = k as i32;
+        let (width, height) = (self.size.0 as i32, self.size.1 as i32);
+        let (w, h) = (self.legend_width() as i32, named.len() as i32 * LINE + 10);
+        let left = match corner {
+            None => width - RIGHT as i32 - w + 10,
+            Some(c) if c % 2 == 0 => width - RIGHT as i32 - w - 8,
+            Some(_) => (LEFT + Y_LABELS) as i32 + 8,
+        };
+        let top = match corner {
+            None => TOP as i32,
+            Some(c) if c < 2 => TOP as i32 + 8,
+            Some(_) => height - (BOTTOM + X_LABELS) as i32 - h - 8,
+        };
+        if corner.is_some() {
+            let frame = [(left * s, top * s), ((left + w) * s, (top + h) * s)];
+            area.draw(&Rectangle::new(frame, WHITE.mix(0.88).filled()))?;
+            area.draw(&Rectangle::new(frame, MESH.stroke_width(k)))?;
+        }
+        let style = (FAMILY, 14 * k).into_font().color(&INK);
+        let style = style.pos(Pos::new(HPos::Left, VPos::Center));
+        for (line, (i, series)) in named.into_iter().enumerate() {
+            let colour = PALETTE[series.group.unwrap_or(i) % PALETTE.len()];
+            let y = top + 5 + LINE / 2 + line as i32 * LINE;
+            area.draw(&Sample { kind: series.kind, colour, at: ((left + 8) * s, y * s), k: s })?;
+            area.draw_text(&series.name, &style, ((left + 40) * s, y * s))?;
+        }
+        Ok(())
+    }
+
+    fn axes(&self, beside: u32) -> (Axis, Axis) {
+        let points = || self.series.iter().flat_map(|s| s.points.iter().map(move |p| (s, p)));
+        let at = |v: f64, log: bool| {
+            let v = if log { v.log10() } else { v };
+            Some(v).filter(|v| v.is_finite())
+        };
+        // Only what can be drawn at all stretches an axis.
+        let drawn = || {
+            points().filter_map(|(s, &(a, b))| Some((s, at(a, self.x_log)?, at(b, self.y_log)?)))
+        };
+        let half_bar = self.bars().0 * 0.6;
+        let xs = drawn().flat_map(|(s, a, _)| {
+            let room = if s.kind == Kind::Bars { half_bar } else { 0.0 };
+            [a - room, a + room]
+        });
+        let ys = drawn().flat_map(|(s, _, b)| {
+            let from_zero = matches!(s.kind, Kind::Bars | Kind::Area) && !self.y_log;
+            [b, if from_zero { 0.0 } else { b }]
+        });
+        let (back_x, back_y) = match &self.background {
+            Some(b) => (vec![b.x.0, b.x.1], vec![b.y.0, b.y.1]),
+            None => (vec![], vec![]),
+        };
+        let back = |values: Vec<f64>, log| values.into_iter().filter_map(move |v| at(v, log));
+        let marks = self.horizontal.iter().filter_map(|m| at(m.at, self.y_log));
+        let lines_only = self.series.iter().all(|s| !matches!(s.kind, Kind::Points | Kind::Bars));
+        let mut x = Axis::new(
+            xs.chain(back(back_x, self.x_log)),
+            self.x_log,
+            self.x_range,
+            &self.x_names,
+            self.background.is_none() && !lines_only,
+        );
+        let mut y = Axis::new(
+            ys.chain(back(back_y, self.y_log)).chain(marks),
+            self.y_log,
+            self.y_range,
+            &[],
+            self.background.is_none(),
+        );
+        // What is never negative stands on the axis.
+        if y.low < 0.0
+            && self.y_range.is_none()
+            && self.background.is_none()
+            && !self.y_log
+            && drawn().all(|p| p.2 >= 0.0)
+        {
+            y.low = 0.0;
+        }
+        if self.equal_aspect {
+            let width =
+                f64::from(self.size.0.saturating_sub(LEFT + RIGHT + Y_LABELS + beside).max(1));
+            let height = f64::from(self.size.1.saturating_sub(TOP + BOTTOM + X_LABELS).max(1));
+            let unit = (x.span() / width).max(y.span() / height);
+            x.widen(unit * width);
+            y.widen(unit * height);
+        }
+        (x, y)
+    }
+
+    /// The room at each place for its bars, and how many series share it.
+    fn bars(&self) -> (f64, u32) {
+        let bars: Vec<&Series> = self.series.iter().filter(|s| s.kind == Kind::Bars).collect();
+        let mut xs: Vec<f64> = bars
+            .iter()
+            .flat_map(|s| s.points.iter().map(|p| if self.x_log { p.0.log10() } else { p.0 }))
+            .filter(|v| v.is_finite())
+            .collect();
+        xs.sort_by(f64::total_cmp);
+        let gap =
+            xs.windows(2).map(|w| w[1] - w[0]).filter(|&d| d > 0.0).fold(f64::INFINITY, f64::min);
+        let gap = if gap.is_finite() { gap } else { 1.0 };
+        let share = if bars.is_empty() { 0.0 } else { 0.84 };
+        (gap * share, bars.len().max(1) as u32)
+    }
+
+    /// The room of the legend, in pixels; at most a third of the plot.
+    fn legend_width(&self) -> u32 {
+        let longest = self.series.iter().map(|s| text_width(&s.name, 14.0)).fold(0.0, f32::max);
+        (longest as u32 + 60).min(self.size.0 / 3)
+    }
+
+    /// The room beside the plot, for a legend that would hide something inside it.
+    fn beside(&self) -> u32 {
+        if self.free_corner().is_some() { 0 } else { self.legend_width() }
+    }
+
+    /// A corner where the legend hides nothing, if there is one: upper right, upper left, lower
+    /// right, lower left.
+    fn free_corner(&self) -> Option<usize> {
+        let named = self.series.iter().filter(|s| !s.name.is_empty()).count();
+        if named == 0 {
+            return Some(0);
+        }
+        if self.background.is_some() {
+            return None;
+        }
+        let (x, y) = self.axes(0);
+        let (width, height) = (f64::from(self.size.0), f64::from(self.size.1));
+        let reach_x = f64::from(self.legend_width() + 20) / (width - 100.0);
+        let reach_y = f64::from(named as u32 * LINE as u32 + 30) / (height - 100.0);
+        let mut taken = [false; 4];
+        let mut visit = |u: f64, v: f64, low: f64| {
+            for (corner, taken) in taken.iter_mut().enumerate() {
+                let beside = if corner % 2 == 0 { u > 1.0 - reach_x } else { u < reach_x };
+                let over = if corner < 2 { v > 1.0 - reach_y } else { low < reach_y };
+                *taken |= beside && over;
+            }
+        };
+        for series in &self.series {
+            let points: Vec<(f64, f64)> = series
+                .points
+                .iter()
+                .filter_map(|&(a, b)| Some((x.position(a)?, y.position(b)?)))
+                .map(|(a, b)| ((a - x.low) / x.span(), (b - y.low) / y.span()))
+                .collect();
+            let filled = matches!(series.kind, Kind::Bars | Kind::Area);
+            for &(u, v) in &points {
+                visit(u, v, if filled { 0.0 } else { v });
+            }
+            // Between points far apart a line passes as well.
+            if !matches!(series.kind, Kind::Points | Kind::Bars) {
+                for pair in points.windows(2).filter(|p| (p[1].0 - p[0].0).abs() > 0.02) {
+                    for step in 1..20 {
+                        let t = f64::from(step) / 20.0;
+                        let u = pair[0].0 + t * (pair[1].0 - pair[0].0);
+                        let v = pair[0].1 + t * (pair[1].1 - pair[0].1);
+                        visit(u, v, if filled { 0.0 } else { v });
+                    }
+                }
+            }
+        }
+        for marker in &self.vertical {
+            if let Some(at) = x.position(marker.at) {
+                visit((at - x.low) / x.span(), 1.0, 1.0);
+            }
+        }
+        taken.iter().position(|taken| !taken)
+    }
+}
+
+fn ordered((a, b): (f64, f64)) -> (f64, f64) {
+    (a.min(b), a.max(b))
+}
+
+/// The sample of a series in the legend.
+struct Sample {
+    kind: Kind,
+    colour: RGBColor,
+    at: (i32, i32),
+    k: i32,
+}
+
+impl<'a> PointCollection<'a, (i32, i32)> for &'a Sample {
+    type Point = &'a (i32, i32);
+    type IntoIter = std::iter::Once<&'a (i32, i32)>;
+
+    fn point_iter(self) -> Self::IntoIter {
+        std::iter::once(&self.at)
+    }
+}
+
+impl<DB: DrawingBackend> Drawable<DB> for Sample {
+    fn draw<I: Iterator<Item = (i32, i32)>>(
+        &self,
+        mut place: I,
+        backend: &mut DB,
+        _: (u32, u32),
+    ) -> Result<(), DrawingErrorKind<DB::ErrorType>> {
+        let Some((x, y)) = place.next() else { return Ok(()) };
+        let (k, colour) = (self.k, self.colour.to_rgba());
+        let mut bar = |from: i32, to: i32, half: i32, opacity: f64| {
+            let corners = ((x + from * k, y - half * k), (x + to * k, y + half * k));
+            backend.draw_rect(corners.0, corners.1, &colour.mix(opacity), true)
+        };
+        match self.kind {
+            Kind::Line => bar(0, 24, 1, 1.0),
+            Kind::Dashed => bar(0, 9, 1, 1.0).and_then(|()| bar(15, 24, 1, 1.0)),
+            Kind::Bars => bar(4, 20, 5, 1.0),
+            Kind::Area => bar(2, 22, 5, 0.25).and_then(|()| bar(2, 22, 1, 1.0)),
+            Kind::Points => backend.draw_circle((x + 12 * k, y), 4 * k as u32, &colour, true),
+        }
+    }
+}
+
+/// Puts the picture where its placeholder is.
+fn embed(svg: &str, picture: &Picture) -> Result<String, DataError> {
+    let Some(at) = svg.find("fill=\"#010203\"") else { return Ok(svg.to_owned()) };
+    let start = svg[..at].rfind("<rect").unwrap_or(at);
+    let end = svg[at..].find("/>").map_or(svg.len(), |i| at + i + 2);
+    let png = base64::engine::general_purpose::STANDARD.encode(picture.to_png()?);
+    let place = svg[start..at].replacen("<rect", "<image", 1).replace(
+        "opacity=\"1\"",
+        "preserveAspectRatio=\"none\" style=\"image-rendering:pixelated\"",
+    );
+    Ok(format!("{}{place}href=\"data:image/png;base64,{png}\"/>{}", &svg[..start], &svg[end..]))
+}

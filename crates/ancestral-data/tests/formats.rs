@@ -1,0 +1,390 @@
+//! Every format is read back as it was written, and what is wrong with a file is said.
+// Clippy exempts only the test functions themselves from these.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use ancestral_data::{DataError, Dataset, Domain, OpenOptions, SplitName, Values, open};
+use common::{cifar, gz, idx, jpeg, npy, npz, png, tar};
+use image::ExtendedColorType::{L8, Rgb8, Rgba8};
+
+fn whole() -> OpenOptions {
+    OpenOptions { whole: true, ..OpenOptions::default() }
+}
+
+fn read(dir: &Path, name: &str, bytes: &[u8]) -> Result<Dataset, DataError> {
+    let path = dir.join(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(&path, bytes).unwrap();
+    open(path.to_str().unwrap(), &whole())
+}
+
+fn bytes(data: &Dataset, split: SplitName) -> Vec<u8> {
+    match &data.split(split).unwrap().values {
+        Values::Bytes(v) => v.clone(),
+        Values::Reals(_) => panic!("reals"),
+    }
+}
+
+fn reals(data: &Dataset) -> Vec<f32> {
+    match &data.split(SplitName::Train).unwrap().values {
+        Values::Reals(v) => v.clone(),
+        Values::Bytes(_) => panic!("bytes"),
+    }
+}
+
+/// The error of a bad file names the file and says each of the words.
+fn refused(result: Result<Dataset, DataError>, file: &str, words: &[&str]) {
+    let error = result.unwrap_err();
+    assert!(matches!(error, DataError::Malformed { .. }), "{error:?}");
+    let text = error.to_string();
+    for word in std::iter::once(&file).chain(words) {
+        assert!(text.contains(word), "'{word}' is not in: {text}");
+    }
+}
+
+#[test]
+fn idx_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let images: Vec<u8> = (0..3 * 4).map(|i| i * 20).collect();
+    fs::write(dir.join("a-labels-idx1-ubyte.gz"), gz(&idx(8, &[3], &[2, 0, 1]))).unwrap();
+    let data = read(dir, "a-images-idx3-ubyte.gz", &gz(&idx(8, &[3, 2, 2], &images))).unwrap();
+    assert_eq!((data.domain, data.shape.dims()), (Domain::Levels(256), &[1, 2, 2][..]));
+    assert_eq!(bytes(&data, SplitName::Train), images);
+    assert_eq!(data.split(SplitName::Train).unwrap().labels, Some(vec![2, 0, 1]));
+
+    // One to four axes, and the wider types.
+    let data = read(dir, "one.idx", &idx(8, &[4], &[0, 1, 1, 0])).unwrap();
+    assert_eq!((data.domain, data.shape.size()), (Domain::Binary, 1));
+    let data = read(dir, "two.idx", &idx(0x0B, &[2, 2], &[0, 1, 1, 0, 0xFF, 0xFF, 0, 0])).unwrap();
+    assert_eq!((data.domain, reals(&data)), (Domain::Real, vec![1.0, 256.0, -1.0, 0.0]));
+    let data = read(dir, "four.idx", &idx(8, &[1, 1, 2, 3], &[1, 2, 3, 4, 5, 6])).unwrap();
+    assert_eq!(data.shape.dims(), [3, 1, 2]);
+    assert_eq!(bytes(&data, SplitName::Train), [1, 4, 2, 5, 3, 6]);
+    let floats: Vec<u8> = [0.5f32, -2.0].iter().flat_map(|v| v.to_be_bytes()).collect();
+    assert_eq!(reals(&read(dir, "f.idx", &idx(0x0D, &[2], &floats)).unwrap()), [0.5, -2.0]);
+
+    refused(read(dir, "m.idx", &[1, 2, 8, 1, 0, 0, 0, 0]), "m.idx", &["byte 0", "expected 00 00"]);
+    refused(read(dir, "h.idx", &[0, 0, 8, 3, 0]), "h.idx", &["byte 5", "12 bytes of sizes"]);
+    refused(
+        read(dir, "s.idx", &idx(8, &[2, 3], &[1, 2, 3])),
+        "s.idx",
+        &["byte 15", "expected 6 bytes", "found 3"],
+    );
+    refused(
+        read(dir, "l.idx", &idx(8, &[2], &[1, 2, 3])),
+        "l.idx",
+        &["byte 10", "end of the file"],
+    );
+    refused(
+        read(dir, "big.idx", &idx(8, &[u32::MAX; 4], &[1, 2, 3])),
+        "big.idx",
+        &["more than any file can hold"],
+    );
+    refused(read(dir, "large.idx", &idx(8, &[1 << 30, 1 << 20], &[1])), "large.idx", &["found 1"]);
+    let mut cut = gz(&idx(8, &[100, 10], &[7; 1000]));
+    cut.truncate(cut.len() - 9);
+    refused(read(dir, "cut.idx.gz", &cut), "cut.idx.gz", &["unpacked", "ends too early"]);
+    let nan: Vec<u8> = [0.5f32, f32::NAN].iter().flat_map(|v| v.to_be_bytes()).collect();
+    refused(read(dir, "n.idx", &idx(0x0D, &[2], &nan)), "n.idx", &["byte 12", "finite"]);
+    refused(read(dir, "none.idx", &idx(8, &[0, 3], &[])), "none.idx", &["no examples"]);
+}
+
+#[test]
+fn an_idx_folder_is_split_as_mnist() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| fs::write(dir.path().join(name), bytes).unwrap();
+    write("train-images-idx3-ubyte", &idx(8, &[30, 2, 2], &[9; 120]));
+    write("train-labels-idx1-ubyte", &idx(8, &[30], &[1; 30]));
+    write("t10k-images-idx3-ubyte.gz", &gz(&idx(8, &[5, 2, 2], &[3; 20])));
+    let missing = open(dir.path().to_str().unwrap(), &OpenOptions::default()).unwrap_err();
+    assert!(missing.to_string().contains("t10k-labels-idx1-ubyte"), "{missing}");
+    write("t10k-labels-idx1-ubyte.gz", &gz(&idx(8, &[4], &[0; 4])));
+    let path = dir.path().to_str().unwrap().to_owned();
+    refused(open(&path, &OpenOptions::default()), "t10k", &["4 labels for 5 examples"]);
+    write("t10k-labels-idx1-ubyte.gz", &gz(&idx(8, &[5], &[0; 5])));
+    let data = open(&path, &OpenOptions::default()).unwrap();
+    let counts =
+        |d: &Dataset| [SplitName::Train, SplitName::Valid, SplitName::Test].map(|s| d.len(s));
+    assert_eq!(counts(&data), [27, 3, 5]);
+    assert_eq!(bytes(&data, SplitName::Test), [3; 20]);
+    let all = OpenOptions { all_train: true, ..OpenOptions::default() };
+    assert_eq!(counts(&open(&path, &all).unwrap()), [30, 3, 5]);
+}
+
+#[test]
+fn text_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let data = read(dir, "a.amat", b"0 1 1 0\r\n1 1 0 0\n\n").unwrap();
+    assert_eq!((data.domain, data.shape.dims()), (Domain::Binary, &[1, 2, 2][..]));
+    assert_eq!(bytes(&data, SplitName::Train), [0, 1, 1, 0, 1, 1, 0, 0]);
+    let data = read(dir, "b.amat.gz", &gz(b"1 0 0.5\n-1e-2 1 0\n")).unwrap();
+    assert_eq!((data.domain, reals(&data)), (Domain::Real, vec![1.0, 0.0, 0.5, -0.01, 1.0, 0.0]));
+    refused(read(dir, "c.amat", b"0 1\n0\n"), "c.amat", &["line 2", "expected 2"]);
+    refused(read(dir, "d.amat", b"0 1\n0 x\n"), "d.amat", &["line 2, column 2", "'x'"]);
+    refused(read(dir, "e.amat", b"0 nan\n"), "e.amat", &["column 2", "finite"]);
+    refused(read(dir, "f.amat", b"\n"), "f.amat", &["at least one"]);
+
+    for (split, rows) in [("train", "0,1\n1,1\n"), ("valid", "1,0\n"), ("test", "0,0\n0,1\n")] {
+        fs::create_dir_all(dir.join("set")).unwrap();
+        fs::write(dir.join(format!("set/toy.{split}.data.gz")), gz(rows.as_bytes())).unwrap();
+    }
+    let data = open(dir.join("set").to_str().unwrap(), &OpenOptions::default()).unwrap();
+    assert_eq!((data.domain, data.shape.dims()), (Domain::Binary, &[2][..]));
+    assert_eq!(bytes(&data, SplitName::Train), [0, 1, 1, 1]);
+    assert_eq!(bytes(&data, SplitName::Valid), [1, 0]);
+    assert_eq!(bytes(&data, SplitName::Test), [0, 0, 0, 1]);
+    fs::write(dir.join("set/toy.valid.data.gz"), gz(b"1,0,1\n")).unwrap();
+    let result = open(dir.join("set").to_str().unwrap(), &OpenOptions::default());
+    refused(result, "toy.valid.data.gz", &["expected 2"]);
+}
+
+#[test]
+fn numpy_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let data = read(dir, "a.npy", &npy("|u1", false, "(2, 1, 2)", &[0, 7, 255, 1])).unwrap();
+    assert_eq!((data.domain, data.shape.dims()), (Domain::Levels(256), &[1, 1, 2][..]));
+    assert_eq!(bytes(&data, SplitName::Train), [0, 7, 255, 1]);
+    let data = read(dir, "b.npy", &npy("|b1", false, "(3,)", &[0, 1, 1])).unwrap();
+    assert_eq!(data.domain, Domain::Binary);
+    let doubles: Vec<u8> = [0.25f64, -3.0].iter().flat_map(|v| v.to_le_bytes()).collect();
+    assert_eq!(
+        reals(&read(dir, "c.npy", &npy("<f8", false, "(1, 2)", &doubles)).unwrap()),
+        [0.25, -3.0]
+    );
+    let longs: Vec<u8> = [-5i64, 1000].iter().flat_map(|v| v.to_be_bytes()).collect();
+    assert_eq!(
+        reals(&read(dir, "d.npy.gz", &gz(&npy(">i8", false, "(2, 1)", &longs))).unwrap()),
+        [-5.0, 1000.0]
+    );
+    let shorts: Vec<u8> = [-5i16, 7].iter().flat_map(|v| v.to_le_bytes()).collect();
+    assert_eq!(
+        reals(&read(dir, "e.npy", &npy("<i2", false, "(2, 1)", &shorts)).unwrap()),
+        [-5.0, 7.0]
+    );
+    // Whole numbers in the shape of an image are levels.
+    let longs: Vec<u8> = [5i64, 200].iter().flat_map(|v| v.to_le_bytes()).collect();
+    let data = read(dir, "f.npy", &npy("<i8", false, "(1, 1, 2)", &longs)).unwrap();
+    assert_eq!(data.domain, Domain::Levels(256));
+
+    let fortran = npy("|u1", true, "(2, 2)", &[1, 2, 3, 4]);
+    refused(read(dir, "g.npy", &fortran), "g.npy", &["Fortran", "ascontiguousarray"]);
+    refused(read(dir, "h.npy", &npy("<c8", false, "(1,)", &[0; 8])), "h.npy", &["<c8"]);
+    refused(read(dir, "i.npy", &npy("|u1", false, "(9, 9)", &[0; 8])), "i.npy", &["found 8"]);
+    let huge = "(1152921504606846976, 8)";
+    refused(read(dir, "j.npy", &npy("<f8", false, huge, &[0; 8])), "j.npy", &["any file"]);
+    refused(read(dir, "k.npy", &npy("|u1", false, "()", &[0])), "k.npy", &["shape"]);
+    let nan = f32::INFINITY.to_le_bytes();
+    refused(read(dir, "l.npy", &npy("<f4", false, "(1,)", &nan)), "l.npy", &["byte 128", "finite"]);
+    let longs = u64::MAX.to_le_bytes();
+    refused(read(dir, "m.npy", &npy("<u8", false, "(1,)", &longs)), "m.npy", &["32 bits"]);
+}
+
+#[test]
+fn numpy_archives() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let part = |n: usize, v: u8| npy("|u1", false, &format!("({n}, 2, 1)"), &vec![v; 2 * n]);
+    let labels = |n: usize| npy("<i8", false, &format!("({n}, 1)"), &vec![0; 8 * n]);
+    let archive = npz(&[
+        ("x_train", part(4, 9)),
+        ("y_train", labels(4)),
+        ("x_test", part(2, 5)),
+        ("y_test", labels(2)),
+    ]);
+    fs::write(dir.join("a.npz"), &archive).unwrap();
+    let data = open(dir.join("a.npz").to_str().unwrap(), &OpenOptions::default()).unwrap();
+    assert_eq!([data.len(SplitName::Train), data.len(SplitName::Valid)], [3, 1]);
+    assert_eq!(bytes(&data, SplitName::Test), [5; 4]);
+    assert_eq!(data.split(SplitName::Test).unwrap().labels, Some(vec![0, 0]));
+    let data = read(dir, "b.npz", &npz(&[("arr_0", part(3, 1))])).unwrap();
+    assert_eq!((data.len(SplitName::Train), data.domain), (3, Domain::Binary));
+    refused(read(dir, "c.npz", &npz(&[("other", part(3, 1))])), "c.npz", &["other.npy", "x_train"]);
+    let uneven = npz(&[("train", part(3, 1)), ("y_train", labels(2))]);
+    refused(read(dir, "d.npz", &uneven), "d.npz", &["2 labels for 3 examples"]);
+    refused(read(dir, "e.npz", &archive[..archive.len() / 2]), "e.npz", &["archive"]);
+}
+
+#[test]
+fn tables() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let data = read(dir, "a.csv", b"x,Class,y\n1.5,b,2\n-3,a,4e1\n").unwrap();
+    assert_eq!((data.domain, reals(&data)), (Domain::Real, vec![1.5, 2.0, -3.0, 40.0]));
+    assert_eq!(
+        (data.column_names, data.class_names),
+        (vec!["x".into(), "y".into()], vec!["a".into(), "b".into()])
+    );
+    let data = read(dir, "b.csv.gz", &gz(b"0,1\n1,1\n")).unwrap();
+    assert_eq!((data.domain, data.len(SplitName::Train)), (Domain::Binary, 2));
+    let data = read(dir, "c.csv", b"a;label\n3;7\n4;2\n").unwrap();
+    assert_eq!(data.split(SplitName::Train).unwrap().labels, Some(vec![7, 2]));
+    assert_eq!((data.domain, data.classes()), (Domain::Real, 8));
+    let path = dir.join("c4.csv");
+    fs::write(&path, "1,2,3,4\n5,6,7,8\n").unwrap();
+    let options = OpenOptions { image_shape: Some([1, 2, 2]), ..whole() };
+    let data = open(path.to_str().unwrap(), &options).unwrap();
+    assert_eq!((data.domain, data.shape.dims()), (Domain::Levels(256), &[1, 2, 2][..]));
+    let options = OpenOptions { levels: Some(17), ..options };
+    assert_eq!(open(path.to_str().unwrap(), &options).unwrap().domain, Domain::Levels(17));
+    let options = OpenOptions { levels: Some(8), ..options };
+    assert!(open(path.to_str().unwrap(), &options).unwrap_err().to_string().contains("reach 8"));
+    let options = OpenOptions { real: true, ..options };
+    assert!(open(path.to_str().unwrap(), &options).is_err());
+    let options = OpenOptions { real: true, ..whole() };
+    let bits = dir.join("b.csv.gz");
+    assert_eq!(open(bits.to_str().unwrap(), &options).unwrap().domain, Domain::Real);
+    let options = OpenOptions { image_shape: Some([1, 3, 2]), ..whole() };
+    assert!(open(path.to_str().unwrap(), &options).unwrap_err().to_string().contains("1×3×2"));
+
+    refused(read(dir, "d.csv", b"1,2\n3\n"), "d.csv", &["line 2, column 2", "expected 2"]);
+    refused(read(dir, "e.csv", b"a,b\n1,x\n"), "e.csv", &["line 2, column 2", "'x'"]);
+    refused(read(dir, "f.csv", b"a,b\n1,NaN\n"), "f.csv", &["line 2, column 2", "finite"]);
+    refused(read(dir, "g.csv", b"a,b\n"), "g.csv", &["at least one row"]);
+    refused(read(dir, "h.csv", b""), "h.csv", &["at least one row"]);
+    refused(read(dir, "i.csv", b"1,2\n\xff\xfe,2\n"), "i.csv", &["line 2", "UTF-8"]);
+    let cut = gz("1.25,2.5\n".repeat(3000).as_bytes());
+    refused(read(dir, "j.csv.gz", &cut[..cut.len() - 12]), "j.csv.gz", &["packed data"]);
+}
+
+#[test]
+fn cifar_batches() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let data = read(dir, "one.bin", &cifar(12)).unwrap();
+    assert_eq!((data.shape.dims(), data.domain), (&[3, 32, 32][..], Domain::Levels(256)));
+    assert_eq!(data.class_names[3], "cat");
+    assert_eq!(bytes(&data, SplitName::Train)[3072..3075], [31, 32, 33]);
+    refused(read(dir, "two.bin", &cifar(1)[..3000]), "two.bin", &["3073"]);
+    refused(read(dir, "three.bin", &[10; 3073]), "three.bin", &["byte 0", "0 to 9"]);
+
+    let batches = dir.join("cifar10").join("cifar-10-batches-bin");
+    fs::create_dir_all(&batches).unwrap();
+    for i in 1..=5 {
+        fs::write(batches.join(format!("data_batch_{i}.bin")), cifar(1200)).unwrap();
+    }
+    fs::write(batches.join("test_batch.bin"), cifar(30)).unwrap();
+    let by_name = OpenOptions { data_dir: Some(dir.into()), ..OpenOptions::default() };
+    let data = open("cifar10", &by_name).unwrap();
+    let counts = [SplitName::Train, SplitName::Valid, SplitName::Test].map(|s| data.len(s));
+    assert_eq!(counts, [1000, 5000, 30]);
+
+    // The published archive gives the same.
+    let mut files: Vec<(String, Vec<u8>)> = (1..=5)
+        .map(|i| (format!("cifar-10-batches-bin/data_batch_{i}.bin"), cifar(1200)))
+        .collect();
+    files.push(("cifar-10-batches-bin/test_batch.bin".into(), cifar(30)));
+    files.push(("cifar-10-batches-bin/readme.html".into(), b"x".to_vec()));
+    let files: Vec<(&str, Vec<u8>)> = files.iter().map(|f| (f.0.as_str(), f.1.clone())).collect();
+    fs::remove_dir_all(&batches).unwrap();
+    fs::write(dir.join("cifar10/cifar-10-binary.tar.gz"), gz(&tar(&files))).unwrap();
+    assert_eq!(open("cifar10", &by_name).unwrap().fingerprint(), data.fingerprint());
+}
+
+#[test]
+fn folders_and_tars_of_pictures() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let grey = |v: u8| png(3, 2, L8, &[v; 6]);
+    let files = [("set/b/1.png", grey(10)), ("set/a/2.png", grey(20)), ("set/a/1.png", grey(30))];
+    for (name, bytes) in &files {
+        fs::create_dir_all(dir.join(name).parent().unwrap()).unwrap();
+        fs::write(dir.join(name), bytes).unwrap();
+    }
+    fs::write(dir.join("set/notes.txt"), "not a picture").unwrap();
+    let data = open(dir.join("set").to_str().unwrap(), &whole()).unwrap();
+    assert_eq!((data.shape.dims(), data.domain), (&[1, 2, 3][..], Domain::Levels(256)));
+    assert_eq!(data.class_names, ["a", "b"]);
+    assert_eq!(data.split(SplitName::Train).unwrap().labels, Some(vec![0, 0, 1]));
+    assert_eq!(bytes(&data, SplitName::Train)[5..7], [30, 20]);
+    for (name, bytes) in
+        [("t.tar", tar(&files)), ("t.tar.gz", gz(&tar(&files))), ("t.tgz", gz(&tar(&files)))]
+    {
+        let same = read(dir, name, &bytes).unwrap();
+        assert_eq!(
+            (same.fingerprint(), same.class_names),
+            (data.fingerprint(), data.class_names.clone())
+        );
+    }
+
+    // split/class/file, colour, and transparency on white.
+    let colour = png(1, 1, Rgb8, &[1, 2, 3]);
+    let clear = png(1, 1, Rgba8, &[9, 9, 9, 0]);
+    let files = [
+        ("x/train/cat/a.png", colour.clone()),
+        ("x/train/dog/b.png", clear),
+        ("x/test/cat/c.png", colour.clone()),
+        ("x/val/cat/d.png", png(1, 1, L8, &[7])),
+    ];
+    let data = read(dir, "split.tar", &tar(&files)).unwrap();
+    assert_eq!(bytes(&data, SplitName::Train), [1, 2, 3, 255, 255, 255]);
+    assert_eq!(bytes(&data, SplitName::Valid), [7, 7, 7]);
+    assert_eq!(data.split(SplitName::Test).unwrap().labels, Some(vec![0]));
+    let stray = [files[0].clone(), ("x/cat/e.png", colour)];
+    refused(read(dir, "stray.tar", &tar(&stray)), "stray.tar", &["no train, valid or test"]);
+
+    // Resizing and dropping colour.
+    let photo = jpeg(16, 8, &[200; 16 * 8 * 3]);
+    fs::create_dir_all(dir.join("photos")).unwrap();
+    fs::write(dir.join("photos/a.jpg"), &photo).unwrap();
+    fs::write(dir.join("photos/b.png"), png(5, 5, L8, &[200; 25])).unwrap();
+    let photos = dir.join("photos").to_str().unwrap().to_owned();
+    refused(open(&photos, &whole()), "b.png", &["5×5", "expected 16×8"]);
+    let options = OpenOptions { resize: Some((4, 6)), grey: true, ..whole() };
+    let data = open(&photos, &options).unwrap();
+    assert_eq!((data.shape.dims(), data.len(SplitName::Train)), (&[1, 4, 6][..], 2));
+    assert!(bytes(&data, SplitName::Train).iter().all(|&v| v.abs_diff(200) <= 2));
+    assert!(data.split(SplitName::Train).unwrap().labels.is_none());
+    let none = OpenOptions { resize: Some((0, 6)), ..whole() };
+    assert!(open(&photos, &none).is_err());
+    let wrong = OpenOptions { grey: true, ..whole() };
+    assert!(open("digits", &wrong).unwrap_err().to_string().contains("folders and tars"));
+
+    // A header that promises far more than the file holds.
+    let mut false_size = png(4, 4, L8, &[1; 16]);
+    false_size[16..24].copy_from_slice(&[0, 0, 0x1F, 0xFF, 0, 0, 0x1F, 0xFF]);
+    refused(read(dir, "huge.png", &false_size), "huge.png", &["picture"]);
+    refused(read(dir, "not.png", b"GIF89a"), "not.png", &["neither PNG nor JPEG"]);
+    fs::create_dir_all(dir.join("empty")).unwrap();
+    refused(open(dir.join("empty").to_str().unwrap(), &whole()), "empty", &["no PNG or JPEG"]);
+    let archive = tar(&[("a.png", grey(1))]);
+    refused(read(dir, "cut.tar", &archive[..540]), "cut.tar", &["archive"]);
+}
+
+#[test]
+fn what_is_not_there_says_where_it_was_looked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = OpenOptions { data_dir: Some(dir.path().into()), ..OpenOptions::default() };
+    let error = open("mnist", &options).unwrap_err();
+    assert!(matches!(error, DataError::Missing { .. }));
+    let text = error.to_string();
+    for word in [dir.path().join("mnist").to_str().unwrap(), "data fetch mnist", "ANCESTRAL_DATA"] {
+        assert!(text.contains(word), "{text}");
+    }
+    let text = open("no/such/file.csv", &options).unwrap_err().to_string();
+    assert!(text.contains("no/such/file.csv") && text.contains("mnist"), "{text}");
+    let path = dir.path().join("what.xyz");
+    fs::write(&path, "?").unwrap();
+    let text = open(path.to_str().unwrap(), &options).unwrap_err().to_string();
+    assert!(text.contains("no known format") && text.contains(".npz"), "{text}");
+}
+
+#[test]
+fn carved_splits_follow_the_seed() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.csv");
+    let rows: String = (0..100).map(|i| format!("{i},0.5\n")).collect();
+    fs::write(&path, rows).unwrap();
+    let seeded = |seed| {
+        open(path.to_str().unwrap(), &OpenOptions { seed, ..OpenOptions::default() }).unwrap()
+    };
+    assert_eq!(seeded(1).fingerprint(), seeded(1).fingerprint());
+    assert_ne!(seeded(1).fingerprint(), seeded(2).fingerprint());
+    assert_eq!(seeded(1).len(SplitName::Test), 10);
+}

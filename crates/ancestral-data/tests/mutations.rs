@@ -1,0 +1,128 @@
+//! Whatever is done to the bytes of a valid file, reading ends in data or in an error.
+// Clippy exempts only the test functions themselves from these.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod common;
+
+use ancestral_data::{Format, OpenOptions, Streams, parse};
+use common::{cifar, gz, idx, jpeg, npy, npz, png, tar};
+use image::ExtendedColorType::{L8, Rgb8};
+use rand::{Rng, RngExt};
+
+fn mutate(bytes: &mut Vec<u8>, rng: &mut impl Rng) {
+    for _ in 0..rng.random_range(1..4) {
+        if bytes.is_empty() {
+            return;
+        }
+        // Most of what matters stands near the start.
+        let reach = if rng.random::<bool>() { bytes.len().min(64) } else { bytes.len() };
+        let at = rng.random_range(0..reach);
+        match rng.random_range(0..6) {
+            0 => bytes[at] ^= 1 << rng.random_range(0..8),
+            1 => bytes[at] = rng.random(),
+            2 => bytes[at] = [0, 0xFF, 0x7F, 0x80][rng.random_range(0..4)],
+            3 => bytes.truncate(at),
+            4 => {
+                let insert: Vec<u8> = (0..rng.random_range(1..9)).map(|_| rng.random()).collect();
+                bytes.splice(at..at, insert);
+            }
+            _ => {
+                let till = (at + rng.random_range(1..9)).min(bytes.len());
+                bytes.drain(at..till);
+            }
+        }
+    }
+}
+
+fn survive(format: Format, valid: &[Vec<u8>], rounds: u64) {
+    let options = OpenOptions::default();
+    let mut read = 0;
+    for (file, bytes) in valid.iter().enumerate() {
+        parse(format, bytes, "valid", &options)
+            .unwrap_or_else(|e| panic!("{format:?}, file {file}: {e}"));
+        for round in 0..rounds {
+            let mut rng = Streams::new(file as u64).item("mutate", format as u64, round);
+            let mut bytes = bytes.clone();
+            mutate(&mut bytes, &mut rng);
+            read += usize::from(parse(format, &bytes, "mutated", &options).is_ok());
+        }
+    }
+    println!("{format:?}: {read} of {} mutants are still readable", valid.len() as u64 * rounds);
+}
+
+#[test]
+fn idx_never_panics() {
+    let files = [
+        idx(8, &[3, 2, 2], &[7; 12]),
+        idx(0x0E, &[2, 2], &[0; 32]),
+        gz(&idx(0x0B, &[3, 2, 2, 1], &[0; 24])),
+    ];
+    survive(Format::Idx, &files, 4000);
+}
+
+#[test]
+fn text_never_panics() {
+    let files =
+        [b"0 1 1 0\n1 0 0 1\n".to_vec(), b"0,1.5,-2e3\n1,0,0\n".to_vec(), gz(b"1 0\n0 1\n")];
+    survive(Format::Text, &files, 4000);
+}
+
+#[test]
+fn npy_never_panics() {
+    let files = [
+        npy("<f4", false, "(2, 3)", &[0; 24]),
+        npy("|b1", false, "(4, 1, 1)", &[1; 4]),
+        gz(&npy(">i8", false, "(2,)", &[0; 16])),
+    ];
+    survive(Format::Npy, &files, 4000);
+    // The header alone, letter by letter.
+    let valid = npy("<f8", false, "(1, 2)", &[0; 16]);
+    for at in 0..128 {
+        for byte in [0, b'\'', b'(', b')', b',', b':', b'9', 0xFF] {
+            let mut bytes = valid.clone();
+            bytes[at] = byte;
+            let _ = parse(Format::Npy, &bytes, "mutated", &OpenOptions::default());
+        }
+    }
+}
+
+#[test]
+fn npz_never_panics() {
+    let part = npy("|u1", false, "(4, 2)", &[3; 8]);
+    let labels = npy("<i4", false, "(4,)", &[0; 16]);
+    let files = [npz(&[("x_train", part.clone()), ("y_train", labels), ("x_test", part)])];
+    survive(Format::Npz, &files, 4000);
+}
+
+#[test]
+fn csv_never_panics() {
+    let files = [
+        b"a,label,b\n1,x,2\n3,y,4\n".to_vec(),
+        b"1;2;3\n4;5;6\n".to_vec(),
+        b"\"a\",\"b\"\n\"1\",2\n".to_vec(),
+        gz(b"1,2\n3,4\n"),
+    ];
+    survive(Format::Csv, &files, 4000);
+}
+
+#[test]
+fn cifar_never_panics() {
+    survive(Format::Cifar, &[cifar(2), gz(&cifar(2))], 500);
+}
+
+#[test]
+fn tar_never_panics() {
+    let small = png(2, 2, L8, &[1, 2, 3, 4]);
+    let files = [
+        tar(&[("train/a/1.png", small.clone()), ("test/a/1.png", small.clone())]),
+        gz(&tar(&[("a/1.png", small.clone()), ("b/1.png", small)])),
+    ];
+    survive(Format::Tar, &files, 2000);
+}
+
+#[test]
+fn pictures_never_panic() {
+    let noise: Vec<u8> = (0..8 * 8 * 3).map(|i| (i * 37 % 256) as u8).collect();
+    let files = [png(8, 8, Rgb8, &noise), png(8, 8, L8, &noise[..64]), jpeg(8, 8, &noise)];
+    survive(Format::Picture, &files, 3000);
+}

@@ -1,0 +1,116 @@
+//! The published files, where they lie beside the project; else the test says that it is skipped.
+// Clippy exempts only the test functions themselves from these.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::path::PathBuf;
+
+use ancestral_data::{Dataset, Domain, OpenOptions, SplitName, Values, open};
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data")
+}
+
+fn by_name(name: &str, all_train: bool) -> Option<Dataset> {
+    let dir = folder();
+    let options = OpenOptions { data_dir: Some(dir.clone()), all_train, ..OpenOptions::default() };
+    match open(name, &options) {
+        Ok(data) => Some(data),
+        Err(ancestral_data::DataError::Missing { .. }) => {
+            println!("skipped: {name} is not in {}", dir.display());
+            None
+        }
+        Err(e) => panic!("{name}: {e}"),
+    }
+}
+
+fn counts(data: &Dataset) -> [usize; 3] {
+    [SplitName::Train, SplitName::Valid, SplitName::Test].map(|split| data.len(split))
+}
+
+fn mean(data: &Dataset, split: SplitName) -> f64 {
+    match &data.split(split).unwrap().values {
+        Values::Bytes(v) => v.iter().map(|&x| f64::from(x)).sum::<f64>() / v.len() as f64,
+        Values::Reals(v) => v.iter().map(|&x| f64::from(x)).sum::<f64>() / v.len() as f64,
+    }
+}
+
+#[test]
+fn mnist() {
+    let Some(data) = by_name("mnist", false) else { return };
+    assert_eq!(counts(&data), [50_000, 10_000, 10_000]);
+    assert_eq!((data.shape.dims(), data.domain), (&[1, 28, 28][..], Domain::Levels(256)));
+    let labels = data.split(SplitName::Train).unwrap().labels.clone().unwrap();
+    assert_eq!(labels[..5], [5, 0, 4, 1, 9]);
+    let Some(all) = by_name("mnist", true) else { return };
+    assert_eq!(counts(&all), [60_000, 10_000, 10_000]);
+    // The well-known mean of the training images.
+    assert!((mean(&all, SplitName::Train) / 255.0 - 0.1307).abs() < 1e-4);
+}
+
+#[test]
+fn fashion_mnist() {
+    let Some(data) = by_name("fashion-mnist", true) else { return };
+    assert_eq!(counts(&data), [60_000, 10_000, 10_000]);
+    assert_eq!(data.class_names[9], "Ankle boot");
+    assert!((mean(&data, SplitName::Train) / 255.0 - 0.2860).abs() < 1e-4);
+}
+
+#[test]
+fn binarized_mnist() {
+    let Some(data) = by_name("binarized-mnist", false) else { return };
+    assert_eq!(counts(&data), [50_000, 10_000, 10_000]);
+    assert_eq!((data.shape.dims(), data.domain), (&[1, 28, 28][..], Domain::Binary));
+    let share = mean(&data, SplitName::Test);
+    assert!((share - 0.1325).abs() < 2e-3, "{share}");
+}
+
+#[test]
+fn omniglot() {
+    let Some(data) = by_name("omniglot", false) else { return };
+    assert_eq!(counts(&data), [17_352, 1_928, 13_180]);
+    assert_eq!((data.classes(), data.class_names.len()), (964 + 659, 964 + 659));
+    assert_eq!(data.class_names[0], "Alphabet_of_the_Magi/character01");
+    let test = data.split(SplitName::Test).unwrap().labels.clone().unwrap();
+    assert_eq!(test.iter().min(), Some(&964));
+}
+
+#[test]
+fn density_sets() {
+    for (name, columns, expected) in [
+        ("adult", 123, [5_000, 1_414, 26_147]),
+        ("dna", 180, [1_400, 600, 1_186]),
+        ("mushrooms", 112, [2_000, 500, 5_624]),
+        ("nltcs", 16, [16_181, 2_157, 3_236]),
+        ("plants", 69, [17_412, 2_321, 3_482]),
+    ] {
+        let Some(data) = by_name(name, false) else { continue };
+        assert_eq!((counts(&data), data.shape.dims()), (expected, &[columns][..]), "{name}");
+        assert_eq!(data.domain, Domain::Binary);
+    }
+}
+
+#[test]
+fn by_path() {
+    let whole = OpenOptions { whole: true, ..OpenOptions::default() };
+    let at = |path: &str| {
+        let file = folder().join(path);
+        if file.exists() {
+            return Some(open(file.to_str().unwrap(), &whole).unwrap());
+        }
+        println!("skipped: {path} is not there");
+        None
+    };
+    if let Some(data) = at("mnist/t10k-images-idx3-ubyte.gz") {
+        assert_eq!(data.len(SplitName::Train), 10_000);
+        assert_eq!(data.split(SplitName::Train).unwrap().labels.as_ref().unwrap()[..3], [7, 2, 1]);
+    }
+    if let Some(data) = at("emoji/derived-twemoji-rgb32-idx4-ubyte.gz") {
+        assert_eq!((data.len(SplitName::Train), data.shape.dims()), (2641, &[3, 32, 32][..]));
+    }
+    if let Some(data) = at("red_wine/red_wine_folds.csv") {
+        assert_eq!((data.len(SplitName::Train), data.domain), (1599, Domain::Real));
+    }
+    if let Some(data) = at("cifar10_jpeg/test.tar.gz") {
+        assert_eq!((data.len(SplitName::Train), data.shape.dims()), (10_000, &[3, 32, 32][..]));
+    }
+}

@@ -1,0 +1,183 @@
+//! tanh, sigmoid, softplus, exp, log and relu of whole tensors, with their gradients.
+
+use burn::{
+    backend::TensorMetadata,
+    backend::{
+        Autodiff, Backend, Dispatch, Flex,
+        autodiff::{
+            checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
+            grads::Gradients,
+            ops::{Backward, Ops, OpsKind, unary},
+        },
+        backend_extension,
+        tensor::FloatTensor,
+    },
+    tensor::{Tensor, activation},
+};
+
+use crate::{
+    flex::{self, Primitive},
+    simd::Isa,
+    vector::{self, Binary, Unary},
+};
+
+/// What is applied to every value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Function {
+    Tanh,
+    Sigmoid,
+    Softplus,
+    Exp,
+    Log,
+}
+
+impl Function {
+    /// Whether the gradient is written in terms of the input; the others take the output.
+    fn keeps_input(self) -> bool {
+        matches!(self, Function::Softplus | Function::Log)
+    }
+
+    fn forward(self, x: Primitive) -> Primitive {
+        match self {
+            Function::Tanh => map::<vector::Tanh>(x),
+            Function::Sigmoid => map::<vector::Sigmoid>(x),
+            Function::Softplus => map::<vector::Softplus>(x),
+            Function::Exp => map::<vector::Exp>(x),
+            Function::Log => map::<vector::Log>(x),
+        }
+    }
+
+    fn backward(self, grad: Primitive, saved: Primitive) -> Primitive {
+        match self {
+            Function::Tanh => zip::<vector::TanhGrad>(grad, saved),
+            Function::Sigmoid => zip::<vector::SigmoidGrad>(grad, saved),
+            Function::Softplus => zip::<vector::SoftplusGrad>(grad, saved),
+            Function::Exp => zip::<vector::ExpGrad>(grad, saved),
+            Function::Log => zip::<vector::LogGrad>(grad, saved),
+        }
+    }
+}
+
+/// F of every value; in place where nobody else holds the buffer.
+fn map<F: Unary>(x: Primitive) -> Primitive {
+    let mut x = flex::contiguous(x);
+    if let Some(values) = x.try_storage_mut::<f32>() {
+        let (p, len) = (values.as_mut_ptr(), values.len());
+        // SAFETY: one buffer, read and written in step.
+        unsafe { vector::map::<F>(Isa::best(), p, p, len) };
+        return x;
+    }
+    let values = x.storage::<f32>();
+    // SAFETY: `map` writes every value of the output, which overlaps nothing.
+    let out = unsafe {
+        flex::filled(values.len(), |out| {
+            vector::map::<F>(Isa::best(), values.as_ptr(), out, values.len())
+        })
+    };
+    flex::tensor(out, x.shape())
+}
+
+/// F of every pair of values; in place of the first where nobody else holds its buffer.
+pub(crate) fn zip<F: Binary>(a: Primitive, b: Primitive) -> Primitive {
+    let mut a = flex::contiguous(a);
+    let b = flex::contiguous(b);
+    let other = b.storage::<f32>();
+    assert_eq!(a.shape(), b.shape(), "a gradient has the shape of its value");
+    if let Some(values) = a.try_storage_mut::<f32>() {
+        let (p, len) = (values.as_mut_ptr(), values.len());
+        // SAFETY: both have `len` values; the output is the first input.
+        unsafe { vector::zip::<F>(Isa::best(), p, other.as_ptr(), p, len) };
+        return a;
+    }
+    let values = a.storage::<f32>();
+    // SAFETY: both have this many values; `zip` writes all of the output, which overlaps neither.
+    let out = unsafe {
+        flex::filled(values.len(), |out| {
+            vector::zip::<F>(Isa::best(), values.as_ptr(), other.as_ptr(), out, values.len());
+        })
+    };
+    flex::tensor(out, a.shape())
+}
+
+/// The extension: one operation for all functions.
+#[backend_extension(Flex, Autodiff)]
+pub(crate) trait ElementwiseOps: Backend {
+    fn elementwise(x: FloatTensor<Self>, function: Function) -> FloatTensor<Self>;
+}
+
+impl ElementwiseOps for Flex {
+    fn elementwise(x: FloatTensor<Self>, function: Function) -> FloatTensor<Self> {
+        function.forward(x)
+    }
+}
+
+#[derive(Debug)]
+struct ElementwiseBackward(Function);
+
+impl Backward<Flex, 1> for ElementwiseBackward {
+    type State = Primitive;
+
+    fn backward(self, ops: Ops<Primitive, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        unary::<Flex, _>(ops.parents, ops.node, grads, |grad| self.0.backward(grad, ops.state));
+    }
+}
+
+impl<C: CheckpointStrategy> ElementwiseOps for Autodiff<Flex, C> {
+    fn elementwise(x: FloatTensor<Self>, function: Function) -> FloatTensor<Self> {
+        let (x, node) = x.into_parts();
+        match ElementwiseBackward(function).prepare::<C>([node]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => {
+                let input = function.keeps_input().then(|| x.clone());
+                let y = function.forward(x);
+                prep.finish(input.unwrap_or_else(|| y.clone()), y)
+            }
+            OpsKind::UnTracked(prep) => prep.finish(function.forward(x)),
+        }
+    }
+}
+
+fn apply<const D: usize>(x: Tensor<D>, function: Function) -> Tensor<D> {
+    Tensor::from_dispatch(<Dispatch as ElementwiseOps>::elementwise(x.into_dispatch(), function))
+}
+
+/// tanh of every value; its gradient is 1 − tanh².
+///
+/// `f32` on Flex runs the kernel of [`vector::tanh`]; any other type or backend runs Burn's own
+/// operation. So do the other functions of this module.
+pub fn tanh<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    if flex::is_fast(&x) { apply(x, Function::Tanh) } else { x.tanh() }
+}
+
+/// 1 / (1 + e⁻ˣ) of every value; see [`vector::sigmoid`] for its error.
+pub fn sigmoid<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    if flex::is_fast(&x) { apply(x, Function::Sigmoid) } else { activation::sigmoid(x) }
+}
+
+/// ln(1 + eˣ) of every value, without overflow; see [`vector::softplus`] for its error.
+pub fn softplus<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    if flex::is_fast(&x) { apply(x, Function::Softplus) } else { composed_softplus(x) }
+}
+
+/// max(x, 0) + ln(1 + e^−|x|), in Burn's operations.
+pub(crate) fn composed_softplus<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    // −∞ would meet +∞ below; the value at −1e30 is the same zero.
+    let x = x.clamp_min(-1e30);
+    let magnitude = x.clone().abs();
+    // The maximum as (x + |x|) / 2, whose slope at 0 is the ½ that softplus has there.
+    (x + magnitude.clone()) * 0.5 + magnitude.neg().exp().log1p()
+}
+
+/// eˣ of every value; see [`vector::exp`] for its error.
+pub fn exp<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    if flex::is_fast(&x) { apply(x, Function::Exp) } else { x.exp() }
+}
+
+/// ln x of every value: −∞ at zero, NaN below; see [`vector::log`] for its error.
+pub fn log<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    if flex::is_fast(&x) { apply(x, Function::Log) } else { x.log() }
+}
+
+/// max(x, 0) of every value: Burn's own, which is fast already.
+pub fn relu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    activation::relu(x)
+}

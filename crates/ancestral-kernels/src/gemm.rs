@@ -1,0 +1,227 @@
+//! Matrix products of `f32`, and what is done to their rows right after.
+
+use crate::{
+    flex,
+    linear::Activation,
+    math,
+    parallel::{self, SharedPtr},
+    simd::{Isa, Kernel, Simd},
+};
+
+/// A matrix in a slice, its rows or its columns one after another.
+#[derive(Clone, Copy)]
+pub(crate) struct Matrix<'a> {
+    values: &'a [f32],
+    rows: usize,
+    columns: usize,
+    row_stride: isize,
+    column_stride: isize,
+}
+
+impl<'a> Matrix<'a> {
+    /// `rows` × `columns` values, row after row.
+    pub(crate) fn rows(values: &'a [f32], rows: usize, columns: usize) -> Self {
+        assert_eq!(values.len(), rows * columns, "a matrix has rows × columns values");
+        Self { values, rows, columns, row_stride: columns as isize, column_stride: 1 }
+    }
+
+    /// The transposed matrix, of the same slice.
+    pub(crate) fn transposed(self) -> Self {
+        Self {
+            values: self.values,
+            rows: self.columns,
+            columns: self.rows,
+            row_stride: self.column_stride,
+            column_stride: self.row_stride,
+        }
+    }
+}
+
+/// Products below this many multiplications are done by one thread.
+const PARALLEL: usize = 1 << 20;
+
+/// a·b, written row after row to `out`.
+///
+/// # Safety
+/// a.rows × b.columns values must be writable at `out`.
+unsafe fn product_into(a: Matrix, b: Matrix, out: *mut f32, parallel: bool) {
+    assert_eq!(a.columns, b.rows, "the inner sizes of a product agree");
+    let (m, n, k) = (a.rows, b.columns, a.columns);
+    let parallelism = if parallel && m * n * k >= PARALLEL {
+        ::gemm::Parallelism::Rayon(0)
+    } else {
+        ::gemm::Parallelism::None
+    };
+    // SAFETY: the strides and sizes are those of the slices, and the caller vouches for `out`,
+    // which is not read.
+    unsafe {
+        ::gemm::gemm(
+            m,
+            n,
+            k,
+            out,
+            1,
+            n as isize,
+            false,
+            a.values.as_ptr(),
+            a.column_stride,
+            a.row_stride,
+            b.values.as_ptr(),
+            b.column_stride,
+            b.row_stride,
+            0.0,
+            1.0,
+            false,
+            false,
+            false,
+            parallelism,
+        );
+    }
+}
+
+/// a·b, row after row.
+pub(crate) fn product(a: Matrix, b: Matrix) -> Vec<f32> {
+    // SAFETY: the product writes every value, zeros where the inner size is zero.
+    unsafe { flex::filled(a.rows * b.columns, |out| product_into(a, b, out, true)) }
+}
+
+/// a·b, row after row, by the thread that asks.
+pub(crate) fn product_here(a: Matrix, b: Matrix) -> Vec<f32> {
+    // SAFETY: as in `product`.
+    unsafe { flex::filled(a.rows * b.columns, |out| product_into(a, b, out, false)) }
+}
+
+/// act(x·w + bias), row after row.
+pub(crate) fn affine(
+    isa: Isa,
+    x: Matrix,
+    w: Matrix,
+    bias: &[f32],
+    activation: Activation,
+) -> Vec<f32> {
+    let (m, n) = (x.rows, w.columns);
+    assert_eq!(bias.len(), n, "one bias for each output");
+    let bias = SharedPtr(bias.as_ptr().cast_mut());
+    // SAFETY: the product writes every value; then runs of rows, which do not overlap, are renewed.
+    unsafe {
+        flex::filled(m * n, |out| {
+            product_into(x, w, out, true);
+            let out = SharedPtr(out);
+            parallel::rows(m, n, |first, count| {
+                let (out, bias) = (out.get().add(first * n), bias.get());
+                isa.run(BiasActivation { out, bias, rows: count, width: n, activation });
+            });
+        })
+    }
+}
+
+struct BiasActivation {
+    out: *mut f32,
+    bias: *const f32,
+    rows: usize,
+    width: usize,
+    activation: Activation,
+}
+
+impl BiasActivation {
+    #[inline(always)]
+    fn each<S: Simd>(self, s: S, activation: impl Fn(S::V) -> S::V) {
+        for row in 0..self.rows {
+            let mut i = 0;
+            // SAFETY: `rows` × `width` values at `out`, `width` at `bias`; whole vectors while
+            // they fit, then the part that is left.
+            unsafe {
+                let out = self.out.add(row * self.width);
+                while i + S::N <= self.width {
+                    let sum = s.add(s.load(out.add(i)), s.load(self.bias.add(i)));
+                    s.store(out.add(i), activation(sum));
+                    i += S::N;
+                }
+                if i < self.width {
+                    let n = self.width - i;
+                    let sum = s.add(s.load_part(out.add(i), n), s.load_part(self.bias.add(i), n));
+                    s.store_part(out.add(i), n, activation(sum));
+                }
+            }
+        }
+    }
+}
+
+impl Kernel for BiasActivation {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        // One loop for each activation, with no choice inside.
+        match self.activation {
+            Activation::None => self.each(
+                s,
+                #[inline(always)]
+                |x| x,
+            ),
+            Activation::Tanh => self.each(
+                s,
+                #[inline(always)]
+                |x| math::tanh(s, x),
+            ),
+            Activation::Sigmoid => self.each(
+                s,
+                #[inline(always)]
+                |x| math::sigmoid(s, x),
+            ),
+            Activation::Softplus => self.each(
+                s,
+                #[inline(always)]
+                |x| math::softplus(s, x),
+            ),
+            Activation::Relu => self.each(
+                s,
+                #[inline(always)]
+                |x| s.max(s.splat(0.0), x),
+            ),
+        }
+    }
+}
+
+struct Columns {
+    values: *const f32,
+    rows: usize,
+    width: usize,
+    out: *mut f32,
+}
+
+impl Kernel for Columns {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let mut i = 0;
+        // SAFETY: `rows` × `width` values, and `width` outputs.
+        unsafe {
+            while i < self.width {
+                let n = self.width - i;
+                let mut sum = s.splat(0.0);
+                for row in 0..self.rows {
+                    let p = self.values.add(row * self.width + i);
+                    let x = if n >= S::N { s.load(p) } else { s.load_part(p, n) };
+                    sum = s.add(sum, x);
+                }
+                if n >= S::N {
+                    s.store(self.out.add(i), sum);
+                } else {
+                    s.store_part(self.out.add(i), n, sum);
+                }
+                i += S::N;
+            }
+        }
+    }
+}
+
+/// The sum of each column, top to bottom.
+pub(crate) fn column_sums(isa: Isa, values: &[f32], rows: usize, width: usize) -> Vec<f32> {
+    assert_eq!(values.len(), rows * width, "a matrix has rows × columns values");
+    // SAFETY: every column's sum is written.
+    unsafe {
+        flex::filled(width, |out| isa.run(Columns { values: values.as_ptr(), rows, width, out }))
+    }
+}

@@ -1,0 +1,41 @@
+//! CPU kernels with hand-written gradients, offered to Burn as backend extensions.
+//!
+//! The ground floor of the project: it knows tensors and slices, and no model.
+//!
+//! - [`tanh`], [`sigmoid`], [`softplus`], [`exp`], [`log`]: elementwise, on tensors of any rank;
+//!   [`vector`] has the same on slices, with the table of their errors.
+//! - [`linear`]: a dense layer with its activation.
+//! - [`bernoulli_nll`]: the Bernoulli loss from logits; [`bernoulli_log_likelihood`]: one example
+//!   under thousands of codes, on slices.
+//! - [`optim`]: steps of optimisers and sums, on slices.
+//! - [`awake`]: keeps the threads of the pool ready through many small pieces of work.
+//!
+//! Tensors of `f32` on the Flex backend take the kernels; any other type or backend takes the same
+//! formula composed of Burn's operations, gradient included, which is also what the kernels are
+//! tested against. The instruction set is chosen when the program runs ([`Isa`]). No result depends
+//! on the number of threads.
+#![allow(
+    unsafe_code,
+    reason = "vector instructions, and buffers written by several threads; each block says why it is sound"
+)]
+
+mod bernoulli;
+mod elementwise;
+mod flex;
+mod gemm;
+mod linear;
+mod math;
+pub mod optim;
+mod parallel;
+mod simd;
+mod sparse;
+pub mod vector;
+
+pub use bernoulli::{bernoulli_log_likelihood, bernoulli_nll};
+pub use elementwise::{exp, log, relu, sigmoid, softplus, tanh};
+pub use linear::{Activation, linear};
+pub use parallel::awake;
+pub use simd::Isa;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,3 @@
+//! Models trained against a critic.
+
+pub mod gan;

@@ -1,0 +1,3 @@
+//! Models with an encoder and a decoder.
+
+pub mod vae;

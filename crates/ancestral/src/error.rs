@@ -1,0 +1,108 @@
+//! What can go wrong in the library, each kind with what to do about it.
+
+use std::path::PathBuf;
+
+use ancestral_data::DataError;
+
+/// An error of the library.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A setting has a value that is not allowed.
+    #[error("setting '{field}' is {value}; {allowed}")]
+    Setting {
+        /// The setting's name.
+        field: String,
+        /// The value as it was given.
+        value: String,
+        /// What is allowed.
+        allowed: String,
+    },
+    /// A setting of an unknown name.
+    #[error("unknown setting '{name}'; {hint}")]
+    UnknownSetting {
+        /// The name as it was given.
+        name: String,
+        /// The nearest known name, or where to find them all.
+        hint: String,
+    },
+    /// A model of an unknown name.
+    #[error("unknown {what} '{name}'; {hint}")]
+    Unknown {
+        /// "model", "preset" and so on.
+        what: &'static str,
+        /// The name as it was given.
+        name: String,
+        /// What exists.
+        hint: String,
+    },
+    /// The data does not suit the model.
+    #[error("{model} cannot use this data: {problem}")]
+    UnsuitableData {
+        /// The model.
+        model: String,
+        /// Why, and what to do.
+        problem: String,
+    },
+    /// The model cannot do what was asked.
+    #[error("{model} {problem}")]
+    Unsupported {
+        /// The model.
+        model: String,
+        /// What it cannot do.
+        problem: String,
+    },
+    /// A loss, a gradient or a weight became infinite or not a number.
+    #[error("step {step}: {what} is not finite; {hint}")]
+    NotFinite {
+        /// The step, from 1.
+        step: u64,
+        /// What it was.
+        what: String,
+        /// What to do.
+        hint: String,
+    },
+    /// A run folder or one of its files cannot be used.
+    #[error("{}: {problem}", path.display())]
+    Run {
+        /// The folder or file.
+        path: PathBuf,
+        /// What is wrong with it, and what to do.
+        problem: String,
+    },
+    /// Data could not be read, or a file not written.
+    #[error(transparent)]
+    Data(#[from] DataError),
+}
+
+impl Error {
+    /// A setting that is not allowed.
+    pub fn setting(
+        field: impl Into<String>,
+        value: impl std::fmt::Display,
+        allowed: impl Into<String>,
+    ) -> Self {
+        Self::Setting { field: field.into(), value: value.to_string(), allowed: allowed.into() }
+    }
+
+    /// A run folder or file that cannot be used.
+    pub fn run(path: impl Into<PathBuf>, problem: impl Into<String>) -> Self {
+        Self::Run { path: path.into(), problem: problem.into() }
+    }
+
+    /// Whether the cause is what the user typed or gave, rather than the program or the machine.
+    pub fn is_usage(&self) -> bool {
+        match self {
+            Self::Data(DataError::Io { .. } | DataError::Fetch { .. }) | Self::NotFinite { .. } => {
+                false
+            }
+            Self::Run { .. }
+            | Self::Setting { .. }
+            | Self::UnknownSetting { .. }
+            | Self::Unknown { .. }
+            | Self::UnsuitableData { .. }
+            | Self::Unsupported { .. }
+            | Self::Data(_) => true,
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! What a model can be asked, and the list of all models.
+//!
+//! A command never matches on a type: it asks a [`Model`] for a capability, gets an `Option`, and
+//! says plainly when the model lacks it.
+
+use ancestral_data::{Batch, Domain, Examples, Shape, Streams};
+use burn::tensor::{DType, Device, TensorData};
+use toml::Table;
+
+use crate::settings::Field;
+use crate::train::StepContext;
+use crate::{Error, Result};
+
+/// Tensors by name, in the order the model lists them; a name is `part.path.to.tensor`.
+pub type NamedTensors = Vec<(String, TensorData)>;
+
+/// The data a model is made for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DataSpec {
+    /// What values the entries take, after binarisation.
+    pub domain: Domain,
+    /// The shape of one example.
+    pub shape: Shape,
+    /// The number of classes, 0 if the data is not labelled.
+    pub classes: usize,
+}
+
+/// Where and from what a model's first weights are made.
+#[derive(Debug, Clone)]
+pub struct Init {
+    /// The device that holds the weights.
+    pub device: Device,
+    /// The weights' type: `F32`, or `F64` where gradients are checked.
+    pub dtype: DType,
+    /// Where the first weights are drawn from.
+    pub streams: Streams,
+}
+
+impl Init {
+    /// Single precision on the processor.
+    pub fn cpu(seed: u64) -> Self {
+        Self { device: Device::flex(), dtype: DType::F32, streams: Streams::new(seed) }
+    }
+
+    /// Double precision on the processor, for checks against finite differences.
+    pub fn cpu_f64(seed: u64) -> Self {
+        Self { dtype: DType::F64, ..Self::cpu(seed) }
+    }
+}
+
+/// A generative model.
+pub trait Model: Send {
+    /// The name it is asked for by.
+    fn name(&self) -> &'static str;
+
+    /// All settings that made it.
+    fn settings(&self) -> Table;
+
+    /// The data it was made for.
+    fn data(&self) -> &DataSpec;
+
+    /// Parameters and buffers.
+    fn tensors(&self) -> NamedTensors;
+
+    /// Puts parameters and buffers back.
+    ///
+    /// # Errors
+    /// If a tensor is missing, is too many, or has another shape.
+    fn load(&mut self, tensors: &NamedTensors) -> Result<()>;
+
+    /// Log-probabilities, if the model has them.
+    fn density(&self) -> Option<&dyn Density> {
+        None
+    }
+
+    /// Drawing examples, if the model can.
+    fn sampler(&self) -> Option<&dyn Sampler> {
+        None
+    }
+
+    /// Codes, if the model has them.
+    fn latent(&self) -> Option<&dyn Latent> {
+        None
+    }
+
+    /// Training step by step, if the model learns that way.
+    fn trainable(&mut self) -> Option<&mut dyn Trainable> {
+        None
+    }
+
+    /// Fitting in one go, if the model learns that way.
+    fn estimator(&mut self) -> Option<&mut dyn Estimator> {
+        None
+    }
+}
+
+/// What a log-probability is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DensityKind {
+    /// The log-probability itself.
+    Exact,
+    /// A lower bound from this many importance samples an example.
+    LowerBound {
+        /// K.
+        samples: usize,
+    },
+}
+
+/// How to estimate log-probabilities.
+#[derive(Debug, Clone, Copy)]
+pub struct DensityOptions {
+    /// Importance samples an example (K); models with an exact density need none.
+    pub samples: usize,
+    /// Where the importance samples are drawn from.
+    pub streams: Streams,
+}
+
+/// The log-probabilities of some examples.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LogProbability {
+    /// One an example, in nats.
+    pub nats: Vec<f64>,
+    /// The Monte Carlo standard error of each, in nats, where there is one.
+    pub mc_stderr: Option<Vec<f64>>,
+}
+
+/// The terms of the evidence lower bound of each example, in nats.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ElboTerms {
+    /// E_q[log p(x | z)].
+    pub reconstruction: Vec<f64>,
+    /// The divergence from the prior, summed over stochastic layers; the ELBO is
+    /// reconstruction − kl.
+    pub kl: Vec<f64>,
+    /// The mean code of each example `[examples, latent_dim]`, for the count of active units.
+    pub means: Vec<f32>,
+}
+
+/// A model with a log-probability.
+pub trait Density {
+    /// Exact, or a bound with K samples.
+    fn kind(&self, samples: usize) -> DensityKind;
+
+    /// The log-probability of each example, summed in double precision.
+    ///
+    /// # Errors
+    /// If the batch does not fit the model.
+    fn log_probability(&self, batch: &Batch, options: DensityOptions) -> Result<LogProbability>;
+
+    /// The evidence lower bound in its terms, for models that have one.
+    ///
+    /// # Errors
+    /// If the batch does not fit the model.
+    fn elbo_terms(&self, _batch: &Batch, _streams: Streams) -> Result<Option<ElboTerms>> {
+        Ok(None)
+    }
+}
+
+/// What to draw.
+#[derive(Debug, Clone)]
+pub struct SampleRequest {
+    /// The number of the first sample; each sample's draws depend on its number alone.
+    pub first: u64,
+    /// How many.
+    pub count: usize,
+    /// Where the draws come from.
+    pub streams: Streams,
+    /// Scales the spread of the prior: 1 as learned, below 1 more typical, above 1 more varied.
+    pub temperature: f64,
+    /// The class to draw, for conditional models; else classes are drawn evenly.
+    pub class: Option<u32>,
+    /// Whether to give the mean of the last conditional instead of drawing from it.
+    pub mean: bool,
+}
+
+impl SampleRequest {
+    /// `count` plain samples by seed.
+    pub fn new(count: usize, seed: u64) -> Self {
+        Self {
+            first: 0,
+            count,
+            streams: Streams::new(seed),
+            temperature: 1.0,
+            class: None,
+            mean: false,
+        }
+    }
+}
+
+/// A model that draws.
+pub trait Sampler {
+    /// Draws examples, row after row, in the values of the model's domain.
+    ///
+    /// # Errors
+    /// If the request asks for what the model has not (a class, a temperature).
+    fn sample(&self, request: &SampleRequest) -> Result<Vec<f32>>;
+}
+
+/// A model with codes.
+pub trait Latent {
+    /// The number of entries of a code.
+    fn latent_dim(&self) -> usize;
+
+    /// The mean code of each example `[batch, latent_dim]`.
+    ///
+    /// # Errors
+    /// If the batch does not fit the model.
+    fn encode(&self, batch: &Batch) -> Result<Vec<f32>>;
+
+    /// The mean of p(x | code) for each code, in the values of the model's domain; a class for
+    /// each code if the model is conditional.
+    ///
+    /// # Errors
+    /// If the codes have another length.
+    fn decode(&self, codes: &[f32], labels: Option<&[u32]>) -> Result<Vec<f32>>;
+}
+
+/// Named figures of one step, the loss first.
+pub type Metrics = Vec<(&'static str, f64)>;
+
+/// A model that learns step by step.
+pub trait Trainable {
+    /// One step: draws as many batches as it needs and updates each of its parts once (a GAN:
+    /// one generator update).
+    ///
+    /// # Errors
+    /// If a loss or gradient is not finite.
+    fn step(&mut self, context: &mut StepContext<'_>) -> Result<Metrics>;
+
+    /// What checkpoints are chosen by: one figure an example, lower is better; `None` if the
+    /// model has no such figure.
+    ///
+    /// # Errors
+    /// If the batch does not fit the model.
+    fn validation(&self, batch: &Batch) -> Result<Option<Vec<f64>>>;
+
+    /// What [`Trainable::validation`] is called where it is printed.
+    fn validation_name(&self) -> &'static str {
+        "validation"
+    }
+
+    /// Called once before the first step of a new run, with the training examples, for starts
+    /// that depend on the data (an output bias at the marginals' logit).
+    ///
+    /// # Errors
+    /// If the examples do not fit the model.
+    fn start(&mut self, _examples: &Examples) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// One fitted number with its standard error, where there is one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Estimate {
+    /// What it is.
+    pub name: String,
+    /// The estimate.
+    pub value: f64,
+    /// Its standard error.
+    pub stderr: Option<f64>,
+}
+
+/// A model that is fitted in one go.
+pub trait Estimator {
+    /// Fits to the examples and says what was found.
+    ///
+    /// # Errors
+    /// If the examples do not determine the parameters.
+    fn fit(&mut self, examples: &Examples) -> Result<Vec<Estimate>>;
+}
+
+/// A model in the list.
+pub struct ModelEntry {
+    /// The name it is asked for by.
+    pub name: &'static str,
+    /// What it is, in one line.
+    pub about: &'static str,
+    /// Where it was published.
+    pub paper: &'static str,
+    /// What it can be asked: "density (bound)", "samples", "codes" and so on.
+    pub can: &'static [&'static str],
+    /// Named settings of papers.
+    pub presets: &'static [Preset],
+    /// Its settings with documentation and defaults.
+    pub fields: fn() -> Vec<Field>,
+    /// Makes one with its first weights.
+    pub build: fn(&Table, &DataSpec, &Init) -> Result<Box<dyn Model>>,
+}
+
+/// Settings under a name.
+pub struct Preset {
+    /// The name, as in `--preset name`.
+    pub name: &'static str,
+    /// Whose settings, in one line.
+    pub about: &'static str,
+    /// Tables `model`, `train` and `data`, as TOML.
+    pub settings: &'static str,
+}
+
+/// All models.
+pub fn models() -> Vec<ModelEntry> {
+    vec![
+        crate::autoencoder::vae::entry(),
+        crate::adversarial::gan::entry(),
+        crate::likelihood::fitted::gaussian_entry(),
+        crate::likelihood::fitted::bernoulli_entry(),
+    ]
+}
+
+/// The model of a name.
+///
+/// # Errors
+/// If there is none, with the nearest name.
+pub fn find(name: &str) -> Result<ModelEntry> {
+    let models = models();
+    let names: Vec<&'static str> = models.iter().map(|m| m.name).collect();
+    models.into_iter().find(|m| m.name == name).ok_or_else(|| Error::Unknown {
+        what: "model",
+        name: name.to_owned(),
+        hint: match crate::settings::nearest(name, &names) {
+            Some(near) => format!("did you mean '{near}'?"),
+            None => format!("the models are {}", names.join(", ")),
+        },
+    })
+}

@@ -1,0 +1,175 @@
+//! Fully connected layers.
+
+use ancestral_data::fill_uniform;
+use ancestral_kernels as kernels;
+use burn::module::{Module, Param};
+use burn::tensor::{Tensor, TensorData};
+
+use crate::model::Init;
+use crate::{Error, Result};
+
+/// What follows the linear map of a layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activation {
+    /// Nothing.
+    Identity,
+    /// Hyperbolic tangent.
+    Tanh,
+    /// max(0, x).
+    Relu,
+    /// x above 0, 0.2 x below.
+    LeakyRelu,
+    /// log(1 + eˣ).
+    Softplus,
+}
+
+impl Activation {
+    /// The activation of a name.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn parse(field: &str, name: &str) -> Result<Self> {
+        match name {
+            "tanh" => Ok(Self::Tanh),
+            "relu" => Ok(Self::Relu),
+            "leaky-relu" => Ok(Self::LeakyRelu),
+            "softplus" => Ok(Self::Softplus),
+            other => Err(Error::setting(
+                field,
+                format!("'{other}'"),
+                "choose tanh, relu, leaky-relu or softplus",
+            )),
+        }
+    }
+
+    /// Applies it.
+    pub fn forward<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
+        match self {
+            Self::Identity => x,
+            Self::Tanh => kernels::tanh(x),
+            Self::Relu => burn::tensor::activation::relu(x),
+            Self::LeakyRelu => burn::tensor::activation::leaky_relu(x, 0.2),
+            Self::Softplus => kernels::softplus(x),
+        }
+    }
+}
+
+/// `activation(x W + b)`.
+#[derive(Module, Debug)]
+pub struct Dense {
+    /// `[input, output]`.
+    pub weight: Param<Tensor<2>>,
+    /// `[output]`.
+    pub bias: Param<Tensor<1>>,
+    #[module(skip)]
+    activation: Activation,
+}
+
+impl Dense {
+    /// Weights from U(−a, a) with a = √(6 / (input + output)) (Glorot and Bengio 2010), bias 0.
+    ///
+    /// `name` tells this layer's draws from those of others.
+    pub fn init(
+        input: usize,
+        output: usize,
+        activation: Activation,
+        name: &str,
+        init: &Init,
+    ) -> Self {
+        let mut weight = vec![0.0f32; input * output];
+        fill_uniform(&mut init.streams.item(&format!("init {name}"), 0, 0), &mut weight);
+        let bound = (6.0 / (input + output) as f32).sqrt();
+        weight.iter_mut().for_each(|w| *w = (2.0 * *w - 1.0) * bound);
+        Self {
+            weight: parameter(TensorData::new(weight, [input, output]), init),
+            bias: parameter(TensorData::new(vec![0.0f32; output], [output]), init),
+            activation,
+        }
+    }
+
+    /// The same layer with another start of its bias `[output]`.
+    pub fn with_bias(mut self, bias: Vec<f32>) -> Self {
+        self.bias = self.bias.map(|old| {
+            let (device, dtype) = (old.device(), old.dtype());
+            let shape = old.dims();
+            let new = Tensor::from_data(TensorData::new(bias, shape), (&device, dtype));
+            if device.is_autodiff() { new.require_grad() } else { new }
+        });
+        self
+    }
+
+    /// The same layer with its weights multiplied by `factor`, for a gentler start.
+    pub fn scaled(mut self, factor: f64) -> Self {
+        self.weight = self.weight.map(|old| {
+            let tracked = old.is_autodiff();
+            let new = old.inner() * factor;
+            if tracked { Tensor::from_inner(new).require_grad() } else { new }
+        });
+        self
+    }
+
+    /// The number of outputs.
+    pub fn outputs(&self) -> usize {
+        self.bias.lazy_shape()[0]
+    }
+
+    /// `[batch, input]` to `[batch, output]`.
+    pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        let (weight, bias) = (self.weight.val(), self.bias.val());
+        let fused = match self.activation {
+            Activation::Identity => Some(kernels::Activation::None),
+            Activation::Tanh => Some(kernels::Activation::Tanh),
+            Activation::Relu => Some(kernels::Activation::Relu),
+            Activation::Softplus => Some(kernels::Activation::Softplus),
+            Activation::LeakyRelu => None,
+        };
+        match fused {
+            Some(activation) => kernels::linear(x, weight, bias, activation),
+            None => {
+                let y = kernels::linear(x, weight, bias, kernels::Activation::None);
+                self.activation.forward(y)
+            }
+        }
+    }
+}
+
+/// A trainable tensor on the device of `init`, in its type.
+pub(crate) fn parameter<const D: usize>(data: TensorData, init: &Init) -> Param<Tensor<D>> {
+    let device = init.device.clone().autodiff();
+    Param::from_tensor(Tensor::from_data(data, (&device, init.dtype)))
+}
+
+/// Layers one after another.
+#[derive(Module, Debug)]
+pub struct Mlp {
+    /// First to last.
+    pub layers: Vec<Dense>,
+}
+
+impl Mlp {
+    /// Layers from `input` through every size of `hidden`, each followed by `activation`.
+    pub fn init(
+        input: usize,
+        hidden: &[usize],
+        activation: Activation,
+        name: &str,
+        init: &Init,
+    ) -> Self {
+        let mut from = input;
+        let layers = hidden
+            .iter()
+            .enumerate()
+            .map(|(i, &size)| {
+                let layer = Dense::init(from, size, activation, &format!("{name}.{i}"), init);
+                from = size;
+                layer
+            })
+            .collect();
+        Self { layers }
+    }
+
+    /// `[batch, input]` to `[batch, last hidden]`; the input itself if there is no layer.
+    pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        self.layers.iter().fold(x, |x, layer| layer.forward(x))
+    }
+}

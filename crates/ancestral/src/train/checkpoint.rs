@@ -1,0 +1,134 @@
+//! A checkpoint: one safetensors file that holds all that a resumed run needs.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use ancestral_data::{DataError, write_atomic};
+use burn::tensor::{DType, TensorData};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::{Deserialize, Serialize};
+
+use crate::model::NamedTensors;
+use crate::{Error, Result};
+
+/// The key of our own record in a file's metadata.
+const KEY: &str = "ancestral";
+
+/// The best validation so far.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Best {
+    /// The figure; lower is better.
+    pub value: f64,
+    /// The step it was seen at.
+    pub step: u64,
+    /// The epoch it was seen at.
+    pub epoch: f64,
+}
+
+/// How far a run is.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct State {
+    /// Steps done.
+    pub step: u64,
+    /// Batches drawn.
+    pub batches: u64,
+    /// Passes over the training split.
+    pub epoch: f64,
+    /// Seconds of training, over all sessions.
+    pub seconds: f64,
+    /// Bytes of `events.jsonl` that belong to it.
+    pub event_offset: u64,
+    /// The best validation, if there was one.
+    pub best: Option<Best>,
+    /// Validations since the best.
+    pub stale: u64,
+    /// Updates of each part.
+    pub updates: BTreeMap<String, u64>,
+    /// Sums of the training figures since the last event, and how many steps they are of.
+    pub sums: Vec<(String, f64)>,
+    /// Steps in `sums`.
+    pub summed: u64,
+    /// Whether the budget is used up.
+    pub finished: bool,
+}
+
+/// Writes tensors with a record beside them, atomically.
+pub(crate) fn save(path: &Path, tensors: &NamedTensors, record: &str) -> Result<()> {
+    let views: Vec<(&str, TensorView<'_>)> = tensors
+        .iter()
+        .map(|(name, data)| {
+            let dtype = match data.dtype() {
+                DType::F64 => Dtype::F64,
+                DType::F16 => Dtype::F16,
+                _ => Dtype::F32,
+            };
+            let view = TensorView::new(dtype, data.shape().to_vec(), data.as_bytes());
+            view.map(|view| (name.as_str(), view))
+        })
+        .collect::<std::result::Result<_, _>>()
+        .map_err(|e| Error::run(path, format!("cannot be written: {e}")))?;
+    let metadata = std::collections::HashMap::from([(KEY.to_owned(), record.to_owned())]);
+    let bytes = safetensors::serialize(views, Some(metadata))
+        .map_err(|e| Error::run(path, format!("cannot be written: {e}")))?;
+    write_atomic(path, &bytes)?;
+    Ok(())
+}
+
+/// Reads tensors and the record beside them.
+pub(crate) fn load(path: &Path) -> Result<(NamedTensors, String)> {
+    let bytes = std::fs::read(path).map_err(|e| DataError::io("read", path, e))?;
+    let broken = |e: safetensors::SafeTensorError| {
+        Error::run(path, format!("is no readable safetensors file ({e})"))
+    };
+    let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(broken)?;
+    let record = metadata.metadata().as_ref().and_then(|m| m.get(KEY)).cloned();
+    let file = SafeTensors::deserialize(&bytes).map_err(broken)?;
+    let mut tensors: NamedTensors = Vec::new();
+    for (name, view) in file.tensors() {
+        let shape = view.shape().to_vec();
+        let data = match view.dtype() {
+            Dtype::F32 => TensorData::new(
+                view.data()
+                    .chunks_exact(4)
+                    .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+                    .collect(),
+                shape,
+            ),
+            Dtype::F64 => TensorData::new(
+                view.data()
+                    .chunks_exact(8)
+                    .map(|b| f64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]))
+                    .collect(),
+                shape,
+            ),
+            other => {
+                return Err(Error::run(
+                    path,
+                    format!("tensor '{name}' has type {other:?}; F32 or F64 was expected"),
+                ));
+            }
+        };
+        tensors.push((name.clone(), data));
+    }
+    tensors.sort_by(|a, b| a.0.cmp(&b.0));
+    Ok((tensors, record.unwrap_or_default()))
+}
+
+/// The tensors under `prefix/`, without it.
+pub(crate) fn under(tensors: &NamedTensors, prefix: &str) -> NamedTensors {
+    tensors
+        .iter()
+        .filter_map(|(name, data)| {
+            let rest = name.strip_prefix(prefix)?.strip_prefix('/')?;
+            Some((rest.to_owned(), data.clone()))
+        })
+        .collect()
+}
+
+/// The same tensors, named `prefix/name`.
+pub(crate) fn over(
+    prefix: &str,
+    tensors: NamedTensors,
+) -> impl Iterator<Item = (String, TensorData)> {
+    tensors.into_iter().map(move |(name, data)| (format!("{prefix}/{name}"), data))
+}

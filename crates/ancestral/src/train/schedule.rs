@@ -1,0 +1,92 @@
+//! Learning-rate schedules: a factor on the base rate from how far the run is.
+
+use super::TrainConfig;
+use crate::{Error, Result};
+
+/// How the learning rate changes over a run.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Schedule {
+    /// As it starts.
+    Constant,
+    /// ½ (1 + cos(π · share of the budget)).
+    Cosine,
+    /// Multiplied by `gamma` every `epochs` epochs.
+    Step {
+        /// How often.
+        epochs: f64,
+        /// By how much.
+        gamma: f64,
+    },
+    /// The IWAE paper's: 3^i epochs at 10^(−i/7) times the base rate for i = 0..7, 3280 epochs
+    /// in all; over another budget the stages keep their shares of it.
+    Burda,
+}
+
+impl Schedule {
+    /// The schedule of the settings.
+    ///
+    /// # Errors
+    /// If the name is unknown or a number is out of range.
+    pub fn parse(config: &TrainConfig) -> Result<Self> {
+        match config.schedule.as_str() {
+            "constant" => Ok(Self::Constant),
+            "cosine" => Ok(Self::Cosine),
+            "burda" => Ok(Self::Burda),
+            "step" => {
+                if config.step_epochs == 0 {
+                    return Err(Error::setting("step_epochs", 0, "it must be 1 or more"));
+                }
+                Ok(Self::Step { epochs: config.step_epochs as f64, gamma: config.step_gamma })
+            }
+            other => Err(Error::setting(
+                "schedule",
+                format!("'{other}'"),
+                "choose constant, cosine, step or burda",
+            )),
+        }
+    }
+
+    /// The factor at a share of the budget in [0, 1] and a number of epochs.
+    pub fn factor(self, share: f64, epoch: f64) -> f64 {
+        match self {
+            Self::Constant => 1.0,
+            Self::Cosine => 0.5 * (1.0 + (std::f64::consts::PI * share.clamp(0.0, 1.0)).cos()),
+            Self::Step { epochs, gamma } => gamma.powf((epoch / epochs).floor()),
+            Self::Burda => {
+                let passes = share.clamp(0.0, 1.0) * 3280.0;
+                let mut ends = 0.0;
+                for i in 0..8 {
+                    ends += 3f64.powi(i);
+                    if passes < ends {
+                        return 10f64.powf(-f64::from(i) / 7.0);
+                    }
+                }
+                0.1
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn burda_has_eight_stages_from_one_to_a_tenth() {
+        let at = |passes: f64| Schedule::Burda.factor(passes / 3280.0, 0.0);
+        assert_eq!(at(0.0), 1.0);
+        assert!((at(1.5) - 10f64.powf(-1.0 / 7.0)).abs() < 1e-12);
+        assert!((at(1092.0) - 10f64.powf(-6.0 / 7.0)).abs() < 1e-12);
+        assert!((at(1094.0) - 0.1).abs() < 1e-12);
+        assert!((at(3280.0) - 0.1).abs() < 1e-12);
+    }
+
+    #[test]
+    fn the_others_are_what_they_say() {
+        assert!((Schedule::Cosine.factor(0.5, 0.0) - 0.5).abs() < 1e-12);
+        assert!(Schedule::Cosine.factor(1.0, 0.0).abs() < 1e-12);
+        let step = Schedule::Step { epochs: 10.0, gamma: 0.5 };
+        assert_eq!(step.factor(0.0, 9.99), 1.0);
+        assert_eq!(step.factor(0.0, 20.0), 0.25);
+    }
+}

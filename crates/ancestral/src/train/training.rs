@@ -1,0 +1,428 @@
+//! The loop.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use ancestral_data::{Binarize, Dataset, Examples, SplitName, Streams};
+
+use super::checkpoint::under;
+use super::events::EventLog;
+use super::tensorboard::TensorBoard;
+use super::{Best, Event, Feed, Optimisers, RunFolder, Schedule, State, StepContext, TrainConfig};
+use crate::model::{Metrics, Model, NamedTensors, Trainable};
+use crate::{Error, Result};
+
+/// Examples a batch of validation; it decides no figure, only memory.
+const VALIDATION_BATCH: usize = 200;
+
+/// How far a run is, for whoever shows it.
+#[derive(Debug, Clone)]
+pub struct Progress {
+    /// Steps done.
+    pub step: u64,
+    /// Passes over the training split.
+    pub epoch: f64,
+    /// Share of the budget used, from 0 to 1.
+    pub share: f64,
+    /// Figures of the last step, the loss first.
+    pub metrics: Metrics,
+    /// The last validation figure and its name.
+    pub validation: Option<(&'static str, f64)>,
+    /// The best validation so far.
+    pub best: Option<f64>,
+    /// Seconds of training, over all sessions of the run.
+    pub seconds: f64,
+    /// Training examples a second in this session.
+    pub examples_per_second: f64,
+    /// Whether an epoch ended with this step.
+    pub epoch_ended: bool,
+}
+
+/// Whoever watches a run.
+pub trait Observer {
+    /// After every step.
+    fn progress(&mut self, progress: &Progress);
+
+    /// When a picture of progress is due, with the model as evaluation would use it.
+    ///
+    /// # Errors
+    /// Those of drawing and writing.
+    fn draw(&mut self, _run: &RunFolder, _model: &dyn Model, _epoch: u64) -> Result<()> {
+        Ok(())
+    }
+
+    /// After a checkpoint was written.
+    ///
+    /// # Errors
+    /// Those of drawing and writing.
+    fn checkpoint(&mut self, _run: &RunFolder) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Nobody watches.
+#[derive(Debug, Default)]
+pub struct Silent;
+
+impl Observer for Silent {
+    fn progress(&mut self, _progress: &Progress) {}
+}
+
+/// Why a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopReason {
+    /// The budget is used up.
+    Budget,
+    /// Validation did not improve for `patience` times.
+    EarlyStop,
+    /// It was asked to stop, and can be resumed.
+    Interrupted,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy)]
+pub struct Outcome {
+    /// Why.
+    pub reason: StopReason,
+    /// Steps done.
+    pub step: u64,
+    /// Passes over the training split.
+    pub epoch: f64,
+    /// Seconds of training, over all sessions.
+    pub seconds: f64,
+    /// The best validation.
+    pub best: Option<Best>,
+}
+
+/// A run under way.
+pub struct Training {
+    run: RunFolder,
+    model: Box<dyn Model>,
+    feed: Feed,
+    valid: Option<Examples>,
+    config: TrainConfig,
+    schedule: Schedule,
+    optimisers: Optimisers,
+    streams: Streams,
+    state: State,
+    best: Option<NamedTensors>,
+    events: EventLog,
+    board: TensorBoard,
+}
+
+impl Training {
+    /// Prepares a run in a folder, from its last checkpoint if there is one.
+    ///
+    /// # Errors
+    /// If the folder is in use, the data is not that of the run, or the model cannot be trained.
+    pub fn new(mut run: RunFolder, data: &Dataset) -> Result<Self> {
+        run.lock()?;
+        let config = run.config.train.clone();
+        config.check()?;
+        let seed = run.config.seed;
+        let binarize: Binarize = run.config.data.binarize.parse()?;
+        let mut model = run.build()?;
+        let name = model.name();
+        if model.trainable().is_none() {
+            return Err(Error::Unsupported {
+                model: name.to_owned(),
+                problem: format!("is not trained step by step; fit it with `ancestral fit {name}`"),
+            });
+        }
+        let feed = Feed::new(
+            Examples::new(data, SplitName::Train, binarize, seed)?,
+            config.batch_size,
+            seed,
+        );
+        let valid = (config.validate_every > 0 && data.len(SplitName::Valid) > 0)
+            .then(|| Examples::new(data, SplitName::Valid, binarize, seed))
+            .transpose()?;
+        let mut optimisers = Optimisers::new(&config)?;
+        let (state, best) = match run.read_checkpoint()? {
+            None => {
+                if let Some(trainable) = model.trainable() {
+                    trainable.start(feed.examples())?;
+                }
+                (State::default(), None)
+            }
+            Some((tensors, state)) => {
+                model.load(&under(&tensors, "weights"))?;
+                optimisers.restore(under(&tensors, "moments"), &state.updates);
+                let best = under(&tensors, "best");
+                (state, (!best.is_empty()).then_some(best))
+            }
+        };
+        let events = EventLog::open(&run.path().join("events.jsonl"), state.event_offset)?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |d| d.as_secs_f64());
+        let board = TensorBoard::open(run.path(), now - state.seconds, &run.events()?)?;
+        let mut feed = feed;
+        feed.seek(state.batches);
+        Ok(Self {
+            schedule: Schedule::parse(&config)?,
+            streams: Streams::new(seed),
+            run,
+            model,
+            feed,
+            valid,
+            config,
+            optimisers,
+            state,
+            best,
+            events,
+            board,
+        })
+    }
+
+    /// The folder.
+    pub fn run_folder(&self) -> &RunFolder {
+        &self.run
+    }
+
+    /// How far the run was when it was prepared.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Trains until the budget is used up, validation stalls, or `stop` is set.
+    ///
+    /// # Errors
+    /// If a number stops being finite or the folder cannot be written; the last checkpoint stays.
+    pub fn train(&mut self, observer: &mut dyn Observer, stop: &AtomicBool) -> Result<Outcome> {
+        if self.state.finished {
+            return Ok(self.outcome(StopReason::Budget));
+        }
+        let before = self.state.seconds;
+        let began = Instant::now();
+        let mut seen = 0u64;
+        let mut validation = None;
+        let mut saved = Instant::now();
+        let kind = if self.state.step == 0 { "start" } else { "resume" };
+        self.push_event(kind, Vec::new())?;
+        if self.state.step == 0 {
+            self.save()?;
+        }
+        let reason = loop {
+            if self.share() >= 1.0 {
+                break StopReason::Budget;
+            }
+            if stop.load(Ordering::Relaxed) {
+                break StopReason::Interrupted;
+            }
+            let batches = self.feed.drawn();
+            let metrics = self.step()?;
+            seen += (self.feed.drawn() - batches) * self.config.batch_size as u64;
+            self.state.seconds = before + began.elapsed().as_secs_f64();
+
+            let per_epoch = self.feed.per_epoch();
+            let epoch_ended = self.feed.drawn() / per_epoch > batches / per_epoch;
+            let ended = self.share() >= 1.0;
+            let mut stalled = false;
+            if epoch_ended || ended {
+                self.log_training()?;
+                let epoch = self.feed.drawn().div_ceil(per_epoch);
+                let every = self.config.validate_every.max(1);
+                let due = epoch_ended && epoch.is_multiple_of(every) || ended;
+                if due && let Some((name, value)) = self.validate()? {
+                    validation = Some((name, value));
+                    stalled = self.config.patience > 0 && self.state.stale >= self.config.patience;
+                }
+                if self.config.sample_count > 0 && (is_milestone(epoch) || ended || stalled) {
+                    let averages = self.optimisers.averages(&self.model.tensors());
+                    let (run, model) = (&self.run, &mut self.model);
+                    with_weights(model, averages, |model| {
+                        observer.draw(run, model.as_ref(), epoch)
+                    })?;
+                }
+            }
+            observer.progress(&Progress {
+                step: self.state.step,
+                epoch: self.state.epoch,
+                share: self.share().min(1.0),
+                metrics,
+                validation,
+                best: self.state.best.map(|b| b.value),
+                seconds: self.state.seconds,
+                examples_per_second: seen as f64 / began.elapsed().as_secs_f64(),
+                epoch_ended,
+            });
+            if stalled {
+                break StopReason::EarlyStop;
+            }
+            if saved.elapsed().as_secs_f64() >= self.config.checkpoint_seconds {
+                self.save()?;
+                observer.checkpoint(&self.run)?;
+                saved = Instant::now();
+            }
+        };
+        self.state.finished = reason != StopReason::Interrupted;
+        if self.state.finished {
+            self.push_event("end", Vec::new())?;
+        }
+        self.save()?;
+        observer.checkpoint(&self.run)?;
+        Ok(self.outcome(reason))
+    }
+
+    fn outcome(&self, reason: StopReason) -> Outcome {
+        Outcome {
+            reason,
+            step: self.state.step,
+            epoch: self.state.epoch,
+            seconds: self.state.seconds,
+            best: self.state.best,
+        }
+    }
+
+    /// Share of the budget used; the first limit that is reached ends the run.
+    fn share(&self) -> f64 {
+        let c = &self.config;
+        let mut share = 0.0f64;
+        if c.epochs > 0 {
+            let all = c.epochs * self.feed.per_epoch();
+            share = share.max(self.feed.drawn() as f64 / all as f64);
+        }
+        if c.steps > 0 {
+            share = share.max(self.state.step as f64 / c.steps as f64);
+        }
+        if c.seconds > 0.0 {
+            share = share.max(self.state.seconds / c.seconds);
+        }
+        share
+    }
+
+    fn step(&mut self) -> Result<Metrics> {
+        let epoch = self.feed.epoch();
+        let step = self.state.step + 1;
+        let rate = self.config.learning_rate * self.schedule.factor(self.share(), epoch);
+        self.optimisers.begin_step(step, rate);
+        let mut context = StepContext {
+            feed: &mut self.feed,
+            optimisers: &mut self.optimisers,
+            streams: self.streams,
+            step,
+            epoch,
+        };
+        let mut metrics = trainable(&mut self.model)?.step(&mut context)?;
+        if let Some((name, _)) = metrics.iter().find(|(_, value)| !value.is_finite()) {
+            return Err(Error::NotFinite {
+                step,
+                what: format!("the figure '{name}'"),
+                hint: "lower learning_rate or set clip_norm; the last checkpoint is intact"
+                    .to_owned(),
+            });
+        }
+        metrics.push(("gradient_norm", self.optimisers.gradient_norm()));
+        metrics.push(("learning_rate", rate));
+        self.state.step = step;
+        self.state.batches = self.feed.drawn();
+        self.state.epoch = self.feed.epoch();
+        self.state.summed += 1;
+        for (name, value) in &metrics {
+            match self.state.sums.iter_mut().find(|(n, _)| n == name) {
+                Some((_, sum)) => *sum += value,
+                None => self.state.sums.push(((*name).to_owned(), *value)),
+            }
+        }
+        Ok(metrics)
+    }
+
+    fn log_training(&mut self) -> Result<()> {
+        let n = self.state.summed.max(1) as f64;
+        self.state.summed = 0;
+        let values = self.state.sums.drain(..).map(|(name, sum)| (name, sum / n)).collect();
+        self.push_event("train", values)
+    }
+
+    fn push_event(&mut self, kind: &str, values: Vec<(String, f64)>) -> Result<()> {
+        let event = Event {
+            kind: kind.to_owned(),
+            step: self.state.step,
+            epoch: self.state.epoch,
+            seconds: self.state.seconds,
+            values,
+        };
+        self.events.push(&event)?;
+        self.board.push(&event)
+    }
+
+    /// The mean validation figure, with averaged weights if averaging is on.
+    fn validate(&mut self) -> Result<Option<(&'static str, f64)>> {
+        let Some(valid) = &self.valid else { return Ok(None) };
+        let averages = self.optimisers.averages(&self.model.tensors());
+        let found = with_weights(&mut self.model, averages, |model| {
+            let mut all = Vec::with_capacity(valid.len());
+            let indices: Vec<u64> = (0..valid.len() as u64).collect();
+            let trainable = trainable(model)?;
+            let name = trainable.validation_name();
+            for chunk in indices.chunks(VALIDATION_BATCH) {
+                match trainable.validation(&valid.batch(chunk, 0))? {
+                    Some(values) => all.extend(values),
+                    None => return Ok(None),
+                }
+            }
+            let value = all.iter().sum::<f64>() / all.len() as f64;
+            Ok(Some((name, value, model.tensors())))
+        })?;
+        let Some((name, value, tensors)) = found else { return Ok(None) };
+        if !value.is_finite() {
+            return Err(Error::NotFinite {
+                step: self.state.step,
+                what: format!("the validation figure '{name}'"),
+                hint: "lower learning_rate or set clip_norm; the last checkpoint is intact"
+                    .to_owned(),
+            });
+        }
+        if self.state.best.is_none_or(|best| value < best.value) {
+            self.state.best = Some(Best { value, step: self.state.step, epoch: self.state.epoch });
+            self.state.stale = 0;
+            self.best = Some(tensors);
+        } else {
+            self.state.stale += 1;
+        }
+        self.push_event("valid", vec![(name.to_owned(), value)])?;
+        Ok(Some((name, value)))
+    }
+
+    fn save(&mut self) -> Result<()> {
+        self.state.event_offset = self.events.sync()?;
+        let (moments, updates) = self.optimisers.state();
+        self.state.updates = updates;
+        let weights = self.model.tensors();
+        let averages = self.optimisers.averages(&weights);
+        // Averages travel with the moments; the copy under their own name is what others read.
+        self.run.write_checkpoint(weights, averages, moments, self.best.as_ref(), &self.state)
+    }
+}
+
+fn trainable(model: &mut Box<dyn Model>) -> Result<&mut dyn Trainable> {
+    let name = model.name();
+    model.trainable().ok_or_else(|| Error::Unsupported {
+        model: name.to_owned(),
+        problem: "is not trained step by step".to_owned(),
+    })
+}
+
+/// Runs `f` with other weights in the model, then puts its own back.
+fn with_weights<T>(
+    model: &mut Box<dyn Model>,
+    weights: NamedTensors,
+    f: impl FnOnce(&mut Box<dyn Model>) -> Result<T>,
+) -> Result<T> {
+    if weights.is_empty() {
+        return f(model);
+    }
+    let own = model.tensors();
+    model.load(&weights)?;
+    let result = f(model);
+    model.load(&own)?;
+    result
+}
+
+/// 1, 2, 5, 10, 20, 50, …: the epochs that get a picture.
+fn is_milestone(epoch: u64) -> bool {
+    let mut unit = 1;
+    while unit * 10 <= epoch {
+        unit *= 10;
+    }
+    matches!(epoch, e if e == unit || e == 2 * unit || e == 5 * unit)
+}

@@ -1,0 +1,520 @@
+//! What every model must pass, run over the list of models.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may be as short as it likes")]
+
+use std::sync::atomic::AtomicBool;
+
+use ancestral::model::{
+    DataSpec, DensityOptions, Init, Model, ModelEntry, NamedTensors, SampleRequest, models,
+};
+use ancestral::train::{
+    DataConfig, FORMAT, Feed, Observer, Optimisers, Progress, RunConfig, RunFolder, Silent,
+    StepContext, TrainConfig, Training, Weights,
+};
+use ancestral_data::{
+    Binarize, Dataset, Domain, Examples, Shape, Split, SplitName, Streams, Values,
+};
+use toml::Table;
+
+/// A small data set of a domain, with structure to learn.
+fn data(domain: Domain) -> Dataset {
+    let n = 60;
+    let size = 6;
+    let noise = Streams::new(11).purpose("data", 0).normals(&[0], n * size);
+    let centre = |i: usize, j: usize| if (i + j).is_multiple_of(3) { 1.0 } else { -1.0 };
+    let at = |k: usize| centre(k / size % 3, k % size) + 0.3 * noise[k];
+    let values = match domain {
+        Domain::Real => Values::Reals((0..n * size).map(at).collect()),
+        Domain::Binary => Values::Bytes((0..n * size).map(|k| u8::from(at(k) > 0.0)).collect()),
+        Domain::Levels(levels) => {
+            let top = (levels - 1) as f32;
+            let level = |k: usize| ((at(k) + 2.0) / 4.0 * top).round().clamp(0.0, top) as u8;
+            Values::Bytes((0..n * size).map(level).collect())
+        }
+    };
+    let labels = Some((0..n).map(|i| (i % 3) as u32).collect());
+    let split = Split { values, labels };
+    Dataset::new("small", domain, Shape::columns(size), split, None, None)
+        .unwrap()
+        .with_splits(0)
+        .unwrap()
+}
+
+/// Every model on every domain that it takes, with settings that try its options.
+fn cases() -> Vec<(ModelEntry, Dataset, Table)> {
+    let mut cases = Vec::new();
+    for domain in [Domain::Binary, Domain::Levels(5), Domain::Levels(256), Domain::Real] {
+        let data = data(domain);
+        for entry in models() {
+            let variants: &[&str] = match entry.name {
+                "vae" => &[
+                    "latent_dims = [2]\nhidden = [[8]]",
+                    "latent_dims = [3, 2]\nhidden = [[8], [5]]\nactivation = 'softplus'",
+                    "latent_dims = [2]\nhidden = [[8, 8]]\nimportance_samples = 3",
+                    "latent_dims = [2]\nhidden = [[8]]\nconditional = true\nbeta = 0.5",
+                ],
+                "gan" => &["generator_hidden = [8]\ncritic_hidden = [8]\nactivation = 'tanh'"],
+                _ => &[""],
+            };
+            for settings in variants {
+                let settings: Table = settings.parse().unwrap();
+                if (entry.build)(&settings, &spec(&data), &Init::cpu(0)).is_ok() {
+                    let entry = ancestral::model::find(entry.name).unwrap();
+                    cases.push((entry, data.clone(), settings));
+                }
+            }
+        }
+    }
+    for entry in models() {
+        assert!(cases.iter().any(|(e, _, _)| e.name == entry.name), "{} was not tried", entry.name);
+    }
+    cases
+}
+
+fn spec(data: &Dataset) -> DataSpec {
+    DataSpec { domain: data.domain, shape: data.shape.clone(), classes: data.classes() }
+}
+
+fn label(entry: &ModelEntry, data: &Dataset, settings: &Table) -> String {
+    format!("{} on {}: {}", entry.name, data.domain, settings.to_string().replace('\n', "; "))
+}
+
+fn examples(data: &Dataset) -> Examples {
+    Examples::new(data, SplitName::Train, Binarize::None, 0).unwrap()
+}
+
+fn loop_settings(text: &str) -> TrainConfig {
+    TrainConfig::parse(&text.parse().unwrap()).unwrap()
+}
+
+fn config(entry: &ModelEntry, data: &Dataset, settings: &Table, train: TrainConfig) -> RunConfig {
+    RunConfig {
+        format: FORMAT,
+        version: "test".to_owned(),
+        command: String::new(),
+        model: entry.name.to_owned(),
+        preset: String::new(),
+        seed: 3,
+        data: DataConfig::describe(data, Binarize::None),
+        settings: settings.clone(),
+        train,
+    }
+}
+
+fn outputs(model: &dyn Model, data: &Dataset) -> (Vec<f32>, Vec<f64>) {
+    let samples = model
+        .sampler()
+        .map_or(Vec::new(), |sampler| sampler.sample(&SampleRequest::new(5, 1)).unwrap());
+    let options = DensityOptions { samples: 7, streams: Streams::new(2) };
+    let batch = examples(data).batch(&[0, 5, 3], 0);
+    let nats = model
+        .density()
+        .map_or(Vec::new(), |density| density.log_probability(&batch, options).unwrap().nats);
+    (samples, nats)
+}
+
+fn prepared(entry: &ModelEntry, data: &Dataset, settings: &Table, init: &Init) -> Box<dyn Model> {
+    let mut model = (entry.build)(settings, &spec(data), init).unwrap();
+    if let Some(estimator) = model.estimator() {
+        estimator.fit(&examples(data)).unwrap();
+    }
+    if let Some(trainable) = model.trainable() {
+        trainable.start(&examples(data)).unwrap();
+    }
+    model
+}
+
+#[test]
+fn saved_weights_give_the_same_outputs() {
+    for (entry, data, settings) in cases() {
+        let name = label(&entry, &data, &settings);
+        let model = prepared(&entry, &data, &settings, &Init::cpu(1));
+        let mut other = (entry.build)(&model.settings(), &spec(&data), &Init::cpu(2)).unwrap();
+        other.load(&model.tensors()).unwrap();
+        assert_eq!(outputs(model.as_ref(), &data), outputs(other.as_ref(), &data), "{name}");
+        let broken: NamedTensors = model.tensors().into_iter().skip(1).collect();
+        assert!(other.load(&broken).is_err(), "{name}: a missing tensor went unseen");
+    }
+}
+
+#[test]
+fn samples_lie_in_the_domain_and_depend_on_their_number_alone() {
+    for (entry, data, settings) in cases() {
+        let name = label(&entry, &data, &settings);
+        let model = prepared(&entry, &data, &settings, &Init::cpu(1));
+        let Some(sampler) = model.sampler() else { continue };
+        let size = data.shape.size();
+        let all = sampler.sample(&SampleRequest::new(9, 4)).unwrap();
+        assert_eq!(all.len(), 9 * size, "{name}");
+        for &x in &all {
+            match data.domain.max_level() {
+                Some(max) => {
+                    assert!(x >= 0.0 && x <= max as f32 && x.fract() == 0.0, "{name}: {x}");
+                }
+                None => assert!(x.is_finite(), "{name}: {x}"),
+            }
+        }
+        let request = SampleRequest { first: 6, ..SampleRequest::new(2, 4) };
+        let some = sampler.sample(&request).unwrap();
+        for (a, b) in some.iter().zip(&all[6 * size..]) {
+            assert!((a - b).abs() < 1e-4, "{name}: {a} {b}");
+        }
+    }
+}
+
+#[test]
+fn log_probabilities_do_not_depend_on_the_batch() {
+    for (entry, data, settings) in cases() {
+        let name = label(&entry, &data, &settings);
+        let model = prepared(&entry, &data, &settings, &Init::cpu(1));
+        let Some(density) = model.density() else { continue };
+        let options = DensityOptions { samples: 20, streams: Streams::new(2) };
+        let all = density.log_probability(&examples(&data).batch(&[4, 9, 2], 0), options).unwrap();
+        for (i, index) in [4, 9, 2].into_iter().enumerate() {
+            let one =
+                density.log_probability(&examples(&data).batch(&[index], 0), options).unwrap();
+            let scale = 1.0 + all.nats[i].abs();
+            assert!((one.nats[0] - all.nats[i]).abs() < 1e-5 * scale, "{name}");
+        }
+    }
+}
+
+/// The loss and the gradients of one step, in double precision.
+fn gradients(model: &mut dyn Model, data: &Dataset) -> (Vec<(String, f64)>, NamedTensors) {
+    let mut feed = Feed::new(examples(data), 7, 0);
+    let mut optimisers = Optimisers::recording(&TrainConfig::default()).unwrap();
+    let mut context = StepContext {
+        feed: &mut feed,
+        optimisers: &mut optimisers,
+        streams: Streams::new(5),
+        step: 1,
+        epoch: 0.0,
+    };
+    let metrics = model.trainable().unwrap().step(&mut context).unwrap();
+    let metrics = metrics.into_iter().map(|(n, v)| (n.to_owned(), v)).collect();
+    (metrics, optimisers.into_gradients())
+}
+
+#[test]
+fn gradients_agree_with_finite_differences() {
+    for (entry, data, settings) in cases() {
+        let name = label(&entry, &data, &settings);
+        let mut model = prepared(&entry, &data, &settings, &Init::cpu_f64(1));
+        if model.trainable().is_none() {
+            continue;
+        }
+        let (_, grads) = gradients(model.as_mut(), &data);
+        assert!(!grads.is_empty(), "{name}");
+        let start = model.tensors();
+        let h = 1e-5;
+        for (tensor, grad) in &grads {
+            let grad = grad.try_to_vec_as::<f64>().unwrap();
+            // The critic's gradient belongs to the critic's loss.
+            let figure = if tensor.starts_with("critic") { "critic_loss" } else { "loss" };
+            for entry in [0, grad.len() / 2, grad.len() - 1] {
+                let mut at = |offset: f64| {
+                    let moved: NamedTensors = start
+                        .iter()
+                        .map(|(n, data)| {
+                            let mut values = data.try_to_vec_as::<f64>().unwrap();
+                            if n == tensor {
+                                values[entry] += offset;
+                            }
+                            let shape = data.shape().clone();
+                            (n.clone(), burn::tensor::TensorData::new(values, shape))
+                        })
+                        .collect();
+                    model.load(&moved).unwrap();
+                    let (metrics, _) = gradients(model.as_mut(), &data);
+                    metrics.iter().find(|(n, _)| n == figure).unwrap().1
+                };
+                let slope = (at(h) - at(-h)) / (2.0 * h);
+                let error = (slope - grad[entry]).abs();
+                assert!(
+                    error < 1e-6 + 1e-5 * slope.abs(),
+                    "{name}: {tensor}[{entry}]: {} by hand, {slope} by differences",
+                    grad[entry]
+                );
+            }
+        }
+    }
+}
+
+/// Stops after a number of steps, as a kill would, but with the state on disk.
+struct StopAt<'a> {
+    step: u64,
+    stop: &'a AtomicBool,
+}
+
+impl Observer for StopAt<'_> {
+    fn progress(&mut self, progress: &Progress) {
+        if progress.step == self.step {
+            self.stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+}
+
+#[test]
+fn a_resumed_run_equals_one_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    for (i, (entry, data, settings)) in cases().into_iter().enumerate() {
+        let name = label(&entry, &data, &settings);
+        let mut model = (entry.build)(&settings, &spec(&data), &Init::cpu(0)).unwrap();
+        if model.trainable().is_none() {
+            continue;
+        }
+        let rules = ["adam", "adamw", "rmsprop", "sgd"];
+        let train = loop_settings(&format!(
+            "epochs = 3\nbatch_size = 10\nschedule = 'cosine'\nclip_norm = 5.0\n\
+             average_decay = 0.9\noptimiser = '{}'",
+            rules[i % rules.len()]
+        ));
+        let whole = dir.path().join(format!("whole-{i}"));
+        let config = config(&entry, &data, &settings, train);
+        let run = RunFolder::create(&whole, config.clone()).unwrap();
+        Training::new(run, &data).unwrap().train(&mut Silent, &AtomicBool::new(false)).unwrap();
+        let parts = dir.path().join(format!("parts-{i}"));
+        let mut run = RunFolder::create(&parts, config).unwrap();
+        for step in [1, 4, 7, u64::MAX] {
+            let stop = AtomicBool::new(false);
+            let mut training = Training::new(run, &data).unwrap();
+            training.train(&mut StopAt { step, stop: &stop }, &stop).unwrap();
+            drop(training);
+            run = RunFolder::open(&parts).unwrap();
+        }
+        for weights in [Weights::Best, Weights::Last, Weights::Raw] {
+            let tensors = |path| {
+                let (model, _) = RunFolder::open(path).unwrap().load(weights).unwrap();
+                model.tensors()
+            };
+            assert_eq!(tensors(&whole), tensors(&parts), "{name}: {weights:?}");
+        }
+        let figures = |path| -> Vec<_> {
+            let events = RunFolder::open(path).unwrap().events().unwrap();
+            let kept = events.into_iter().filter(|e| e.kind == "train" || e.kind == "valid");
+            kept.map(|e| (e.step, e.values)).collect()
+        };
+        assert_eq!(figures(&whole), figures(&parts), "{name}");
+    }
+}
+
+#[test]
+fn the_thread_count_changes_no_bit() {
+    for (entry, data, settings) in cases() {
+        let name = label(&entry, &data, &settings);
+        let train = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| {
+                let mut model = prepared(&entry, &data, &settings, &Init::cpu(1));
+                let mut feed = Feed::new(examples(&data), 13, 0);
+                let mut optimisers = Optimisers::new(&TrainConfig::default()).unwrap();
+                for step in 1..=4 {
+                    let Some(trainable) = model.trainable() else { break };
+                    let epoch = feed.epoch();
+                    let mut context = StepContext {
+                        feed: &mut feed,
+                        optimisers: &mut optimisers,
+                        streams: Streams::new(5),
+                        step,
+                        epoch,
+                    };
+                    trainable.step(&mut context).unwrap();
+                }
+                (model.tensors(), outputs(model.as_ref(), &data))
+            })
+        };
+        assert_eq!(train(1), train(2), "{name}");
+    }
+}
+
+/// With a prior that stays fixed, the bound rises with K and reaches log p(x) integrated on a grid.
+#[test]
+fn a_bound_rises_with_k_to_the_integral() {
+    let data = data(Domain::Binary);
+    let entry = ancestral::model::find("vae").unwrap();
+    for dims in [1usize, 2] {
+        let settings: Table = format!("latent_dims = [{dims}]\nhidden = [[8]]").parse().unwrap();
+        let mut model = prepared(&entry, &data, &settings, &Init::cpu(1));
+        let mut feed = Feed::new(examples(&data), 24, 0);
+        let train = loop_settings("learning_rate = 0.01");
+        let mut optimisers = Optimisers::new(&train).unwrap();
+        for step in 1..=150 {
+            let epoch = feed.epoch();
+            let mut context = StepContext {
+                feed: &mut feed,
+                optimisers: &mut optimisers,
+                streams: Streams::new(5),
+                step,
+                epoch,
+            };
+            model.trainable().unwrap().step(&mut context).unwrap();
+        }
+        let batch = examples(&data).batch(&[0, 1, 2, 3], 0);
+        let size = data.shape.size();
+        // Midpoint rule over [−7, 7] in each code entry.
+        let cells = if dims == 1 { 4000 } else { 280 };
+        let width = 14.0 / f64::from(cells);
+        let axis: Vec<f64> = (0..cells).map(|i| -7.0 + (f64::from(i) + 0.5) * width).collect();
+        let codes: Vec<Vec<f64>> = if dims == 1 {
+            axis.iter().map(|&a| vec![a]).collect()
+        } else {
+            axis.iter().flat_map(|&a| axis.iter().map(move |&b| vec![a, b])).collect()
+        };
+        let flat: Vec<f32> = codes.iter().flatten().map(|&z| z as f32).collect();
+        let means = model.latent().unwrap().decode(&flat, None).unwrap();
+        let integrals: Vec<f64> = batch
+            .values
+            .chunks(size)
+            .map(|x| {
+                let total: f64 = codes
+                    .iter()
+                    .zip(means.chunks(size))
+                    .map(|(z, p)| {
+                        let prior: f64 = z
+                            .iter()
+                            .map(|z| (-0.5 * z * z).exp() / (2.0 * std::f64::consts::PI).sqrt())
+                            .product();
+                        let likelihood: f64 = x
+                            .iter()
+                            .zip(p)
+                            .map(|(&x, &p)| f64::from(if x > 0.5 { p } else { 1.0 - p }))
+                            .product();
+                        prior * likelihood * width.powi(dims as i32)
+                    })
+                    .sum();
+                total.ln()
+            })
+            .collect();
+        let density = model.density().unwrap();
+        let mean_at = |k: usize, seeds: u64| {
+            let mut sums = vec![0.0; 4];
+            for seed in 0..seeds {
+                let options = DensityOptions { samples: k, streams: Streams::new(seed) };
+                let found = density.log_probability(&batch, options).unwrap().nats;
+                sums.iter_mut().zip(found).for_each(|(s, v)| *s += v / seeds as f64);
+            }
+            sums
+        };
+        let (one, ten) = (mean_at(1, 400), mean_at(10, 200));
+        let options = DensityOptions { samples: 50_000, streams: Streams::new(1) };
+        let many = density.log_probability(&batch, options).unwrap();
+        let errors = many.mc_stderr.unwrap();
+        for i in 0..4 {
+            assert!(one[i] < ten[i] && ten[i] < integrals[i] + 0.01, "{one:?} {ten:?}");
+            let gap = (many.nats[i] - integrals[i]).abs();
+            assert!(gap < 0.003 + 4.0 * errors[i], "{:?} {integrals:?}", many.nats);
+            assert!(errors[i] < 0.02, "{errors:?}");
+        }
+    }
+}
+
+#[test]
+fn sixteen_examples_are_learned_by_heart() {
+    for (entry, data, settings) in cases() {
+        let name = label(&entry, &data, &settings);
+        let mut model = prepared(&entry, &data, &settings, &Init::cpu(1));
+        // A game between two networks has no loss that must fall.
+        if model.trainable().is_none() || model.density().is_none() {
+            continue;
+        }
+        let mut feed = Feed::new(examples(&data).first(16), 16, 0);
+        let train = loop_settings("learning_rate = 0.01");
+        let mut optimisers = Optimisers::new(&train).unwrap();
+        let mut loss: Vec<f64> = Vec::new();
+        for step in 1..=300 {
+            let epoch = feed.epoch();
+            let mut context = StepContext {
+                feed: &mut feed,
+                optimisers: &mut optimisers,
+                streams: Streams::new(5),
+                step,
+                epoch,
+            };
+            let metrics = model.trainable().unwrap().step(&mut context);
+            loss.push(metrics.unwrap_or_else(|e| panic!("{name}: {e}, {loss:?}"))[0].1);
+        }
+        let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
+        let (first, last) = (mean(&loss[..5]), mean(&loss[295..]));
+        assert!(last < first - 0.1 * first.abs(), "{name}: {first} to {last}");
+    }
+}
+
+#[test]
+fn bad_settings_are_errors_that_name_the_setting() {
+    for (model, text, expected) in [
+        ("vae", "latent_dims = []", "latent_dims"),
+        ("vae", "latent_dims = [0]", "latent_dims"),
+        ("vae", "hidden = [[8], [8]]", "hidden"),
+        ("vae", "activation = 'sin'", "activation"),
+        ("vae", "likelihood = 'gaussian'", "likelihood"),
+        ("vae", "beta = -1.0", "beta"),
+        ("vae", "beta = nan", "beta"),
+        ("vae", "importance_samples = 0", "importance_samples"),
+        ("vae", "importance_samples = 2\nbeta = 2.0", "importance_samples"),
+        ("vae", "free_bits = -0.1", "free_bits"),
+        ("vae", "latent_dim = 3", "did you mean 'latent_dims'"),
+        ("gaussian", "covariance = 'round'", "covariance"),
+        ("gaussian", "variance_floor = -1.0", "variance_floor"),
+        ("bernoulli", "pseudo_count = -1.0", "pseudo_count"),
+    ] {
+        let entry = ancestral::model::find(model).unwrap();
+        let data = data(Domain::Binary);
+        let result = (entry.build)(&text.parse().unwrap(), &spec(&data), &Init::cpu(0));
+        let error = result.err().unwrap_or_else(|| panic!("{model}: {text} was taken"));
+        assert!(error.to_string().contains(expected), "{model}: {text}: {error}");
+    }
+    for (text, expected) in [
+        ("batch_size = 0", "batch_size"),
+        ("learning_rate = 0.0", "learning_rate"),
+        ("learning_rate = inf", "learning_rate"),
+        ("beta1 = 1.0", "beta1"),
+        ("epochs = 0", "epochs"),
+        ("optimiser = 'adamm'", "optimiser"),
+        ("schedule = 'cosin'", "schedule"),
+        ("average_decay = 1.0", "average_decay"),
+    ] {
+        let error = TrainConfig::parse(&text.parse().unwrap()).unwrap_err();
+        assert!(error.to_string().contains(expected), "{text}: {error}");
+    }
+}
+
+#[test]
+fn a_run_that_breaks_says_so_and_keeps_its_checkpoint() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = data(Domain::Real);
+    let entry = ancestral::model::find("vae").unwrap();
+    let settings: Table = "latent_dims = [2]\nhidden = [[8]]".parse().unwrap();
+    let train = loop_settings("epochs = 50\nlearning_rate = 1e30\noptimiser = 'sgd'");
+    let path = dir.path().join("run");
+    let run = RunFolder::create(&path, config(&entry, &data, &settings, train)).unwrap();
+    let error = Training::new(run, &data)
+        .unwrap()
+        .train(&mut Silent, &AtomicBool::new(false))
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("is not finite") && error.contains("step"), "{error}");
+    let (model, _) = RunFolder::open(&path).unwrap().load(Weights::Best).unwrap();
+    assert!(outputs(model.as_ref(), &data).1.iter().all(|x| x.is_finite()));
+}
+
+#[test]
+fn a_run_folder_is_used_by_one_process_and_of_a_known_format() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = data(Domain::Binary);
+    let entry = ancestral::model::find("vae").unwrap();
+    let settings: Table = "latent_dims = [2]\nhidden = [[8]]".parse().unwrap();
+    let path = dir.path().join("run");
+    let config = config(&entry, &data, &settings, loop_settings("epochs = 1"));
+    let run = RunFolder::create(&path, config.clone()).unwrap();
+    assert!(RunFolder::create(&path, config).unwrap_err().to_string().contains("--resume"));
+    let first = Training::new(run, &data).unwrap();
+    let second = Training::new(RunFolder::open(&path).unwrap(), &data);
+    let error = second.err().unwrap().to_string();
+    assert!(error.contains("another process"), "{error}");
+    drop(first);
+    let file = path.join("config.toml");
+    let text = std::fs::read_to_string(&file).unwrap().replace("format = 1", "format = 2");
+    std::fs::write(&file, text).unwrap();
+    let error = RunFolder::open(&path).unwrap_err().to_string();
+    assert!(error.contains("format 2"), "{error}");
+}
