@@ -301,6 +301,7 @@ pub struct Preset {
 pub fn models() -> Vec<ModelEntry> {
     vec![
         crate::autoencoder::vae::entry(),
+        crate::autoencoder::vae::iwae_entry(),
         crate::adversarial::gan::entry(),
         crate::likelihood::fitted::gaussian_entry(),
         crate::likelihood::fitted::bernoulli_entry(),

@@ -1,3 +1,5 @@
 //! Models with an encoder and a decoder.
 
+mod network;
+mod normal;
 pub mod vae;

@@ -11,30 +11,38 @@
 //! - K = 1: E[log p(x | z₁)] − β KL, where the divergence of one layer is the closed form
 //!   ½ Σ(μ² + σ² − log σ² − 1), and of several the sampled log q − log p, with the closed form for
 //!   the top layer;
-//! - K > 1: log (1/K) Σ w_k (their equation 8), whose gradient weights each sample by its share of w.
+//! - K > 1: log (1/K) Σ w_k (their equation 8), whose gradient weights each sample by its share of
+//!   w; or, with `doubly_reparameterised`, the encoder's gradient of Tucker, Lawson, Gu and Maddison
+//!   2019 (arXiv:1810.04152, equation 8), whose noise does not swamp it as K grows.
 //!
 //! What it prints is a **lower bound** on log p(x): the K-sample bound, which rises with K.
 //! Differences from the papers: weights start from U(−a, a) of Glorot and Bengio, those of the heads
 //! that give a mean and a log σ at a tenth of it; Adam's second moment starts at 0 and is bias-corrected, as in Kingma and Ba.
 
-use ancestral_data::{Batch, Domain, Examples, Streams};
+use ancestral_data::{Batch, Examples, Streams, fill_normal};
 use ancestral_kernels as kernels;
-use burn::module::{Module, Param};
-use burn::tensor::{DType, Device, Tensor, TensorData};
+use burn::module::Module;
+use burn::tensor::{DType, Tensor};
+use rayon::prelude::*;
 use toml::Table;
 
+use super::network::{Decoder, Encoder, Entrance, Layers, Moments, Scale};
+use super::normal::{Normal, standard_log_density};
 use crate::likelihood::{Likelihood, log_mean_exp, log_sum_exp};
 use crate::model::{
     DataSpec, Density, DensityKind, DensityOptions, ElboTerms, Init, Latent, LogProbability,
     Metrics, Model, ModelEntry, NamedTensors, Preset, SampleRequest, Sampler, Trainable,
 };
-use crate::nn::{Activation, Dense, Mlp, load_module, module_tensors, rows, to_f64};
-use crate::settings::Settings;
+use crate::nn::{Activation, Dense, load_module, module_tensors, rows, to_f64};
+use crate::settings::{Field, Settings};
 use crate::train::StepContext;
 use crate::{Error, Result, settings};
 
+/// Samples of one example that share a stream of noise.
+const SAMPLES_A_STREAM: usize = 64;
+
 /// Rows that go through the decoder at once in evaluation: keeps memory flat for any K.
-const EVALUATION_ROWS: usize = 1000;
+const EVALUATION_ROWS: usize = 1024;
 
 settings! {
     /// Settings of the variational autoencoder.
@@ -44,6 +52,9 @@ settings! {
         /// Hidden layers next to each stochastic layer, from the data's side;
         /// the decoder has the same in reverse.
         pub hidden: Vec<Vec<usize>> = vec![vec![200, 200]],
+        /// Channels of convolutions between the data and the hidden layers, each of which halves
+        /// the picture; empty for a dense network.
+        pub channels: Vec<usize> = vec![],
         /// What follows hidden layers: tanh, relu, leaky-relu or softplus.
         pub activation: String = "tanh".to_owned(),
         /// Observation model: auto, bernoulli, categorical, logistic-mixture, gaussian or gaussian-fixed.
@@ -56,6 +67,8 @@ settings! {
         pub free_bits: f64 = 0.0,
         /// Importance samples K of the objective; above 1 it is the IWAE's.
         pub importance_samples: usize = 1,
+        /// Whether the encoder of an IWAE learns by the doubly reparameterised gradient.
+        pub doubly_reparameterised: bool = false,
         /// Whether encoder and decoder are told the class.
         pub conditional: bool = false,
     }
@@ -79,18 +92,64 @@ pub fn entry() -> ModelEntry {
                 about: "two stochastic layers, as in Burda et al. 2016, Table 1 (MNIST, 3280 epochs)",
                 settings: include_str!("presets/burda-2l.toml"),
             },
+            Preset {
+                name: "convolutional",
+                about: "convolutions next to the data, for pictures from 8×8 to 64×64",
+                settings: include_str!("presets/convolutional.toml"),
+            },
         ],
         fields: VaeConfig::fields,
-        build: |table, data, init| Ok(Box::new(VaeConfig::from_table(table)?.init(data, init)?)),
+        build: |table, data, init| {
+            Ok(Box::new(VaeConfig::from_table(table)?.init("vae", data, init)?))
+        },
+    }
+}
+
+/// Importance samples of an `iwae` that is not told how many.
+const IWAE_SAMPLES: usize = 5;
+
+/// The list entry of `iwae`: the same model, trained by the K-sample bound.
+pub fn iwae_entry() -> ModelEntry {
+    ModelEntry {
+        name: "iwae",
+        about: "variational autoencoder trained by its K-sample bound",
+        paper: "Burda, Grosse and Salakhutdinov 2016, arXiv:1509.00519",
+        can: &["density (lower bound)", "samples", "codes"],
+        presets: &[
+            Preset {
+                name: "burda-1l",
+                about: "one stochastic layer, k = 5, as in Burda et al. 2016, Table 1 (MNIST)",
+                settings: include_str!("presets/burda-1l.toml"),
+            },
+            Preset {
+                name: "burda-2l",
+                about: "two stochastic layers, k = 5, as in Burda et al. 2016, Table 1 (MNIST)",
+                settings: include_str!("presets/burda-2l.toml"),
+            },
+        ],
+        fields: || {
+            let five = |field: Field| match field.name {
+                "importance_samples" => Field { default: IWAE_SAMPLES.to_string(), ..field },
+                _ => field,
+            };
+            VaeConfig::fields().into_iter().map(five).collect()
+        },
+        build: |table, data, init| {
+            let mut config = VaeConfig::from_table(table)?;
+            if !table.contains_key("importance_samples") {
+                config.importance_samples = IWAE_SAMPLES;
+            }
+            Ok(Box::new(config.init("iwae", data, init)?))
+        },
     }
 }
 
 impl VaeConfig {
-    /// A model with its first weights, sized by the data.
+    /// A model with its first weights, sized by the data and listed as `name`.
     ///
     /// # Errors
     /// If a setting is out of range or does not suit the data.
-    pub fn init(&self, data: &DataSpec, init: &Init) -> Result<Vae> {
+    pub fn init(&self, name: &'static str, data: &DataSpec, init: &Init) -> Result<Vae> {
         let layers = self.latent_dims.len();
         if layers == 0 || self.latent_dims.contains(&0) {
             return Err(Error::setting(
@@ -131,6 +190,13 @@ impl VaeConfig {
                  kl_warmup_epochs and free_bits at 0",
             ));
         }
+        if self.doubly_reparameterised && self.importance_samples == 1 {
+            return Err(Error::setting(
+                "doubly_reparameterised",
+                true,
+                "it weights several samples; set importance_samples above 1",
+            ));
+        }
         if self.free_bits > 0.0 && layers > 1 {
             return Err(Error::setting(
                 "free_bits",
@@ -144,41 +210,43 @@ impl VaeConfig {
         let activation = Activation::parse("activation", &self.activation)?;
         let likelihood = Likelihood::parse(&self.likelihood, data)?;
 
-        let size = data.shape.size();
         let class_inputs = if self.conditional { data.classes } else { 0 };
+        let next_to_data = Layers {
+            data,
+            channels: &self.channels,
+            hidden: &self.hidden[0],
+            activation,
+            class_inputs,
+        };
         let mut encoder = Vec::new();
         let mut prior = Vec::new();
-        let mut from = size + class_inputs;
         for (l, &latent) in self.latent_dims.iter().enumerate() {
-            let hidden = &self.hidden[l];
             let name = format!("encoder.{l}");
-            encoder.push(GaussianBlock::init(from, hidden, latent, activation, &name, init));
-            from = latent;
+            let features = match l.checked_sub(1) {
+                None => Encoder::init(&next_to_data, &name, init)?,
+                Some(below) => {
+                    let from = self.latent_dims[below];
+                    Encoder::dense(from, &self.hidden[l], activation, &name, init)
+                }
+            };
+            encoder.push(GaussianBlock::init(features, latent, &name, init));
             if let Some(&above) = self.latent_dims.get(l + 1) {
                 let hidden: Vec<usize> = self.hidden[l + 1].iter().rev().copied().collect();
                 let name = format!("prior.{l}");
-                prior.push(GaussianBlock::init(above, &hidden, latent, activation, &name, init));
+                let features = Encoder::dense(above, &hidden, activation, &name, init);
+                prior.push(GaussianBlock::init(features, latent, &name, init));
             }
         }
-        let hidden: Vec<usize> = self.hidden[0].iter().rev().copied().collect();
-        let from = self.latent_dims[0] + class_inputs;
-        let decoder = Mlp::init(from, &hidden, activation, "decoder", init);
-        let last = hidden.last().copied().unwrap_or(from);
-        let output =
-            Dense::init(last, size * likelihood.outputs(), Activation::Identity, "output", init);
+        let decoder =
+            Decoder::init(&next_to_data, self.latent_dims[0], likelihood.outputs(), init)?;
         // A log σ that starts far from 0 makes squared errors of the first steps enormous.
-        let output = if likelihood == Likelihood::Gaussian { output.scaled(0.1) } else { output };
-        let scale = (data.domain == Domain::Real).then(|| Standardise {
-            mean: frozen(vec![0.0; size], init),
-            std: frozen(vec![1.0; size], init),
-        });
+        let decoder =
+            if likelihood == Likelihood::Gaussian { decoder.gentler(0.1) } else { decoder };
         Ok(Vae {
             config: self.clone(),
-            data: data.clone(),
             likelihood,
-            dtype: init.dtype,
-            device: init.device.clone(),
-            network: Some(Network { encoder, prior, decoder, output, scale }),
+            entrance: Entrance::new(name, data, init),
+            network: Some(Network { encoder, prior, decoder, scale: Scale::init(data, init) }),
         })
     }
 }
@@ -186,24 +254,17 @@ impl VaeConfig {
 /// A diagonal Gaussian whose mean and log σ a network gives.
 #[derive(Module, Debug)]
 struct GaussianBlock {
-    hidden: Mlp,
+    features: Encoder,
     /// To `2 · latent`: mean, then log σ.
     head: Dense,
 }
 
 impl GaussianBlock {
-    fn init(
-        input: usize,
-        hidden: &[usize],
-        latent: usize,
-        activation: Activation,
-        name: &str,
-        init: &Init,
-    ) -> Self {
-        let last = hidden.last().copied().unwrap_or(input);
+    fn init(features: Encoder, latent: usize, name: &str, init: &Init) -> Self {
         let head = format!("{name}.head");
+        let last = features.outputs();
         Self {
-            hidden: Mlp::init(input, hidden, activation, name, init),
+            features,
             // A log σ that starts far from 0 makes the first divergences enormous.
             head: Dense::init(last, 2 * latent, Activation::Identity, &head, init).scaled(0.1),
         }
@@ -211,74 +272,14 @@ impl GaussianBlock {
 
     /// `[rows, input]` to mean and log σ, each `[rows, latent]`.
     fn forward(&self, x: Tensor<2>) -> Normal {
-        let out = self.head.forward(self.hidden.forward(x));
+        self.forward_with(x, None)
+    }
+
+    fn forward_with(&self, x: Tensor<2>, class: Option<Tensor<2>>) -> Normal {
+        let out = self.head.forward(self.features.forward(x, class));
         let latent = self.head.outputs() / 2;
         Normal { mean: out.clone().narrow(1, 0, latent), log_sigma: out.narrow(1, latent, latent) }
     }
-}
-
-/// A batch of diagonal Gaussians, `[rows, dims]` each.
-#[derive(Clone)]
-struct Normal {
-    mean: Tensor<2>,
-    log_sigma: Tensor<2>,
-}
-
-impl Normal {
-    fn repeat(self, times: usize) -> Self {
-        if times == 1 {
-            return self;
-        }
-        Self {
-            mean: self.mean.repeat_dim(0, times),
-            log_sigma: self.log_sigma.repeat_dim(0, times),
-        }
-    }
-
-    /// mean + σ ε.
-    fn at(&self, noise: Tensor<2>) -> Tensor<2> {
-        self.mean.clone() + kernels::exp(self.log_sigma.clone()) * noise
-    }
-
-    /// log N(mean + σ ε; mean, σ²) of each row without its constant −d/2 log 2π.
-    fn log_density_at(&self, noise: Tensor<2>) -> Tensor<1> {
-        let terms = noise.clone() * noise * 0.5 + self.log_sigma.clone();
-        terms.neg().sum_dim(1).squeeze_dim(1)
-    }
-
-    /// log N(z; mean, σ²) of each row without its constant −d/2 log 2π.
-    fn log_density(&self, z: Tensor<2>) -> Tensor<1> {
-        let noise = (z - self.mean.clone()) * kernels::exp(self.log_sigma.clone().neg());
-        self.log_density_at(noise)
-    }
-
-    /// KL from N(0, 1) of each entry: ½ (μ² + σ² − log σ² − 1).
-    fn kl_standard(&self) -> Tensor<2> {
-        let variance = kernels::exp(self.log_sigma.clone() * 2.0);
-        let mean = self.mean.clone();
-        (mean.clone() * mean + variance - self.log_sigma.clone() * 2.0 - 1.0) * 0.5
-    }
-}
-
-/// log N(z; 0, I) of each row without its constant −d/2 log 2π.
-fn standard_log_density(z: Tensor<2>) -> Tensor<1> {
-    (z.clone() * z * -0.5).sum_dim(1).squeeze_dim(1)
-}
-
-/// The scale of real data, fitted on the training split.
-#[derive(Module, Debug)]
-struct Standardise {
-    /// `[size]`.
-    mean: Param<Tensor<1>>,
-    /// `[size]`.
-    std: Param<Tensor<1>>,
-}
-
-/// A tensor that is kept and saved but not trained.
-fn frozen(values: Vec<f32>, init: &Init) -> Param<Tensor<1>> {
-    let n = values.len();
-    let data = TensorData::new(values, [n]);
-    Param::from_tensor(Tensor::from_data(data, (&init.device, init.dtype))).set_require_grad(false)
 }
 
 #[derive(Module, Debug)]
@@ -287,39 +288,79 @@ struct Network {
     encoder: Vec<GaussianBlock>,
     /// p(z₁ | z₂), p(z₂ | z₃), …
     prior: Vec<GaussianBlock>,
-    /// From z₁ to the last hidden layer.
-    decoder: Mlp,
-    /// To `size · outputs an entry`.
-    output: Dense,
+    decoder: Decoder,
     /// For real data.
-    scale: Option<Standardise>,
+    scale: Option<Scale>,
+}
+
+impl Network {
+    /// Log of the Jacobian of standardisation, to be added to log-densities of real data.
+    fn log_jacobian(&self) -> f64 {
+        self.scale.as_ref().map_or(0.0, Scale::log_jacobian)
+    }
 }
 
 /// A variational autoencoder.
 pub struct Vae {
     config: VaeConfig,
-    data: DataSpec,
     likelihood: Likelihood,
-    dtype: DType,
-    device: Device,
+    entrance: Entrance,
     /// Taken out only while the optimiser holds it.
     network: Option<Network>,
 }
 
-/// Samples of the codes with their log-densities, sample after sample `[k · batch]`.
+/// Samples of the codes, sample after sample `[k · batch]`.
 struct Codes {
+    /// q of each layer, the one next to the data first.
+    q: Vec<Normal>,
+    /// ε of each layer.
+    noise: Vec<Tensor<2>>,
+    /// z = mean + σ ε of each layer.
+    z: Vec<Tensor<2>>,
+}
+
+impl Codes {
     /// z₁.
-    code: Tensor<2>,
+    fn code(&self) -> Tensor<2> {
+        self.z[0].clone()
+    }
+
+    /// log p(z₁ | z₂) + … − log q(z₁ | x) − …: all layers but the top one; none if there is one.
+    fn log_ratio_below(&self, network: &Network) -> Option<Tensor<1>> {
+        (0..network.prior.len())
+            .map(|l| {
+                let prior = network.prior[l].forward(self.z[l + 1].clone());
+                let q = self.q[l].log_density_at(self.noise[l].clone());
+                prior.log_density(self.z[l].clone()) - q
+            })
+            .reduce(|sum, term| sum + term)
+    }
+
     /// log p(z) − log q(z | x); constants cancel.
-    log_ratio: Tensor<1>,
-    /// The divergence of each example where K = 1: closed form for the top layer.
-    kl: Tensor<1>,
+    fn log_ratio(&self, network: &Network) -> Tensor<1> {
+        let top = self.z.len() - 1;
+        let term = standard_log_density(self.z[top].clone())
+            - self.q[top].log_density_at(self.noise[top].clone());
+        match self.log_ratio_below(network) {
+            None => term,
+            Some(below) => below + term,
+        }
+    }
+
+    /// The divergence of each row: the closed form for the top layer.
+    fn kl(&self, network: &Network) -> Tensor<1> {
+        let top: Tensor<1> = self.q[self.q.len() - 1].kl_standard().sum_dim(1).squeeze_dim(1);
+        match self.log_ratio_below(network) {
+            None => top,
+            Some(below) => top - below,
+        }
+    }
 }
 
 impl Vae {
     fn network(&self) -> Result<&Network> {
         self.network.as_ref().ok_or_else(|| Error::Unsupported {
-            model: "vae".to_owned(),
+            model: self.entrance.model.to_owned(),
             problem: "lost its weights in a step that failed; load the last checkpoint".to_owned(),
         })
     }
@@ -329,64 +370,23 @@ impl Vae {
         Ok(self.network()?.valid())
     }
 
-    fn tensor(&self, values: Vec<f32>, width: usize) -> Tensor<2> {
-        let rows = values.len() / width.max(1);
-        Tensor::from_data(TensorData::new(values, [rows, width]), (&self.device, self.dtype))
+    /// The class as one-hot rows, for conditional models.
+    fn class(&self, labels: Option<&[u32]>) -> Result<Option<Tensor<2>>> {
+        self.config.conditional.then(|| self.entrance.one_hot(labels)).transpose()
     }
 
-    /// The batch as the likelihood takes it: levels, or standardised reals.
-    fn observed(&self, network: &Network, batch: &Batch) -> Result<Tensor<2>> {
-        let size = self.data.shape.size();
-        if batch.values.len() != batch.len() * size {
-            return Err(Error::UnsuitableData {
-                model: "vae".to_owned(),
-                problem: format!(
-                    "examples of {} entries were given and {size} ({}) were expected",
-                    batch.values.len() / batch.len().max(1),
-                    self.data.shape
-                ),
-            });
-        }
-        let x = self.tensor(batch.values.clone(), size);
-        Ok(match &network.scale {
-            Some(scale) => (x - scale.mean.val().unsqueeze()) / scale.std.val().unsqueeze(),
-            None => x,
-        })
-    }
-
-    /// What the encoder sees: entries in [0, 1] or standardised, then the class.
-    fn encoder_input(&self, x: Tensor<2>, labels: Option<&[u32]>) -> Result<Tensor<2>> {
-        let x = match self.data.domain {
-            Domain::Levels(n) => x / f64::from(n - 1),
-            Domain::Binary | Domain::Real => x,
-        };
-        self.with_class(x, labels)
-    }
-
-    /// Adds the class as a one-hot row, for conditional models.
-    fn with_class(&self, x: Tensor<2>, labels: Option<&[u32]>) -> Result<Tensor<2>> {
-        if !self.config.conditional {
-            return Ok(x);
-        }
-        let classes = self.data.classes;
-        let labels = labels.ok_or_else(|| Error::UnsuitableData {
-            model: "vae".to_owned(),
-            problem: "it is conditional and these examples have no labels".to_owned(),
-        })?;
-        let mut hot = vec![0.0; labels.len() * classes];
-        for (row, &label) in hot.chunks_exact_mut(classes).zip(labels) {
-            let slot = row.get_mut(label as usize).ok_or_else(|| Error::UnsuitableData {
-                model: "vae".to_owned(),
-                problem: format!("class {label} where the largest is {}", classes - 1),
-            })?;
-            *slot = 1.0;
-        }
-        Ok(Tensor::cat(vec![x, self.tensor(hot, classes)], 1))
+    /// The batch as the likelihood takes it, and q(z₁ | x), one row an example.
+    fn encoded(&self, network: &Network, batch: &Batch) -> Result<(Tensor<2>, Normal)> {
+        let x = self.entrance.observed(network.scale.as_ref(), batch)?;
+        let class = self.class(batch.labels.as_deref())?;
+        let bottom = network.encoder[0].forward_with(self.entrance.unit(x.clone()), class);
+        Ok((x, bottom))
     }
 
     /// ε for layer `l`, sample after sample: `[k · batch, dims]`.
     ///
-    /// Draws `first..first + k` of each example, which do not depend on how samples are grouped.
+    /// Draws `first..first + k` of each example, which do not depend on how samples are grouped;
+    /// `first` is a multiple of [`SAMPLES_A_STREAM`].
     fn noise(
         &self,
         streams: Streams,
@@ -395,18 +395,26 @@ impl Vae {
         first: usize,
         k: usize,
     ) -> Tensor<2> {
+        debug_assert!(first.is_multiple_of(SAMPLES_A_STREAM));
         let dims = self.config.latent_dims[layer];
-        let b = batch.len();
-        let mut values = vec![0.0; k * b * dims];
-        for s in 0..k {
-            let purpose = streams.purpose(&format!("code {layer} {}", first + s), batch.epoch);
-            let drawn = purpose.normals(&batch.indices, dims);
-            values[s * b * dims..(s + 1) * b * dims].copy_from_slice(&drawn);
-        }
-        self.tensor(values, dims)
+        let width = batch.len() * dims;
+        let mut values = vec![0.0; k * width];
+        values.par_chunks_mut((SAMPLES_A_STREAM * width).max(1)).enumerate().for_each(
+            |(block, values)| {
+                let number = first / SAMPLES_A_STREAM + block;
+                let purpose = streams.purpose(&format!("code {layer} {number}"), batch.epoch);
+                for (i, &index) in batch.indices.iter().enumerate() {
+                    let mut stream = purpose.item(index);
+                    for sample in values.chunks_exact_mut(width) {
+                        fill_normal(&mut stream, &mut sample[i * dims..(i + 1) * dims]);
+                    }
+                }
+            },
+        );
+        self.entrance.tensor(values, dims)
     }
 
-    /// Draws `k` codes an example from q and weighs them.
+    /// Draws `k` codes an example from q.
     ///
     /// `first` is the number of the first sample, `bottom` is q(z₁ | x), one row an example.
     fn codes(
@@ -418,56 +426,36 @@ impl Vae {
         first: usize,
         k: usize,
     ) -> Codes {
-        let layers = network.encoder.len();
+        let mut codes = Codes { q: Vec::new(), noise: Vec::new(), z: Vec::new() };
         let mut q = bottom.clone().repeat(k);
-        let mut noise = self.noise(streams, batch, 0, first, k);
-        let mut z = q.at(noise.clone());
-        let code = z.clone();
-        let mut log_ratio: Option<Tensor<1>> = None;
-        let mut add = |term: Tensor<1>| {
-            log_ratio = Some(match log_ratio.take() {
-                None => term,
-                Some(sum) => sum + term,
-            });
-        };
-        for l in 1..layers {
-            add(q.log_density_at(noise.clone()).neg());
-            let above = network.encoder[l].forward(z.clone());
-            let above_noise = self.noise(streams, batch, l, first, k);
-            let above_z = above.at(above_noise.clone());
-            add(network.prior[l - 1].forward(above_z.clone()).log_density(z));
-            (q, noise, z) = (above, above_noise, above_z);
+        for l in 0..network.encoder.len() {
+            let noise = self.noise(streams, batch, l, first, k);
+            let z = q.at(noise.clone());
+            let above = network.encoder.get(l + 1).map(|block| block.forward(z.clone()));
+            codes.q.push(q.clone());
+            codes.noise.push(noise);
+            codes.z.push(z);
+            if let Some(above) = above {
+                q = above;
+            }
         }
-        let kl_top: Tensor<1> = q.kl_standard().sum_dim(1).squeeze_dim(1);
-        let kl = match &log_ratio {
-            None => kl_top,
-            Some(below) => kl_top - below.clone(),
-        };
-        let top = standard_log_density(z) - q.log_density_at(noise);
-        let log_ratio = match log_ratio {
-            None => top,
-            Some(below) => below + top,
-        };
-        Codes { code, log_ratio, kl }
+        codes
     }
 
-    /// Outputs of the observation model from z₁ (and the class).
-    fn decode_outputs(
+    /// log w `[k, batch]` of samples given with their x.
+    fn log_weights(
         &self,
         network: &Network,
-        code: Tensor<2>,
+        codes: &Codes,
+        x: Tensor<2>,
         labels: Option<&[u32]>,
+        k: usize,
     ) -> Result<Tensor<2>> {
-        let input = self.with_class(code, labels)?;
-        Ok(network.output.forward(network.decoder.forward(input)))
-    }
-
-    /// Log of the Jacobian of standardisation, to be added to log-densities of real data.
-    fn log_jacobian(network: &Network) -> f64 {
-        network
-            .scale
-            .as_ref()
-            .map_or(0.0, |s| -to_f64(s.std.val()).iter().map(|v| v.ln()).sum::<f64>())
+        let b = x.dims()[0];
+        let repeated: Option<Vec<u32>> = labels.map(|l| l.repeat(k));
+        let outputs = network.decoder.forward(codes.code(), self.class(repeated.as_deref())?);
+        let log_likelihood = self.likelihood.log_probability(outputs, x.repeat_dim(0, k));
+        Ok((log_likelihood + codes.log_ratio(network)).reshape([k, b]))
     }
 
     /// The loss `[1]` of a batch and its figures.
@@ -480,25 +468,24 @@ impl Vae {
     ) -> Result<(Tensor<1>, Metrics)> {
         let k = self.config.importance_samples;
         let labels = batch.labels.as_deref();
-        let x = self.observed(network, batch)?;
-        let bottom = network.encoder[0].forward(self.encoder_input(x.clone(), labels)?);
-        let codes = self.codes(network, &bottom, batch, streams, 0, k);
-        let repeated: Option<Vec<u32>> = labels.map(|l| l.repeat(k));
-        let outputs = self.decode_outputs(network, codes.code, repeated.as_deref())?;
-        let x = if k == 1 { x } else { x.repeat_dim(0, k) };
-        let log_likelihood = self.likelihood.log_probability(outputs, x);
-        let jacobian = Self::log_jacobian(network);
-
+        let (x, bottom) = self.encoded(network, batch)?;
+        let jacobian = network.log_jacobian();
         if k > 1 {
-            let b = batch.len();
-            let log_w: Tensor<2> = (log_likelihood + codes.log_ratio).reshape([k, b]);
+            let constant = (k as f64).ln() - jacobian;
+            if self.config.doubly_reparameterised {
+                return self.doubly_reparameterised(network, batch, streams, constant);
+            }
+            let codes = self.codes(network, &bottom, batch, streams, 0, k);
+            let log_w = self.log_weights(network, &codes, x, labels, k)?;
             let bound: Tensor<1> = log_sum_exp(log_w.transpose());
-            let loss = bound.mean().neg() + ((k as f64).ln() - jacobian);
+            let loss = bound.mean().neg() + constant;
             let value = scalar(&loss);
             return Ok((loss, vec![("loss", value)]));
         }
-        let reconstruction = log_likelihood.mean();
-        let kl = codes.kl.mean();
+        let codes = self.codes(network, &bottom, batch, streams, 0, 1);
+        let outputs = network.decoder.forward(codes.code(), self.class(labels)?);
+        let reconstruction = self.likelihood.log_probability(outputs, x).mean();
+        let kl = codes.kl(network).mean();
         let (r, d) = (scalar(&reconstruction) + jacobian, scalar(&kl));
         let warm = self.config.kl_warmup_epochs;
         let weight = self.config.beta * if warm > 0.0 { (epoch / warm).min(1.0) } else { 1.0 };
@@ -516,6 +503,56 @@ impl Vae {
             vec![("loss", value), ("negative_elbo", d - r), ("reconstruction", r), ("kl", d)],
         ))
     }
+
+    /// The K-sample bound, with gradients w̃_k ∂log w_k for the model and, for the encoder,
+    /// w̃_k² (∂log w_k/∂z_k) (dz_k/dφ), where w̃ is the share of w.
+    fn doubly_reparameterised(
+        &self,
+        network: &Network,
+        batch: &Batch,
+        streams: Streams,
+        constant: f64,
+    ) -> Result<(Tensor<1>, Metrics)> {
+        let k = self.config.importance_samples;
+        let labels = batch.labels.as_deref();
+        // A first pass without a graph gives the shares.
+        let plain = network.valid();
+        let (x, bottom) = self.encoded(&plain, batch)?;
+        let codes = self.codes(&plain, &bottom, batch, streams, 0, k);
+        let log_w = self.log_weights(&plain, &codes, x, labels, k)?;
+        let total: Tensor<1> = log_sum_exp(log_w.clone().transpose());
+        let value = constant - scalar(&total.clone().mean());
+        let share = kernels::exp(log_w - total.unsqueeze_dim::<2>(0));
+
+        let rows = k * batch.len();
+        let share = Tensor::from_inner(share.reshape([rows, 1]));
+        let (x, bottom) = self.encoded(network, batch)?;
+        let codes = self.codes(network, &bottom, batch, streams, 0, k);
+        // The same values, through which gradients arrive times their share.
+        let z: Vec<Tensor<2>> = codes
+            .z
+            .into_iter()
+            .map(|z| {
+                let still = z.clone().detach();
+                still.clone() + (z - still) * share.clone()
+            })
+            .collect();
+        // q with its parameters held still, but not the codes it depends on.
+        let still = network.encoder.clone().no_grad();
+        let mut q = vec![bottom.repeat(k).detach()];
+        for (block, below) in still.iter().skip(1).zip(&z) {
+            q.push(block.forward(below.clone()));
+        }
+        let noise = q
+            .iter()
+            .zip(&z)
+            .map(|(q, z)| (z.clone() - q.mean.clone()) * kernels::exp(q.log_sigma.clone().neg()))
+            .collect();
+        let log_w = self.log_weights(network, &Codes { q, noise, z }, x, labels, k)?;
+        let shares: Tensor<2> = share.reshape([k, batch.len()]);
+        let loss = (log_w * shares).sum().neg() / batch.len() as f64;
+        Ok((loss, vec![("loss", value)]))
+    }
 }
 
 fn scalar(x: &Tensor<1>) -> f64 {
@@ -524,7 +561,7 @@ fn scalar(x: &Tensor<1>) -> f64 {
 
 impl Model for Vae {
     fn name(&self) -> &'static str {
-        "vae"
+        self.entrance.model
     }
 
     fn settings(&self) -> Table {
@@ -532,7 +569,7 @@ impl Model for Vae {
     }
 
     fn data(&self) -> &DataSpec {
-        &self.data
+        &self.entrance.data
     }
 
     fn tensors(&self) -> NamedTensors {
@@ -591,40 +628,15 @@ impl Trainable for Vae {
     }
 
     fn start(&mut self, examples: &Examples) -> Result<()> {
-        let size = self.data.shape.size();
-        let n = examples.len();
-        let (mut sum, mut squares) = (vec![0.0f64; size], vec![0.0f64; size]);
-        let indices: Vec<u64> = (0..n as u64).collect();
-        for chunk in indices.chunks(1000) {
-            for row in examples.batch(chunk, 0).values.chunks_exact(size) {
-                for ((s, q), &x) in sum.iter_mut().zip(&mut squares).zip(row) {
-                    *s += f64::from(x);
-                    *q += f64::from(x) * f64::from(x);
-                }
-            }
-        }
-        let count = n as f64;
-        let mut means: Vec<f64> = sum.iter().map(|s| s / count).collect();
+        let mut moments = Moments::of(examples, self.entrance.data.shape.size());
         let Some(mut network) = self.network.take() else { return Ok(()) };
         if network.scale.is_some() {
-            // A constant column keeps its scale: it has no spread to divide by.
-            let std = squares.iter().zip(&means).map(|(q, m)| {
-                let variance = (q / count - m * m).max(0.0);
-                if variance.sqrt() > 1e-6 * m.abs().max(1e-6) {
-                    variance.sqrt() as f32
-                } else {
-                    1.0
-                }
-            });
-            let init =
-                Init { device: self.device.clone(), dtype: self.dtype, streams: Streams::new(0) };
-            network.scale = Some(Standardise {
-                std: frozen(std.collect(), &init),
-                mean: frozen(means.iter().map(|&m| m as f32).collect(), &init),
-            });
-            means.fill(0.0);
+            let Entrance { device, dtype, .. } = &self.entrance;
+            network.scale = Some(Scale::fit(&moments, device, *dtype));
+            moments.means.fill(0.0);
         }
-        network.output = network.output.with_bias(self.likelihood.output_bias(&means));
+        let bias = |means: &[f64]| self.likelihood.output_bias(means);
+        network.decoder = network.decoder.start_at(&moments.means, bias);
         self.network = Some(network);
         Ok(())
     }
@@ -634,20 +646,49 @@ impl Vae {
     /// The terms of the bound from one code an example.
     fn terms(&self, batch: &Batch, streams: Streams) -> Result<ElboTerms> {
         let network = self.inference()?;
-        let labels = batch.labels.as_deref();
-        let x = self.observed(&network, batch)?;
-        let bottom = network.encoder[0].forward(self.encoder_input(x.clone(), labels)?);
+        let (x, bottom) = self.encoded(&network, batch)?;
         // Validation always sees the same draws.
         let still = Batch { epoch: 0, ..batch.clone() };
         let codes = self.codes(&network, &bottom, &still, streams, 0, 1);
-        let outputs = self.decode_outputs(&network, codes.code, labels)?;
-        let jacobian = Self::log_jacobian(&network);
+        let class = self.class(batch.labels.as_deref())?;
+        let outputs = network.decoder.forward(codes.code(), class);
+        let jacobian = network.log_jacobian();
         let reconstruction = to_f64(self.likelihood.log_probability(outputs, x));
         Ok(ElboTerms {
             reconstruction: reconstruction.into_iter().map(|r| r + jacobian).collect(),
-            kl: to_f64(codes.kl),
+            kl: to_f64(codes.kl(&network)),
             means: rows(bottom.mean),
         })
+    }
+
+    /// log p(x | z₁) of each sample of one example, where one kernel makes it from the last hidden
+    /// layer: it does not hold the logits.
+    fn fused_log_likelihood(
+        &self,
+        network: &Network,
+        code: Tensor<2>,
+        class: Option<Tensor<2>>,
+        x: &[f32],
+    ) -> Option<Vec<f64>> {
+        let output = network.decoder.dense_output()?;
+        if self.likelihood != Likelihood::Bernoulli || self.entrance.dtype != DType::F32 {
+            return None;
+        }
+        let (weight, bias) = (output.weight.val().into_data(), output.bias.val().into_data());
+        let hidden = network.decoder.hidden(code, class);
+        let [k, h] = hidden.dims();
+        let hidden = hidden.into_data();
+        let mut out = vec![0.0; k];
+        kernels::bernoulli_log_likelihood(
+            hidden.as_slice().ok()?,
+            k,
+            h,
+            weight.as_slice().ok()?,
+            bias.as_slice().ok()?,
+            x,
+            &mut out,
+        );
+        Some(out)
     }
 }
 
@@ -662,27 +703,31 @@ impl Density for Vae {
             return Err(Error::setting("samples", 0, "a bound needs at least 1"));
         }
         let network = self.inference()?;
-        let labels = batch.labels.as_deref();
         let b = batch.len();
-        let x = self.observed(&network, batch)?;
-        let bottom = network.encoder[0].forward(self.encoder_input(x.clone(), labels)?);
+        let (x, bottom) = self.encoded(&network, batch)?;
         let still = Batch { epoch: 0, ..batch.clone() };
-        let jacobian = Self::log_jacobian(&network);
-        let chunk = (EVALUATION_ROWS / b.max(1)).max(1);
+        let jacobian = network.log_jacobian();
+        let streams_at_once = (EVALUATION_ROWS / SAMPLES_A_STREAM / b.max(1)).max(1);
         let mut log_w = vec![Vec::with_capacity(total); b];
-        let mut first = 0;
-        while first < total {
-            let k = chunk.min(total - first);
+        for first in (0..total).step_by(streams_at_once * SAMPLES_A_STREAM) {
+            let k = (streams_at_once * SAMPLES_A_STREAM).min(total - first);
             let codes = self.codes(&network, &bottom, &still, options.streams, first, k);
-            let repeated: Option<Vec<u32>> = labels.map(|l| l.repeat(k));
-            let outputs = self.decode_outputs(&network, codes.code, repeated.as_deref())?;
-            let log_likelihood =
-                self.likelihood.log_probability(outputs, x.clone().repeat_dim(0, k));
-            let values = to_f64(log_likelihood).into_iter().zip(to_f64(codes.log_ratio));
-            for (i, (l, r)) in values.enumerate() {
+            let repeated: Option<Vec<u32>> = batch.labels.as_deref().map(|l| l.repeat(k));
+            let class = self.class(repeated.as_deref())?;
+            let log_ratio = to_f64(codes.log_ratio(&network));
+            let fused = (b == 1)
+                .then(|| {
+                    let class = class.clone();
+                    self.fused_log_likelihood(&network, codes.code(), class, &batch.values)
+                })
+                .flatten();
+            let log_likelihood = fused.unwrap_or_else(|| {
+                let outputs = network.decoder.forward(codes.code(), class);
+                to_f64(self.likelihood.log_probability(outputs, x.clone().repeat_dim(0, k)))
+            });
+            for (i, (l, r)) in log_likelihood.into_iter().zip(log_ratio).enumerate() {
                 log_w[i % b].push(l + r);
             }
-            first += k;
         }
         let nats = log_w.iter().map(|w| log_mean_exp(w) + jacobian).collect();
         let mc_stderr = (total > 1).then(|| log_w.iter().map(|w| mc_stderr(w)).collect());
@@ -708,7 +753,7 @@ impl Sampler for Vae {
         let network = self.inference()?;
         let indices: Vec<u64> = (request.first..request.first + request.count as u64).collect();
         let labels = self.sample_labels(request, &indices)?;
-        let size = self.data.shape.size();
+        let size = self.entrance.data.shape.size();
         let mut out = Vec::with_capacity(indices.len() * size);
         for (n, chunk) in indices.chunks(EVALUATION_ROWS).enumerate() {
             let mut z: Option<Tensor<2>> = None;
@@ -717,7 +762,7 @@ impl Sampler for Vae {
                 let mut noise =
                     request.streams.purpose(&format!("sample code {l}"), 0).normals(chunk, dims);
                 noise.iter_mut().for_each(|e| *e *= request.temperature as f32);
-                let noise = self.tensor(noise, dims);
+                let noise = self.entrance.tensor(noise, dims);
                 z = Some(match z {
                     None => noise,
                     Some(above) => network.prior[l].forward(above).at(noise),
@@ -728,8 +773,8 @@ impl Sampler for Vae {
                 let at = n * EVALUATION_ROWS;
                 &l[at..at + chunk.len()]
             });
-            let outputs = rows(self.decode_outputs(&network, code, labels)?);
-            let values = if request.mean {
+            let outputs = rows(network.decoder.forward(code, self.class(labels)?));
+            let mut values = if request.mean {
                 self.likelihood.mean(&outputs)
             } else {
                 let uniforms = request
@@ -738,7 +783,10 @@ impl Sampler for Vae {
                     .uniforms(chunk, size * Likelihood::DRAWS);
                 self.likelihood.draw(&outputs, &uniforms)
             };
-            out.extend(self.unscaled(&network, values));
+            if let Some(scale) = &network.scale {
+                scale.restore(&mut values);
+            }
+            out.extend(values);
         }
         Ok(out)
     }
@@ -750,32 +798,23 @@ impl Vae {
         match (self.config.conditional, request.class) {
             (false, None) => Ok(None),
             (false, Some(_)) => Err(Error::Unsupported {
-                model: "vae".to_owned(),
+                model: self.entrance.model.to_owned(),
                 problem: "was not trained with classes (conditional = false); leave --class out"
                     .to_owned(),
             }),
-            (true, Some(class)) if class as usize >= self.data.classes => Err(Error::setting(
-                "class",
-                class,
-                format!("the classes are 0 to {}", self.data.classes - 1),
-            )),
+            (true, Some(class)) if class as usize >= self.entrance.data.classes => {
+                Err(Error::setting(
+                    "class",
+                    class,
+                    format!("the classes are 0 to {}", self.entrance.data.classes - 1),
+                ))
+            }
             (true, Some(class)) => Ok(Some(vec![class; indices.len()])),
             (true, None) => {
-                let classes = self.data.classes as u64;
+                let classes = self.entrance.data.classes as u64;
                 Ok(Some(indices.iter().map(|i| (i % classes) as u32).collect()))
             }
         }
-    }
-
-    /// Standardised values back on the data's own scale.
-    fn unscaled(&self, network: &Network, mut values: Vec<f32>) -> Vec<f32> {
-        if let Some(scale) = &network.scale {
-            let (mean, std) = (rows(scale.mean.val()), rows(scale.std.val()));
-            for row in values.chunks_exact_mut(mean.len()) {
-                row.iter_mut().zip(&mean).zip(&std).for_each(|((v, m), s)| *v = *v * s + m);
-            }
-        }
-        values
     }
 }
 
@@ -785,25 +824,17 @@ impl Latent for Vae {
     }
 
     fn encode(&self, batch: &Batch) -> Result<Vec<f32>> {
-        let network = self.inference()?;
-        let x = self.observed(&network, batch)?;
-        let input = self.encoder_input(x, batch.labels.as_deref())?;
-        Ok(rows(network.encoder[0].forward(input).mean))
+        Ok(rows(self.encoded(&self.inference()?, batch)?.1.mean))
     }
 
     fn decode(&self, codes: &[f32], labels: Option<&[u32]>) -> Result<Vec<f32>> {
-        let dims = self.latent_dim();
-        if !codes.len().is_multiple_of(dims) {
-            return Err(Error::setting(
-                "codes",
-                format!("{} numbers", codes.len()),
-                format!("each code has {dims}"),
-            ));
-        }
         let network = self.inference()?;
-        let outputs =
-            rows(self.decode_outputs(&network, self.tensor(codes.to_vec(), dims), labels)?);
-        let values = self.likelihood.mean(&outputs);
-        Ok(self.unscaled(&network, values))
+        let code = self.entrance.codes(codes, self.latent_dim())?;
+        let outputs = rows(network.decoder.forward(code, self.class(labels)?));
+        let mut values = self.likelihood.mean(&outputs);
+        if let Some(scale) = &network.scale {
+            scale.restore(&mut values);
+        }
+        Ok(values)
     }
 }

@@ -89,22 +89,13 @@ impl Dense {
 
     /// The same layer with another start of its bias `[output]`.
     pub fn with_bias(mut self, bias: Vec<f32>) -> Self {
-        self.bias = self.bias.map(|old| {
-            let (device, dtype) = (old.device(), old.dtype());
-            let shape = old.dims();
-            let new = Tensor::from_data(TensorData::new(bias, shape), (&device, dtype));
-            if device.is_autodiff() { new.require_grad() } else { new }
-        });
+        self.bias = with_value(self.bias, bias);
         self
     }
 
     /// The same layer with its weights multiplied by `factor`, for a gentler start.
     pub fn scaled(mut self, factor: f64) -> Self {
-        self.weight = self.weight.map(|old| {
-            let tracked = old.is_autodiff();
-            let new = old.inner() * factor;
-            if tracked { Tensor::from_inner(new).require_grad() } else { new }
-        });
+        self.weight = scaled(self.weight, factor);
         self
     }
 
@@ -137,6 +128,32 @@ impl Dense {
 pub(crate) fn parameter<const D: usize>(data: TensorData, init: &Init) -> Param<Tensor<D>> {
     let device = init.device.clone().autodiff();
     Param::from_tensor(Tensor::from_data(data, (&device, init.dtype)))
+}
+
+/// A tensor that is kept and saved but not trained.
+pub(crate) fn frozen(values: Vec<f32>, init: &Init) -> Param<Tensor<1>> {
+    let n = values.len();
+    let data = TensorData::new(values, [n]);
+    Param::from_tensor(Tensor::from_data(data, (&init.device, init.dtype))).set_require_grad(false)
+}
+
+/// The same parameter multiplied by `factor`.
+pub(crate) fn scaled<const D: usize>(old: Param<Tensor<D>>, factor: f64) -> Param<Tensor<D>> {
+    old.map(|old| {
+        let tracked = old.is_autodiff();
+        let new = old.inner() * factor;
+        if tracked { Tensor::from_inner(new).require_grad() } else { new }
+    })
+}
+
+/// The same parameter with another value of the same length.
+pub(crate) fn with_value(old: Param<Tensor<1>>, value: Vec<f32>) -> Param<Tensor<1>> {
+    old.map(|old| {
+        let (device, dtype) = (old.device(), old.dtype());
+        let shape = old.dims();
+        let new = Tensor::from_data(TensorData::new(value, shape), (&device, dtype));
+        if device.is_autodiff() { new.require_grad() } else { new }
+    })
 }
 
 /// Layers one after another.

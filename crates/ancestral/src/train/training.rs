@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use ancestral_data::{Binarize, Dataset, Examples, SplitName, Streams};
+use ancestral_kernels as kernels;
 
 use super::checkpoint::under;
 use super::events::EventLog;
@@ -302,7 +303,8 @@ impl Training {
             step,
             epoch,
         };
-        let mut metrics = trainable(&mut self.model)?.step(&mut context)?;
+        let model = &mut self.model;
+        let mut metrics = kernels::awake(|| trainable(model)?.step(&mut context))?;
         if let Some((name, _)) = metrics.iter().find(|(_, value)| !value.is_finite()) {
             return Err(Error::NotFinite {
                 step,

@@ -1,0 +1,115 @@
+//! Convolutions that halve a picture and transposed ones that double it.
+
+use ancestral_data::fill_uniform;
+use burn::module::{Module, Param};
+use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
+use burn::tensor::{Tensor, TensorData, module};
+
+use super::dense::{Activation, parameter, scaled, with_value};
+use crate::model::Init;
+
+/// Side of the filters. With stride 2 and one pixel of padding a side of s becomes ⌊s/2⌋.
+const KERNEL: usize = 4;
+const STRIDE: usize = 2;
+const PADDING: usize = 1;
+
+/// Filters from U(−a, a) with a of Glorot and Bengio 2010, bias 0; `[first, second]` are the two
+/// channel sizes in the order the weight has them.
+fn filters(first: usize, second: usize, name: &str, init: &Init) -> Param<Tensor<4>> {
+    let mut weight = vec![0.0f32; first * second * KERNEL * KERNEL];
+    fill_uniform(&mut init.streams.item(&format!("init {name}"), 0, 0), &mut weight);
+    let bound = (6.0 / ((first + second) * KERNEL * KERNEL) as f32).sqrt();
+    weight.iter_mut().for_each(|w| *w = (2.0 * *w - 1.0) * bound);
+    parameter(TensorData::new(weight, [first, second, KERNEL, KERNEL]), init)
+}
+
+/// A convolution with 4×4 filters, stride 2 and padding 1, then an activation:
+/// `[batch, input, height, width]` to `[batch, output, ⌊height/2⌋, ⌊width/2⌋]`.
+#[derive(Module, Debug)]
+pub struct Halving {
+    /// `[output, input, 4, 4]`.
+    pub weight: Param<Tensor<4>>,
+    /// `[output]`.
+    pub bias: Param<Tensor<1>>,
+    #[module(skip)]
+    activation: Activation,
+}
+
+impl Halving {
+    /// First weights as [`Dense`](super::Dense) has them, with the filter's area in the sizes.
+    pub fn init(
+        input: usize,
+        output: usize,
+        activation: Activation,
+        name: &str,
+        init: &Init,
+    ) -> Self {
+        Self {
+            weight: filters(output, input, name, init),
+            bias: parameter(TensorData::new(vec![0.0f32; output], [output]), init),
+            activation,
+        }
+    }
+
+    /// Applies the layer.
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let options = ConvOptions::new([STRIDE; 2], [PADDING; 2], [1, 1], 1);
+        let y = module::conv2d(x, self.weight.val(), Some(self.bias.val()), options);
+        self.activation.forward(y)
+    }
+}
+
+/// A transposed convolution with 4×4 filters, stride 2 and padding 1, then an activation:
+/// `[batch, input, ⌊height/2⌋, ⌊width/2⌋]` to `[batch, output, height, width]`.
+#[derive(Module, Debug)]
+pub struct Doubling {
+    /// `[input, output, 4, 4]`.
+    pub weight: Param<Tensor<4>>,
+    /// `[output]`.
+    pub bias: Param<Tensor<1>>,
+    /// The size of its pictures.
+    #[module(skip)]
+    size: [usize; 2],
+    #[module(skip)]
+    activation: Activation,
+}
+
+impl Doubling {
+    /// First weights as [`Halving::init`]; `size` is the `[height, width]` it gives.
+    pub fn init(
+        input: usize,
+        output: usize,
+        size: [usize; 2],
+        activation: Activation,
+        name: &str,
+        init: &Init,
+    ) -> Self {
+        Self {
+            weight: filters(input, output, name, init),
+            bias: parameter(TensorData::new(vec![0.0f32; output], [output]), init),
+            size,
+            activation,
+        }
+    }
+
+    /// The same layer with another start of its bias `[output]`.
+    pub fn with_bias(mut self, bias: Vec<f32>) -> Self {
+        self.bias = with_value(self.bias, bias);
+        self
+    }
+
+    /// The same layer with its filters multiplied by `factor`, for a gentler start.
+    pub fn scaled(mut self, factor: f64) -> Self {
+        self.weight = scaled(self.weight, factor);
+        self
+    }
+
+    /// Applies the layer.
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        // An odd side needs one more row than twice its half.
+        let odd = self.size.map(|side| side % 2);
+        let options = ConvTransposeOptions::new([STRIDE; 2], [PADDING; 2], odd, [1, 1], 1);
+        let y = module::conv_transpose2d(x, self.weight.val(), Some(self.bias.val()), options);
+        self.activation.forward(y)
+    }
+}
