@@ -300,6 +300,7 @@ pub struct Preset {
 /// All models.
 pub fn models() -> Vec<ModelEntry> {
     vec![
+        crate::autoencoder::ae::entry(),
         crate::autoencoder::vae::entry(),
         crate::autoencoder::vae::iwae_entry(),
         crate::adversarial::gan::entry(),
