@@ -1,0 +1,110 @@
+"""The same work in PyTorch, for the bench: told "go" on stdin, does one round, prints its seconds.
+
+Usage: peer.py CASE eager|compile THREADS
+"""
+
+import sys
+import time
+
+
+def resident_peak():
+    """Peak resident memory in KiB (Linux)."""
+    with open("/proc/self/status") as status:
+        for line in status:
+            if line.startswith("VmHWM"):
+                return int(line.split()[1])
+    return 0
+
+
+import torch  # noqa: E402
+from torch import nn  # noqa: E402
+from torch.nn import functional as F  # noqa: E402
+
+CASE, MODE, THREADS = sys.argv[1], sys.argv[2], int(sys.argv[3])
+torch.set_num_threads(THREADS)
+torch.manual_seed(0)
+
+
+class Vae(nn.Module):
+    """784-200-200-50, tanh, Bernoulli."""
+
+    def __init__(self, size=784, hidden=200, latent=50):
+        super().__init__()
+        self.encoder = nn.Sequential(
+            nn.Linear(size, hidden), nn.Tanh(), nn.Linear(hidden, hidden), nn.Tanh()
+        )
+        self.head = nn.Linear(hidden, 2 * latent)
+        self.decoder = nn.Sequential(
+            nn.Linear(latent, hidden),
+            nn.Tanh(),
+            nn.Linear(hidden, hidden),
+            nn.Tanh(),
+            nn.Linear(hidden, size),
+        )
+
+    def loss(self, x):
+        mean, log_sigma = self.head(self.encoder(x)).chunk(2, 1)
+        z = mean + log_sigma.exp() * torch.randn_like(mean)
+        logits = self.decoder(z)
+        nll = F.binary_cross_entropy_with_logits(logits, x, reduction="sum")
+        kl = 0.5 * (mean**2 + (2 * log_sigma).exp() - 2 * log_sigma - 1).sum()
+        return (nll + kl) / x.shape[0]
+
+    def bound(self, x, k):
+        """The K-sample bound of one example [1, size]."""
+        mean, log_sigma = self.head(self.encoder(x)).chunk(2, 1)
+        noise = torch.randn(k, mean.shape[1])
+        z = mean + log_sigma.exp() * noise
+        logits = self.decoder(z)
+        nll = F.binary_cross_entropy_with_logits(
+            logits, x.expand(k, -1), reduction="none"
+        ).sum(1)
+        log_w = -nll - 0.5 * (z**2).sum(1) + (0.5 * noise**2 + log_sigma).sum(1)
+        return torch.logsumexp(log_w.double(), 0) - torch.log(torch.tensor(float(k)))
+
+
+def train_round():
+    model = Vae()
+    optimiser = torch.optim.Adam(model.parameters(), lr=1e-3)
+    data = (torch.rand(6000, 784) < 0.13).float()
+    loss_of = torch.compile(model.loss) if MODE == "compile" else model.loss
+
+    def round(steps=100):
+        order = torch.randperm(len(data))
+        for step in range(steps):
+            at = step * 100 % len(data)
+            x = data[order[at : at + 100]]
+            optimiser.zero_grad(set_to_none=True)
+            loss = loss_of(x)
+            loss.backward()
+            optimiser.step()
+            loss.item()
+
+    return round
+
+
+def evaluate_round():
+    model = Vae()
+    data = (torch.rand(4, 784) < 0.13).float()
+    bound = torch.compile(model.bound) if MODE == "compile" else model.bound
+
+    def round():
+        with torch.no_grad():
+            for i in range(len(data)):
+                bound(data[i : i + 1], 5000).item()
+
+    return round
+
+
+def main():
+    baseline = resident_peak()
+    round = {"vae-step": train_round, "vae-evaluate": evaluate_round}[CASE]()
+    round()
+    print("ready", (resident_peak() - baseline) / 1024, flush=True)
+    for _ in sys.stdin:
+        began = time.perf_counter()
+        round()
+        print(time.perf_counter() - began, flush=True)
+
+
+main()
