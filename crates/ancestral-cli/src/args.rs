@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::{Args as ClapArgs, Parser, Subcommand};
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 /// Trains, samples, scores and measures generative models.
@@ -59,6 +59,11 @@ pub(crate) enum Command {
         after_help = "Examples:\n  ancestral fit bernoulli --counts 900/1300\n  ancestral fit gaussian --data table.csv --set covariance=diagonal"
     )]
     Fit(FitArgs),
+    /// Show a point of the field by a small experiment
+    #[command(
+        after_help = "Examples:\n  ancestral explain ae-vs-vae\n  ancestral explain elbo --out gap\n  ancestral explain density"
+    )]
+    Explain(ExplainArgs),
     /// List the models, or all settings of one
     Models(ModelsArgs),
     /// List and compare runs
@@ -311,6 +316,37 @@ pub(crate) struct FitArgs {
     pub(crate) seed: u64,
     /// The run folder to make, or the picture of the coin's likelihood (.png or .svg)
     #[arg(long)]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// What can be explained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Topic {
+    /// N(0, I) through the decoders of an autoencoder and of a VAE
+    AeVsVae,
+    /// The gap between log p(x) and the ELBO is the KL of q(z|x) from p(z|x)
+    Elbo,
+    /// A density is not a probability
+    Density,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ExplainArgs {
+    /// What to explain
+    pub(crate) topic: Topic,
+    /// The pictures its models are trained on
+    #[arg(long, default_value = "digits", value_name = "NAME|PATH")]
+    pub(crate) data: String,
+    /// Passes over the data that its models are trained for
+    #[arg(long, default_value_t = 100)]
+    pub(crate) epochs: u64,
+    /// The seed of everything drawn
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// The folder for its pictures and runs [default: explain-TOPIC]
+    #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) output: OutputArgs,

@@ -87,21 +87,37 @@ pub(crate) fn reconstruct(args: &ReconstructArgs, data_dir: Option<&Path>) -> Re
             std::iter::once(n).chain(model.data().shape.dims().iter().copied()).collect();
         output::save_npy(&args.out, &decoded, &dims)?;
     } else {
-        let shape = image_of(model)?;
-        let columns = n.min(16);
-        Picture::stack(&[
-            ("examples", output::grid(&greys(model, batch.values), shape, columns)),
-            (
-                "what their mean codes give back",
-                output::grid(&greys(model, decoded), shape, columns),
-            ),
-        ])
-        .save_png(&args.out)?;
+        picture_of(model, batch.values, decoded)?.save_png(&args.out)?;
     }
     if args.look.output.json {
         return output::json(&json!({ "n": n, "out": args.out }));
     }
     output::wrote(args.look.output, &args.out);
+    Ok(())
+}
+
+/// Examples above what the model makes of them.
+fn picture_of(model: &dyn Model, examples: Vec<f32>, decoded: Vec<f32>) -> Result<Picture> {
+    let shape = image_of(model)?;
+    let columns = (examples.len() / model.data().shape.size()).clamp(1, 16);
+    Ok(Picture::stack(&[
+        ("examples", output::grid(&greys(model, examples), shape, columns)),
+        ("what their mean codes give back", output::grid(&greys(model, decoded), shape, columns)),
+    ]))
+}
+
+/// The first `n` examples above what the model makes of them, as a file.
+pub(crate) fn draw_reconstructions(
+    model: &dyn Model,
+    examples: &Examples,
+    n: usize,
+    path: &Path,
+) -> Result<()> {
+    let latent = latent_of(model)?;
+    let n = n.clamp(1, examples.len());
+    let batch = examples.batch(&(0..n as u64).collect::<Vec<_>>(), 0);
+    let decoded = latent.decode(&latent.encode(&batch)?, batch.labels.as_deref())?;
+    picture_of(model, batch.values, decoded)?.save_png(path)?;
     Ok(())
 }
 

@@ -103,10 +103,9 @@ pub(crate) fn run(args: &EvaluateArgs, data_dir: Option<&Path>) -> Result<()> {
             );
             println!("{}", sentence(&found, split.as_str(), binarize));
         }
-        Figures::None { .. } => println!(
-            "{} has no log-probability: it draws examples and cannot score them",
-            model.name()
-        ),
+        Figures::None { .. } => {
+            println!("{} has no log-probability and cannot score examples", model.name())
+        }
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ mod args;
 mod codes;
 mod data;
 mod evaluate;
+mod explain;
 mod fit;
 mod inputs;
 mod listing;
@@ -38,6 +39,7 @@ fn run(args: args::Args) -> anyhow::Result<()> {
         Command::Interpolate(args) => codes::interpolate(&args, data_dir),
         Command::Latent(args) => codes::latent(&args, data_dir),
         Command::Fit(args) => fit::run(&args, data_dir),
+        Command::Explain(args) => explain::run(&args, data_dir),
         Command::Models(args) => listing::models(&args),
         Command::Runs(args) => listing::runs(&args),
         Command::Data(args) => data::run(&args, data_dir),

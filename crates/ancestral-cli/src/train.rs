@@ -382,13 +382,19 @@ fn draw_curves(run: &RunFolder) -> ancestral::Result<()> {
     let mut plot = Plot::new(
         format!("{} on {}", run.config.model, run.config.data.name),
         "epoch",
-        "nats an example",
+        if events.iter().any(|e| e.values.iter().any(|(name, _)| name == "squared_error")) {
+            "squared error an example"
+        } else {
+            "nats an example"
+        },
     );
     let mut any = false;
     for (kind, name, label) in [
         ("train", "loss", "training loss"),
         ("train", "critic_loss", "critic loss"),
         ("valid", "negative_elbo", "validation, negative ELBO"),
+        ("valid", "squared_error", "validation, squared error"),
+        ("valid", "cross_entropy", "validation, cross-entropy"),
     ] {
         let points: Vec<(f64, f64)> = events
             .iter()
@@ -489,6 +495,15 @@ fn report(
             report.samples = Some(samples.clone());
         }
     }
+    if config.train.sample_count > 0 && model.sampler().is_none() && model.latent().is_some() {
+        let picture = path.join("reconstructions.png");
+        let test =
+            Examples::new(data, SplitName::Test, config.data.binarize.parse()?, config.seed)?;
+        if data.shape.as_image().is_some() && !test.is_empty() {
+            crate::codes::draw_reconstructions(model.as_ref(), &test, 16, &picture)?;
+            report.samples = Some(picture);
+        }
+    }
     if output.json {
         return output::json(&report);
     }
@@ -496,7 +511,7 @@ fn report(
         println!("run      {}", path.display());
     }
     match &report.samples {
-        Some(samples) if say => println!("samples  {}", samples.display()),
+        Some(samples) if say => println!("pictures {}", samples.display()),
         _ if say => {}
         _ => println!("{}", path.display()),
     }

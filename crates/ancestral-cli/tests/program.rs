@@ -55,6 +55,43 @@ fn the_commands_of_the_readme_work() {
 }
 
 #[test]
+fn an_autoencoder_draws_what_it_gives_back_and_has_no_density() {
+    let dir = tempfile::tempdir().unwrap();
+    let here = dir.path();
+    let said = good(here, &["train", "ae", "--epochs", "2", "--preset", "convolutional"]);
+    assert!(said.contains("reconstructions.png"), "{said}");
+    let said = good(here, &["evaluate", "runs/ae-digits-1"]);
+    assert!(said.contains("no log-probability"), "{said}");
+    good(here, &["encode", "runs/ae-digits-1"]);
+    bad(here, &["sample", "runs/ae-digits-1"], 2, "ae");
+}
+
+#[test]
+fn explanations_hold() {
+    let dir = tempfile::tempdir().unwrap();
+    let here = dir.path();
+    let said = good(here, &["explain", "elbo", "--epochs", "20", "--json"]);
+    let found: serde_json::Value = serde_json::from_str(&said).unwrap();
+    let rows = found["figures"].as_array().unwrap();
+    assert_eq!(rows.len(), 12);
+    for row in rows {
+        let figure = |name: &str| row[name].as_f64().unwrap();
+        let gap = figure("log_p") - figure("elbo") - figure("kl");
+        assert!(gap.abs() < 0.002 + 5.0 * figure("elbo_stderr"), "{row}");
+        assert!(figure("kl") > 0.0, "{row}");
+    }
+    let said = good(here, &["explain", "density"]);
+    assert!(said.contains("height at 0 is 3.989, the area is 1.0000"), "{said}");
+    good(here, &["explain", "ae-vs-vae", "--epochs", "2", "--out", "both"]);
+    for file in ["both/decoded.png", "both/codes-vae.png", "explain-elbo/gap.png"] {
+        assert!(here.join(file).metadata().unwrap().len() > 500, "{file}");
+    }
+    bad(here, &["explain", "elbo"], 2, "exists already");
+    bad(here, &["explain", "elb"], 2, "elbo");
+    bad(here, &["explain", "elbo", "--epochs", "0", "--out", "none"], 2, "--epochs");
+}
+
+#[test]
 fn wrong_input_is_named_and_ends_with_2() {
     let dir = tempfile::tempdir().unwrap();
     let here = dir.path();

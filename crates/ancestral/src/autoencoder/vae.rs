@@ -827,6 +827,11 @@ impl Latent for Vae {
         Ok(rows(self.encoded(&self.inference()?, batch)?.1.mean))
     }
 
+    fn posterior(&self, batch: &Batch) -> Result<Option<(Vec<f32>, Vec<f32>)>> {
+        let (_, q) = self.encoded(&self.inference()?, batch)?;
+        Ok(Some((rows(q.mean), rows(kernels::exp(q.log_sigma)))))
+    }
+
     fn decode(&self, codes: &[f32], labels: Option<&[u32]>) -> Result<Vec<f32>> {
         let network = self.inference()?;
         let code = self.entrance.codes(codes, self.latent_dim())?;

@@ -159,7 +159,7 @@ pub fn log_probabilities(
 fn density_of(model: &dyn Model) -> Result<&dyn crate::model::Density> {
     model.density().ok_or_else(|| Error::Unsupported {
         model: model.name().to_owned(),
-        problem: "has no log-probability: it draws examples and cannot score them".to_owned(),
+        problem: "has no log-probability and cannot score examples".to_owned(),
     })
 }
 
