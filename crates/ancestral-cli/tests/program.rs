@@ -67,6 +67,27 @@ fn an_autoencoder_draws_what_it_gives_back_and_has_no_density() {
 }
 
 #[test]
+fn the_zoo_draws_and_scores_what_it_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let here = dir.path();
+    let zoo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../zoo");
+    let mut seen = 0;
+    for entry in std::fs::read_dir(&zoo).unwrap() {
+        let model = entry.unwrap().path();
+        let path = model.to_str().unwrap();
+        good(here, &["sample", path, "-n", "9", "--out", "drawn.png"]);
+        let weights = model.join("model.safetensors").metadata().unwrap().len();
+        assert!(weights < 4_000_000, "{path}: {weights} bytes");
+        seen += 1;
+    }
+    assert!(seen >= 4);
+    let digits = zoo.join("vae-digits");
+    let args = ["evaluate", digits.to_str().unwrap(), "--samples", "5000", "--quiet"];
+    let nll: f64 = good(here, &args).trim().parse().unwrap();
+    assert!((nll - 92.21).abs() < 0.05, "{nll}");
+}
+
+#[test]
 fn explanations_hold() {
     let dir = tempfile::tempdir().unwrap();
     let here = dir.path();

@@ -203,12 +203,20 @@ fn log_probabilities_do_not_depend_on_the_batch() {
 
 /// The loss and the gradients of one step, in double precision.
 fn gradients(model: &mut dyn Model, data: &Dataset) -> (Vec<(String, f64)>, NamedTensors) {
+    gradients_of(model, data, 5)
+}
+
+fn gradients_of(
+    model: &mut dyn Model,
+    data: &Dataset,
+    seed: u64,
+) -> (Vec<(String, f64)>, NamedTensors) {
     let mut feed = Feed::new(examples(data), 7, 0);
     let mut optimisers = Optimisers::recording(&TrainConfig::default()).unwrap();
     let mut context = StepContext {
         feed: &mut feed,
         optimisers: &mut optimisers,
-        streams: Streams::new(5),
+        streams: Streams::new(seed),
         step: 1,
         epoch: 0.0,
     };
@@ -265,6 +273,64 @@ fn gradients_agree_with_finite_differences() {
             }
         }
     }
+}
+
+/// Over many draws, the doubly reparameterised gradient of the encoder has the mean of the plain
+/// one, and less spread.
+#[test]
+fn the_doubly_reparameterised_gradient_is_unbiased() {
+    let data = data(Domain::Binary);
+    let entry = ancestral::model::find("iwae").unwrap();
+    let moments = |doubly: bool| {
+        let settings = format!(
+            "latent_dims = [2, 1]\nhidden = [[4], [3]]\nimportance_samples = 4\n\
+             doubly_reparameterised = {doubly}"
+        );
+        let init = Init::cpu_f64(1);
+        let mut model = prepared(&entry, &data, &settings.parse().unwrap(), &init);
+        // Away from the gentle start, so that the gradients are large.
+        let moved = model.tensors().into_iter().map(|(name, data)| {
+            let values: Vec<f64> = data.try_to_vec_as().unwrap();
+            let factor = if name.contains("head") { 20.0 } else { 2.0 };
+            let values: Vec<f64> = values.into_iter().map(|x| factor * x).collect();
+            (name, burn::tensor::TensorData::new(values, data.shape().clone()))
+        });
+        model.load(&moved.collect()).unwrap();
+        let n = 4000;
+        let mut sums: Vec<(String, Vec<(f64, f64)>)> = Vec::new();
+        for seed in 0..n {
+            let (_, found) = gradients_of(model.as_mut(), &data, seed);
+            let found = found.into_iter().filter(|(name, _)| name.starts_with("model.encoder"));
+            for (i, (name, gradient)) in found.enumerate() {
+                let gradient: Vec<f64> = gradient.try_to_vec_as().unwrap();
+                if sums.len() == i {
+                    sums.push((name, vec![(0.0, 0.0); gradient.len()]));
+                }
+                for (sum, g) in sums[i].1.iter_mut().zip(gradient) {
+                    *sum = (sum.0 + g, sum.1 + g * g);
+                }
+            }
+        }
+        let n = n as f64;
+        for (s, q) in sums.iter_mut().flat_map(|(_, sums)| sums) {
+            *s /= n;
+            *q = (*q / n - *s * *s).max(0.0) / n;
+        }
+        sums
+    };
+    let (plain, doubly) = (moments(false), moments(true));
+    let (mut noise_plain, mut noise_doubly) = (0.0, 0.0);
+    for ((name, plain), (_, doubly)) in plain.iter().zip(&doubly) {
+        for (i, (a, b)) in plain.iter().zip(doubly).enumerate() {
+            let error = (a.1 + b.1).sqrt();
+            assert!((a.0 - b.0).abs() < 5.0 * error + 1e-9, "{name}[{i}]: {a:?} {b:?}");
+            noise_plain += a.1;
+            noise_doubly += b.1;
+        }
+    }
+    assert!(noise_doubly < noise_plain, "{noise_doubly} {noise_plain}");
+    let size = plain.iter().flat_map(|p| &p.1).map(|g| g.0.abs()).fold(0.0, f64::max);
+    assert!(size > 20.0 * (noise_plain / 50.0).sqrt(), "too little to compare: {size}");
 }
 
 /// Stops after a number of steps, as a kill would, but with the state on disk.

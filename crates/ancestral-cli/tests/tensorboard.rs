@@ -1,0 +1,53 @@
+//! The event files as the real TensorBoard reads them, where one is at hand: `ANCESTRAL_PYTHON`
+//! names a Python that has the package `tensorboard`.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may be as short as it likes")]
+
+use std::process::Command;
+
+const SCRIPT: &str = "
+import sys
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+events = EventAccumulator(sys.argv[1])
+events.Reload()
+for tag in sorted(events.Tags()['scalars']):
+    for e in events.Scalars(tag):
+        print(tag, e.step, repr(e.value))
+";
+
+#[test]
+fn tensorboard_reads_every_figure() {
+    let Some(python) = std::env::var_os("ANCESTRAL_PYTHON") else {
+        eprintln!("skipped: ANCESTRAL_PYTHON is not set");
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run");
+    let train = Command::new(env!("CARGO_BIN_EXE_ancestral"))
+        .args(["train", "vae", "--epochs", "3", "--quiet", "--out"])
+        .arg(&run)
+        .output()
+        .unwrap();
+    assert!(train.status.success());
+    let read = Command::new(python).args(["-c", SCRIPT]).arg(&run).output().unwrap();
+    assert!(read.status.success(), "{}", String::from_utf8_lossy(&read.stderr));
+    let said = String::from_utf8(read.stdout).unwrap();
+    let folder = ancestral::train::RunFolder::open(&run).unwrap();
+    let mut compared = 0;
+    for event in folder.events().unwrap() {
+        for (name, value) in &event.values {
+            let found = said.lines().any(|l| {
+                let mut words = l.split(' ');
+                words.next().is_some_and(|tag| tag.ends_with(name.as_str()))
+                    && words.next() == Some(event.step.to_string().as_str())
+                    && words.next().is_some_and(|v| {
+                        let read: f64 = v.parse().unwrap();
+                        (read - value).abs() < 1e-5 * (1.0 + value.abs())
+                    })
+            });
+            assert!(found, "{name} = {value} at step {} is not in:\n{said}", event.step);
+            compared += 1;
+        }
+    }
+    assert!(compared > 10, "{compared}");
+}
