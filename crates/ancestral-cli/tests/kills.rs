@@ -69,6 +69,16 @@ fn five_hundred_kills_leave_no_unreadable_run() {
             }
         }
     }
+    for kill in 0..50 {
+        let path = dir.path().join(format!("run-{kill}"));
+        if let Ok(mut run) = RunFolder::open(&path) {
+            run.lock().unwrap();
+            let litter = std::fs::read_dir(&path)
+                .unwrap()
+                .any(|entry| entry.unwrap().file_name().to_string_lossy().ends_with(".tmp"));
+            assert!(!litter, "half-written files stay in {}", path.display());
+        }
+    }
     assert!(begun > 300 && resumed > 200, "too few kills met a run: {begun}, {resumed}");
 }
 

@@ -3,8 +3,12 @@
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::DataError;
+
+/// Tells files apart that this process writes at once.
+static NUMBER: AtomicU64 = AtomicU64::new(0);
 
 /// A file under a temporary name that takes its real name only when [`AtomicFile::commit`] has
 /// synced it; dropped before that, it leaves nothing behind.
@@ -27,7 +31,9 @@ impl AtomicFile {
         }
         let mut name = std::ffi::OsString::from(".");
         name.push(path.file_name().unwrap_or_default());
-        name.push(format!(".{}.tmp", std::process::id()));
+        // Two threads may write the same file: the later rename wins, and neither is torn.
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        name.push(format!(".{}-{number}.tmp", std::process::id()));
         let temporary = path.with_file_name(name);
         let file = File::create(&temporary).map_err(|e| DataError::io("create", &path, e))?;
         Ok(Self { path, temporary, file: Some(BufWriter::new(file)) })
@@ -76,6 +82,18 @@ impl Drop for AtomicFile {
     fn drop(&mut self) {
         // After a commit there is nothing under the temporary name.
         let _ = fs::remove_file(&self.temporary);
+    }
+}
+
+/// Removes what killed processes left unfinished in a folder that no other process writes to.
+pub fn remove_unfinished(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with('.') && name.ends_with(".tmp") {
+            // Litter that cannot be removed harms nobody.
+            let _ = fs::remove_file(entry.path());
+        }
     }
 }
 

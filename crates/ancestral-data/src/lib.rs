@@ -19,7 +19,7 @@ mod picture;
 mod plot;
 mod stream;
 
-pub use atomic::{AtomicFile, write_atomic};
+pub use atomic::{AtomicFile, remove_unfinished, write_atomic};
 pub use binarize::{Batch, Binarize, Examples};
 pub use dataset::{Dataset, Split, SplitName, Values};
 pub use describe::{ClassCount, SplitSummary, Summary, contact_sheet, describe};

@@ -266,7 +266,8 @@ impl RunFolder {
         &self.path
     }
 
-    /// Takes the folder for this process, until it ends.
+    /// Takes the folder for this process, until it ends, and clears what a killed one left half
+    /// written.
     ///
     /// # Errors
     /// If another process is training in it.
@@ -276,6 +277,9 @@ impl RunFolder {
         match file.try_lock() {
             Ok(()) => {
                 self.lock = Some(file);
+                for folder in [self.path.clone(), self.path.join("samples")] {
+                    ancestral_data::remove_unfinished(&folder);
+                }
                 Ok(())
             }
             Err(TryLockError::WouldBlock) => Err(Error::run(
