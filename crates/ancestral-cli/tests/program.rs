@@ -74,6 +74,9 @@ fn the_zoo_draws_and_scores_what_it_says() {
     let mut seen = 0;
     for entry in std::fs::read_dir(&zoo).unwrap() {
         let model = entry.unwrap().path();
+        if !model.is_dir() {
+            continue;
+        }
         let path = model.to_str().unwrap();
         good(here, &["sample", path, "-n", "9", "--out", "drawn.png"]);
         let weights = model.join("model.safetensors").metadata().unwrap().len();
