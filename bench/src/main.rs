@@ -108,6 +108,7 @@ fn rounds(case: &str) -> Result<Round> {
         "vae-step" => {
             let mut feed = Feed::new(examples, 100, 0);
             let mut optimisers = Optimisers::new(&TrainConfig::default())?;
+            let mut pace = ancestral_kernels::Pace::new();
             let mut step = 0;
             Box::new(move || {
                 for _ in 0..STEPS {
@@ -121,7 +122,7 @@ fn rounds(case: &str) -> Result<Round> {
                         epoch,
                     };
                     let model = &mut model;
-                    ancestral_kernels::awake(|| -> Result<()> {
+                    pace.run(|| -> Result<()> {
                         let trainable = model.trainable().context("a VAE is trained")?;
                         trainable.step(&mut context)?;
                         Ok(())

@@ -8,7 +8,7 @@
 //! - [`bernoulli_nll`]: the Bernoulli loss from logits; [`bernoulli_log_likelihood`]: one example
 //!   under thousands of codes, on slices.
 //! - [`optim`]: steps of optimisers and sums, on slices.
-//! - [`awake`]: keeps the threads of the pool ready through many small pieces of work.
+//! - [`Pace`]: runs work that comes again and again with as many threads as pay off.
 //!
 //! Tensors of `f32` on the Flex backend take the kernels; any other type or backend takes the same
 //! formula composed of Burn's operations, gradient included, which is also what the kernels are
@@ -26,6 +26,7 @@ mod gemm;
 mod linear;
 mod math;
 pub mod optim;
+mod pace;
 mod parallel;
 mod simd;
 mod sparse;
@@ -34,7 +35,7 @@ pub mod vector;
 pub use bernoulli::{bernoulli_log_likelihood, bernoulli_nll};
 pub use elementwise::{exp, log, relu, sigmoid, softplus, tanh};
 pub use linear::{Activation, linear};
-pub use parallel::awake;
+pub use pace::Pace;
 pub use simd::Isa;
 
 #[cfg(test)]

@@ -74,7 +74,7 @@ impl SharedPtr {
 /// Called from outside a rayon pool, it moves into the global one. The waiting threads look for
 /// work without pause; one that finds none for a millisecond goes to sleep as usual. Nothing but
 /// the time depends on it. Meant for work of about 0.1 to 100 ms, such as one step.
-pub fn awake<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+pub(crate) fn awake<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     rayon::scope(|_| {
         let done = Arc::new(AtomicBool::new(false));
         let caller = rayon::current_thread_index();

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use ancestral_data::{Binarize, Dataset, Examples, SplitName, Streams};
-use ancestral_kernels as kernels;
+use ancestral_kernels::Pace;
 
 use super::checkpoint::under;
 use super::events::EventLog;
@@ -104,6 +104,7 @@ pub struct Training {
     config: TrainConfig,
     schedule: Schedule,
     optimisers: Optimisers,
+    pace: Pace,
     streams: Streams,
     state: State,
     best: Option<NamedTensors>,
@@ -167,6 +168,7 @@ impl Training {
             valid,
             config,
             optimisers,
+            pace: Pace::new(),
             state,
             best,
             events,
@@ -304,7 +306,7 @@ impl Training {
             epoch,
         };
         let model = &mut self.model;
-        let mut metrics = kernels::awake(|| trainable(model)?.step(&mut context))?;
+        let mut metrics = self.pace.run(|| trainable(model)?.step(&mut context))?;
         if let Some((name, _)) = metrics.iter().find(|(_, value)| !value.is_finite()) {
             return Err(Error::NotFinite {
                 step,

@@ -1,0 +1,183 @@
+//! How many threads pay off for a short piece of work that is done again and again, such as a step
+//! of training.
+//!
+//! Where two processors are far apart, what one writes the other waits for, and a step of a few
+//! milliseconds may take longer on both than on one. How far apart they are is not known
+//! beforehand, and in a virtual machine it changes while the program runs. So it is measured: now
+//! and then a few steps are taken with half or twice as many threads, and the quicker number stays.
+
+use std::time::{Duration, Instant};
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+use crate::parallel::awake;
+
+/// Steps of a trial that count; one more goes before them and warms up.
+const TRIAL: usize = 4;
+/// From one trial to the next, this many times as long as a trial takes.
+const REST: u32 = 50;
+/// Another number of threads must be quicker by this much to be taken.
+const GAIN: f64 = 0.95;
+
+/// Runs work with as many threads as pay off, at most those of the pool it is called from.
+///
+/// Nothing but the time depends on how many they are: the kernels give the same bits for any
+/// number.
+#[derive(Debug, Default)]
+pub struct Pace {
+    /// Pools of 1, 2, 4, … threads, fewer than the caller's pool has; made on first use.
+    smaller: Vec<Option<ThreadPool>>,
+    choice: Choice,
+}
+
+impl Pace {
+    /// Starts with all threads.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Runs `work`.
+    pub fn run<R: Send>(&mut self, work: impl FnOnce() -> R + Send) -> R {
+        let threads = rayon::current_num_threads();
+        if threads == 1 {
+            return work();
+        }
+        let sizes = threads.next_power_of_two().trailing_zeros() as usize;
+        if self.smaller.len() != sizes {
+            self.smaller = (0..sizes).map(|_| None).collect();
+            self.choice = Choice::of(sizes + 1);
+        }
+        let began = Instant::now();
+        let result = match self.pool() {
+            Some(pool) if pool.current_num_threads() == 1 => pool.install(work),
+            Some(pool) => pool.install(|| awake(work)),
+            None => awake(work),
+        };
+        self.choice.took(began.elapsed());
+        result
+    }
+
+    /// The pool of the crew at hand; none stands for the caller's, also where a pool cannot start.
+    fn pool(&mut self) -> Option<&ThreadPool> {
+        let size = self.choice.size();
+        let slot = self.smaller.get_mut(size)?;
+        if slot.is_none() {
+            *slot = ThreadPoolBuilder::new().num_threads(1 << size).build().ok();
+        }
+        slot.as_ref()
+    }
+}
+
+/// Which of a row of sizes to use, from the times that the work took.
+#[derive(Debug, Default)]
+struct Choice {
+    sizes: usize,
+    current: usize,
+    /// The size on trial, if there is a trial.
+    trial: Option<usize>,
+    /// Of the size in use: the steps of a trial so far, or the last steps of the current size.
+    times: Vec<Duration>,
+    /// The quickest of the current size's steps before the trial.
+    bar: Duration,
+    /// How long the next trial is still to wait.
+    rest: Duration,
+    /// Whether the next trial is of the smaller neighbour.
+    down: bool,
+}
+
+impl Choice {
+    fn of(sizes: usize) -> Self {
+        Self { sizes, current: sizes - 1, down: true, ..Self::default() }
+    }
+
+    fn size(&self) -> usize {
+        self.trial.unwrap_or(self.current)
+    }
+
+    fn took(&mut self, time: Duration) {
+        self.times.push(time);
+        let quickest = |times: &[Duration]| times.iter().min().copied().unwrap_or_default();
+        match self.trial {
+            None => {
+                self.rest = self.rest.saturating_sub(time);
+                if self.times.len() <= TRIAL {
+                    return;
+                }
+                self.times.remove(0);
+                if self.rest == Duration::ZERO {
+                    self.bar = quickest(&self.times);
+                    self.trial = Some(self.neighbour());
+                    self.times.clear();
+                }
+            }
+            Some(size) if self.times.len() > TRIAL => {
+                if quickest(&self.times[1..]) < self.bar.mul_f64(GAIN) {
+                    self.current = size;
+                } else {
+                    self.down = !self.down;
+                }
+                self.rest = self.times.iter().sum::<Duration>() * REST;
+                self.trial = None;
+                self.times.clear();
+            }
+            Some(_) => {}
+        }
+    }
+
+    fn neighbour(&self) -> usize {
+        match (self.down, self.current) {
+            (_, 0) => 1,
+            (false, current) if current + 1 < self.sizes => current + 1,
+            (_, current) => current - 1,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The share of steps at each size, when a step of size i takes `millis[i]`.
+    fn shares(choice: &mut Choice, millis: &[u64], steps: usize) -> Vec<f64> {
+        let mut shares = vec![0.0; millis.len()];
+        for _ in 0..steps {
+            let size = choice.size();
+            shares[size] += 1.0 / steps as f64;
+            choice.took(Duration::from_millis(millis[size]));
+        }
+        shares
+    }
+
+    #[test]
+    fn the_quickest_size_is_found_and_found_again_when_times_change() {
+        let mut choice = Choice::of(5);
+        let falling = [160, 80, 40, 20, 10];
+        assert!(shares(&mut choice, &falling, 2000)[4] > 0.95);
+        let rising = [10, 20, 40, 80, 160];
+        shares(&mut choice, &rising, 2000);
+        assert!(shares(&mut choice, &rising, 2000)[0] > 0.95);
+        let valley = [40, 20, 10, 20, 40];
+        shares(&mut choice, &valley, 2000);
+        assert!(shares(&mut choice, &valley, 2000)[2] > 0.95);
+    }
+
+    #[test]
+    fn the_result_is_that_of_the_work_for_any_pool_and_a_panic_passes_through() {
+        for threads in [1, 2, 3, 5] {
+            let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let mut pace = Pace::new();
+            let mut seen = std::collections::BTreeSet::new();
+            for i in 0..40 {
+                let (result, size) =
+                    pool.install(|| pace.run(|| (i, rayon::current_num_threads())));
+                assert_eq!(result, i);
+                seen.insert(size);
+            }
+            // More than one size was tried, and never more than there are.
+            assert_eq!((seen.len() > 1, seen.last()), (threads > 1, Some(&threads)), "{seen:?}");
+            let fall = || pool.install(|| pace.run(|| panic!("inside")));
+            assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(fall)).is_err());
+            assert_eq!(pool.install(|| pace.run(|| 7)), 7);
+        }
+    }
+}
