@@ -53,14 +53,15 @@ pub enum Error {
         problem: String,
     },
     /// A loss, a gradient or a weight became infinite or not a number.
-    #[error("step {step}: {what} is not finite; {hint}")]
+    #[error(
+        "step {step}: {what} is not finite; lower learning_rate or set clip_norm; the last \
+         checkpoint is intact"
+    )]
     NotFinite {
         /// The step, from 1.
         step: u64,
         /// What it was.
         what: String,
-        /// What to do.
-        hint: String,
     },
     /// A run folder or one of its files cannot be used.
     #[error("{}: {problem}", path.display())]
@@ -88,6 +89,17 @@ impl Error {
     /// A run folder or file that cannot be used.
     pub fn run(path: impl Into<PathBuf>, problem: impl Into<String>) -> Self {
         Self::Run { path: path.into(), problem: problem.into() }
+    }
+
+    /// A figure of a step that is not finite.
+    pub fn not_finite(step: u64, what: impl Into<String>) -> Self {
+        Self::NotFinite { step, what: what.into() }
+    }
+
+    /// A model whose optimiser failed while it held the weights.
+    pub fn weights_lost(model: &str) -> Self {
+        let problem = "lost its weights in a step that failed; load the last checkpoint";
+        Self::Unsupported { model: model.to_owned(), problem: problem.to_owned() }
     }
 
     /// Whether the cause is what the user typed or gave, rather than the program or the machine.

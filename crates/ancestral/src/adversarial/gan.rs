@@ -150,11 +150,7 @@ impl Gan {
     fn parts(&self) -> Result<(&Generator, &Perceptron)> {
         match (&self.generator, &self.critic) {
             (Some(generator), Some(critic)) => Ok((generator, critic)),
-            _ => Err(Error::Unsupported {
-                model: "gan".to_owned(),
-                problem: "lost its weights in a step that failed; load the last checkpoint"
-                    .to_owned(),
-            }),
+            _ => Err(Error::weights_lost("gan")),
         }
     }
 

@@ -13,7 +13,7 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use toml::Table;
 
-use super::network::{Decoder, Encoder, Entrance, Layers, Moments, Scale};
+use super::network::{Decoder, Encoder, Entrance, Layers, Scale};
 use crate::model::{
     DataSpec, Init, Latent, Metrics, Model, ModelEntry, NamedTensors, Preset, Trainable,
 };
@@ -157,10 +157,7 @@ pub struct Ae {
 
 impl Ae {
     fn network(&self) -> Result<&Network> {
-        self.network.as_ref().ok_or_else(|| Error::Unsupported {
-            model: "ae".to_owned(),
-            problem: "lost its weights in a step that failed; load the last checkpoint".to_owned(),
-        })
+        self.network.as_ref().ok_or_else(|| Error::weights_lost("ae"))
     }
 
     /// Entries in [0, 1], or standardised reals.
@@ -242,12 +239,7 @@ impl Trainable for Ae {
         let loss = self.errors(network, shown, x).mean();
         let value = to_f64(loss.clone()).first().copied().unwrap_or(f64::NAN);
         if !value.is_finite() {
-            return Err(Error::NotFinite {
-                step: context.step,
-                what: "the loss".to_owned(),
-                hint: "lower learning_rate or set clip_norm; the last checkpoint is intact"
-                    .to_owned(),
-            });
+            return Err(Error::not_finite(context.step, "the loss"));
         }
         let grads = loss.backward();
         drop(loss);
@@ -269,14 +261,10 @@ impl Trainable for Ae {
     }
 
     fn start(&mut self, examples: &Examples) -> Result<()> {
-        let mut moments = Moments::of(examples, self.entrance.data.shape.size());
         let Some(mut network) = self.network.take() else { return Ok(()) };
-        if network.scale.is_some() {
-            let Entrance { device, dtype, .. } = &self.entrance;
-            network.scale = Some(Scale::fit(&moments, device, *dtype));
-            moments.means.fill(0.0);
-        } else if let Some(top) = self.entrance.data.domain.max_level() {
-            moments.means.iter_mut().for_each(|m| *m /= f64::from(top));
+        let mut means = self.entrance.fit(&mut network.scale, examples);
+        if let Some(top) = self.entrance.data.domain.max_level() {
+            means.iter_mut().for_each(|m| *m /= f64::from(top));
         }
         let bias = |means: &[f64]| {
             let bias = means.iter().map(|&mean| match self.loss {
@@ -288,7 +276,7 @@ impl Trainable for Ae {
             });
             bias.collect()
         };
-        network.decoder = network.decoder.start_at(&moments.means, bias);
+        network.decoder = network.decoder.start_at(&means, bias);
         self.network = Some(network);
         Ok(())
     }

@@ -332,6 +332,17 @@ impl Entrance {
         Self { model, data: data.clone(), dtype: init.dtype, device: init.device.clone() }
     }
 
+    /// Fits `scale`, where there is one, and gives the mean of each entry as the decoder should
+    /// start at it: standardised, or a level.
+    pub(super) fn fit(&self, scale: &mut Option<Scale>, examples: &Examples) -> Vec<f64> {
+        let mut moments = Moments::of(examples, self.data.shape.size());
+        if let Some(scale) = scale {
+            *scale = Scale::fit(&moments, &self.device, self.dtype);
+            moments.means.fill(0.0);
+        }
+        moments.means
+    }
+
     pub(super) fn unsuitable(&self, problem: String) -> Error {
         Error::UnsuitableData { model: self.model.to_owned(), problem }
     }

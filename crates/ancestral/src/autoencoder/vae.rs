@@ -26,7 +26,7 @@ use burn::tensor::{DType, Tensor};
 use rayon::prelude::*;
 use toml::Table;
 
-use super::network::{Decoder, Encoder, Entrance, Layers, Moments, Scale};
+use super::network::{Decoder, Encoder, Entrance, Layers, Scale};
 use super::normal::{Normal, standard_log_density};
 use crate::likelihood::{Likelihood, log_mean_exp, log_sum_exp};
 use crate::model::{
@@ -207,10 +207,7 @@ impl Codes {
 
 impl Vae {
     fn network(&self) -> Result<&Network> {
-        self.network.as_ref().ok_or_else(|| Error::Unsupported {
-            model: self.entrance.model.to_owned(),
-            problem: "lost its weights in a step that failed; load the last checkpoint".to_owned(),
-        })
+        self.network.as_ref().ok_or_else(|| Error::weights_lost(self.entrance.model))
     }
 
     /// The network for evaluation: no graph is kept.
@@ -453,12 +450,7 @@ impl Trainable for Vae {
         let batch = context.feed.next_batch();
         let (loss, metrics) = self.loss(self.network()?, &batch, context.streams, context.epoch)?;
         if !metrics[0].1.is_finite() {
-            return Err(Error::NotFinite {
-                step: context.step,
-                what: "the loss".to_owned(),
-                hint: "lower learning_rate or set clip_norm; the last checkpoint is intact"
-                    .to_owned(),
-            });
+            return Err(Error::not_finite(context.step, "the loss"));
         }
         let grads = loss.backward();
         drop(loss);
@@ -476,15 +468,10 @@ impl Trainable for Vae {
     }
 
     fn start(&mut self, examples: &Examples) -> Result<()> {
-        let mut moments = Moments::of(examples, self.entrance.data.shape.size());
         let Some(mut network) = self.network.take() else { return Ok(()) };
-        if network.scale.is_some() {
-            let Entrance { device, dtype, .. } = &self.entrance;
-            network.scale = Some(Scale::fit(&moments, device, *dtype));
-            moments.means.fill(0.0);
-        }
+        let means = self.entrance.fit(&mut network.scale, examples);
         let bias = |means: &[f64]| self.likelihood.output_bias(means);
-        network.decoder = network.decoder.start_at(&moments.means, bias);
+        network.decoder = network.decoder.start_at(&means, bias);
         self.network = Some(network);
         Ok(())
     }

@@ -1,11 +1,10 @@
 //! Convolutions that halve a picture and transposed ones that double it.
 
-use ancestral_data::fill_uniform;
 use burn::module::{Module, Param};
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
 use burn::tensor::{Tensor, TensorData, module};
 
-use super::dense::{Activation, parameter, scaled, with_value};
+use super::dense::{Activation, glorot, parameter, scaled, with_value};
 use crate::model::Init;
 
 /// Side of the filters. With stride 2 and one pixel of padding a side of s becomes ⌊s/2⌋.
@@ -16,11 +15,8 @@ const PADDING: usize = 1;
 /// Filters from U(−a, a) with a of Glorot and Bengio 2010, bias 0; `[first, second]` are the two
 /// channel sizes in the order the weight has them.
 fn filters(first: usize, second: usize, name: &str, init: &Init) -> Param<Tensor<4>> {
-    let mut weight = vec![0.0f32; first * second * KERNEL * KERNEL];
-    fill_uniform(&mut init.streams.item(&format!("init {name}"), 0, 0), &mut weight);
-    let bound = (6.0 / ((first + second) * KERNEL * KERNEL) as f32).sqrt();
-    weight.iter_mut().for_each(|w| *w = (2.0 * *w - 1.0) * bound);
-    parameter(TensorData::new(weight, [first, second, KERNEL, KERNEL]), init)
+    let area = KERNEL * KERNEL;
+    glorot([first, second, KERNEL, KERNEL], (first + second) * area, name, init)
 }
 
 /// A convolution with 4×4 filters, stride 2 and padding 1, then an activation:

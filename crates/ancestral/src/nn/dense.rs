@@ -76,12 +76,8 @@ impl Dense {
         name: &str,
         init: &Init,
     ) -> Self {
-        let mut weight = vec![0.0f32; input * output];
-        fill_uniform(&mut init.streams.item(&format!("init {name}"), 0, 0), &mut weight);
-        let bound = (6.0 / (input + output) as f32).sqrt();
-        weight.iter_mut().for_each(|w| *w = (2.0 * *w - 1.0) * bound);
         Self {
-            weight: parameter(TensorData::new(weight, [input, output]), init),
+            weight: glorot([input, output], input + output, name, init),
             bias: parameter(TensorData::new(vec![0.0f32; output], [output]), init),
             activation,
         }
@@ -128,6 +124,21 @@ impl Dense {
 pub(crate) fn parameter<const D: usize>(data: TensorData, init: &Init) -> Param<Tensor<D>> {
     let device = init.device.clone().autodiff();
     Param::from_tensor(Tensor::from_data(data, (&device, init.dtype)))
+}
+
+/// Weights from U(−a, a) with a = √(6 / `connections`), those of an input and of an output together
+/// (Glorot and Bengio 2010, equation 16).
+pub(crate) fn glorot<const D: usize>(
+    shape: [usize; D],
+    connections: usize,
+    name: &str,
+    init: &Init,
+) -> Param<Tensor<D>> {
+    let mut weight = vec![0.0f32; shape.iter().product()];
+    fill_uniform(&mut init.streams.item(&format!("init {name}"), 0, 0), &mut weight);
+    let bound = (6.0 / connections as f32).sqrt();
+    weight.iter_mut().for_each(|w| *w = (2.0 * *w - 1.0) * bound);
+    parameter(TensorData::new(weight, shape), init)
 }
 
 /// A tensor that is kept and saved but not trained.

@@ -142,12 +142,10 @@ impl Optimisers {
         for grad in &found {
             let squares = optim::sum_of_squares(grad.as_slice());
             if !squares.is_finite() {
-                return Err(Error::NotFinite {
-                    step: self.step,
-                    what: format!("the gradient of '{}'", grad.name),
-                    hint: "lower learning_rate or set clip_norm; the last checkpoint is intact"
-                        .to_owned(),
-                });
+                return Err(Error::not_finite(
+                    self.step,
+                    format!("the gradient of '{}'", grad.name),
+                ));
             }
             total += squares;
         }

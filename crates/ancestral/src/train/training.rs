@@ -308,12 +308,7 @@ impl Training {
         let model = &mut self.model;
         let mut metrics = self.pace.run(|| trainable(model)?.step(&mut context))?;
         if let Some((name, _)) = metrics.iter().find(|(_, value)| !value.is_finite()) {
-            return Err(Error::NotFinite {
-                step,
-                what: format!("the figure '{name}'"),
-                hint: "lower learning_rate or set clip_norm; the last checkpoint is intact"
-                    .to_owned(),
-            });
+            return Err(Error::not_finite(step, format!("the figure '{name}'")));
         }
         metrics.push(("gradient_norm", self.optimisers.gradient_norm()));
         metrics.push(("learning_rate", rate));
@@ -369,12 +364,10 @@ impl Training {
         })?;
         let Some((name, value, tensors)) = found else { return Ok(None) };
         if !value.is_finite() {
-            return Err(Error::NotFinite {
-                step: self.state.step,
-                what: format!("the validation figure '{name}'"),
-                hint: "lower learning_rate or set clip_norm; the last checkpoint is intact"
-                    .to_owned(),
-            });
+            return Err(Error::not_finite(
+                self.state.step,
+                format!("the validation figure '{name}'"),
+            ));
         }
         if self.state.best.is_none_or(|best| value < best.value) {
             self.state.best = Some(Best { value, step: self.state.step, epoch: self.state.epoch });
