@@ -101,18 +101,75 @@ pub(crate) fn affine(
 ) -> Vec<f32> {
     let (m, n) = (x.rows, w.columns);
     assert_eq!(bias.len(), n, "one bias for each output");
-    let bias = SharedPtr(bias.as_ptr().cast_mut());
-    // SAFETY: the product writes every value; then runs of rows, which do not overlap, are renewed.
+    // SAFETY: the product writes every value before the rows are renewed.
     unsafe {
         flex::filled(m * n, |out| {
             product_into(x, w, out, true);
-            let out = SharedPtr(out);
-            parallel::rows(m, n, |first, count| {
-                let (out, bias) = (out.get().add(first * n), bias.get());
-                isa.run(BiasActivation { out, bias, rows: count, width: n, activation });
-            });
+            bias_activation(isa, SharedPtr(out), bias, m, activation);
         })
     }
+}
+
+/// a·b for parts of matrices, by the thread that asks; added to what is there if `accumulate`.
+///
+/// `size` is the rows of a, the columns of b and the sum's length; strides are those of rows and of
+/// columns, `out_stride` that of the output's rows.
+///
+/// # Safety
+/// All that the sizes and strides name must be readable and, at `out`, writable; `out` is read only
+/// if `accumulate`.
+pub(crate) unsafe fn strided(
+    [m, n, k]: [usize; 3],
+    out: *mut f32,
+    out_stride: usize,
+    accumulate: bool,
+    (a, [a_row, a_column]): (*const f32, [usize; 2]),
+    (b, [b_row, b_column]): (*const f32, [usize; 2]),
+) {
+    // SAFETY: the caller's.
+    unsafe {
+        ::gemm::gemm(
+            m,
+            n,
+            k,
+            out,
+            1,
+            out_stride as isize,
+            accumulate,
+            a,
+            a_column as isize,
+            a_row as isize,
+            b,
+            b_column as isize,
+            b_row as isize,
+            1.0,
+            1.0,
+            false,
+            false,
+            false,
+            ::gemm::Parallelism::None,
+        );
+    }
+}
+
+/// out = act(out + bias) for `rows` rows of as many values as there are biases.
+///
+/// # Safety
+/// The rows must lie at `out`, written before.
+pub(crate) unsafe fn bias_activation(
+    isa: Isa,
+    out: SharedPtr,
+    bias: &[f32],
+    rows: usize,
+    activation: Activation,
+) {
+    let n = bias.len();
+    let bias = SharedPtr(bias.as_ptr().cast_mut());
+    parallel::rows(rows, n, |first, count| {
+        // SAFETY: the caller's; runs of rows do not overlap.
+        let out = unsafe { out.get().add(first * n) };
+        isa.run(BiasActivation { out, bias: bias.get(), rows: count, width: n, activation });
+    });
 }
 
 struct BiasActivation {

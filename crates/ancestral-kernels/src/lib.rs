@@ -7,6 +7,9 @@
 //! - [`linear`]: a dense layer with its activation.
 //! - [`bernoulli_nll`]: the Bernoulli loss from logits; [`bernoulli_log_likelihood`]: one example
 //!   under thousands of codes, on slices.
+//! - [`nade`]: a neural autoregressive distribution estimator, all entries in one pass.
+//! - [`staircase_linear`]: a dense layer whose later outputs see more inputs; [`lanes`]: layers that
+//!   grow entry after entry, for drawing.
 //! - [`optim`]: steps of optimisers and sums, on slices.
 //! - [`Pace`]: runs work that comes again and again with as many threads as pay off.
 //!
@@ -23,20 +26,25 @@ mod bernoulli;
 mod elementwise;
 mod flex;
 mod gemm;
+pub mod lanes;
 mod linear;
 mod math;
+mod nade;
 pub mod optim;
 mod pace;
 mod parallel;
 mod simd;
 mod sparse;
+mod staircase;
 pub mod vector;
 
 pub use bernoulli::{bernoulli_log_likelihood, bernoulli_nll};
 pub use elementwise::{exp, log, relu, sigmoid, softplus, tanh};
 pub use linear::{Activation, linear};
+pub use nade::{NadeParameters, NadeRows, nade};
 pub use pace::Pace;
 pub use simd::Isa;
+pub use staircase::{Staircase, staircase_linear};
 
 #[cfg(test)]
 mod tests;

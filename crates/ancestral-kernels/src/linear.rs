@@ -82,7 +82,10 @@ pub(crate) fn composed_linear(
     bias: Tensor<1>,
     activation: Activation,
 ) -> Tensor<2> {
-    let sum = x.matmul(weight) + bias.unsqueeze_dim::<2>(0);
+    composed_activation(x.matmul(weight) + bias.unsqueeze_dim::<2>(0), activation)
+}
+
+pub(crate) fn composed_activation(sum: Tensor<2>, activation: Activation) -> Tensor<2> {
     match activation {
         Activation::None => sum,
         Activation::Tanh => sum.tanh(),
@@ -136,6 +139,17 @@ impl LinearOps for Flex {
     }
 }
 
+/// The gradient for the sums of a layer, from the one for its outputs `y`.
+pub(crate) fn through(activation: Activation, grad: Primitive, y: Primitive) -> Primitive {
+    match activation {
+        Activation::None => flex::contiguous(grad),
+        Activation::Tanh => elementwise::zip::<vector::TanhGrad>(grad, y),
+        Activation::Sigmoid => elementwise::zip::<vector::SigmoidGrad>(grad, y),
+        Activation::Softplus => elementwise::zip::<vector::SoftplusGradFromValue>(grad, y),
+        Activation::Relu => elementwise::zip::<vector::ReluGrad>(grad, y),
+    }
+}
+
 #[derive(Debug, Clone)]
 struct LinearState {
     x: Primitive,
@@ -156,13 +170,7 @@ impl Backward<Flex, 3> for LinearBackward {
         let LinearState { x, sparse, weight, y } = ops.state;
         let ([m, k], [_, n]) = (x.shape().dims(), weight.shape().dims());
         let [for_x, for_weight, for_bias] = ops.parents;
-        let delta = match self.0 {
-            Activation::None => flex::contiguous(grad),
-            Activation::Tanh => elementwise::zip::<vector::TanhGrad>(grad, y),
-            Activation::Sigmoid => elementwise::zip::<vector::SigmoidGrad>(grad, y),
-            Activation::Softplus => elementwise::zip::<vector::SoftplusGradFromValue>(grad, y),
-            Activation::Relu => elementwise::zip::<vector::ReluGrad>(grad, y),
-        };
+        let delta = through(self.0, grad, y);
         let d = delta.storage::<f32>();
         if let Some(node) = for_weight {
             let out = match sparse {

@@ -1,0 +1,505 @@
+//! Dense layers whose later outputs see more inputs: the masks of MADE with inputs and units sorted
+//! by degree.
+//!
+//! Output j sees inputs 0..limit(j), and no limit is below the one before. Weights are kept block
+//! after block of columns, each block with the rows that its last column needs; so about half of
+//! the weights of an autoregressive layer are neither stored, nor multiplied, nor updated.
+
+use std::sync::Arc;
+
+use burn::{
+    backend::{
+        Autodiff, Backend, Dispatch, Flex, TensorMetadata,
+        autodiff::{
+            checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
+            grads::Gradients,
+            ops::{Backward, Ops, OpsKind},
+        },
+        backend_extension,
+        tensor::FloatTensor,
+    },
+    tensor::{Shape, Tensor, TensorData},
+};
+use rayon::prelude::*;
+
+use crate::{
+    flex::{self, Primitive},
+    gemm,
+    linear::{self, Activation},
+    parallel::SharedPtr,
+    simd::Isa,
+};
+
+/// Columns of a block.
+const WIDTH: usize = 64;
+/// Inputs that one task of the gradient for the inputs takes.
+const TILE: usize = 256;
+
+/// Some columns with a common number of rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Block {
+    first: usize,
+    width: usize,
+    rows: usize,
+    /// Where its weights begin, row after row.
+    start: usize,
+}
+
+/// Which inputs each output sees, and where its weights lie.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Staircase {
+    inputs: usize,
+    limits: Vec<usize>,
+    blocks: Vec<Block>,
+    len: usize,
+}
+
+impl Staircase {
+    /// Output j sees the first `limits[j]` of the inputs.
+    ///
+    /// # Panics
+    /// If a limit is below the one before, or above `inputs`.
+    pub fn new(inputs: usize, limits: Vec<usize>) -> Self {
+        assert!(limits.is_sorted(), "Staircase: limits must not fall");
+        assert!(limits.last().is_none_or(|&l| l <= inputs), "Staircase: a limit above the inputs");
+        let mut blocks = Vec::new();
+        let mut len = 0;
+        for (i, columns) in limits.chunks(WIDTH).enumerate() {
+            let rows = columns.last().copied().unwrap_or(0);
+            blocks.push(Block { first: i * WIDTH, width: columns.len(), rows, start: len });
+            len += rows * columns.len();
+        }
+        Self { inputs, limits, blocks, len }
+    }
+
+    /// The number of inputs.
+    pub fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// How many inputs each output sees.
+    pub fn limits(&self) -> &[usize] {
+        &self.limits
+    }
+
+    /// The number of weights.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are no weights.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Sets the weights that lie in the blocks but not under the staircase to zero, as
+    /// [`staircase_linear`] needs them.
+    pub fn clear_unseen(&self, weight: &mut [f32]) {
+        assert_eq!(weight.len(), self.len, "Staircase: weights of another layer");
+        for block in &self.blocks {
+            for row in 0..block.rows {
+                for column in 0..block.width {
+                    if row >= self.limits[block.first + column] {
+                        weight[block.start + row * block.width + column] = 0.0;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The weights of one output, one for each input it sees.
+    pub fn column<'a>(&self, weight: &'a [f32], output: usize) -> impl Iterator<Item = f32> + 'a {
+        let block = self.blocks[output / WIDTH];
+        let at = block.start + output - block.first;
+        (0..self.limits[output]).map(move |row| weight[at + row * block.width])
+    }
+
+    /// Puts a matrix `[inputs, outputs]` into the packed form.
+    pub fn pack(&self, dense: &[f32]) -> Vec<f32> {
+        let outputs = self.limits.len();
+        assert_eq!(dense.len(), self.inputs * outputs, "Staircase: a matrix of another layer");
+        let mut packed = Vec::with_capacity(self.len);
+        for block in &self.blocks {
+            for row in 0..block.rows {
+                packed.extend_from_slice(&dense[row * outputs + block.first..][..block.width]);
+            }
+        }
+        self.clear_unseen(&mut packed);
+        packed
+    }
+
+    /// 1 under the staircase, 0 elsewhere in a block.
+    fn mask(&self, block: Block) -> Vec<f32> {
+        (0..block.rows * block.width)
+            .map(|i| {
+                let (row, column) = (i / block.width, i % block.width);
+                f32::from(row < self.limits[block.first + column])
+            })
+            .collect()
+    }
+}
+
+/// act(x·weight + bias), for `x` `[batch, inputs]`, packed `weight` `[stairs.len()]` and `bias`
+/// `[outputs]`; the result is `[batch, outputs]`.
+///
+/// `f32` on Flex runs fused; any other type or backend is composed of Burn's operations. Weights
+/// that no output sees must be zero ([`Staircase::clear_unseen`]) and get no gradient, so that they
+/// stay so.
+///
+/// # Panics
+/// If the shapes do not fit.
+pub fn staircase_linear(
+    x: Tensor<2>,
+    weight: Tensor<1>,
+    bias: Tensor<1>,
+    stairs: &Arc<Staircase>,
+    activation: Activation,
+) -> Tensor<2> {
+    let ([_, inputs], [weights], [outputs]) = (x.dims(), weight.dims(), bias.dims());
+    assert!(
+        inputs == stairs.inputs && weights == stairs.len && outputs == stairs.limits.len(),
+        "staircase_linear: x [_, {inputs}], weight [{weights}] and bias [{outputs}] do not fit \
+         {} inputs, {} weights and {} outputs",
+        stairs.inputs,
+        stairs.len,
+        stairs.limits.len()
+    );
+    if flex::is_fast(&x) && flex::is_fast(&weight) && flex::is_fast(&bias) {
+        return Tensor::from_dispatch(<Dispatch as StaircaseOps>::fused_staircase(
+            x.into_dispatch(),
+            weight.into_dispatch(),
+            bias.into_dispatch(),
+            stairs.clone(),
+            activation,
+        ));
+    }
+    composed_staircase(x, weight, bias, stairs, activation)
+}
+
+/// The same in Burn's operations, block after block.
+pub(crate) fn composed_staircase(
+    x: Tensor<2>,
+    weight: Tensor<1>,
+    bias: Tensor<1>,
+    stairs: &Staircase,
+    activation: Activation,
+) -> Tensor<2> {
+    let batch = x.dims()[0];
+    let sums = stairs.blocks.iter().map(|&block| {
+        let bias = bias.clone().narrow(0, block.first, block.width).unsqueeze_dim::<2>(0);
+        if block.rows == 0 {
+            return bias.repeat_dim(0, batch);
+        }
+        let size = [block.rows, block.width];
+        let mask = TensorData::new(stairs.mask(block), size);
+        let mask: Tensor<2> = Tensor::from_data(mask, (&weight.device(), weight.dtype()));
+        let weight = weight.clone().narrow(0, block.start, block.rows * block.width);
+        x.clone().narrow(1, 0, block.rows).matmul(weight.reshape(size) * mask) + bias
+    });
+    linear::composed_activation(Tensor::cat(sums.collect(), 1), activation)
+}
+
+/// The extension.
+#[backend_extension(Flex, Autodiff)]
+pub(crate) trait StaircaseOps: Backend {
+    fn fused_staircase(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        stairs: Arc<Staircase>,
+        activation: Activation,
+    ) -> FloatTensor<Self>;
+}
+
+/// `x` and `weight` contiguous.
+fn forward(
+    x: &Primitive,
+    weight: &Primitive,
+    bias: Primitive,
+    stairs: &Staircase,
+    activation: Activation,
+) -> Primitive {
+    let bias = flex::contiguous(bias);
+    let ([batch, k], n) = (x.shape().dims::<2>(), stairs.limits.len());
+    let (x, weight) = (x.storage::<f32>(), weight.storage::<f32>());
+    assert_eq!(weight.len(), stairs.len, "one weight for each place of the staircase");
+    // SAFETY: the blocks cover all columns of the output and do not overlap; each reads the first
+    // `rows` columns of `x` and its own weights.
+    let out = unsafe {
+        flex::filled(batch * n, |out| {
+            let out = SharedPtr(out);
+            stairs.blocks.par_iter().for_each(|block| {
+                let to = out.get().add(block.first);
+                let (a, b) = (x.as_ptr(), weight.as_ptr().add(block.start));
+                let size = [batch, block.width, block.rows];
+                gemm::strided(size, to, n, false, (a, [k, 1]), (b, [block.width, 1]));
+            });
+            gemm::bias_activation(Isa::best(), out, bias.storage(), batch, activation);
+        })
+    };
+    flex::tensor(out, Shape::new([batch, n]))
+}
+
+/// xᵀ·delta under the staircase, packed.
+fn weight_gradient(x: &[f32], delta: &[f32], batch: usize, stairs: &Staircase) -> Vec<f32> {
+    let (k, n) = (stairs.inputs, stairs.limits.len());
+    // SAFETY: each block writes its own weights, all of them.
+    let mut out = unsafe {
+        flex::filled(stairs.len, |out| {
+            let out = SharedPtr(out);
+            stairs.blocks.par_iter().for_each(|block| {
+                let to = out.get().add(block.start);
+                let (a, b) = (x.as_ptr(), delta.as_ptr().add(block.first));
+                let size = [block.rows, block.width, batch];
+                gemm::strided(size, to, block.width, false, (a, [1, k]), (b, [n, 1]));
+            });
+        })
+    };
+    stairs.clear_unseen_edges(&mut out);
+    out
+}
+
+/// delta·weightᵀ.
+fn input_gradient(weight: &[f32], delta: &[f32], batch: usize, stairs: &Staircase) -> Vec<f32> {
+    let (k, n) = (stairs.inputs, stairs.limits.len());
+    let mut out = vec![0.0f32; batch * k];
+    let to = SharedPtr(out.as_mut_ptr());
+    (0..k.div_ceil(TILE)).into_par_iter().for_each(|tile| {
+        let first = tile * TILE;
+        for block in stairs.blocks.iter().filter(|block| block.rows > first) {
+            let rows = (block.rows - first).min(TILE);
+            let size = [batch, rows, block.width];
+            // SAFETY: each tile adds to its own columns of the output; the weights are those of
+            // rows first..first + rows of the block, read as columns.
+            unsafe {
+                let to = to.get().add(first);
+                let a = delta.as_ptr().add(block.first);
+                let b = weight.as_ptr().add(block.start + first * block.width);
+                gemm::strided(size, to, k, true, (a, [n, 1]), (b, [1, block.width]));
+            }
+        }
+    });
+    out
+}
+
+impl Staircase {
+    /// [`Staircase::clear_unseen`] for weights whose rows below every limit of a block are right.
+    fn clear_unseen_edges(&self, weight: &mut [f32]) {
+        for block in &self.blocks {
+            let limits = &self.limits[block.first..][..block.width];
+            for row in limits.first().copied().unwrap_or(0)..block.rows {
+                let seen = limits.partition_point(|&limit| limit <= row);
+                weight[block.start + row * block.width..][..seen].fill(0.0);
+            }
+        }
+    }
+}
+
+impl StaircaseOps for Flex {
+    fn fused_staircase(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        stairs: Arc<Staircase>,
+        activation: Activation,
+    ) -> FloatTensor<Self> {
+        forward(&flex::contiguous(x), &flex::contiguous(weight), bias, &stairs, activation)
+    }
+}
+
+#[derive(Debug, Clone)]
+struct StaircaseState {
+    x: Primitive,
+    weight: Primitive,
+    y: Primitive,
+    stairs: Arc<Staircase>,
+}
+
+#[derive(Debug)]
+struct StaircaseBackward(Activation);
+
+impl Backward<Flex, 3> for StaircaseBackward {
+    type State = StaircaseState;
+
+    fn backward(self, ops: Ops<StaircaseState, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let grad = grads.consume::<Flex>(&ops.node);
+        let StaircaseState { x, weight, y, stairs } = ops.state;
+        let ([batch, k], n) = (x.shape().dims::<2>(), stairs.limits.len());
+        let [for_x, for_weight, for_bias] = ops.parents;
+        let delta = linear::through(self.0, grad, y);
+        let d = delta.storage::<f32>();
+        if let Some(node) = for_weight {
+            let out = weight_gradient(x.storage(), d, batch, &stairs);
+            grads.register::<Flex>(node.id, flex::tensor(out, Shape::new([stairs.len])));
+        }
+        if let Some(node) = for_x {
+            let out = input_gradient(weight.storage(), d, batch, &stairs);
+            grads.register::<Flex>(node.id, flex::tensor(out, Shape::new([batch, k])));
+        }
+        if let Some(node) = for_bias {
+            let out = gemm::column_sums(Isa::best(), d, batch, n);
+            grads.register::<Flex>(node.id, flex::tensor(out, Shape::new([n])));
+        }
+    }
+}
+
+impl<C: CheckpointStrategy> StaircaseOps for Autodiff<Flex, C> {
+    fn fused_staircase(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        stairs: Arc<Staircase>,
+        activation: Activation,
+    ) -> FloatTensor<Self> {
+        let (x, x_node) = x.into_parts();
+        let (weight, weight_node) = weight.into_parts();
+        let (bias, bias_node) = bias.into_parts();
+        let (x, weight) = (flex::contiguous(x), flex::contiguous(weight));
+        let y = forward(&x, &weight, bias, &stairs, activation);
+        let prep = StaircaseBackward(activation).prepare::<C>([x_node, weight_node, bias_node]);
+        match prep.compute_bound().stateful() {
+            OpsKind::Tracked(prep) => {
+                prep.finish(StaircaseState { x, weight, y: y.clone(), stairs }, y)
+            }
+            OpsKind::UnTracked(prep) => prep.finish(y),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{DType, Device};
+
+    use super::*;
+    use crate::{linear::composed_linear as dense, tests::noise};
+
+    /// Batch, inputs and the limits.
+    fn cases() -> Vec<(usize, Staircase)> {
+        let even = |inputs: usize, outputs: usize| {
+            Staircase::new(inputs, (0..outputs).map(|j| j * inputs / outputs.max(1)).collect())
+        };
+        vec![
+            (1, Staircase::new(1, vec![1])),
+            (3, Staircase::new(4, vec![0, 0, 0])),
+            (2, Staircase::new(5, vec![0, 2, 2, 5, 5, 5])),
+            (7, even(65, 65)),
+            (5, even(30, 200)),
+            (9, even(600, 70)),
+            (4, Staircase::new(300, vec![300; 129])),
+        ]
+    }
+
+    fn tensors(
+        batch: usize,
+        stairs: &Staircase,
+        dtype: DType,
+    ) -> (Tensor<2>, Tensor<1>, Tensor<1>, Tensor<2>) {
+        let device = Device::flex().autodiff();
+        let (k, n) = (stairs.inputs, stairs.limits.len());
+        let mut weight = noise(2, stairs.len);
+        stairs.clear_unseen(&mut weight);
+        let x = TensorData::new(noise(1, batch * k), [batch, k]);
+        let x = Tensor::<2>::from_data(x, (&device, dtype)).require_grad();
+        let w = Tensor::<1>::from_data(TensorData::new(weight, [stairs.len]), (&device, dtype));
+        let b = Tensor::<1>::from_data(TensorData::new(noise(3, n), [n]), (&device, dtype));
+        let pull = TensorData::new(noise(4, batch * n), [batch, n]);
+        let pull = Tensor::<2>::from_data(pull, (&device, dtype));
+        (x, w.require_grad(), b.require_grad(), pull)
+    }
+
+    /// Value and the three gradients.
+    fn pulled(
+        batch: usize,
+        stairs: &Arc<Staircase>,
+        activation: Activation,
+        dtype: DType,
+    ) -> [Vec<f64>; 4] {
+        let (x, w, b, pull) = tensors(batch, stairs, dtype);
+        let y = staircase_linear(x.clone(), w.clone(), b.clone(), stairs, activation);
+        let grads = (y.clone() * pull).sum().backward();
+        let f64s = |data: TensorData| data.try_into_vec_as::<f64>().unwrap();
+        [
+            f64s(y.into_data()),
+            // What no output sees has no gradient in the composed form.
+            f64s(x.grad(&grads).unwrap_or_else(|| x.inner().zeros_like()).into_data()),
+            f64s(w.grad(&grads).unwrap_or_else(|| w.inner().zeros_like()).into_data()),
+            f64s(b.grad(&grads).unwrap().into_data()),
+        ]
+    }
+
+    #[test]
+    fn the_fused_form_agrees_with_the_composed_one_in_f64() {
+        for (batch, stairs) in cases() {
+            let stairs = Arc::new(stairs);
+            for activation in [Activation::None, Activation::Relu, Activation::Tanh] {
+                let ours = pulled(batch, &stairs, activation, DType::F32);
+                let theirs = pulled(batch, &stairs, activation, DType::F64);
+                for (ours, theirs) in ours.iter().zip(&theirs) {
+                    assert_eq!(ours.len(), theirs.len());
+                    for (a, b) in ours.iter().zip(theirs) {
+                        assert!((a - b).abs() < 1e-5 * (1.0 + b.abs()), "{a} {b}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_packed_matrix_is_the_matrix_under_its_mask() {
+        for (batch, stairs) in cases() {
+            let (k, n) = (stairs.inputs, stairs.limits.len());
+            let mut matrix = noise(5, k * n);
+            let packed = stairs.pack(&matrix);
+            assert_eq!(packed.len(), stairs.len());
+            for (i, w) in matrix.iter_mut().enumerate() {
+                if i / n >= stairs.limits[i % n] {
+                    *w = 0.0;
+                }
+            }
+            for output in [0, n / 2, n - 1] {
+                let column: Vec<f32> =
+                    (0..stairs.limits[output]).map(|row| matrix[row * n + output]).collect();
+                assert_eq!(stairs.column(&packed, output).collect::<Vec<_>>(), column);
+            }
+            let device = Device::flex();
+            let from = |values: Vec<f32>, shape: [usize; 2]| -> Tensor<2> {
+                Tensor::from_data(TensorData::new(values, shape), (&device, DType::F64))
+            };
+            let x = from(noise(6, batch * k), [batch, k]);
+            let zero = Tensor::<1>::zeros([n], (&device, DType::F64));
+            let want = dense(x.clone(), from(matrix, [k, n]), zero.clone(), Activation::None);
+            let weight = Tensor::<1>::from_data(
+                TensorData::new(packed, [stairs.len()]),
+                (&device, DType::F64),
+            );
+            let got = staircase_linear(x, weight, zero, &Arc::new(stairs), Activation::None);
+            let f64s = |t: Tensor<2>| t.into_data().try_into_vec_as::<f64>().unwrap();
+            for (a, b) in f64s(got).into_iter().zip(f64s(want)) {
+                assert!((a - b).abs() < 1e-10, "{a} {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn bits_do_not_depend_on_threads() {
+        for (batch, stairs) in cases() {
+            let stairs = Arc::new(stairs);
+            let run = |threads: usize| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                pool.install(|| pulled(batch, &stairs, Activation::Relu, DType::F32))
+            };
+            assert_eq!(run(1), run(3));
+        }
+    }
+
+    #[test]
+    fn unseen_weights_get_no_gradient() {
+        for (batch, stairs) in cases() {
+            let stairs = Arc::new(stairs);
+            let gradient = pulled(batch, &stairs, Activation::None, DType::F32)[2].clone();
+            let mut cleared: Vec<f32> = gradient.iter().map(|&g| g as f32).collect();
+            stairs.clear_unseen(&mut cleared);
+            assert!(gradient.iter().zip(&cleared).all(|(&a, &b)| a as f32 == b));
+        }
+    }
+}
