@@ -139,7 +139,7 @@ fn rounds(case: &str) -> Result<Round> {
 fn evaluate(model: &dyn Model, examples: &Examples) -> Result<()> {
     let density = model.density().context("a VAE has a bound")?;
     for i in 0..4 {
-        let options = DensityOptions { samples: 5000, streams: Streams::new(0) };
+        let options = DensityOptions::new(5000, 0);
         density.log_probability(&examples.batch(&[i], 0), options)?;
     }
     Ok(())

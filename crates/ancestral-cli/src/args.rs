@@ -149,9 +149,19 @@ pub(crate) struct OutputArgs {
 pub(crate) struct SampleArgs {
     /// The run folder
     pub(crate) run: PathBuf,
-    /// How many
-    #[arg(short, long, default_value_t = 64)]
-    pub(crate) n: usize,
+    /// How many; with --complete, how many of each row [default: 64, or 1 of each row]
+    #[arg(short, long)]
+    pub(crate) n: Option<usize>,
+    /// Complete the rows of this data: their first entries if they are short, else those of --mask
+    #[arg(long, value_name = "NAME|PATH")]
+    pub(crate) complete: Option<String>,
+    /// Which entries are given: a file of 0 and 1, one row for all or one for each row, or one of
+    /// top, bottom, left and right for half of an image
+    #[arg(long, value_name = "PATH|HALF", requires = "complete")]
+    pub(crate) mask: Option<String>,
+    /// With --complete, use the first N rows only
+    #[arg(long, value_name = "N", requires = "complete")]
+    pub(crate) limit: Option<NonZeroUsize>,
     /// Where to: .png for a picture, .npy or .csv for numbers
     #[arg(long, default_value = "samples.png")]
     pub(crate) out: PathBuf,
@@ -164,7 +174,7 @@ pub(crate) struct SampleArgs {
     /// The class to draw, for conditional models
     #[arg(long)]
     pub(crate) class: Option<u32>,
-    /// Give the mean of p(x|z) instead of drawing from it
+    /// Give the mean of the last conditional, as p(x|z), instead of drawing from it
     #[arg(long)]
     pub(crate) mean: bool,
     /// Which weights: best, last or raw
@@ -184,6 +194,9 @@ pub(crate) struct EvaluateArgs {
     /// Importance samples an example (K), for models with a bound
     #[arg(long, default_value_t = 1000)]
     pub(crate) samples: usize,
+    /// Orderings or masks to average over, for ensembles (deep-nade, made)
+    #[arg(long, default_value_t = 1, value_name = "N", alias = "masks")]
+    pub(crate) orderings: u64,
     /// Measure on other data than the run's
     #[arg(long, value_name = "NAME|PATH")]
     pub(crate) data: Option<String>,
@@ -216,6 +229,9 @@ pub(crate) struct ScoreArgs {
     /// Importance samples an example (K), for models with a bound
     #[arg(long, default_value_t = 100)]
     pub(crate) samples: usize,
+    /// Orderings or masks to average over, for ensembles (deep-nade, made)
+    #[arg(long, default_value_t = 1, value_name = "N", alias = "masks")]
+    pub(crate) orderings: u64,
     /// Which weights: best, last or raw
     #[arg(long, default_value = "best")]
     pub(crate) weights: String,

@@ -70,7 +70,8 @@ pub(crate) fn run(args: &EvaluateArgs, data_dir: Option<&Path>) -> Result<()> {
         }
     } else {
         let bar = output::bar(args.output, examples.len() as u64, "evaluating");
-        let options = evaluate::Options { samples: args.samples, seed: args.seed };
+        let options =
+            evaluate::Options { samples: args.samples, seed: args.seed, members: args.orderings };
         let found = evaluate::likelihoods(model, &examples, options, &mut |done| {
             bar.set_position(done as u64);
         })?;
@@ -114,6 +115,7 @@ pub(crate) fn run(args: &EvaluateArgs, data_dir: Option<&Path>) -> Result<()> {
 pub(crate) fn sentence(found: &Likelihoods, split: &str, binarize: &str) -> String {
     let kind = match found.kind {
         "bound" => format!("at most, bound with K = {}", found.samples),
+        kind if found.members > 1 => format!("{kind}, {} averaged", found.members),
         kind => kind.to_owned(),
     };
     let mut text = format!(
@@ -126,6 +128,9 @@ pub(crate) fn sentence(found: &Likelihoods, split: &str, binarize: &str) -> Stri
     text.push(')');
     if let Some(bits) = found.bits_per_dim {
         text += &format!("\nbits per dimension {bits:.4}");
+    }
+    for point in &found.curve {
+        text += &format!("\n{:>6} averaged: {:.3} nats", point.members, point.nll_nats);
     }
     if let Some(elbo) = &found.elbo {
         text += &format!(

@@ -279,7 +279,7 @@ fn elbo(args: &ExplainArgs, out: &Path, data_dir: Option<&Path>) -> Result<Found
     let (means, stds) = latent.posterior(&batch)?.context("a VAE has a posterior")?;
     let mut sums = vec![(0.0, 0.0); indices.len()];
     for seed in 0..DRAWS {
-        let options = DensityOptions { samples: 1, streams: Streams::new(seed) };
+        let options = DensityOptions::new(1, seed);
         let drawn = density.log_probability(&batch, options)?.nats;
         for (sum, x) in sums.iter_mut().zip(drawn) {
             *sum = (sum.0 + x, sum.1 + x * x);

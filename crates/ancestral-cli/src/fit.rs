@@ -125,7 +125,7 @@ fn fit_data(args: &FitArgs, name: &str, data_dir: Option<&Path>) -> Result<()> {
     let mut figures = Vec::new();
     for split in [SplitName::Train, SplitName::Test] {
         let examples = Examples::new(&data, split, binarize, args.seed)?;
-        let options = evaluate::Options { samples: 1, seed: 0 };
+        let options = evaluate::Options::default();
         let found = evaluate::likelihoods(model.as_ref(), &examples, options, &mut |_| {})?;
         figures.push((split, found));
     }

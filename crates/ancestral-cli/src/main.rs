@@ -31,7 +31,7 @@ fn run(args: args::Args) -> anyhow::Result<()> {
     let data_dir = args.data_dir.as_deref();
     match args.command {
         Command::Train(args) => train::run(&args, data_dir),
-        Command::Sample(args) => sample::run(&args),
+        Command::Sample(args) => sample::run(&args, data_dir),
         Command::Evaluate(args) => evaluate::run(&args, data_dir),
         Command::Score(args) => score::run(&args, data_dir),
         Command::Reconstruct(args) => codes::reconstruct(&args, data_dir),

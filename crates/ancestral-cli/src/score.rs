@@ -36,7 +36,8 @@ pub(crate) fn run(args: &ScoreArgs, data_dir: Option<&Path>) -> Result<()> {
         .examples(Some(&args.data), split, data_dir)
         .with_context(|| format!("rows to score, {}", args.data))?;
     let bar = output::bar(args.output, examples.len() as u64, "scoring");
-    let options = evaluate::Options { samples: args.samples, seed: args.seed };
+    let options =
+        evaluate::Options { samples: args.samples, seed: args.seed, members: args.orderings };
     let (nats, errors) = evaluate::log_probabilities(model, &examples, options, &mut |done| {
         bar.set_position(done as u64);
     })?;

@@ -362,7 +362,7 @@ fn draw_samples(run: &RunFolder, model: &dyn Model, path: &Path) -> ancestral::R
         };
         let picture = ancestral_data::Picture::beside(&[
             ("samples", draw(false)?),
-            ("means of p(x|z)", draw(true)?),
+            ("means of the last conditional", draw(true)?),
         ]);
         picture.save_png(path)?;
     } else if data.shape.size() == 2 {
@@ -393,6 +393,8 @@ fn draw_curves(run: &RunFolder) -> ancestral::Result<()> {
         ("train", "loss", "training loss"),
         ("train", "critic_loss", "critic loss"),
         ("valid", "negative_elbo", "validation, negative ELBO"),
+        ("valid", "nll", "validation, exact"),
+        ("valid", "orderless_nll", "validation, mean over orderings"),
         ("valid", "squared_error", "validation, squared error"),
         ("valid", "cross_entropy", "validation, cross-entropy"),
     ] {
@@ -478,7 +480,7 @@ fn report(
         let binarize: Binarize = config.data.binarize.parse()?;
         let examples = Examples::new(data, SplitName::Test, binarize, config.seed)?;
         let bar = output::bar(output, examples.len() as u64, "test");
-        let options = evaluate::Options { samples: FINAL_SAMPLES, seed: 0 };
+        let options = evaluate::Options { samples: FINAL_SAMPLES, ..evaluate::Options::default() };
         let found = evaluate::likelihoods(model.as_ref(), &examples, options, &mut |done| {
             bar.set_position(done as u64);
         })?;

@@ -503,92 +503,74 @@ impl Kernel for Slice<'_> {
         // of `output_weight` by d·K + k, of `units` because there are at most D − 1 renewals; and
         // `for_scale` has a vector for each entry.
         unsafe {
-            let load = |from: &[f32], row: usize| -> [S::V; SLICE] {
-                std::array::from_fn(|i| s.load(from.as_ptr().add(row * width + i * S::N)))
-            };
-            let store = |to: &mut [f32], row: usize, v: [S::V; SLICE]| {
-                for (i, v) in v.into_iter().enumerate() {
-                    s.store(to.as_mut_ptr().add(row * width + i * S::N), v);
-                }
-            };
-            let sigmoid = |v: [S::V; SLICE], d: usize| {
-                let scale = s.splat(parameters.scale(d));
-                v.map(|v| math::sigmoid(s, s.mul(scale, v)))
-            };
             for e in 0..batch {
                 let x = &x[e * entries..][..entries];
                 let grad = &grad[e * entries * outputs..][..entries * outputs];
-                let mut sums = load(&bias, 0);
+                let mut sums = load(s, &bias, 0);
                 let mut run = 0;
-                store(&mut units, 0, sigmoid(sums, 0));
+                store(s, &mut units, 0, sigmoid(s, parameters.scale(0), sums));
                 if rescaled {
-                    store(&mut all_sums, 0, sums);
+                    store(s, &mut all_sums, 0, sums);
                 }
                 for (d, &x) in x[..entries - 1].iter().enumerate() {
                     let (row, value) = sizes.addend(d, x);
                     if value != 0.0 || rescaled {
-                        let (w, value) = (load(&weight, row), s.splat(value));
+                        let (w, value) = (load(s, &weight, row), s.splat(value));
                         for i in 0..SLICE {
                             sums[i] = s.fma(value, w[i], sums[i]);
                         }
                         run += 1;
-                        store(&mut units, run, sigmoid(sums, d + 1));
+                        store(s, &mut units, run, sigmoid(s, parameters.scale(d + 1), sums));
                         if rescaled {
-                            store(&mut all_sums, run, sums);
+                            store(s, &mut all_sums, run, sums);
                         }
                     }
                 }
 
-                let mut h = load(&units, run);
+                let mut h = load(s, &units, run);
                 let mut for_h = [s.splat(0.0); SLICE];
                 let mut for_sums = [s.splat(0.0); SLICE];
-                // From the gradient of the hidden units of entry `d` to that of their sums.
-                let mut through = |d: usize,
-                                   run: usize,
-                                   h: [S::V; SLICE],
-                                   for_h: [S::V; SLICE],
-                                   for_sums: &mut [S::V; SLICE]| {
-                    let scale = s.splat(parameters.scale(d));
-                    for i in 0..SLICE {
-                        let slope = s.mul(for_h[i], s.fnma(h[i], h[i], h[i]));
-                        for_sums[i] = s.fma(scale, slope, for_sums[i]);
-                        if rescaled {
-                            let sums = load(&all_sums, run);
-                            let to = for_scale.as_mut_ptr().add(d * S::N);
-                            s.store(to, s.fma(slope, sums[i], s.load(to)));
-                        }
-                    }
-                };
                 for d in (0..entries).rev() {
                     let (row, value) = sizes.addend(d, x[d]);
                     if (value != 0.0 || rescaled) && d + 1 < entries {
-                        through(d + 1, run, h, for_h, &mut for_sums);
-                        let mut dw = load(&for_weight, row);
+                        for_sums = through(s, parameters.scale(d + 1), h, for_h, for_sums);
+                        if rescaled {
+                            let sums = load(s, &all_sums, run);
+                            let to = for_scale.as_mut_ptr().add((d + 1) * S::N);
+                            s.store(to, scale_gradient(s, h, for_h, sums, s.load(to)));
+                        }
+                        let mut dw = load(s, &for_weight, row);
                         let value = s.splat(value);
                         for i in 0..SLICE {
                             dw[i] = s.fma(value, for_sums[i], dw[i]);
                         }
-                        store(&mut for_weight, row, dw);
+                        store(s, &mut for_weight, row, dw);
                         for_h = [s.splat(0.0); SLICE];
                         run -= 1;
-                        h = load(&units, run);
+                        h = load(s, &units, run);
                     }
                     for k in d * outputs..(d + 1) * outputs {
                         let g = s.splat(grad[k]);
-                        let (v, mut dv) = (load(&output_weight, k), load(&for_output_weight, k));
+                        let (v, mut dv) =
+                            (load(s, &output_weight, k), load(s, &for_output_weight, k));
                         for i in 0..SLICE {
                             for_h[i] = s.fma(g, v[i], for_h[i]);
                             dv[i] = s.fma(g, h[i], dv[i]);
                         }
-                        store(&mut for_output_weight, k, dv);
+                        store(s, &mut for_output_weight, k, dv);
                     }
                 }
-                through(0, 0, h, for_h, &mut for_sums);
-                let mut db = load(&for_bias, 0);
+                for_sums = through(s, parameters.scale(0), h, for_h, for_sums);
+                if rescaled {
+                    let to = for_scale.as_mut_ptr();
+                    let sums = load(s, &all_sums, 0);
+                    s.store(to, scale_gradient(s, h, for_h, sums, s.load(to)));
+                }
+                let mut db = load(s, &for_bias, 0);
                 for i in 0..SLICE {
                     db[i] = s.add(db[i], for_sums[i]);
                 }
-                store(&mut for_bias, 0, db);
+                store(s, &mut for_bias, 0, db);
             }
             for (out, from) in out.into_iter().zip([for_weight, for_bias, for_output_weight]) {
                 for (row, from) in from.chunks_exact(width).enumerate() {
@@ -599,6 +581,93 @@ impl Kernel for Slice<'_> {
         }
         for_scale.chunks_exact(S::N).map(|lanes| lanes.iter().sum()).collect()
     }
+}
+
+/// A row of a slice.
+///
+/// # Safety
+/// The row must lie in `from`.
+#[inline(always)]
+unsafe fn load<S: Simd>(s: S, from: &[f32], row: usize) -> [S::V; SLICE] {
+    debug_assert!(from.len() >= (row + 1) * SLICE * S::N);
+    // SAFETY: the caller's.
+    unsafe {
+        let at = from.as_ptr().add(row * SLICE * S::N);
+        let mut all = [s.splat(0.0); SLICE];
+        let mut i = 0;
+        while i < SLICE {
+            all[i] = s.load(at.add(i * S::N));
+            i += 1;
+        }
+        all
+    }
+}
+
+/// Writes a row of a slice.
+///
+/// # Safety
+/// The row must lie in `to`.
+#[inline(always)]
+unsafe fn store<S: Simd>(s: S, to: &mut [f32], row: usize, v: [S::V; SLICE]) {
+    debug_assert!(to.len() >= (row + 1) * SLICE * S::N);
+    // SAFETY: the caller's.
+    unsafe {
+        let at = to.as_mut_ptr().add(row * SLICE * S::N);
+        let mut i = 0;
+        while i < SLICE {
+            s.store(at.add(i * S::N), v[i]);
+            i += 1;
+        }
+    }
+}
+
+/// σ(scale · sums).
+#[inline(always)]
+fn sigmoid<S: Simd>(s: S, scale: f32, mut sums: [S::V; SLICE]) -> [S::V; SLICE] {
+    let scale = s.splat(scale);
+    let mut i = 0;
+    while i < SLICE {
+        sums[i] = math::sigmoid(s, s.mul(scale, sums[i]));
+        i += 1;
+    }
+    sums
+}
+
+/// The gradient for the sums, with what the units `h` add to it.
+#[inline(always)]
+fn through<S: Simd>(
+    s: S,
+    scale: f32,
+    h: [S::V; SLICE],
+    for_h: [S::V; SLICE],
+    mut for_sums: [S::V; SLICE],
+) -> [S::V; SLICE] {
+    let scale = s.splat(scale);
+    let mut i = 0;
+    while i < SLICE {
+        let slope = s.mul(for_h[i], s.fnma(h[i], h[i], h[i]));
+        for_sums[i] = s.fma(scale, slope, for_sums[i]);
+        i += 1;
+    }
+    for_sums
+}
+
+/// The gradient for a scale, lane by lane, with what the units `h` of these sums add to it.
+#[inline(always)]
+fn scale_gradient<S: Simd>(
+    s: S,
+    h: [S::V; SLICE],
+    for_h: [S::V; SLICE],
+    sums: [S::V; SLICE],
+    mut gradient: S::V,
+) -> S::V {
+    let mut i = 0;
+    while i < SLICE {
+        let slope = s.mul(for_h[i], s.fnma(h[i], h[i], h[i]));
+        gradient = s.fma(slope, sums[i], gradient);
+        i += 1;
+    }
+    gradient
 }
 
 /// The number of lanes that the instruction set has.

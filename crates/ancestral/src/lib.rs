@@ -7,6 +7,7 @@
 
 pub mod adversarial;
 pub mod autoencoder;
+pub mod autoregressive;
 pub mod error;
 pub mod evaluate;
 pub mod likelihood;

@@ -3,6 +3,8 @@
 //! A command never matches on a type: it asks a [`Model`] for a capability, gets an `Option`, and
 //! says plainly when the model lacks it.
 
+use std::ops::Range;
+
 use ancestral_data::{Batch, Domain, Examples, Shape, Streams};
 use burn::tensor::{DType, Device, TensorData};
 use toml::Table;
@@ -107,12 +109,31 @@ pub enum DensityKind {
 }
 
 /// How to estimate log-probabilities.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct DensityOptions {
     /// Importance samples an example (K); models with an exact density need none.
     pub samples: usize,
     /// Where the importance samples are drawn from.
     pub streams: Streams,
+    /// Which members of an ensemble are averaged, as probabilities of the whole example; others
+    /// than the first for models that are one ([`Density::ensemble`]).
+    pub members: Range<u64>,
+}
+
+impl DensityOptions {
+    /// K samples by seed, and the first member of an ensemble.
+    pub fn new(samples: usize, seed: u64) -> Self {
+        Self { samples, streams: Streams::new(seed), members: 0..1 }
+    }
+}
+
+/// The members of a model that is an ensemble of exact densities.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ensemble {
+    /// What a member is: "ordering" or "mask".
+    pub member: &'static str,
+    /// How many there are; `None` for as many as one likes.
+    pub count: Option<u64>,
 }
 
 /// The log-probabilities of some examples.
@@ -147,6 +168,11 @@ pub trait Density {
     /// If the batch does not fit the model.
     fn log_probability(&self, batch: &Batch, options: DensityOptions) -> Result<LogProbability>;
 
+    /// The members whose probabilities can be averaged, for models that are an ensemble.
+    fn ensemble(&self) -> Option<Ensemble> {
+        None
+    }
+
     /// The evidence lower bound in its terms, for models that have one.
     ///
     /// # Errors
@@ -171,6 +197,28 @@ pub struct SampleRequest {
     pub class: Option<u32>,
     /// Whether to give the mean of the last conditional instead of drawing from it.
     pub mean: bool,
+    /// Entries that are given and stay as they are.
+    pub known: Option<Known>,
+}
+
+/// The given part of the examples to be completed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Known {
+    /// Examples `[count, size]` in the values of the domain; what is not given does not matter.
+    pub values: Vec<f32>,
+    /// Which entries are given, `[count, size]`.
+    pub given: Vec<bool>,
+}
+
+/// Which entries a sampler can be given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Completion {
+    /// None: it draws whole examples.
+    None,
+    /// The first ones in the model's order.
+    Prefix,
+    /// Any.
+    Any,
 }
 
 impl SampleRequest {
@@ -183,6 +231,7 @@ impl SampleRequest {
             temperature: 1.0,
             class: None,
             mean: false,
+            known: None,
         }
     }
 }
@@ -194,6 +243,11 @@ pub trait Sampler {
     /// # Errors
     /// If the request asks for what the model has not (a class, a temperature).
     fn sample(&self, request: &SampleRequest) -> Result<Vec<f32>>;
+
+    /// Which entries of an example it can be given to complete.
+    fn completion(&self) -> Completion {
+        Completion::None
+    }
 }
 
 /// A model with codes.
@@ -309,6 +363,11 @@ pub struct Preset {
 /// All models.
 pub fn models() -> Vec<ModelEntry> {
     vec![
+        crate::autoregressive::nade::entry(),
+        crate::autoregressive::rnade::entry(),
+        crate::autoregressive::deep_nade::entry(),
+        crate::autoregressive::made::entry(),
+        crate::autoregressive::fvsbn::entry(),
         crate::autoencoder::ae::entry(),
         crate::autoencoder::vae::entry(),
         crate::autoencoder::vae::iwae_entry(),

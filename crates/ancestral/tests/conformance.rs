@@ -127,7 +127,7 @@ fn outputs(model: &dyn Model, data: &Dataset) -> (Vec<f32>, Vec<f64>) {
     let samples = model
         .sampler()
         .map_or(Vec::new(), |sampler| sampler.sample(&SampleRequest::new(5, 1)).unwrap());
-    let options = DensityOptions { samples: 7, streams: Streams::new(2) };
+    let options = DensityOptions::new(7, 2);
     let batch = examples(data).batch(&[0, 5, 3], 0);
     let nats = model
         .density()
@@ -190,11 +190,14 @@ fn log_probabilities_do_not_depend_on_the_batch() {
         let name = label(&entry, &data, &settings);
         let model = prepared(&entry, &data, &settings, &Init::cpu(1));
         let Some(density) = model.density() else { continue };
-        let options = DensityOptions { samples: 20, streams: Streams::new(2) };
-        let all = density.log_probability(&examples(&data).batch(&[4, 9, 2], 0), options).unwrap();
+        let options = DensityOptions::new(20, 2);
+        let all = density
+            .log_probability(&examples(&data).batch(&[4, 9, 2], 0), options.clone())
+            .unwrap();
         for (i, index) in [4, 9, 2].into_iter().enumerate() {
-            let one =
-                density.log_probability(&examples(&data).batch(&[index], 0), options).unwrap();
+            let one = density
+                .log_probability(&examples(&data).batch(&[index], 0), options.clone())
+                .unwrap();
             let scale = 1.0 + all.nats[i].abs();
             assert!((one.nats[0] - all.nats[i]).abs() < 1e-5 * scale, "{name}");
         }
@@ -483,7 +486,7 @@ fn a_bound_rises_with_k_to_the_integral() {
         let mean_at = |k: usize, seeds: u64| -> Vec<(f64, f64)> {
             let drawn: Vec<Vec<f64>> = (0..seeds)
                 .map(|seed| {
-                    let options = DensityOptions { samples: k, streams: Streams::new(seed) };
+                    let options = DensityOptions::new(k, seed);
                     density.log_probability(&batch, options).unwrap().nats
                 })
                 .collect();
@@ -500,7 +503,7 @@ fn a_bound_rises_with_k_to_the_integral() {
         let sum = |bound: &[(f64, f64)]| bound.iter().map(|b| b.0).sum::<f64>();
         let error = one.iter().chain(&ten).map(|b| b.1 * b.1).sum::<f64>().sqrt();
         assert!(sum(&one) + 4.0 * error < sum(&ten), "{one:?} {ten:?}");
-        let options = DensityOptions { samples: 50_000, streams: Streams::new(1) };
+        let options = DensityOptions::new(50_000, 1);
         let many = density.log_probability(&batch, options).unwrap();
         let errors = many.mc_stderr.unwrap();
         for i in 0..4 {

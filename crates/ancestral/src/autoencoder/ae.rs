@@ -13,11 +13,11 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use toml::Table;
 
-use super::network::{Decoder, Encoder, Entrance, Layers, Scale};
+use super::network::{Decoder, Encoder, Layers};
 use crate::model::{
     DataSpec, Init, Latent, Metrics, Model, ModelEntry, NamedTensors, Preset, Trainable,
 };
-use crate::nn::{Activation, Dense, load_module, module_tensors, rows, to_f64};
+use crate::nn::{Activation, Dense, Entrance, Scale, load_module, module_tensors, rows, to_f64};
 use crate::settings::Settings;
 use crate::train::StepContext;
 use crate::{Error, Result, settings};

@@ -26,14 +26,14 @@ use burn::tensor::{DType, Tensor};
 use rayon::prelude::*;
 use toml::Table;
 
-use super::network::{Decoder, Encoder, Entrance, Layers, Scale};
+use super::network::{Decoder, Encoder, Layers};
 use super::normal::{Normal, standard_log_density};
 use crate::likelihood::{Likelihood, log_mean_exp, log_sum_exp};
 use crate::model::{
     DataSpec, Density, DensityKind, DensityOptions, ElboTerms, Init, Latent, LogProbability,
     Metrics, Model, NamedTensors, SampleRequest, Sampler, Trainable,
 };
-use crate::nn::{Activation, Dense, load_module, module_tensors, rows, to_f64};
+use crate::nn::{Activation, Dense, Entrance, Scale, load_module, module_tensors, rows, to_f64};
 use crate::settings::Settings;
 use crate::train::StepContext;
 use crate::{Error, Result};
@@ -615,7 +615,7 @@ impl Sampler for Vae {
                 let uniforms = request
                     .streams
                     .purpose("sample entries", 0)
-                    .uniforms(chunk, size * Likelihood::DRAWS);
+                    .uniforms(chunk, size * self.likelihood.draws());
                 self.likelihood.draw(&outputs, &uniforms)
             };
             if let Some(scale) = &network.scale {

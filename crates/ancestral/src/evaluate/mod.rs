@@ -5,12 +5,16 @@ use std::time::Instant;
 use ancestral_data::{Domain, Examples, Streams};
 use serde::Serialize;
 
-use crate::model::{DensityKind, DensityOptions, Model};
+use crate::likelihood::LogMeanExp;
+use crate::model::{DensityKind, DensityOptions, Ensemble, Model};
 use crate::{Error, Result};
 
 /// Code entries whose mean varies more than this over the examples are active (Burda et al. 2016,
 /// section 5.2: Cov_x(E[u | x]) > 10⁻²).
 const ACTIVE_VARIANCE: f64 = 1e-2;
+
+/// Examples of an exact density that are measured at once.
+const EXACT_AT_ONCE: usize = 2000;
 
 /// The log-probabilities of a split, summed up.
 #[derive(Debug, Clone, Serialize)]
@@ -19,6 +23,11 @@ pub struct Likelihoods {
     pub kind: &'static str,
     /// Importance samples an example; 0 where none are needed.
     pub samples: usize,
+    /// Members of an ensemble whose probabilities were averaged; 1 for models that are one.
+    pub members: u64,
+    /// The mean negative log-probability from 1, 2, 4, … members, for ensembles.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub curve: Vec<CurvePoint>,
     /// Examples.
     pub n: usize,
     /// Mean negative log-probability an example, in nats (an upper bound on it for a bound).
@@ -33,6 +42,15 @@ pub struct Likelihoods {
     pub elbo: Option<Elbo>,
     /// Seconds it took.
     pub seconds: f64,
+}
+
+/// A figure from some of an ensemble's members.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct CurvePoint {
+    /// How many.
+    pub members: u64,
+    /// Mean negative log-probability an example, in nats.
+    pub nll_nats: f64,
 }
 
 /// The evidence lower bound in its terms, means over examples in nats.
@@ -57,6 +75,14 @@ pub struct Options {
     pub samples: usize,
     /// The seed of the importance samples.
     pub seed: u64,
+    /// Members of an ensemble to average over (orderings, masks); 1 for models that are one.
+    pub members: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { samples: 100, seed: 0, members: 1 }
+    }
 }
 
 /// Measures the log-probabilities of all examples.
@@ -72,7 +98,14 @@ pub fn likelihoods(
     progress: &mut dyn FnMut(usize),
 ) -> Result<Likelihoods> {
     let began = Instant::now();
-    let (nats, errors) = log_probabilities(model, examples, options, progress)?;
+    let mut curve = Vec::new();
+    let (nats, errors) = if options.members > 1 {
+        let nats = averaged(model, examples, options, progress, &mut curve)?;
+        let errors = vec![0.0; nats.len()];
+        (nats, errors)
+    } else {
+        log_probabilities(model, examples, options, progress)?
+    };
     let density = density_of(model)?;
     let n = nats.len();
     let count = n as f64;
@@ -108,6 +141,8 @@ pub fn likelihoods(
     Ok(Likelihoods {
         kind,
         samples,
+        members: options.members,
+        curve,
         n,
         nll_nats: -mean,
         nll_stderr: (variance / count).sqrt(),
@@ -131,14 +166,21 @@ pub fn log_probabilities(
 ) -> Result<(Vec<f64>, Vec<f64>)> {
     let density = density_of(model)?;
     let n = examples.len();
+    check_members(model, options.members)?;
     // Few examples at once where each needs many samples.
-    let at_once = (2000 / options.samples.max(1)).clamp(1, 200);
+    let at_once = match density.kind(options.samples) {
+        DensityKind::Exact => EXACT_AT_ONCE,
+        DensityKind::LowerBound { samples } => (2000 / samples.max(1)).clamp(1, 200),
+    };
     let indices: Vec<u64> = (0..n as u64).collect();
     let (mut nats, mut errors) = (Vec::with_capacity(n), Vec::with_capacity(n));
-    let options = DensityOptions { samples: options.samples, streams: Streams::new(options.seed) };
+    let options = DensityOptions {
+        members: 0..options.members,
+        ..DensityOptions::new(options.samples, options.seed)
+    };
     for chunk in indices.chunks(at_once) {
         let batch = examples.batch(chunk, 0);
-        let found = density.log_probability(&batch, options)?;
+        let found = density.log_probability(&batch, options.clone())?;
         if let Some(i) = found.nats.iter().position(|x| x.is_nan()) {
             return Err(Error::UnsuitableData {
                 model: model.name().to_owned(),
@@ -154,6 +196,59 @@ pub fn log_probabilities(
         progress(nats.len());
     }
     Ok((nats, errors))
+}
+
+/// Refuses more members than the model has.
+fn check_members(model: &dyn Model, members: u64) -> Result<()> {
+    let ensemble = density_of(model)?.ensemble();
+    let allowed = match ensemble {
+        None => "it is one density, so give 1; deep-nade (orderings) and made with many masks are \
+                 ensembles"
+            .to_owned(),
+        Some(Ensemble { count: None, .. }) => "give 1 or more".to_owned(),
+        Some(Ensemble { count: Some(n), member }) => format!("it has {n} {member}s; give 1 to {n}"),
+    };
+    let most = ensemble.map_or(Some(1), |e| e.count);
+    if members == 0 || most.is_some_and(|most| members > most) {
+        return Err(Error::setting("orderings", members, format!("{}: {allowed}", model.name())));
+    }
+    Ok(())
+}
+
+/// As [`log_probabilities`], member after member, with the figure so far at powers of two.
+///
+/// `progress` is called with the share of the examples that is done over all members.
+fn averaged(
+    model: &dyn Model,
+    examples: &Examples,
+    options: Options,
+    progress: &mut dyn FnMut(usize),
+    curve: &mut Vec<CurvePoint>,
+) -> Result<Vec<f64>> {
+    check_members(model, options.members)?;
+    let density = density_of(model)?;
+    let n = examples.len();
+    let indices: Vec<u64> = (0..n as u64).collect();
+    let mut mean = LogMeanExp::new(n);
+    for member in 0..options.members {
+        let mut nats = Vec::with_capacity(n);
+        let one = DensityOptions {
+            members: member..member + 1,
+            ..DensityOptions::new(options.samples, options.seed)
+        };
+        for chunk in indices.chunks(EXACT_AT_ONCE) {
+            nats.extend(density.log_probability(&examples.batch(chunk, 0), one.clone())?.nats);
+            let done = member as f64 * n as f64 + nats.len() as f64;
+            progress((done / options.members as f64) as usize);
+        }
+        mean.add(&nats);
+        let members = member + 1;
+        if members.is_power_of_two() || members == options.members {
+            let nll_nats = -mean.finish().iter().sum::<f64>() / n as f64;
+            curve.push(CurvePoint { members, nll_nats });
+        }
+    }
+    Ok(mean.finish())
 }
 
 fn density_of(model: &dyn Model) -> Result<&dyn crate::model::Density> {

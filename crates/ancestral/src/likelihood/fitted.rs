@@ -465,7 +465,7 @@ mod tests {
         }
         // The entropy of the distribution that the rows came from: log(2πe) + log det factor.
         let batch = examples.batch(&(0..examples.len() as u64).collect::<Vec<_>>(), 0);
-        let options = DensityOptions { samples: 1, streams: Streams::new(0) };
+        let options = DensityOptions::new(1, 0);
         let nats = model.density().unwrap().log_probability(&batch, options).unwrap().nats;
         let mean = nats.iter().sum::<f64>() / nats.len() as f64;
         let entropy = (2.0 * std::f64::consts::PI * std::f64::consts::E).ln() + 1f64.ln();

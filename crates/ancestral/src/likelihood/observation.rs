@@ -7,10 +7,15 @@
 //! | `logistic-mixture` | levels | weight, mean and log-scale a component | mass of the level's interval under a mixture of logistics (Salimans et al. 2017, eq. 2) |
 //! | `gaussian` | reals | mean and log σ | density of N(mean, σ²) |
 //! | `gaussian-fixed` | reals | mean | density of N(mean, 1) |
+//! | Gaussian mixture | reals | weight, mean and log σ a component | log Σ π N(x; mean, σ²) (Uria et al. 2013) |
+//! | Laplace mixture | reals | weight, mean and log b a component | log Σ π exp(−|x − mean| / b) / 2b |
+
+use std::f64::consts::LN_2;
 
 use ancestral_data::Domain;
 use ancestral_kernels as kernels;
 use burn::tensor::{Int, Tensor};
+use rayon::prelude::*;
 
 use super::log_sum_exp;
 use crate::model::DataSpec;
@@ -40,6 +45,16 @@ pub enum Likelihood {
     Gaussian,
     /// For reals, with variance 1 (of standardised data).
     GaussianFixed,
+    /// For reals.
+    GaussianMixture {
+        /// The number of components.
+        components: usize,
+    },
+    /// For reals.
+    LaplaceMixture {
+        /// The number of components.
+        components: usize,
+    },
 }
 
 impl Likelihood {
@@ -101,6 +116,8 @@ impl Likelihood {
             Self::LogisticMixture { .. } => "logistic-mixture",
             Self::Gaussian => "gaussian",
             Self::GaussianFixed => "gaussian-fixed",
+            Self::GaussianMixture { .. } => "gaussian-mixture",
+            Self::LaplaceMixture { .. } => "laplace-mixture",
         }
     }
 
@@ -111,6 +128,9 @@ impl Likelihood {
             Self::Categorical { levels } => levels,
             Self::LogisticMixture { .. } => 3 * COMPONENTS,
             Self::Gaussian => 2,
+            Self::GaussianMixture { components } | Self::LaplaceMixture { components } => {
+                3 * components
+            }
         }
     }
 
@@ -140,6 +160,16 @@ impl Likelihood {
                 }
                 Self::Gaussian => bias.extend([mean as f32, 0.0]),
                 Self::GaussianFixed => bias.push(mean as f32),
+                Self::GaussianMixture { components } | Self::LaplaceMixture { components } => {
+                    bias.extend(std::iter::repeat_n(0.0, components));
+                    // Over two standard deviations to both sides, each about as wide as its share.
+                    bias.extend((0..components).map(|k| {
+                        let place = (k as f64 + 0.5) / components as f64 - 0.5;
+                        (mean + 3.0 * place) as f32
+                    }));
+                    let log_sigma = -(components as f32).min(4.0).ln() / 2.0;
+                    bias.extend(std::iter::repeat_n(log_sigma, components));
+                }
             }
         }
         bias
@@ -148,32 +178,29 @@ impl Likelihood {
     /// log p(x | outputs) of each row in nats: outputs `[rows, size · outputs]`, x `[rows, size]`
     /// in levels or reals.
     pub fn log_probability(self, outputs: Tensor<2>, x: Tensor<2>) -> Tensor<1> {
-        let [rows, size] = x.dims();
         match self {
             Self::Bernoulli => kernels::bernoulli_nll(outputs, x).neg(),
+            _ => self.entry_log_probability(outputs, x).sum_dim(1).squeeze_dim(1),
+        }
+    }
+
+    /// log p(x | outputs) of each entry `[rows, size]` in nats, from the same.
+    pub fn entry_log_probability(self, outputs: Tensor<2>, x: Tensor<2>) -> Tensor<2> {
+        let [rows, size] = x.dims();
+        match self {
+            Self::Bernoulli => x * outputs.clone() - kernels::softplus(outputs),
             Self::Categorical { levels } => {
                 let logits: Tensor<3> = outputs.reshape([rows, size, levels]);
                 let index: Tensor<3, Int> = x.inner().int().unsqueeze_dim(2);
                 let index = if logits.is_autodiff() { index.autodiff() } else { index };
                 let chosen: Tensor<2> = logits.clone().gather(2, index).squeeze_dim(2);
                 let total: Tensor<2> = log_sum_exp(logits);
-                (chosen - total).sum_dim(1).squeeze_dim(1)
+                chosen - total
             }
             Self::LogisticMixture { levels } => {
                 let outputs: Tensor<4> = outputs.reshape([rows, size, 3, COMPONENTS]);
-                let mut parts = outputs.chunk(3, 2).into_iter();
-                let mut next = || -> Tensor<3> {
-                    // `chunk` gave exactly three parts.
-                    parts.next().map_or_else(
-                        || Tensor::zeros([rows, size, COMPONENTS], &x.device()),
-                        |part| part.squeeze_dim(2),
-                    )
-                };
-                let (weight, mean, log_scale) = (next(), next(), next());
-                let component = discretised_logistic(x, mean, log_scale, levels);
-                let norm: Tensor<2> = log_sum_exp(weight.clone());
-                let total: Tensor<2> = log_sum_exp(weight + component);
-                (total - norm).sum_dim(1).squeeze_dim(1)
+                let [weight, mean, log_scale] = [0, 1, 2].map(|i| part(&outputs, i));
+                mixture(weight, discretised_logistic(x, mean, log_scale, levels))
             }
             Self::Gaussian => {
                 let outputs: Tensor<3> = outputs.reshape([rows, size, 2]);
@@ -188,6 +215,96 @@ impl Likelihood {
                 let zero = z.zeros_like();
                 normal_log_density(z, zero)
             }
+            Self::GaussianMixture { components } | Self::LaplaceMixture { components } => {
+                let outputs: Tensor<4> = outputs.reshape([rows, size, 3, components]);
+                let [weight, mean, log_scale] = [0, 1, 2].map(|i| part(&outputs, i));
+                let log_scale = log_scale.clamp_min(MIN_LOG_SCALE);
+                let x: Tensor<3> = x.unsqueeze_dim(2);
+                let z = (x - mean) * kernels::exp(log_scale.clone().neg());
+                let component = if let Self::GaussianMixture { .. } = self {
+                    (z.clone() * z * 0.5 + log_scale + half_log_tau()).neg()
+                } else {
+                    (z.abs() + log_scale + LN_2).neg()
+                };
+                mixture(weight, component)
+            }
+        }
+    }
+
+    /// log p(x | outputs) of one entry in nats, in double precision; finite for any finite real.
+    pub fn log_probability_of(self, outputs: &[f32], x: f32) -> f64 {
+        let x = f64::from(x);
+        let at = |i: usize| f64::from(outputs[i]);
+        // Above this a spread is as good as without end, and stays a number.
+        let log_scale = |i: usize| at(i).clamp(MIN_LOG_SCALE, 50.0);
+        let normal = |mean: f64, log_sigma: f64| {
+            let z = (x - mean) * (-log_sigma).exp();
+            -0.5 * z * z - log_sigma - half_log_tau()
+        };
+        // log Σ π p, with the weights' own norm.
+        let mixed = |components: usize, term: &dyn Fn(usize) -> f64| {
+            let weights = (0..components).map(at);
+            log_sum(weights.clone().enumerate().map(|(k, w)| w + term(k))) - log_sum(weights)
+        };
+        match self {
+            Self::Bernoulli => {
+                let l = if x > 0.5 { at(0) } else { -at(0) };
+                l.min(0.0) - (-l.abs()).exp().ln_1p()
+            }
+            Self::Categorical { levels } => {
+                at((x as usize).min(levels - 1)) - log_sum((0..levels).map(at))
+            }
+            Self::LogisticMixture { levels } => mixed(COMPONENTS, &|k| {
+                let (mean, log_scale) = (at(COMPONENTS + k), log_scale(2 * COMPONENTS + k));
+                discretised_logistic_of(x, mean, log_scale, levels)
+            }),
+            Self::Gaussian => normal(at(0), log_scale(1)),
+            Self::GaussianFixed => normal(at(0), 0.0),
+            Self::GaussianMixture { components: n } => {
+                mixed(n, &|k| normal(at(n + k), log_scale(2 * n + k)))
+            }
+            Self::LaplaceMixture { components: n } => mixed(n, &|k| {
+                let log_b = log_scale(2 * n + k);
+                -(x - at(n + k)).abs() * (-log_b).exp() - log_b - LN_2
+            }),
+        }
+    }
+
+    /// log p(x | outputs) of each row in nats, summed in double precision: `outputs`
+    /// `[rows, size · outputs]`, `x` `[rows, size]`.
+    pub fn row_log_probabilities(self, outputs: &[f32], x: &[f32], size: usize) -> Vec<f64> {
+        let width = self.outputs();
+        let rows = outputs.par_chunks(size * width).zip(x.par_chunks(size));
+        rows.map(|(outputs, x)| {
+            let entries = outputs.chunks_exact(width).zip(x);
+            entries.map(|(outputs, &x)| self.log_probability_of(outputs, x)).sum()
+        })
+        .collect()
+    }
+
+    /// Outputs of one or more entries at another temperature: 1 leaves them, below 1 the likely
+    /// values gain, at 0 nothing else is drawn.
+    ///
+    /// Logits are divided by it, spreads multiplied.
+    pub fn temper(self, outputs: &mut [f32], temperature: f64) {
+        if temperature == 1.0 {
+            return;
+        }
+        let t = temperature.max(1e-6) as f32;
+        for o in outputs.chunks_exact_mut(self.outputs()) {
+            let (logits, log_scales) = match self {
+                Self::Bernoulli | Self::Categorical { .. } => (o.len(), 0),
+                Self::Gaussian => (0, 1),
+                // A fixed spread has no output to change.
+                Self::GaussianFixed => (0, 0),
+                Self::LogisticMixture { .. } => (COMPONENTS, COMPONENTS),
+                Self::GaussianMixture { components } | Self::LaplaceMixture { components } => {
+                    (components, components)
+                }
+            };
+            o[..logits].iter_mut().for_each(|l| *l /= t);
+            let from = o.len() - log_scales;
+            o[from..].iter_mut().for_each(|s| *s = s.max(MIN_LOG_SCALE as f32) + t.ln());
         }
     }
 
@@ -207,18 +324,26 @@ impl Likelihood {
                         .mul_add(0.5 * top, 0.5 * top)
                 }
                 Self::Gaussian | Self::GaussianFixed => o[0],
+                Self::GaussianMixture { components } | Self::LaplaceMixture { components } => {
+                    softmax(&o[..components]).zip(&o[components..]).map(|(p, mean)| p * mean).sum()
+                }
             })
             .collect()
     }
 
-    /// Uniform draws an entry takes in [`Likelihood::draw`].
-    pub const DRAWS: usize = 2;
+    /// Uniform numbers an entry takes in [`Likelihood::draw`].
+    pub fn draws(self) -> usize {
+        match self {
+            Self::GaussianMixture { .. } | Self::LaplaceMixture { .. } => 3,
+            _ => 2,
+        }
+    }
 
-    /// Draws each entry, in levels or reals, by `DRAWS` uniform numbers an entry.
+    /// Draws each entry, in levels or reals, by [`Likelihood::draws`] uniform numbers an entry.
     pub fn draw(self, outputs: &[f32], uniforms: &[f32]) -> Vec<f32> {
         outputs
             .chunks_exact(self.outputs())
-            .zip(uniforms.chunks_exact(Self::DRAWS))
+            .zip(uniforms.chunks_exact(self.draws()))
             .map(|(o, u)| match self {
                 Self::Bernoulli => f32::from(u[0] < 1.0 / (1.0 + (-o[0]).exp())),
                 Self::Categorical { .. } => pick(o, u[0]) as f32,
@@ -235,16 +360,72 @@ impl Likelihood {
                     o[0] + sigma * box_muller(u[0], u[1])
                 }
                 Self::GaussianFixed => o[0] + box_muller(u[0], u[1]),
+                Self::GaussianMixture { components: n }
+                | Self::LaplaceMixture { components: n } => {
+                    let k = pick(&o[..n], u[0]);
+                    let scale = o[2 * n + k].max(MIN_LOG_SCALE as f32).exp();
+                    o[n + k]
+                        + scale
+                            * match self {
+                                Self::GaussianMixture { .. } => box_muller(u[1], u[2]),
+                                // An exponential to either side.
+                                _ => u[1].ln().copysign(u[2] - 0.5),
+                            }
+                }
             })
             .collect()
     }
 }
 
-/// Σ over entries of log N(x; mean, σ²), given z = (x − mean)/σ.
-fn normal_log_density(z: Tensor<2>, log_sigma: Tensor<2>) -> Tensor<1> {
-    let half_log_tau = 0.5 * (2.0 * std::f64::consts::PI).ln();
-    let terms = z.clone() * z * 0.5 + log_sigma + half_log_tau;
-    terms.neg().sum_dim(1).squeeze_dim(1)
+/// ½ log 2π.
+fn half_log_tau() -> f64 {
+    0.5 * (2.0 * std::f64::consts::PI).ln()
+}
+
+/// log N(x; mean, σ²), given z = (x − mean)/σ.
+fn normal_log_density(z: Tensor<2>, log_sigma: Tensor<2>) -> Tensor<2> {
+    (z.clone() * z * 0.5 + log_sigma + half_log_tau()).neg()
+}
+
+/// One of the parts `[rows, size, parts, components]` of outputs.
+fn part(outputs: &Tensor<4>, index: usize) -> Tensor<3> {
+    outputs.clone().narrow(2, index, 1).squeeze_dim(2)
+}
+
+/// log Σ π p from the logits of the weights and the components' log p, both
+/// `[rows, size, components]`.
+fn mixture(weight: Tensor<3>, component: Tensor<3>) -> Tensor<2> {
+    let norm: Tensor<2> = log_sum_exp(weight.clone());
+    let total: Tensor<2> = log_sum_exp(weight + component);
+    total - norm
+}
+
+/// log Σ exp in double precision; −∞ for only −∞.
+fn log_sum(x: impl Iterator<Item = f64> + Clone) -> f64 {
+    let max = x.clone().fold(f64::NEG_INFINITY, f64::max);
+    if max == f64::NEG_INFINITY {
+        return max;
+    }
+    max + x.map(|v| (v - max).exp()).sum::<f64>().ln()
+}
+
+/// As [`discretised_logistic`], of one level under one logistic.
+fn discretised_logistic_of(x: f64, mean: f64, log_scale: f64, levels: usize) -> f64 {
+    let top = (levels - 1) as f64;
+    let softplus = |v: f64| v.max(0.0) + (-v.abs()).exp().ln_1p();
+    let inverse = (-log_scale).exp();
+    let middle = (x * (2.0 / top) - 1.0 - mean) * inverse;
+    let half = inverse / top;
+    let log_upper = -softplus(-(middle + half));
+    let log_lower = -softplus(middle - half);
+    if x <= 0.0 {
+        log_upper
+    } else if x >= top {
+        log_lower
+    } else {
+        // log(1 − e^(−2h)).
+        log_upper + log_lower + (-(-2.0 * half).exp_m1()).ln()
+    }
 }
 
 /// Log-mass `[rows, size, components]` of each level's interval under each logistic, the end
@@ -380,6 +561,95 @@ mod tests {
         };
         let want = log_density(1.0, 0.5, 0.3) + log_density(0.0, -1.0, -0.2);
         assert!((got - want).abs() < 1e-5, "{got} {want}");
+    }
+
+    /// Every observation model.
+    fn all() -> Vec<(Likelihood, usize)> {
+        vec![
+            (Likelihood::Bernoulli, 2),
+            (Likelihood::Categorical { levels: 5 }, 5),
+            (Likelihood::LogisticMixture { levels: 17 }, 17),
+            (Likelihood::Gaussian, 0),
+            (Likelihood::GaussianFixed, 0),
+            (Likelihood::GaussianMixture { components: 3 }, 0),
+            (Likelihood::LaplaceMixture { components: 3 }, 0),
+        ]
+    }
+
+    #[test]
+    fn one_entry_in_double_precision_is_what_the_tensors_say() {
+        let device = Device::flex();
+        for (likelihood, levels) in all() {
+            let (rows, size, width) = (6, 4, likelihood.outputs());
+            let outputs = Streams::new(3).purpose("outputs", 0).normals(&[0], rows * size * width);
+            let mut x = Streams::new(4).purpose("x", 0).normals(&[0], rows * size);
+            if levels > 0 {
+                let top = (levels - 1) as f32;
+                x.iter_mut().for_each(|x| *x = (*x * top).round().clamp(0.0, top));
+            }
+            let matrix = |v: &[f32], n: usize| -> Tensor<2> {
+                Tensor::from_data(TensorData::new(v.to_vec(), [rows, n]), &device)
+            };
+            let tensor = to_f64(
+                likelihood.log_probability(matrix(&outputs, size * width), matrix(&x, size)),
+            );
+            let plain = likelihood.row_log_probabilities(&outputs, &x, size);
+            for (a, b) in tensor.iter().zip(&plain) {
+                assert!((a - b).abs() < 1e-4 * (1.0 + b.abs()), "{likelihood:?}: {a} {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn densities_of_reals_are_finite_everywhere_and_integrate_to_one() {
+        for (likelihood, levels) in all() {
+            let mut outputs =
+                Streams::new(7).purpose("outputs", 0).normals(&[0], likelihood.outputs());
+            for x in [0.0, 1.0] {
+                let extreme = vec![3e4; likelihood.outputs()];
+                assert!(likelihood.log_probability_of(&extreme, x).is_finite(), "{likelihood:?}");
+            }
+            if levels > 0 {
+                continue;
+            }
+            for x in [f32::MAX, -f32::MAX, 1e-38] {
+                assert!(likelihood.log_probability_of(&outputs, x).is_finite(), "{likelihood:?}");
+            }
+            for temperature in [1.0, 0.5] {
+                likelihood.temper(&mut outputs, temperature);
+                let cells = 400_000;
+                let width = 80.0 / f64::from(cells);
+                let total: f64 = (0..cells)
+                    .map(|i| -40.0 + (f64::from(i) + 0.5) * width)
+                    .map(|x| likelihood.log_probability_of(&outputs, x as f32).exp() * width)
+                    .sum();
+                assert!((total - 1.0).abs() < 1e-4, "{likelihood:?}: {total}");
+            }
+        }
+    }
+
+    #[test]
+    fn draws_of_mixtures_have_their_mean_and_share_below_zero() {
+        let n = 40_000;
+        for likelihood in [
+            Likelihood::GaussianMixture { components: 3 },
+            Likelihood::LaplaceMixture { components: 3 },
+        ] {
+            let outputs = Streams::new(8).purpose("outputs", 0).normals(&[0], 9);
+            let all: Vec<f32> = outputs.iter().copied().cycle().take(9 * n).collect();
+            let uniforms = Streams::new(5).purpose("u", 0).uniforms(&[0], 3 * n);
+            let drawn = likelihood.draw(&all, &uniforms);
+            let mean = drawn.iter().map(|&x| f64::from(x)).sum::<f64>() / n as f64;
+            assert!((mean - f64::from(likelihood.mean(&outputs)[0])).abs() < 0.05, "{mean}");
+            let cells = 200_000;
+            let width = 40.0 / f64::from(cells);
+            let below: f64 = (0..cells)
+                .map(|i| -40.0 + (f64::from(i) + 0.5) * width)
+                .map(|x| likelihood.log_probability_of(&outputs, x as f32).exp() * width)
+                .sum();
+            let share = drawn.iter().filter(|&&x| x < 0.0).count() as f64 / n as f64;
+            assert!((share - below).abs() < 0.012, "{likelihood:?}: {share} {below}");
+        }
     }
 
     #[test]

@@ -42,6 +42,17 @@ impl Activation {
         }
     }
 
+    /// The kernels' name for it, if a dense layer computes it on its way.
+    pub(crate) fn fused(self) -> Option<kernels::Activation> {
+        match self {
+            Self::Identity => Some(kernels::Activation::None),
+            Self::Tanh => Some(kernels::Activation::Tanh),
+            Self::Relu => Some(kernels::Activation::Relu),
+            Self::Softplus => Some(kernels::Activation::Softplus),
+            Self::LeakyRelu => None,
+        }
+    }
+
     /// Applies it.
     pub fn forward<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
         match self {
@@ -103,14 +114,7 @@ impl Dense {
     /// `[batch, input]` to `[batch, output]`.
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         let (weight, bias) = (self.weight.val(), self.bias.val());
-        let fused = match self.activation {
-            Activation::Identity => Some(kernels::Activation::None),
-            Activation::Tanh => Some(kernels::Activation::Tanh),
-            Activation::Relu => Some(kernels::Activation::Relu),
-            Activation::Softplus => Some(kernels::Activation::Softplus),
-            Activation::LeakyRelu => None,
-        };
-        match fused {
+        match self.activation.fused() {
             Some(activation) => kernels::linear(x, weight, bias, activation),
             None => {
                 let y = kernels::linear(x, weight, bias, kernels::Activation::None);

@@ -1,0 +1,458 @@
+//! Deep and orderless NADE (EoNADE): Uria, Murray and Larochelle 2014 (arXiv:1310.1757), and section
+//! 4 of Uria et al. 2016 (arXiv:1605.02226).
+//!
+//! One network gives p(x_d | x_O) for any set O of observed entries, from the masked entries and the
+//! mask, so that it is a NADE in every order at once. Training draws a place d and a random subset
+//! of d entries, and minimises their equation 9, D / (D − d) Σ over the unobserved entries of
+//! −log p(x_i | x_O): an unbiased estimate of the negative log-likelihood, averaged over orders.
+//!
+//! In one order the density is exact. Over N orders it is that of the ensemble, the mean of the
+//! probabilities of the whole example: logsumexp_o log p_o(x) − log N. Since any subset can be
+//! observed, any part of an example can be completed.
+//!
+//! An entry that becomes known changes the sums of the first layer by two rows of its weights; only
+//! the layers after it are computed anew.
+
+use ancestral_data::{Batch, Domain, Examples, Streams};
+use ancestral_kernels::lanes::{self, LANES};
+use ancestral_kernels::{self as kernels};
+use burn::module::Module;
+use burn::tensor::Tensor;
+use rand::Rng;
+use toml::Table;
+
+use super::sequential::{self, Chain, Rows, Sequential};
+use super::{CONDITION_LIMIT, descend, nade, order, rnade};
+use crate::likelihood::{Likelihood, LogMeanExp};
+use crate::model::{
+    Completion, DataSpec, Density, DensityKind, DensityOptions, Ensemble, Init, LogProbability,
+    Metrics, Model, ModelEntry, NamedTensors, Preset, SampleRequest, Sampler, Trainable,
+};
+use crate::nn::{
+    Activation, Dense, Entrance, Mlp, Scale, load_module, module_tensors, rows, to_f64,
+};
+use crate::settings::Settings;
+use crate::train::StepContext;
+use crate::{Error, Result, settings};
+
+/// Random subsets an example that validation looks at.
+const VALIDATION_SUBSETS: u64 = 8;
+
+settings! {
+    /// Settings of deep NADE.
+    pub struct DeepNadeConfig {
+        /// Hidden layers.
+        pub hidden: Vec<usize> = vec![500, 500],
+        /// What follows hidden layers: tanh, relu or softplus.
+        pub activation: String = "relu".to_owned(),
+        /// For reals, what each conditional is a mixture of: gaussian or laplace.
+        pub family: String = "gaussian".to_owned(),
+        /// For reals, components of each mixture.
+        pub components: usize = 10,
+        /// For reals, whether the gradient of a Gaussian's mean is multiplied by its σ.
+        pub scale_mean_gradients: bool = false,
+    }
+}
+
+/// The list entry of `deep-nade`.
+pub fn entry() -> ModelEntry {
+    ModelEntry {
+        name: "deep-nade",
+        about: "orderless NADE: every entry from any others; an ensemble over orders",
+        paper: "Uria, Murray and Larochelle 2014, arXiv:1310.1757",
+        can: &[
+            "density (exact, an ensemble over orderings)",
+            "samples",
+            "completion (of any part)",
+        ],
+        presets: &[
+            Preset {
+                name: "uria-2014",
+                about: "two hidden layers of 500, SGD falling to 0, as in Uria et al. 2014 (MNIST)",
+                settings: include_str!("presets/deep-nade-uria-2014.toml"),
+            },
+            Preset {
+                name: "mnist",
+                about: "two hidden layers of 500, Adam with averaged weights: ours for binarized MNIST",
+                settings: include_str!("presets/deep-nade-mnist.toml"),
+            },
+        ],
+        fields: DeepNadeConfig::fields,
+        build: |table, data, init| {
+            Ok(Box::new(DeepNadeConfig::from_table(table)?.init(data, init)?))
+        },
+    }
+}
+
+impl DeepNadeConfig {
+    /// A model with its first weights, sized by the data.
+    ///
+    /// # Errors
+    /// If a setting is out of range.
+    pub fn init(&self, data: &DataSpec, init: &Init) -> Result<DeepNade> {
+        if self.hidden.is_empty() || self.hidden.contains(&0) {
+            let given = format!("{:?}", self.hidden);
+            return Err(Error::setting("hidden", given, "give at least one size, each 1 or more"));
+        }
+        let activation = Activation::parse("activation", &self.activation)?;
+        let Some(fused) = activation.fused() else {
+            let given = format!("'{}'", self.activation);
+            return Err(Error::setting("activation", given, "choose tanh, relu or softplus"));
+        };
+        let mixture = rnade::mixture(&self.family, self.components)?;
+        let likelihood = match data.domain {
+            Domain::Binary => Likelihood::Bernoulli,
+            Domain::Levels(n) => Likelihood::Categorical { levels: n as usize },
+            Domain::Real => mixture,
+        };
+        let size = data.shape.size();
+        let last = self.hidden.last().copied().unwrap_or(1);
+        let outputs = size * likelihood.outputs();
+        let network = Network {
+            hidden: Mlp::init(2 * size, &self.hidden, activation, "hidden", init),
+            output: Dense::init(last, outputs, Activation::Identity, "output", init),
+            scale: Scale::init(data, init),
+        };
+        Ok(DeepNade {
+            config: self.clone(),
+            likelihood,
+            activation: fused,
+            entrance: Entrance::new("deep-nade", data, init),
+            network: Some(network),
+        })
+    }
+}
+
+#[derive(Module, Debug)]
+struct Network {
+    /// The first from `[batch, 2·D]`: masked entries, then the mask.
+    hidden: Mlp,
+    /// To `[batch, D·outputs]`.
+    output: Dense,
+    /// For real data.
+    scale: Option<Scale>,
+}
+
+/// A deep NADE.
+pub struct DeepNade {
+    config: DeepNadeConfig,
+    likelihood: Likelihood,
+    activation: kernels::Activation,
+    entrance: Entrance,
+    /// Taken out only while the optimiser holds it.
+    network: Option<Network>,
+}
+
+impl DeepNade {
+    fn network(&self) -> Result<&Network> {
+        self.network.as_ref().ok_or_else(|| Error::weights_lost("deep-nade"))
+    }
+
+    fn size(&self) -> usize {
+        self.entrance.data.shape.size()
+    }
+
+    /// −log p of each unobserved entry times D / (D − d), 0 for observed ones: `[batch, D]`.
+    ///
+    /// The subsets are those of the examples' numbers in the given streams.
+    fn weighted_nll(
+        &self,
+        network: &Network,
+        batch: &Batch,
+        streams: Streams,
+    ) -> Result<Tensor<2>> {
+        let size = self.size();
+        let x = self.entrance.observed(network.scale.as_ref(), batch)?;
+        let (observed, weight) = subsets(batch, streams, size);
+        let observed = self.entrance.tensor(observed, size);
+        let weight = self.entrance.tensor(weight, size);
+        let shown = self.entrance.unit(x.clone()).clamp(-CONDITION_LIMIT, CONDITION_LIMIT);
+        let input = Tensor::cat(vec![shown * observed.clone(), observed], 1);
+        let mut outputs = network.output.forward(network.hidden.forward(input));
+        if let (true, Likelihood::GaussianMixture { components }) =
+            (self.config.scale_mean_gradients, self.likelihood)
+        {
+            outputs = nade::scaled_means(outputs, size, components);
+        }
+        Ok(self.likelihood.entry_log_probability(outputs, x).neg() * weight)
+    }
+
+    /// The parameters as plain numbers, laid out for one entry after another.
+    fn flat(&self) -> Result<Flat<'_>> {
+        let network = self.network()?;
+        let first = &network.hidden.layers[0];
+        let later = network.hidden.layers[1..].iter().chain([&network.output]);
+        Ok(Flat {
+            model: self,
+            weight: rows(first.weight.val()),
+            bias: rows(first.bias.val()),
+            later: later
+                .map(|layer| FlatLayer {
+                    inputs: layer.weight.dims()[0],
+                    weight: rows(layer.weight.val().inner().transpose()),
+                    bias: rows(layer.bias.val()),
+                })
+                .collect(),
+        })
+    }
+}
+
+/// For each example, 1 for observed entries and 0 for others; and 0 for observed entries and
+/// D / (D − d) for others.
+fn subsets(batch: &Batch, streams: Streams, size: usize) -> (Vec<f32>, Vec<f32>) {
+    let purpose = streams.purpose("observed", batch.epoch);
+    let mut observed = vec![0.0; batch.len() * size];
+    let mut weight = vec![0.0; batch.len() * size];
+    let mut entries: Vec<usize> = Vec::with_capacity(size);
+    let rows = observed.chunks_exact_mut(size).zip(weight.chunks_exact_mut(size));
+    for ((observed, weight), &index) in rows.zip(&batch.indices) {
+        let mut rng = purpose.item(index);
+        let mut below = |n: usize| ((u64::from(rng.next_u32()) * n as u64) >> 32) as usize;
+        let d = below(size);
+        weight.fill(size as f32 / (size - d) as f32);
+        entries.clear();
+        entries.extend(0..size);
+        for i in 0..d {
+            entries.swap(i, i + below(size - i));
+            observed[entries[i]] = 1.0;
+            weight[entries[i]] = 0.0;
+        }
+    }
+    (observed, weight)
+}
+
+impl Model for DeepNade {
+    fn name(&self) -> &'static str {
+        "deep-nade"
+    }
+
+    fn settings(&self) -> Table {
+        self.config.to_table()
+    }
+
+    fn data(&self) -> &DataSpec {
+        &self.entrance.data
+    }
+
+    fn tensors(&self) -> NamedTensors {
+        self.network.as_ref().map(|n| module_tensors("model", n)).unwrap_or_default()
+    }
+
+    fn load(&mut self, tensors: &NamedTensors) -> Result<()> {
+        // A clone shares the tensors, so that a failure leaves the model as it was.
+        let network = self.network()?.clone();
+        self.network = Some(load_module("model", network, tensors)?);
+        Ok(())
+    }
+
+    fn density(&self) -> Option<&dyn Density> {
+        Some(self)
+    }
+
+    fn sampler(&self) -> Option<&dyn Sampler> {
+        Some(self)
+    }
+
+    fn trainable(&mut self) -> Option<&mut dyn Trainable> {
+        Some(self)
+    }
+}
+
+impl Trainable for DeepNade {
+    fn step(&mut self, context: &mut StepContext<'_>) -> Result<Metrics> {
+        let batch = context.feed.next_batch();
+        let network = self.network()?;
+        let nll = self.weighted_nll(network, &batch, context.streams)?;
+        let loss = nll.sum_dim(1).mean();
+        descend(loss, &mut self.network, context)
+    }
+
+    fn validation(&self, batch: &Batch) -> Result<Option<Vec<f64>>> {
+        let network = self.network()?.valid();
+        let mut sums = vec![0.0; batch.len()];
+        for subset in 0..VALIDATION_SUBSETS {
+            // The same subsets at every validation and in every run.
+            let batch = Batch { epoch: subset, ..batch.clone() };
+            let nll = self.weighted_nll(&network, &batch, Streams::new(0))?;
+            for (sum, nll) in sums.iter_mut().zip(to_f64(nll.sum_dim(1))) {
+                *sum += nll / VALIDATION_SUBSETS as f64;
+            }
+        }
+        Ok(Some(sums))
+    }
+
+    fn validation_name(&self) -> &'static str {
+        "orderless_nll"
+    }
+
+    fn start(&mut self, examples: &Examples) -> Result<()> {
+        let Some(mut network) = self.network.take() else { return Ok(()) };
+        let means = self.entrance.fit(&mut network.scale, examples);
+        network.output = network.output.with_bias(self.likelihood.output_bias(&means));
+        self.network = Some(network);
+        Ok(())
+    }
+}
+
+impl Density for DeepNade {
+    fn kind(&self, _samples: usize) -> DensityKind {
+        DensityKind::Exact
+    }
+
+    fn ensemble(&self) -> Option<Ensemble> {
+        Some(Ensemble { member: "ordering", count: None })
+    }
+
+    fn log_probability(&self, batch: &Batch, options: DensityOptions) -> Result<LogProbability> {
+        // Checks the sizes too.
+        let network = self.network()?;
+        let x = rows(self.entrance.observed(network.scale.as_ref(), batch)?);
+        let flat = self.flat()?;
+        let mut mean = LogMeanExp::new(batch.len());
+        for member in options.members {
+            let chain = flat.ordered(ordering(member, self.size()));
+            mean.add(&sequential::log_probability(&flat, &chain, &x));
+        }
+        let mut nats = mean.finish();
+        if let Some(scale) = &network.scale {
+            let log_jacobian = scale.log_jacobian();
+            nats.iter_mut().for_each(|n| *n += log_jacobian);
+        }
+        Ok(LogProbability { nats, mc_stderr: None })
+    }
+}
+
+/// The order of a member of the ensemble: the same for every run, so that figures can be compared.
+fn ordering(member: u64, size: usize) -> Vec<usize> {
+    order::random(Streams::new(0), "ordering", member, size)
+}
+
+impl Sampler for DeepNade {
+    fn sample(&self, request: &SampleRequest) -> Result<Vec<f32>> {
+        let flat = self.flat()?;
+        sequential::sample_scaled(&flat, self.network()?.scale.as_ref(), request)
+    }
+
+    fn completion(&self) -> Completion {
+        Completion::Any
+    }
+}
+
+/// A layer whose weights lie output after output.
+struct FlatLayer {
+    inputs: usize,
+    weight: Vec<f32>,
+    bias: Vec<f32>,
+}
+
+/// The parameters as plain numbers.
+struct Flat<'a> {
+    model: &'a DeepNade,
+    /// Of the first layer, `[2·D, H]`.
+    weight: Vec<f32>,
+    bias: Vec<f32>,
+    /// The other hidden layers, then the output's.
+    later: Vec<FlatLayer>,
+}
+
+impl Flat<'_> {
+    fn ordered(&self, order: Vec<usize>) -> InOrder<'_> {
+        InOrder { flat: self, order }
+    }
+}
+
+impl Sequential for Flat<'_> {
+    fn entries(&self) -> usize {
+        self.model.size()
+    }
+
+    fn likelihood(&self) -> Likelihood {
+        self.model.likelihood
+    }
+
+    fn rows_at_once(&self) -> usize {
+        LANES
+    }
+
+    fn chain(&self, streams: Streams, block: u64, given: &[bool]) -> Result<Box<dyn Chain + '_>> {
+        let mut order = order::random(streams, "sample ordering", block, self.model.size());
+        // What is given comes first; the sort keeps the order of the others.
+        order.sort_by_key(|&entry| !given[entry]);
+        Ok(Box::new(self.ordered(order)))
+    }
+}
+
+struct InOrder<'a> {
+    flat: &'a Flat<'a>,
+    order: Vec<usize>,
+}
+
+impl Chain for InOrder<'_> {
+    fn order(&self) -> &[usize] {
+        &self.order
+    }
+
+    fn begin(&self, rows: usize) -> Box<dyn Rows + '_> {
+        let flat = self.flat;
+        let repeated = flat.bias.iter().flat_map(|&bias| [bias; LANES]);
+        let widest = flat.later.iter().map(|layer| layer.inputs).max().unwrap_or(0);
+        Box::new(LaneRows {
+            chain: self,
+            rows,
+            sums: repeated.collect(),
+            units: [vec![0.0; widest * LANES], vec![0.0; widest * LANES]],
+            outputs: vec![0.0; flat.model.likelihood.outputs() * LANES],
+        })
+    }
+}
+
+/// Up to [`LANES`] rows.
+struct LaneRows<'a> {
+    chain: &'a InOrder<'a>,
+    rows: usize,
+    /// Of the first layer `[H, LANES]`.
+    sums: Vec<f32>,
+    /// Units of a layer and of the next.
+    units: [Vec<f32>; 2],
+    outputs: Vec<f32>,
+}
+
+impl Rows for LaneRows<'_> {
+    fn outputs(&mut self, place: usize, out: &mut [f32]) {
+        let flat = self.chain.flat;
+        let activation = flat.model.activation;
+        let [units, next] = &mut self.units;
+        lanes::activate(&self.sums, activation, &mut units[..self.sums.len()]);
+        let Some((output, hidden)) = flat.later.split_last() else { return };
+        for layer in hidden {
+            let to = &mut next[..layer.bias.len() * LANES];
+            let (weight, bias) = (&layer.weight, &layer.bias);
+            lanes::linear(weight, layer.inputs, layer.inputs, bias, units, activation, to);
+            std::mem::swap(units, next);
+        }
+        // The rows of this entry alone.
+        let width = flat.model.likelihood.outputs();
+        let first = self.chain.order[place] * width;
+        let weight = &output.weight[first * output.inputs..(first + width) * output.inputs];
+        let bias = &output.bias[first..first + width];
+        let none = kernels::Activation::None;
+        lanes::linear(weight, output.inputs, output.inputs, bias, units, none, &mut self.outputs);
+        for (row, out) in out.chunks_exact_mut(width).enumerate() {
+            for (k, out) in out.iter_mut().enumerate() {
+                *out = self.outputs[k * LANES + row];
+            }
+        }
+    }
+
+    fn reveal(&mut self, place: usize, values: &[f32]) {
+        let flat = self.chain.flat;
+        let (entry, size, hidden) = (self.chain.order[place], flat.model.size(), flat.bias.len());
+        let top = flat.model.entrance.data.domain.max_level().unwrap_or(1) as f32;
+        let mut shown = [0.0; LANES];
+        for (shown, value) in shown.iter_mut().zip(&values[..self.rows]) {
+            *shown = (value / top).clamp(-CONDITION_LIMIT, CONDITION_LIMIT);
+        }
+        let row = |i: usize| &flat.weight[i * hidden..(i + 1) * hidden];
+        lanes::add_input(row(entry), &shown, Some(row(size + entry)), &mut self.sums);
+    }
+}

@@ -1,0 +1,51 @@
+//! Fully visible sigmoid belief network: Frey 1998, after Neal 1992; the logistic baseline of every
+//! table of the NADE family.
+//!
+//! p(x_d = 1 | x_<d) = σ(b_d + Σ_{e<d} W_de x_e): logistic regressions, one an entry. It is a
+//! [MADE](super::made) without hidden layers. The likelihood is exact, and its maximum is the only
+//! one, the loss being convex.
+
+use super::made::{Made, MadeConfig};
+use crate::model::{DataSpec, Init, ModelEntry};
+use crate::settings::Settings;
+use crate::{Result, settings};
+
+settings! {
+    /// Settings of the fully visible sigmoid belief network.
+    pub struct FvsbnConfig {
+        /// In which order the entries are drawn: raster, reversed or random.
+        pub order: String = "raster".to_owned(),
+        /// The seed of a random order.
+        pub order_seed: u64 = 0,
+    }
+}
+
+/// The list entry of `fvsbn`.
+pub fn entry() -> ModelEntry {
+    ModelEntry {
+        name: "fvsbn",
+        about: "logistic regressions, each of an entry on those before it: the baseline",
+        paper: "Frey 1998, Graphical Models for Machine Learning and Digital Communication",
+        can: &["density (exact)", "samples", "completion (of the first entries)"],
+        presets: &[],
+        fields: FvsbnConfig::fields,
+        build: |table, data, init| Ok(Box::new(FvsbnConfig::from_table(table)?.init(data, init)?)),
+    }
+}
+
+impl FvsbnConfig {
+    /// A model with its first weights, sized by the data.
+    ///
+    /// # Errors
+    /// If a setting is unknown or the data is of reals.
+    pub fn init(&self, data: &DataSpec, init: &Init) -> Result<Made> {
+        let made = MadeConfig {
+            hidden: Vec::new(),
+            direct: true,
+            order: self.order.clone(),
+            order_seed: self.order_seed,
+            ..MadeConfig::default()
+        };
+        Made::new("fvsbn", &made, self.to_table(), data, init)
+    }
+}

@@ -1,0 +1,385 @@
+//! Neural autoregressive distribution estimator: Larochelle and Murray 2011 (PMLR 15:29–37) and
+//! Uria, Côté, Gregor, Murray and Larochelle 2016 (arXiv:1605.02226).
+//!
+//! p(x) = Π p(x_d | x_<d) with h_d = σ(c + W_<d x_<d), p(x_d = 1 | x_<d) = σ(b_d + V_d h_d) (their
+//! equations 3 and 4). The sums are carried from entry to entry, a ← a + W_d x_d, so that all
+//! conditionals of an example cost O(DH) and its likelihood is exact.
+//!
+//! W and V are not tied, as in the paper's experiments. Entries of more than two levels choose a row
+//! of W by their level, and their conditionals are categorical. [`rnade`](super::rnade) is the same
+//! network for reals.
+
+use ancestral_data::{Batch, Domain, Examples, Streams};
+use ancestral_kernels::{self as kernels, NadeParameters, NadeRows};
+use burn::module::{Module, Param};
+use burn::tensor::{Tensor, TensorData};
+use toml::Table;
+
+use super::sequential::{self, Chain, Rows, Sequential};
+use super::{CONDITION_LIMIT, descend, order};
+use crate::likelihood::Likelihood;
+use crate::model::{
+    Completion, DataSpec, Density, DensityKind, DensityOptions, Init, LogProbability, Metrics,
+    Model, ModelEntry, NamedTensors, Preset, SampleRequest, Sampler, Trainable,
+};
+use crate::nn::{
+    Entrance, Scale, glorot, load_module, module_tensors, parameter, rows, with_value,
+};
+use crate::settings::Settings;
+use crate::train::StepContext;
+use crate::{Error, Result, settings};
+
+settings! {
+    /// Settings of NADE.
+    pub struct NadeConfig {
+        /// Hidden units.
+        pub hidden: usize = 500,
+        /// In which order the entries are drawn: raster, reversed or random.
+        pub order: String = "raster".to_owned(),
+        /// The seed of a random order.
+        pub order_seed: u64 = 0,
+    }
+}
+
+/// The list entry of `nade`.
+pub fn entry() -> ModelEntry {
+    ModelEntry {
+        name: "nade",
+        about: "neural autoregressive distribution estimator: every entry from those before it",
+        paper: "Larochelle and Murray 2011, PMLR 15:29-37; Uria et al. 2016, arXiv:1605.02226",
+        can: &["density (exact)", "samples", "completion (of the first entries)"],
+        presets: &[
+            Preset {
+                name: "uria-2016",
+                about: "500 hidden units, SGD with a falling rate, as in Uria et al. 2016, Table 2",
+                settings: include_str!("presets/nade-uria-2016.toml"),
+            },
+            Preset {
+                name: "mnist",
+                about: "500 hidden units, Adam with averaged weights: ours for binarized MNIST",
+                settings: include_str!("presets/nade-mnist.toml"),
+            },
+        ],
+        fields: NadeConfig::fields,
+        build: |table, data, init| Ok(Box::new(NadeConfig::from_table(table)?.init(data, init)?)),
+    }
+}
+
+impl NadeConfig {
+    /// A model with its first weights, sized by the data.
+    ///
+    /// # Errors
+    /// If a setting is out of range or the data is of reals.
+    pub fn init(&self, data: &DataSpec, init: &Init) -> Result<Nade> {
+        let likelihood = match data.domain {
+            Domain::Binary => Likelihood::Bernoulli,
+            Domain::Levels(n) => Likelihood::Categorical { levels: n as usize },
+            Domain::Real => {
+                return Err(Error::UnsuitableData {
+                    model: "nade".to_owned(),
+                    problem: "it needs binary entries or levels and this data has reals; rnade is \
+                              the same model for reals"
+                        .to_owned(),
+                });
+            }
+        };
+        let order = order::parse(&self.order, self.order_seed, data.shape.size())?;
+        let setup = Setup { name: "nade", hidden: self.hidden, likelihood, order, rescale: false };
+        Nade::new(setup, self.to_table(), false, data, init)
+    }
+}
+
+/// What the two lists' entries decide.
+pub(super) struct Setup {
+    pub(super) name: &'static str,
+    pub(super) hidden: usize,
+    pub(super) likelihood: Likelihood,
+    pub(super) order: Vec<usize>,
+    /// Whether the sums are rescaled at each entry.
+    pub(super) rescale: bool,
+}
+
+#[derive(Module, Debug)]
+struct Network {
+    /// W `[D, H]`, or `[D·levels, H]`.
+    weight: Param<Tensor<2>>,
+    /// c `[H]`.
+    bias: Param<Tensor<1>>,
+    /// V `[D·outputs, H]`.
+    output_weight: Param<Tensor<2>>,
+    /// b `[D·outputs]`.
+    output_bias: Param<Tensor<1>>,
+    /// ρ `[D]`.
+    rescale: Option<Param<Tensor<1>>>,
+    /// For real data.
+    scale: Option<Scale>,
+}
+
+/// A NADE, of binary entries, levels or reals.
+pub struct Nade {
+    setup: Setup,
+    settings: Table,
+    /// Whether the gradient of a Gaussian's mean is multiplied by its σ.
+    scaled_means: bool,
+    entrance: Entrance,
+    /// Taken out only while the optimiser holds it.
+    network: Option<Network>,
+}
+
+impl Nade {
+    pub(super) fn new(
+        setup: Setup,
+        settings: Table,
+        scaled_means: bool,
+        data: &DataSpec,
+        init: &Init,
+    ) -> Result<Self> {
+        if setup.hidden == 0 {
+            return Err(Error::setting("hidden", 0, "it must be 1 or more"));
+        }
+        let (size, hidden, outputs) = (data.shape.size(), setup.hidden, setup.likelihood.outputs());
+        let levels = match setup.likelihood {
+            Likelihood::Categorical { levels } => levels,
+            _ => 1,
+        };
+        let vector = |value: f32, n: usize| parameter(TensorData::new(vec![value; n], [n]), init);
+        let network = Network {
+            weight: glorot([size * levels, hidden], size + hidden, "weight", init),
+            bias: vector(0.0, hidden),
+            output_weight: glorot([size * outputs, hidden], size + hidden, "output_weight", init),
+            output_bias: vector(0.0, size * outputs),
+            rescale: setup.rescale.then(|| vector(1.0, size)),
+            scale: Scale::init(data, init),
+        };
+        let entrance = Entrance::new(setup.name, data, init);
+        Ok(Self { setup, settings, scaled_means, entrance, network: Some(network) })
+    }
+
+    fn network(&self) -> Result<&Network> {
+        self.network.as_ref().ok_or_else(|| Error::weights_lost(self.setup.name))
+    }
+
+    fn size(&self) -> usize {
+        self.entrance.data.shape.size()
+    }
+
+    /// The entries in the model's order, standardised if they are reals.
+    fn ordered(&self, network: &Network, batch: &Batch) -> Result<Tensor<2>> {
+        let values = order::permuted(&batch.values, &self.setup.order);
+        let x = self.entrance.observed(None, &Batch { values, ..batch.clone() })?;
+        Ok(match &network.scale {
+            Some(scale) => scale.standardise(x, &self.setup.order),
+            None => x,
+        })
+    }
+
+    /// The outputs `[batch, size · outputs]` in the model's order.
+    fn outputs(&self, network: &Network, x: Tensor<2>) -> Tensor<2> {
+        let x = match network.scale {
+            Some(_) => x.clamp(-CONDITION_LIMIT, CONDITION_LIMIT),
+            None => x,
+        };
+        kernels::nade(
+            x,
+            network.weight.val(),
+            network.bias.val(),
+            network.output_weight.val(),
+            network.output_bias.val(),
+            network.rescale.as_ref().map(Param::val),
+        )
+    }
+
+    /// log p(x) of each example in nats, in the units of the data.
+    fn log_probabilities(&self, batch: &Batch) -> Result<Vec<f64>> {
+        let network = self.network()?.valid();
+        let x = self.ordered(&network, batch)?;
+        let outputs = rows(self.outputs(&network, x.clone()));
+        let mut nats = self.setup.likelihood.row_log_probabilities(&outputs, &rows(x), self.size());
+        if let Some(scale) = &network.scale {
+            let log_jacobian = scale.log_jacobian();
+            nats.iter_mut().for_each(|n| *n += log_jacobian);
+        }
+        Ok(nats)
+    }
+
+    /// The parameters as plain numbers.
+    fn flat(&self) -> Result<Flat<'_>> {
+        let network = self.network()?;
+        Ok(Flat {
+            model: self,
+            weight: rows(network.weight.val()),
+            bias: rows(network.bias.val()),
+            output_weight: rows(network.output_weight.val()),
+            output_bias: rows(network.output_bias.val()),
+            rescale: network.rescale.as_ref().map(|r| rows(r.val())),
+        })
+    }
+}
+
+impl Model for Nade {
+    fn name(&self) -> &'static str {
+        self.setup.name
+    }
+
+    fn settings(&self) -> Table {
+        self.settings.clone()
+    }
+
+    fn data(&self) -> &DataSpec {
+        &self.entrance.data
+    }
+
+    fn tensors(&self) -> NamedTensors {
+        self.network.as_ref().map(|n| module_tensors("model", n)).unwrap_or_default()
+    }
+
+    fn load(&mut self, tensors: &NamedTensors) -> Result<()> {
+        // A clone shares the tensors, so that a failure leaves the model as it was.
+        let network = self.network()?.clone();
+        self.network = Some(load_module("model", network, tensors)?);
+        Ok(())
+    }
+
+    fn density(&self) -> Option<&dyn Density> {
+        Some(self)
+    }
+
+    fn sampler(&self) -> Option<&dyn Sampler> {
+        Some(self)
+    }
+
+    fn trainable(&mut self) -> Option<&mut dyn Trainable> {
+        Some(self)
+    }
+}
+
+impl Trainable for Nade {
+    fn step(&mut self, context: &mut StepContext<'_>) -> Result<Metrics> {
+        let batch = context.feed.next_batch();
+        let network = self.network()?;
+        let x = self.ordered(network, &batch)?;
+        let mut outputs = self.outputs(network, x.clone());
+        if let (true, Likelihood::GaussianMixture { components }) =
+            (self.scaled_means, self.setup.likelihood)
+        {
+            outputs = scaled_means(outputs, self.size(), components);
+        }
+        let loss = self.setup.likelihood.log_probability(outputs, x).mean().neg();
+        descend(loss, &mut self.network, context)
+    }
+
+    fn validation(&self, batch: &Batch) -> Result<Option<Vec<f64>>> {
+        Ok(Some(self.log_probabilities(batch)?.into_iter().map(|n| -n).collect()))
+    }
+
+    fn validation_name(&self) -> &'static str {
+        "nll"
+    }
+
+    fn start(&mut self, examples: &Examples) -> Result<()> {
+        let Some(mut network) = self.network.take() else { return Ok(()) };
+        let means = self.entrance.fit(&mut network.scale, examples);
+        let means: Vec<f64> = self.setup.order.iter().map(|&entry| means[entry]).collect();
+        let bias = self.setup.likelihood.output_bias(&means);
+        network.output_bias = with_value(network.output_bias, bias);
+        self.network = Some(network);
+        Ok(())
+    }
+}
+
+/// The same outputs of a mixture of Gaussians, with the gradient of each mean multiplied by its σ
+/// (Uria, Murray and Larochelle 2013, section 4: steep components would else take over).
+pub(super) fn scaled_means(outputs: Tensor<2>, size: usize, components: usize) -> Tensor<2> {
+    let rows = outputs.dims()[0];
+    let parts: Tensor<4> = outputs.reshape([rows, size, 3, components]);
+    let mean = parts.clone().narrow(2, 1, 1);
+    let log_sigma = parts.clone().narrow(2, 2, 1);
+    let sigma = log_sigma.clone().detach().exp();
+    let fixed = mean.clone().detach();
+    let mean = (mean - fixed.clone()) * sigma + fixed;
+    Tensor::cat(vec![parts.narrow(2, 0, 1), mean, log_sigma], 2)
+        .reshape([rows, size * 3 * components])
+}
+
+impl Density for Nade {
+    fn kind(&self, _samples: usize) -> DensityKind {
+        DensityKind::Exact
+    }
+
+    fn log_probability(&self, batch: &Batch, _options: DensityOptions) -> Result<LogProbability> {
+        Ok(LogProbability { nats: self.log_probabilities(batch)?, mc_stderr: None })
+    }
+}
+
+impl Sampler for Nade {
+    fn sample(&self, request: &SampleRequest) -> Result<Vec<f32>> {
+        let flat = self.flat()?;
+        sequential::sample_scaled(&flat, self.network()?.scale.as_ref(), request)
+    }
+
+    fn completion(&self) -> Completion {
+        Completion::Prefix
+    }
+}
+
+/// The parameters as plain numbers, in the model's order.
+struct Flat<'a> {
+    model: &'a Nade,
+    weight: Vec<f32>,
+    bias: Vec<f32>,
+    output_weight: Vec<f32>,
+    output_bias: Vec<f32>,
+    rescale: Option<Vec<f32>>,
+}
+
+impl Sequential for Flat<'_> {
+    fn entries(&self) -> usize {
+        self.model.size()
+    }
+
+    fn likelihood(&self) -> Likelihood {
+        self.model.setup.likelihood
+    }
+
+    fn rows_at_once(&self) -> usize {
+        NadeRows::MOST
+    }
+
+    fn chain(&self, _streams: Streams, _block: u64, given: &[bool]) -> Result<Box<dyn Chain + '_>> {
+        sequential::prefix_only(self.model.setup.name, &self.model.setup.order, given)?;
+        Ok(Box::new(InOrder(self)))
+    }
+}
+
+/// The way through the only order.
+struct InOrder<'a>(&'a Flat<'a>);
+
+impl Chain for InOrder<'_> {
+    fn order(&self) -> &[usize] {
+        &self.0.model.setup.order
+    }
+
+    fn begin(&self, rows: usize) -> Box<dyn Rows + '_> {
+        let flat = self.0;
+        let parameters = NadeParameters {
+            weight: &flat.weight,
+            bias: &flat.bias,
+            output_weight: &flat.output_weight,
+            output_bias: &flat.output_bias,
+            scale: flat.rescale.as_deref(),
+        };
+        Box::new(NadeRows::new(parameters, flat.entries(), rows))
+    }
+}
+
+impl Rows for NadeRows<'_> {
+    fn outputs(&mut self, place: usize, out: &mut [f32]) {
+        NadeRows::outputs(self, place, out);
+    }
+
+    fn reveal(&mut self, place: usize, values: &[f32]) {
+        // Binary entries and levels lie far within the limit.
+        let held = values.iter().map(|v| v.clamp(-CONDITION_LIMIT, CONDITION_LIMIT));
+        self.push(place, &held.collect::<Vec<f32>>());
+    }
+}

@@ -1,0 +1,210 @@
+//! One entry after another: drawing, completing and scoring, for every model that gives its
+//! conditionals step by step.
+//!
+//! Rows are worked on in blocks by their numbers, and a row's arithmetic does not depend on the
+//! others of its block: the same number and seed give the same draws in any company, on any number
+//! of threads. An entry's own draws do not depend on when its turn comes.
+
+use std::collections::BTreeMap;
+
+use ancestral_data::Streams;
+use rayon::prelude::*;
+
+use crate::likelihood::Likelihood;
+use crate::model::{Known, SampleRequest};
+use crate::nn::Scale;
+use crate::{Error, Result};
+
+/// A model that gives its entries one after another.
+pub(super) trait Sequential: Sync {
+    /// The number of entries.
+    fn entries(&self) -> usize;
+
+    /// What the outputs of an entry say about it.
+    fn likelihood(&self) -> Likelihood;
+
+    /// Rows that are worked on together.
+    fn rows_at_once(&self) -> usize;
+
+    /// How the rows of a block are drawn; the given entries must come first.
+    ///
+    /// # Errors
+    /// If the model cannot be given these entries.
+    fn chain(&self, streams: Streams, block: u64, given: &[bool]) -> Result<Box<dyn Chain + '_>>;
+}
+
+/// An order of the entries, and the way through it.
+pub(super) trait Chain: Sync {
+    /// Entry numbers, first to last.
+    fn order(&self) -> &[usize];
+
+    /// Rows of which nothing is known.
+    fn begin(&self, rows: usize) -> Box<dyn Rows + '_>;
+}
+
+/// Rows whose entries become known one after another.
+pub(super) trait Rows {
+    /// The outputs `[rows, outputs of an entry]` of the entry at a place of the order, once those
+    /// before it are known.
+    fn outputs(&mut self, place: usize, out: &mut [f32]);
+
+    /// Makes the entry at a place known, with a value for each row.
+    fn reveal(&mut self, place: usize, values: &[f32]);
+}
+
+/// The error for given entries that do not come first in the only order there is.
+pub(super) fn prefix_only(model: &str, order: &[usize], given: &[bool]) -> Result<()> {
+    let count = given.iter().filter(|&&g| g).count();
+    match order[..count.min(order.len())].iter().find(|&&entry| !given[entry]) {
+        None => Ok(()),
+        Some(entry) => Err(Error::Unsupported {
+            model: model.to_owned(),
+            problem: format!(
+                "draws its entries in one order and can be given only the first of it: {count} \
+                 entries are given, and entry {entry}, which is among the first {count}, is not; a \
+                 deep-nade completes any part"
+            ),
+        }),
+    }
+}
+
+/// Draws rows, or completes them.
+///
+/// # Errors
+/// If the model cannot be given the known entries.
+pub(super) fn sample(model: &dyn Sequential, request: &SampleRequest) -> Result<Vec<f32>> {
+    let (size, at_once) = (model.entries(), model.rows_at_once() as u64);
+    if let Some(Known { values, given }) = &request.known
+        && (values.len() != request.count * size || given.len() != values.len())
+    {
+        return Err(Error::setting(
+            "known",
+            format!("{} values and {} marks", values.len(), given.len()),
+            format!("{} rows of {size} entries take as many of each", request.count),
+        ));
+    }
+    let nothing = vec![false; size];
+    let given = |row: usize| match &request.known {
+        Some(known) => &known.given[row * size..(row + 1) * size],
+        None => &nothing[..],
+    };
+    // Rows that are drawn together: of one block, with the same entries given.
+    let mut groups: BTreeMap<(u64, &[bool]), Vec<usize>> = BTreeMap::new();
+    for row in 0..request.count {
+        let number = request.first + row as u64;
+        groups.entry((number / at_once, given(row))).or_default().push(row);
+    }
+    let drawn: Vec<(Vec<usize>, Vec<f32>)> = groups
+        .into_par_iter()
+        .map(|((block, given), rows)| {
+            let chain = model.chain(request.streams, block, given)?;
+            let values = draw(model, chain.as_ref(), request, given, &rows);
+            Ok((rows, values))
+        })
+        .collect::<Result<_>>()?;
+    let mut all = vec![0.0; request.count * size];
+    for (rows, values) in drawn {
+        for (row, values) in rows.into_iter().zip(values.chunks_exact(size)) {
+            all[row * size..(row + 1) * size].copy_from_slice(values);
+        }
+    }
+    Ok(all)
+}
+
+/// The same for a model of standardised reals; what is given comes back as it was.
+///
+/// # Errors
+/// As [`sample`].
+pub(super) fn sample_scaled(
+    model: &dyn Sequential,
+    scale: Option<&Scale>,
+    request: &SampleRequest,
+) -> Result<Vec<f32>> {
+    let Some(scale) = scale else { return sample(model, request) };
+    let mut inner = request.clone();
+    if let Some(known) = &mut inner.known {
+        scale.standardise_rows(&mut known.values);
+    }
+    let mut values = sample(model, &inner)?;
+    scale.restore(&mut values);
+    if let Some(known) = &request.known {
+        for ((value, &given), &known) in values.iter_mut().zip(&known.given).zip(&known.values) {
+            if given {
+                *value = known;
+            }
+        }
+    }
+    Ok(values)
+}
+
+/// Draws the rows of a group.
+fn draw(
+    model: &dyn Sequential,
+    chain: &dyn Chain,
+    request: &SampleRequest,
+    given: &[bool],
+    rows: &[usize],
+) -> Vec<f32> {
+    let (size, likelihood) = (model.entries(), model.likelihood());
+    let (width, draws) = (likelihood.outputs(), likelihood.draws());
+    let numbers: Vec<u64> = rows.iter().map(|&row| request.first + row as u64).collect();
+    let uniforms = request.streams.purpose("sample entries", 0).uniforms(&numbers, size * draws);
+    let mut result = vec![0.0; rows.len() * size];
+    let mut state = chain.begin(rows.len());
+    let mut outputs = vec![0.0; rows.len() * width];
+    let mut values = vec![0.0; rows.len()];
+    for (place, &entry) in chain.order().iter().enumerate() {
+        match &request.known {
+            Some(known) if given[entry] => {
+                for (value, &row) in values.iter_mut().zip(rows) {
+                    *value = known.values[row * size + entry];
+                }
+            }
+            _ => {
+                state.outputs(place, &mut outputs);
+                likelihood.temper(&mut outputs, request.temperature);
+                for (i, (value, outputs)) in
+                    values.iter_mut().zip(outputs.chunks_exact(width)).enumerate()
+                {
+                    let at = (i * size + entry) * draws;
+                    let drawn = likelihood.draw(outputs, &uniforms[at..at + draws]);
+                    *value = drawn.first().copied().unwrap_or(0.0);
+                }
+            }
+        }
+        let shown =
+            if request.mean && !given[entry] { &likelihood.mean(&outputs) } else { &values };
+        for (row, &value) in result.chunks_exact_mut(size).zip(shown) {
+            row[entry] = value;
+        }
+        state.reveal(place, &values);
+    }
+    result
+}
+
+/// log p(x) of each row `[rows, entries]` in nats, entry after entry, summed in double precision.
+pub(super) fn log_probability(model: &dyn Sequential, chain: &dyn Chain, rows: &[f32]) -> Vec<f64> {
+    let (size, likelihood) = (model.entries(), model.likelihood());
+    let width = likelihood.outputs();
+    rows.par_chunks(size * model.rows_at_once())
+        .flat_map_iter(|rows| {
+            let count = rows.len() / size;
+            let mut state = chain.begin(count);
+            let mut outputs = vec![0.0; count * width];
+            let mut values = vec![0.0; count];
+            let mut sums = vec![0.0f64; count];
+            for (place, &entry) in chain.order().iter().enumerate() {
+                state.outputs(place, &mut outputs);
+                for (i, sum) in sums.iter_mut().enumerate() {
+                    values[i] = rows[i * size + entry];
+                    let outputs = &outputs[i * width..(i + 1) * width];
+                    *sum += likelihood.log_probability_of(outputs, values[i]);
+                }
+                if place + 1 < size {
+                    state.reveal(place, &values);
+                }
+            }
+            sums
+        })
+        .collect()
+}

@@ -1,0 +1,188 @@
+//! From a batch to the tensors of a model: levels, standardised reals, classes.
+
+use ancestral_data::{Batch, Domain, Examples};
+use burn::module::{Module, Param};
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+
+use super::{frozen, rows, to_f64};
+use crate::model::{DataSpec, Init};
+use crate::{Error, Result};
+
+/// The scale of real data, fitted on the training split.
+#[derive(Module, Debug)]
+pub(crate) struct Scale {
+    /// `[size]`.
+    mean: Param<Tensor<1>>,
+    /// `[size]`.
+    std: Param<Tensor<1>>,
+}
+
+impl Scale {
+    /// One that changes nothing, for data of reals.
+    pub(crate) fn init(data: &DataSpec, init: &Init) -> Option<Self> {
+        let size = data.shape.size();
+        (data.domain == Domain::Real).then(|| Self {
+            mean: frozen(vec![0.0; size], init),
+            std: frozen(vec![1.0; size], init),
+        })
+    }
+
+    /// That of these moments. A constant entry keeps its scale: it has no spread to divide by.
+    pub(crate) fn fit(moments: &Moments, device: &Device, dtype: DType) -> Self {
+        let init = Init { device: device.clone(), dtype, streams: ancestral_data::Streams::new(0) };
+        let std = moments
+            .means
+            .iter()
+            .zip(&moments.stds)
+            .map(|(m, &s)| if s > 1e-6 * m.abs().max(1e-6) { s as f32 } else { 1.0 });
+        Self {
+            std: frozen(std.collect(), &init),
+            mean: frozen(moments.means.iter().map(|&m| m as f32).collect(), &init),
+        }
+    }
+
+    /// Log of the Jacobian of standardisation, to be added to log-densities.
+    pub(crate) fn log_jacobian(&self) -> f64 {
+        -to_f64(self.std.val()).iter().map(|v| v.ln()).sum::<f64>()
+    }
+
+    /// Entries `[rows, size]`, standardised; column i holds entry `order[i]`.
+    pub(crate) fn standardise(&self, x: Tensor<2>, order: &[usize]) -> Tensor<2> {
+        let index = TensorData::new(order.iter().map(|&o| o as i32).collect(), [order.len()]);
+        let index: Tensor<1, Int> = Tensor::from_data(index, &x.device());
+        let pick = |values: Tensor<1>| values.inner().select(0, index.clone()).unsqueeze::<2>();
+        (x - pick(self.mean.val())) / pick(self.std.val())
+    }
+
+    /// Rows of the data's own values, standardised in place.
+    pub(crate) fn standardise_rows(&self, values: &mut [f32]) {
+        let (mean, std) = (rows(self.mean.val()), rows(self.std.val()));
+        for row in values.chunks_exact_mut(mean.len()) {
+            row.iter_mut().zip(&mean).zip(&std).for_each(|((v, m), s)| *v = (*v - m) / s);
+        }
+    }
+
+    /// Standardised values back on the data's own scale.
+    pub(crate) fn restore(&self, values: &mut [f32]) {
+        let (mean, std) = (rows(self.mean.val()), rows(self.std.val()));
+        for row in values.chunks_exact_mut(mean.len()) {
+            row.iter_mut().zip(&mean).zip(&std).for_each(|((v, m), s)| *v = *v * s + m);
+        }
+    }
+}
+
+/// Mean and standard deviation of each entry over examples.
+pub(crate) struct Moments {
+    pub(crate) means: Vec<f64>,
+    pub(crate) stds: Vec<f64>,
+}
+
+impl Moments {
+    /// Those of all examples.
+    pub(crate) fn of(examples: &Examples, size: usize) -> Self {
+        let (mut sum, mut squares) = (vec![0.0f64; size], vec![0.0f64; size]);
+        let indices: Vec<u64> = (0..examples.len() as u64).collect();
+        for chunk in indices.chunks(1000) {
+            for row in examples.batch(chunk, 0).values.chunks_exact(size) {
+                for ((s, q), &x) in sum.iter_mut().zip(&mut squares).zip(row) {
+                    *s += f64::from(x);
+                    *q += f64::from(x) * f64::from(x);
+                }
+            }
+        }
+        let count = examples.len() as f64;
+        let means: Vec<f64> = sum.iter().map(|s| s / count).collect();
+        let stds =
+            squares.iter().zip(&means).map(|(q, m)| (q / count - m * m).max(0.0).sqrt()).collect();
+        Self { means, stds }
+    }
+}
+
+/// What stands between batches and tensors.
+#[derive(Debug, Clone)]
+pub(crate) struct Entrance {
+    pub(crate) model: &'static str,
+    pub(crate) data: DataSpec,
+    pub(crate) dtype: DType,
+    pub(crate) device: Device,
+}
+
+impl Entrance {
+    pub(crate) fn new(model: &'static str, data: &DataSpec, init: &Init) -> Self {
+        Self { model, data: data.clone(), dtype: init.dtype, device: init.device.clone() }
+    }
+
+    /// Fits `scale`, where there is one, and gives the mean of each entry as the decoder should
+    /// start at it: standardised, or a level.
+    pub(crate) fn fit(&self, scale: &mut Option<Scale>, examples: &Examples) -> Vec<f64> {
+        let mut moments = Moments::of(examples, self.data.shape.size());
+        if let Some(scale) = scale {
+            *scale = Scale::fit(&moments, &self.device, self.dtype);
+            moments.means.fill(0.0);
+        }
+        moments.means
+    }
+
+    pub(crate) fn unsuitable(&self, problem: String) -> Error {
+        Error::UnsuitableData { model: self.model.to_owned(), problem }
+    }
+
+    /// Values as a tensor `[rows, width]`.
+    pub(crate) fn tensor(&self, values: Vec<f32>, width: usize) -> Tensor<2> {
+        let rows = values.len() / width.max(1);
+        Tensor::from_data(TensorData::new(values, [rows, width]), (&self.device, self.dtype))
+    }
+
+    /// The batch as the likelihood takes it: levels, or standardised reals.
+    pub(crate) fn observed(&self, scale: Option<&Scale>, batch: &Batch) -> Result<Tensor<2>> {
+        let size = self.data.shape.size();
+        if batch.values.len() != batch.len() * size {
+            return Err(self.unsuitable(format!(
+                "examples of {} entries were given and {size} ({}) were expected",
+                batch.values.len() / batch.len().max(1),
+                self.data.shape
+            )));
+        }
+        let x = self.tensor(batch.values.clone(), size);
+        Ok(match scale {
+            Some(scale) => (x - scale.mean.val().unsqueeze()) / scale.std.val().unsqueeze(),
+            None => x,
+        })
+    }
+
+    /// Codes given as numbers, as a tensor `[codes, dims]`.
+    pub(crate) fn codes(&self, codes: &[f32], dims: usize) -> Result<Tensor<2>> {
+        if !codes.len().is_multiple_of(dims) {
+            return Err(Error::setting(
+                "codes",
+                format!("{} numbers", codes.len()),
+                format!("each code has {dims}"),
+            ));
+        }
+        Ok(self.tensor(codes.to_vec(), dims))
+    }
+
+    /// Levels as entries in \[0, 1\]; other values as they are.
+    pub(crate) fn unit(&self, x: Tensor<2>) -> Tensor<2> {
+        match self.data.domain {
+            Domain::Levels(n) => x / f64::from(n - 1),
+            Domain::Binary | Domain::Real => x,
+        }
+    }
+
+    /// Classes as one-hot rows.
+    pub(crate) fn one_hot(&self, labels: Option<&[u32]>) -> Result<Tensor<2>> {
+        let classes = self.data.classes;
+        let labels = labels.ok_or_else(|| {
+            self.unsuitable("it is conditional and these examples have no labels".to_owned())
+        })?;
+        let mut hot = vec![0.0; labels.len() * classes];
+        for (row, &label) in hot.chunks_exact_mut(classes).zip(labels) {
+            let slot = row.get_mut(label as usize).ok_or_else(|| {
+                self.unsuitable(format!("class {label} where the largest is {}", classes - 1))
+            })?;
+            *slot = 1.0;
+        }
+        Ok(self.tensor(hot, classes))
+    }
+}
