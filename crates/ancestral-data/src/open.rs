@@ -207,7 +207,7 @@ pub(crate) fn with_or_without_gz(path: PathBuf) -> Option<PathBuf> {
     Some(PathBuf::from(packed)).filter(|p| p.is_file())
 }
 
-fn expect_file(path: PathBuf) -> Result<PathBuf, DataError> {
+pub(crate) fn expect_file(path: PathBuf) -> Result<PathBuf, DataError> {
     with_or_without_gz(path.clone()).ok_or_else(|| DataError::Missing {
         name: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         looked_in: path.parent().unwrap_or(Path::new(".")).display().to_string(),
