@@ -91,6 +91,9 @@ pub(crate) struct TrainArgs {
     /// Train on all official training examples, those of validation too
     #[arg(long, conflicts_with = "resume")]
     pub(crate) all_train: bool,
+    /// Keep this fold of a CSV with a column `fold` for testing, the next one for validation
+    #[arg(long, value_name = "K", conflicts_with = "resume")]
+    pub(crate) fold: Option<u32>,
     /// Bring pictures of a folder or tar to this size
     #[arg(long, value_name = "HxW", conflicts_with = "resume")]
     pub(crate) resize: Option<String>,
@@ -324,6 +327,12 @@ pub(crate) struct FitArgs {
     /// How grey levels become 0 and 1: none, threshold, static or dynamic
     #[arg(long, default_value = "none")]
     pub(crate) binarize: String,
+    /// Fit to all official training examples, those of validation too
+    #[arg(long)]
+    pub(crate) all_train: bool,
+    /// Keep this fold of a CSV with a column `fold` for testing, the next one for validation
+    #[arg(long, value_name = "K", conflicts_with = "counts")]
+    pub(crate) fold: Option<u32>,
     /// One setting; may be given many times (`ancestral models NAME` lists them)
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) sets: Vec<String>,

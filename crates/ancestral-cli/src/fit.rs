@@ -85,6 +85,8 @@ fn fit_data(args: &FitArgs, name: &str, data_dir: Option<&Path>) -> Result<()> {
     let options = OpenOptions {
         data_dir: data_dir.map(Path::to_path_buf),
         seed: args.seed,
+        all_train: args.all_train,
+        fold: args.fold,
         ..OpenOptions::default()
     };
     let data = ancestral_data::open(name, &options)?;
@@ -92,6 +94,8 @@ fn fit_data(args: &FitArgs, name: &str, data_dir: Option<&Path>) -> Result<()> {
         args.binarize.parse().map_err(|e| usage(format!("--binarize: {e}")))?;
     let examples = Examples::new(&data, SplitName::Train, binarize, args.seed)?;
     let mut described = DataConfig::describe(&data, binarize);
+    described.all_train = args.all_train;
+    described.fold = args.fold;
     if let Ok(path) = Path::new(name).canonicalize()
         && name.contains(std::path::MAIN_SEPARATOR)
     {
@@ -111,7 +115,7 @@ fn fit_data(args: &FitArgs, name: &str, data_dir: Option<&Path>) -> Result<()> {
         RunConfig {
             format: FORMAT,
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            command: format!("ancestral fit {family} --data {name}"),
+            command: crate::train::typed(),
             model: family.to_owned(),
             preset: String::new(),
             seed: args.seed,

@@ -83,6 +83,7 @@ fn create(args: &TrainArgs, data_dir: Option<&Path>) -> Result<(RunFolder, Datas
         resize,
         grey: args.grey,
         all_train: args.all_train,
+        fold: args.fold,
         ..OpenOptions::default()
     };
     let data = ancestral_data::open(&args.data, &options)?;
@@ -94,6 +95,7 @@ fn create(args: &TrainArgs, data_dir: Option<&Path>) -> Result<(RunFolder, Datas
     Examples::new(&data, SplitName::Train, binarize, args.seed)?;
     let mut described = DataConfig::describe(&data, binarize);
     described.all_train = args.all_train;
+    described.fold = args.fold;
     described.resize = resize.map(|(h, w)| [h, w]);
     described.grey = args.grey;
     if let Ok(path) = Path::new(&args.data).canonicalize()
@@ -112,11 +114,7 @@ fn create(args: &TrainArgs, data_dir: Option<&Path>) -> Result<(RunFolder, Datas
     let config = RunConfig {
         format: FORMAT,
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        command: std::env::args()
-            .enumerate()
-            .map(|(i, a)| word(i, &a))
-            .collect::<Vec<_>>()
-            .join(" "),
+        command: typed(),
         model: entry.name.to_owned(),
         preset: args.preset.clone().unwrap_or_default(),
         seed: args.seed,
@@ -129,6 +127,11 @@ fn create(args: &TrainArgs, data_dir: Option<&Path>) -> Result<(RunFolder, Datas
         None => default_folder(entry.name, &data.name),
     };
     Ok((RunFolder::create(&path, config)?, data))
+}
+
+/// The command line as a shell takes it.
+pub(crate) fn typed() -> String {
+    std::env::args().enumerate().map(|(i, a)| word(i, &a)).collect::<Vec<_>>().join(" ")
 }
 
 /// A word of the command line, quoted if a shell needs it.

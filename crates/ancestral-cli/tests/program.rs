@@ -116,6 +116,34 @@ fn explanations_hold() {
 }
 
 #[test]
+fn a_fold_is_kept_for_testing_and_found_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let here = dir.path();
+    let row = |i: u32| format!("{},{}.5,{}\n", i % 4 + 1, i * 7 % 11, i * 5 % 13);
+    let rows: String = (0..40).map(row).collect();
+    std::fs::write(here.join("rows.csv"), format!("fold,x,y\n{rows}")).unwrap();
+    good(here, &["fit", "gaussian", "--data", "rows.csv", "--fold", "4", "--out", "g"]);
+    let config = std::fs::read_to_string(here.join("g/config.toml")).unwrap();
+    assert!(config.contains("fold = 4") && config.contains("rows.csv --fold 4"), "{config}");
+    assert!(config.contains("columns = [\"x\", \"y\"]"), "{config}");
+    let n = |split: &str| {
+        let said = good(here, &["evaluate", "g", "--split", split, "--json"]);
+        serde_json::from_str::<serde_json::Value>(&said).unwrap()["n"].as_u64()
+    };
+    assert_eq!([n("train"), n("valid"), n("test")], [Some(20), Some(10), Some(10)]);
+    good(here, &["score", "g", "--data", "rows.csv", "--out", "scores.csv"]);
+    let scores = std::fs::read_to_string(here.join("scores.csv")).unwrap();
+    assert_eq!(scores.lines().count(), 41);
+    let vae = ["train", "vae", "--data", "rows.csv", "--fold", "2", "--steps", "2", "--all-train"];
+    let said = good(here, &[&vae[..], &["--set", "sample_count=0", "--out", "v"]].concat());
+    assert!(said.contains("30 train, 10 valid, 10 test"), "{said}");
+    good(here, &["evaluate", "v", "--samples", "2"]);
+    bad(here, &["train", "vae", "--data", "rows.csv", "--fold", "5"], 2, "folds are 1, 2, 3, 4");
+    bad(here, &["train", "vae", "--data", "digits", "--fold", "1"], 2, "has no folds");
+    bad(here, &["fit", "gaussian", "--data", "rows.csv", "--fold", "x"], 2, "--fold");
+}
+
+#[test]
 fn wrong_input_is_named_and_ends_with_2() {
     let dir = tempfile::tempdir().unwrap();
     let here = dir.path();

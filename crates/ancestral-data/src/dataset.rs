@@ -215,6 +215,37 @@ impl Dataset {
         Ok(self)
     }
 
+    /// Shares the training split out by the fold of each of its examples: `fold` becomes the test
+    /// split, the next one the validation split, in the order of their numbers and round from the
+    /// last to the first; the rest stays.
+    ///
+    /// # Errors
+    /// If there is no such fold, or no third one to train on.
+    pub(crate) fn with_fold(mut self, fold: u32, folds: &[u32]) -> Result<Self, DataError> {
+        let mut known = folds.to_vec();
+        known.sort_unstable();
+        known.dedup();
+        let bad = |problem: &str| {
+            let list: Vec<String> = known.iter().map(ToString::to_string).collect();
+            DataError::Unsuitable(format!("{}: {problem} {}", self.name, list.join(", ")))
+        };
+        let at = known
+            .binary_search(&fold)
+            .map_err(|_| bad(&format!("there is no fold {fold}; the folds are")))?;
+        if known.len() < 3 {
+            return Err(bad("testing, validation and training take a fold each; the folds are"));
+        }
+        let next = known[(at + 1) % known.len()];
+        let part = |wanted: &dyn Fn(u32) -> bool| {
+            let rows: Vec<usize> = (0..folds.len()).filter(|&i| wanted(folds[i])).collect();
+            Arc::new(self.train.gather(&rows, self.shape.size()))
+        };
+        let (test, valid) = (part(&|f| f == fold), part(&|f| f == next));
+        self.train = part(&|f| f != fold && f != next);
+        (self.valid, self.test) = (Some(valid), Some(test));
+        Ok(self)
+    }
+
     /// Keeps the last `count` training examples for validation, if there is no such split yet.
     ///
     /// # Errors

@@ -157,10 +157,15 @@ pub fn fetch(
 ) -> Result<PathBuf, DataError> {
     let source = SOURCES.iter().find(|source| source.set == name).ok_or_else(|| {
         let known: Vec<&str> = SOURCES.iter().map(|source| source.set).collect();
-        DataError::Unsuitable(format!(
-            "{name} cannot be downloaded by name; those that can are {}",
-            known.join(", ")
-        ))
+        let instead = match known::find(name) {
+            Some(set) => format!(
+                "no public mirror is known; put {} into {}",
+                set.files(),
+                data_dir.join(set.folder).display()
+            ),
+            None => format!("those that can are {}", known.join(", ")),
+        };
+        DataError::Unsuitable(format!("{name} cannot be downloaded by name; {instead}"))
     })?;
     let folder = data_dir.join(known::find(name).map_or(name, |set| set.folder));
     let public: Vec<String>;

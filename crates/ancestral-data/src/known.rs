@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::open::{amat, cifar10, density, folders_of, mnist, omniglot, with_or_without_gz};
+use crate::format::{Stream, table};
+use crate::open::{
+    amat, cifar10, density, expect_file, folders_of, mnist, omniglot, with_or_without_gz,
+};
 use crate::{DataError, Dataset, OpenOptions};
 
 /// A known data set, and whether it is there.
@@ -30,6 +33,8 @@ enum Layout {
     Omniglot,
     Cifar,
     Density,
+    /// One table with a column of folds.
+    Folds,
 }
 
 /// What is known of a set.
@@ -62,7 +67,7 @@ const FASHION: [&str; 10] = [
 
 const DENSITY_TERMS: &str = "cite their original papers";
 
-const SETS: [Set; 10] = [
+const SETS: [Set; 11] = [
     Set {
         name: "mnist",
         folder: "mnist",
@@ -145,6 +150,14 @@ const SETS: [Set; 10] = [
         layout: Layout::Density,
         classes: &[],
     },
+    Set {
+        name: "red-wine",
+        folder: "red_wine",
+        about: "chemical analyses of red wines, 11 real columns; 1599 in 10 folds (--fold)",
+        terms: "CC BY 4.0, P. Cortez et al., UCI Wine Quality",
+        layout: Layout::Folds,
+        classes: &[],
+    },
 ];
 
 pub(crate) fn find(name: &str) -> Option<&'static Set> {
@@ -193,6 +206,20 @@ pub fn list(data_dir: Option<&Path>) -> Vec<Known> {
 }
 
 impl Set {
+    /// Its files as they are published.
+    pub(crate) fn files(&self) -> String {
+        match self.layout {
+            Layout::Mnist => "{train,t10k}-{images-idx3,labels-idx1}-ubyte.gz".to_owned(),
+            Layout::Amat => "binarized_mnist_{train,valid,test}.amat".to_owned(),
+            Layout::Omniglot => "derived-28x28-{background,evaluation}-images-idx3-ubyte.gz and \
+                                 -labels-idx1-short.gz, {background,evaluation}-classes.txt"
+                .to_owned(),
+            Layout::Cifar => "cifar-10-binary.tar.gz".to_owned(),
+            Layout::Density => format!("{}.{{train,valid,test}}.data.gz", self.name),
+            Layout::Folds => format!("{}_folds.csv", self.folder),
+        }
+    }
+
     /// A file that tells that the set is there.
     fn is_in(&self, folder: &Path) -> bool {
         let file = match self.layout {
@@ -205,6 +232,7 @@ impl Set {
                     || folder.join("cifar-10-batches-bin").join("data_batch_1.bin").is_file();
             }
             Layout::Density => format!("{}.train.data", self.name),
+            Layout::Folds => self.files(),
         };
         with_or_without_gz(folder.join(file)).is_some()
     }
@@ -240,6 +268,10 @@ impl Set {
             Layout::Omniglot => omniglot(self.name, &folder, options),
             Layout::Cifar => cifar10(self.name, &folder, CIFAR_VALID, options),
             Layout::Density => density(self.name, &folder, self.name, options),
+            Layout::Folds => {
+                let file = expect_file(folder.join(self.files()))?;
+                table::read(Stream::open(&file)?)?.into_dataset(self.name, options)
+            }
         }?;
         if !self.classes.is_empty() {
             data.class_names = self.classes.iter().map(|&c| c.to_owned()).collect();

@@ -21,6 +21,10 @@ pub struct OpenOptions {
     pub grey: bool,
     /// Trains on the whole official training set; validation examples stay part of it.
     pub all_train: bool,
+    /// Splits a table by its column `fold`: the rows of this fold are the test split, those of the
+    /// next one (after the last comes the first) are for validation, and the rest are for training,
+    /// all in file order. The column itself is never an entry of the examples, asked for or not.
+    pub fold: Option<u32>,
     /// Leaves a set that has no official splits whole, as training examples in file order; a lone
     /// validation or test split counts as such.
     pub whole: bool,
@@ -50,6 +54,7 @@ impl OpenOptions {
 pub fn open(name_or_path: &str, options: &OpenOptions) -> Result<Dataset, DataError> {
     let data = if name_or_path == "digits" {
         refuse_picture_options(name_or_path, options)?;
+        refuse_fold(name_or_path, options)?;
         digits()?
     } else if let Some(set) = known::find(name_or_path) {
         refuse_picture_options(name_or_path, options)?;
@@ -72,6 +77,17 @@ fn refuse_picture_options(name: &str, options: &OpenOptions) -> Result<(), DataE
         )));
     }
     Ok(())
+}
+
+/// For data that has no folds.
+pub(crate) fn refuse_fold(name: &str, options: &OpenOptions) -> Result<(), DataError> {
+    match options.fold {
+        None => Ok(()),
+        Some(fold) => Err(DataError::Unsuitable(format!(
+            "{name}: fold {fold} was asked for, but this data has no folds; they are given by a \
+             CSV column named fold that holds whole numbers"
+        ))),
+    }
 }
 
 fn open_path(given: &str, options: &OpenOptions) -> Result<Dataset, DataError> {
@@ -191,7 +207,7 @@ pub(crate) fn with_or_without_gz(path: PathBuf) -> Option<PathBuf> {
     Some(PathBuf::from(packed)).filter(|p| p.is_file())
 }
 
-fn expect_file(path: PathBuf) -> Result<PathBuf, DataError> {
+pub(crate) fn expect_file(path: PathBuf) -> Result<PathBuf, DataError> {
     with_or_without_gz(path.clone()).ok_or_else(|| DataError::Missing {
         name: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         looked_in: path.parent().unwrap_or(Path::new(".")).display().to_string(),

@@ -254,6 +254,59 @@ fn tables() {
 }
 
 #[test]
+fn folds_of_a_table() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let text = "x,Fold,label,y\n0.5,7,a,1\n1.5,2,b,1\n2.5,10,a,1\n3.5,7,b,1\n4.5,2,a,1\n";
+    let data = read(dir, "a.csv", text.as_bytes()).unwrap();
+    assert_eq!(data.column_names, ["x", "y"]);
+    assert_eq!(reals(&data), [0.5, 1.0, 1.5, 1.0, 2.5, 1.0, 3.5, 1.0, 4.5, 1.0]);
+    let path = dir.join("a.csv").to_str().unwrap().to_owned();
+    let fold = |fold, all_train| {
+        open(&path, &OpenOptions { fold: Some(fold), all_train, ..OpenOptions::default() })
+    };
+    let firsts = |data: &Dataset| {
+        [SplitName::Train, SplitName::Valid, SplitName::Test].map(|split| {
+            let split = data.split(split).unwrap();
+            assert_eq!(split.labels.as_ref().unwrap().len() * 2, split.values.len());
+            match &split.values {
+                Values::Reals(v) => v.iter().copied().step_by(2).collect::<Vec<f32>>(),
+                Values::Bytes(_) => panic!("bytes"),
+            }
+        })
+    };
+    // Folds come in the order of their numbers, and after the last comes the first.
+    let data = fold(2, false).unwrap();
+    assert_eq!(firsts(&data), [vec![2.5], vec![0.5, 3.5], vec![1.5, 4.5]]);
+    assert_eq!(data.split(SplitName::Test).unwrap().labels, Some(vec![1, 0]));
+    assert_eq!(firsts(&fold(10, false).unwrap()), [vec![0.5, 3.5], vec![1.5, 4.5], vec![2.5]]);
+    assert_eq!(firsts(&fold(10, true).unwrap())[0], [0.5, 3.5, 1.5, 4.5]);
+    assert_ne!(fold(7, false).unwrap().fingerprint(), data.fingerprint());
+    // Without a fold, splits are carved by seed.
+    let carved = open(&path, &OpenOptions::default()).unwrap();
+    assert_eq!([carved.len(SplitName::Train), carved.len(SplitName::Test)], [3, 1]);
+
+    let text = fold(3, false).unwrap_err().to_string();
+    assert!(text.contains("no fold 3; the folds are 2, 7, 10"), "{text}");
+    refused(read(dir, "b.csv", b"fold,x\n1,2\n1.5,2\n"), "b.csv", &["line 3, column 1", "'1.5'"]);
+    refused(read(dir, "c.csv", b"fold\n1\n"), "c.csv", &["no numbers"]);
+    let options = OpenOptions { fold: Some(1), ..OpenOptions::default() };
+    for (name, bytes, words) in [
+        ("two.csv", b"fold,x\n1,2\n2,2\n".to_vec(), "take a fold each; the folds are 1, 2"),
+        ("none.csv", b"x,y\n1,2\n2,2\n3,4\n".to_vec(), "has no folds"),
+        ("bare.csv", b"1,2\n2,2\n3,4\n".to_vec(), "has no folds"),
+        ("bits.data", b"0 1\n1 0\n1 1\n".to_vec(), "has no folds"),
+        ("grey.png", png(2, 1, L8, &[1, 2]), "has no folds"),
+    ] {
+        fs::write(dir.join(name), bytes).unwrap();
+        let error = open(dir.join(name).to_str().unwrap(), &options).unwrap_err();
+        assert!(matches!(error, DataError::Unsuitable(_)), "{error:?}");
+        assert!(error.to_string().contains(words), "{name}: {error}");
+    }
+    assert!(open("digits", &options).unwrap_err().to_string().contains("has no folds"));
+}
+
+#[test]
 fn cifar_batches() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();

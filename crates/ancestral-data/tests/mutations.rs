@@ -98,6 +98,7 @@ fn npz_never_panics() {
 fn csv_never_panics() {
     let files = [
         b"a,label,b\n1,x,2\n3,y,4\n".to_vec(),
+        b"fold,a,label\n1,1,x\n2,2,y\n3,3,x\n".to_vec(),
         b"1;2;3\n4;5;6\n".to_vec(),
         b"\"a\",\"b\"\n\"1\",2\n".to_vec(),
         gz(b"1,2\n3,4\n"),

@@ -1,4 +1,5 @@
-//! The published files, where they lie beside the project; else the test says that it is skipped.
+//! The published files, where `ANCESTRAL_DATA` says or beside the project; else the test says that
+//! it is skipped.
 // Clippy exempts only the test functions themselves from these.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -7,7 +8,8 @@ use std::path::PathBuf;
 use ancestral_data::{Dataset, Domain, OpenOptions, SplitName, Values, open};
 
 fn folder() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data")
+    let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
+    std::env::var_os("ANCESTRAL_DATA").map_or_else(beside, PathBuf::from)
 }
 
 fn by_name(name: &str, all_train: bool) -> Option<Dataset> {
@@ -87,6 +89,33 @@ fn density_sets() {
         assert_eq!((counts(&data), data.shape.dims()), (expected, &[columns][..]), "{name}");
         assert_eq!(data.domain, Domain::Binary);
     }
+}
+
+#[test]
+fn red_wine() {
+    let dir = folder();
+    for fold in 1..=10 {
+        let options =
+            OpenOptions { data_dir: Some(dir.clone()), fold: Some(fold), ..OpenOptions::default() };
+        let data = match open("red-wine", &options) {
+            Err(ancestral_data::DataError::Missing { .. }) => {
+                println!("skipped: red-wine is not in {}", dir.display());
+                return;
+            }
+            data => data.unwrap(),
+        };
+        assert_eq!((data.domain, data.shape.dims()), (Domain::Real, &[11][..]));
+        let last = |of: u32| if of == 10 { 168 } else { 159 };
+        let (test, valid) = (last(fold), last(fold % 10 + 1));
+        assert_eq!(counts(&data), [1599 - valid - test, valid, test], "fold {fold}");
+        if fold == 1 {
+            let Values::Reals(v) = &data.split(SplitName::Test).unwrap().values else { panic!() };
+            assert_eq!(v[..3], [6.9, 0.635, 0.17]);
+        }
+    }
+    let options = OpenOptions { data_dir: Some(dir), fold: Some(11), ..OpenOptions::default() };
+    let text = open("red-wine", &options).unwrap_err().to_string();
+    assert!(text.contains("no fold 11") && text.contains("9, 10"), "{text}");
 }
 
 #[test]

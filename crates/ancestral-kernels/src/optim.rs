@@ -64,6 +64,30 @@ pub struct RmsPropStep {
     pub grad_scale: f32,
 }
 
+/// The settings of one step of Adagrad.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AdagradStep {
+    /// Step size.
+    pub lr: f32,
+    /// Added to the root of the sum of squared gradients.
+    pub epsilon: f32,
+    /// The gradient is multiplied by this first.
+    pub grad_scale: f32,
+}
+
+/// The settings of one step of Adadelta.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AdadeltaStep {
+    /// Step size.
+    pub lr: f32,
+    /// Decay of the mean squares of gradient and update.
+    pub rho: f32,
+    /// Added to both under their roots; above 0, or nothing ever moves.
+    pub epsilon: f32,
+    /// The gradient is multiplied by this first.
+    pub grad_scale: f32,
+}
+
 /// The settings of one step of stochastic gradient descent.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SgdStep {
@@ -202,6 +226,29 @@ impl RmsPropStep {
     }
 }
 
+impl Rule<2, 1> for AdagradStep {
+    #[inline(always)]
+    fn apply<S: Simd>(&self, s: S, [p, v]: [S::V; 2], [g]: [S::V; 1]) -> [S::V; 2] {
+        let g = s.mul(g, s.splat(self.grad_scale));
+        let v = s.fma(g, g, v);
+        let update = s.div(g, s.add(s.sqrt(v), s.splat(self.epsilon)));
+        [s.fnma(update, s.splat(self.lr), p), v]
+    }
+}
+
+impl Rule<3, 1> for AdadeltaStep {
+    #[inline(always)]
+    fn apply<S: Simd>(&self, s: S, [p, v, u]: [S::V; 3], [g]: [S::V; 1]) -> [S::V; 3] {
+        let g = s.mul(g, s.splat(self.grad_scale));
+        let (rho, rest) = (s.splat(self.rho), s.splat(1.0 - self.rho));
+        let root = |x| s.sqrt(s.add(x, s.splat(self.epsilon)));
+        let v = s.fma(s.mul(g, g), rest, s.mul(v, rho));
+        let update = s.mul(s.div(root(u), root(v)), g);
+        let u = s.fma(s.mul(update, update), rest, s.mul(u, rho));
+        [s.fnma(update, s.splat(self.lr), p), v, u]
+    }
+}
+
 impl Rule<2, 1> for SgdStep {
     #[inline(always)]
     fn apply<S: Simd>(&self, s: S, [p, b]: [S::V; 2], [g]: [S::V; 1]) -> [S::V; 2] {
@@ -248,6 +295,29 @@ pub fn rmsprop(
         Some(buffer) => pass(Isa::best(), step, [params, square, buffer], [grad]),
         None => pass(Isa::best(), step, [params, square], [grad]),
     }
+}
+
+/// One step of Adagrad: v ← v + g², p ← p − lr·g / (√v + ε).
+///
+/// # Panics
+/// If the lengths differ.
+pub fn adagrad(params: &mut [f32], grad: &[f32], squares: &mut [f32], step: &AdagradStep) {
+    pass(Isa::best(), step, [params, squares], [grad]);
+}
+
+/// One step of Adadelta: v ← ρv + (1 − ρ)g², d = √(u + ε) / √(v + ε) · g, u ← ρu + (1 − ρ)d²,
+/// p ← p − lr·d.
+///
+/// # Panics
+/// If the lengths differ.
+pub fn adadelta(
+    params: &mut [f32],
+    grad: &[f32],
+    square: &mut [f32],
+    update: &mut [f32],
+    step: &AdadeltaStep,
+) {
+    pass(Isa::best(), step, [params, square, update], [grad]);
 }
 
 /// One step of gradient descent with momentum: b ← µb + g, p ← p − lr·b, or p − lr·(g + µb) with
@@ -439,6 +509,58 @@ mod tests {
         }
     }
 
+    /// Five steps of a rule with `W − 1` states on every instruction set, against the recurrence
+    /// of one parameter in f64.
+    fn recurs<U: Rule<W, 1>, const W: usize>(rule: &U, exact: impl Fn([f64; W], f64) -> [f64; W]) {
+        for isa in Isa::available() {
+            for len in [0, 1, 7, 8, 15, 16, 17, 31, 1000, 40_001] {
+                let start = wave(len, 0.3);
+                let mut ours = [(); W].map(|()| vec![0.0; len]);
+                ours[0].clone_from(&start);
+                let mut theirs: Vec<[f64; W]> = start
+                    .iter()
+                    .map(|&p| {
+                        let mut state = [0.0; W];
+                        state[0] = f64::from(p);
+                        state
+                    })
+                    .collect();
+                for t in 1..=5 {
+                    let g: Vec<f32> = wave(len, 0.7).iter().map(|g| g * t as f32).collect();
+                    pass(isa, rule, ours.each_mut().map(Vec::as_mut_slice), [&g]);
+                    for (state, g) in theirs.iter_mut().zip(&g) {
+                        *state = exact(*state, f64::from(*g));
+                    }
+                }
+                for (i, theirs) in theirs.iter().enumerate() {
+                    for (ours, theirs) in ours.iter().map(|o| f64::from(o[i])).zip(theirs) {
+                        assert!(
+                            (ours - theirs).abs() <= 2e-6 * (1.0 + theirs.abs()),
+                            "{isa:?} {len} at {i}: {ours} against {theirs}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn adagrad_and_adadelta_follow_their_recurrences() {
+        let step = AdagradStep { lr: 0.1, epsilon: 1e-8, grad_scale: 0.5 };
+        recurs(&step, |[p, v], g| {
+            let g = 0.5 * g;
+            let v = v + g * g;
+            [p - 0.1 * g / (v.sqrt() + 1e-8), v]
+        });
+        let step = AdadeltaStep { lr: 0.7, rho: 0.9, epsilon: 1e-3, grad_scale: 0.5 };
+        recurs(&step, |[p, v, u], g| {
+            let g = 0.5 * g;
+            let v = 0.9 * v + 0.1 * g * g;
+            let d = ((u + 1e-3) / (v + 1e-3)).sqrt() * g;
+            [p - 0.7 * d, v, 0.9 * u + 0.1 * d * d]
+        });
+    }
+
     #[test]
     fn averages_sums_and_finiteness() {
         let mut average = vec![1.0; 33];
@@ -469,8 +591,13 @@ mod tests {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             let (mut p, g) = (wave(100_003, 0.3), wave(100_003, 0.7));
             let (mut m, mut v) = (vec![0.0; p.len()], vec![0.0; p.len()]);
+            let mut v2 = m.clone();
             pool.install(|| {
                 adam(&mut p, &g, &mut m, &mut v, &AdamStep::at(1, 1e-3, 0.9, 0.999, 1e-8, 0.0));
+                let step = AdagradStep { lr: 0.1, epsilon: 1e-8, grad_scale: 0.5 };
+                adagrad(&mut p, &g, &mut v, &step);
+                let step = AdadeltaStep { lr: 1.0, rho: 0.9, epsilon: 1e-6, grad_scale: 0.5 };
+                adadelta(&mut p, &g, &mut v, &mut v2, &step);
                 (sum_of_squares(&p).to_bits(), p)
             })
         };

@@ -359,7 +359,7 @@ fn a_resumed_run_equals_one_left_alone() {
         if model.trainable().is_none() {
             continue;
         }
-        let rules = ["adam", "adamw", "rmsprop", "sgd"];
+        let rules = ["adam", "adamw", "rmsprop", "sgd", "adagrad", "adadelta"];
         let train = loop_settings(&format!(
             "epochs = 3\nbatch_size = 10\nschedule = 'cosine'\nclip_norm = 5.0\n\
              average_decay = 0.9\noptimiser = '{}'",
@@ -589,7 +589,10 @@ fn bad_settings_are_errors_that_name_the_setting() {
         ("beta1 = 1.0", "beta1"),
         ("epochs = 0", "epochs"),
         ("optimiser = 'adamm'", "optimiser"),
+        ("optimiser = 'adadelta'\nepsilon = 0.0", "epsilon"),
         ("schedule = 'cosin'", "schedule"),
+        ("schedule = 'inverse'\ninverse_decay = -0.1", "inverse_decay"),
+        ("inverse_decay = nan", "inverse_decay"),
         ("average_decay = 1.0", "average_decay"),
     ] {
         let error = TrainConfig::parse(&text.parse().unwrap()).unwrap_err();

@@ -228,7 +228,7 @@ fn no_server_and_no_such_set() {
     drop(listener);
     let error = fetch("mnist", dir.path(), &[url], &mut |_| {}).unwrap_err();
     assert!(matches!(error, DataError::Fetch { .. }), "{error}");
-    let error = fetch("omniglot", dir.path(), &[], &mut |_| {}).unwrap_err();
+    let error = fetch("emnist", dir.path(), &[], &mut |_| {}).unwrap_err();
     assert!(error.to_string().contains("fashion-mnist"), "{error}");
 }
 
@@ -265,6 +265,23 @@ fn pinned_hashes_are_those_of_the_real_files() {
             } else {
                 println!("skipped: {} is not there", path.display());
             }
+        }
+    }
+}
+
+#[test]
+fn sets_without_a_mirror_say_where_their_files_go() {
+    let dir = Path::new("there");
+    for (name, files, folder) in [
+        ("adult", "adult.{train,valid,test}.data.gz", "density_estimation/adult"),
+        ("plants", "plants.{train,valid,test}.data.gz", "density_estimation/plants"),
+        ("omniglot", "background,evaluation}-images-idx3-ubyte.gz", "omniglot"),
+        ("red-wine", "red_wine_folds.csv", "red_wine"),
+    ] {
+        let text = fetch(name, dir, &[], &mut |_| {}).unwrap_err().to_string();
+        let folder = dir.join(folder).display().to_string();
+        for word in [name, "no public mirror", files, &folder] {
+            assert!(text.contains(word), "'{word}' is not in: {text}");
         }
     }
 }

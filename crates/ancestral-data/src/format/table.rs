@@ -1,15 +1,19 @@
-//! CSV: numeric columns with or without a header, and a column of labels if one is so called.
+//! CSV: numeric columns with or without a header, and columns of labels and of folds if they are
+//! so called.
 
 use super::{Data, Loaded, MAX_CLASSES, Stream, assemble};
 use crate::{DataError, Dataset, OpenOptions, Shape, SplitName};
 
 const LABEL_NAMES: [&str; 3] = ["label", "class", "target"];
+const FOLD_NAME: &str = "fold";
 
 /// A table as read.
 pub(crate) struct Table {
     loaded: Loaded,
     columns: Vec<String>,
     classes: Vec<String>,
+    /// The fold of each row, if the table has such a column.
+    folds: Option<Vec<u32>>,
 }
 
 impl Table {
@@ -18,7 +22,14 @@ impl Table {
         name: &str,
         options: &OpenOptions,
     ) -> Result<Dataset, DataError> {
-        let mut data = assemble(name, vec![(SplitName::Train, self.loaded)], options)?;
+        let whole = vec![(SplitName::Train, self.loaded)];
+        let mut data = match (options.fold, self.folds) {
+            (Some(fold), Some(folds)) => {
+                let options = OpenOptions { fold: None, ..options.clone() };
+                assemble(name, whole, &options)?.with_fold(fold, &folds)?
+            }
+            _ => assemble(name, whole, options)?,
+        };
         data.class_names = self.classes;
         data.column_names = self.columns;
         Ok(data)
@@ -50,9 +61,11 @@ pub(crate) fn read(mut stream: Stream<'_>) -> Result<Table, DataError> {
 
     let mut header: Vec<String> = Vec::new();
     let mut label_column = None;
+    let mut fold_column = None;
     let mut width = 0;
     let mut values: Vec<f32> = Vec::new();
     let mut words: Vec<String> = Vec::new();
+    let mut folds: Vec<u32> = Vec::new();
     let mut record = csv::StringRecord::new();
     let mut started = false;
     loop {
@@ -84,6 +97,7 @@ pub(crate) fn read(mut stream: Stream<'_>) -> Result<Table, DataError> {
                 label_column = header
                     .iter()
                     .position(|h| LABEL_NAMES.iter().any(|l| h.eq_ignore_ascii_case(l)));
+                fold_column = header.iter().position(|h| h.eq_ignore_ascii_case(FOLD_NAME));
                 continue;
             }
         }
@@ -97,6 +111,19 @@ pub(crate) fn read(mut stream: Stream<'_>) -> Result<Table, DataError> {
         for (i, cell) in record.iter().enumerate() {
             if label_column == Some(i) {
                 words.push(cell.to_owned());
+                continue;
+            }
+            if fold_column == Some(i) {
+                folds.push(cell.parse().map_err(|_| {
+                    bad(
+                        line,
+                        i + 1,
+                        format!(
+                            "'{cell:.30}'; expected the whole number of a fold, since the column \
+                             is named fold (name it otherwise if it is an entry)"
+                        ),
+                    )
+                })?);
                 continue;
             }
             let value = cell.parse::<f32>().ok().filter(|v| v.is_finite());
@@ -113,13 +140,15 @@ pub(crate) fn read(mut stream: Stream<'_>) -> Result<Table, DataError> {
         }
     }
     drop(reader);
-    let columns = width - usize::from(label_column.is_some());
+    let columns = width - usize::from(label_column.is_some()) - usize::from(fold_column.is_some());
     if values.is_empty() || columns == 0 {
         return Err(bad(1, 1, "no numbers; expected at least one row of them".into()));
     }
-    if let Some(i) = label_column {
-        header.remove(i);
-    }
+    let mut place = 0..;
+    header.retain(|_| {
+        let place = place.next();
+        place != label_column && place != fold_column
+    });
     let (labels, classes) = match label_column {
         Some(_) => {
             let (labels, classes) = number(&words);
@@ -128,7 +157,7 @@ pub(crate) fn read(mut stream: Stream<'_>) -> Result<Table, DataError> {
         None => (None, Vec::new()),
     };
     let loaded = Loaded { path, shape: Shape::columns(columns), data: Data::Reals(values), labels };
-    Ok(Table { loaded, columns: header, classes })
+    Ok(Table { loaded, columns: header, classes, folds: fold_column.map(|_| folds) })
 }
 
 /// Class numbers and names: whole numbers stay what they are, words are numbered in their order.

@@ -34,30 +34,34 @@ settings! {
         pub steps: u64 = 0,
         /// Budget in seconds of training; 0 for none.
         pub seconds: f64 = 0.0,
-        /// Update rule: adam, adamw, rmsprop or sgd.
+        /// Update rule: adam, adamw, rmsprop, adagrad, adadelta or sgd.
         pub optimiser: String = "adam".to_owned(),
         /// Base learning rate.
         pub learning_rate: f64 = 1e-3,
         /// Decay of the first moment (adam, adamw).
         pub beta1: f64 = 0.9,
-        /// Decay of the second moment (adam, adamw) or of the mean square (rmsprop).
+        /// Decay of the second moment (adam, adamw) or of the mean squares (rmsprop, adadelta).
         pub beta2: f64 = 0.999,
-        /// Added to the root of the second moment.
+        /// Added to the root of the second moment, for adadelta under its roots.
         pub epsilon: f64 = 1e-8,
         /// Momentum (sgd).
         pub momentum: f64 = 0.9,
+        /// Whether the momentum looks ahead (sgd), as Nesterov's does.
+        pub nesterov: bool = false,
         /// Decoupled weight decay (adamw), per step and unit of learning rate.
         pub weight_decay: f64 = 0.01,
         /// Largest global norm of the gradient; 0 for no clipping.
         pub clip_norm: f64 = 0.0,
         /// Decay of the moving average of the weights that evaluation uses; 0 for none.
         pub average_decay: f64 = 0.0,
-        /// Learning-rate schedule: constant, cosine, step or burda.
+        /// Learning-rate schedule: constant, linear, cosine, step, inverse or burda.
         pub schedule: String = "constant".to_owned(),
         /// Epochs between the drops of the step schedule.
         pub step_epochs: u64 = 30,
         /// Factor of each drop of the step schedule.
         pub step_gamma: f64 = 0.1,
+        /// Decay c of the inverse schedule, whose factor is 1 / (1 + c · epoch).
+        pub inverse_decay: f64 = 0.0,
         /// Epochs between validations; 0 for none.
         pub validate_every: u64 = 1,
         /// Validations without improvement after which the run ends; 0 for never.
@@ -104,6 +108,7 @@ impl TrainConfig {
         non_negative("epsilon", self.epsilon)?;
         non_negative("weight_decay", self.weight_decay)?;
         non_negative("clip_norm", self.clip_norm)?;
+        non_negative("inverse_decay", self.inverse_decay)?;
         non_negative("checkpoint_seconds", self.checkpoint_seconds)?;
         share("beta1", self.beta1)?;
         share("beta2", self.beta2)?;

@@ -5,11 +5,13 @@
 //! | `adam` | Kingma and Ba 2015, weight decay off |
 //! | `adamw` | Adam with decoupled weight decay (Loshchilov and Hutter 2019) |
 //! | `rmsprop` | v ← α v + (1 − α) g², θ ← θ − η g / (√v + ε) |
-//! | `sgd` | m ← μ m + g, θ ← θ − η m |
+//! | `adagrad` | v ← v + g², θ ← θ − η g / (√v + ε) (Duchi et al. 2011) |
+//! | `adadelta` | v ← ρ v + (1 − ρ) g², d = √(u + ε) / √(v + ε) · g, u ← ρ u + (1 − ρ) d², θ ← θ − η d, with ρ = `beta2` (Zeiler 2012) |
+//! | `sgd` | m ← μ m + g, θ ← θ − η m; with `nesterov`, θ ← θ − η (g + μ m) |
 
 use std::collections::BTreeMap;
 
-use ancestral_kernels::optim::{self, AdamStep, RmsPropStep, SgdStep};
+use ancestral_kernels::optim::{self, AdadeltaStep, AdagradStep, AdamStep, RmsPropStep, SgdStep};
 use burn::backend::Flex;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{DType, Gradients, Tensor, TensorData};
@@ -23,13 +25,17 @@ use crate::{Error, Result};
 enum Rule {
     Adam,
     RmsProp,
+    Adagrad,
+    Adadelta,
     Sgd,
 }
 
 /// The running moments of one parameter.
 #[derive(Debug, Clone, Default)]
 struct Moments {
+    /// Of the gradient; of the squared update for Adadelta.
     first: Vec<f32>,
+    /// Of the squared gradient.
     second: Vec<f32>,
     average: Vec<f32>,
 }
@@ -63,12 +69,23 @@ impl Optimisers {
         let rule = match config.optimiser.as_str() {
             "adam" | "adamw" => Rule::Adam,
             "rmsprop" => Rule::RmsProp,
+            "adagrad" => Rule::Adagrad,
+            "adadelta" => {
+                if config.epsilon == 0.0 {
+                    return Err(Error::setting(
+                        "epsilon",
+                        config.epsilon,
+                        "it must be above 0 for adadelta, which never moves without it",
+                    ));
+                }
+                Rule::Adadelta
+            }
             "sgd" => Rule::Sgd,
             other => {
                 return Err(Error::setting(
                     "optimiser",
                     format!("'{other}'"),
-                    "choose adam, adamw, rmsprop or sgd",
+                    "choose adam, adamw, rmsprop, adagrad, adadelta or sgd",
                 ));
             }
         };
@@ -174,6 +191,7 @@ impl Optimisers {
                 grad_scale,
             },
             momentum: c.momentum as f32,
+            nesterov: c.nesterov,
             smoothing: c.beta2 as f32,
             // A young average follows the weights more closely (Kingma and Ba 2015, section 7.2,
             // in the form that never outweighs the decay asked for).
@@ -306,6 +324,7 @@ struct Apply<'a> {
     rule: Rule,
     adam: AdamStep,
     momentum: f32,
+    nesterov: bool,
     smoothing: f32,
     average_decay: Option<f32>,
 }
@@ -345,6 +364,35 @@ impl Apply<'_> {
                     },
                 );
             }
+            Rule::Adagrad => {
+                fresh(&mut moments.second);
+                optim::adagrad(
+                    params,
+                    grad.as_slice(),
+                    &mut moments.second,
+                    &AdagradStep {
+                        lr: self.adam.lr,
+                        epsilon: self.adam.epsilon,
+                        grad_scale: self.adam.grad_scale,
+                    },
+                );
+            }
+            Rule::Adadelta => {
+                fresh(&mut moments.first);
+                fresh(&mut moments.second);
+                optim::adadelta(
+                    params,
+                    grad.as_slice(),
+                    &mut moments.second,
+                    &mut moments.first,
+                    &AdadeltaStep {
+                        lr: self.adam.lr,
+                        rho: self.smoothing,
+                        epsilon: self.adam.epsilon,
+                        grad_scale: self.adam.grad_scale,
+                    },
+                );
+            }
             Rule::Sgd => {
                 fresh(&mut moments.first);
                 optim::sgd_momentum(
@@ -354,7 +402,7 @@ impl Apply<'_> {
                     &SgdStep {
                         lr: self.adam.lr,
                         momentum: self.momentum,
-                        nesterov: false,
+                        nesterov: self.nesterov,
                         weight_decay: 0.0,
                         grad_scale: self.adam.grad_scale,
                     },
@@ -405,5 +453,40 @@ impl ModuleMapper for Apply<'_> {
     }
     fn exit_module(&mut self, _name: &str, _container: &str) {
         self.path.pop();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Device;
+
+    #[derive(Module, Debug)]
+    struct One {
+        weight: Param<Tensor<1>>,
+    }
+
+    /// Two steps of 0.1 with gradient 2 and momentum 0.9.
+    #[test]
+    fn nesterov_looks_ahead_along_the_momentum() {
+        let after = |nesterov: bool| {
+            let config = TrainConfig {
+                optimiser: "sgd".to_owned(),
+                learning_rate: 0.1,
+                nesterov,
+                ..TrainConfig::default()
+            };
+            let mut optimisers = Optimisers::new(&config).unwrap();
+            let device = Device::flex().autodiff();
+            let weight = Tensor::<1>::zeros([3], &device).require_grad();
+            let mut slot = Some(One { weight: Param::from_tensor(weight) });
+            for _ in 0..2 {
+                let loss = slot.as_ref().unwrap().weight.val().sum() * 2.0;
+                optimisers.update("model", &mut slot, loss.backward()).unwrap();
+            }
+            slot.unwrap().weight.val().inner().into_data().try_to_vec_as::<f32>().unwrap()[1]
+        };
+        assert!((after(false) + 0.2 * (1.0 + 1.9)).abs() < 1e-6, "{}", after(false));
+        assert!((after(true) + 0.2 * (1.9 + 2.71)).abs() < 1e-6, "{}", after(true));
     }
 }

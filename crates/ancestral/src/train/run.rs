@@ -40,6 +40,9 @@ pub struct DataConfig {
     /// Whether the validation examples are trained on too (they still choose the checkpoint).
     #[serde(default)]
     pub all_train: bool,
+    /// The fold of the table that was kept for testing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fold: Option<u32>,
     /// Height and width that images were resized to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resize: Option<[usize; 2]>,
@@ -76,6 +79,7 @@ impl DataConfig {
             name: data.name.clone(),
             binarize: binarize.to_string(),
             all_train: false,
+            fold: None,
             resize: None,
             grey: false,
             fingerprint: data.fingerprint(),
@@ -106,6 +110,7 @@ impl DataConfig {
             resize: self.resize.map(|[h, w]| (h, w)),
             grey: self.grey,
             all_train: self.all_train,
+            fold: self.fold,
             ..OpenOptions::default()
         };
         let data = ancestral_data::open(&self.name, &options)?;

@@ -10,6 +10,13 @@ pub enum Schedule {
     Constant,
     /// ½ (1 + cos(π · share of the budget)).
     Cosine,
+    /// 1 − share of the budget.
+    Linear,
+    /// 1 / (1 + `decay` · epoch).
+    Inverse {
+        /// How fast.
+        decay: f64,
+    },
     /// Multiplied by `gamma` every `epochs` epochs.
     Step {
         /// How often.
@@ -31,6 +38,8 @@ impl Schedule {
         match config.schedule.as_str() {
             "constant" => Ok(Self::Constant),
             "cosine" => Ok(Self::Cosine),
+            "linear" => Ok(Self::Linear),
+            "inverse" => Ok(Self::Inverse { decay: config.inverse_decay }),
             "burda" => Ok(Self::Burda),
             "step" => {
                 if config.step_epochs == 0 {
@@ -41,7 +50,7 @@ impl Schedule {
             other => Err(Error::setting(
                 "schedule",
                 format!("'{other}'"),
-                "choose constant, cosine, step or burda",
+                "choose constant, linear, cosine, step, inverse or burda",
             )),
         }
     }
@@ -51,6 +60,8 @@ impl Schedule {
         match self {
             Self::Constant => 1.0,
             Self::Cosine => 0.5 * (1.0 + (std::f64::consts::PI * share.clamp(0.0, 1.0)).cos()),
+            Self::Linear => 1.0 - share.clamp(0.0, 1.0),
+            Self::Inverse { decay } => 1.0 / (1.0 + decay * epoch),
             Self::Step { epochs, gamma } => gamma.powf((epoch / epochs).floor()),
             Self::Burda => {
                 let passes = share.clamp(0.0, 1.0) * 3280.0;
@@ -85,6 +96,10 @@ mod tests {
     fn the_others_are_what_they_say() {
         assert!((Schedule::Cosine.factor(0.5, 0.0) - 0.5).abs() < 1e-12);
         assert!(Schedule::Cosine.factor(1.0, 0.0).abs() < 1e-12);
+        let linear = |share| Schedule::Linear.factor(share, 3.0);
+        assert_eq!([linear(0.0), linear(0.25), linear(1.0), linear(1.5)], [1.0, 0.75, 0.0, 0.0]);
+        let inverse = Schedule::Inverse { decay: 0.5 };
+        assert_eq!([inverse.factor(0.9, 0.0), inverse.factor(0.0, 2.0)], [1.0, 0.5]);
         let step = Schedule::Step { epochs: 10.0, gamma: 0.5 };
         assert_eq!(step.factor(0.0, 9.99), 1.0);
         assert_eq!(step.factor(0.0, 20.0), 0.25);
