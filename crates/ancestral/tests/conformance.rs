@@ -63,6 +63,24 @@ fn cases() -> Vec<(ModelEntry, Dataset, Table)> {
                     "latent_dims = [2]\nhidden = [[8]]",
                     "latent_dims = [3, 2]\nhidden = [[8], [5]]\ndoubly_reparameterised = true",
                 ],
+                "nade" => &["hidden = 7", "hidden = 9\norder = 'random'"],
+                "rnade" => &[
+                    "hidden = 6\ncomponents = 2",
+                    "hidden = 5\ncomponents = 3\nfamily = 'laplace'\nrescale = false",
+                    "hidden = 6\ncomponents = 2\norder = 'reversed'\nscale_mean_gradients = true",
+                ],
+                // Where nothing is observed, sums start at 0: there ReLU has no slope to check.
+                "deep-nade" => &[
+                    "hidden = [8]\nactivation = 'softplus'\ncomponents = 2",
+                    "hidden = [7, 9]\nactivation = 'tanh'\nfamily = 'laplace'\ncomponents = 2",
+                    "hidden = [8]\nactivation = 'tanh'\ncomponents = 2\nscale_mean_gradients = true",
+                ],
+                "made" => &[
+                    "hidden = [9]",
+                    "hidden = [9, 14]\norder = 'random'\ndirect = true\nactivation = 'tanh'",
+                    "hidden = [12]\nmasks = 3\nactivation = 'softplus'",
+                    "hidden = [10, 8]\nmasks = 0\ndirect = true",
+                ],
                 "gan" => &["generator_hidden = [8]\ncritic_hidden = [8]\nactivation = 'tanh'"],
                 _ => &[""],
             };
@@ -240,10 +258,12 @@ fn gradients_agree_with_finite_differences() {
         assert!(!grads.is_empty(), "{name}");
         let start = model.tensors();
         let h = 1e-5;
-        // The doubly reparameterised gradient of the encoder is no derivative of the loss.
+        // The doubly reparameterised gradient of the encoder is no derivative of the loss, nor is
+        // that of a mean which is multiplied by σ.
         let doubly = settings.contains_key("doubly_reparameterised");
+        let scaled = data.domain == Domain::Real && settings.contains_key("scale_mean_gradients");
         for (tensor, grad) in &grads {
-            if doubly && tensor.starts_with("model.encoder") {
+            if scaled || doubly && tensor.starts_with("model.encoder") {
                 continue;
             }
             let grad = grad.try_to_vec_as::<f64>().unwrap();
@@ -572,6 +592,20 @@ fn bad_settings_are_errors_that_name_the_setting() {
         ("ae", "corruption = 'salt'", "corruption"),
         ("ae", "corruption = 'masking'\nnoise = 1.0", "noise"),
         ("ae", "noise = nan", "noise"),
+        ("nade", "hidden = 0", "hidden"),
+        ("nade", "order = 'spiral'", "order"),
+        ("nade", "hiden = 3", "did you mean 'hidden'"),
+        ("deep-nade", "hidden = []", "hidden"),
+        ("deep-nade", "hidden = [0]", "hidden"),
+        ("deep-nade", "activation = 'leaky-relu'", "activation"),
+        ("deep-nade", "components = 0", "components"),
+        ("made", "hidden = [0]", "hidden"),
+        ("made", "hidden = []", "direct"),
+        ("made", "activation = 'sin'", "activation"),
+        ("fvsbn", "order = 'spiral'", "order"),
+        ("rnade", "components = 0", "components"),
+        ("rnade", "family = 'cauchy'", "family"),
+        ("rnade", "hidden = 3", "nade is the same model"),
         ("gaussian", "covariance = 'round'", "covariance"),
         ("gaussian", "variance_floor = -1.0", "variance_floor"),
         ("bernoulli", "pseudo_count = -1.0", "pseudo_count"),

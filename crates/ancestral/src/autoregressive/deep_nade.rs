@@ -456,3 +456,79 @@ impl Rows for LaneRows<'_> {
         lanes::add_input(row(entry), &shown, Some(row(size + entry)), &mut self.sums);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ancestral_data::Shape;
+
+    /// Entry after entry, each output is that of the whole network run on what is known.
+    #[test]
+    fn the_sums_that_are_carried_are_those_of_the_whole_network() {
+        for (domain, hidden) in [
+            (Domain::Binary, vec![40]),
+            (Domain::Binary, vec![33, 20]),
+            (Domain::Levels(4), vec![17, 9, 12]),
+            (Domain::Real, vec![16]),
+        ] {
+            let (size, count) = (11, 7);
+            let data = DataSpec { domain, shape: Shape::columns(size), classes: 0 };
+            let config = DeepNadeConfig { hidden, components: 3, ..DeepNadeConfig::default() };
+            let model = config.init(&data, &Init::cpu(2)).unwrap();
+            let network = model.network().unwrap().valid();
+            let top = domain.max_level().map_or(1.0, |m| m as f32);
+            let mut values = Streams::new(1).purpose("x", 0).uniforms(&[0], count * size);
+            values.iter_mut().for_each(|x| *x *= top);
+            if domain != Domain::Real {
+                values.iter_mut().for_each(|x| *x = x.round());
+            }
+            let flat = model.flat().unwrap();
+            let chain = flat.ordered(ordering(3, size));
+            let mut rows_state = chain.begin(count);
+            let width = model.likelihood.outputs();
+            let mut mask = vec![0.0; count * size];
+            for (place, &entry) in chain.order().to_vec().iter().enumerate() {
+                let x = model.entrance.tensor(values.iter().map(|x| x / top).collect(), size);
+                let m = model.entrance.tensor(mask.clone(), size);
+                let input = Tensor::cat(vec![x * m.clone(), m], 1);
+                let whole = rows(network.output.forward(network.hidden.forward(input)));
+                let mut out = vec![0.0; count * width];
+                rows_state.outputs(place, &mut out);
+                for row in 0..count {
+                    for k in 0..width {
+                        let want = whole[(row * size + entry) * width + k];
+                        let got = out[row * width + k];
+                        assert!((got - want).abs() < 1e-5, "{domain}: {got} {want}");
+                    }
+                }
+                let column: Vec<f32> = (0..count).map(|row| values[row * size + entry]).collect();
+                rows_state.reveal(place, &column);
+                (0..count).for_each(|row| mask[row * size + entry] = 1.0);
+            }
+        }
+    }
+
+    #[test]
+    fn subsets_are_uniform_in_size_and_weighted_to_be_unbiased() {
+        let (size, n) = (5, 20_000);
+        let batch = Batch { values: vec![], labels: None, indices: (0..n).collect(), epoch: 3 };
+        let (observed, weight) = subsets(&batch, Streams::new(1), size);
+        let mut sizes = vec![0usize; size];
+        let mut entries = vec![0usize; size];
+        for (o, w) in observed.chunks_exact(size).zip(weight.chunks_exact(size)) {
+            let d = o.iter().filter(|&&o| o == 1.0).count();
+            sizes[d] += 1;
+            for (i, (&o, &w)) in o.iter().zip(w).enumerate() {
+                entries[i] += usize::from(o == 1.0);
+                assert_eq!(w, if o == 1.0 { 0.0 } else { size as f32 / (size - d) as f32 });
+            }
+        }
+        let close = |count: usize, share: f64| {
+            let error = (count as f64 / n as f64 - share).abs();
+            assert!(error < 5.0 * (share * (1.0 - share) / n as f64).sqrt(), "{count} {share}");
+        };
+        sizes.iter().for_each(|&count| close(count, 1.0 / size as f64));
+        // An entry is observed in (D − 1) / 2D of the cases.
+        entries.iter().for_each(|&count| close(count, 0.4));
+    }
+}

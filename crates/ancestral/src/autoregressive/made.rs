@@ -768,3 +768,57 @@ impl Rows for LaneRows<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ancestral_data::Shape;
+
+    /// Changing any entry at or after d leaves the outputs up to d as they were, bit for bit, and
+    /// some later ones differ.
+    #[test]
+    fn outputs_see_the_entries_before_them_alone() {
+        let size = 9;
+        for (hidden, masks, direct) in [
+            (vec![30], 1, false),
+            (vec![30, 80], 1, true),
+            (vec![], 1, true),
+            (vec![40], 2, false),
+            (vec![40, 40], 0, true),
+        ] {
+            let config = MadeConfig {
+                hidden: hidden.clone(),
+                masks,
+                direct,
+                order: "random".to_owned(),
+                ..MadeConfig::default()
+            };
+            let data = DataSpec { domain: Domain::Binary, shape: Shape::columns(size), classes: 0 };
+            let model = config.init(&data, &Init::cpu(1)).unwrap();
+            let mask = model.mask(u64::from(masks != 1), false).unwrap();
+            let places = mask.places();
+            let network = model.network().unwrap();
+            let outputs = |x: &[f32]| {
+                let batch = Batch { values: x.to_vec(), labels: None, indices: vec![0], epoch: 0 };
+                rows(model.outputs(network, model.arranged(&batch).unwrap(), &mask))
+            };
+            // With one mask outputs lie in the model's order.
+            let place = |at: usize| if masks == 1 { at } else { places[at] };
+            let x: Vec<f32> = (0..size).map(|i| (i % 2) as f32).collect();
+            let before = outputs(&x);
+            let mut later = 0;
+            for d in 0..size {
+                let mut changed = x.clone();
+                mask.order[d..].iter().for_each(|&entry| changed[entry] = 1.0 - changed[entry]);
+                for (at, (a, b)) in before.iter().zip(outputs(&changed)).enumerate() {
+                    if place(at) <= d {
+                        assert_eq!(*a, b, "{hidden:?}, {masks} masks: output {at} sees {d}");
+                    } else {
+                        later += usize::from(*a != b);
+                    }
+                }
+            }
+            assert!(later > 10, "{hidden:?}, {masks} masks: nothing depends on anything");
+        }
+    }
+}
