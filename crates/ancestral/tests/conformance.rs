@@ -69,17 +69,17 @@ fn cases() -> Vec<(ModelEntry, Dataset, Table)> {
                     "hidden = 5\ncomponents = 3\nfamily = 'laplace'\nrescale = false",
                     "hidden = 6\ncomponents = 2\norder = 'reversed'\nscale_mean_gradients = true",
                 ],
-                // Where nothing is observed, sums start at 0: there ReLU has no slope to check.
+                // Sums start at 0 where all that is seen is: there ReLU has no slope to check.
                 "deep-nade" => &[
                     "hidden = [8]\nactivation = 'softplus'\ncomponents = 2",
                     "hidden = [7, 9]\nactivation = 'tanh'\nfamily = 'laplace'\ncomponents = 2",
                     "hidden = [8]\nactivation = 'tanh'\ncomponents = 2\nscale_mean_gradients = true",
                 ],
                 "made" => &[
-                    "hidden = [9]",
+                    "hidden = [9]\nactivation = 'softplus'",
                     "hidden = [9, 14]\norder = 'random'\ndirect = true\nactivation = 'tanh'",
                     "hidden = [12]\nmasks = 3\nactivation = 'softplus'",
-                    "hidden = [10, 8]\nmasks = 0\ndirect = true",
+                    "hidden = [10, 8]\nmasks = 0\ndirect = true\nactivation = 'tanh'",
                 ],
                 "gan" => &["generator_hidden = [8]\ncritic_hidden = [8]\nactivation = 'tanh'"],
                 _ => &[""],
