@@ -44,7 +44,7 @@ pub(crate) enum Command {
     /// Copy the settings and weights of a run into a folder of their own
     #[command(after_help = "Example:\n  ancestral pack runs/vae-digits-1 --half --out small")]
     Pack(PackArgs),
-    /// Write the log-probability of each row of a file
+    /// Write the log-probability of each row of a file, for reals in the units of its columns
     #[command(
         after_help = "Example:\n  ancestral score runs/vae-table-1 --data new.csv --out scores.csv"
     )]

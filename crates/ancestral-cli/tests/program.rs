@@ -131,13 +131,18 @@ fn a_fold_is_kept_for_testing_and_found_again() {
         serde_json::from_str::<serde_json::Value>(&said).unwrap()["n"].as_u64()
     };
     assert_eq!([n("train"), n("valid"), n("test")], [Some(20), Some(10), Some(10)]);
-    good(here, &["score", "g", "--data", "rows.csv", "--out", "scores.csv"]);
+    let said = good(here, &["score", "g", "--data", "rows.csv", "--out", "scores.csv"]);
+    assert!(said.contains("40 rows, mean log-density in raw units"), "{said}");
     let scores = std::fs::read_to_string(here.join("scores.csv")).unwrap();
     assert_eq!(scores.lines().count(), 41);
     let vae = ["train", "vae", "--data", "rows.csv", "--fold", "2", "--steps", "2", "--all-train"];
     let said = good(here, &[&vae[..], &["--set", "sample_count=0", "--out", "v"]].concat());
     assert!(said.contains("30 train, 10 valid, 10 test"), "{said}");
-    good(here, &["evaluate", "v", "--samples", "2"]);
+    let said = good(here, &["evaluate", "v", "--samples", "2"]);
+    assert!(said.contains("test negative log-likelihood (raw units)"), "{said}");
+    assert!(said.contains("\nstandardised by the training split"), "{said}");
+    let said = good(here, &["evaluate", "v", "--samples", "2", "--data", "rows.csv", "--json"]);
+    assert!(said.contains("\"nll_standardised\":null"), "{said}");
     bad(here, &["train", "vae", "--data", "rows.csv", "--fold", "5"], 2, "folds are 1, 2, 3, 4");
     bad(here, &["train", "vae", "--data", "digits", "--fold", "1"], 2, "has no folds");
     bad(here, &["fit", "gaussian", "--data", "rows.csv", "--fold", "x"], 2, "--fold");
