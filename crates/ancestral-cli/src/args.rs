@@ -41,7 +41,10 @@ pub(crate) enum Command {
         after_help = "Examples:\n  ancestral evaluate runs/vae-digits-1\n  ancestral evaluate runs/vae-digits-1 --samples 5000 --json"
     )]
     Evaluate(EvaluateArgs),
-    /// Write the log-probability of each row of a file
+    /// Copy the settings and weights of a run into a folder of their own
+    #[command(after_help = "Example:\n  ancestral pack runs/vae-digits-1 --half --out small")]
+    Pack(PackArgs),
+    /// Write the log-probability of each row of a file, for reals in the units of its columns
     #[command(
         after_help = "Example:\n  ancestral score runs/vae-table-1 --data new.csv --out scores.csv"
     )]
@@ -212,6 +215,23 @@ pub(crate) struct EvaluateArgs {
     /// The seed of the importance samples
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct PackArgs {
+    /// The run folder
+    pub(crate) run: PathBuf,
+    /// The folder to make
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Store the weights as 16-bit floats
+    #[arg(long)]
+    pub(crate) half: bool,
+    /// Which weights: best, last or raw
+    #[arg(long, default_value = "best")]
+    pub(crate) weights: String,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use ancestral::evaluate::{self, Likelihoods};
-use ancestral_data::SplitName;
+use ancestral_data::{Examples, SplitName};
 use anyhow::{Context, Result};
 use serde::Serialize;
 
@@ -39,6 +39,7 @@ enum Figures {
         nll_stderr: Option<f64>,
         mc_stderr: Option<f64>,
         bits_per_dim: Option<f64>,
+        nll_standardised: Option<f64>,
         seconds: f64,
     },
 }
@@ -66,16 +67,23 @@ pub(crate) fn run(args: &EvaluateArgs, data_dir: Option<&Path>) -> Result<()> {
             nll_stderr: None,
             mc_stderr: None,
             bits_per_dim: None,
+            nll_standardised: None,
             seconds: 0.0,
         }
     } else {
         let bar = output::bar(args.output, examples.len() as u64, "evaluating");
         let options =
             evaluate::Options { samples: args.samples, seed: args.seed, members: args.orderings };
-        let found = evaluate::likelihoods(model, &examples, options, &mut |done| {
+        let mut found = evaluate::likelihoods(model, &examples, options, &mut |done| {
             bar.set_position(done as u64);
         })?;
         bar.finish_and_clear();
+        // Other data comes without the split that the run was trained on.
+        if args.data.is_none() {
+            let config = &loaded.run.config;
+            let binarize = config.data.binarize.parse()?;
+            found.standardise(&Examples::new(&data, SplitName::Train, binarize, config.seed)?);
+        }
         Figures::Some(Box::new(found))
     };
     let binarize = loaded.run.config.data.binarize.as_str();
@@ -118,8 +126,10 @@ pub(crate) fn sentence(found: &Likelihoods, split: &str, binarize: &str) -> Stri
         kind if found.members > 1 => format!("{kind}, {} averaged", found.members),
         kind => kind.to_owned(),
     };
+    // Only a mass has bits; a density has units.
+    let scale = if found.bits_per_dim.is_none() { " (raw units)" } else { "" };
     let mut text = format!(
-        "{split} negative log-likelihood {:.3} ± {:.3} nats ({kind}; n = {}, binarisation {binarize}",
+        "{split} negative log-likelihood{scale} {:.3} ± {:.3} nats ({kind}; n = {}, binarisation {binarize}",
         found.nll_nats, found.nll_stderr, found.n
     );
     if found.mc_stderr > 0.0 {
@@ -131,6 +141,11 @@ pub(crate) fn sentence(found: &Likelihoods, split: &str, binarize: &str) -> Stri
     }
     for point in &found.curve {
         text += &format!("\n{:>6} averaged: {:.3} nats", point.members, point.nll_nats);
+    }
+    if let Some(nll) = found.nll_standardised {
+        text += &format!(
+            "\nstandardised by the training split, without the log-determinant: NLL {nll:.3}"
+        );
     }
     if let Some(elbo) = &found.elbo {
         text += &format!(

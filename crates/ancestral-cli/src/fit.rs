@@ -128,9 +128,10 @@ fn fit_data(args: &FitArgs, name: &str, data_dir: Option<&Path>) -> Result<()> {
 
     let mut figures = Vec::new();
     for split in [SplitName::Train, SplitName::Test] {
-        let examples = Examples::new(&data, split, binarize, args.seed)?;
+        let measured = Examples::new(&data, split, binarize, args.seed)?;
         let options = evaluate::Options::default();
-        let found = evaluate::likelihoods(model.as_ref(), &examples, options, &mut |_| {})?;
+        let mut found = evaluate::likelihoods(model.as_ref(), &measured, options, &mut |_| {})?;
+        found.standardise(&examples);
         figures.push((split, found));
     }
     if args.output.json {

@@ -9,6 +9,7 @@ mod fit;
 mod inputs;
 mod listing;
 mod output;
+mod pack;
 mod sample;
 mod score;
 mod train;
@@ -33,6 +34,7 @@ fn run(args: args::Args) -> anyhow::Result<()> {
         Command::Train(args) => train::run(&args, data_dir),
         Command::Sample(args) => sample::run(&args, data_dir),
         Command::Evaluate(args) => evaluate::run(&args, data_dir),
+        Command::Pack(args) => pack::run(&args),
         Command::Score(args) => score::run(&args, data_dir),
         Command::Reconstruct(args) => codes::reconstruct(&args, data_dir),
         Command::Encode(args) => codes::encode(&args, data_dir),

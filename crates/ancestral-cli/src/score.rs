@@ -63,7 +63,12 @@ pub(crate) fn run(args: &ScoreArgs, data_dir: Option<&Path>) -> Result<()> {
         }));
     }
     if !args.output.quiet {
-        println!("{} rows, mean log-probability {mean:.3} nats ({kind})", nats.len());
+        let what = if examples.domain().is_discrete() {
+            "mean log-probability"
+        } else {
+            "mean log-density in raw units"
+        };
+        println!("{} rows, {what} {mean:.3} nats ({kind})", nats.len());
         let lowest: Vec<String> =
             order.iter().take(5).map(|&i| format!("row {i} ({:.1})", nats[i])).collect();
         println!("least probable: {}", lowest.join(", "));

@@ -484,10 +484,11 @@ fn report(
         let examples = Examples::new(data, SplitName::Test, binarize, config.seed)?;
         let bar = output::bar(output, examples.len() as u64, "test");
         let options = evaluate::Options { samples: FINAL_SAMPLES, ..evaluate::Options::default() };
-        let found = evaluate::likelihoods(model.as_ref(), &examples, options, &mut |done| {
+        let mut found = evaluate::likelihoods(model.as_ref(), &examples, options, &mut |done| {
             bar.set_position(done as u64);
         })?;
         bar.finish_and_clear();
+        found.standardise(&Examples::new(data, SplitName::Train, binarize, config.seed)?);
         if say {
             println!("{}", crate::evaluate::sentence(&found, "test", &config.data.binarize));
         }

@@ -131,16 +131,57 @@ fn a_fold_is_kept_for_testing_and_found_again() {
         serde_json::from_str::<serde_json::Value>(&said).unwrap()["n"].as_u64()
     };
     assert_eq!([n("train"), n("valid"), n("test")], [Some(20), Some(10), Some(10)]);
-    good(here, &["score", "g", "--data", "rows.csv", "--out", "scores.csv"]);
+    let said = good(here, &["score", "g", "--data", "rows.csv", "--out", "scores.csv"]);
+    assert!(said.contains("40 rows, mean log-density in raw units"), "{said}");
     let scores = std::fs::read_to_string(here.join("scores.csv")).unwrap();
     assert_eq!(scores.lines().count(), 41);
     let vae = ["train", "vae", "--data", "rows.csv", "--fold", "2", "--steps", "2", "--all-train"];
     let said = good(here, &[&vae[..], &["--set", "sample_count=0", "--out", "v"]].concat());
     assert!(said.contains("30 train, 10 valid, 10 test"), "{said}");
-    good(here, &["evaluate", "v", "--samples", "2"]);
+    let said = good(here, &["evaluate", "v", "--samples", "2"]);
+    assert!(said.contains("test negative log-likelihood (raw units)"), "{said}");
+    assert!(said.contains("\nstandardised by the training split"), "{said}");
+    let said = good(here, &["evaluate", "v", "--samples", "2", "--data", "rows.csv", "--json"]);
+    assert!(said.contains("\"nll_standardised\":null"), "{said}");
     bad(here, &["train", "vae", "--data", "rows.csv", "--fold", "5"], 2, "folds are 1, 2, 3, 4");
     bad(here, &["train", "vae", "--data", "digits", "--fold", "1"], 2, "has no folds");
     bad(here, &["fit", "gaussian", "--data", "rows.csv", "--fold", "x"], 2, "--fold");
+}
+
+#[test]
+fn a_packed_run_is_small_and_still_a_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let here = dir.path();
+    let train = ["train", "vae", "--epochs", "2", "--out", "run", "--quiet"];
+    good(here, &[&train[..], &["--set", "average_decay=0.9"]].concat());
+    let said = good(here, &["pack", "run", "--half", "--out", "half"]);
+    assert!(said.contains("MB") && said.trim_end().ends_with("wrote half"), "{said}");
+    good(here, &["pack", "run", "--out", "full"]);
+    good(here, &["pack", "run", "--weights", "raw", "--out", "raw"]);
+    let read = |path: &str| std::fs::read(here.join(path)).unwrap();
+    assert!(read("full/model.safetensors") == read("run/model.safetensors"));
+    assert!(read("raw/model.safetensors") != read("run/model.safetensors"));
+    let (half, full) = (read("half/model.safetensors").len(), read("full/model.safetensors").len());
+    assert!(half * 10 < full * 6, "{half} of {full} bytes");
+    let mut files: Vec<_> =
+        std::fs::read_dir(here.join("half")).unwrap().map(|f| f.unwrap().file_name()).collect();
+    files.sort();
+    assert_eq!(files, ["config.toml", "model.safetensors"]);
+    let nll = |run: &str| -> f64 {
+        let said = good(here, &["evaluate", run, "--samples", "10", "--quiet"]);
+        said.trim().parse().unwrap()
+    };
+    assert_eq!(nll("full"), nll("run"));
+    assert!((nll("half") - nll("run")).abs() < 0.05, "{} {}", nll("half"), nll("run"));
+    good(here, &["sample", "half", "-n", "4"]);
+    assert!(good(here, &["runs", "half", "full"]).contains("half"));
+    bad(here, &["pack", "run", "--out", "half"], 2, "exists already");
+    bad(here, &["pack", "half", "--weights", "last", "--out", "other"], 2, "no checkpoint");
+    bad(here, &["train", "--resume", "half"], 2, "no checkpoint");
+    std::fs::write(here.join("far.csv"), "x,y\n1e6,1\n-3e6,5\n2e6,2\n4e6,7\n").unwrap();
+    good(here, &["fit", "gaussian", "--data", "far.csv", "--out", "far"]);
+    bad(here, &["pack", "far", "--half", "--out", "other"], 2, "tensor 'model.factor'");
+    assert!(!here.join("other").exists());
 }
 
 #[test]

@@ -30,7 +30,8 @@ pub struct Likelihoods {
     pub curve: Vec<CurvePoint>,
     /// Examples.
     pub n: usize,
-    /// Mean negative log-probability an example, in nats (an upper bound on it for a bound).
+    /// Mean negative log-probability an example, in nats (an upper bound on it for a bound); for
+    /// reals of a density in the units of the data.
     pub nll_nats: f64,
     /// Its standard error over examples.
     pub nll_stderr: f64,
@@ -38,6 +39,9 @@ pub struct Likelihoods {
     pub mc_stderr: f64,
     /// The same figure in bits an entry; absent for densities of reals.
     pub bits_per_dim: Option<f64>,
+    /// The figure in nats on columns standardised by the training split, without the
+    /// log-determinant, where [`Likelihoods::standardise`] found one; absent for discrete data.
+    pub nll_standardised: Option<f64>,
     /// The bound from one sample in its terms, for models that have one.
     pub elbo: Option<Elbo>,
     /// Seconds it took.
@@ -51,6 +55,41 @@ pub struct CurvePoint {
     pub members: u64,
     /// Mean negative log-probability an example, in nats.
     pub nll_nats: f64,
+}
+
+impl Likelihoods {
+    /// Adds the figure on columns standardised by `train`: with z = (x − mean) / σ, the density of
+    /// x is that of z over Π σ, so that −log p(z) = −log p(x) − Σ log σ.
+    ///
+    /// The deviations σ are those of the population. Discrete data and a constant column have no
+    /// such figure.
+    pub fn standardise(&mut self, train: &Examples) {
+        self.nll_standardised = log_deviations(train).map(|sum| self.nll_nats - sum);
+    }
+}
+
+/// Σ log σ over the columns of reals; `None` if one is constant.
+fn log_deviations(train: &Examples) -> Option<f64> {
+    if train.domain() != Domain::Real {
+        return None;
+    }
+    let columns = train.shape().size();
+    // Welford's way: no cancellation where the mean is far from 0.
+    let (mut means, mut squares) = (vec![0.0; columns], vec![0.0; columns]);
+    let indices: Vec<u64> = (0..train.len() as u64).collect();
+    let mut count = 0.0;
+    for chunk in indices.chunks(1000) {
+        for row in train.batch(chunk, 0).values.chunks_exact(columns) {
+            count += 1.0;
+            for ((&x, mean), square) in row.iter().zip(&mut means).zip(&mut squares) {
+                let x = f64::from(x);
+                let before = x - *mean;
+                *mean += before / count;
+                *square += before * (x - *mean);
+            }
+        }
+    }
+    squares.iter().map(|s| (*s > 0.0).then(|| 0.5 * (s / count).ln())).sum()
 }
 
 /// The evidence lower bound in its terms, means over examples in nats.
@@ -148,6 +187,7 @@ pub fn likelihoods(
         nll_stderr: (variance / count).sqrt(),
         mc_stderr: errors.iter().map(|e| e * e).sum::<f64>().sqrt() / count,
         bits_per_dim: discrete.then(|| -mean / per_dim),
+        nll_standardised: None,
         elbo,
         seconds: began.elapsed().as_secs_f64(),
     })
@@ -267,4 +307,59 @@ fn active_units(means: &[f32], latent_dim: usize) -> usize {
             column().map(|x| (x - mean).powi(2)).sum::<f64>() / n > ACTIVE_VARIANCE
         })
         .count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{DataSpec, Init, find};
+    use ancestral_data::{Binarize, Dataset, Shape, Split, SplitName, Values};
+
+    fn examples(domain: Domain, values: Values) -> Examples {
+        let split = Split { values, labels: None };
+        let data = Dataset::new("t", domain, Shape::columns(2), split, None, None).unwrap();
+        Examples::new(&data, SplitName::Train, Binarize::None, 0).unwrap()
+    }
+
+    /// A Gaussian is fitted to columns and to the same columns standardised by hand.
+    #[test]
+    fn the_standardised_figure_is_that_of_standardised_columns() {
+        let z = Streams::new(3).purpose("z", 0).normals(&[0], 200);
+        let raw: Vec<f32> =
+            z.chunks_exact(2).flat_map(|z| [300.0 + 0.01 * z[0], 20.0 * z[1] + z[0]]).collect();
+        let column = |i: usize| raw.iter().skip(i).step_by(2).map(|&x| f64::from(x));
+        let moments = [0, 1].map(|i| {
+            let mean = column(i).sum::<f64>() / 100.0;
+            (mean, (column(i).map(|x| (x - mean).powi(2)).sum::<f64>() / 100.0).sqrt())
+        });
+        let standardised: Vec<f32> = raw
+            .iter()
+            .enumerate()
+            .map(|(i, &x)| ((f64::from(x) - moments[i % 2].0) / moments[i % 2].1) as f32)
+            .collect();
+        let measure = |values: Vec<f32>| {
+            let examples = examples(Domain::Real, Values::Reals(values));
+            let spec = DataSpec { domain: Domain::Real, shape: Shape::columns(2), classes: 0 };
+            let settings = "variance_floor = 0.0".parse().unwrap();
+            let mut model =
+                (find("gaussian").unwrap().build)(&settings, &spec, &Init::cpu(0)).unwrap();
+            model.estimator().unwrap().fit(&examples).unwrap();
+            let options = Options { samples: 1, seed: 0 };
+            let mut found = likelihoods(model.as_ref(), &examples, options, &mut |_| {}).unwrap();
+            found.standardise(&examples);
+            found
+        };
+        let (raw, by_hand) = (measure(raw), measure(standardised));
+        let found = raw.nll_standardised.unwrap();
+        assert!((found - by_hand.nll_nats).abs() < 1e-3, "{found} {}", by_hand.nll_nats);
+        assert!((found - raw.nll_nats).abs() > 1.0, "the scales are too alike to tell");
+    }
+
+    #[test]
+    fn a_constant_column_and_discrete_data_have_no_standardised_figure() {
+        let constant = Values::Reals(vec![1.0, 0.1, 2.0, 0.1, 3.0, 0.1]);
+        assert_eq!(log_deviations(&examples(Domain::Real, constant)), None);
+        let bits = Values::Bytes(vec![0, 1, 1, 0, 1, 1]);
+        assert_eq!(log_deviations(&examples(Domain::Binary, bits)), None);
+    }
 }

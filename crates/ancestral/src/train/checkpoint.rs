@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use ancestral_data::{DataError, write_atomic};
-use burn::tensor::{DType, TensorData};
+use burn::tensor::{DType, TensorData, f16};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
@@ -74,7 +74,7 @@ pub(crate) fn save(path: &Path, tensors: &NamedTensors, record: &str) -> Result<
     Ok(())
 }
 
-/// Reads tensors and the record beside them.
+/// Reads tensors and the record beside them; half precision becomes single.
 pub(crate) fn load(path: &Path) -> Result<(NamedTensors, String)> {
     let bytes = std::fs::read(path).map_err(|e| DataError::io("read", path, e))?;
     let broken = |e: safetensors::SafeTensorError| {
@@ -94,6 +94,13 @@ pub(crate) fn load(path: &Path) -> Result<(NamedTensors, String)> {
                     .collect(),
                 shape,
             ),
+            Dtype::F16 => TensorData::new(
+                view.data()
+                    .chunks_exact(2)
+                    .map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32())
+                    .collect(),
+                shape,
+            ),
             Dtype::F64 => TensorData::new(
                 view.data()
                     .chunks_exact(8)
@@ -104,7 +111,7 @@ pub(crate) fn load(path: &Path) -> Result<(NamedTensors, String)> {
             other => {
                 return Err(Error::run(
                     path,
-                    format!("tensor '{name}' has type {other:?}; F32 or F64 was expected"),
+                    format!("tensor '{name}' has type {other:?}; F16, F32 or F64 was expected"),
                 ));
             }
         };
@@ -112,6 +119,29 @@ pub(crate) fn load(path: &Path) -> Result<(NamedTensors, String)> {
     }
     tensors.sort_by(|a, b| a.0.cmp(&b.0));
     Ok((tensors, record.unwrap_or_default()))
+}
+
+/// The tensors of the run at `path` in half precision, rounded to the nearest.
+///
+/// # Errors
+/// Naming the tensor that holds a number which half precision does not reach.
+pub(crate) fn halved(path: &Path, tensors: &NamedTensors) -> Result<NamedTensors> {
+    let half = |(name, data): &(String, TensorData)| {
+        let values: Vec<f64> = data.try_to_vec_as().unwrap_or_default();
+        let halves: Vec<f16> = values.iter().map(|&x| f16::from_f64(x)).collect();
+        match values.iter().zip(&halves).find(|(_, half)| !half.is_finite()) {
+            None => Ok((name.clone(), TensorData::new(halves, data.shape().clone()))),
+            Some((value, _)) => Err(Error::run(
+                path,
+                format!(
+                    "tensor '{name}' holds {value:e} and 16-bit floats end at {}; pack it without \
+                     --half",
+                    f16::MAX
+                ),
+            )),
+        }
+    };
+    tensors.iter().map(half).collect()
 }
 
 /// The tensors under `prefix/`, without it.
@@ -131,4 +161,34 @@ pub(crate) fn over(
     tensors: NamedTensors,
 ) -> impl Iterator<Item = (String, TensorData)> {
     tensors.into_iter().map(move |(name, data)| (format!("{prefix}/{name}"), data))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn halves_are_rounded_to_the_nearest_and_read_back_as_singles() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("h.safetensors");
+        // 1 + 2⁻¹¹ lies half-way and goes to the even neighbour; 65519 is the last that fits.
+        let values = [0.1, -2.5, 1.0 + 2f64.powi(-11), 65519.0, 0.0, 1e-9];
+        let single: Vec<f32> = values.iter().map(|&x| x as f32).collect();
+        let tensors = vec![
+            ("m.a".to_owned(), TensorData::new(single, [2, 3])),
+            ("m.b".to_owned(), TensorData::new(values.to_vec(), [6])),
+        ];
+        save(&path, &halved(&path, &tensors).unwrap(), "record").unwrap();
+        let (read, record) = load(&path).unwrap();
+        assert_eq!((record.as_str(), &read[0].1.shape()[..]), ("record", &[2, 3][..]));
+        for (name, data) in &read {
+            let expected = [0.099_975_586, -2.5, 1.0, 65504.0, 0.0, 0.0];
+            assert_eq!(data.as_slice::<f32>().unwrap(), expected, "{name}");
+        }
+        for bad in [65520.0, -1e6, f32::INFINITY] {
+            let tensors = vec![("m.weight".to_owned(), TensorData::new(vec![0.5, bad], [2]))];
+            let error = halved(&path, &tensors).unwrap_err().to_string();
+            assert!(error.contains("'m.weight'") && error.contains("65504"), "{error}");
+        }
+    }
 }

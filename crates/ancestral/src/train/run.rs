@@ -310,8 +310,32 @@ impl RunFolder {
     /// # Errors
     /// If there are no weights yet, or they do not fit.
     pub fn load(&self, weights: Weights) -> Result<(Box<dyn Model>, WeightsInfo)> {
+        let (tensors, info) = self.read_weights(weights)?;
         let mut model = self.build()?;
-        let (tensors, info) = match weights {
+        model.load(&tensors).map_err(|e| Error::run(&self.path, e.to_string()))?;
+        Ok((model, info))
+    }
+
+    /// Writes a new folder with the settings and the weights of the run and nothing else; with
+    /// `half`, in half precision.
+    ///
+    /// # Errors
+    /// If there are no such weights, they do not fit the model or half precision, or the folder
+    /// exists.
+    pub fn pack(&self, path: &Path, weights: Weights, half: bool) -> Result<(Self, WeightsInfo)> {
+        let (mut tensors, info) = self.read_weights(weights)?;
+        self.build()?.load(&tensors).map_err(|e| Error::run(&self.path, e.to_string()))?;
+        if half {
+            tensors = checkpoint::halved(&self.path, &tensors)?;
+        }
+        let packed = Self::create(path, self.config.clone())?;
+        packed.write_model(&tensors, &info)?;
+        Ok((packed, info))
+    }
+
+    /// The tensors that were asked for, and the step they are of.
+    fn read_weights(&self, weights: Weights) -> Result<(NamedTensors, WeightsInfo)> {
+        match weights {
             Weights::Best => {
                 let path = self.path.join("model.safetensors");
                 if !path.exists() {
@@ -321,7 +345,7 @@ impl RunFolder {
                     ));
                 }
                 let (tensors, record) = checkpoint::load(&path)?;
-                (tensors, serde_json::from_str(&record).unwrap_or_default())
+                Ok((tensors, serde_json::from_str(&record).unwrap_or_default()))
             }
             Weights::Last | Weights::Raw => {
                 let (tensors, state) = self.read_checkpoint()?.ok_or_else(|| {
@@ -336,14 +360,11 @@ impl RunFolder {
                 if averaged {
                     overlay(&mut chosen, averages);
                 }
-                (
-                    chosen,
-                    WeightsInfo { step: state.step, epoch: state.epoch, best: false, averaged },
-                )
+                let info =
+                    WeightsInfo { step: state.step, epoch: state.epoch, best: false, averaged };
+                Ok((chosen, info))
             }
-        };
-        model.load(&tensors).map_err(|e| Error::run(&self.path, e.to_string()))?;
-        Ok((model, info))
+        }
     }
 
     /// The tensors and the state of the last checkpoint, if there is one.

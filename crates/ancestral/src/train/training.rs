@@ -118,6 +118,13 @@ impl Training {
     /// # Errors
     /// If the folder is in use, the data is not that of the run, or the model cannot be trained.
     pub fn new(mut run: RunFolder, data: &Dataset) -> Result<Self> {
+        let there = |file| run.path().join(file).exists();
+        if there("model.safetensors") && !there("last.safetensors") {
+            return Err(Error::run(
+                run.path(),
+                "has weights but no checkpoint (last.safetensors) to go on from; train anew",
+            ));
+        }
         run.lock()?;
         let config = run.config.train.clone();
         config.check()?;

@@ -1,0 +1,34 @@
+//! `pack`: the settings and the weights of a run in a folder of their own, to keep or to hand on.
+
+use ancestral::train::RunFolder;
+use ancestral_data::DataError;
+use anyhow::Result;
+use serde_json::json;
+
+use crate::args::PackArgs;
+use crate::inputs;
+use crate::output;
+
+pub(crate) fn run(args: &PackArgs) -> Result<()> {
+    let weights = inputs::weights(&args.weights)?;
+    let (packed, info) = RunFolder::open(&args.run)?.pack(&args.out, weights, args.half)?;
+    let file = packed.path().join("model.safetensors");
+    let bytes = file.metadata().map_err(|e| DataError::io("read", &file, e))?.len();
+    if args.output.json {
+        return output::json(&json!({
+            "run": args.run, "model": packed.config.model, "step": info.step, "half": args.half,
+            "bytes": bytes, "out": args.out,
+        }));
+    }
+    if !args.output.quiet {
+        let kind = if args.half { "16-bit floats" } else { "as they were" };
+        println!(
+            "weights of {} (step {}), {kind}: {:.2} MB",
+            packed.config.model,
+            info.step,
+            bytes as f64 / 1e6
+        );
+    }
+    output::wrote(args.output, &args.out);
+    Ok(())
+}
