@@ -9,6 +9,7 @@ use clap_complete::Shell;
 /// Trains, samples, scores and measures generative models.
 #[derive(Debug, Parser)]
 #[command(
+    name = "ancestral",
     version,
     propagate_version = true,
     after_help = "Begin with:\n  ancestral train vae\n  ancestral sample runs/vae-digits-1 -n 100 --out more.png\n  ancestral models"

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::args::EvaluateArgs;
 use crate::inputs;
-use crate::output::{self, usage};
+use crate::output::{self, say, usage};
 
 /// What `--json` prints.
 #[derive(Serialize)]
@@ -92,19 +92,19 @@ pub(crate) fn run(args: &EvaluateArgs, data_dir: Option<&Path>) -> Result<()> {
         });
     }
     match figures {
-        Figures::Some(found) if args.output.quiet => println!("{}", found.nll_nats),
+        Figures::Some(found) if args.output.quiet => say!("{}", found.nll_nats)?,
         Figures::Some(found) => {
-            println!(
+            say!(
                 "{} of {} (step {}) on {}",
                 model.name(),
                 args.run.display(),
                 loaded.info.step,
                 data.name
-            );
-            println!("{}", sentence(&found, split.as_str(), binarize));
+            )?;
+            say!("{}", sentence(&found, split.as_str(), binarize))?;
         }
         Figures::None { .. } => {
-            println!("{} has no log-probability and cannot score examples", model.name())
+            say!("{} has no log-probability and cannot score examples", model.name())?
         }
     }
     Ok(())

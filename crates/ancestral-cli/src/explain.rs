@@ -16,7 +16,7 @@ use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
 use crate::args::{ExplainArgs, Topic};
-use crate::output::{self, usage};
+use crate::output::{self, say, usage};
 
 pub(crate) fn run(args: &ExplainArgs, data_dir: Option<&Path>) -> Result<()> {
     let name = match args.topic {
@@ -48,11 +48,11 @@ pub(crate) fn run(args: &ExplainArgs, data_dir: Option<&Path>) -> Result<()> {
     }
     if !args.output.quiet {
         for line in &found.lines {
-            println!("{line}");
+            say!("{line}")?;
         }
     }
     for picture in &found.pictures {
-        output::wrote(args.output, &out.join(picture));
+        output::wrote(args.output, &out.join(picture))?;
     }
     Ok(())
 }

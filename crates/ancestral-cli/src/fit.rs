@@ -13,7 +13,7 @@ use serde_json::json;
 use toml::Table;
 
 use crate::args::FitArgs;
-use crate::output::{self, usage};
+use crate::output::{self, say, usage};
 
 pub(crate) fn run(args: &FitArgs, data_dir: Option<&Path>) -> Result<()> {
     match (&args.counts, &args.data) {
@@ -63,10 +63,10 @@ fn fit_coin(args: &FitArgs, counts: &str) -> Result<()> {
         }));
     }
     if !args.output.quiet {
-        println!("θ̂ = {:.4} ± {:.4} (standard error)", estimate.value, stderr);
-        println!("log-likelihood at θ̂: {best:.3} nats");
+        say!("θ̂ = {:.4} ± {:.4} (standard error)", estimate.value, stderr)?;
+        say!("log-likelihood at θ̂: {best:.3} nats")?;
     }
-    output::wrote(args.output, &path);
+    output::wrote(args.output, &path)?;
     Ok(())
 }
 
@@ -141,24 +141,22 @@ fn fit_data(args: &FitArgs, name: &str, data_dir: Option<&Path>) -> Result<()> {
     }
     if !args.output.quiet {
         for estimate in estimates.iter().take(10) {
-            print_estimate(estimate);
+            print_estimate(estimate)?;
         }
         if estimates.len() > 10 {
-            println!("… and {} more (--json prints all)", estimates.len() - 10);
+            say!("… and {} more (--json prints all)", estimates.len() - 10)?;
         }
         for (split, found) in &figures {
-            println!("{}", crate::evaluate::sentence(found, split.as_str(), binarize.as_str()));
+            say!("{}", crate::evaluate::sentence(found, split.as_str(), binarize.as_str()))?;
         }
     }
-    output::wrote(args.output, &path);
+    output::wrote(args.output, &path)?;
     Ok(())
 }
 
-fn print_estimate(estimate: &Estimate) {
+fn print_estimate(estimate: &Estimate) -> Result<()> {
     match estimate.stderr {
-        Some(stderr) => {
-            println!("{} = {:.4} ± {stderr:.4}", estimate.name, estimate.value);
-        }
-        None => println!("{} = {:.4}", estimate.name, estimate.value),
+        Some(stderr) => say!("{} = {:.4} ± {stderr:.4}", estimate.name, estimate.value),
+        None => say!("{} = {:.4}", estimate.name, estimate.value),
     }
 }

@@ -9,7 +9,7 @@ use anyhow::Result;
 use serde_json::json;
 
 use crate::args::{ModelsArgs, RunsArgs};
-use crate::output::{self, usage};
+use crate::output::{self, say, usage};
 
 pub(crate) fn models(args: &ModelsArgs) -> Result<()> {
     let Some(name) = &args.name else {
@@ -28,11 +28,11 @@ pub(crate) fn models(args: &ModelsArgs) -> Result<()> {
             return output::json(&list);
         }
         for m in models {
-            println!("{:<11} {}", m.name, m.about);
-            println!("{:<11} gives {}; {}", "", m.can.join(", "), m.paper);
+            say!("{:<11} {}", m.name, m.about)?;
+            say!("{:<11} gives {}; {}", "", m.can.join(", "), m.paper)?;
         }
         if !args.output.quiet {
-            println!("\nAll settings of one: ancestral models NAME");
+            say!("\nAll settings of one: ancestral models NAME")?;
         }
         return Ok(());
     };
@@ -50,29 +50,30 @@ pub(crate) fn models(args: &ModelsArgs) -> Result<()> {
             "settings": list(&fields), "training": list(&TrainConfig::fields()),
         }));
     }
-    println!("{}: {}", entry.name, entry.about);
-    println!("{}; gives {}", entry.paper, entry.can.join(", "));
+    say!("{}: {}", entry.name, entry.about)?;
+    say!("{}; gives {}", entry.paper, entry.can.join(", "))?;
     if !entry.presets.is_empty() {
-        println!("\nPresets (--preset NAME):");
+        say!("\nPresets (--preset NAME):")?;
         for preset in entry.presets {
-            println!("  {:<22} {}", preset.name, preset.about);
+            say!("  {:<22} {}", preset.name, preset.about)?;
         }
     }
-    println!("\nSettings (--set KEY=VALUE):");
-    print_fields(&fields);
+    say!("\nSettings (--set KEY=VALUE):")?;
+    print_fields(&fields)?;
     if entry.can.iter().any(|c| c.contains("exact")) && entry.presets.is_empty() {
-        println!("\nFitted in one go: ancestral fit {} --data …", entry.name);
+        say!("\nFitted in one go: ancestral fit {} --data …", entry.name)?;
     } else {
-        println!("\nSettings of training (--set KEY=VALUE):");
-        print_fields(&TrainConfig::fields());
+        say!("\nSettings of training (--set KEY=VALUE):")?;
+        print_fields(&TrainConfig::fields())?;
     }
     Ok(())
 }
 
-fn print_fields(fields: &[Field]) {
+fn print_fields(fields: &[Field]) -> Result<()> {
     for field in fields {
-        println!("  {:<22} {}", format!("{} = {}", field.name, field.default), field.doc);
+        say!("  {:<22} {}", format!("{} = {}", field.name, field.default), field.doc)?;
     }
+    Ok(())
 }
 
 /// A run as the list shows it.
@@ -107,7 +108,7 @@ pub(crate) fn runs(args: &RunsArgs) -> Result<()> {
         for path in inside.iter().filter(|p| p.join("config.toml").exists()) {
             match row(path) {
                 Ok(found) => rows.push(found),
-                Err(error) => eprintln!("skipped: {error:#}"),
+                Err(error) => output::complain(&format!("skipped: {error:#}")),
             }
         }
     }
@@ -125,7 +126,7 @@ pub(crate) fn runs(args: &RunsArgs) -> Result<()> {
         return output::json(&list);
     }
     if rows.is_empty() {
-        println!("no runs here yet; `ancestral train vae` makes one");
+        say!("no runs here yet; `ancestral train vae` makes one")?;
         return Ok(());
     }
     // Best first among runs that can be compared at all.
@@ -134,12 +135,12 @@ pub(crate) fn runs(args: &RunsArgs) -> Result<()> {
             a.validation.unwrap_or(f64::INFINITY).total_cmp(&b.validation.unwrap_or(f64::INFINITY)),
         )
     });
-    println!(
+    say!(
         "{:<34} {:<10} {:<26} {:>8} {:>12} {:>9}",
         "run", "model", "data", "epoch", "validation", "time"
-    );
+    )?;
     for r in rows {
-        println!(
+        say!(
             "{:<34} {:<10} {:<26} {:>8.1} {:>12} {:>9}{}",
             r.path.display().to_string(),
             r.model,
@@ -148,7 +149,7 @@ pub(crate) fn runs(args: &RunsArgs) -> Result<()> {
             r.validation.map_or("-".to_owned(), |v| format!("{v:.3}")),
             crate::train::duration(r.seconds),
             if r.finished { "" } else { "  unfinished" }
-        );
+        )?;
     }
     Ok(())
 }

@@ -25,6 +25,13 @@ fn main() -> ExitCode {
 fn run(args: args::Args) -> anyhow::Result<()> {
     use args::Command;
     if let Some(threads) = args.threads {
+        let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
+        if threads.get() > 4 * cores {
+            return Err(output::usage(format!(
+                "--threads {threads}: this machine runs {cores} at once; give at most {}",
+                4 * cores
+            )));
+        }
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.get());
         pool.build_global().map_err(|e| anyhow::anyhow!("cannot start {threads} threads: {e}"))?;
     }
@@ -44,13 +51,9 @@ fn run(args: args::Args) -> anyhow::Result<()> {
         Command::Runs(args) => listing::runs(&args),
         Command::Data(args) => data::run(&args, data_dir),
         Command::Completions { shell } => {
-            clap_complete::generate(
-                shell,
-                &mut args::Args::command(),
-                "ancestral",
-                &mut std::io::stdout(),
-            );
-            Ok(())
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut args::Args::command(), "ancestral", &mut text);
+            output::write(&text)
         }
     }
 }

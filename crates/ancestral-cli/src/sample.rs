@@ -56,6 +56,6 @@ pub(crate) fn run(args: &SampleArgs) -> Result<()> {
             "model": model.name(), "n": args.n, "seed": args.seed, "out": args.out,
         }));
     }
-    output::wrote(args.output, &args.out);
+    output::wrote(args.output, &args.out)?;
     Ok(())
 }

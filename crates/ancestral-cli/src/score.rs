@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::args::ScoreArgs;
 use crate::inputs;
-use crate::output::{self, usage};
+use crate::output::{self, say, usage};
 
 pub(crate) fn run(args: &ScoreArgs, data_dir: Option<&Path>) -> Result<()> {
     output::extension(&args.out, &["csv"])?;
@@ -62,11 +62,11 @@ pub(crate) fn run(args: &ScoreArgs, data_dir: Option<&Path>) -> Result<()> {
         }));
     }
     if !args.output.quiet {
-        println!("{} rows, mean log-probability {mean:.3} nats ({kind})", nats.len());
+        say!("{} rows, mean log-probability {mean:.3} nats ({kind})", nats.len())?;
         let lowest: Vec<String> =
             order.iter().take(5).map(|&i| format!("row {i} ({:.1})", nats[i])).collect();
-        println!("least probable: {}", lowest.join(", "));
+        say!("least probable: {}", lowest.join(", "))?;
     }
-    output::wrote(args.output, &args.out);
+    output::wrote(args.output, &args.out)?;
     Ok(())
 }

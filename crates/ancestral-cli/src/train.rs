@@ -21,7 +21,7 @@ use toml::{Table, Value};
 
 use crate::args::{OutputArgs, TrainArgs};
 use crate::inputs;
-use crate::output::{self, usage};
+use crate::output::{self, say, usage};
 
 /// Importance samples of the bound that training prints at its end.
 const FINAL_SAMPLES: usize = 100;
@@ -46,17 +46,17 @@ pub(crate) fn run(args: &TrainArgs, data_dir: Option<&Path>) -> Result<()> {
     let mut training = Training::new(run, &data)?;
     let output = args.output;
     if !output.quiet && !output.json {
-        announce(&training, &data);
+        announce(&training, &data)?;
     }
-    if training.state().finished {
-        println!("{} has used up its budget already", path.display());
+    if training.state().finished && !output.quiet && !output.json {
+        say!("{} has used up its budget already", path.display())?;
     }
     let stop = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&stop);
     ctrlc::set_handler(move || {
         // A second request does not wait for the checkpoint.
         if flag.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
+            std::process::exit(i32::from(output::INTERRUPTED));
         }
     })
     .context("cannot listen for Ctrl-C")?;
@@ -244,9 +244,9 @@ fn integer(n: u64) -> Result<Value> {
     Ok(Value::Integer(n))
 }
 
-fn announce(training: &Training, data: &Dataset) {
+fn announce(training: &Training, data: &Dataset) -> Result<()> {
     let config = &training.run_folder().config;
-    println!(
+    say!(
         "{} on {} ({} × {}, {}; binarisation {}): {} train, {} valid, {} test",
         config.model,
         config.data.name,
@@ -257,11 +257,12 @@ fn announce(training: &Training, data: &Dataset) {
         data.len(SplitName::Train),
         data.len(SplitName::Valid),
         data.len(SplitName::Test),
-    );
+    )?;
     let state = training.state();
     if state.step > 0 {
-        println!("resuming at step {} (epoch {:.2})", state.step, state.epoch);
+        say!("resuming at step {} (epoch {:.2})", state.step, state.epoch)?;
     }
+    Ok(())
 }
 
 /// Shows a run: a bar on a terminal, lines elsewhere.
@@ -453,23 +454,24 @@ fn report(
     };
     if outcome.reason == StopReason::Interrupted {
         if output.json {
-            return output::json(&report);
+            output::json(&report)?;
+            return Err(output::Interrupted.into());
         }
-        println!(
+        say!(
             "stopped at step {} (epoch {:.2}); go on with: ancestral train --resume {}",
             outcome.step,
             outcome.epoch,
             path.display()
-        );
+        )?;
         return Ok(());
     }
     if say {
-        println!("trained {:.1} epochs in {}", outcome.epoch, duration(outcome.seconds));
+        say!("trained {:.1} epochs in {}", outcome.epoch, duration(outcome.seconds))?;
         if outcome.reason == StopReason::EarlyStop {
-            println!("validation had stopped improving");
+            say!("validation had stopped improving")?;
         }
         if let Some(best) = outcome.best {
-            println!("best validation {:.3} at epoch {:.1}", best.value, best.epoch);
+            say!("best validation {:.3} at epoch {:.1}", best.value, best.epoch)?;
         }
     }
     let run = RunFolder::open(path)?;
@@ -484,7 +486,7 @@ fn report(
         })?;
         bar.finish_and_clear();
         if say {
-            println!("{}", crate::evaluate::sentence(&found, "test", &config.data.binarize));
+            say!("{}", crate::evaluate::sentence(&found, "test", &config.data.binarize))?;
         }
         report.test = Some(found);
     }
@@ -508,12 +510,12 @@ fn report(
         return output::json(&report);
     }
     if say {
-        println!("run      {}", path.display());
+        say!("run      {}", path.display())?;
     }
     match &report.samples {
-        Some(samples) if say => println!("pictures {}", samples.display()),
+        Some(samples) if say => say!("pictures {}", samples.display())?,
         _ if say => {}
-        _ => println!("{}", path.display()),
+        _ => say!("{}", path.display())?,
     }
     Ok(())
 }

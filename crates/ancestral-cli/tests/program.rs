@@ -116,6 +116,53 @@ fn explanations_hold() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn an_output_that_cannot_be_written_is_no_panic() {
+    use std::process::Stdio;
+    let dir = tempfile::tempdir().unwrap();
+    let here = dir.path();
+    let run = |args: &[&str], stdout: Stdio| {
+        Command::new(env!("CARGO_BIN_EXE_ancestral"))
+            .current_dir(here)
+            .args(args)
+            .stdout(stdout)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
+    let train = ["train", "vae", "--epochs", "1", "--set", "sample_count=0"];
+    for args in [&["models", "vae"][..], &["completions", "fish"], &["data", "list"], &train] {
+        // A reader that has gone ends nothing: what goes to files is written all the same.
+        let mut child = run(args, Stdio::piped());
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{args:?}: {errors}");
+        assert!(!errors.contains("panicked"), "{args:?}: {errors}");
+        // A full disk is said.
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = run(args, full.into()).wait_with_output().unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {errors}");
+        assert!(errors.contains("standard output"), "{args:?}: {errors}");
+        assert!(!errors.contains("panicked"), "{args:?}: {errors}");
+    }
+    assert!(here.join("runs/vae-digits-1/model.safetensors").exists());
+}
+
+#[test]
+fn json_is_one_object_and_quiet_is_one_path() {
+    let dir = tempfile::tempdir().unwrap();
+    let here = dir.path();
+    let object = |said: &str| serde_json::from_str::<serde_json::Value>(said).unwrap();
+    let begun = good(here, &["train", "vae", "--epochs", "1", "--out", "run", "--json"]);
+    assert_eq!(object(&begun)["finished"], true);
+    let resumed = good(here, &["train", "--resume", "run", "--json"]);
+    assert_eq!(object(&resumed)["step"], object(&begun)["step"]);
+    assert_eq!(good(here, &["train", "--resume", "run", "--quiet"]).lines().count(), 1);
+}
+
+#[test]
 fn wrong_input_is_named_and_ends_with_2() {
     let dir = tempfile::tempdir().unwrap();
     let here = dir.path();
