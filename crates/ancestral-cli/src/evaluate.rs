@@ -77,7 +77,7 @@ pub(crate) fn run(args: &EvaluateArgs, data_dir: Option<&Path>) -> Result<()> {
         bar.finish_and_clear();
         Figures::Some(Box::new(found))
     };
-    let binarize = loaded.run.config.data.binarize.as_str();
+    let binarize = examples.binarize().as_str();
     if args.output.json {
         return output::json(&Report {
             model: model.name(),
@@ -116,8 +116,9 @@ pub(crate) fn sentence(found: &Likelihoods, split: &str, binarize: &str) -> Stri
         "bound" => format!("at most, bound with K = {}", found.samples),
         kind => kind.to_owned(),
     };
+    let noun = if found.measure == "mass" { "log-likelihood" } else { "log-density" };
     let mut text = format!(
-        "{split} negative log-likelihood {:.3} ± {:.3} nats ({kind}; n = {}, binarisation {binarize}",
+        "{split} negative {noun} {:.3} ± {:.3} nats ({kind}; n = {}, binarisation {binarize}",
         found.nll_nats, found.nll_stderr, found.n
     );
     if found.mc_stderr > 0.0 {

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use ancestral_data::{Domain, Examples, Streams};
+use ancestral_data::{Examples, Streams};
 use serde::Serialize;
 
 use crate::model::{DensityKind, DensityOptions, Model};
@@ -27,7 +27,9 @@ pub struct Likelihoods {
     pub nll_stderr: f64,
     /// Its standard error over importance samples.
     pub mc_stderr: f64,
-    /// The same figure in bits an entry; absent for densities of reals.
+    /// Whether the values are probabilities or heights of a density: "mass" or "density".
+    pub measure: &'static str,
+    /// The same figure in bits an entry; absent for densities.
     pub bits_per_dim: Option<f64>,
     /// The bound from one sample in its terms, for models that have one.
     pub elbo: Option<Elbo>,
@@ -103,7 +105,7 @@ pub fn likelihoods(
             latent_dim,
         });
     }
-    let discrete = examples.domain() != Domain::Real;
+    let mass = density.is_mass(examples.domain());
     let per_dim = examples.shape().size() as f64 * std::f64::consts::LN_2;
     Ok(Likelihoods {
         kind,
@@ -112,7 +114,8 @@ pub fn likelihoods(
         nll_nats: -mean,
         nll_stderr: (variance / count).sqrt(),
         mc_stderr: errors.iter().map(|e| e * e).sum::<f64>().sqrt() / count,
-        bits_per_dim: discrete.then(|| -mean / per_dim),
+        measure: if mass { "mass" } else { "density" },
+        bits_per_dim: mass.then(|| -mean / per_dim),
         elbo,
         seconds: began.elapsed().as_secs_f64(),
     })
