@@ -84,9 +84,11 @@ pub(crate) struct TrainArgs {
     #[arg(required_unless_present = "resume", conflicts_with = "resume")]
     pub(crate) model: Option<String>,
     /// A known data set, or a file or folder
-    #[arg(long, default_value = "digits", conflicts_with = "resume", value_name = "NAME|PATH")]
-    pub(crate) data: String,
-    /// How grey levels become 0 and 1: none, threshold, static or dynamic [default: none, or the preset's]
+    /// [default: digits, or the file's]
+    #[arg(long, conflicts_with = "resume", value_name = "NAME|PATH")]
+    pub(crate) data: Option<String>,
+    /// How grey levels become 0 and 1: none, threshold, static or dynamic [default: none, or the
+    /// preset's, or the file's]
     #[arg(long, conflicts_with = "resume")]
     pub(crate) binarize: Option<String>,
     /// Train on all official training examples, those of validation too
@@ -101,7 +103,8 @@ pub(crate) struct TrainArgs {
     /// Settings of a paper, by name
     #[arg(long, conflicts_with = "resume")]
     pub(crate) preset: Option<String>,
-    /// Settings from a TOML file with tables `model` and `train` (a run's config.toml works too)
+    /// Settings from a TOML file: tables `model`, `train` and `data`, and `seed`; a run's own
+    /// config.toml repeats the run
     #[arg(long, conflicts_with = "resume", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// One setting; may be given many times (`ancestral models NAME` lists them)
@@ -119,9 +122,9 @@ pub(crate) struct TrainArgs {
     /// Examples a batch
     #[arg(long, conflicts_with = "resume")]
     pub(crate) batch_size: Option<usize>,
-    /// The seed of everything drawn
-    #[arg(long, default_value_t = 0, conflicts_with = "resume")]
-    pub(crate) seed: u64,
+    /// The seed of everything drawn [default: 0, or the file's]
+    #[arg(long, conflicts_with = "resume")]
+    pub(crate) seed: Option<u64>,
     /// The run folder to make [default: runs/MODEL-DATA-N]
     #[arg(long, value_name = "DIR", conflicts_with = "resume")]
     pub(crate) out: Option<PathBuf>,

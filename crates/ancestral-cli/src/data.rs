@@ -98,7 +98,12 @@ fn print_summary(summary: &Summary) -> Result<()> {
     for split in &summary.splits {
         say!(
             "{:<6} {:>7} examples, values {} to {}, mean {:.4}, standard deviation {:.4}",
-            split.split, split.examples, split.minimum, split.maximum, split.mean, split.deviation
+            split.split,
+            split.examples,
+            split.minimum,
+            split.maximum,
+            split.mean,
+            split.deviation
         )?;
         if !split.balance.is_empty() {
             let classes: Vec<String> = split

@@ -50,10 +50,10 @@ fn fit_coin(args: &FitArgs, counts: &str) -> Result<()> {
     Plot::new(
         format!("likelihood of a coin with {heads} heads in {tosses} tosses"),
         "θ, the probability of heads",
-        "L(θ) / L(θ̂)",
+        "L(θ) / L(MLE)",
     )
     .with(Series::area("", curve))
-    .vertical_marker(estimate.value, format!("θ̂ = {:.4}", estimate.value))
+    .vertical_marker(estimate.value, format!("MLE {:.4}", estimate.value))
     .save(&path)?;
 
     if args.output.json {
@@ -92,11 +92,7 @@ fn fit_data(args: &FitArgs, name: &str, data_dir: Option<&Path>) -> Result<()> {
         args.binarize.parse().map_err(|e| usage(format!("--binarize: {e}")))?;
     let examples = Examples::new(&data, SplitName::Train, binarize, args.seed)?;
     let mut described = DataConfig::describe(&data, binarize);
-    if let Ok(path) = Path::new(name).canonicalize()
-        && name.contains(std::path::MAIN_SEPARATOR)
-    {
-        described.name = path.display().to_string();
-    }
+    described.name = crate::inputs::stored_name(name);
     let spec: DataSpec = described.spec()?;
     let mut model = (entry.build)(&settings, &spec, &Init::cpu(args.seed))?;
     let family = model.name();
@@ -111,7 +107,7 @@ fn fit_data(args: &FitArgs, name: &str, data_dir: Option<&Path>) -> Result<()> {
         RunConfig {
             format: FORMAT,
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            command: format!("ancestral fit {family} --data {name}"),
+            command: crate::train::typed(),
             model: family.to_owned(),
             preset: String::new(),
             seed: args.seed,
@@ -140,23 +136,33 @@ fn fit_data(args: &FitArgs, name: &str, data_dir: Option<&Path>) -> Result<()> {
         }));
     }
     if !args.output.quiet {
-        for estimate in estimates.iter().take(10) {
-            print_estimate(estimate)?;
-        }
-        if estimates.len() > 10 {
-            say!("… and {} more (--json prints all)", estimates.len() - 10)?;
-        }
+        print_estimates(&estimates)?;
         for (split, found) in &figures {
-            say!("{}", crate::evaluate::sentence(found, split.as_str(), binarize.as_str()))?;
+            let binarize = examples.binarize().as_str();
+            say!("{}", crate::evaluate::sentence(found, split.as_str(), binarize))?;
         }
     }
     output::wrote(args.output, &path)?;
     Ok(())
 }
 
-fn print_estimate(estimate: &Estimate) -> Result<()> {
-    match estimate.stderr {
-        Some(stderr) => say!("{} = {:.4} ± {stderr:.4}", estimate.name, estimate.value),
-        None => say!("{} = {:.4}", estimate.name, estimate.value),
+/// Estimates of one kind that are printed.
+const SHOWN: usize = 6;
+
+/// The first estimates of each kind: `mean[0]` and `mean[1]` are of one.
+fn print_estimates(estimates: &[Estimate]) -> Result<()> {
+    let kind = |e: &Estimate| e.name.split('[').next().unwrap_or_default().to_owned();
+    for group in estimates.chunk_by(|a, b| kind(a) == kind(b)) {
+        for e in group.iter().take(SHOWN) {
+            match e.stderr {
+                Some(stderr) => say!("{} = {:.4} ± {stderr:.4}", e.name, e.value)?,
+                None => say!("{} = {:.4}", e.name, e.value)?,
+            }
+        }
+        if group.len() > SHOWN {
+            let more = group.len() - SHOWN;
+            say!("… and {more} more of {} (--json prints all)", kind(&group[0]))?;
+        }
     }
+    Ok(())
 }

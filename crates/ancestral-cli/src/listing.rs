@@ -83,7 +83,10 @@ struct Row {
     data: String,
     step: u64,
     epoch: f64,
-    validation: Option<f64>,
+    /// The best validation figure, with its name.
+    validation: Option<(String, f64)>,
+    /// The test figure at the end, in nats.
+    test: Option<f64>,
     seconds: f64,
     finished: bool,
 }
@@ -118,8 +121,9 @@ pub(crate) fn runs(args: &RunsArgs) -> Result<()> {
             .map(|r| {
                 json!({
                     "run": r.path, "model": r.model, "data": r.data, "step": r.step,
-                    "epoch": r.epoch, "best_validation": r.validation, "seconds": r.seconds,
-                    "finished": r.finished,
+                    "epoch": r.epoch, "validation": r.validation.as_ref().map(|v| &v.0),
+                    "best_validation": r.validation.as_ref().map(|v| v.1),
+                    "test_nll_nats": r.test, "seconds": r.seconds, "finished": r.finished,
                 })
             })
             .collect();
@@ -130,23 +134,29 @@ pub(crate) fn runs(args: &RunsArgs) -> Result<()> {
         return Ok(());
     }
     // Best first among runs that can be compared at all.
+    let best = |row: &Row| row.validation.as_ref().map_or(f64::INFINITY, |v| v.1);
     rows.sort_by(|a, b| {
-        (&a.model, &a.data).cmp(&(&b.model, &b.data)).then(
-            a.validation.unwrap_or(f64::INFINITY).total_cmp(&b.validation.unwrap_or(f64::INFINITY)),
-        )
+        (&a.model, &a.data).cmp(&(&b.model, &b.data)).then(best(a).total_cmp(&best(b)))
     });
     say!(
-        "{:<34} {:<10} {:<26} {:>8} {:>12} {:>9}",
-        "run", "model", "data", "epoch", "validation", "time"
+        "{:<34} {:<10} {:<26} {:>8} {:>24} {:>10} {:>9}",
+        "run",
+        "model",
+        "data",
+        "epoch",
+        "best validation",
+        "test nats",
+        "time"
     )?;
     for r in rows {
         say!(
-            "{:<34} {:<10} {:<26} {:>8.1} {:>12} {:>9}{}",
+            "{:<34} {:<10} {:<26} {:>8.1} {:>24} {:>10} {:>9}{}",
             r.path.display().to_string(),
             r.model,
             r.data,
             r.epoch,
-            r.validation.map_or("-".to_owned(), |v| format!("{v:.3}")),
+            r.validation.map_or("-".to_owned(), |(name, v)| format!("{name} {v:.3}")),
+            r.test.map_or("-".to_owned(), |v| format!("{v:.3}")),
             crate::train::duration(r.seconds),
             if r.finished { "" } else { "  unfinished" }
         )?;
@@ -161,9 +171,9 @@ fn row(path: &Path) -> Result<Row> {
     let validation = events
         .iter()
         .filter(|e| e.kind == "valid")
-        .filter_map(|e| e.values.first())
-        .map(|(_, v)| *v)
-        .min_by(f64::total_cmp);
+        .filter_map(|e| e.values.first().cloned())
+        .min_by(|a, b| a.1.total_cmp(&b.1));
+    let test = events.iter().rev().find(|e| e.kind == "test").and_then(|e| e.values.first());
     Ok(Row {
         path: path.to_owned(),
         model: run.config.model.clone(),
@@ -171,8 +181,12 @@ fn row(path: &Path) -> Result<Row> {
         step: last.map_or(0, |e| e.step),
         epoch: last.map_or(0.0, |e| e.epoch),
         validation,
+        test: test.map(|(_, nats)| *nats),
         seconds: last.map_or(0.0, |e| e.seconds),
         // A fitted run has weights and no events.
-        finished: last.map_or(path.join("model.safetensors").exists(), |e| e.kind == "end"),
+        finished: match last {
+            Some(_) => events.iter().any(|e| e.kind == "end"),
+            None => path.join("model.safetensors").exists(),
+        },
     })
 }
