@@ -9,6 +9,7 @@ use clap_complete::Shell;
 /// Trains, samples, scores and measures generative models.
 #[derive(Debug, Parser)]
 #[command(
+    name = "ancestral",
     version,
     propagate_version = true,
     after_help = "Begin with:\n  ancestral train vae\n  ancestral sample runs/vae-digits-1 -n 100 --out more.png\n  ancestral models"
@@ -67,6 +68,11 @@ pub(crate) enum Command {
         after_help = "Examples:\n  ancestral explain ae-vs-vae\n  ancestral explain elbo --out gap\n  ancestral explain density"
     )]
     Explain(ExplainArgs),
+    /// Run a published result from start to end and print what was obtained beside it
+    #[command(
+        after_help = "Examples:\n  ancestral reproduce\n  ancestral reproduce nade-adult --data-dir DIR"
+    )]
+    Reproduce(ReproduceArgs),
     /// List the models, or all settings of one
     Models(ModelsArgs),
     /// List and compare runs
@@ -86,9 +92,11 @@ pub(crate) struct TrainArgs {
     #[arg(required_unless_present = "resume", conflicts_with = "resume")]
     pub(crate) model: Option<String>,
     /// A known data set, or a file or folder
-    #[arg(long, default_value = "digits", conflicts_with = "resume", value_name = "NAME|PATH")]
-    pub(crate) data: String,
-    /// How grey levels become 0 and 1: none, threshold, static or dynamic [default: none, or the preset's]
+    /// [default: digits, or the file's]
+    #[arg(long, conflicts_with = "resume", value_name = "NAME|PATH")]
+    pub(crate) data: Option<String>,
+    /// How grey levels become 0 and 1: none, threshold, static or dynamic [default: none, or the
+    /// preset's, or the file's]
     #[arg(long, conflicts_with = "resume")]
     pub(crate) binarize: Option<String>,
     /// Train on all official training examples, those of validation too
@@ -106,7 +114,8 @@ pub(crate) struct TrainArgs {
     /// Settings of a paper, by name
     #[arg(long, conflicts_with = "resume")]
     pub(crate) preset: Option<String>,
-    /// Settings from a TOML file with tables `model` and `train` (a run's config.toml works too)
+    /// Settings from a TOML file: tables `model`, `train` and `data`, and `seed`; a run's own
+    /// config.toml repeats the run
     #[arg(long, conflicts_with = "resume", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// One setting; may be given many times (`ancestral models NAME` lists them)
@@ -124,9 +133,9 @@ pub(crate) struct TrainArgs {
     /// Examples a batch
     #[arg(long, conflicts_with = "resume")]
     pub(crate) batch_size: Option<usize>,
-    /// The seed of everything drawn
-    #[arg(long, default_value_t = 0, conflicts_with = "resume")]
-    pub(crate) seed: u64,
+    /// The seed of everything drawn [default: 0, or the file's]
+    #[arg(long, conflicts_with = "resume")]
+    pub(crate) seed: Option<u64>,
     /// The run folder to make [default: runs/MODEL-DATA-N]
     #[arg(long, value_name = "DIR", conflicts_with = "resume")]
     pub(crate) out: Option<PathBuf>,
@@ -391,6 +400,17 @@ pub(crate) struct ExplainArgs {
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
     /// The folder for its pictures and runs [default: explain-TOPIC]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ReproduceArgs {
+    /// The row; without it, all rows are listed
+    pub(crate) row: Option<String>,
+    /// The folder for its runs; one that is there is gone on with [default: runs/reproduce-ROW]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]

@@ -69,7 +69,7 @@ pub(crate) fn encode(args: &EncodeArgs, data_dir: Option<&Path>) -> Result<()> {
             &json!({ "n": codes.len() / dims, "latent_dim": dims, "out": args.out }),
         );
     }
-    output::wrote(args.look.output, &args.out);
+    output::wrote(args.look.output, &args.out)?;
     Ok(())
 }
 
@@ -92,7 +92,7 @@ pub(crate) fn reconstruct(args: &ReconstructArgs, data_dir: Option<&Path>) -> Re
     if args.look.output.json {
         return output::json(&json!({ "n": n, "out": args.out }));
     }
-    output::wrote(args.look.output, &args.out);
+    output::wrote(args.look.output, &args.out)?;
     Ok(())
 }
 
@@ -173,7 +173,7 @@ pub(crate) fn interpolate(args: &InterpolateArgs, data_dir: Option<&Path>) -> Re
             &json!({ "from": args.from, "to": args.to, "n": args.n, "out": args.out }),
         );
     }
-    output::wrote(args.look.output, &args.out);
+    output::wrote(args.look.output, &args.out)?;
     Ok(())
 }
 
@@ -216,7 +216,7 @@ pub(crate) fn latent(args: &LatentArgs, data_dir: Option<&Path>) -> Result<()> {
     if args.look.output.json {
         return output::json(&json!({ "latent_dim": dims, "manifold": manifold, "out": args.out }));
     }
-    output::wrote(args.look.output, &args.out);
+    output::wrote(args.look.output, &args.out)?;
     Ok(())
 }
 

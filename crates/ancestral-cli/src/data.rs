@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::args::{DataArgs, DataCommand};
 use crate::inputs;
-use crate::output::{self, usage};
+use crate::output::{self, say, usage};
 
 /// Examples on a contact sheet.
 const SHEET: usize = 100;
@@ -29,9 +29,9 @@ pub(crate) fn run(args: &DataArgs, data_dir: Option<&Path>) -> Result<()> {
                     }
                     (Some(path), false) => format!("not in {}", path.display()),
                 };
-                println!("{:<16} {}", set.name, set.about);
+                say!("{:<16} {}", set.name, set.about)?;
                 if !output.quiet {
-                    println!("{:<16} terms: {}; {place}", "", set.terms);
+                    say!("{:<16} terms: {}; {place}", "", set.terms)?;
                 }
             }
             Ok(())
@@ -65,10 +65,10 @@ pub(crate) fn run(args: &DataArgs, data_dir: Option<&Path>) -> Result<()> {
                 return output::json(&json!({ "summary": summary, "out": sheet }));
             }
             if !output.quiet {
-                print_summary(&summary);
+                print_summary(&summary)?;
             }
             if let Some(path) = sheet {
-                output::wrote(*output, &path);
+                output::wrote(*output, &path)?;
             }
             Ok(())
         }
@@ -86,20 +86,25 @@ pub(crate) fn run(args: &DataArgs, data_dir: Option<&Path>) -> Result<()> {
             if output.json {
                 return output::json(&json!({ "name": name, "folder": folder }));
             }
-            output::wrote(*output, &folder);
+            output::wrote(*output, &folder)?;
             Ok(())
         }
     }
 }
 
-fn print_summary(summary: &Summary) {
+fn print_summary(summary: &Summary) -> Result<()> {
     let shape: Vec<String> = summary.shape.iter().map(ToString::to_string).collect();
-    println!("{}: examples of {}, {}", summary.name, shape.join("×"), summary.domain);
+    say!("{}: examples of {}, {}", summary.name, shape.join("×"), summary.domain)?;
     for split in &summary.splits {
-        println!(
+        say!(
             "{:<6} {:>7} examples, values {} to {}, mean {:.4}, standard deviation {:.4}",
-            split.split, split.examples, split.minimum, split.maximum, split.mean, split.deviation
-        );
+            split.split,
+            split.examples,
+            split.minimum,
+            split.maximum,
+            split.mean,
+            split.deviation
+        )?;
         if !split.balance.is_empty() {
             let classes: Vec<String> = split
                 .balance
@@ -109,8 +114,8 @@ fn print_summary(summary: &Summary) {
                 .collect();
             let more = split.balance.len().saturating_sub(20);
             let rest = if more > 0 { format!(", and {more} more") } else { String::new() };
-            println!("       classes: {}{rest}", classes.join(", "));
+            say!("       classes: {}{rest}", classes.join(", "))?;
         }
     }
-    println!("fingerprint {}", summary.fingerprint);
+    say!("fingerprint {}", summary.fingerprint)
 }

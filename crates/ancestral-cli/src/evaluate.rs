@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::args::EvaluateArgs;
 use crate::inputs;
-use crate::output::{self, usage};
+use crate::output::{self, say, usage};
 
 /// What `--json` prints.
 #[derive(Serialize)]
@@ -86,7 +86,7 @@ pub(crate) fn run(args: &EvaluateArgs, data_dir: Option<&Path>) -> Result<()> {
         }
         Figures::Some(Box::new(found))
     };
-    let binarize = loaded.run.config.data.binarize.as_str();
+    let binarize = examples.binarize().as_str();
     if args.output.json {
         return output::json(&Report {
             model: model.name(),
@@ -101,19 +101,19 @@ pub(crate) fn run(args: &EvaluateArgs, data_dir: Option<&Path>) -> Result<()> {
         });
     }
     match figures {
-        Figures::Some(found) if args.output.quiet => println!("{}", found.nll_nats),
+        Figures::Some(found) if args.output.quiet => say!("{}", found.nll_nats)?,
         Figures::Some(found) => {
-            println!(
+            say!(
                 "{} of {} (step {}) on {}",
                 model.name(),
                 args.run.display(),
                 loaded.info.step,
                 data.name
-            );
-            println!("{}", sentence(&found, split.as_str(), binarize));
+            )?;
+            say!("{}", sentence(&found, split.as_str(), binarize))?;
         }
         Figures::None { .. } => {
-            println!("{} has no log-probability and cannot score examples", model.name())
+            say!("{} has no log-probability and cannot score examples", model.name())?
         }
     }
     Ok(())
@@ -126,10 +126,11 @@ pub(crate) fn sentence(found: &Likelihoods, split: &str, binarize: &str) -> Stri
         kind if found.members > 1 => format!("{kind}, {} averaged", found.members),
         kind => kind.to_owned(),
     };
-    // Only a mass has bits; a density has units.
-    let scale = if found.bits_per_dim.is_none() { " (raw units)" } else { "" };
+    let noun = if found.measure == "mass" { "log-likelihood" } else { "log-density" };
+    // A density has units.
+    let scale = if found.measure == "mass" { "" } else { " (raw units)" };
     let mut text = format!(
-        "{split} negative log-likelihood{scale} {:.3} ± {:.3} nats ({kind}; n = {}, binarisation {binarize}",
+        "{split} negative {noun}{scale} {:.3} ± {:.3} nats ({kind}; n = {}, binarisation {binarize}",
         found.nll_nats, found.nll_stderr, found.n
     );
     if found.mc_stderr > 0.0 {

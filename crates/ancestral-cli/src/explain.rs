@@ -16,7 +16,7 @@ use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
 use crate::args::{ExplainArgs, Topic};
-use crate::output::{self, usage};
+use crate::output::{self, say, usage};
 
 pub(crate) fn run(args: &ExplainArgs, data_dir: Option<&Path>) -> Result<()> {
     let name = match args.topic {
@@ -48,11 +48,11 @@ pub(crate) fn run(args: &ExplainArgs, data_dir: Option<&Path>) -> Result<()> {
     }
     if !args.output.quiet {
         for line in &found.lines {
-            println!("{line}");
+            say!("{line}")?;
         }
     }
     for picture in &found.pictures {
-        output::wrote(args.output, &out.join(picture));
+        output::wrote(args.output, &out.join(picture))?;
     }
     Ok(())
 }
@@ -81,7 +81,10 @@ fn trained(
         model: find(name)?.name.to_owned(),
         preset: String::new(),
         seed: args.seed,
-        data: DataConfig::describe(data, binarize),
+        data: DataConfig {
+            name: crate::inputs::stored_name(&args.data),
+            ..DataConfig::describe(data, binarize)
+        },
         settings: settings.parse()?,
         train: TrainConfig::parse(&train.parse()?)?,
     };
@@ -237,7 +240,7 @@ const REACH: f64 = 6.0;
 const CELLS: usize = 240;
 /// Examples whose gap is shown, and draws of the ELBO each.
 const SHOWN: usize = 12;
-const DRAWS: u64 = 2000;
+const DRAWS: u64 = 160_000;
 
 /// log p(x) integrated over a two-dimensional code, beside the ELBO and the divergence of q from
 /// the true posterior.

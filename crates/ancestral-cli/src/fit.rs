@@ -13,7 +13,7 @@ use serde_json::json;
 use toml::Table;
 
 use crate::args::FitArgs;
-use crate::output::{self, usage};
+use crate::output::{self, say, usage};
 
 pub(crate) fn run(args: &FitArgs, data_dir: Option<&Path>) -> Result<()> {
     match (&args.counts, &args.data) {
@@ -50,10 +50,10 @@ fn fit_coin(args: &FitArgs, counts: &str) -> Result<()> {
     Plot::new(
         format!("likelihood of a coin with {heads} heads in {tosses} tosses"),
         "θ, the probability of heads",
-        "L(θ) / L(θ̂)",
+        "L(θ) / L(MLE)",
     )
     .with(Series::area("", curve))
-    .vertical_marker(estimate.value, format!("θ̂ = {:.4}", estimate.value))
+    .vertical_marker(estimate.value, format!("MLE {:.4}", estimate.value))
     .save(&path)?;
 
     if args.output.json {
@@ -63,10 +63,10 @@ fn fit_coin(args: &FitArgs, counts: &str) -> Result<()> {
         }));
     }
     if !args.output.quiet {
-        println!("θ̂ = {:.4} ± {:.4} (standard error)", estimate.value, stderr);
-        println!("log-likelihood at θ̂: {best:.3} nats");
+        say!("θ̂ = {:.4} ± {:.4} (standard error)", estimate.value, stderr)?;
+        say!("log-likelihood at θ̂: {best:.3} nats")?;
     }
-    output::wrote(args.output, &path);
+    output::wrote(args.output, &path)?;
     Ok(())
 }
 
@@ -96,11 +96,7 @@ fn fit_data(args: &FitArgs, name: &str, data_dir: Option<&Path>) -> Result<()> {
     let mut described = DataConfig::describe(&data, binarize);
     described.all_train = args.all_train;
     described.fold = args.fold;
-    if let Ok(path) = Path::new(name).canonicalize()
-        && name.contains(std::path::MAIN_SEPARATOR)
-    {
-        described.name = path.display().to_string();
-    }
+    described.name = crate::inputs::stored_name(name);
     let spec: DataSpec = described.spec()?;
     let mut model = (entry.build)(&settings, &spec, &Init::cpu(args.seed))?;
     let family = model.name();
@@ -145,25 +141,33 @@ fn fit_data(args: &FitArgs, name: &str, data_dir: Option<&Path>) -> Result<()> {
         }));
     }
     if !args.output.quiet {
-        for estimate in estimates.iter().take(10) {
-            print_estimate(estimate);
-        }
-        if estimates.len() > 10 {
-            println!("… and {} more (--json prints all)", estimates.len() - 10);
-        }
+        print_estimates(&estimates)?;
         for (split, found) in &figures {
-            println!("{}", crate::evaluate::sentence(found, split.as_str(), binarize.as_str()));
+            let binarize = examples.binarize().as_str();
+            say!("{}", crate::evaluate::sentence(found, split.as_str(), binarize))?;
         }
     }
-    output::wrote(args.output, &path);
+    output::wrote(args.output, &path)?;
     Ok(())
 }
 
-fn print_estimate(estimate: &Estimate) {
-    match estimate.stderr {
-        Some(stderr) => {
-            println!("{} = {:.4} ± {stderr:.4}", estimate.name, estimate.value);
+/// Estimates of one kind that are printed.
+const SHOWN: usize = 6;
+
+/// The first estimates of each kind: `mean[0]` and `mean[1]` are of one.
+fn print_estimates(estimates: &[Estimate]) -> Result<()> {
+    let kind = |e: &Estimate| e.name.split('[').next().unwrap_or_default().to_owned();
+    for group in estimates.chunk_by(|a, b| kind(a) == kind(b)) {
+        for e in group.iter().take(SHOWN) {
+            match e.stderr {
+                Some(stderr) => say!("{} = {:.4} ± {stderr:.4}", e.name, e.value)?,
+                None => say!("{} = {:.4}", e.name, e.value)?,
+            }
         }
-        None => println!("{} = {:.4}", estimate.name, estimate.value),
+        if group.len() > SHOWN {
+            let more = group.len() - SHOWN;
+            say!("… and {more} more of {} (--json prints all)", kind(&group[0]))?;
+        }
     }
+    Ok(())
 }

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use ancestral::model::{DataSpec, Model};
-use ancestral::train::{DataConfig, RunFolder, Weights, WeightsInfo};
+use ancestral::model::Model;
+use ancestral::train::{RunFolder, Weights, WeightsInfo};
 use ancestral_data::{Binarize, Dataset, Examples, OpenOptions, SplitName};
 use anyhow::{Context, Result};
 
@@ -47,6 +47,16 @@ pub(crate) fn seconds(text: &str) -> Result<f64> {
     }
 }
 
+/// The name that a run keeps its data under: a known one as it is, a path from the root, so that
+/// the run finds it from anywhere.
+pub(crate) fn stored_name(given: &str) -> String {
+    let known = ancestral_data::list(None).iter().any(|set| set.name == given);
+    match Path::new(given).canonicalize() {
+        Ok(path) if !known => path.display().to_string(),
+        _ => given.to_owned(),
+    }
+}
+
 /// A run with its weights.
 pub(crate) struct Loaded {
     pub(crate) run: RunFolder,
@@ -84,8 +94,7 @@ impl Loaded {
                     ..OpenOptions::default()
                 };
                 let data = ancestral_data::open(name, &options)?;
-                let spec = before_binarisation(&config.data)?;
-                ancestral::train::adapt(data, &spec, binarize != Binarize::None)?
+                ancestral::train::adapt(data, &config.data.spec()?, binarize != Binarize::None)?
             }
         };
         // Rows that were given whole are scored as they stand: their draws are fixed.
@@ -94,10 +103,6 @@ impl Loaded {
         let examples = Examples::new(&data, split, binarize, seed)?;
         Ok((examples, data))
     }
-}
-
-fn before_binarisation(data: &DataConfig) -> Result<DataSpec> {
-    Ok(data.spec()?)
 }
 
 /// The examples that a command looks at.

@@ -9,7 +9,7 @@ use anyhow::Result;
 use serde_json::json;
 
 use crate::args::{ModelsArgs, RunsArgs};
-use crate::output::{self, usage};
+use crate::output::{self, say, usage};
 
 pub(crate) fn models(args: &ModelsArgs) -> Result<()> {
     let Some(name) = &args.name else {
@@ -28,11 +28,11 @@ pub(crate) fn models(args: &ModelsArgs) -> Result<()> {
             return output::json(&list);
         }
         for m in models {
-            println!("{:<11} {}", m.name, m.about);
-            println!("{:<11} gives {}; {}", "", m.can.join(", "), m.paper);
+            say!("{:<11} {}", m.name, m.about)?;
+            say!("{:<11} gives {}; {}", "", m.can.join(", "), m.paper)?;
         }
         if !args.output.quiet {
-            println!("\nAll settings of one: ancestral models NAME");
+            say!("\nAll settings of one: ancestral models NAME")?;
         }
         return Ok(());
     };
@@ -50,29 +50,30 @@ pub(crate) fn models(args: &ModelsArgs) -> Result<()> {
             "settings": list(&fields), "training": list(&TrainConfig::fields()),
         }));
     }
-    println!("{}: {}", entry.name, entry.about);
-    println!("{}; gives {}", entry.paper, entry.can.join(", "));
+    say!("{}: {}", entry.name, entry.about)?;
+    say!("{}; gives {}", entry.paper, entry.can.join(", "))?;
     if !entry.presets.is_empty() {
-        println!("\nPresets (--preset NAME):");
+        say!("\nPresets (--preset NAME):")?;
         for preset in entry.presets {
-            println!("  {:<22} {}", preset.name, preset.about);
+            say!("  {:<22} {}", preset.name, preset.about)?;
         }
     }
-    println!("\nSettings (--set KEY=VALUE):");
-    print_fields(&fields);
+    say!("\nSettings (--set KEY=VALUE):")?;
+    print_fields(&fields)?;
     if entry.can.iter().any(|c| c.contains("exact")) && entry.presets.is_empty() {
-        println!("\nFitted in one go: ancestral fit {} --data …", entry.name);
+        say!("\nFitted in one go: ancestral fit {} --data …", entry.name)?;
     } else {
-        println!("\nSettings of training (--set KEY=VALUE):");
-        print_fields(&TrainConfig::fields());
+        say!("\nSettings of training (--set KEY=VALUE):")?;
+        print_fields(&TrainConfig::fields())?;
     }
     Ok(())
 }
 
-fn print_fields(fields: &[Field]) {
+fn print_fields(fields: &[Field]) -> Result<()> {
     for field in fields {
-        println!("  {:<22} {}", format!("{} = {}", field.name, field.default), field.doc);
+        say!("  {:<22} {}", format!("{} = {}", field.name, field.default), field.doc)?;
     }
+    Ok(())
 }
 
 /// A run as the list shows it.
@@ -82,7 +83,10 @@ struct Row {
     data: String,
     step: u64,
     epoch: f64,
-    validation: Option<f64>,
+    /// The best validation figure, with its name.
+    validation: Option<(String, f64)>,
+    /// The test figure at the end, in nats.
+    test: Option<f64>,
     seconds: f64,
     finished: bool,
 }
@@ -107,7 +111,7 @@ pub(crate) fn runs(args: &RunsArgs) -> Result<()> {
         for path in inside.iter().filter(|p| p.join("config.toml").exists()) {
             match row(path) {
                 Ok(found) => rows.push(found),
-                Err(error) => eprintln!("skipped: {error:#}"),
+                Err(error) => output::complain(&format!("skipped: {error:#}")),
             }
         }
     }
@@ -117,38 +121,45 @@ pub(crate) fn runs(args: &RunsArgs) -> Result<()> {
             .map(|r| {
                 json!({
                     "run": r.path, "model": r.model, "data": r.data, "step": r.step,
-                    "epoch": r.epoch, "best_validation": r.validation, "seconds": r.seconds,
-                    "finished": r.finished,
+                    "epoch": r.epoch, "validation": r.validation.as_ref().map(|v| &v.0),
+                    "best_validation": r.validation.as_ref().map(|v| v.1),
+                    "test_nll_nats": r.test, "seconds": r.seconds, "finished": r.finished,
                 })
             })
             .collect();
         return output::json(&list);
     }
     if rows.is_empty() {
-        println!("no runs here yet; `ancestral train vae` makes one");
+        say!("no runs here yet; `ancestral train vae` makes one")?;
         return Ok(());
     }
     // Best first among runs that can be compared at all.
+    let best = |row: &Row| row.validation.as_ref().map_or(f64::INFINITY, |v| v.1);
     rows.sort_by(|a, b| {
-        (&a.model, &a.data).cmp(&(&b.model, &b.data)).then(
-            a.validation.unwrap_or(f64::INFINITY).total_cmp(&b.validation.unwrap_or(f64::INFINITY)),
-        )
+        (&a.model, &a.data).cmp(&(&b.model, &b.data)).then(best(a).total_cmp(&best(b)))
     });
-    println!(
-        "{:<34} {:<10} {:<26} {:>8} {:>12} {:>9}",
-        "run", "model", "data", "epoch", "validation", "time"
-    );
+    say!(
+        "{:<34} {:<10} {:<26} {:>8} {:>24} {:>10} {:>9}",
+        "run",
+        "model",
+        "data",
+        "epoch",
+        "best validation",
+        "test nats",
+        "time"
+    )?;
     for r in rows {
-        println!(
-            "{:<34} {:<10} {:<26} {:>8.1} {:>12} {:>9}{}",
+        say!(
+            "{:<34} {:<10} {:<26} {:>8.1} {:>24} {:>10} {:>9}{}",
             r.path.display().to_string(),
             r.model,
             r.data,
             r.epoch,
-            r.validation.map_or("-".to_owned(), |v| format!("{v:.3}")),
+            r.validation.map_or("-".to_owned(), |(name, v)| format!("{name} {v:.3}")),
+            r.test.map_or("-".to_owned(), |v| format!("{v:.3}")),
             crate::train::duration(r.seconds),
             if r.finished { "" } else { "  unfinished" }
-        );
+        )?;
     }
     Ok(())
 }
@@ -160,9 +171,9 @@ fn row(path: &Path) -> Result<Row> {
     let validation = events
         .iter()
         .filter(|e| e.kind == "valid")
-        .filter_map(|e| e.values.first())
-        .map(|(_, v)| *v)
-        .min_by(f64::total_cmp);
+        .filter_map(|e| e.values.first().cloned())
+        .min_by(|a, b| a.1.total_cmp(&b.1));
+    let test = events.iter().rev().find(|e| e.kind == "test").and_then(|e| e.values.first());
     Ok(Row {
         path: path.to_owned(),
         model: run.config.model.clone(),
@@ -170,8 +181,12 @@ fn row(path: &Path) -> Result<Row> {
         step: last.map_or(0, |e| e.step),
         epoch: last.map_or(0.0, |e| e.epoch),
         validation,
+        test: test.map(|(_, nats)| *nats),
         seconds: last.map_or(0.0, |e| e.seconds),
         // A fitted run has weights and no events.
-        finished: last.map_or(path.join("model.safetensors").exists(), |e| e.kind == "end"),
+        finished: match last {
+            Some(_) => events.iter().any(|e| e.kind == "end"),
+            None => path.join("model.safetensors").exists(),
+        },
     })
 }

@@ -10,6 +10,7 @@ mod inputs;
 mod listing;
 mod output;
 mod pack;
+mod reproduce;
 mod sample;
 mod score;
 mod train;
@@ -26,6 +27,13 @@ fn main() -> ExitCode {
 fn run(args: args::Args) -> anyhow::Result<()> {
     use args::Command;
     if let Some(threads) = args.threads {
+        let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
+        if threads.get() > 4 * cores {
+            return Err(output::usage(format!(
+                "--threads {threads}: this machine runs {cores} at once; give at most {}",
+                4 * cores
+            )));
+        }
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.get());
         pool.build_global().map_err(|e| anyhow::anyhow!("cannot start {threads} threads: {e}"))?;
     }
@@ -42,17 +50,14 @@ fn run(args: args::Args) -> anyhow::Result<()> {
         Command::Latent(args) => codes::latent(&args, data_dir),
         Command::Fit(args) => fit::run(&args, data_dir),
         Command::Explain(args) => explain::run(&args, data_dir),
+        Command::Reproduce(args) => reproduce::run(&args, data_dir),
         Command::Models(args) => listing::models(&args),
         Command::Runs(args) => listing::runs(&args),
         Command::Data(args) => data::run(&args, data_dir),
         Command::Completions { shell } => {
-            clap_complete::generate(
-                shell,
-                &mut args::Args::command(),
-                "ancestral",
-                &mut std::io::stdout(),
-            );
-            Ok(())
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut args::Args::command(), "ancestral", &mut text);
+            output::write(&text)
         }
     }
 }

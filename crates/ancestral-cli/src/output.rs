@@ -1,6 +1,6 @@
 //! Printing, exit codes and small file formats.
 
-use std::io::IsTerminal;
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -9,6 +9,9 @@ use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::args::OutputArgs;
+
+/// How a program ends that Ctrl-C stopped: 128 and the number of the signal.
+pub(crate) const INTERRUPTED: u8 = 130;
 
 /// What the user typed or gave is wrong; the program ends with 2.
 #[derive(Debug)]
@@ -22,17 +25,66 @@ impl std::fmt::Display for Usage {
 
 impl std::error::Error for Usage {}
 
+/// The user stopped it, which was said already; the program ends with 130.
+#[derive(Debug)]
+pub(crate) struct Interrupted;
+
+impl std::fmt::Display for Interrupted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("interrupted")
+    }
+}
+
+impl std::error::Error for Interrupted {}
+
 /// An error of usage.
 pub(crate) fn usage(message: impl Into<String>) -> anyhow::Error {
     Usage(message.into()).into()
 }
 
-/// Prints an error and says how the program ends: 0 done, 2 wrong usage or input, 1 anything else.
+/// Prints a line to standard output.
+macro_rules! say {
+    ($($arg:tt)*) => {
+        $crate::output::print(format_args!($($arg)*))
+    };
+}
+pub(crate) use say;
+
+/// What [`say!`] calls.
+pub(crate) fn print(line: std::fmt::Arguments<'_>) -> Result<()> {
+    write(format!("{line}\n").as_bytes())
+}
+
+/// Writes to standard output.
+///
+/// A reader that has gone, as in `| head -1`, is no reason to stop: whatever the command writes
+/// to files is still wanted.
+pub(crate) fn write(bytes: &[u8]) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != ErrorKind::BrokenPipe => {
+            Err(anyhow::Error::new(e).context("cannot write to standard output"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Prints a line to standard error, which is where to complain about everything else: if it
+/// cannot be written, nobody is left to tell.
+pub(crate) fn complain(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// Prints an error and says how the program ends: 0 done, 2 wrong usage or input, 130 stopped by the
+/// user, 1 anything else.
 pub(crate) fn exit_code(result: Result<()>) -> ExitCode {
     let Err(error) = result else { return ExitCode::SUCCESS };
+    if error.is::<Interrupted>() {
+        return ExitCode::from(INTERRUPTED);
+    }
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let (on, off) = if colour { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
-    eprintln!("{on}error:{off} {error:#}");
+    complain(&format!("{on}error:{off} {error:#}"));
     let wrong_input = error.chain().any(|cause| {
         cause.is::<Usage>()
             || cause.downcast_ref::<ancestral::Error>().is_some_and(ancestral::Error::is_usage)
@@ -63,20 +115,16 @@ pub(crate) fn bar(output: OutputArgs, total: u64, what: &str) -> ProgressBar {
 }
 
 /// The last line: where the result is. With `--quiet` the path alone.
-pub(crate) fn wrote(output: OutputArgs, path: &Path) {
+pub(crate) fn wrote(output: OutputArgs, path: &Path) -> Result<()> {
     if output.json {
-        return;
+        return Ok(());
     }
-    if output.quiet {
-        println!("{}", path.display());
-    } else {
-        println!("wrote {}", path.display());
-    }
+    if output.quiet { say!("{}", path.display()) } else { say!("wrote {}", path.display()) }
 }
 
 /// Prints one JSON object.
 pub(crate) fn json(value: &impl serde::Serialize) -> Result<()> {
-    println!("{}", serde_json::to_string(value).context("cannot write JSON")?);
+    say!("{}", serde_json::to_string(value).context("cannot write JSON")?)?;
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::args::PackArgs;
 use crate::inputs;
-use crate::output;
+use crate::output::{self, say};
 
 pub(crate) fn run(args: &PackArgs) -> Result<()> {
     let weights = inputs::weights(&args.weights)?;
@@ -22,13 +22,12 @@ pub(crate) fn run(args: &PackArgs) -> Result<()> {
     }
     if !args.output.quiet {
         let kind = if args.half { "16-bit floats" } else { "as they were" };
-        println!(
+        say!(
             "weights of {} (step {}), {kind}: {:.2} MB",
             packed.config.model,
             info.step,
             bytes as f64 / 1e6
-        );
+        )?;
     }
-    output::wrote(args.output, &args.out);
-    Ok(())
+    output::wrote(args.output, &args.out)
 }

@@ -80,7 +80,7 @@ pub(crate) fn run(args: &SampleArgs, data_dir: Option<&Path>) -> Result<()> {
             "model": model.name(), "n": count, "seed": args.seed, "out": args.out,
         }));
     }
-    output::wrote(args.output, &args.out);
+    output::wrote(args.output, &args.out)?;
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::args::ScoreArgs;
 use crate::inputs;
-use crate::output::{self, usage};
+use crate::output::{self, say, usage};
 
 pub(crate) fn run(args: &ScoreArgs, data_dir: Option<&Path>) -> Result<()> {
     output::extension(&args.out, &["csv"])?;
@@ -32,7 +32,7 @@ pub(crate) fn run(args: &ScoreArgs, data_dir: Option<&Path>) -> Result<()> {
             model.name()
         ))
     })?;
-    let (examples, _) = loaded
+    let (examples, data) = loaded
         .examples(Some(&args.data), split, data_dir)
         .with_context(|| format!("rows to score, {}", args.data))?;
     let bar = output::bar(args.output, examples.len() as u64, "scoring");
@@ -42,10 +42,11 @@ pub(crate) fn run(args: &ScoreArgs, data_dir: Option<&Path>) -> Result<()> {
         bar.set_position(done as u64);
     })?;
     bar.finish_and_clear();
-    let kind = match density.kind(args.samples) {
-        DensityKind::Exact => "exact",
-        DensityKind::LowerBound { .. } => "bound",
+    let (kind, samples) = match density.kind(args.samples) {
+        DensityKind::Exact => ("exact", 0),
+        DensityKind::LowerBound { samples } => ("bound", samples),
     };
+    let binarize = examples.binarize().as_str();
     let mut text = "row,log_probability,kind,mc_stderr\n".to_owned();
     for (i, (value, error)) in nats.iter().zip(&errors).enumerate() {
         // Writing to a string cannot fail.
@@ -57,22 +58,24 @@ pub(crate) fn run(args: &ScoreArgs, data_dir: Option<&Path>) -> Result<()> {
     order.sort_by(|&a, &b| nats[a].total_cmp(&nats[b]));
     if args.output.json {
         return output::json(&json!({
-            "model": model.name(), "n": nats.len(), "kind": kind, "samples": args.samples,
-            "mean_log_probability": mean, "lowest_rows": order.iter().take(5).collect::<Vec<_>>(),
+            "model": model.name(), "data": data.name, "binarize": binarize, "n": nats.len(),
+            "kind": kind, "samples": samples, "mean_log_probability": mean, "lowest_rows": order.iter().take(5).collect::<Vec<_>>(),
             "out": args.out,
         }));
     }
     if !args.output.quiet {
-        let what = if examples.domain().is_discrete() {
-            "mean log-probability"
-        } else {
-            "mean log-density in raw units"
-        };
-        println!("{} rows, {what} {mean:.3} nats ({kind})", nats.len());
+        let mass = density.is_mass(examples.domain());
+        say!(
+            "{} rows of {}, mean {} {mean:.3} nats ({kind}{}; binarisation {binarize})",
+            nats.len(),
+            data.name,
+            if mass { "log-probability" } else { "log-density in raw units" },
+            if samples > 0 { format!(", K = {samples}") } else { String::new() },
+        )?;
         let lowest: Vec<String> =
             order.iter().take(5).map(|&i| format!("row {i} ({:.1})", nats[i])).collect();
-        println!("least probable: {}", lowest.join(", "));
+        say!("least probable: {}", lowest.join(", "))?;
     }
-    output::wrote(args.output, &args.out);
+    output::wrote(args.output, &args.out)?;
     Ok(())
 }

@@ -2,13 +2,12 @@
 
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use ancestral::evaluate;
 use ancestral::model::{self, Model, ModelEntry, SampleRequest};
-use ancestral::settings::{Settings, parse_assignment, unknown};
+use ancestral::settings::{Field, Settings, parse_assignment, unknown};
 use ancestral::train::{
     DataConfig, FORMAT, Observer, Outcome, Progress, RunConfig, RunFolder, StopReason, TrainConfig,
     Training, Weights,
@@ -16,17 +15,26 @@ use ancestral::train::{
 use ancestral_data::{Binarize, Dataset, Examples, OpenOptions, Plot, Series, SplitName};
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use crate::args::{OutputArgs, TrainArgs};
 use crate::inputs;
-use crate::output::{self, usage};
+use crate::output::{self, say, usage};
 
 /// Importance samples of the bound that training prints at its end.
 const FINAL_SAMPLES: usize = 100;
 
 pub(crate) fn run(args: &TrainArgs, data_dir: Option<&Path>) -> Result<()> {
+    let (mut training, data, outcome) = session(args, data_dir)?;
+    report(args, &mut training, &data, outcome)
+}
+
+/// Trains until the budget is used up or somebody asks it to stop.
+pub(crate) fn session(
+    args: &TrainArgs,
+    data_dir: Option<&Path>,
+) -> Result<(Training, Dataset, Outcome)> {
     if args.device != "cpu" {
         return Err(usage(format!(
             "--device {}: this build computes on the cpu only",
@@ -42,31 +50,37 @@ pub(crate) fn run(args: &TrainArgs, data_dir: Option<&Path>) -> Result<()> {
         None => create(args, data_dir)?,
     };
     let path = run.path().to_owned();
-    let test = run.config.clone();
     let mut training = Training::new(run, &data)?;
     let output = args.output;
     if !output.quiet && !output.json {
-        announce(&training, &data);
+        announce(&training, &data)?;
     }
-    if training.state().finished {
-        println!("{} has used up its budget already", path.display());
+    if training.state().finished && !output.quiet && !output.json {
+        say!("{} has used up its budget already", path.display())?;
     }
-    let stop = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&stop);
-    ctrlc::set_handler(move || {
-        // A second request does not wait for the checkpoint.
-        if flag.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
-        }
-    })
-    .context("cannot listen for Ctrl-C")?;
+    let stop = stop_on_interrupt()?;
     let mut watch = Watch::new(output, &training);
-    let outcome = training.train(&mut watch, &stop);
+    let outcome = training.train(&mut watch, stop);
     watch.finish();
     let outcome = outcome
         .with_context(|| format!("training stopped; what was reached is in {}", path.display()))?;
-    drop(training);
-    report(args, &path, &test, &data, outcome)
+    Ok((training, data, outcome))
+}
+
+/// What Ctrl-C sets; the handler is installed once.
+fn stop_on_interrupt() -> Result<&'static AtomicBool> {
+    static STOP: AtomicBool = AtomicBool::new(false);
+    static INSTALLED: AtomicBool = AtomicBool::new(false);
+    if !INSTALLED.swap(true, Ordering::Relaxed) {
+        ctrlc::set_handler(|| {
+            // A second request does not wait for the checkpoint.
+            if STOP.swap(true, Ordering::Relaxed) {
+                std::process::exit(i32::from(output::INTERRUPTED));
+            }
+        })
+        .context("cannot listen for Ctrl-C")?;
+    }
+    Ok(&STOP)
 }
 
 /// Makes the run folder from what was typed.
@@ -76,35 +90,40 @@ fn create(args: &TrainArgs, data_dir: Option<&Path>) -> Result<(RunFolder, Datas
     let groups = gather(args, &entry)?;
     let train = TrainConfig::parse(&groups.train)?;
 
-    let resize = args.resize.as_deref().map(inputs::size).transpose()?;
+    let file = groups.file;
+    let seed = args.seed.or(file.seed).unwrap_or(0);
+    let all_train = args.all_train || file.data.all_train;
+    let grey = args.grey || file.data.grey;
+    let fold = args.fold.or(file.data.fold);
+    let resize = match &args.resize {
+        Some(text) => Some(inputs::size(text)?),
+        None => file.data.resize.map(|[h, w]| (h, w)),
+    };
     let options = OpenOptions {
         data_dir: data_dir.map(Path::to_path_buf),
-        seed: args.seed,
+        seed,
         resize,
-        grey: args.grey,
-        all_train: args.all_train,
-        fold: args.fold,
+        grey,
+        all_train,
+        fold,
         ..OpenOptions::default()
     };
-    let data = ancestral_data::open(&args.data, &options)?;
+    let asked = args.data.as_deref().or(file.data.name.as_deref()).unwrap_or("digits");
+    let data = ancestral_data::open(asked, &options)?;
     let binarize: Binarize = match &args.binarize {
         Some(text) => text.parse().map_err(|e| usage(format!("--binarize: {e}")))?,
-        None => groups.binarize.as_deref().unwrap_or("none").parse()?,
+        None => file.data.binarize.as_deref().unwrap_or("none").parse()?,
     };
     // Refuses what cannot be binarised before a folder is made.
-    Examples::new(&data, SplitName::Train, binarize, args.seed)?;
+    Examples::new(&data, SplitName::Train, binarize, seed)?;
     let mut described = DataConfig::describe(&data, binarize);
-    described.all_train = args.all_train;
-    described.fold = args.fold;
+    described.all_train = all_train;
+    described.fold = fold;
     described.resize = resize.map(|(h, w)| [h, w]);
-    described.grey = args.grey;
-    if let Ok(path) = Path::new(&args.data).canonicalize()
-        && args.data.contains(std::path::MAIN_SEPARATOR)
-    {
-        described.name = path.display().to_string();
-    }
+    described.grey = grey;
+    described.name = inputs::stored_name(asked);
     // Builds once to catch bad settings before a folder is made; its settings are complete.
-    let init = model::Init::cpu(args.seed);
+    let init = model::Init::cpu(seed);
     let mut built = (entry.build)(&groups.model, &described.spec()?, &init)?;
     if built.trainable().is_none() {
         return Err(usage(format!(
@@ -116,8 +135,8 @@ fn create(args: &TrainArgs, data_dir: Option<&Path>) -> Result<(RunFolder, Datas
         version: env!("CARGO_PKG_VERSION").to_owned(),
         command: typed(),
         model: entry.name.to_owned(),
-        preset: args.preset.clone().unwrap_or_default(),
-        seed: args.seed,
+        preset: args.preset.clone().or(file.preset).unwrap_or_default(),
+        seed,
         data: described,
         settings: built.settings(),
         train,
@@ -166,13 +185,54 @@ pub(crate) fn default_folder(model: &str, data: &str) -> PathBuf {
 struct Groups {
     model: Table,
     train: Table,
-    binarize: Option<String>,
+    file: FileConfig,
 }
+
+/// What a preset or a file may say beside the settings, all of it if it is a run's own.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct FileConfig {
+    preset: Option<String>,
+    seed: Option<u64>,
+    data: FileData,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct FileData {
+    name: Option<String>,
+    binarize: Option<String>,
+    all_train: bool,
+    fold: Option<u32>,
+    resize: Option<[usize; 2]>,
+    grey: bool,
+}
+
+/// The keys of a settings file; the first five say what a run was made by.
+const FILE_KEYS: [&str; 9] =
+    ["format", "version", "command", "preset", "seed", "model", "settings", "train", "data"];
+/// The keys of its table `data`; a run's own has all of them.
+const DATA_KEYS: [&str; 12] = [
+    "name",
+    "binarize",
+    "all_train",
+    "fold",
+    "resize",
+    "grey",
+    "fingerprint",
+    "domain",
+    "levels",
+    "shape",
+    "classes",
+    "columns",
+];
 
 /// Preset, then file, then flags: later ones win.
 fn gather(args: &TrainArgs, entry: &ModelEntry) -> Result<Groups> {
     let mut groups = Groups::default();
-    if let Some(name) = &args.preset {
+    let file = args.config.as_deref().map(|path| read_config(path, entry.name)).transpose()?;
+    let file_preset = file.as_ref().and_then(|(_, file)| file.preset.as_ref());
+    if let Some(name) = args.preset.as_ref().or(file_preset.filter(|name| !name.is_empty())) {
         let preset = entry.presets.iter().find(|p| p.name == name).ok_or_else(|| {
             let names: Vec<&str> = entry.presets.iter().map(|p| p.name).collect();
             usage(if names.is_empty() {
@@ -181,32 +241,56 @@ fn gather(args: &TrainArgs, entry: &ModelEntry) -> Result<Groups> {
                 format!("--preset {name}: the presets of {} are {}", entry.name, names.join(", "))
             })
         })?;
-        groups.merge(preset.settings.parse().context("a built-in preset is broken")?);
+        let table: Table = preset.settings.parse().context("a built-in preset is broken")?;
+        groups.file = table.clone().try_into().context("a built-in preset is broken")?;
+        groups.merge(&table);
     }
-    if let Some(path) = &args.config {
-        let text = std::fs::read_to_string(path)
-            .map_err(|e| usage(format!("--config {}: {e}", path.display())))?;
-        let table = text
-            .parse()
-            .map_err(|e| usage(format!("--config {}: not valid TOML: {e}", path.display())))?;
-        groups.merge(table);
+    if let Some((table, file)) = file {
+        groups.merge(&table);
+        let binarize = groups.file.data.binarize.take();
+        groups.file = file;
+        groups.file.data.binarize = groups.file.data.binarize.or(binarize);
     }
     let model_fields = (entry.fields)();
     let train_fields = TrainConfig::fields();
     for text in &args.sets {
         let (key, value) = parse_assignment(text)?;
-        let (group, key) = match key.split_once('.') {
+        let (group, name) = match key.split_once('.') {
             Some((group, rest)) => (Some(group), rest),
             None => (None, key.as_str()),
         };
-        if group != Some("train") && model_fields.iter().any(|f| f.name == key) {
-            groups.model.insert(key.to_owned(), value);
-        } else if group != Some("model") && train_fields.iter().any(|f| f.name == key) {
-            groups.train.insert(key.to_owned(), value);
-        } else {
-            let known: Vec<&str> =
-                model_fields.iter().chain(&train_fields).map(|f| f.name).collect();
-            return Err(unknown(key, &known).into());
+        let of_model = model_fields.iter().any(|f| f.name == name);
+        let of_train = train_fields.iter().any(|f| f.name == name);
+        let known = |fields: &[Field]| fields.iter().map(|f| f.name).collect::<Vec<_>>();
+        match group {
+            None | Some("model") if of_model => {
+                groups.model.insert(name.to_owned(), value);
+            }
+            None | Some("train") if of_train => {
+                groups.train.insert(name.to_owned(), value);
+            }
+            Some("model") if of_train => {
+                return Err(usage(format!(
+                    "--set {text}: '{name}' is a setting of training; write train.{name}"
+                )));
+            }
+            Some("train") if of_model => {
+                return Err(usage(format!(
+                    "--set {text}: '{name}' is a setting of the model; write model.{name}"
+                )));
+            }
+            Some("model") => return Err(unknown(name, &known(&model_fields)).into()),
+            Some("train") => return Err(unknown(name, &known(&train_fields)).into()),
+            Some(other) => {
+                return Err(usage(format!(
+                    "--set {text}: there is no group '{other}'; the groups are model and train"
+                )));
+            }
+            None => {
+                return Err(
+                    unknown(name, &[known(&model_fields), known(&train_fields)].concat()).into()
+                );
+            }
         }
     }
     if let Some(n) = args.batch_size {
@@ -227,19 +311,44 @@ fn gather(args: &TrainArgs, entry: &ModelEntry) -> Result<Groups> {
 }
 
 impl Groups {
-    fn merge(&mut self, table: Table) {
-        let group = |names: &[&str]| {
-            names.iter().find_map(|n| table.get(*n)).and_then(Value::as_table).cloned()
-        };
+    fn merge(&mut self, table: &Table) {
+        let group = |name: &str| table.get(name).and_then(Value::as_table).cloned();
         // A run's own file calls the model's settings `settings`.
-        self.model.extend(group(&["settings", "model"]).unwrap_or_default());
-        self.train.extend(group(&["train"]).unwrap_or_default());
-        if let Some(text) =
-            group(&["data"]).and_then(|d| d.get("binarize")?.as_str().map(str::to_owned))
-        {
-            self.binarize = Some(text);
+        self.model.extend(group("settings").or_else(|| group("model")).unwrap_or_default());
+        self.train.extend(group("train").unwrap_or_default());
+    }
+}
+
+/// A settings file, whose every key is known.
+fn read_config(path: &Path, model: &str) -> Result<(Table, FileConfig)> {
+    let wrong = |problem: String| usage(format!("--config {}: {problem}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|e| wrong(e.to_string()))?;
+    let table: Table = text.parse().map_err(|e| wrong(format!("not valid TOML: {e}")))?;
+    let refuse =
+        |table: &Table, known: &[&str]| match table.keys().find(|k| !known.contains(&k.as_str())) {
+            Some(key) => Err(wrong(unknown(key, known).to_string())),
+            None => Ok(()),
+        };
+    refuse(&table, &FILE_KEYS)?;
+    if let Some(data) = table.get("data").and_then(Value::as_table) {
+        refuse(data, &DATA_KEYS)?;
+    }
+    for (key, value) in &table {
+        let of_groups = matches!(key.as_str(), "settings" | "train" | "data");
+        match value {
+            Value::String(name) if key == "model" && name != model => {
+                return Err(wrong(format!("it is of a {name} and {model} was asked for")));
+            }
+            Value::Table(_) if key == "model" || of_groups => {}
+            _ if of_groups => return Err(wrong(format!("'{key}' must be a table, as in [{key}]"))),
+            _ => {}
         }
     }
+    let file = table
+        .clone()
+        .try_into()
+        .map_err(|e: toml::de::Error| wrong(e.to_string().trim().replace('\n', " ")))?;
+    Ok((table, file))
 }
 
 fn integer(n: u64) -> Result<Value> {
@@ -247,9 +356,9 @@ fn integer(n: u64) -> Result<Value> {
     Ok(Value::Integer(n))
 }
 
-fn announce(training: &Training, data: &Dataset) {
+fn announce(training: &Training, data: &Dataset) -> Result<()> {
     let config = &training.run_folder().config;
-    println!(
+    say!(
         "{} on {} ({} × {}, {}; binarisation {}): {} train, {} valid, {} test",
         config.model,
         config.data.name,
@@ -260,11 +369,12 @@ fn announce(training: &Training, data: &Dataset) {
         data.len(SplitName::Train),
         data.len(SplitName::Valid),
         data.len(SplitName::Test),
-    );
+    )?;
     let state = training.state();
     if state.step > 0 {
-        println!("resuming at step {} (epoch {:.2})", state.step, state.epoch);
+        say!("resuming at step {} (epoch {:.2})", state.step, state.epoch)?;
     }
+    Ok(())
 }
 
 /// Shows a run: a bar on a terminal, lines elsewhere.
@@ -425,10 +535,13 @@ struct Report {
     run: PathBuf,
     model: String,
     data: String,
+    binarize: String,
     finished: bool,
     step: u64,
     epoch: f64,
     seconds: f64,
+    /// The name of the validation figure.
+    validation: Option<&'static str>,
     best_validation: Option<f64>,
     test: Option<evaluate::Likelihoods>,
     samples: Option<PathBuf>,
@@ -437,50 +550,60 @@ struct Report {
 /// The figures at the end of a run, and where everything is.
 fn report(
     args: &TrainArgs,
-    path: &Path,
-    config: &RunConfig,
+    training: &mut Training,
     data: &Dataset,
     outcome: Outcome,
 ) -> Result<()> {
+    let path = training.run_folder().path().to_owned();
+    let config = training.run_folder().config.clone();
     let output = args.output;
     let say = !output.quiet && !output.json;
+    let binarize: Binarize = config.data.binarize.parse()?;
     let mut report = Report {
-        run: path.to_owned(),
+        run: path.clone(),
         model: config.model.clone(),
         data: config.data.name.clone(),
+        binarize: config.data.binarize.clone(),
         finished: outcome.reason != StopReason::Interrupted,
         step: outcome.step,
         epoch: outcome.epoch,
         seconds: outcome.seconds,
+        validation: None,
         best_validation: outcome.best.map(|b| b.value),
         test: None,
         samples: None,
     };
     if outcome.reason == StopReason::Interrupted {
         if output.json {
-            return output::json(&report);
+            output::json(&report)?;
+            return Err(output::Interrupted.into());
         }
-        println!(
+        say!(
             "stopped at step {} (epoch {:.2}); go on with: ancestral train --resume {}",
             outcome.step,
             outcome.epoch,
             path.display()
-        );
-        return Ok(());
+        )?;
+        return Err(output::Interrupted.into());
     }
+    let run = RunFolder::open(&path)?;
+    let (mut model, _) = run.load(Weights::Best)?;
+    let figure = model.trainable().map_or("validation", |t| t.validation_name());
+    report.validation = outcome.best.map(|_| figure);
     if say {
-        println!("trained {:.1} epochs in {}", outcome.epoch, duration(outcome.seconds));
+        say!("trained {:.1} epochs in {}", outcome.epoch, duration(outcome.seconds))?;
         if outcome.reason == StopReason::EarlyStop {
-            println!("validation had stopped improving");
+            say!("validation had stopped improving")?;
         }
         if let Some(best) = outcome.best {
-            println!("best validation {:.3} at epoch {:.1}", best.value, best.epoch);
+            say!(
+                "best validation {figure} {:.3} at epoch {:.1} (binarisation {binarize})",
+                best.value,
+                best.epoch
+            )?;
         }
     }
-    let run = RunFolder::open(path)?;
-    let (model, _) = run.load(Weights::Best)?;
     if model.density().is_some() && data.len(SplitName::Test) > 0 {
-        let binarize: Binarize = config.data.binarize.parse()?;
         let examples = Examples::new(data, SplitName::Test, binarize, config.seed)?;
         let bar = output::bar(output, examples.len() as u64, "test");
         let options = evaluate::Options { samples: FINAL_SAMPLES, ..evaluate::Options::default() };
@@ -490,8 +613,13 @@ fn report(
         bar.finish_and_clear();
         found.standardise(&Examples::new(data, SplitName::Train, binarize, config.seed)?);
         if say {
-            println!("{}", crate::evaluate::sentence(&found, "test", &config.data.binarize));
+            let binarize = examples.binarize().as_str();
+            say!("{}", crate::evaluate::sentence(&found, "test", binarize))?;
         }
+        training.record_test(vec![
+            ("nll_nats".to_owned(), found.nll_nats),
+            ("nll_stderr".to_owned(), found.nll_stderr),
+        ])?;
         report.test = Some(found);
     }
     let samples = path.join("samples.png");
@@ -503,8 +631,7 @@ fn report(
     }
     if config.train.sample_count > 0 && model.sampler().is_none() && model.latent().is_some() {
         let picture = path.join("reconstructions.png");
-        let test =
-            Examples::new(data, SplitName::Test, config.data.binarize.parse()?, config.seed)?;
+        let test = Examples::new(data, SplitName::Test, binarize, config.seed)?;
         if data.shape.as_image().is_some() && !test.is_empty() {
             crate::codes::draw_reconstructions(model.as_ref(), &test, 16, &picture)?;
             report.samples = Some(picture);
@@ -514,12 +641,12 @@ fn report(
         return output::json(&report);
     }
     if say {
-        println!("run      {}", path.display());
+        say!("run      {}", path.display())?;
     }
     match &report.samples {
-        Some(samples) if say => println!("pictures {}", samples.display()),
+        Some(samples) if say => say!("pictures {}", samples.display())?,
         _ if say => {}
-        _ => println!("{}", path.display()),
+        _ => say!("{}", path.display())?,
     }
     Ok(())
 }

@@ -8,14 +8,15 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum DataError {
     /// The operating system refused a file or folder.
-    #[error("cannot {action} {}: {source}", path.display())]
+    // The cause stands in the text and is no `source`: whoever prints a chain would say it twice.
+    #[error("cannot {action} {}: {cause}{}", path.display(), advice(cause))]
     Io {
         /// What was tried: "read", "create", "rename" and so on.
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
         /// What the system said.
-        source: io::Error,
+        cause: io::Error,
     },
     /// A file is not what its format says it must be.
     #[error("{}: {place}: {problem}", path.display())]
@@ -50,10 +51,23 @@ pub enum DataError {
     },
 }
 
+/// What to do about a refusal of the system.
+fn advice(cause: &io::Error) -> &'static str {
+    match cause.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "; free some space, or give a path on another disk"
+        }
+        io::ErrorKind::PermissionDenied => "; give a path that this user may use",
+        io::ErrorKind::ReadOnlyFilesystem => "; give a path that can be written",
+        io::ErrorKind::NotFound => "; check how the path is spelt",
+        _ => "",
+    }
+}
+
 impl DataError {
     /// Wraps an operating-system error with the action and the path.
-    pub fn io(action: &'static str, path: impl Into<PathBuf>, source: io::Error) -> Self {
-        Self::Io { action, path: path.into(), source }
+    pub fn io(action: &'static str, path: impl Into<PathBuf>, cause: io::Error) -> Self {
+        Self::Io { action, path: path.into(), cause }
     }
 
     /// A malformed file, with the place in it.

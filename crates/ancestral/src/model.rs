@@ -173,6 +173,12 @@ pub trait Density {
         None
     }
 
+    /// Whether the values are probabilities, which bits per dimension ask for, and not a density
+    /// at a point of the real line.
+    fn is_mass(&self, domain: Domain) -> bool {
+        domain.is_discrete()
+    }
+
     /// The evidence lower bound in its terms, for models that have one.
     ///
     /// # Errors

@@ -76,6 +76,11 @@ pub fn entry() -> ModelEntry {
                 about: "two hidden layers of 500, Adam with averaged weights: ours for binarized MNIST",
                 settings: include_str!("presets/deep-nade-mnist.toml"),
             },
+            Preset {
+                name: "dna",
+                about: "one hidden layer of 500, Adam with averaged weights: ours for dna",
+                settings: include_str!("presets/deep-nade-dna.toml"),
+            },
         ],
         fields: DeepNadeConfig::fields,
         build: |table, data, init| {

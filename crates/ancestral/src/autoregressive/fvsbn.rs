@@ -6,7 +6,7 @@
 //! one, the loss being convex.
 
 use super::made::{Made, MadeConfig};
-use crate::model::{DataSpec, Init, ModelEntry};
+use crate::model::{DataSpec, Init, ModelEntry, Preset};
 use crate::settings::Settings;
 use crate::{Result, settings};
 
@@ -27,7 +27,18 @@ pub fn entry() -> ModelEntry {
         about: "logistic regressions, each of an entry on those before it: the baseline",
         paper: "Frey 1998, Graphical Models for Machine Learning and Digital Communication",
         can: &["density (exact)", "samples", "completion (of the first entries)"],
-        presets: &[],
+        presets: &[
+            Preset {
+                name: "uci",
+                about: "Adam with averaged weights, batches of 20: ours for adult and mushrooms",
+                settings: include_str!("presets/uci.toml"),
+            },
+            Preset {
+                name: "dna",
+                about: "the same for longer: ours for dna",
+                settings: include_str!("presets/dna.toml"),
+            },
+        ],
         fields: FvsbnConfig::fields,
         build: |table, data, init| Ok(Box::new(FvsbnConfig::from_table(table)?.init(data, init)?)),
     }

@@ -86,6 +86,16 @@ pub fn entry() -> ModelEntry {
                 about: "8000 ReLU units, one mask, Adam with averaged weights: ours for binarized MNIST",
                 settings: include_str!("presets/made-mnist.toml"),
             },
+            Preset {
+                name: "uci",
+                about: "Adam with averaged weights, batches of 20: ours for adult and mushrooms",
+                settings: include_str!("presets/made-uci.toml"),
+            },
+            Preset {
+                name: "dna",
+                about: "the same for longer: ours for dna",
+                settings: include_str!("presets/made-dna.toml"),
+            },
         ],
         fields: MadeConfig::fields,
         build: |table, data, init| Ok(Box::new(MadeConfig::from_table(table)?.init(data, init)?)),

@@ -59,6 +59,16 @@ pub fn entry() -> ModelEntry {
                 about: "500 hidden units, Adam with averaged weights: ours for binarized MNIST",
                 settings: include_str!("presets/nade-mnist.toml"),
             },
+            Preset {
+                name: "uci",
+                about: "Adam with averaged weights, batches of 20: ours for adult and mushrooms",
+                settings: include_str!("presets/uci.toml"),
+            },
+            Preset {
+                name: "dna",
+                about: "the same for longer: ours for dna",
+                settings: include_str!("presets/dna.toml"),
+            },
         ],
         fields: NadeConfig::fields,
         build: |table, data, init| Ok(Box::new(NadeConfig::from_table(table)?.init(data, init)?)),

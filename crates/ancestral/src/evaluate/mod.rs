@@ -37,7 +37,9 @@ pub struct Likelihoods {
     pub nll_stderr: f64,
     /// Its standard error over importance samples.
     pub mc_stderr: f64,
-    /// The same figure in bits an entry; absent for densities of reals.
+    /// Whether the values are probabilities or heights of a density: "mass" or "density".
+    pub measure: &'static str,
+    /// The same figure in bits an entry; absent for densities.
     pub bits_per_dim: Option<f64>,
     /// The figure in nats on columns standardised by the training split, without the
     /// log-determinant, where [`Likelihoods::standardise`] found one; absent for discrete data.
@@ -175,7 +177,7 @@ pub fn likelihoods(
             latent_dim,
         });
     }
-    let discrete = examples.domain() != Domain::Real;
+    let mass = density.is_mass(examples.domain());
     let per_dim = examples.shape().size() as f64 * std::f64::consts::LN_2;
     Ok(Likelihoods {
         kind,
@@ -186,8 +188,9 @@ pub fn likelihoods(
         nll_nats: -mean,
         nll_stderr: (variance / count).sqrt(),
         mc_stderr: errors.iter().map(|e| e * e).sum::<f64>().sqrt() / count,
-        bits_per_dim: discrete.then(|| -mean / per_dim),
         nll_standardised: None,
+        measure: if mass { "mass" } else { "density" },
+        bits_per_dim: mass.then(|| -mean / per_dim),
         elbo,
         seconds: began.elapsed().as_secs_f64(),
     })

@@ -160,15 +160,25 @@ impl Estimator for Gaussian {
                  covariance=diagonal or raise variance_floor"
             ),
         })?;
-        let estimates = mean
-            .iter()
-            .enumerate()
-            .map(|(i, &value)| Estimate {
-                name: format!("mean[{i}]"),
-                value,
-                stderr: Some((covariance[i * d + i] / count).sqrt()),
-            })
+        let variance = |i: usize| covariance[i * d + i];
+        let estimate = |name: String, value: f64, squared_error: f64| Estimate {
+            name,
+            value,
+            stderr: Some((squared_error / count).sqrt()),
+        };
+        let mut estimates: Vec<Estimate> = (0..d)
+            .map(|i| estimate(format!("mean[{i}]"), mean[i], variance(i)))
+            .chain((0..d).map(|i| {
+                // Var σ̂² = 2 σ⁴ / n.
+                estimate(format!("variance[{i}]"), variance(i), 2.0 * variance(i).powi(2))
+            }))
             .collect();
+        for (i, j) in (0..d).flat_map(|i| (0..i).map(move |j| (i, j))).filter(|_| full) {
+            // Var σ̂ij = (σii σjj + σij²) / n.
+            let value = covariance[i * d + j];
+            let squared = variance(i) * variance(j) + value * value;
+            estimates.push(estimate(format!("covariance[{i}, {j}]"), value, squared));
+        }
         self.mean = mean;
         Ok(estimates)
     }
@@ -177,6 +187,10 @@ impl Estimator for Gaussian {
 impl Density for Gaussian {
     fn kind(&self, _samples: usize) -> DensityKind {
         DensityKind::Exact
+    }
+
+    fn is_mass(&self, _domain: Domain) -> bool {
+        false
     }
 
     fn log_probability(&self, batch: &Batch, _: DensityOptions) -> Result<LogProbability> {
@@ -458,7 +472,15 @@ mod tests {
         let examples = Examples::new(&data, SplitName::Train, Binarize::None, 0).unwrap();
         let spec = DataSpec { domain: Domain::Real, shape: Shape::columns(2), classes: 0 };
         let mut model = (gaussian_entry().build)(&Table::new(), &spec, &Init::cpu(0)).unwrap();
-        model.estimator().unwrap().fit(&examples).unwrap();
+        let estimates = model.estimator().unwrap().fit(&examples).unwrap();
+        let truth = [("mean[0]", 1.0), ("mean[1]", 0.0), ("variance[0]", 4.0)];
+        let truth = truth.into_iter().chain([("variance[1]", 1.25), ("covariance[1, 0]", 2.0)]);
+        for (found, (name, value)) in estimates.iter().zip(truth) {
+            let error = found.stderr.unwrap();
+            assert_eq!(found.name, name);
+            assert!((found.value - value).abs() < 4.0 * error && error < 0.05, "{found:?}");
+        }
+        assert_eq!(estimates.len(), 5);
         let factor = take("t", &model.tensors(), "model.factor", 4).unwrap();
         for (got, want) in factor.iter().zip([2.0, 0.0, 1.0, 0.5]) {
             assert!((got - want).abs() < 0.05, "{factor:?}");

@@ -70,7 +70,7 @@ impl Likelihood {
         let levels = data.domain.max_level().map_or(0, |max| max as usize + 1);
         let chosen = match (name, data.domain) {
             ("auto" | "bernoulli", Domain::Binary) => Self::Bernoulli,
-            ("auto", Domain::Levels(n)) if n <= 32 => Self::Categorical { levels },
+            ("auto", Domain::Levels(..=2)) => Self::Categorical { levels },
             ("auto", Domain::Levels(_)) => Self::LogisticMixture { levels },
             ("auto" | "gaussian", Domain::Real) => Self::Gaussian,
             ("gaussian-fixed", Domain::Real) => Self::GaussianFixed,
@@ -658,9 +658,11 @@ mod tests {
         assert!(error.to_string().contains("--binarize"), "{error}");
         assert!(Likelihood::parse("gaussian", &spec(Domain::Binary)).is_err());
         assert!(Likelihood::parse("beta", &spec(Domain::Binary)).is_err());
-        assert_eq!(
-            Likelihood::parse("auto", &spec(Domain::Levels(256))).unwrap(),
-            Likelihood::LogisticMixture { levels: 256 }
-        );
+        for levels in [17, 256] {
+            assert_eq!(
+                Likelihood::parse("auto", &spec(Domain::Levels(levels))).unwrap(),
+                Likelihood::LogisticMixture { levels: levels as usize }
+            );
+        }
     }
 }

@@ -12,7 +12,7 @@ use crate::Result;
 /// One line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Event {
-    /// "train", "valid", "start", "resume" or "end".
+    /// "train", "valid", "start", "resume", "end" or "test".
     pub kind: String,
     /// Steps done.
     pub step: u64,

@@ -12,6 +12,7 @@
 //! | `samples/` | grids drawn on the way |
 
 use std::fs::{self, File, TryLockError};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use ancestral_data::{
@@ -71,10 +72,9 @@ impl DataConfig {
     /// # Errors
     /// If the binarisation is unknown or does not suit the data.
     pub fn describe(data: &Dataset, binarize: Binarize) -> Self {
-        let domain = match (data.domain, binarize) {
-            (domain, Binarize::None) => domain,
-            _ => Domain::Binary,
-        };
+        // As the examples do it: what is binary already stays as it is.
+        let binarize = if data.domain == Domain::Binary { Binarize::None } else { binarize };
+        let domain = if binarize == Binarize::None { data.domain } else { Domain::Binary };
         Self {
             name: data.name.clone(),
             binarize: binarize.to_string(),
@@ -203,10 +203,7 @@ impl RunFolder {
     /// If it exists or cannot be made.
     pub fn create(path: &Path, config: RunConfig) -> Result<Self> {
         if path.exists() {
-            return Err(Error::run(
-                path,
-                "exists already; give another --out, or --resume it to go on with that run",
-            ));
+            return Err(taken(path));
         }
         let parent = match path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -220,12 +217,18 @@ impl RunFolder {
         fs::create_dir(&temporary).map_err(|e| DataError::io("create folder", path, e))?;
         let text = toml::to_string(&config)
             .map_err(|e| Error::run(path, format!("config.toml cannot be written: {e}")))?;
-        let written = write_atomic(temporary.join("config.toml"), text.as_bytes()).and_then(|()| {
-            fs::rename(&temporary, path).map_err(|e| DataError::io("create folder", path, e))
-        });
-        if let Err(error) = written {
+        let made = write_atomic(temporary.join("config.toml"), text.as_bytes())
+            .map_err(Error::from)
+            .and_then(|()| {
+                fs::rename(&temporary, path).map_err(|e| match e.kind() {
+                    // Another process made it since it was looked for.
+                    ErrorKind::AlreadyExists | ErrorKind::DirectoryNotEmpty => taken(path),
+                    _ => DataError::io("create folder", path, e).into(),
+                })
+            });
+        if let Err(error) = made {
             let _ = fs::remove_dir_all(&temporary);
-            return Err(error.into());
+            return Err(error);
         }
         Ok(Self { path: path.to_owned(), config, lock: None })
     }
@@ -238,10 +241,10 @@ impl RunFolder {
         let file = path.join("config.toml");
         let text = fs::read_to_string(&file).map_err(|e| {
             let problem = match e.kind() {
-                std::io::ErrorKind::NotFound if path.is_dir() => {
+                ErrorKind::NotFound if path.is_dir() => {
                     "is not a run folder (it has no config.toml)".to_owned()
                 }
-                std::io::ErrorKind::NotFound => {
+                ErrorKind::NotFound => {
                     "does not exist; `ancestral runs` lists the runs that do".to_owned()
                 }
                 _ => format!("config.toml cannot be read: {e}"),
@@ -454,6 +457,11 @@ pub struct WeightsInfo {
     pub averaged: bool,
 }
 
+/// A folder that is no new one.
+fn taken(path: &Path) -> Error {
+    Error::run(path, "exists already; give another --out, or --resume it to go on with that run")
+}
+
 /// Replaces the tensors of `base` that `top` has too.
 fn overlay(base: &mut NamedTensors, top: NamedTensors) {
     for (name, data) in top {
@@ -481,39 +489,45 @@ pub fn adapt(data: Dataset, spec: &DataSpec, binarized: bool) -> Result<Dataset>
             spec.shape.size()
         )));
     }
-    let fits = match (data.domain, spec.domain) {
-        (Domain::Real, wanted) => wanted == Domain::Real,
-        // The same kind of file may show fewer levels; the values are checked below.
-        _ => true,
-    };
-    if !fits {
-        return Err(unsuitable(format!(
-            "{} entries were given and {} ones were expected",
-            data.domain, spec.domain
-        )));
-    }
+    // The same kind of file may show fewer levels, and a table holds levels as plain numbers; the
+    // values are checked below.
     let domain = match (data.domain, spec.domain) {
-        (given, Domain::Binary) if binarized => given,
+        (Domain::Levels(n), Domain::Binary) if binarized => Domain::Levels(n),
         (_, wanted) => wanted,
     };
-    let convert = |name| -> Option<Split> {
-        let split = data.split(name).ok()?;
-        let values = match (&split.values, domain) {
-            (Values::Bytes(v), Domain::Real) => {
-                Values::Reals(v.iter().map(|&x| f32::from(x)).collect())
+    let convert = |name| -> Result<Option<Split>> {
+        let Ok(split) = data.split(name) else { return Ok(None) };
+        let values = match (&split.values, domain.max_level()) {
+            (Values::Bytes(v), None) => Values::Reals(v.iter().map(|&x| f32::from(x)).collect()),
+            (Values::Reals(v), Some(most)) => {
+                let level = |x: f32| x.fract() == 0.0 && x >= 0.0 && f64::from(x) <= most.into();
+                if let Some(i) = v.iter().position(|&x| !level(x)) {
+                    let size = spec.shape.size();
+                    let column = match data.column_names.get(i % size) {
+                        Some(name) => format!("'{name}'"),
+                        None => (i % size).to_string(),
+                    };
+                    return Err(unsuitable(format!(
+                        "row {}, column {column}: {} was given and {domain} entries were \
+                         expected, which are whole numbers from 0 to {most}",
+                        i / size,
+                        v[i]
+                    )));
+                }
+                Values::Bytes(v.iter().map(|&x| x as u8).collect())
             }
             (values, _) => values.clone(),
         };
-        Some(Split { values, labels: split.labels.clone() })
+        Ok(Some(Split { values, labels: split.labels.clone() }))
     };
-    let Some(train) = convert(SplitName::Train) else { return Ok(data) };
+    let Some(train) = convert(SplitName::Train)? else { return Ok(data) };
     let mut adapted = Dataset::new(
         data.name.clone(),
         domain,
         spec.shape.clone(),
         train,
-        convert(SplitName::Valid),
-        convert(SplitName::Test),
+        convert(SplitName::Valid)?,
+        convert(SplitName::Test)?,
     )?;
     adapted.class_names = data.class_names.clone();
     adapted.column_names = data.column_names.clone();

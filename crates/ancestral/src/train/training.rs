@@ -273,6 +273,19 @@ impl Training {
         Ok(self.outcome(reason))
     }
 
+    /// Keeps the test figures of a finished run beside its other events.
+    ///
+    /// They are no part of the checkpoint: a run that is resumed leaves them out and is measured
+    /// again at its end.
+    ///
+    /// # Errors
+    /// If the folder cannot be written.
+    pub fn record_test(&mut self, values: Vec<(String, f64)>) -> Result<()> {
+        self.push_event("test", values)?;
+        self.events.sync()?;
+        Ok(())
+    }
+
     fn outcome(&self, reason: StopReason) -> Outcome {
         Outcome {
             reason,
