@@ -26,7 +26,7 @@ fn models(domain: Domain) -> Vec<(&'static str, &'static str)> {
             ("made", "hidden = [20]"),
             ("made", "hidden = [20, 15]\norder = 'reversed'\ndirect = true"),
             ("made", "hidden = [20, 20]\nmasks = 0"),
-            ("made", "hidden = [20]\nmasks = 2\ndirect = true"),
+            ("made", "hidden = [20]\nmasks = 2\ndirect = true\nshuffle_order = false"),
         ],
     }
 }

@@ -78,7 +78,7 @@ fn cases() -> Vec<(ModelEntry, Dataset, Table)> {
                 "made" => &[
                     "hidden = [9]\nactivation = 'softplus'",
                     "hidden = [9, 14]\norder = 'random'\ndirect = true\nactivation = 'tanh'",
-                    "hidden = [12]\nmasks = 3\nactivation = 'softplus'",
+                    "hidden = [12]\nmasks = 3\nactivation = 'softplus'\nshuffle_order = false",
                     "hidden = [10, 8]\nmasks = 0\ndirect = true\nactivation = 'tanh'",
                 ],
                 "gan" => &["generator_hidden = [8]\ncritic_hidden = [8]\nactivation = 'tanh'"],

@@ -30,13 +30,8 @@ pub fn entry() -> ModelEntry {
         presets: &[
             Preset {
                 name: "uci",
-                about: "Adam with averaged weights, batches of 20: ours for adult and mushrooms",
-                settings: include_str!("presets/uci.toml"),
-            },
-            Preset {
-                name: "dna",
-                about: "the same for longer: ours for dna",
-                settings: include_str!("presets/dna.toml"),
+                about: "Adam with averaged weights, batches of 20: ours for adult, dna and mushrooms",
+                settings: include_str!("presets/fvsbn.toml"),
             },
         ],
         fields: FvsbnConfig::fields,

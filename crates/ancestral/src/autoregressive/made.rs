@@ -9,7 +9,9 @@
 //! [staircase](kernels::Staircase): the masked half of the weights is neither stored nor multiplied.
 //! Degrees are spread evenly there instead of drawn. With `masks = N` the orders and degrees of N
 //! masks take turns, with `masks = 0` every step draws new ones (order- and connectivity-agnostic
-//! training); several masks are averaged as probabilities of the whole example.
+//! training); several masks are averaged as probabilities of the whole example. A unit cannot tell an
+//! input that is 0 from one that is masked, so that there each layer has weights U beside W, and its
+//! sums are b + (W ∘ M) x + (U ∘ M) 1 (their section 4.2; `condition_on_mask`).
 //!
 //! A hidden unit is final once the entries that it sees are known, so that drawing an example costs
 //! one pass in all.
@@ -52,7 +54,12 @@ settings! {
         pub direct: bool = false,
         /// Masks that take turns in training; 1 for a fixed order, 0 for new ones every step.
         pub masks: u64 = 1,
-        /// With one mask, in which order the entries are drawn: raster, reversed or random.
+        /// With many masks, whether units are told which of their inputs are masked.
+        pub condition_on_mask: bool = true,
+        /// With many masks, whether each has an order of its own; else they share `order` and differ
+        /// in their connections alone.
+        pub shuffle_order: bool = true,
+        /// In which order the entries are drawn: raster, reversed or random.
         pub order: String = "raster".to_owned(),
         /// The seed of a random order and of the masks.
         pub order_seed: u64 = 0,
@@ -130,8 +137,16 @@ impl Mask {
         Self { order, degrees: hidden.iter().map(|&n| spread(n)).collect() }
     }
 
-    /// One of many: order and degrees drawn (Germain et al. 2015, algorithm 1).
-    fn drawn(streams: Streams, purpose: &str, index: u64, size: usize, hidden: &[usize]) -> Self {
+    /// One of many: degrees drawn, and the order too if there is none (Germain et al. 2015,
+    /// algorithm 1).
+    fn drawn(
+        streams: Streams,
+        purpose: &str,
+        index: u64,
+        size: usize,
+        hidden: &[usize],
+        order: Option<Vec<usize>>,
+    ) -> Self {
         let mut rng = streams.item(&format!("{purpose} degrees"), 0, index);
         let most = size.saturating_sub(1).max(1);
         let mut least = 1;
@@ -145,7 +160,8 @@ impl Mask {
             least = layer.iter().copied().min().unwrap_or(least);
             degrees.push(layer);
         }
-        Self { order: order::random(streams, purpose, index, size), degrees }
+        let order = order.unwrap_or_else(|| order::random(streams, purpose, index, size));
+        Self { order, degrees }
     }
 
     /// The place of each entry in the order.
@@ -163,6 +179,8 @@ struct Layer {
     weight: Param<Tensor<1>>,
     /// `[output]`.
     bias: Param<Tensor<1>>,
+    /// What inputs that are not masked add, whatever they are: `[input·output]`.
+    seen: Option<Param<Tensor<1>>>,
 }
 
 #[derive(Module, Debug)]
@@ -282,7 +300,9 @@ impl Made {
                     with_value(weight, values)
                 }
             };
-            Layer { weight, bias }
+            let seen = (stairs.is_none() && config.condition_on_mask)
+                .then(|| parameter(TensorData::new(vec![0.0f32; from * to], [from * to]), init));
+            Layer { weight, bias, seen }
         };
         let mut from = size;
         let mut hidden = Vec::new();
@@ -333,8 +353,11 @@ impl Made {
             0 => ("mask", member),
             _ => ("mask", member % masks),
         };
-        let streams = Streams::new(self.config.order_seed);
-        Ok(Mask::drawn(streams, purpose, index, self.size(), &self.config.hidden))
+        let (streams, size) = (Streams::new(self.config.order_seed), self.size());
+        let order = (!self.config.shuffle_order)
+            .then(|| order::parse(&self.config.order, self.config.order_seed, size))
+            .transpose()?;
+        Ok(Mask::drawn(streams, purpose, index, size, &self.config.hidden, order))
     }
 
     fn no_member(&self, member: u64) -> Error {
@@ -388,9 +411,16 @@ impl Made {
                     for i in 0..from {
                         values.extend((0..to).map(|o| f32::from(seen(i, o))));
                     }
-                    let weight =
-                        layer.weight.val().reshape([from, to]) * self.entrance.tensor(values, to);
-                    kernels::linear(x, weight, layer.bias.val(), activation)
+                    let mask = self.entrance.tensor(values, to);
+                    let weight = layer.weight.val().reshape([from, to]) * mask.clone();
+                    let bias = match &layer.seen {
+                        Some(seen) => {
+                            let seen: Tensor<2> = seen.val().reshape([from, to]) * mask;
+                            layer.bias.val() + seen.sum_dim(0).squeeze_dim::<1>(0)
+                        }
+                        None => layer.bias.val(),
+                    };
+                    kernels::linear(x, weight, bias, activation)
                 };
                 let mut h = x.clone();
                 let mut before: Option<&Vec<usize>> = None;
@@ -464,6 +494,18 @@ impl Made {
             }
             all
         };
+        // A bias with what the seen inputs add, whatever they are.
+        let biases = |layer: &Layer, inputs: &[usize], columns: &[(usize, usize)]| -> Vec<f32> {
+            let bias = rows(layer.bias.val());
+            let seen = layer.seen.as_ref().map(|seen| rows(seen.val()));
+            let of = |&(column, limit): &(usize, usize)| {
+                let added = seen.as_ref().map_or(0.0, |seen| {
+                    inputs[..limit].iter().map(|&i| seen[i * bias.len() + column]).sum()
+                });
+                bias[column] + added
+            };
+            columns.iter().map(of).collect()
+        };
         let stairs = self.fixed.as_ref().map(|(_, stairs)| stairs);
         let mut inputs = mask.order.clone();
         let mut before: Option<Vec<usize>> = None;
@@ -476,10 +518,9 @@ impl Made {
             };
             let columns: Vec<(usize, usize)> =
                 units.iter().map(|&unit| (unit, limit(degrees[unit]))).collect();
-            let bias = rows(layer.bias.val());
             hidden.push(FlatLayer {
                 weight: gather(layer, stairs.map(|s| &s.hidden[l]), &inputs, &columns),
-                bias: units.iter().map(|&unit| bias[unit]).collect(),
+                bias: biases(layer, &inputs, &columns),
                 degrees: units.iter().map(|&unit| degrees[unit]).collect(),
                 limits: columns.iter().map(|&(_, limit)| limit).collect(),
             });
@@ -494,10 +535,9 @@ impl Made {
         let ends = |layer: &Layer, stairs, inputs: &[usize], limit: &dyn Fn(usize) -> usize| {
             let columns: Vec<(usize, usize)> =
                 (0..size * outputs).map(|at| (place_of(at), limit(at / outputs))).collect();
-            let bias = rows(layer.bias.val());
             FlatLayer {
                 weight: gather(layer, stairs, inputs, &columns),
-                bias: columns.iter().map(|&(column, _)| bias[column]).collect(),
+                bias: biases(layer, inputs, &columns),
                 degrees: Vec::new(),
                 limits: columns.iter().map(|&(_, limit)| limit).collect(),
             }
