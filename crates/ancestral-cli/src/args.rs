@@ -338,7 +338,7 @@ pub(crate) struct LatentArgs {
     /// Cells a side of the manifold grid, for codes of two entries
     #[arg(short, long, default_value_t = 20)]
     pub(crate) n: usize,
-    /// Where to: .png or .svg
+    /// Where to: .png or .svg for a picture, .npy for the codes
     #[arg(long, default_value = "latent.png")]
     pub(crate) out: PathBuf,
 }

@@ -178,15 +178,18 @@ pub(crate) fn interpolate(args: &InterpolateArgs, data_dir: Option<&Path>) -> Re
 }
 
 pub(crate) fn latent(args: &LatentArgs, data_dir: Option<&Path>) -> Result<()> {
-    output::extension(&args.out, &["png", "svg"])?;
+    let kind = output::extension(&args.out, &["png", "svg", "npy"])?;
     let (loaded, examples, data) = inputs::look(&args.look, data_dir)?;
     let model = loaded.model.as_ref();
     let latent = latent_of(model)?;
     let dims = latent.latent_dim();
     let image = model.data().shape.as_image();
     let conditional = model.settings().get("conditional").and_then(toml::Value::as_bool);
-    let manifold = dims == 2 && image.is_some() && conditional != Some(true);
-    if let (true, Some(shape)) = (manifold, image) {
+    let manifold = dims == 2 && image.is_some() && conditional != Some(true) && kind != "npy";
+    if kind == "npy" {
+        let (codes, _) = encode_first(&loaded, &examples, examples.len(), args.look.output)?;
+        output::save_npy(&args.out, &codes, &[codes.len() / dims, dims])?;
+    } else if let (true, Some(shape)) = (manifold, image) {
         // Equal steps of probability, so that every cell stands for as much of the prior.
         let n = args.n.clamp(2, 60);
         let at: Vec<f32> =
@@ -198,18 +201,23 @@ pub(crate) fn latent(args: &LatentArgs, data_dir: Option<&Path>) -> Result<()> {
         output::grid(&values, shape, n).save_png(&args.out)?;
     } else {
         let (codes, labels) = encode_first(&loaded, &examples, SCATTER, args.look.output)?;
-        let points = if dims == 1 {
-            codes.iter().map(|&z| (f64::from(z), 0.0)).collect()
-        } else {
-            first_components(&codes, dims)
+        let names = match dims {
+            1 => ["code", "examples"],
+            _ => ["first principal component", "second principal component"],
         };
-        let names = ["first principal component", "second principal component"];
         let mut plot = Plot::new(format!("codes of {}", data.name), names[0], names[1]);
+        let points = if dims == 1 { Vec::new() } else { first_components(&codes, dims) };
         let class = |i: usize| labels.as_ref().map_or(0, |l| l[i]);
         for c in 0..data.classes().max(1) as u32 {
-            let mine = points.iter().enumerate().filter(|(i, _)| class(*i) == c).map(|(_, &p)| p);
+            let mine = |&i: &usize| class(i) == c;
             let name = data.class_names.get(c as usize).cloned().unwrap_or_default();
-            plot = plot.with(Series::points(name, mine).group(c as usize));
+            let series = if dims == 1 {
+                let own = (0..codes.len()).filter(mine).map(|i| codes[i]);
+                Series::line(name, histogram(own, &codes))
+            } else {
+                Series::points(name, (0..points.len()).filter(mine).map(|i| points[i]))
+            };
+            plot = plot.with(series.group(c as usize));
         }
         plot.save(&args.out)?;
     }
@@ -218,6 +226,23 @@ pub(crate) fn latent(args: &LatentArgs, data_dir: Option<&Path>) -> Result<()> {
     }
     output::wrote(args.look.output, &args.out)?;
     Ok(())
+}
+
+/// Bins of a histogram of codes.
+const BINS: usize = 30;
+
+/// How many of the values lie in each of the bins that cover `all`, by the middles of the bins.
+fn histogram(values: impl Iterator<Item = f32>, all: &[f32]) -> Vec<(f64, f64)> {
+    let low = f64::from(all.iter().copied().fold(f32::INFINITY, f32::min));
+    let high = f64::from(all.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+    let width = ((high - low) / BINS as f64).max(f64::MIN_POSITIVE);
+    let mut bins: Vec<(f64, f64)> =
+        (0..BINS).map(|i| (low + (i as f64 + 0.5) * width, 0.0)).collect();
+    for value in values {
+        let at = ((f64::from(value) - low) / width) as usize;
+        bins[at.min(BINS - 1)].1 += 1.0;
+    }
+    bins
 }
 
 /// Coordinates along the two directions of largest variance, by power iteration on the
@@ -286,6 +311,14 @@ fn normal_cdf(x: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_histogram_counts_every_value_once() {
+        let bins = histogram([0.0, 0.1, 3.0].into_iter(), &[0.0, 0.1, 1.0, 3.0]);
+        assert_eq!(bins.iter().map(|b| b.1).sum::<f64>(), 3.0);
+        assert!((bins[0].0 - 0.05).abs() < 1e-9 && bins[BINS - 1].1 == 1.0);
+        assert_eq!(histogram([2.0].into_iter(), &[2.0, 2.0])[0].1, 1.0);
+    }
 
     #[test]
     fn quantiles_of_the_normal() {

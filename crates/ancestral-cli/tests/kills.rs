@@ -147,3 +147,31 @@ fn a_second_process_in_one_folder_is_refused() {
     let errors = String::from_utf8_lossy(&third.stderr).into_owned();
     assert!(!third.status.success() && errors.contains("--resume"), "{errors}");
 }
+
+#[test]
+fn of_processes_that_race_for_one_folder_one_gets_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let racers: Vec<_> = (0..6)
+        .map(|_| {
+            Command::new(PROGRAM)
+                .current_dir(dir.path())
+                .args([&RUN[..], &["--epochs", "1", "--out", "run"]].concat())
+                .stdout(Stdio::null())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap()
+        })
+        .collect();
+    let mut won = 0;
+    for racer in racers {
+        let output = racer.wait_with_output().unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        match output.status.code() {
+            Some(0) => won += 1,
+            code => assert!(code == Some(2) && errors.contains("exists already"), "{errors}"),
+        }
+    }
+    assert_eq!(won, 1);
+    let left = std::fs::read_dir(dir.path()).unwrap().count();
+    assert_eq!(left, 1, "half-made folders stay");
+}

@@ -44,6 +44,11 @@ fn the_commands_of_the_readme_work() {
     good(here, &["reconstruct", run]);
     good(here, &["interpolate", run, "--from", "0", "--to", "5"]);
     good(here, &["latent", run]);
+    good(here, &["latent", run, "--out", "codes.npy"]);
+    assert_eq!(here.join("codes.npy").metadata().unwrap().len(), 128 + 300 * 20 * 4);
+    let line = ["train", "vae", "--epochs", "1", "--set", "latent_dims=[1]", "--out", "line"];
+    good(here, &line);
+    good(here, &["latent", "line", "--out", "line.svg"]);
     let said = good(here, &["fit", "bernoulli", "--counts", "900/1300"]);
     assert!(said.contains("0.6923 ± 0.0128"), "{said}");
     good(here, &["models", "vae"]);

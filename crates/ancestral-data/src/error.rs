@@ -79,3 +79,19 @@ impl DataError {
         Self::Malformed { path: path.into(), place: place.into(), problem: problem.into() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_said_once_with_what_to_do() {
+        let cause = io::Error::from(io::ErrorKind::StorageFull);
+        let said = cause.to_string();
+        let error = DataError::io("write", "a.npy", cause);
+        assert!(std::error::Error::source(&error).is_none());
+        let text = error.to_string();
+        assert_eq!(text.matches(&said).count(), 1, "{text}");
+        assert!(text.starts_with("cannot write a.npy: ") && text.contains("free some"), "{text}");
+    }
+}
