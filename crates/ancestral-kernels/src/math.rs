@@ -178,3 +178,16 @@ pub(crate) fn activate<S: Simd>(s: S, activation: Activation, x: S::V) -> S::V {
         Activation::Relu => s.max(s.splat(0.0), x),
     }
 }
+
+/// The slope of an activation, from its value.
+#[inline(always)]
+pub(crate) fn slope<S: Simd>(s: S, activation: Activation, y: S::V) -> S::V {
+    let one = s.splat(1.0);
+    match activation {
+        Activation::None => one,
+        Activation::Tanh => s.fnma(y, y, one),
+        Activation::Sigmoid => s.fnma(y, y, y),
+        Activation::Softplus => softplus_slope(s, y),
+        Activation::Relu => s.select(s.lt(s.splat(0.0), y), one, s.splat(0.0)),
+    }
+}

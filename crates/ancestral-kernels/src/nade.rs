@@ -17,13 +17,15 @@ use burn::{
         backend_extension,
         tensor::FloatTensor,
     },
-    tensor::{Int, Shape, Tensor, activation},
+    tensor::{Int, Shape, Tensor},
 };
 use rayon::prelude::*;
 
 use crate::{
     flex::{self, Primitive},
-    gemm, math,
+    gemm,
+    linear::{self, Activation},
+    math,
     parallel::SharedPtr,
     simd::{Isa, Kernel, Simd},
 };
@@ -32,8 +34,8 @@ use crate::{
 /// cache.
 const GROUP: usize = 8;
 
-/// Outputs `[batch, D·K]` of a NADE with sigmoid hidden units, those of entry d from the entries
-/// before d alone: σ(ρ_d (bias + Σ_{e<d} x_e W_e)) · Vᵀ_d + b_d.
+/// Outputs `[batch, D·K]` of a NADE, those of entry d from the entries before d alone:
+/// act(ρ_d (bias + Σ_{e<d} x_e W_e)) · Vᵀ_d + b_d, where act is the sigmoid in the paper.
 ///
 /// - `x` `[batch, D]`: the entries in the model's order. No gradient flows to them.
 /// - `weight` `[D·E, H]`: for E = 1 an entry's value multiplies its row; for E > 1 an entry is a
@@ -54,6 +56,7 @@ pub fn nade(
     output_weight: Tensor<2>,
     output_bias: Tensor<1>,
     scale: Option<Tensor<1>>,
+    activation: Activation,
 ) -> Tensor<2> {
     let ([_, entries], [rows, hidden]) = (x.dims(), weight.dims());
     let ([outputs, width], [biases], [output_biases]) =
@@ -85,9 +88,10 @@ pub fn nade(
             output_weight.into_dispatch(),
             output_bias.into_dispatch(),
             scale.into_dispatch(),
+            activation,
         ));
     }
-    composed_nade(x, weight, bias, output_weight, output_bias, scale)
+    composed_nade(x, weight, bias, output_weight, output_bias, scale, activation)
 }
 
 /// The same in Burn's operations, entry after entry.
@@ -98,6 +102,7 @@ pub(crate) fn composed_nade(
     output_weight: Tensor<2>,
     output_bias: Tensor<1>,
     scale: Option<Tensor<1>>,
+    activation: Activation,
 ) -> Tensor<2> {
     let ([batch, entries], [rows, _]) = (x.dims(), weight.dims());
     let (levels, outputs) = (rows / entries, output_weight.dims()[0] / entries);
@@ -110,7 +115,8 @@ pub(crate) fn composed_nade(
             Some(scale) => sums.clone() * scale.clone().narrow(0, d, 1).unsqueeze_dim::<2>(0),
             None => sums.clone(),
         };
-        all.push(activation::sigmoid(scaled).matmul(v.transpose()) + b.unsqueeze_dim::<2>(0));
+        let units = linear::composed_activation(scaled, activation);
+        all.push(units.matmul(v.transpose()) + b.unsqueeze_dim::<2>(0));
         let own = weight.clone().narrow(0, d * levels, levels);
         let value = x.clone().narrow(1, d, 1);
         sums = sums
@@ -165,6 +171,8 @@ pub struct NadeParameters<'a> {
     pub output_bias: &'a [f32],
     /// `[D]`, if the sums are rescaled.
     pub scale: Option<&'a [f32]>,
+    /// What the hidden units apply to their sums.
+    pub activation: Activation,
 }
 
 impl NadeParameters<'_> {
@@ -195,22 +203,29 @@ impl Group {
             row[..hidden].copy_from_slice(parameters.bias);
         }
         for e in 0..GROUP {
-            group.renew(s, e, hidden, parameters.scale(0));
+            group.renew(s, e, hidden, parameters, 0);
         }
         group
     }
 
-    /// units = σ(scale · sums) of one example; what pads them is 0.
+    /// units = act(scale · sums) of one example, for entry `d`; what pads them is 0.
     #[inline(always)]
-    fn renew<S: Simd>(&mut self, s: S, e: usize, hidden: usize, scale: f32) {
+    fn renew<S: Simd>(
+        &mut self,
+        s: S,
+        e: usize,
+        hidden: usize,
+        parameters: NadeParameters<'_>,
+        d: usize,
+    ) {
         let place = e * self.width..(e + 1) * self.width;
         let (sums, units) = (&self.sums[place.clone()], &mut self.units[place]);
-        let scale = s.splat(scale);
+        let scale = s.splat(parameters.scale(d));
         for (from, to) in sums.chunks_exact(S::N).zip(units.chunks_exact_mut(S::N)) {
             // SAFETY: both are chunks of N values.
             unsafe {
                 let sum = s.mul(scale, s.load(from.as_ptr()));
-                s.store(to.as_mut_ptr(), math::sigmoid(s, sum));
+                s.store(to.as_mut_ptr(), math::activate(s, parameters.activation, sum));
             }
         }
         units[hidden..].fill(0.0);
@@ -256,7 +271,7 @@ impl Group {
             add(s, &parameters.weight[row * hidden..][..hidden], value, sums);
         }
         if (value != 0.0 || parameters.scale.is_some()) && d + 1 < sizes.entries {
-            self.renew(s, e, hidden, parameters.scale(d + 1));
+            self.renew(s, e, hidden, parameters, d + 1);
         }
     }
 }
@@ -508,7 +523,7 @@ impl Kernel for Slice<'_> {
                 let grad = &grad[e * entries * outputs..][..entries * outputs];
                 let mut sums = load(s, &bias, 0);
                 let mut run = 0;
-                store(s, &mut units, 0, sigmoid(s, parameters.scale(0), sums));
+                store(s, &mut units, 0, activated(s, parameters, 0, sums));
                 if rescaled {
                     store(s, &mut all_sums, 0, sums);
                 }
@@ -520,7 +535,7 @@ impl Kernel for Slice<'_> {
                             sums[i] = s.fma(value, w[i], sums[i]);
                         }
                         run += 1;
-                        store(s, &mut units, run, sigmoid(s, parameters.scale(d + 1), sums));
+                        store(s, &mut units, run, activated(s, parameters, d + 1, sums));
                         if rescaled {
                             store(s, &mut all_sums, run, sums);
                         }
@@ -533,11 +548,11 @@ impl Kernel for Slice<'_> {
                 for d in (0..entries).rev() {
                     let (row, value) = sizes.addend(d, x[d]);
                     if (value != 0.0 || rescaled) && d + 1 < entries {
-                        for_sums = through(s, parameters.scale(d + 1), h, for_h, for_sums);
+                        for_sums = through(s, parameters, d + 1, h, for_h, for_sums);
                         if rescaled {
                             let sums = load(s, &all_sums, run);
                             let to = for_scale.as_mut_ptr().add((d + 1) * S::N);
-                            s.store(to, scale_gradient(s, h, for_h, sums, s.load(to)));
+                            s.store(to, scale_gradient(s, parameters, h, for_h, sums, s.load(to)));
                         }
                         let mut dw = load(s, &for_weight, row);
                         let value = s.splat(value);
@@ -560,11 +575,11 @@ impl Kernel for Slice<'_> {
                         store(s, &mut for_output_weight, k, dv);
                     }
                 }
-                for_sums = through(s, parameters.scale(0), h, for_h, for_sums);
+                for_sums = through(s, parameters, 0, h, for_h, for_sums);
                 if rescaled {
                     let to = for_scale.as_mut_ptr();
                     let sums = load(s, &all_sums, 0);
-                    s.store(to, scale_gradient(s, h, for_h, sums, s.load(to)));
+                    s.store(to, scale_gradient(s, parameters, h, for_h, sums, s.load(to)));
                 }
                 let mut db = load(s, &for_bias, 0);
                 for i in 0..SLICE {
@@ -621,31 +636,37 @@ unsafe fn store<S: Simd>(s: S, to: &mut [f32], row: usize, v: [S::V; SLICE]) {
     }
 }
 
-/// σ(scale · sums).
+/// act(scale · sums), for entry `d`.
 #[inline(always)]
-fn sigmoid<S: Simd>(s: S, scale: f32, mut sums: [S::V; SLICE]) -> [S::V; SLICE] {
-    let scale = s.splat(scale);
+fn activated<S: Simd>(
+    s: S,
+    parameters: NadeParameters<'_>,
+    d: usize,
+    mut sums: [S::V; SLICE],
+) -> [S::V; SLICE] {
+    let scale = s.splat(parameters.scale(d));
     let mut i = 0;
     while i < SLICE {
-        sums[i] = math::sigmoid(s, s.mul(scale, sums[i]));
+        sums[i] = math::activate(s, parameters.activation, s.mul(scale, sums[i]));
         i += 1;
     }
     sums
 }
 
-/// The gradient for the sums, with what the units `h` add to it.
+/// The gradient for the sums, with what the units `h` of entry `d` add to it.
 #[inline(always)]
 fn through<S: Simd>(
     s: S,
-    scale: f32,
+    parameters: NadeParameters<'_>,
+    d: usize,
     h: [S::V; SLICE],
     for_h: [S::V; SLICE],
     mut for_sums: [S::V; SLICE],
 ) -> [S::V; SLICE] {
-    let scale = s.splat(scale);
+    let scale = s.splat(parameters.scale(d));
     let mut i = 0;
     while i < SLICE {
-        let slope = s.mul(for_h[i], s.fnma(h[i], h[i], h[i]));
+        let slope = s.mul(for_h[i], math::slope(s, parameters.activation, h[i]));
         for_sums[i] = s.fma(scale, slope, for_sums[i]);
         i += 1;
     }
@@ -656,6 +677,7 @@ fn through<S: Simd>(
 #[inline(always)]
 fn scale_gradient<S: Simd>(
     s: S,
+    parameters: NadeParameters<'_>,
     h: [S::V; SLICE],
     for_h: [S::V; SLICE],
     sums: [S::V; SLICE],
@@ -663,7 +685,7 @@ fn scale_gradient<S: Simd>(
 ) -> S::V {
     let mut i = 0;
     while i < SLICE {
-        let slope = s.mul(for_h[i], s.fnma(h[i], h[i], h[i]));
+        let slope = s.mul(for_h[i], math::slope(s, parameters.activation, h[i]));
         gradient = s.fma(slope, sums[i], gradient);
         i += 1;
     }
@@ -723,6 +745,7 @@ pub(crate) trait NadeOps: Backend {
         output_weight: FloatTensor<Self>,
         output_bias: FloatTensor<Self>,
         scale: FloatTensor<Self>,
+        activation: Activation,
     ) -> FloatTensor<Self>;
 }
 
@@ -736,6 +759,7 @@ struct NadeState {
     output_bias: Primitive,
     /// Of no entries where there is none.
     scale: Primitive,
+    activation: Activation,
 }
 
 impl NadeState {
@@ -751,6 +775,7 @@ impl NadeState {
             output_weight: self.output_weight.storage(),
             output_bias: self.output_bias.storage(),
             scale: (!scale.is_empty()).then_some(scale),
+            activation: self.activation,
         }
     }
 
@@ -769,6 +794,7 @@ impl NadeOps for Flex {
         output_weight: FloatTensor<Self>,
         output_bias: FloatTensor<Self>,
         scale: FloatTensor<Self>,
+        activation: Activation,
     ) -> FloatTensor<Self> {
         NadeState {
             x: flex::contiguous(x),
@@ -777,6 +803,7 @@ impl NadeOps for Flex {
             output_weight: flex::contiguous(output_weight),
             output_bias: flex::contiguous(output_bias),
             scale: flex::contiguous(scale),
+            activation,
         }
         .forward()
     }
@@ -822,6 +849,7 @@ impl<C: CheckpointStrategy> NadeOps for Autodiff<Flex, C> {
         output_weight: FloatTensor<Self>,
         output_bias: FloatTensor<Self>,
         scale: FloatTensor<Self>,
+        activation: Activation,
     ) -> FloatTensor<Self> {
         let (x, _) = x.into_parts();
         let (weight, weight_node) = weight.into_parts();
@@ -836,6 +864,7 @@ impl<C: CheckpointStrategy> NadeOps for Autodiff<Flex, C> {
             output_weight: flex::contiguous(output_weight),
             output_bias: flex::contiguous(output_bias),
             scale: flex::contiguous(scale),
+            activation,
         };
         let y = state.forward();
         let nodes = [weight_node, bias_node, output_weight_node, output_bias_node, scale_node];
@@ -854,7 +883,7 @@ mod tests {
     use crate::tests::noise;
 
     /// Batch, entries, levels (1 for numbers), outputs an entry, hidden units, whether rescaled.
-    const SIZES: [(usize, usize, usize, usize, usize, bool); 8] = [
+    const SIZES: [(usize, usize, usize, usize, usize, bool); 9] = [
         (1, 1, 1, 1, 1, false),
         (3, 5, 1, 1, 7, false),
         (9, 12, 1, 1, 33, false),
@@ -863,6 +892,7 @@ mod tests {
         (8, 7, 1, 3, 40, true),
         (5, 1, 1, 2, 3, true),
         (20, 30, 1, 1, 100, false),
+        (6, 13, 2, 1, 50, false),
     ];
 
     /// x, then the parameters, as values with their shapes.
@@ -886,13 +916,18 @@ mod tests {
         ]
     }
 
-    fn slices(case: &[(Vec<f32>, Vec<usize>)], rescaled: bool) -> NadeParameters<'_> {
+    fn slices(
+        case: &[(Vec<f32>, Vec<usize>)],
+        rescaled: bool,
+        activation: Activation,
+    ) -> NadeParameters<'_> {
         NadeParameters {
             weight: &case[1].0,
             bias: &case[2].0,
             output_weight: &case[3].0,
             output_bias: &case[4].0,
             scale: rescaled.then_some(&case[5].0),
+            activation,
         }
     }
 
@@ -902,7 +937,7 @@ mod tests {
     }
 
     /// Outputs and gradients of Σ outputs·w, composed in `f64`.
-    fn composed(at: usize) -> (Vec<f64>, Vec<Vec<f64>>) {
+    fn composed(at: usize, activation: Activation) -> (Vec<f64>, Vec<Vec<f64>>) {
         let case = case(at);
         let (batch, entries, _, outputs, _, rescaled) = SIZES[at];
         let device = Device::flex().autodiff();
@@ -919,7 +954,7 @@ mod tests {
         let x = Tensor::<2>::from_data(data(0), (&device, DType::F64));
         let (w, b, v, c) = (matrix(1), vector(2), matrix(3), vector(4));
         let scale = rescaled.then(|| vector(5));
-        let y = nade(x, w.clone(), b.clone(), v.clone(), c.clone(), scale.clone());
+        let y = nade(x, w.clone(), b.clone(), v.clone(), c.clone(), scale.clone(), activation);
         let weights = TensorData::new(noise(9, batch * entries * outputs), y.dims());
         let weights = Tensor::<2>::from_data(weights, (&device, DType::F64));
         let grads = (y.clone() * weights).sum().backward();
@@ -954,11 +989,15 @@ mod tests {
     fn every_instruction_set_agrees_with_the_composed_form_in_f64() {
         for (at, &(batch, entries, _, outputs, _, rescaled)) in SIZES.iter().enumerate() {
             let case = case(at);
-            let (y, grads) = composed(at);
             let weights = noise(9, batch * entries * outputs);
-            for isa in Isa::available() {
-                let name = format!("{isa:?}, {:?}", SIZES[at]);
-                let parameters = slices(&case, rescaled);
+            let all = Isa::available().into_iter().flat_map(|isa| {
+                [Activation::Sigmoid, Activation::Relu, Activation::Tanh, Activation::Softplus]
+                    .map(|activation| (isa, activation))
+            });
+            for (isa, activation) in all {
+                let (y, grads) = composed(at, activation);
+                let name = format!("{isa:?}, {activation:?}, {:?}", SIZES[at]);
+                let parameters = slices(&case, rescaled, activation);
                 close(&forward(isa, sizes(at), parameters, &case[0].0), &y, &name);
                 let [w, b, v, scale] = backward(isa, sizes(at), parameters, &case[0].0, &weights);
                 close(&w, &grads[0], &name);
@@ -986,11 +1025,13 @@ mod tests {
             let (w, b, v, c) =
                 (matrix(1).require_grad(), vector(2), matrix(3).require_grad(), vector(4));
             let scale = rescaled.then(|| vector(5));
-            let y = nade(matrix(0), w.clone(), b.clone(), v.clone(), c.clone(), scale.clone());
+            let parts = (w.clone(), b.clone(), v.clone(), c.clone(), scale.clone());
+            let y =
+                nade(matrix(0), parts.0, parts.1, parts.2, parts.3, parts.4, Activation::Sigmoid);
             let weights = TensorData::new(noise(9, batch * entries * outputs), y.dims());
             let grads = (y * Tensor::<2>::from_data(weights, &device)).sum().backward();
             let f32s = |data: TensorData| data.try_into_vec_as::<f32>().unwrap();
-            let (_, want) = composed(at);
+            let (_, want) = composed(at, Activation::Sigmoid);
             close(&f32s(w.grad(&grads).unwrap().into_data()), &want[0], "weight");
             close(&f32s(b.grad(&grads).unwrap().into_data()), &want[1], "bias");
             close(&f32s(v.grad(&grads).unwrap().into_data()), &want[2], "output weight");
@@ -1005,7 +1046,7 @@ mod tests {
     fn bits_do_not_depend_on_threads_nor_on_other_rows() {
         for (at, &(batch, entries, _, outputs, _, rescaled)) in SIZES.iter().enumerate() {
             let case = case(at);
-            let parameters = slices(&case, rescaled);
+            let parameters = slices(&case, rescaled, Activation::Sigmoid);
             let grad = noise(9, batch * entries * outputs);
             let run = |threads: usize| {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
@@ -1040,7 +1081,12 @@ mod tests {
     fn an_output_sees_the_entries_before_it_alone() {
         for (at, &(batch, entries, levels, outputs, _, rescaled)) in SIZES.iter().enumerate() {
             let case = case(at);
-            let before = forward(Isa::best(), sizes(at), slices(&case, rescaled), &case[0].0);
+            let before = forward(
+                Isa::best(),
+                sizes(at),
+                slices(&case, rescaled, Activation::Sigmoid),
+                &case[0].0,
+            );
             for d in 0..entries {
                 let mut x = case[0].0.clone();
                 for row in x.chunks_exact_mut(entries) {
@@ -1048,7 +1094,12 @@ mod tests {
                         *x = if levels == 1 { 1.0 - *x } else { (levels - 1) as f32 - *x };
                     }
                 }
-                let after = forward(Isa::best(), sizes(at), slices(&case, rescaled), &x);
+                let after = forward(
+                    Isa::best(),
+                    sizes(at),
+                    slices(&case, rescaled, Activation::Sigmoid),
+                    &x,
+                );
                 for e in 0..batch {
                     let seen = e * entries * outputs..(e * entries + d + 1) * outputs;
                     assert_eq!(before[seen.clone()], after[seen]);

@@ -72,6 +72,7 @@ fn cases() -> Vec<(ModelEntry, Dataset, Table)> {
                 // Sums start at 0 where all that is seen is: there ReLU has no slope to check.
                 "deep-nade" => &[
                     "hidden = [8]\nactivation = 'softplus'\ncomponents = 2",
+                    "hidden = [8]\nactivation = 'tanh'\nevery_conditional = true",
                     "hidden = [7, 9]\nactivation = 'tanh'\nfamily = 'laplace'\ncomponents = 2",
                     "hidden = [8]\nactivation = 'tanh'\ncomponents = 2\nscale_mean_gradients = true",
                 ],
@@ -642,7 +643,7 @@ fn sixteen_examples_are_learned_by_heart() {
         let end = figure(model.as_mut());
         let by_column = columns(&batch.values, size);
         if let Some(density) = model.density() {
-            let options = DensityOptions { samples: 100, streams: Streams::new(2) };
+            let options = DensityOptions::new(100, 2);
             let nats = density.log_probability(&batch, options).unwrap().nats;
             let nll = -moments(&nats).0;
             if density.is_mass(data.domain) {
@@ -714,6 +715,7 @@ fn bad_settings_are_errors_that_name_the_setting() {
         ("deep-nade", "hidden = []", "hidden"),
         ("deep-nade", "hidden = [0]", "hidden"),
         ("deep-nade", "activation = 'leaky-relu'", "activation"),
+        ("deep-nade", "every_conditional = true", "every_conditional"),
         ("deep-nade", "components = 0", "components"),
         ("made", "hidden = [0]", "hidden"),
         ("made", "hidden = []", "direct"),

@@ -27,13 +27,11 @@ pub fn entry() -> ModelEntry {
         about: "logistic regressions, each of an entry on those before it: the baseline",
         paper: "Frey 1998, Graphical Models for Machine Learning and Digital Communication",
         can: &["density (exact)", "samples", "completion (of the first entries)"],
-        presets: &[
-            Preset {
-                name: "uci",
-                about: "Adam with averaged weights, batches of 20: ours for adult, dna and mushrooms",
-                settings: include_str!("presets/fvsbn.toml"),
-            },
-        ],
+        presets: &[Preset {
+            name: "uci",
+            about: "Adam with averaged weights, batches of 20: ours for adult, dna and mushrooms",
+            settings: include_str!("presets/fvsbn.toml"),
+        }],
         fields: FvsbnConfig::fields,
         build: |table, data, init| Ok(Box::new(FvsbnConfig::from_table(table)?.init(data, init)?)),
     }

@@ -196,6 +196,7 @@ impl Nade {
             network.output_weight.val(),
             network.output_bias.val(),
             network.rescale.as_ref().map(Param::val),
+            kernels::Activation::Sigmoid,
         )
     }
 
@@ -377,6 +378,7 @@ impl Chain for InOrder<'_> {
             output_weight: &flat.output_weight,
             output_bias: &flat.output_bias,
             scale: flat.rescale.as_deref(),
+            activation: kernels::Activation::Sigmoid,
         };
         Box::new(NadeRows::new(parameters, flat.entries(), rows))
     }

@@ -347,7 +347,7 @@ mod tests {
             let mut model =
                 (find("gaussian").unwrap().build)(&settings, &spec, &Init::cpu(0)).unwrap();
             model.estimator().unwrap().fit(&examples).unwrap();
-            let options = Options { samples: 1, seed: 0 };
+            let options = Options::default();
             let mut found = likelihoods(model.as_ref(), &examples, options, &mut |_| {}).unwrap();
             found.standardise(&examples);
             found
