@@ -316,7 +316,8 @@ impl Trainable for DeepNade {
         } else {
             self.weighted_nll(network, &batch, context.streams)?.sum_dim(1).mean()
         };
-        descend(loss, &mut self.network, context)
+        let log_jacobian = network.scale.as_ref().map_or(0.0, Scale::log_jacobian);
+        descend(loss, log_jacobian, &mut self.network, context)
     }
 
     fn validation(&self, batch: &Batch) -> Result<Option<Vec<f64>>> {

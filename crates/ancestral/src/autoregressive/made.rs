@@ -599,7 +599,7 @@ impl Trainable for Made {
         let x = self.arranged(&batch)?;
         let outputs = self.outputs(network, self.entrance.unit(x.clone()), &mask);
         let loss = self.likelihood.log_probability(outputs, x).mean().neg();
-        descend(loss, &mut self.network, context)
+        descend(loss, 0.0, &mut self.network, context)
     }
 
     fn validation(&self, batch: &Batch) -> Result<Option<Vec<f64>>> {

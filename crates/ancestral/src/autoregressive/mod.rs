@@ -24,8 +24,12 @@ use crate::{Error, Result};
 const CONDITION_LIMIT: f32 = 1e4;
 
 /// One update of a model's only part by a loss that must be finite.
+///
+/// `log_jacobian` is that of standardisation: the figure is in the units of the data, as validation
+/// is.
 fn descend<M: Module>(
     loss: Tensor<1>,
+    log_jacobian: f64,
     network: &mut Option<M>,
     context: &mut StepContext<'_>,
 ) -> Result<Metrics> {
@@ -36,5 +40,5 @@ fn descend<M: Module>(
     let grads = loss.backward();
     drop(loss);
     context.optimisers.update("model", network, grads)?;
-    Ok(vec![("loss", value)])
+    Ok(vec![("loss", value - log_jacobian)])
 }

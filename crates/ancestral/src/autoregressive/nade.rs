@@ -276,7 +276,8 @@ impl Trainable for Nade {
             outputs = scaled_means(outputs, self.size(), components);
         }
         let loss = self.setup.likelihood.log_probability(outputs, x).mean().neg();
-        descend(loss, &mut self.network, context)
+        let log_jacobian = network.scale.as_ref().map_or(0.0, Scale::log_jacobian);
+        descend(loss, log_jacobian, &mut self.network, context)
     }
 
     fn validation(&self, batch: &Batch) -> Result<Option<Vec<f64>>> {
