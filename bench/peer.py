@@ -1,8 +1,12 @@
 """The same work in PyTorch, for the bench: told "go" on stdin, does one round, prints its seconds.
 
-Usage: peer.py CASE eager|compile THREADS
+Usage: peer.py CASE eager|compile THREADS [FORM]
+
+Begins with a line "ready MIB FORM": the memory that a round took, and the form that was chosen where
+a case can be written in several. Given a form, prints the seconds of one round of it and ends.
 """
 
+import subprocess
 import sys
 import time
 
@@ -19,6 +23,8 @@ def resident_peak():
 import torch  # noqa: E402
 from torch import nn  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
+
+import peer_autoregressive  # noqa: E402
 
 CASE, MODE, THREADS = sys.argv[1], sys.argv[2], int(sys.argv[3])
 torch.set_num_threads(THREADS)
@@ -67,7 +73,7 @@ def train_round():
     model = Vae()
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-3)
     data = (torch.rand(6000, 784) < 0.13).float()
-    loss_of = torch.compile(model.loss) if MODE == "compile" else model.loss
+    loss_of = compiled(model.loss)
 
     def round(steps=100):
         order = torch.randperm(len(data))
@@ -86,7 +92,7 @@ def train_round():
 def evaluate_round():
     model = Vae()
     data = (torch.rand(4, 784) < 0.13).float()
-    bound = torch.compile(model.bound) if MODE == "compile" else model.bound
+    bound = compiled(model.bound)
 
     def round():
         with torch.no_grad():
@@ -96,15 +102,42 @@ def evaluate_round():
     return round
 
 
-def main():
-    baseline = resident_peak()
-    round = {"vae-step": train_round, "vae-evaluate": evaluate_round}[CASE]()
+def compiled(function):
+    return torch.compile(function) if MODE == "compile" else function
+
+
+def timed(round):
+    began = time.perf_counter()
     round()
-    print("ready", (resident_peak() - baseline) / 1024, flush=True)
+    return time.perf_counter() - began
+
+
+def quickest(forms):
+    """The form that is the quickest in a process of its own, so that memory is that of one form."""
+    seconds = {}
+    for form in forms:
+        trial = subprocess.run([sys.executable, *sys.argv, form], capture_output=True, text=True)
+        if trial.returncode == 0:
+            seconds[form] = float(trial.stdout)
+    return min(seconds, key=seconds.get)
+
+
+def main():
+    form = sys.argv[4] if len(sys.argv) > 4 else None
+    forms = peer_autoregressive.FORMS.get(CASE)
+    chosen = form or (quickest(forms) if forms else "")
+    baseline = resident_peak()
+    if CASE in peer_autoregressive.ROUNDS:
+        round = peer_autoregressive.ROUNDS[CASE](compiled, chosen)
+    else:
+        round = {"vae-step": train_round, "vae-evaluate": evaluate_round}[CASE]()
+    round()
+    if form:
+        print(timed(round))
+        return
+    print("ready", (resident_peak() - baseline) / 1024, chosen, flush=True)
     for _ in sys.stdin:
-        began = time.perf_counter()
-        round()
-        print(time.perf_counter() - began, flush=True)
+        print(timed(round), flush=True)
 
 
 main()

@@ -1,23 +1,27 @@
-//! Paired timings against PyTorch on the processor: ours, theirs, ours, theirs, in one run, and the
-//! median of the ratios with its quartiles.
+//! Paired timings on the processor: ours, theirs, ours, theirs, in one run, and the median of the
+//! ratios with its quartiles.
+//!
+//! "Theirs" is PyTorch, but for `deep-nade-sample-1` and `-2`, where the sampler is paired with our
+//! own running of the whole network for every entry.
 //!
 //! ```text
 //! python3 -m venv venv && venv/bin/pip install -r bench/requirements.txt
 //! cargo run --release -p ancestral-bench -- --python venv/bin/python
 //! ```
 
-use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+mod memory;
+mod peer;
+mod rounds;
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use ancestral::model::{DataSpec, DensityOptions, Init, Model, find};
-use ancestral::train::{Feed, Optimisers, StepContext, TrainConfig};
-use ancestral_data::{
-    Binarize, Dataset, Domain, Examples, Shape, Split, SplitName, Streams, Values,
-};
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::Parser;
+
+use peer::{Peer, beside};
+use rounds::{DeepNadeDraws, PAIRED};
 
 /// Times cases of ours against the same work in PyTorch.
 #[derive(Parser)]
@@ -25,7 +29,9 @@ struct Args {
     /// The Python that has PyTorch
     #[arg(long, default_value = "python3")]
     python: String,
-    /// Cases to run, of vae-step, vae-evaluate and first-sample [default: all]
+    /// Cases to run, of vae-step, vae-evaluate, first-sample, nade-step, nade-sample,
+    /// nade-evaluate, deep-nade-step, deep-nade-sample-1, deep-nade-sample-2 and made-step
+    /// [default: all]
     cases: Vec<String>,
     /// Pairs a case
     #[arg(long, default_value_t = 15)]
@@ -43,51 +49,31 @@ struct Args {
 
 /// Rests before each round, so that idle threads of the other side have stopped spinning.
 const REST: Duration = Duration::from_millis(300);
-const STEPS: u64 = 100;
+/// Deep NADE's sampler, by its number of hidden layers.
+const DRAWS: [(&str, usize); 2] = [("deep-nade-sample-1", 1), ("deep-nade-sample-2", 2)];
 
 fn main() -> Result<()> {
     let args = Args::parse();
     rayon::ThreadPoolBuilder::new().num_threads(args.threads).build_global()?;
     if let Some(case) = &args.memory {
-        let baseline = resident_peak()?;
-        rounds(case)?()?;
-        println!("{}", resident_peak()? - baseline);
+        let baseline = memory::resident_peak()?;
+        rounds::of(case)?()?;
+        println!("{}", memory::resident_peak()? - baseline);
         return Ok(());
     }
-    let all = ["vae-step", "vae-evaluate", "first-sample"];
+    let mut all = PAIRED.to_vec();
+    all.extend(DRAWS.map(|(case, _)| case));
+    all.push("first-sample");
     if let Some(unknown) = args.cases.iter().find(|c| !all.contains(&c.as_str())) {
         bail!("no case '{unknown}'; the cases are {}", all.join(", "));
     }
     let wanted = |case: &str| args.cases.is_empty() || args.cases.iter().any(|c| c == case);
     println!("{} pairs, {} threads; ratio = theirs / ours", args.pairs, args.threads);
-    for case in ["vae-step", "vae-evaluate"].into_iter().filter(|c| wanted(c)) {
-        let mut ours = rounds(case)?;
-        ours()?;
-        for mode in ["eager", "compile"] {
-            match Peer::start(&args, case, mode) {
-                Ok(mut peer) => {
-                    let pairs = (0..args.pairs)
-                        .map(|_| {
-                            let mine = timed(&mut ours)?;
-                            std::thread::sleep(REST);
-                            let theirs = peer.round()?;
-                            std::thread::sleep(REST);
-                            Ok((mine, theirs))
-                        })
-                        .collect::<Result<Vec<_>>>()?;
-                    report(case, mode, &pairs);
-                    if mode == "eager" {
-                        let own = own_memory(&args, case)?;
-                        println!(
-                            "  peak memory above the start: ours {own:.0} MiB, theirs {:.0} MiB",
-                            peer.memory
-                        );
-                    }
-                }
-                Err(error) if mode == "compile" => println!("{case} against compile: {error:#}"),
-                Err(error) => return Err(error),
-            }
-        }
+    for case in PAIRED.into_iter().filter(|c| wanted(c)) {
+        against_pytorch(&args, case)?;
+    }
+    for (case, layers) in DRAWS.into_iter().filter(|(c, _)| wanted(c)) {
+        against_rerunning(&args, case, layers)?;
     }
     if wanted("first-sample") {
         first_sample(&args)?;
@@ -95,124 +81,79 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// One round of a case of ours.
-type Round = Box<dyn FnMut() -> Result<()>>;
-
-fn rounds(case: &str) -> Result<Round> {
-    let data = binary_pictures()?;
-    let spec = DataSpec { domain: data.domain, shape: data.shape.clone(), classes: 0 };
-    let settings = "latent_dims = [50]\nhidden = [[200, 200]]".parse()?;
-    let mut model = (find("vae")?.build)(&settings, &spec, &Init::cpu(0))?;
-    let examples = Examples::new(&data, SplitName::Train, Binarize::None, 0)?;
-    Ok(match case {
-        "vae-step" => {
-            let mut feed = Feed::new(examples, 100, 0);
-            let mut optimisers = Optimisers::new(&TrainConfig::default())?;
-            let mut pace = ancestral_kernels::Pace::new();
-            let mut step = 0;
-            Box::new(move || {
-                for _ in 0..STEPS {
-                    step += 1;
-                    let epoch = feed.epoch();
-                    let mut context = StepContext {
-                        feed: &mut feed,
-                        optimisers: &mut optimisers,
-                        streams: Streams::new(0),
-                        step,
-                        epoch,
-                    };
-                    let model = &mut model;
-                    pace.run(|| -> Result<()> {
-                        let trainable = model.trainable().context("a VAE is trained")?;
-                        trainable.step(&mut context)?;
-                        Ok(())
-                    })?;
-                }
-                Ok(())
+fn against_pytorch(args: &Args, case: &str) -> Result<()> {
+    let mut ours = rounds::of(case)?;
+    ours()?;
+    for mode in ["eager", "compile"] {
+        let mut peer = match Peer::start(args, case, mode) {
+            Ok(peer) => peer,
+            Err(error) if mode == "compile" => {
+                println!("{case} against compile: {error:#}");
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        let mut cpu = Vec::with_capacity(args.pairs);
+        let pairs = (0..args.pairs)
+            .map(|_| {
+                let before = memory::cpu_seconds()?;
+                let mine = timed(&mut ours)?;
+                cpu.push(memory::cpu_seconds()? - before);
+                std::thread::sleep(REST);
+                let theirs = peer.round()?;
+                std::thread::sleep(REST);
+                Ok((mine, theirs))
             })
+            .collect::<Result<Vec<_>>>()?;
+        report(case, mode, &pairs);
+        if let Some(form) = &peer.form {
+            println!("  theirs is the quickest of its forms: {form}");
         }
-        _ => Box::new(move || evaluate(model.as_ref(), &examples)),
-    })
-}
-
-/// K = 5000 of four examples.
-fn evaluate(model: &dyn Model, examples: &Examples) -> Result<()> {
-    let density = model.density().context("a VAE has a bound")?;
-    for i in 0..4 {
-        let options = DensityOptions::new(5000, 0);
-        density.log_probability(&examples.batch(&[i], 0), options)?;
+        if mode == "eager" {
+            cpu.sort_by(f64::total_cmp);
+            println!(
+                "  ours takes {:.2} s of processor time a round, {:.2} s a core",
+                quantile(&cpu, 0.5),
+                quantile(&cpu, 0.5) / args.threads as f64
+            );
+            let own = memory::own(args, case)?;
+            println!(
+                "  peak memory above the start: ours {own:.0} MiB, theirs {:.0} MiB",
+                peer.memory
+            );
+        }
     }
     Ok(())
 }
 
-/// 28×28 pictures of which an entry in eight is on, about as many as in MNIST.
-fn binary_pictures() -> Result<Dataset> {
-    let n = 7500;
-    let bytes = Streams::new(0).purpose("bench", 0).uniforms(&[0], n * 784);
-    let values = Values::Bytes(bytes.into_iter().map(|u| u8::from(u < 0.13)).collect());
-    let split = Split { values, labels: None };
-    let shape = Shape::image(1, 28, 28);
-    Ok(Dataset::new("bench", Domain::Binary, shape, split, None, None)?.with_splits(0)?)
+/// The sampler of a deep NADE against running its whole network for every entry.
+fn against_rerunning(args: &Args, case: &str, layers: usize) -> Result<()> {
+    let model = DeepNadeDraws::new(layers)?;
+    let seconds = |draw: &dyn Fn() -> Result<Vec<f32>>| -> Result<(Vec<f32>, f64)> {
+        let began = Instant::now();
+        let drawn = draw()?;
+        Ok((drawn, began.elapsed().as_secs_f64()))
+    };
+    let mut pairs = Vec::with_capacity(args.pairs);
+    let mut differing = 0;
+    for seed in 0..=args.pairs as u64 {
+        let (carried, mine) = seconds(&|| model.carried(seed))?;
+        let (rerun, theirs) = seconds(&|| model.rerun(seed))?;
+        differing += carried.iter().zip(&rerun).filter(|(a, b)| a != b).count();
+        // The first is for warmth.
+        if seed > 0 {
+            pairs.push((mine, theirs));
+        }
+    }
+    report(case, "running the whole network", &pairs);
+    println!("  {differing} of {} drawn values differ", (args.pairs + 1) * 64 * 784);
+    Ok(())
 }
 
-fn timed(round: &mut Round) -> Result<f64> {
+fn timed(round: &mut rounds::Round) -> Result<f64> {
     let began = Instant::now();
     round()?;
     Ok(began.elapsed().as_secs_f64())
-}
-
-/// A PyTorch process that waits to be told to do a round.
-struct Peer {
-    child: Child,
-    input: ChildStdin,
-    output: BufReader<ChildStdout>,
-    memory: f64,
-}
-
-impl Peer {
-    fn start(args: &Args, case: &str, mode: &str) -> Result<Self> {
-        let mut child = Command::new(&args.python)
-            .arg(beside("peer.py"))
-            .args([case, mode, &args.threads.to_string()])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(if mode == "compile" { Stdio::null() } else { Stdio::inherit() })
-            .spawn()
-            .with_context(|| format!("cannot start {}", args.python))?;
-        let input = child.stdin.take().context("no pipe to PyTorch")?;
-        let output = BufReader::new(child.stdout.take().context("no pipe from PyTorch")?);
-        let mut peer = Self { child, input, output, memory: 0.0 };
-        let ready = peer.line().context("PyTorch did not start")?;
-        peer.memory = ready.strip_prefix("ready ").unwrap_or_default().parse()?;
-        Ok(peer)
-    }
-
-    fn line(&mut self) -> Result<String> {
-        let mut line = String::new();
-        if self.output.read_line(&mut line)? == 0 {
-            bail!(
-                "it ended early; see bench/requirements.txt (torch.compile needs a C++ compiler)"
-            );
-        }
-        Ok(line.trim().to_owned())
-    }
-
-    fn round(&mut self) -> Result<f64> {
-        writeln!(self.input, "go")?;
-        Ok(self.line()?.parse()?)
-    }
-}
-
-impl Drop for Peer {
-    fn drop(&mut self) {
-        // It holds nothing worth an orderly end.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn beside(file: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(file)
 }
 
 /// From nothing to the first sample of a saved run, each as a process of its own.
@@ -249,37 +190,24 @@ fn first_sample(args: &Args) -> Result<()> {
     Ok(())
 }
 
-fn report(case: &str, mode: &str, pairs: &[(f64, f64)]) {
+fn report(case: &str, other: &str, pairs: &[(f64, f64)]) {
     let sorted = |f: &dyn Fn(&(f64, f64)) -> f64| {
         let mut values: Vec<f64> = pairs.iter().map(f).collect();
         values.sort_by(f64::total_cmp);
         values
     };
-    let at =
-        |values: &[f64], share: f64| values[((values.len() - 1) as f64 * share).round() as usize];
     let ratio = sorted(&|p| p.1 / p.0);
     println!(
-        "{case} against {mode}: {:.2}× [{:.2}, {:.2}]; ours {:.1} ms, theirs {:.1} ms a round",
-        at(&ratio, 0.5),
-        at(&ratio, 0.25),
-        at(&ratio, 0.75),
-        1e3 * at(&sorted(&|p| p.0), 0.5),
-        1e3 * at(&sorted(&|p| p.1), 0.5),
+        "{case} against {other}: {:.2}× [{:.2}, {:.2}]; ours {:.1} ms, theirs {:.1} ms a round",
+        quantile(&ratio, 0.5),
+        quantile(&ratio, 0.25),
+        quantile(&ratio, 0.75),
+        1e3 * quantile(&sorted(&|p| p.0), 0.5),
+        1e3 * quantile(&sorted(&|p| p.1), 0.5),
     );
 }
 
-/// MiB that the rounds of a case take in a fresh process of ours.
-fn own_memory(args: &Args, case: &str) -> Result<f64> {
-    let output = Command::new(std::env::current_exe()?)
-        .args(["--threads", &args.threads.to_string(), "--memory", case])
-        .output()?;
-    Ok(String::from_utf8(output.stdout)?.trim().parse()?)
-}
-
-/// Peak resident memory of this process in MiB (Linux; elsewhere an error).
-fn resident_peak() -> Result<f64> {
-    let status = std::fs::read_to_string("/proc/self/status").context("memory is read on Linux")?;
-    let line = status.lines().find(|l| l.starts_with("VmHWM")).context("no VmHWM")?;
-    let kib = line.split_whitespace().nth(1).context("no VmHWM")?;
-    Ok(kib.parse::<f64>()? / 1024.0)
+/// The value below which a share of the sorted values lies.
+fn quantile(sorted: &[f64], share: f64) -> f64 {
+    sorted[((sorted.len() - 1) as f64 * share).round() as usize]
 }

@@ -1,0 +1,35 @@
+//! What the process has taken so far, as Linux tells it.
+
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::Args;
+
+/// MiB that the rounds of a case take in a fresh process of ours.
+pub(crate) fn own(args: &Args, case: &str) -> Result<f64> {
+    let output = Command::new(std::env::current_exe()?)
+        .args(["--threads", &args.threads.to_string(), "--memory", case])
+        .output()?;
+    Ok(String::from_utf8(output.stdout)?.trim().parse()?)
+}
+
+/// Peak resident memory of this process in MiB.
+pub(crate) fn resident_peak() -> Result<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").context("memory is read on Linux")?;
+    let line = status.lines().find(|l| l.starts_with("VmHWM")).context("no VmHWM")?;
+    let kib = line.split_whitespace().nth(1).context("no VmHWM")?;
+    Ok(kib.parse::<f64>()? / 1024.0)
+}
+
+/// Processor time of all threads of this process so far, in seconds.
+pub(crate) fn cpu_seconds() -> Result<f64> {
+    let stat = std::fs::read_to_string("/proc/self/stat").context("time is read on Linux")?;
+    // After the name, which may hold spaces; user and system time are fields 14 and 15 of the line.
+    let (_, fields) = stat.rsplit_once(')').context("no fields")?;
+    let ticks = |at: usize| -> Result<f64> {
+        Ok(fields.split_whitespace().nth(at - 3).context("too few fields")?.parse()?)
+    };
+    // A tick is 10 ms on every Linux.
+    Ok((ticks(14)? + ticks(15)?) / 100.0)
+}

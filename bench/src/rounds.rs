@@ -1,0 +1,160 @@
+//! Our side of the cases: what a round does.
+
+use ancestral::autoregressive::deep_nade::{DeepNade, DeepNadeConfig};
+use ancestral::model::{DataSpec, DensityOptions, Init, Model, SampleRequest, Sampler, find};
+use ancestral::train::{Feed, Optimisers, StepContext, TrainConfig};
+use ancestral_data::{
+    Binarize, Dataset, Domain, Examples, Shape, Split, SplitName, Streams, Values,
+};
+use anyhow::{Context, Result, bail};
+
+/// One round of a case.
+pub(crate) type Round = Box<dyn FnMut() -> Result<()>>;
+
+/// The cases that PyTorch has a part in.
+pub(crate) const PAIRED: [&str; 7] = [
+    "vae-step",
+    "vae-evaluate",
+    "nade-step",
+    "nade-sample",
+    "nade-evaluate",
+    "deep-nade-step",
+    "made-step",
+];
+
+/// What is done in training.
+#[derive(Clone, Copy, PartialEq)]
+enum Update {
+    /// Adam's step.
+    Adam,
+    /// None: forward and backward alone.
+    None,
+}
+
+/// Rounds of a paired case.
+pub(crate) fn of(case: &str) -> Result<Round> {
+    match case {
+        "vae-step" => steps("vae", "latent_dims = [50]\nhidden = [[200, 200]]", Update::Adam, 100),
+        "vae-evaluate" => {
+            let (model, examples) = model("vae", "latent_dims = [50]\nhidden = [[200, 200]]")?;
+            Ok(Box::new(move || bounds(model.as_ref(), &examples)))
+        }
+        "nade-step" => steps("nade", "", Update::None, 5),
+        "nade-sample" => {
+            let (model, _) = model("nade", "")?;
+            let mut seed = 0;
+            Ok(Box::new(move || {
+                seed += 1;
+                let sampler = model.sampler().context("a NADE draws")?;
+                sampler.sample(&SampleRequest::new(64, seed))?;
+                Ok(())
+            }))
+        }
+        "nade-evaluate" => {
+            let (model, examples) = model("nade", "")?;
+            Ok(Box::new(move || exact(model.as_ref(), &examples)))
+        }
+        "deep-nade-step" => steps("deep-nade", "", Update::Adam, 20),
+        "made-step" => steps("made", "hidden = [8000]", Update::Adam, 3),
+        other => bail!("no case '{other}'"),
+    }
+}
+
+/// A model of binary 28×28 pictures that starts at their marginals, and the pictures.
+fn model(name: &str, settings: &str) -> Result<(Box<dyn Model>, Examples)> {
+    let examples = Examples::new(&binary_pictures()?, SplitName::Train, Binarize::None, 0)?;
+    let settings = settings.parse()?;
+    let mut model = (find(name)?.build)(&settings, &spec(), &Init::cpu(0))?;
+    model.trainable().context("it is trained")?.start(&examples)?;
+    Ok((model, examples))
+}
+
+fn spec() -> DataSpec {
+    DataSpec { domain: Domain::Binary, shape: Shape::image(1, 28, 28), classes: 0 }
+}
+
+/// Pictures of which an entry in eight is on, about as many as in MNIST; 10,000 for training.
+fn binary_pictures() -> Result<Dataset> {
+    let uniforms = Streams::new(0).purpose("bench", 0);
+    // One after another, or their uniform numbers would be the most that the process holds.
+    let values = (0..12_500)
+        .flat_map(|picture| uniforms.uniforms(&[picture], 784))
+        .map(|u| u8::from(u < 0.13));
+    let values = Values::Bytes(values.collect());
+    let split = Split { values, labels: None };
+    let shape = Shape::image(1, 28, 28);
+    Ok(Dataset::new("bench", Domain::Binary, shape, split, None, None)?.with_splits(0)?)
+}
+
+/// Training steps on batches of 100.
+fn steps(name: &str, settings: &str, update: Update, count: u64) -> Result<Round> {
+    let (mut model, examples) = model(name, settings)?;
+    let mut feed = Feed::new(examples, 100, 0);
+    let config = TrainConfig::default();
+    let mut optimisers = Optimisers::new(&config)?;
+    let mut pace = ancestral_kernels::Pace::new();
+    let mut step = 0;
+    Ok(Box::new(move || {
+        for _ in 0..count {
+            step += 1;
+            if update == Update::None {
+                // Of this step alone.
+                optimisers = Optimisers::recording(&config)?;
+            }
+            let epoch = feed.epoch();
+            let mut context = StepContext {
+                feed: &mut feed,
+                optimisers: &mut optimisers,
+                streams: Streams::new(0),
+                step,
+                epoch,
+            };
+            let model = &mut model;
+            pace.run(|| -> Result<()> {
+                model.trainable().context("it is trained")?.step(&mut context)?;
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }))
+}
+
+/// K = 5000 of four examples.
+fn bounds(model: &dyn Model, examples: &Examples) -> Result<()> {
+    let density = model.density().context("a VAE has a bound")?;
+    for i in 0..4 {
+        let options = DensityOptions::new(5000, 0);
+        density.log_probability(&examples.batch(&[i], 0), options)?;
+    }
+    Ok(())
+}
+
+/// The exact likelihood of 10,000 examples.
+fn exact(model: &dyn Model, examples: &Examples) -> Result<()> {
+    let density = model.density().context("a NADE has a density")?;
+    let numbers: Vec<u64> = (0..10_000).collect();
+    for batch in numbers.chunks(500) {
+        density.log_probability(&examples.batch(batch, 0), DensityOptions::new(1, 0))?;
+    }
+    Ok(())
+}
+
+/// 64 examples of a deep NADE with hidden layers of 500.
+pub(crate) struct DeepNadeDraws(DeepNade);
+
+impl DeepNadeDraws {
+    pub(crate) fn new(layers: usize) -> Result<Self> {
+        let config = DeepNadeConfig { hidden: vec![500; layers], ..DeepNadeConfig::default() };
+        Ok(Self(config.init(&spec(), &Init::cpu(0))?))
+    }
+
+    /// Entry after entry, each changing what it touches.
+    pub(crate) fn carried(&self, seed: u64) -> Result<Vec<f32>> {
+        Ok(self.0.sample(&SampleRequest::new(64, seed))?)
+    }
+
+    /// The whole network for every entry.
+    pub(crate) fn rerun(&self, seed: u64) -> Result<Vec<f32>> {
+        Ok(self.0.sample_by_rerunning(0, 64, Streams::new(seed))?)
+    }
+}
