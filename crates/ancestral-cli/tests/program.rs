@@ -95,10 +95,12 @@ fn the_zoo_draws_and_scores_what_it_says() {
         let path = model.to_str().unwrap();
         good(here, &["sample", path, "-n", "9", "--out", "drawn.png"]);
         let weights = model.join("model.safetensors").metadata().unwrap().len();
-        assert!(weights < 4_000_000, "{path}: {weights} bytes");
+        // A wide layer is worth its size; half of it is masked and left out.
+        let most = if path.ends_with("made-mnist") { 16_000_000 } else { 4_000_000 };
+        assert!(weights < most, "{path}: {weights} bytes");
         seen += 1;
     }
-    assert!(seen >= 4);
+    assert!(seen >= 6);
     let digits = zoo.join("vae-digits");
     let args = ["evaluate", digits.to_str().unwrap(), "--samples", "5000", "--quiet"];
     let nll: f64 = good(here, &args).trim().parse().unwrap();
@@ -349,6 +351,44 @@ fn a_run_that_is_interrupted_ends_with_130_and_says_how_to_go_on() {
     assert!(said.contains("ancestral train --resume run"), "{said}");
 }
 
+#[test]
+fn the_commands_of_the_docs_work() {
+    let dir = tempfile::tempdir().unwrap();
+    let here = dir.path();
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
+    std::fs::create_dir(here.join("docs")).unwrap();
+    for file in std::fs::read_dir(&docs).unwrap() {
+        let file = file.unwrap().path();
+        std::fs::copy(&file, here.join("docs").join(file.file_name().unwrap())).unwrap();
+    }
+    let text = std::fs::read_to_string(docs.join("odd-rows.md")).unwrap();
+    let commands: Vec<&str> = text.lines().filter(|l| l.starts_with("ancestral ")).collect();
+    assert_eq!(commands.len(), 4);
+    let said: Vec<String> = commands
+        .iter()
+        .map(|command| good(here, &command.split_whitespace().skip(1).collect::<Vec<_>>()))
+        .collect();
+    // The broken rows are the least probable ones, as the page says.
+    let lowest = said[1].lines().find(|l| l.starts_with("least probable")).unwrap();
+    let mut rows: Vec<&str> = lowest.split("row ").skip(1).map(|r| &r[..2]).collect();
+    rows.truncate(4);
+    rows.sort_unstable();
+    assert_eq!(rows, ["13", "17", "3 ", "8 "], "{lowest}");
+    let read = |path: &str| std::fs::read_to_string(here.join(path)).unwrap();
+    let (new, filled) = (read("docs/new-measurements.csv"), read("filled.csv"));
+    let cells = |text: &str| -> Vec<Vec<f64>> {
+        let rows = text.lines().skip(1);
+        rows.map(|l| l.split(',').map(|c| c.parse().unwrap()).collect()).collect()
+    };
+    for (i, (given, got)) in cells(&new).iter().zip(cells(&filled)).enumerate() {
+        let kept =
+            given.iter().zip(&got).enumerate().all(|(c, (a, b))| c == 1 || (a - b).abs() < 1e-4);
+        assert!(kept && given[1] != got[1], "row {i}: {given:?} {got:?}");
+        // A height in inches is filled with one in centimetres.
+        assert!(i != 3 || (140.0..200.0).contains(&got[1]), "{got:?}");
+    }
+}
+
 /// Rows of six binary columns in which the last three repeat the first three.
 fn mirrored(path: &Path) {
     let row = |i: u32| {
@@ -491,7 +531,7 @@ fn wrong_input_is_named_and_ends_with_2() {
     bad(here, &["train", "gan"], 2, "rows of reals");
     bad(here, &["train", "rnade"], 2, "nade is the same model");
     bad(here, &["train", "nade", "--set", "hidden=0"], 2, "setting 'hidden' is 0");
-    std::fs::write(here.join("reals.csv"), "a,b\n1.5,2\n0.1,3\n0.2,3\n1,2\n".repeat(1)).unwrap();
+    std::fs::write(here.join("reals.csv"), "a,b\n1.5,2\n0.1,3\n0.2,3\n1,2\n").unwrap();
     bad(here, &["train", "nade", "--data", "reals.csv"], 2, "rnade is the same model for reals");
     bad(here, &["train", "rnade", "--data", "reals.csv", "--set", "components=0"], 2, "components");
     bad(here, &["train", "vae", "--set", "likelihood=bernoulli"], 2, "--binarize");

@@ -129,10 +129,10 @@ impl Linear<'_> {
                         h = h.add(LANES);
                         i += 1;
                     }
-                    for v in 0..2 {
-                        let sum =
-                            s.add(s.add(sums[0][v], sums[1][v]), s.add(sums[2][v], sums[3][v]));
-                        let sum = s.add(sum, s.splat(bias[row]));
+                    let a = [s.add(sums[0][0], sums[1][0]), s.add(sums[0][1], sums[1][1])];
+                    let b = [s.add(sums[2][0], sums[3][0]), s.add(sums[2][1], sums[3][1])];
+                    for (v, (a, b)) in a.into_iter().zip(b).enumerate() {
+                        let sum = s.add(s.add(a, b), s.splat(bias[row]));
                         let to = out.as_mut_ptr().add(row * LANES + lane + v * S::N);
                         s.store(to, math::activate(s, activation, sum));
                     }

@@ -564,8 +564,9 @@ impl Kernel for Slice<'_> {
                         run -= 1;
                         h = load(s, &units, run);
                     }
-                    for k in d * outputs..(d + 1) * outputs {
-                        let g = s.splat(grad[k]);
+                    let own = d * outputs..(d + 1) * outputs;
+                    for (k, &g) in own.clone().zip(&grad[own]) {
+                        let g = s.splat(g);
                         let (v, mut dv) =
                             (load(s, &output_weight, k), load(s, &for_output_weight, k));
                         for i in 0..SLICE {

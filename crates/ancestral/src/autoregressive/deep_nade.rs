@@ -86,7 +86,7 @@ pub fn entry() -> ModelEntry {
             },
             Preset {
                 name: "dna",
-                about: "one hidden layer of 500, Adam with averaged weights: ours for dna",
+                about: "one hidden layer of 1000, every conditional of an order a step: ours for dna",
                 settings: include_str!("presets/deep-nade-dna.toml"),
             },
         ],

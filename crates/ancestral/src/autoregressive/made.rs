@@ -95,12 +95,12 @@ pub fn entry() -> ModelEntry {
             },
             Preset {
                 name: "uci",
-                about: "Adam with averaged weights, batches of 20: ours for adult and mushrooms",
+                about: "2000 tanh units, one mask, SGD with averaged weights: ours for adult",
                 settings: include_str!("presets/made-uci.toml"),
             },
             Preset {
                 name: "dna",
-                about: "the same for longer: ours for dna",
+                about: "1000 ReLU units, direct connections, new masks every step: ours for dna",
                 settings: include_str!("presets/made-dna.toml"),
             },
         ],

@@ -53,7 +53,7 @@ pub fn entry() -> ModelEntry {
             },
             Preset {
                 name: "red-wine",
-                about: "mixtures of Gaussians, Adam with averaged weights: ours for red wine",
+                about: "20 Gaussians a mixture, SGD with averaged weights: ours for red wine",
                 settings: include_str!("presets/rnade-red-wine.toml"),
             },
         ],
