@@ -323,7 +323,7 @@ fn any_part_is_completed_by_deep_nade_and_prefixes_by_the_others() {
             let model = lively(name, settings, domain, size);
             let sampler = model.sampler().unwrap();
             let known =
-                Known { values: vec![0.1, 9.0, 1.0, 9.0, 9.0].repeat(3), given: given.repeat(3) };
+                Known { values: [0.1, 9.0, 1.0, 9.0, 9.0].repeat(3), given: given.repeat(3) };
             let request = SampleRequest { known: Some(known), ..SampleRequest::new(3, 1) };
             match sampler.completion() {
                 Completion::Any => {

@@ -36,7 +36,7 @@ fn a_full_gaussian_scores_what_was_published() {
         let mut model = (find("gaussian").unwrap().build)(&settings, &spec, &Init::cpu(0)).unwrap();
         let train = of(SplitName::Train);
         model.estimator().unwrap().fit(&train).unwrap();
-        let options = Options { samples: 1, seed: 0 };
+        let options = Options::default();
         let mut found =
             likelihoods(model.as_ref(), &of(SplitName::Test), options, &mut |_| {}).unwrap();
         assert_eq!(found.nll_standardised, None);

@@ -1,7 +1,7 @@
 //! Autoregressive models: p(x) = Π p(x_d | x_<d), each conditional a network of the entries before,
 //! so that the probability of an example is exact.
 //!
-//! [`sequential`](self::sequential) holds what they share: drawing and scoring entry after entry.
+//! `sequential.rs` holds what they share: drawing and scoring entry after entry.
 
 pub mod deep_nade;
 pub mod fvsbn;
