@@ -10,6 +10,7 @@
 //! - [`nade`]: a neural autoregressive distribution estimator, all entries in one pass.
 //! - [`staircase_linear`]: a dense layer whose later outputs see more inputs; [`lanes`]: layers that
 //!   grow entry after entry, for drawing.
+//! - [`Values`]: a tensor's values as a slice, without a copy.
 //! - [`optim`]: steps of optimisers and sums, on slices.
 //! - [`Pace`]: runs work that comes again and again with as many threads as pay off.
 //!
@@ -22,6 +23,7 @@
     reason = "vector instructions, and buffers written by several threads; each block says why it is sound"
 )]
 
+mod aligned;
 mod bernoulli;
 mod elementwise;
 mod flex;
@@ -40,6 +42,7 @@ pub mod vector;
 
 pub use bernoulli::{bernoulli_log_likelihood, bernoulli_nll};
 pub use elementwise::{exp, log, relu, sigmoid, softplus, tanh};
+pub use flex::Values;
 pub use linear::{Activation, linear};
 pub use nade::{NadeParameters, NadeRows, nade};
 pub use pace::Pace;
