@@ -129,9 +129,9 @@ impl Linear<'_> {
                         h = h.add(LANES);
                         i += 1;
                     }
-                    for v in 0..2 {
-                        let sum =
-                            s.add(s.add(sums[0][v], sums[1][v]), s.add(sums[2][v], sums[3][v]));
+                    let [first, second, third, fourth] = sums;
+                    for (v, &first) in first.iter().enumerate() {
+                        let sum = s.add(s.add(first, second[v]), s.add(third[v], fourth[v]));
                         let sum = s.add(sum, s.splat(bias[row]));
                         let to = out.as_mut_ptr().add(row * LANES + lane + v * S::N);
                         s.store(to, math::activate(s, activation, sum));

@@ -5,7 +5,8 @@
 //! - [`tanh`], [`sigmoid`], [`softplus`], [`exp`], [`log`]: elementwise, on tensors of any rank;
 //!   [`vector`] has the same on slices, with the table of their errors.
 //! - [`linear`]: a dense layer with its activation.
-//! - [`bernoulli_nll`]: the Bernoulli loss from logits; [`bernoulli_log_likelihood`]: one example
+//! - [`bernoulli_nll`]: the Bernoulli loss from logits, and [`bernoulli_log_probabilities`] the same
+//!   on slices, in `f64`; [`bernoulli_log_likelihood`]: one example
 //!   under thousands of codes, on slices.
 //! - [`nade`]: a neural autoregressive distribution estimator, all entries in one pass.
 //! - [`staircase_linear`]: a dense layer whose later outputs see more inputs; [`lanes`]: layers that
@@ -40,7 +41,7 @@ mod sparse;
 mod staircase;
 pub mod vector;
 
-pub use bernoulli::{bernoulli_log_likelihood, bernoulli_nll};
+pub use bernoulli::{bernoulli_log_likelihood, bernoulli_log_probabilities, bernoulli_nll};
 pub use elementwise::{exp, log, relu, sigmoid, softplus, tanh};
 pub use flex::Values;
 pub use linear::{Activation, linear};

@@ -628,13 +628,14 @@ impl Kernel for Slice<'_> {
                         store(s, &mut for_units, e, for_h);
                     }
                 }
-                for e in 0..together {
-                    let (h, for_h) = (load(s, &units, runs[e]), load(s, &for_units, e));
+                // What is left are the first runs.
+                for (e, &run) in runs.iter().enumerate().take(together) {
+                    let (h, for_h) = (load(s, &units, run), load(s, &for_units, e));
                     let so_far = load(s, &for_sums, e);
                     let for_these = through(s, parameters.scale(0), h, for_h, so_far);
                     if rescaled {
                         let to = for_scale.as_mut_ptr();
-                        let sums = load(s, &all_sums, runs[e]);
+                        let sums = load(s, &all_sums, run);
                         s.store(to, scale_gradient(s, h, for_h, sums, s.load(to)));
                     }
                     let mut db = load(s, &for_bias, 0);
