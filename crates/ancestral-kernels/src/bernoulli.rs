@@ -360,6 +360,42 @@ pub(crate) fn composed_nll(logits: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
     (composed_softplus(logits.clone()) - targets * logits).sum_dim(1).squeeze_dim(1)
 }
 
+struct RowsExact<'a> {
+    logits: &'a [f32],
+    x: &'a [f32],
+    width: usize,
+    out: &'a mut [f64],
+}
+
+impl Kernel for RowsExact<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let rows = self.logits.chunks_exact(self.width).zip(self.x.chunks_exact(self.width));
+        for ((logits, x), out) in rows.zip(self.out) {
+            let logits = Logits::<false> { values: logits.as_ptr(), bias: core::ptr::null() };
+            // SAFETY: both rows have `width` values.
+            *out = -unsafe { row_nll(s, logits, x.as_ptr(), self.width) };
+        }
+    }
+}
+
+/// The log-probability in nats of each row of `x` under its row of logits, both \[rows, width\]:
+/// what [`bernoulli_nll`] sums, not rounded to `f32`.
+///
+/// # Panics
+/// If the lengths differ.
+pub fn bernoulli_log_probabilities(logits: &[f32], x: &[f32], width: usize) -> Vec<f64> {
+    assert_eq!(logits.len(), x.len(), "bernoulli_log_probabilities: a logit for each entry");
+    let width = width.max(1);
+    let mut out = vec![0.0; x.len() / width];
+    let rows = logits.par_chunks(CODES * width).zip(x.par_chunks(CODES * width));
+    rows.zip(out.par_chunks_mut(CODES))
+        .for_each(|((logits, x), out)| Isa::best().run(RowsExact { logits, x, width, out }));
+    out
+}
+
 /// Codes whose logits are held at one time: few enough for the second-level cache, enough for the
 /// product to pay for packing the weights.
 const CODES: usize = 128;
@@ -486,6 +522,23 @@ mod tests {
                         "{isa:?} {i}: {ours} against {exact}"
                     );
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn log_probabilities_agree_with_f64() {
+        for (rows, width) in [(0, 3), (1, 1), (3, 17), (130, 40), (5, 784)] {
+            let logits: Vec<f32> = (0..rows * width).map(|i| 30.0 * (i as f32).sin()).collect();
+            let x: Vec<f32> = (0..rows * width).map(|i| (i % 3 / 2) as f32).collect();
+            let ours = bernoulli_log_probabilities(&logits, &x, width);
+            assert_eq!(ours.len(), rows);
+            for (row, ours) in ours.into_iter().enumerate() {
+                let exact: f64 = (row * width..(row + 1) * width)
+                    .map(|i| (f64::from(logits[i]), f64::from(x[i])))
+                    .map(|(l, x)| x * l - l.max(0.0) - (-l.abs()).exp().ln_1p())
+                    .sum();
+                assert!((ours - exact).abs() <= 1e-6 * (1.0 + exact.abs()), "{ours} {exact}");
             }
         }
     }

@@ -1,5 +1,7 @@
 //! From Burn's tensors to slices and back.
 
+use std::ops::Deref;
+
 use burn::{
     backend::{
         DType, DispatchDevice, Flex,
@@ -40,3 +42,60 @@ pub(crate) unsafe fn filled(len: usize, fill: impl FnOnce(*mut f32)) -> Vec<f32>
 
 /// The primitive that the fast path works on.
 pub(crate) type Primitive = burn::backend::tensor::FloatTensor<Flex>;
+
+/// The values of a tensor, row after row; shared with the tensor, not copied, where it is `f32` on
+/// Flex.
+#[derive(Debug, Clone)]
+pub struct Values(Held);
+
+#[derive(Debug, Clone)]
+enum Held {
+    Shared(Primitive),
+    Own(Vec<f32>),
+}
+
+impl Values {
+    /// Those of a tensor, with gradients or without.
+    pub fn of<const D: usize>(tensor: Tensor<D>) -> Self {
+        let tensor = tensor.inner();
+        if is_fast(&tensor)
+            && let Ok(shared) = tensor.clone().try_into_primitive::<Flex>()
+        {
+            drop(tensor);
+            return Self(Held::Shared(contiguous(shared)));
+        }
+        Self(Held::Own(tensor.into_data().try_into_vec_as().unwrap_or_default()))
+    }
+}
+
+impl Deref for Values {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        match &self.0 {
+            Held::Shared(tensor) => tensor.storage(),
+            Held::Own(values) => values,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Device, TensorData};
+
+    use super::*;
+
+    #[test]
+    fn values_are_those_of_the_tensor_and_no_more() {
+        let data = || TensorData::new((0..12).map(|i| i as f32).collect::<Vec<f32>>(), [4, 3]);
+        for device in [Device::flex(), Device::flex().autodiff()] {
+            for dtype in [DType::F32, DType::F64] {
+                let tensor = Tensor::<2>::from_data(data(), (&device, dtype));
+                let narrow = tensor.clone().narrow(0, 1, 2);
+                assert_eq!(*Values::of(narrow), [3.0, 4.0, 5.0, 6.0, 7.0, 8.0]);
+                let turned = tensor.transpose().narrow(0, 2, 1);
+                assert_eq!(*Values::of(turned), [2.0, 5.0, 8.0, 11.0]);
+            }
+        }
+    }
+}

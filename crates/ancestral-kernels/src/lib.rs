@@ -5,11 +5,13 @@
 //! - [`tanh`], [`sigmoid`], [`softplus`], [`exp`], [`log`]: elementwise, on tensors of any rank;
 //!   [`vector`] has the same on slices, with the table of their errors.
 //! - [`linear`]: a dense layer with its activation.
-//! - [`bernoulli_nll`]: the Bernoulli loss from logits; [`bernoulli_log_likelihood`]: one example
+//! - [`bernoulli_nll`]: the Bernoulli loss from logits, and [`bernoulli_log_probabilities`] the same
+//!   on slices, in `f64`; [`bernoulli_log_likelihood`]: one example
 //!   under thousands of codes, on slices.
 //! - [`nade`]: a neural autoregressive distribution estimator, all entries in one pass.
 //! - [`staircase_linear`]: a dense layer whose later outputs see more inputs; [`lanes`]: layers that
 //!   grow entry after entry, for drawing.
+//! - [`Values`]: a tensor's values as a slice, without a copy.
 //! - [`optim`]: steps of optimisers and sums, on slices.
 //! - [`Pace`]: runs work that comes again and again with as many threads as pay off.
 //!
@@ -22,6 +24,7 @@
     reason = "vector instructions, and buffers written by several threads; each block says why it is sound"
 )]
 
+mod aligned;
 mod bernoulli;
 mod elementwise;
 mod flex;
@@ -38,8 +41,9 @@ mod sparse;
 mod staircase;
 pub mod vector;
 
-pub use bernoulli::{bernoulli_log_likelihood, bernoulli_nll};
+pub use bernoulli::{bernoulli_log_likelihood, bernoulli_log_probabilities, bernoulli_nll};
 pub use elementwise::{exp, log, relu, sigmoid, softplus, tanh};
+pub use flex::Values;
 pub use linear::{Activation, linear};
 pub use nade::{NadeParameters, NadeRows, nade};
 pub use pace::Pace;

@@ -137,6 +137,17 @@ pub(crate) fn sigmoid<S: Simd>(s: S, x: S::V) -> S::V {
     s.div(s.select(s.lt(x, zero), e, one), s.add(one, e))
 }
 
+/// 1 / (1 + e⁻ˣ), 3 ULP, but never below 1e−30, which takes half the time of [`sigmoid`].
+#[inline(always)]
+pub(crate) fn unit_sigmoid<S: Simd>(s: S, x: S::V) -> S::V {
+    // Within these the power is a normal number whose quotient is one too; a NaN passes.
+    let x = s.max(s.splat(-69.0), s.min(s.splat(87.0), x));
+    let (p, n) = exp_reduced(s, s.sub(s.splat(0.0), x));
+    let one = s.splat(1.0);
+    let e = s.ldexp_normal(s.add(p, one), n);
+    s.divide(one, s.add(one, e))
+}
+
 /// ln(1 + z) for z in [0, 1], by ln(1 + z) = 2 artanh(z / (2 + z)).
 #[inline(always)]
 fn log1p_unit<S: Simd>(s: S, z: S::V) -> S::V {

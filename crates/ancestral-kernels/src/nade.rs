@@ -6,6 +6,8 @@
 //! units, for which all examples are summed in order; so no buffer is joined, and no sum depends on
 //! how many threads there are.
 
+use std::ops::Range;
+
 use burn::{
     backend::{
         Autodiff, Backend, Dispatch, Flex, TensorMetadata,
@@ -22,6 +24,7 @@ use burn::{
 use rayon::prelude::*;
 
 use crate::{
+    aligned::Aligned,
     flex::{self, Primitive},
     gemm,
     linear::{self, Activation},
@@ -188,8 +191,8 @@ impl NadeParameters<'_> {
 struct Group {
     /// Rows of this many values: the hidden units and zeros up to whole vectors.
     width: usize,
-    sums: Vec<f32>,
-    units: Vec<f32>,
+    sums: Aligned,
+    units: Aligned,
 }
 
 impl Group {
@@ -197,8 +200,8 @@ impl Group {
     fn start<S: Simd>(s: S, parameters: NadeParameters<'_>) -> Self {
         let hidden = parameters.bias.len();
         let width = hidden.next_multiple_of(S::N);
-        let mut group =
-            Self { width, sums: vec![0.0f32; GROUP * width], units: vec![0.0f32; GROUP * width] };
+        let (sums, units) = (Aligned::zeros(GROUP * width), Aligned::zeros(GROUP * width));
+        let mut group = Self { width, sums, units };
         for row in group.sums.chunks_exact_mut(width) {
             row[..hidden].copy_from_slice(parameters.bias);
         }
@@ -225,7 +228,7 @@ impl Group {
             // SAFETY: both are chunks of N values.
             unsafe {
                 let sum = s.mul(scale, s.load(from.as_ptr()));
-                s.store(to.as_mut_ptr(), math::activate(s, parameters.activation, sum));
+                s.store(to.as_mut_ptr(), activate(s, parameters.activation, sum));
             }
         }
         units[hidden..].fill(0.0);
@@ -266,13 +269,28 @@ impl Group {
     ) {
         let hidden = sizes.hidden;
         let (row, value) = sizes.addend(d, x);
-        if value != 0.0 {
-            let sums = &mut self.sums[e * self.width..][..self.width];
-            add(s, &parameters.weight[row * hidden..][..hidden], value, sums);
+        if d + 1 == sizes.entries || value == 0.0 && parameters.scale.is_none() {
+            return;
         }
-        if (value != 0.0 || parameters.scale.is_some()) && d + 1 < sizes.entries {
-            self.renew(s, e, hidden, parameters, d + 1);
+        let row = &parameters.weight[row * hidden..][..hidden];
+        let place = e * self.width..(e + 1) * self.width;
+        let (sums, units) = (&mut self.sums[place.clone()], &mut self.units[place]);
+        let (value, scale) = (s.splat(value), s.splat(parameters.scale(d + 1)));
+        let vectors = sums.chunks_exact_mut(S::N).zip(units.chunks_exact_mut(S::N));
+        for (w, (sum, unit)) in row.chunks(S::N).zip(vectors) {
+            // SAFETY: `sum` and `unit` have N values, and `w` as many as are read of it.
+            unsafe {
+                let w = if w.len() == S::N {
+                    s.load(w.as_ptr())
+                } else {
+                    s.load_part(w.as_ptr(), w.len())
+                };
+                let new = s.fma(value, w, s.load(sum.as_ptr()));
+                s.store(sum.as_mut_ptr(), new);
+                s.store(unit.as_mut_ptr(), activate(s, parameters.activation, s.mul(scale, new)));
+            }
         }
+        units[hidden..].fill(0.0);
     }
 }
 
@@ -401,23 +419,6 @@ impl<'a> NadeRows<'a> {
     }
 }
 
-/// sums += value · row, for a `row` that may be shorter than `sums`.
-#[inline(always)]
-fn add<S: Simd>(s: S, row: &[f32], value: f32, sums: &mut [f32]) {
-    let value = s.splat(value);
-    for (from, to) in row.chunks(S::N).zip(sums.chunks_exact_mut(S::N)) {
-        // SAFETY: `to` has N values, and `from` as many as are read of it.
-        unsafe {
-            let w = if from.len() == S::N {
-                s.load(from.as_ptr())
-            } else {
-                s.load_part(from.as_ptr(), from.len())
-            };
-            s.store(to.as_mut_ptr(), s.fma(value, w, s.load(to.as_ptr())));
-        }
-    }
-}
-
 /// `v` with each of [`GROUP`] rows of `units`, which are `width` values apart.
 #[inline(always)]
 fn dots<S: Simd>(s: S, v: &[f32], units: &[f32], width: usize) -> [f32; GROUP] {
@@ -442,7 +443,12 @@ fn dots<S: Simd>(s: S, v: &[f32], units: &[f32], width: usize) -> [f32; GROUP] {
             }
         }
     }
-    sums.map(|sum| total(s, sum))
+    // No closure here, which would not be compiled for the instruction set.
+    let mut totals = [0.0; GROUP];
+    for (to, sum) in totals.iter_mut().zip(sums) {
+        *to = total(s, sum);
+    }
+    totals
 }
 
 /// The sum of the lanes, in halves.
@@ -468,14 +474,55 @@ fn forward(isa: Isa, sizes: Sizes, parameters: NadeParameters<'_>, x: &[f32]) ->
     out
 }
 
+/// Where the sums of the examples change before their last entry: at each example's entries that
+/// are not 0, or at all of them if the sums are rescaled.
+struct Changes {
+    places: Vec<usize>,
+    /// Where those of each example end, after a 0.
+    ends: Vec<usize>,
+}
+
+impl Changes {
+    fn find(sizes: Sizes, x: &[f32], rescaled: bool) -> Self {
+        let mut found = Self { places: Vec::new(), ends: vec![0] };
+        for x in x.chunks_exact(sizes.entries) {
+            let before_last = x[..sizes.entries - 1].iter().enumerate();
+            let changes = before_last.filter(|&(d, &x)| rescaled || sizes.addend(d, x).1 != 0.0);
+            found.places.extend(changes.map(|(d, _)| d));
+            found.ends.push(found.places.len());
+        }
+        found
+    }
+
+    fn of(&self, e: usize) -> &[usize] {
+        &self.places[self.ends[e]..self.ends[e + 1]]
+    }
+
+    /// The most hidden vectors that [`TOGETHER`] examples have.
+    fn most_runs(&self) -> usize {
+        let batch = self.ends.len() - 1;
+        let runs = |first: usize| {
+            let end = (first + TOGETHER).min(batch);
+            self.ends[end] - self.ends[first] + end - first
+        };
+        (0..batch).step_by(TOGETHER).map(runs).max().unwrap_or(0)
+    }
+}
+
 /// Vectors of hidden units that one task of the gradient takes.
-const SLICE: usize = 2;
+const SLICE: usize = 4;
+/// Examples whose hidden units a task holds at one time.
+const TOGETHER: usize = 16;
+/// Rows of the output weights that a task goes through for all those examples before it takes the
+/// next ones: their slices and those of their gradients stay in the first-level cache.
+const TILE: usize = 32;
 
 /// The gradients for a slice of the hidden units, from all examples.
 struct Slice<'a> {
     sizes: Sizes,
     parameters: NadeParameters<'a>,
     x: &'a [f32],
+    changes: &'a Changes,
     /// For the outputs, `[batch, D·K]`.
     grad: &'a [f32],
     /// The first unit of the slice.
@@ -490,46 +537,46 @@ impl Kernel for Slice<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) -> Vec<f32> {
-        let Self { sizes, parameters, x, grad, first, out } = self;
+        let Self { sizes, parameters, x, changes, grad, first, out } = self;
         let Sizes { batch, entries, outputs, hidden, .. } = sizes;
         let width = SLICE * S::N;
         let count = width.min(hidden - first);
         let rescaled = parameters.scale.is_some();
-        // Rows of the slice one after another, padded with zeros.
-        let packed = |from: &[f32]| {
-            let mut to = vec![0.0f32; from.len() / hidden * width];
-            for (to, from) in to.chunks_exact_mut(width).zip(from.chunks_exact(hidden)) {
-                to[..count].copy_from_slice(&from[first..first + count]);
-            }
-            to
-        };
-        let weight = packed(parameters.weight);
-        let bias = packed(parameters.bias);
-        let output_weight = packed(parameters.output_weight);
-        let mut for_weight = vec![0.0f32; weight.len()];
-        let mut for_bias = vec![0.0f32; width];
-        let mut for_output_weight = vec![0.0f32; output_weight.len()];
-        let mut for_scale = vec![0.0f32; if rescaled { entries * S::N } else { 0 }];
-        // The hidden units of one example, renewed where an entry is not 0 (or the scale changes),
-        // and the sums they are of, which the gradient of the scale needs.
-        let mut units = vec![0.0f32; entries * width];
-        let mut all_sums = vec![0.0f32; if rescaled { entries * width } else { 0 }];
-        // SAFETY: every row that is named lies inside its buffer: rows of `weight` by `addend`,
-        // of `output_weight` by d·K + k, of `units` because there are at most D − 1 renewals; and
-        // `for_scale` has a vector for each entry.
+        let pack = |from: &[f32]| packed(from, hidden, first..first + count, width);
+        let (weight, bias) = (pack(parameters.weight), pack(parameters.bias));
+        let output_weight = pack(parameters.output_weight);
+        let mut for_weight = Aligned::zeros(weight.len());
+        let mut for_bias = Aligned::zeros(width);
+        let mut for_output_weight = Aligned::zeros(output_weight.len());
+        let mut for_scale = Aligned::zeros(if rescaled { entries * S::N } else { 0 });
+        // The hidden units of the examples at hand, one row for each run of entries that share
+        // them, and the sums they are of, which the gradient of the scale needs.
+        let mut units = Aligned::zeros(changes.most_runs() * width);
+        let mut all_sums = Aligned::zeros(if rescaled { units.len() } else { 0 });
+        // For each of these examples: the gradients for its units and sums so far, the row of its
+        // units, and how many changes lie before it.
+        let mut for_units = Aligned::zeros(TOGETHER * width);
+        let mut for_sums = Aligned::zeros(TOGETHER * width);
+        let mut runs = [0; TOGETHER];
+        let mut left = [0; TOGETHER];
+        let tile = (TILE / outputs).max(1);
+        // SAFETY: every row that is named lies inside its buffer: rows of `weight` by `addend`, of
+        // `output_weight` by d·K + k, of `units` by `most_runs`, of what each example has by e;
+        // and `for_scale` has a vector for each entry.
         unsafe {
-            for e in 0..batch {
-                let x = &x[e * entries..][..entries];
-                let grad = &grad[e * entries * outputs..][..entries * outputs];
-                let mut sums = load(s, &bias, 0);
+            for example in (0..batch).step_by(TOGETHER) {
+                let together = TOGETHER.min(batch - example);
                 let mut run = 0;
-                store(s, &mut units, 0, activated(s, parameters, 0, sums));
-                if rescaled {
-                    store(s, &mut all_sums, 0, sums);
-                }
-                for (d, &x) in x[..entries - 1].iter().enumerate() {
-                    let (row, value) = sizes.addend(d, x);
-                    if value != 0.0 || rescaled {
+                for e in 0..together {
+                    let x = &x[(example + e) * entries..][..entries];
+                    let mut sums = load(s, &bias, 0);
+                    let places = changes.of(example + e);
+                    store(s, &mut units, run, activated(s, parameters, 0, sums));
+                    if rescaled {
+                        store(s, &mut all_sums, run, sums);
+                    }
+                    for &d in places {
+                        let (row, value) = sizes.addend(d, x[d]);
                         let (w, value) = (load(s, &weight, row), s.splat(value));
                         for i in 0..SLICE {
                             sums[i] = s.fma(value, w[i], sums[i]);
@@ -540,53 +587,80 @@ impl Kernel for Slice<'_> {
                             store(s, &mut all_sums, run, sums);
                         }
                     }
+                    (runs[e], left[e]) = (run, places.len());
+                    run += 1;
                 }
+                for_units.fill(0.0);
+                for_sums.fill(0.0);
 
-                let mut h = load(s, &units, run);
-                let mut for_h = [s.splat(0.0); SLICE];
-                let mut for_sums = [s.splat(0.0); SLICE];
-                for d in (0..entries).rev() {
-                    let (row, value) = sizes.addend(d, x[d]);
-                    if (value != 0.0 || rescaled) && d + 1 < entries {
-                        for_sums = through(s, parameters, d + 1, h, for_h, for_sums);
-                        if rescaled {
-                            let sums = load(s, &all_sums, run);
-                            let to = for_scale.as_mut_ptr().add((d + 1) * S::N);
-                            s.store(to, scale_gradient(s, parameters, h, for_h, sums, s.load(to)));
+                for start in (0..entries).step_by(tile).rev() {
+                    for e in 0..together {
+                        let x = &x[(example + e) * entries..][..entries];
+                        let grad = &grad[(example + e) * entries * outputs..][..entries * outputs];
+                        let places = changes.of(example + e);
+                        let mut end = (start + tile).min(entries);
+                        let mut h = load(s, &units, runs[e]);
+                        let mut for_h = load(s, &for_units, e);
+                        loop {
+                            // The run of entries whose outputs come from h, as far as it is here.
+                            let begin = left[e].checked_sub(1).map_or(0, |last| places[last] + 1);
+                            let from = begin.max(start);
+                            for (at, &g) in grad[from * outputs..end * outputs].iter().enumerate() {
+                                let (k, g) = (from * outputs + at, s.splat(g));
+                                let v = load(s, &output_weight, k);
+                                let mut dv = load(s, &for_output_weight, k);
+                                for i in 0..SLICE {
+                                    for_h[i] = s.fma(g, v[i], for_h[i]);
+                                    dv[i] = s.fma(g, h[i], dv[i]);
+                                }
+                                store(s, &mut for_output_weight, k, dv);
+                            }
+                            if begin < start || begin == 0 {
+                                break;
+                            }
+                            end = begin;
+                            let so_far = load(s, &for_sums, e);
+                            let for_these = through(s, parameters, begin, h, for_h, so_far);
+                            store(s, &mut for_sums, e, for_these);
+                            if rescaled {
+                                let sums = load(s, &all_sums, runs[e]);
+                                let to = for_scale.as_mut_ptr().add(begin * S::N);
+                                s.store(
+                                    to,
+                                    scale_gradient(s, parameters, h, for_h, sums, s.load(to)),
+                                );
+                            }
+                            let (row, value) = sizes.addend(begin - 1, x[begin - 1]);
+                            let mut dw = load(s, &for_weight, row);
+                            let value = s.splat(value);
+                            for i in 0..SLICE {
+                                dw[i] = s.fma(value, for_these[i], dw[i]);
+                            }
+                            store(s, &mut for_weight, row, dw);
+                            left[e] -= 1;
+                            runs[e] -= 1;
+                            h = load(s, &units, runs[e]);
+                            for_h = [s.splat(0.0); SLICE];
                         }
-                        let mut dw = load(s, &for_weight, row);
-                        let value = s.splat(value);
-                        for i in 0..SLICE {
-                            dw[i] = s.fma(value, for_sums[i], dw[i]);
-                        }
-                        store(s, &mut for_weight, row, dw);
-                        for_h = [s.splat(0.0); SLICE];
-                        run -= 1;
-                        h = load(s, &units, run);
+                        store(s, &mut for_units, e, for_h);
                     }
-                    let own = d * outputs..(d + 1) * outputs;
-                    for (k, &g) in own.clone().zip(&grad[own]) {
-                        let g = s.splat(g);
-                        let (v, mut dv) =
-                            (load(s, &output_weight, k), load(s, &for_output_weight, k));
-                        for i in 0..SLICE {
-                            for_h[i] = s.fma(g, v[i], for_h[i]);
-                            dv[i] = s.fma(g, h[i], dv[i]);
-                        }
-                        store(s, &mut for_output_weight, k, dv);
+                }
+                // What is left are the first runs.
+                for (e, &run) in runs.iter().enumerate().take(together) {
+                    let (h, for_h) = (load(s, &units, run), load(s, &for_units, e));
+                    let so_far = load(s, &for_sums, e);
+                    let for_these = through(s, parameters, 0, h, for_h, so_far);
+                    if rescaled {
+                        let to = for_scale.as_mut_ptr();
+                        let sums = load(s, &all_sums, run);
+                        s.store(to, scale_gradient(s, parameters, h, for_h, sums, s.load(to)));
                     }
+                    let mut db = load(s, &for_bias, 0);
+                    for i in 0..SLICE {
+                        db[i] = s.add(db[i], for_these[i]);
+                    }
+                    store(s, &mut for_bias, 0, db);
                 }
-                for_sums = through(s, parameters, 0, h, for_h, for_sums);
-                if rescaled {
-                    let to = for_scale.as_mut_ptr();
-                    let sums = load(s, &all_sums, 0);
-                    s.store(to, scale_gradient(s, parameters, h, for_h, sums, s.load(to)));
-                }
-                let mut db = load(s, &for_bias, 0);
-                for i in 0..SLICE {
-                    db[i] = s.add(db[i], for_sums[i]);
-                }
-                store(s, &mut for_bias, 0, db);
             }
             for (out, from) in out.into_iter().zip([for_weight, for_bias, for_output_weight]) {
                 for (row, from) in from.chunks_exact(width).enumerate() {
@@ -597,6 +671,15 @@ impl Kernel for Slice<'_> {
         }
         for_scale.chunks_exact(S::N).map(|lanes| lanes.iter().sum()).collect()
     }
+}
+
+/// Some columns of a matrix, its rows one after another and padded with zeros to `width`.
+fn packed(from: &[f32], hidden: usize, columns: Range<usize>, width: usize) -> Aligned {
+    let mut to = Aligned::zeros(from.len() / hidden * width);
+    for (to, from) in to.chunks_exact_mut(width).zip(from.chunks_exact(hidden)) {
+        to[..columns.len()].copy_from_slice(&from[columns.clone()]);
+    }
+    to
 }
 
 /// A row of a slice.
@@ -637,6 +720,15 @@ unsafe fn store<S: Simd>(s: S, to: &mut [f32], row: usize, v: [S::V; SLICE]) {
     }
 }
 
+/// The activation of hidden units.
+#[inline(always)]
+fn activate<S: Simd>(s: S, activation: Activation, x: S::V) -> S::V {
+    match activation {
+        Activation::Sigmoid => math::unit_sigmoid(s, x),
+        other => math::activate(s, other, x),
+    }
+}
+
 /// act(scale · sums), for entry `d`.
 #[inline(always)]
 fn activated<S: Simd>(
@@ -648,7 +740,7 @@ fn activated<S: Simd>(
     let scale = s.splat(parameters.scale(d));
     let mut i = 0;
     while i < SLICE {
-        sums[i] = math::activate(s, parameters.activation, s.mul(scale, sums[i]));
+        sums[i] = activate(s, parameters.activation, s.mul(scale, sums[i]));
         i += 1;
     }
     sums
@@ -717,11 +809,12 @@ fn backward(
     let mut out = lens.map(Vec::<f32>::with_capacity);
     let pointers = [0, 1, 2].map(|i| SharedPtr(out[i].as_mut_ptr()));
     let width = SLICE * isa.run(Lanes);
+    let changes = Changes::find(sizes, x, parameters.scale.is_some());
     let slices: Vec<Vec<f32>> = (0..sizes.hidden.div_ceil(width))
         .into_par_iter()
         .map(|slice| {
             let first = slice * width;
-            isa.run(Slice { sizes, parameters, x, grad, first, out: pointers })
+            isa.run(Slice { sizes, parameters, x, changes: &changes, grad, first, out: pointers })
         })
         .collect();
     for (out, len) in out.iter_mut().zip(lens) {
@@ -1008,6 +1101,43 @@ mod tests {
                     close(&scale, &grads[4], &name);
                 }
             }
+        }
+    }
+
+    struct Sigmoids<'a>(&'a mut [f32]);
+
+    impl Kernel for Sigmoids<'_> {
+        type Output = ();
+
+        #[inline(always)]
+        fn run<S: Simd>(self, s: S) {
+            for chunk in self.0.chunks_exact_mut(S::N) {
+                // SAFETY: a chunk of N values.
+                unsafe {
+                    let y = math::unit_sigmoid(s, s.load(chunk.as_ptr()));
+                    s.store(chunk.as_mut_ptr(), y);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn units_are_sigmoids_of_their_sums() {
+        let extremes = [f32::MAX, f32::MIN, f32::INFINITY, f32::NEG_INFINITY, 0.0, -0.0, 1e-40];
+        let mut x: Vec<f32> = (-12_000..12_000).map(|i| i as f32 * 0.01).collect();
+        x.extend(extremes);
+        x.resize(x.len().next_multiple_of(16), 0.5);
+        for isa in Isa::available() {
+            let mut y = x.clone();
+            isa.run(Sigmoids(&mut y));
+            for (x, y) in x.iter().zip(y) {
+                let want = (1.0 / (1.0 + f64::from(-x).exp())).max(1e-30);
+                let error = (f64::from(y) - want).abs() / want;
+                assert!(error < 4e-7 || want < 2e-30 && y <= 2e-30, "{isa:?} {x}: {y} {want}");
+            }
+            let mut nan = [f32::NAN; 16];
+            isa.run(Sigmoids(&mut nan));
+            assert!(nan.iter().all(|y| y.is_nan()));
         }
     }
 

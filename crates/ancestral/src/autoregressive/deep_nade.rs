@@ -20,7 +20,7 @@
 
 use ancestral_data::{Batch, Domain, Examples, Streams};
 use ancestral_kernels::lanes::{self, LANES};
-use ancestral_kernels::{self as kernels};
+use ancestral_kernels::{self as kernels, Values};
 use burn::module::Module;
 use burn::tensor::{Int, Tensor, TensorData};
 use rand::Rng;
@@ -278,8 +278,8 @@ impl DeepNade {
         let later = network.hidden.layers[1..].iter().chain([&network.output]);
         Ok(Flat {
             model: self,
-            weight: rows(first.weight.val()),
-            bias: rows(first.bias.val()),
+            weight: Values::of(first.weight.val()),
+            bias: Values::of(first.bias.val()),
             later: later
                 .map(|layer| FlatLayer {
                     inputs: layer.weight.dims()[0],
@@ -453,8 +453,8 @@ struct FlatLayer {
 struct Flat<'a> {
     model: &'a DeepNade,
     /// Of the first layer, `[2·D, H]`.
-    weight: Vec<f32>,
-    bias: Vec<f32>,
+    weight: Values,
+    bias: Values,
     /// The other hidden layers, then the output's.
     later: Vec<FlatLayer>,
 }

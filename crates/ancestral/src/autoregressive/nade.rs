@@ -10,7 +10,7 @@
 //! network for reals.
 
 use ancestral_data::{Batch, Domain, Examples, Streams};
-use ancestral_kernels::{self as kernels, NadeParameters, NadeRows};
+use ancestral_kernels::{self as kernels, NadeParameters, NadeRows, Values};
 use burn::module::{Module, Param};
 use burn::tensor::{Tensor, TensorData};
 use toml::Table;
@@ -218,11 +218,11 @@ impl Nade {
         let network = self.network()?;
         Ok(Flat {
             model: self,
-            weight: rows(network.weight.val()),
-            bias: rows(network.bias.val()),
-            output_weight: rows(network.output_weight.val()),
-            output_bias: rows(network.output_bias.val()),
-            rescale: network.rescale.as_ref().map(|r| rows(r.val())),
+            weight: Values::of(network.weight.val()),
+            bias: Values::of(network.bias.val()),
+            output_weight: Values::of(network.output_weight.val()),
+            output_bias: Values::of(network.output_bias.val()),
+            rescale: network.rescale.as_ref().map(|r| Values::of(r.val())),
         })
     }
 }
@@ -337,11 +337,11 @@ impl Sampler for Nade {
 /// The parameters as plain numbers, in the model's order.
 struct Flat<'a> {
     model: &'a Nade,
-    weight: Vec<f32>,
-    bias: Vec<f32>,
-    output_weight: Vec<f32>,
-    output_bias: Vec<f32>,
-    rescale: Option<Vec<f32>>,
+    weight: Values,
+    bias: Values,
+    output_weight: Values,
+    output_bias: Values,
+    rescale: Option<Values>,
 }
 
 impl Sequential for Flat<'_> {

@@ -153,6 +153,7 @@ fn draw(
     let mut state = chain.begin(rows.len());
     let mut outputs = vec![0.0; rows.len() * width];
     let mut values = vec![0.0; rows.len()];
+    let mut own = vec![0.0; rows.len() * draws];
     for (place, &entry) in chain.order().iter().enumerate() {
         match &request.known {
             Some(known) if given[entry] => {
@@ -163,13 +164,12 @@ fn draw(
             _ => {
                 state.outputs(place, &mut outputs);
                 likelihood.temper(&mut outputs, request.temperature);
-                for (i, (value, outputs)) in
-                    values.iter_mut().zip(outputs.chunks_exact(width)).enumerate()
+                for (own, row) in
+                    own.chunks_exact_mut(draws).zip(uniforms.chunks_exact(size * draws))
                 {
-                    let at = (i * size + entry) * draws;
-                    let drawn = likelihood.draw(outputs, &uniforms[at..at + draws]);
-                    *value = drawn.first().copied().unwrap_or(0.0);
+                    own.copy_from_slice(&row[entry * draws..(entry + 1) * draws]);
                 }
+                values.copy_from_slice(&likelihood.draw(&outputs, &own));
             }
         }
         let shown =

@@ -273,6 +273,9 @@ impl Likelihood {
     /// log p(x | outputs) of each row in nats, summed in double precision: `outputs`
     /// `[rows, size · outputs]`, `x` `[rows, size]`.
     pub fn row_log_probabilities(self, outputs: &[f32], x: &[f32], size: usize) -> Vec<f64> {
+        if self == Self::Bernoulli {
+            return kernels::bernoulli_log_probabilities(outputs, x, size);
+        }
         let width = self.outputs();
         let rows = outputs.par_chunks(size * width).zip(x.par_chunks(size));
         rows.map(|(outputs, x)| {
