@@ -29,7 +29,7 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Train a model and keep everything about it in a run folder
     #[command(
-        after_help = "Examples:\n  ancestral train vae\n  ancestral train vae --data mnist --binarize dynamic --epochs 20\n  ancestral train vae --data mnist --preset burda-1l\n  ancestral train vae --data table.csv --set latent_dims=[2] --set learning_rate=3e-4\n  ancestral train --resume runs/vae-digits-1"
+        after_help = "Examples:\n  ancestral train vae\n  ancestral train vae --data mnist --binarize dynamic --epochs 20\n  ancestral train vae --data mnist --preset burda-1l\n  ancestral train vae --data table.csv --set latent_dims=[2] --set learning_rate=3e-4\n  ancestral train --resume runs/vae-digits-1\n  ancestral train --resume runs/vae-digits-1 --epochs 300"
     )]
     Train(Box<TrainArgs>),
     /// Draw examples from a trained model
@@ -121,14 +121,14 @@ pub(crate) struct TrainArgs {
     /// One setting; may be given many times (`ancestral models NAME` lists them)
     #[arg(long = "set", value_name = "KEY=VALUE", conflicts_with = "resume")]
     pub(crate) sets: Vec<String>,
-    /// Train for this many passes over the data
-    #[arg(long, conflicts_with_all = ["resume", "steps", "time"])]
+    /// Train for this many passes over the data; with --resume, those already made included
+    #[arg(long, conflicts_with_all = ["steps", "time"])]
     pub(crate) epochs: Option<u64>,
     /// Train for this many steps
-    #[arg(long, conflicts_with_all = ["resume", "time"])]
+    #[arg(long, conflicts_with = "time")]
     pub(crate) steps: Option<u64>,
     /// Train for this long, as in 90s, 10m or 2h
-    #[arg(long, conflicts_with = "resume")]
+    #[arg(long)]
     pub(crate) time: Option<String>,
     /// Examples a batch
     #[arg(long, conflicts_with = "resume")]
@@ -142,6 +142,9 @@ pub(crate) struct TrainArgs {
     /// Go on with a run that was stopped
     #[arg(long, value_name = "RUN")]
     pub(crate) resume: Option<PathBuf>,
+    /// Leave the test split unread, to try settings by validation alone
+    #[arg(long)]
+    pub(crate) skip_test: bool,
     /// Where to compute; `cpu` is what there is
     #[arg(long, default_value = "cpu")]
     pub(crate) device: String,

@@ -9,8 +9,8 @@ use ancestral::evaluate;
 use ancestral::model::{self, Model, ModelEntry, SampleRequest};
 use ancestral::settings::{Field, Settings, parse_assignment, unknown};
 use ancestral::train::{
-    DataConfig, FORMAT, Observer, Outcome, Progress, RunConfig, RunFolder, StopReason, TrainConfig,
-    Training, Weights,
+    Budget, DataConfig, FORMAT, Observer, Outcome, Progress, RunConfig, RunFolder, StopReason,
+    TrainConfig, Training, Weights,
 };
 use ancestral_data::{Binarize, Dataset, Examples, OpenOptions, Plot, Series, SplitName};
 use anyhow::{Context, Result};
@@ -51,6 +51,11 @@ pub(crate) fn session(
     };
     let path = run.path().to_owned();
     let mut training = Training::new(run, &data)?;
+    if args.resume.is_some()
+        && let Some(budget) = budget(args)?
+    {
+        training.set_budget(budget, &typed())?;
+    }
     let output = args.output;
     if !output.quiet && !output.json {
         announce(&training, &data)?;
@@ -296,18 +301,24 @@ fn gather(args: &TrainArgs, entry: &ModelEntry) -> Result<Groups> {
     if let Some(n) = args.batch_size {
         groups.train.insert("batch_size".to_owned(), integer(n as u64)?);
     }
-    let mut budget = |epochs: Option<u64>, steps: Option<u64>, time: f64| -> Result<()> {
-        groups.train.insert("epochs".to_owned(), integer(epochs.unwrap_or(0))?);
-        groups.train.insert("steps".to_owned(), integer(steps.unwrap_or(0))?);
-        groups.train.insert("seconds".to_owned(), Value::Float(time));
-        Ok(())
-    };
-    match (args.epochs, args.steps, &args.time) {
-        (None, None, None) => {}
-        (epochs, steps, None) => budget(epochs, steps, 0.0)?,
-        (_, _, Some(text)) => budget(None, None, inputs::seconds(text)?)?,
+    if let Some(budget) = budget(args)? {
+        groups.train.insert("epochs".to_owned(), integer(budget.epochs)?);
+        groups.train.insert("steps".to_owned(), integer(budget.steps)?);
+        groups.train.insert("seconds".to_owned(), Value::Float(budget.seconds));
     }
     Ok(groups)
+}
+
+/// The budget that was typed, if one was.
+fn budget(args: &TrainArgs) -> Result<Option<Budget>> {
+    if args.epochs.is_none() && args.steps.is_none() && args.time.is_none() {
+        return Ok(None);
+    }
+    Ok(Some(Budget {
+        epochs: args.epochs.unwrap_or(0),
+        steps: args.steps.unwrap_or(0),
+        seconds: args.time.as_deref().map_or(Ok(0.0), inputs::seconds)?,
+    }))
 }
 
 impl Groups {
@@ -603,7 +614,7 @@ fn report(
             )?;
         }
     }
-    if model.density().is_some() && data.len(SplitName::Test) > 0 {
+    if !args.skip_test && model.density().is_some() && data.len(SplitName::Test) > 0 {
         let examples = Examples::new(data, SplitName::Test, binarize, config.seed)?;
         let bar = output::bar(output, examples.len() as u64, "test");
         let options = evaluate::Options { samples: FINAL_SAMPLES, ..evaluate::Options::default() };
@@ -629,7 +640,8 @@ fn report(
             report.samples = Some(samples.clone());
         }
     }
-    if config.train.sample_count > 0 && model.sampler().is_none() && model.latent().is_some() {
+    let pictures = config.train.sample_count > 0 && !args.skip_test;
+    if pictures && model.sampler().is_none() && model.latent().is_some() {
         let picture = path.join("reconstructions.png");
         let test = Examples::new(data, SplitName::Test, binarize, config.seed)?;
         if data.shape.as_image().is_some() && !test.is_empty() {

@@ -249,6 +249,39 @@ fn json_is_one_object_and_quiet_is_one_path() {
 }
 
 #[test]
+fn a_run_that_has_ended_goes_on_with_a_larger_budget() {
+    let dir = tempfile::tempdir().unwrap();
+    let here = dir.path();
+    let object = |said: &str| serde_json::from_str::<serde_json::Value>(said).unwrap();
+    let train = "train nade --set hidden=8 --set schedule=linear --skip-test --json";
+    let words = |text: &str| text.split_whitespace().map(String::from).collect::<Vec<_>>();
+    let run = |text: &str| {
+        let words = words(text);
+        object(&good(here, &words.iter().map(String::as_str).collect::<Vec<_>>()))
+    };
+    let short = run(&format!("{train} --epochs 2 --out run"));
+    assert_eq!((&short["epoch"], &short["test"]), (&2.0.into(), &serde_json::Value::Null));
+    bad(here, &["train", "--resume", "run", "--epochs", "2"], 2, "larger budget");
+    let long = run("train --resume run --epochs 3 --json");
+    assert_eq!(long["epoch"], 3.0);
+    assert!(long["test"]["nll_nats"].as_f64().unwrap() > 0.0);
+    let config = std::fs::read_to_string(here.join("run/config.toml")).unwrap();
+    assert!(config.contains("&& ancestral train --resume run --epochs 3"), "{config}");
+    // Under a constant rate the two ways are the same run.
+    let constant = "train nade --set hidden=8 --skip-test --quiet";
+    for command in [
+        format!("{constant} --epochs 2 --out parts"),
+        "train --resume parts --epochs 3 --quiet".into(),
+        format!("{constant} --epochs 3 --out whole"),
+    ] {
+        let words = words(&command);
+        good(here, &words.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+    let weights = |run: &str| std::fs::read(here.join(run).join("model.safetensors")).unwrap();
+    assert!(weights("parts") == weights("whole"));
+}
+
+#[test]
 fn figures_name_the_binarisation_that_was_used() {
     let dir = tempfile::tempdir().unwrap();
     let here = dir.path();

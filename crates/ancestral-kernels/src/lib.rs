@@ -45,7 +45,7 @@ pub use bernoulli::{bernoulli_log_likelihood, bernoulli_log_probabilities, berno
 pub use elementwise::{exp, log, relu, sigmoid, softplus, tanh};
 pub use flex::Values;
 pub use linear::{Activation, linear};
-pub use nade::{NadeParameters, NadeRows, nade};
+pub use nade::{NadeForm, NadeParameters, NadeRows, NadeWeights, nade};
 pub use pace::Pace;
 pub use simd::Isa;
 pub use staircase::{Staircase, staircase_linear};

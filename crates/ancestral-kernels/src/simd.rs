@@ -175,6 +175,25 @@ pub(crate) trait Simd: Copy {
         }
     }
 
+    /// The sum of the lanes of each vector.
+    #[inline(always)]
+    fn totals(self, vectors: [Self::V; 8]) -> [f32; 8] {
+        let mut totals = [0.0; 8];
+        // No closure here, which would not be compiled for the instruction set.
+        for (total, v) in totals.iter_mut().zip(vectors) {
+            let mut lanes = self.lanes(v);
+            let mut n = Self::N;
+            while n > 1 {
+                n /= 2;
+                for i in 0..n {
+                    lanes[i] += lanes[i + n];
+                }
+            }
+            *total = lanes[0];
+        }
+        totals
+    }
+
     /// The lanes as an array; those from `N` on are zero.
     #[inline(always)]
     fn lanes(self, v: Self::V) -> [f32; 16] {
@@ -311,6 +330,15 @@ impl Simd for Avx512 {
         op!(_mm512_mask_blend_ps(mask, no, yes))
     }
     #[inline(always)]
+    fn totals(self, v: [__m512; 8]) -> [f32; 8] {
+        let mut halves = [op!(_mm256_setzero_ps()); 8];
+        for (half, v) in halves.iter_mut().zip(v) {
+            let high = op!(_mm512_extractf32x8_ps::<1>(v));
+            *half = op!(_mm256_add_ps(_mm512_castps512_ps256(v), high));
+        }
+        op!(totals_of_8(halves))
+    }
+    #[inline(always)]
     fn nonzero(self, a: __m512) -> u32 {
         op!(u32::from(_mm512_cmp_ps_mask::<_CMP_NEQ_UQ>(a, _mm512_setzero_ps())))
     }
@@ -414,6 +442,10 @@ impl Simd for Avx2 {
         op!(_mm256_blendv_ps(no, yes, mask))
     }
     #[inline(always)]
+    fn totals(self, v: [__m256; 8]) -> [f32; 8] {
+        op!(totals_of_8(v))
+    }
+    #[inline(always)]
     fn nonzero(self, a: __m256) -> u32 {
         op!(_mm256_movemask_ps(_mm256_cmp_ps::<_CMP_NEQ_UQ>(a, _mm256_setzero_ps())) as u32)
     }
@@ -447,6 +479,24 @@ impl Simd for Avx2 {
             (_mm256_castsi256_ps(_mm256_add_epi32(m, root)), e)
         })
     }
+}
+
+/// The sum of the lanes of each vector, by adding neighbours of all of them together.
+///
+/// # Safety
+/// The processor must have AVX2.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn totals_of_8(v: [__m256; 8]) -> [f32; 8] {
+    let first = _mm256_hadd_ps(_mm256_hadd_ps(v[0], v[1]), _mm256_hadd_ps(v[2], v[3]));
+    let last = _mm256_hadd_ps(_mm256_hadd_ps(v[4], v[5]), _mm256_hadd_ps(v[6], v[7]));
+    let low = _mm256_permute2f128_ps::<0x20>(first, last);
+    let high = _mm256_permute2f128_ps::<0x31>(first, last);
+    let mut totals = [0.0; 8];
+    // SAFETY: there is room for eight values.
+    unsafe { _mm256_storeu_ps(totals.as_mut_ptr(), _mm256_add_ps(low, high)) };
+    totals
 }
 
 /// Lanes of the portable path; the compiler turns the loops over them into what the target has.

@@ -20,9 +20,9 @@
 
 use ancestral_data::{Batch, Domain, Examples, Streams};
 use ancestral_kernels::lanes::{self, LANES};
-use ancestral_kernels::{self as kernels, Values};
+use ancestral_kernels::{self as kernels, NadeForm, Values};
 use burn::module::Module;
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::Tensor;
 use rand::Rng;
 use toml::Table;
 
@@ -198,18 +198,11 @@ impl DeepNade {
     /// layer: an entry adds a row for its being known, and another one if it is 1.
     fn ordered_nll(&self, network: &Network, batch: &Batch, order: &[usize]) -> Result<Tensor<1>> {
         let size = self.size();
-        let values = order::permuted(&batch.values, order);
-        let x = self.entrance.observed(None, &Batch { values, ..batch.clone() })?;
+        let x = self.entrance.observed(None, batch)?;
         let layer = &network.hidden.layers[0];
-        let index = |numbers: Vec<i32>| -> Tensor<1, Int> {
-            let n = numbers.len();
-            let device = layer.weight.val().device();
-            Tensor::from_data(TensorData::new(numbers, [n]), &device)
-        };
-        let rows = |shift: usize| index(order.iter().map(|&e| (e + shift) as i32).collect());
         let weight = layer.weight.val();
-        let known = weight.clone().select(0, rows(size));
-        let one = weight.select(0, rows(0)) + known.clone();
+        let known = weight.clone().narrow(0, size, size);
+        let one = weight.narrow(0, 0, size) + known.clone();
         let hidden = known.dims()[1];
         // Two rows an entry, chosen by its value.
         let weight: Tensor<3> = Tensor::stack(vec![known, one], 1);
@@ -217,10 +210,10 @@ impl DeepNade {
             x.clone(),
             weight.reshape([2 * size, hidden]),
             layer.bias.val(),
-            network.output.weight.val().transpose().select(0, rows(0)),
-            network.output.bias.val().select(0, rows(0)),
+            network.output.weight.val().transpose(),
+            network.output.bias.val(),
             None,
-            self.activation,
+            NadeForm { activation: self.activation, order: Some(order.to_vec()) },
         );
         Ok(self.likelihood.log_probability(outputs, x).neg())
     }

@@ -10,7 +10,7 @@
 //! network for reals.
 
 use ancestral_data::{Batch, Domain, Examples, Streams};
-use ancestral_kernels::{self as kernels, NadeParameters, NadeRows, Values};
+use ancestral_kernels::{self as kernels, NadeForm, NadeParameters, NadeRows, NadeWeights, Values};
 use burn::module::{Module, Param};
 use burn::tensor::{Tensor, TensorData};
 use toml::Table;
@@ -196,7 +196,7 @@ impl Nade {
             network.output_weight.val(),
             network.output_bias.val(),
             network.rescale.as_ref().map(Param::val),
-            kernels::Activation::Sigmoid,
+            NadeForm { activation: kernels::Activation::Sigmoid, order: None },
         )
     }
 
@@ -214,10 +214,9 @@ impl Nade {
     }
 
     /// The parameters as plain numbers.
-    fn flat(&self) -> Result<Flat<'_>> {
+    fn flat(&self) -> Result<Flat> {
         let network = self.network()?;
         Ok(Flat {
-            model: self,
             weight: Values::of(network.weight.val()),
             bias: Values::of(network.bias.val()),
             output_weight: Values::of(network.output_weight.val()),
@@ -326,7 +325,17 @@ impl Density for Nade {
 impl Sampler for Nade {
     fn sample(&self, request: &SampleRequest) -> Result<Vec<f32>> {
         let flat = self.flat()?;
-        sequential::sample_scaled(&flat, self.network()?.scale.as_ref(), request)
+        let parameters = NadeParameters {
+            weight: &flat.weight,
+            bias: &flat.bias,
+            output_weight: &flat.output_weight,
+            output_bias: &flat.output_bias,
+            scale: flat.rescale.as_deref(),
+            activation: kernels::Activation::Sigmoid,
+            order: None,
+        };
+        let ready = Ready { model: self, weights: NadeWeights::new(parameters, self.size()) };
+        sequential::sample_scaled(&ready, self.network()?.scale.as_ref(), request)
     }
 
     fn completion(&self) -> Completion {
@@ -335,8 +344,7 @@ impl Sampler for Nade {
 }
 
 /// The parameters as plain numbers, in the model's order.
-struct Flat<'a> {
-    model: &'a Nade,
+struct Flat {
     weight: Values,
     bias: Values,
     output_weight: Values,
@@ -344,7 +352,13 @@ struct Flat<'a> {
     rescale: Option<Values>,
 }
 
-impl Sequential for Flat<'_> {
+/// A model that is ready to draw.
+struct Ready<'a> {
+    model: &'a Nade,
+    weights: NadeWeights<'a>,
+}
+
+impl Sequential for Ready<'_> {
     fn entries(&self) -> usize {
         self.model.size()
     }
@@ -364,7 +378,7 @@ impl Sequential for Flat<'_> {
 }
 
 /// The way through the only order.
-struct InOrder<'a>(&'a Flat<'a>);
+struct InOrder<'a>(&'a Ready<'a>);
 
 impl Chain for InOrder<'_> {
     fn order(&self) -> &[usize] {
@@ -372,16 +386,7 @@ impl Chain for InOrder<'_> {
     }
 
     fn begin(&self, rows: usize) -> Box<dyn Rows + '_> {
-        let flat = self.0;
-        let parameters = NadeParameters {
-            weight: &flat.weight,
-            bias: &flat.bias,
-            output_weight: &flat.output_weight,
-            output_bias: &flat.output_bias,
-            scale: flat.rescale.as_deref(),
-            activation: kernels::Activation::Sigmoid,
-        };
-        Box::new(NadeRows::new(parameters, flat.entries(), rows))
+        Box::new(NadeRows::new(&self.0.weights, rows))
     }
 }
 

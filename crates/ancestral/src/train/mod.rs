@@ -73,6 +73,17 @@ settings! {
     }
 }
 
+/// How long a run trains; the first limit that is reached ends it, and 0 is none.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Budget {
+    /// Passes over the training split.
+    pub epochs: u64,
+    /// Steps.
+    pub steps: u64,
+    /// Seconds of training, over all sessions.
+    pub seconds: f64,
+}
+
 impl TrainConfig {
     /// Checks every number before any work starts.
     ///

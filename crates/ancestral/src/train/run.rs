@@ -215,17 +215,13 @@ impl RunFolder {
         // Whatever a killed process of the same number left there is worth nothing.
         let _ = fs::remove_dir_all(&temporary);
         fs::create_dir(&temporary).map_err(|e| DataError::io("create folder", path, e))?;
-        let text = toml::to_string(&config)
-            .map_err(|e| Error::run(path, format!("config.toml cannot be written: {e}")))?;
-        let made = write_atomic(temporary.join("config.toml"), text.as_bytes())
-            .map_err(Error::from)
-            .and_then(|()| {
-                fs::rename(&temporary, path).map_err(|e| match e.kind() {
-                    // Another process made it since it was looked for.
-                    ErrorKind::AlreadyExists | ErrorKind::DirectoryNotEmpty => taken(path),
-                    _ => DataError::io("create folder", path, e).into(),
-                })
-            });
+        let made = write_config(&temporary, &config).and_then(|()| {
+            fs::rename(&temporary, path).map_err(|e| match e.kind() {
+                // Another process made it since it was looked for.
+                ErrorKind::AlreadyExists | ErrorKind::DirectoryNotEmpty => taken(path),
+                _ => DataError::io("create folder", path, e).into(),
+            })
+        });
         if let Err(error) = made {
             let _ = fs::remove_dir_all(&temporary);
             return Err(error);
@@ -272,6 +268,15 @@ impl RunFolder {
     /// The folder.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Writes other settings of training, and the command that asked for them behind the first one.
+    pub(super) fn set_train(&mut self, train: TrainConfig, command: &str) -> Result<()> {
+        let command = format!("{} && {command}", self.config.command);
+        let config = RunConfig { train, command, ..self.config.clone() };
+        write_config(&self.path, &config)?;
+        self.config = config;
+        Ok(())
     }
 
     /// Takes the folder for this process, until it ends, and clears what a killed one left half
@@ -455,6 +460,12 @@ pub struct WeightsInfo {
     pub best: bool,
     /// Whether they are a moving average.
     pub averaged: bool,
+}
+
+fn write_config(path: &Path, config: &RunConfig) -> Result<()> {
+    let text = toml::to_string(config)
+        .map_err(|e| Error::run(path, format!("config.toml cannot be written: {e}")))?;
+    Ok(write_atomic(path.join("config.toml"), text.as_bytes())?)
 }
 
 /// A folder that is no new one.

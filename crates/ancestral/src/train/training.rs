@@ -9,7 +9,9 @@ use ancestral_kernels::Pace;
 use super::checkpoint::under;
 use super::events::EventLog;
 use super::tensorboard::TensorBoard;
-use super::{Best, Event, Feed, Optimisers, RunFolder, Schedule, State, StepContext, TrainConfig};
+use super::{
+    Best, Budget, Event, Feed, Optimisers, RunFolder, Schedule, State, StepContext, TrainConfig,
+};
 use crate::model::{Metrics, Model, NamedTensors, Trainable};
 use crate::{Error, Result};
 
@@ -181,6 +183,39 @@ impl Training {
             events,
             board,
         })
+    }
+
+    /// Gives the run another budget, which `command` asked for; one that had ended goes on.
+    ///
+    /// Schedules that go by the share of the budget go on from the share that the new one gives.
+    ///
+    /// # Errors
+    /// If the run has used up this budget already, or the folder cannot be written.
+    pub fn set_budget(&mut self, budget: Budget, command: &str) -> Result<()> {
+        let old = self.config.clone();
+        let Budget { epochs, steps, seconds } = budget;
+        self.config = TrainConfig { epochs, steps, seconds, ..old.clone() };
+        let checked = self.config.check().and_then(|()| {
+            if self.share() < 1.0 {
+                return Ok(());
+            }
+            let state = &self.state;
+            Err(Error::run(
+                self.run.path(),
+                format!(
+                    "has trained {:.2} epochs ({} steps, {:.0} s) already; give it a larger budget",
+                    state.epoch, state.step, state.seconds
+                ),
+            ))
+        });
+        if let Err(error) = checked {
+            self.config = old;
+            return Err(error);
+        }
+        self.run.set_train(self.config.clone(), command)?;
+        self.state.finished = false;
+        self.state.stale = 0;
+        Ok(())
     }
 
     /// The folder.

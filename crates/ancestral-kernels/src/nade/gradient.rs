@@ -1,0 +1,459 @@
+//! The gradient of NADE: each task takes a slice of the hidden units for all examples, in order.
+
+use rayon::prelude::*;
+
+use super::rows::{activate, in_range, negative_exp};
+use super::{NadeParameters, Sizes};
+use crate::{
+    aligned::Aligned,
+    math,
+    parallel::SharedPtr,
+    simd::{Isa, Kernel, Simd},
+};
+
+/// Where the sums of the examples change before their last entry: at each example's entries that
+/// are not 0, or at all of them if the sums are rescaled.
+struct Changes {
+    places: Vec<usize>,
+    /// Where those of each example end, after a 0.
+    ends: Vec<usize>,
+    /// For each example, whether every change is by a whole row.
+    whole: Vec<bool>,
+}
+
+impl Changes {
+    fn find(sizes: Sizes, x: &[f32], rescaled: bool) -> Self {
+        let mut found = Self { places: Vec::new(), ends: vec![0], whole: Vec::new() };
+        for x in x.chunks_exact(sizes.entries) {
+            let mut whole = true;
+            for (d, &x) in x[..sizes.entries - 1].iter().enumerate() {
+                let (_, value) = sizes.addend(d, x);
+                if rescaled || value != 0.0 {
+                    found.places.push(d);
+                    whole &= value == 1.0;
+                }
+            }
+            found.ends.push(found.places.len());
+            found.whole.push(whole);
+        }
+        found
+    }
+
+    fn of(&self, e: usize) -> &[usize] {
+        &self.places[self.ends[e]..self.ends[e + 1]]
+    }
+
+    /// The most hidden vectors that [`TOGETHER`] examples have.
+    fn most_runs(&self) -> usize {
+        let batch = self.ends.len() - 1;
+        let runs = |first: usize| {
+            let end = (first + TOGETHER).min(batch);
+            self.ends[end] - self.ends[first] + end - first
+        };
+        (0..batch).step_by(TOGETHER).map(runs).max().unwrap_or(0)
+    }
+}
+
+/// Vectors of hidden units that one task of the gradient takes.
+const SLICE: usize = 4;
+/// Examples whose hidden units a task holds at one time.
+const TOGETHER: usize = 16;
+/// Rows of the output weights that a task goes through for all those examples before it takes the
+/// next ones: their slices and those of their gradients stay in the first-level cache.
+const TILE: usize = 32;
+
+/// The gradients for a slice of the hidden units, from all examples.
+struct Slice<'a> {
+    sizes: Sizes,
+    parameters: NadeParameters<'a>,
+    /// In the order of the parameters.
+    x: &'a [f32],
+    changes: &'a Changes,
+    /// For the outputs `[batch, D·K]`, in the order of the parameters.
+    grad: &'a [f32],
+    /// The first unit of the slice.
+    first: usize,
+    /// Of `weight`, `bias` and `output_weight`.
+    out: [SharedPtr; 3],
+}
+
+impl Kernel for Slice<'_> {
+    /// What the slice adds to the gradient of the scale.
+    type Output = Vec<f32>;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) -> Vec<f32> {
+        let Self { sizes, parameters, x, changes, grad, first, out } = self;
+        let Sizes { entries, levels, outputs, hidden } = sizes;
+        let batch = x.len() / entries;
+        let width = SLICE * S::N;
+        let count = width.min(hidden - first);
+        let rescaled = parameters.scale.is_some();
+        let pack = |from: &[f32], together: usize| {
+            let mut to = Aligned::zeros(from.len() / hidden * width);
+            for (row, to) in to.chunks_exact_mut(width).enumerate() {
+                let row = parameters.row(row, together);
+                to[..count].copy_from_slice(&from[row * hidden + first..][..count]);
+            }
+            to
+        };
+        let mut bias = Aligned::zeros(width);
+        bias[..count].copy_from_slice(&parameters.bias[first..first + count]);
+        let mut plain_weight = None;
+        let mut factors = None;
+        if parameters.has_factors() {
+            let (mut weight, mut bias) = (pack(parameters.weight, levels), bias.clone());
+            negative_exp(s, &mut weight);
+            negative_exp(s, &mut bias);
+            factors = Some((weight, bias));
+        }
+        let output_weight = pack(parameters.output_weight, outputs);
+        let mut for_weight = Aligned::zeros(entries * levels * width);
+        let mut for_bias = Aligned::zeros(width);
+        let mut for_output_weight = Aligned::zeros(output_weight.len());
+        let mut for_scale = Aligned::zeros(if rescaled { entries * S::N } else { 0 });
+        // The hidden units of the examples at hand, one row for each run of entries that share
+        // them, and the sums they are of, which the gradient of the scale needs.
+        let mut units = Aligned::zeros(changes.most_runs() * width);
+        let mut all_sums = Aligned::zeros(if rescaled { units.len() } else { 0 });
+        // For each of these examples: the gradients for its units and sums so far, the row of its
+        // units, and how many changes lie before it.
+        let mut for_units = Aligned::zeros(TOGETHER * width);
+        let mut for_sums = Aligned::zeros(TOGETHER * width);
+        let mut runs = [0; TOGETHER];
+        let mut left = [0; TOGETHER];
+        let tile = (TILE / outputs).max(1);
+        // SAFETY: every row that is named lies inside its buffer: rows of `weight` by `addend`, of
+        // `output_weight` by d·K + k, of `units` by `most_runs`, of what each example has by e;
+        // and `for_scale` has a vector for each entry.
+        unsafe {
+            for example in (0..batch).step_by(TOGETHER) {
+                let together = TOGETHER.min(batch - example);
+                let mut run = 0;
+                for e in 0..together {
+                    let x = &x[(example + e) * entries..][..entries];
+                    let places = changes.of(example + e);
+                    if let (true, Some((weight, bias))) = (changes.whole[example + e], &factors) {
+                        let mut products = Products::start(s, load(s, bias, 0));
+                        store(s, &mut units, run, products.units(s));
+                        for (i, &d) in places.iter().enumerate() {
+                            let (row, _) = sizes.addend(d, x[d]);
+                            products.multiply(s, load(s, weight, row));
+                            store(s, &mut units, run + 1 + i, products.units(s));
+                        }
+                        if products.inside(s) {
+                            run += places.len();
+                            (runs[e], left[e]) = (run, places.len());
+                            run += 1;
+                            continue;
+                        }
+                    }
+                    let weight =
+                        plain_weight.get_or_insert_with(|| pack(parameters.weight, levels));
+                    let mut sums = load(s, &bias, 0);
+                    store(s, &mut units, run, activated(s, parameters, 0, sums));
+                    if rescaled {
+                        store(s, &mut all_sums, run, sums);
+                    }
+                    for &d in places {
+                        let (row, value) = sizes.addend(d, x[d]);
+                        let (w, value) = (load(s, weight, row), s.splat(value));
+                        for i in 0..SLICE {
+                            sums[i] = s.fma(value, w[i], sums[i]);
+                        }
+                        run += 1;
+                        store(s, &mut units, run, activated(s, parameters, d + 1, sums));
+                        if rescaled {
+                            store(s, &mut all_sums, run, sums);
+                        }
+                    }
+                    (runs[e], left[e]) = (run, places.len());
+                    run += 1;
+                }
+                for_units.fill(0.0);
+                for_sums.fill(0.0);
+
+                for start in (0..entries).step_by(tile).rev() {
+                    for e in 0..together {
+                        let x = &x[(example + e) * entries..][..entries];
+                        let grad = &grad[(example + e) * entries * outputs..][..entries * outputs];
+                        let places = changes.of(example + e);
+                        let mut end = (start + tile).min(entries);
+                        let mut h = load(s, &units, runs[e]);
+                        let mut for_h = load(s, &for_units, e);
+                        loop {
+                            // The run of entries whose outputs come from h, as far as it is here.
+                            let begin = left[e].checked_sub(1).map_or(0, |last| places[last] + 1);
+                            let from = begin.max(start);
+                            for (at, &g) in grad[from * outputs..end * outputs].iter().enumerate() {
+                                let (k, g) = (from * outputs + at, s.splat(g));
+                                let v = load(s, &output_weight, k);
+                                let mut dv = load(s, &for_output_weight, k);
+                                for i in 0..SLICE {
+                                    for_h[i] = s.fma(g, v[i], for_h[i]);
+                                    dv[i] = s.fma(g, h[i], dv[i]);
+                                }
+                                store(s, &mut for_output_weight, k, dv);
+                            }
+                            if begin < start || begin == 0 {
+                                break;
+                            }
+                            end = begin;
+                            let so_far = load(s, &for_sums, e);
+                            let for_these = through(s, parameters, begin, h, for_h, so_far);
+                            store(s, &mut for_sums, e, for_these);
+                            if rescaled {
+                                let sums = load(s, &all_sums, runs[e]);
+                                let to = for_scale.as_mut_ptr().add(begin * S::N);
+                                s.store(
+                                    to,
+                                    scale_gradient(s, parameters, h, for_h, sums, s.load(to)),
+                                );
+                            }
+                            let (row, value) = sizes.addend(begin - 1, x[begin - 1]);
+                            let mut dw = load(s, &for_weight, row);
+                            let value = s.splat(value);
+                            for i in 0..SLICE {
+                                dw[i] = s.fma(value, for_these[i], dw[i]);
+                            }
+                            store(s, &mut for_weight, row, dw);
+                            left[e] -= 1;
+                            runs[e] -= 1;
+                            h = load(s, &units, runs[e]);
+                            for_h = [s.splat(0.0); SLICE];
+                        }
+                        store(s, &mut for_units, e, for_h);
+                    }
+                }
+                // What is left are the first runs.
+                for (e, &run) in runs.iter().enumerate().take(together) {
+                    let (h, for_h) = (load(s, &units, run), load(s, &for_units, e));
+                    let so_far = load(s, &for_sums, e);
+                    let for_these = through(s, parameters, 0, h, for_h, so_far);
+                    if rescaled {
+                        let to = for_scale.as_mut_ptr();
+                        let sums = load(s, &all_sums, run);
+                        s.store(to, scale_gradient(s, parameters, h, for_h, sums, s.load(to)));
+                    }
+                    let mut db = load(s, &for_bias, 0);
+                    for i in 0..SLICE {
+                        db[i] = s.add(db[i], for_these[i]);
+                    }
+                    store(s, &mut for_bias, 0, db);
+                }
+            }
+            let found = [(for_weight, levels), (for_bias, 0), (for_output_weight, outputs)];
+            for (out, (from, together)) in out.into_iter().zip(found) {
+                for (row, from) in from.chunks_exact(width).enumerate() {
+                    let to = out.get().add(parameters.row(row, together) * hidden + first);
+                    std::ptr::copy_nonoverlapping(from.as_ptr(), to, count);
+                }
+            }
+        }
+        for_scale.chunks_exact(S::N).map(|lanes| lanes.iter().sum()).collect()
+    }
+}
+
+/// e^−sum of a slice of the hidden units, and whether it kept its digits.
+struct Products<S: Simd> {
+    now: [S::V; SLICE],
+    least: S::V,
+    sum: S::V,
+}
+
+impl<S: Simd> Products<S> {
+    #[inline(always)]
+    fn start(s: S, bias: [S::V; SLICE]) -> Self {
+        let mut new = Self { now: bias, least: bias[0], sum: s.splat(0.0) };
+        new.note(s);
+        new
+    }
+
+    #[inline(always)]
+    fn note(&mut self, s: S) {
+        let mut i = 0;
+        while i < SLICE {
+            self.least = s.min(self.now[i], self.least);
+            self.sum = s.add(self.sum, self.now[i]);
+            i += 1;
+        }
+    }
+
+    #[inline(always)]
+    fn multiply(&mut self, s: S, factor: [S::V; SLICE]) {
+        let mut i = 0;
+        while i < SLICE {
+            self.now[i] = s.mul(factor[i], self.now[i]);
+            i += 1;
+        }
+        self.note(s);
+    }
+
+    /// 1 / (1 + e^−sum).
+    #[inline(always)]
+    fn units(&self, s: S) -> [S::V; SLICE] {
+        let one = s.splat(1.0);
+        let mut units = self.now;
+        let mut i = 0;
+        while i < SLICE {
+            units[i] = s.divide(one, s.add(one, units[i]));
+            i += 1;
+        }
+        units
+    }
+
+    #[inline(always)]
+    fn inside(&self, s: S) -> bool {
+        in_range(s, self.least, self.sum)
+    }
+}
+
+/// A row of a slice.
+///
+/// # Safety
+/// The row must lie in `from`.
+#[inline(always)]
+unsafe fn load<S: Simd>(s: S, from: &[f32], row: usize) -> [S::V; SLICE] {
+    debug_assert!(from.len() >= (row + 1) * SLICE * S::N);
+    // SAFETY: the caller's.
+    unsafe {
+        let at = from.as_ptr().add(row * SLICE * S::N);
+        let mut all = [s.splat(0.0); SLICE];
+        let mut i = 0;
+        while i < SLICE {
+            all[i] = s.load(at.add(i * S::N));
+            i += 1;
+        }
+        all
+    }
+}
+
+/// Writes a row of a slice.
+///
+/// # Safety
+/// The row must lie in `to`.
+#[inline(always)]
+unsafe fn store<S: Simd>(s: S, to: &mut [f32], row: usize, v: [S::V; SLICE]) {
+    debug_assert!(to.len() >= (row + 1) * SLICE * S::N);
+    // SAFETY: the caller's.
+    unsafe {
+        let at = to.as_mut_ptr().add(row * SLICE * S::N);
+        let mut i = 0;
+        while i < SLICE {
+            s.store(at.add(i * S::N), v[i]);
+            i += 1;
+        }
+    }
+}
+
+/// act(scale · sums), for entry `d`.
+#[inline(always)]
+fn activated<S: Simd>(
+    s: S,
+    parameters: NadeParameters<'_>,
+    d: usize,
+    mut sums: [S::V; SLICE],
+) -> [S::V; SLICE] {
+    let scale = s.splat(parameters.scale(d));
+    let mut i = 0;
+    while i < SLICE {
+        sums[i] = activate(s, parameters.activation, s.mul(scale, sums[i]));
+        i += 1;
+    }
+    sums
+}
+
+/// The gradient for the sums, with what the units `h` of entry `d` add to it.
+#[inline(always)]
+fn through<S: Simd>(
+    s: S,
+    parameters: NadeParameters<'_>,
+    d: usize,
+    h: [S::V; SLICE],
+    for_h: [S::V; SLICE],
+    mut for_sums: [S::V; SLICE],
+) -> [S::V; SLICE] {
+    let scale = s.splat(parameters.scale(d));
+    let mut i = 0;
+    while i < SLICE {
+        let slope = s.mul(for_h[i], math::slope(s, parameters.activation, h[i]));
+        for_sums[i] = s.fma(scale, slope, for_sums[i]);
+        i += 1;
+    }
+    for_sums
+}
+
+/// The gradient for a scale, lane by lane, with what the units `h` of these sums add to it.
+#[inline(always)]
+fn scale_gradient<S: Simd>(
+    s: S,
+    parameters: NadeParameters<'_>,
+    h: [S::V; SLICE],
+    for_h: [S::V; SLICE],
+    sums: [S::V; SLICE],
+    mut gradient: S::V,
+) -> S::V {
+    let mut i = 0;
+    while i < SLICE {
+        let slope = s.mul(for_h[i], math::slope(s, parameters.activation, h[i]));
+        gradient = s.fma(slope, sums[i], gradient);
+        i += 1;
+    }
+    gradient
+}
+
+/// The number of lanes that the instruction set has.
+struct Lanes;
+
+impl Kernel for Lanes {
+    type Output = usize;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) -> usize {
+        S::N
+    }
+}
+
+/// The gradients of `weight`, `bias`, `output_weight` and, if there is one, `scale`.
+pub(super) fn backward(
+    isa: Isa,
+    sizes: Sizes,
+    parameters: NadeParameters<'_>,
+    x: &[f32],
+    grad: &[f32],
+) -> [Vec<f32>; 4] {
+    let permuted = |values: &[f32], together: usize| -> Vec<f32> {
+        let mut to = Vec::with_capacity(values.len());
+        for row in values.chunks_exact(sizes.entries * together) {
+            to.extend((0..row.len()).map(|i| row[parameters.row(i, together)]));
+        }
+        to
+    };
+    let in_order = parameters.order.map(|_| (permuted(x, 1), permuted(grad, sizes.outputs)));
+    let (x, grad) = match &in_order {
+        Some((x, grad)) => (&x[..], &grad[..]),
+        None => (x, grad),
+    };
+    let lens = [parameters.weight.len(), sizes.hidden, parameters.output_weight.len()];
+    let mut out = lens.map(Vec::<f32>::with_capacity);
+    let pointers = [0, 1, 2].map(|i| SharedPtr(out[i].as_mut_ptr()));
+    let width = SLICE * isa.run(Lanes);
+    let changes = Changes::find(sizes, x, parameters.scale.is_some());
+    let slices: Vec<Vec<f32>> = (0..sizes.hidden.div_ceil(width))
+        .into_par_iter()
+        .map(|slice| {
+            let first = slice * width;
+            isa.run(Slice { sizes, parameters, x, changes: &changes, grad, first, out: pointers })
+        })
+        .collect();
+    for (out, len) in out.iter_mut().zip(lens) {
+        // SAFETY: there is room, and the slices wrote all columns of every row.
+        unsafe { out.set_len(len) };
+    }
+    let mut scale = vec![0.0; parameters.scale.map_or(0, <[f32]>::len)];
+    for slice in slices {
+        scale.iter_mut().zip(slice).for_each(|(sum, part)| *sum += part);
+    }
+    let [weight, bias, output_weight] = out;
+    [weight, bias, output_weight, scale]
+}
