@@ -63,7 +63,7 @@ const ROWS: &[Row] = &[
     ),
     row(
         "deep-nade-mnist-1hl",
-        "deep-nade --data binarized-mnist --preset mnist --set hidden=[500]",
+        "deep-nade --data binarized-mnist --preset mnist-1hl",
         128,
         87.71,
         "Uria, Murray and Larochelle 2014, arXiv:1310.1757",

@@ -54,13 +54,18 @@ impl Changes {
     }
 }
 
-/// Vectors of hidden units that one task of the gradient takes.
-const SLICE: usize = 4;
+/// Vectors of hidden units that one task of the gradient takes where there are registers for more,
+/// and few threads to share them: each run of entries is then gone through less often.
+const WIDE: usize = 8;
+/// The same elsewhere.
+const NARROW: usize = 4;
+/// Threads that [`WIDE`] slices can keep busy.
+const FEW: usize = 4;
 /// Examples whose hidden units a task holds at one time.
 const TOGETHER: usize = 16;
 /// Rows of the output weights that a task goes through for all those examples before it takes the
 /// next ones: their slices and those of their gradients stay in the first-level cache.
-const TILE: usize = 32;
+const TILE: usize = 16;
 
 /// The gradients for a slice of the hidden units, from all examples.
 struct Slice<'a> {
@@ -73,6 +78,7 @@ struct Slice<'a> {
     grad: &'a [f32],
     /// The first unit of the slice.
     first: usize,
+    wide: bool,
     /// Of `weight`, `bias` and `output_weight`.
     out: [SharedPtr; 3],
 }
@@ -83,10 +89,18 @@ impl Kernel for Slice<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) -> Vec<f32> {
-        let Self { sizes, parameters, x, changes, grad, first, out } = self;
+        if self.wide { self.vectors::<S, WIDE>(s) } else { self.vectors::<S, NARROW>(s) }
+    }
+}
+
+impl Slice<'_> {
+    /// With `W` vectors of units.
+    #[inline(always)]
+    fn vectors<S: Simd, const W: usize>(self, s: S) -> Vec<f32> {
+        let Self { sizes, parameters, x, changes, grad, first, out, .. } = self;
         let Sizes { entries, levels, outputs, hidden } = sizes;
         let batch = x.len() / entries;
-        let width = SLICE * S::N;
+        let width = W * S::N;
         let count = width.min(hidden - first);
         let rescaled = parameters.scale.is_some();
         let pack = |from: &[f32], together: usize| {
@@ -134,11 +148,11 @@ impl Kernel for Slice<'_> {
                     let x = &x[(example + e) * entries..][..entries];
                     let places = changes.of(example + e);
                     if let (true, Some((weight, bias))) = (changes.whole[example + e], &factors) {
-                        let mut products = Products::start(s, load(s, bias, 0));
+                        let mut products = Products::<S, W>::start(s, load::<S, W>(s, bias, 0));
                         store(s, &mut units, run, products.units(s));
                         for (i, &d) in places.iter().enumerate() {
                             let (row, _) = sizes.addend(d, x[d]);
-                            products.multiply(s, load(s, weight, row));
+                            products.multiply(s, load::<S, W>(s, weight, row));
                             store(s, &mut units, run + 1 + i, products.units(s));
                         }
                         if products.inside(s) {
@@ -150,15 +164,15 @@ impl Kernel for Slice<'_> {
                     }
                     let weight =
                         plain_weight.get_or_insert_with(|| pack(parameters.weight, levels));
-                    let mut sums = load(s, &bias, 0);
+                    let mut sums = load::<S, W>(s, &bias, 0);
                     store(s, &mut units, run, activated(s, parameters, 0, sums));
                     if rescaled {
                         store(s, &mut all_sums, run, sums);
                     }
                     for &d in places {
                         let (row, value) = sizes.addend(d, x[d]);
-                        let (w, value) = (load(s, weight, row), s.splat(value));
-                        for i in 0..SLICE {
+                        let (w, value) = (load::<S, W>(s, weight, row), s.splat(value));
+                        for i in 0..W {
                             sums[i] = s.fma(value, w[i], sums[i]);
                         }
                         run += 1;
@@ -179,17 +193,17 @@ impl Kernel for Slice<'_> {
                         let grad = &grad[(example + e) * entries * outputs..][..entries * outputs];
                         let places = changes.of(example + e);
                         let mut end = (start + tile).min(entries);
-                        let mut h = load(s, &units, runs[e]);
-                        let mut for_h = load(s, &for_units, e);
+                        let mut h = load::<S, W>(s, &units, runs[e]);
+                        let mut for_h = load::<S, W>(s, &for_units, e);
                         loop {
                             // The run of entries whose outputs come from h, as far as it is here.
                             let begin = left[e].checked_sub(1).map_or(0, |last| places[last] + 1);
                             let from = begin.max(start);
                             for (at, &g) in grad[from * outputs..end * outputs].iter().enumerate() {
                                 let (k, g) = (from * outputs + at, s.splat(g));
-                                let v = load(s, &output_weight, k);
-                                let mut dv = load(s, &for_output_weight, k);
-                                for i in 0..SLICE {
+                                let v = load::<S, W>(s, &output_weight, k);
+                                let mut dv = load::<S, W>(s, &for_output_weight, k);
+                                for i in 0..W {
                                     for_h[i] = s.fma(g, v[i], for_h[i]);
                                     dv[i] = s.fma(g, h[i], dv[i]);
                                 }
@@ -199,11 +213,11 @@ impl Kernel for Slice<'_> {
                                 break;
                             }
                             end = begin;
-                            let so_far = load(s, &for_sums, e);
+                            let so_far = load::<S, W>(s, &for_sums, e);
                             let for_these = through(s, parameters, begin, h, for_h, so_far);
                             store(s, &mut for_sums, e, for_these);
                             if rescaled {
-                                let sums = load(s, &all_sums, runs[e]);
+                                let sums = load::<S, W>(s, &all_sums, runs[e]);
                                 let to = for_scale.as_mut_ptr().add(begin * S::N);
                                 s.store(
                                     to,
@@ -211,32 +225,32 @@ impl Kernel for Slice<'_> {
                                 );
                             }
                             let (row, value) = sizes.addend(begin - 1, x[begin - 1]);
-                            let mut dw = load(s, &for_weight, row);
+                            let mut dw = load::<S, W>(s, &for_weight, row);
                             let value = s.splat(value);
-                            for i in 0..SLICE {
+                            for i in 0..W {
                                 dw[i] = s.fma(value, for_these[i], dw[i]);
                             }
                             store(s, &mut for_weight, row, dw);
                             left[e] -= 1;
                             runs[e] -= 1;
-                            h = load(s, &units, runs[e]);
-                            for_h = [s.splat(0.0); SLICE];
+                            h = load::<S, W>(s, &units, runs[e]);
+                            for_h = [s.splat(0.0); W];
                         }
                         store(s, &mut for_units, e, for_h);
                     }
                 }
                 // What is left are the first runs.
                 for (e, &run) in runs.iter().enumerate().take(together) {
-                    let (h, for_h) = (load(s, &units, run), load(s, &for_units, e));
-                    let so_far = load(s, &for_sums, e);
+                    let (h, for_h) = (load::<S, W>(s, &units, run), load::<S, W>(s, &for_units, e));
+                    let so_far = load::<S, W>(s, &for_sums, e);
                     let for_these = through(s, parameters, 0, h, for_h, so_far);
                     if rescaled {
                         let to = for_scale.as_mut_ptr();
-                        let sums = load(s, &all_sums, run);
+                        let sums = load::<S, W>(s, &all_sums, run);
                         s.store(to, scale_gradient(s, parameters, h, for_h, sums, s.load(to)));
                     }
-                    let mut db = load(s, &for_bias, 0);
-                    for i in 0..SLICE {
+                    let mut db = load::<S, W>(s, &for_bias, 0);
+                    for i in 0..W {
                         db[i] = s.add(db[i], for_these[i]);
                     }
                     store(s, &mut for_bias, 0, db);
@@ -255,15 +269,15 @@ impl Kernel for Slice<'_> {
 }
 
 /// e^−sum of a slice of the hidden units, and whether it kept its digits.
-struct Products<S: Simd> {
-    now: [S::V; SLICE],
+struct Products<S: Simd, const W: usize> {
+    now: [S::V; W],
     least: S::V,
     sum: S::V,
 }
 
-impl<S: Simd> Products<S> {
+impl<S: Simd, const W: usize> Products<S, W> {
     #[inline(always)]
-    fn start(s: S, bias: [S::V; SLICE]) -> Self {
+    fn start(s: S, bias: [S::V; W]) -> Self {
         let mut new = Self { now: bias, least: bias[0], sum: s.splat(0.0) };
         new.note(s);
         new
@@ -272,7 +286,7 @@ impl<S: Simd> Products<S> {
     #[inline(always)]
     fn note(&mut self, s: S) {
         let mut i = 0;
-        while i < SLICE {
+        while i < W {
             self.least = s.min(self.now[i], self.least);
             self.sum = s.add(self.sum, self.now[i]);
             i += 1;
@@ -280,9 +294,9 @@ impl<S: Simd> Products<S> {
     }
 
     #[inline(always)]
-    fn multiply(&mut self, s: S, factor: [S::V; SLICE]) {
+    fn multiply(&mut self, s: S, factor: [S::V; W]) {
         let mut i = 0;
-        while i < SLICE {
+        while i < W {
             self.now[i] = s.mul(factor[i], self.now[i]);
             i += 1;
         }
@@ -291,11 +305,11 @@ impl<S: Simd> Products<S> {
 
     /// 1 / (1 + e^−sum).
     #[inline(always)]
-    fn units(&self, s: S) -> [S::V; SLICE] {
+    fn units(&self, s: S) -> [S::V; W] {
         let one = s.splat(1.0);
         let mut units = self.now;
         let mut i = 0;
-        while i < SLICE {
+        while i < W {
             units[i] = s.divide(one, s.add(one, units[i]));
             i += 1;
         }
@@ -313,14 +327,14 @@ impl<S: Simd> Products<S> {
 /// # Safety
 /// The row must lie in `from`.
 #[inline(always)]
-unsafe fn load<S: Simd>(s: S, from: &[f32], row: usize) -> [S::V; SLICE] {
-    debug_assert!(from.len() >= (row + 1) * SLICE * S::N);
+unsafe fn load<S: Simd, const W: usize>(s: S, from: &[f32], row: usize) -> [S::V; W] {
+    debug_assert!(from.len() >= (row + 1) * W * S::N);
     // SAFETY: the caller's.
     unsafe {
-        let at = from.as_ptr().add(row * SLICE * S::N);
-        let mut all = [s.splat(0.0); SLICE];
+        let at = from.as_ptr().add(row * W * S::N);
+        let mut all = [s.splat(0.0); W];
         let mut i = 0;
-        while i < SLICE {
+        while i < W {
             all[i] = s.load(at.add(i * S::N));
             i += 1;
         }
@@ -333,13 +347,13 @@ unsafe fn load<S: Simd>(s: S, from: &[f32], row: usize) -> [S::V; SLICE] {
 /// # Safety
 /// The row must lie in `to`.
 #[inline(always)]
-unsafe fn store<S: Simd>(s: S, to: &mut [f32], row: usize, v: [S::V; SLICE]) {
-    debug_assert!(to.len() >= (row + 1) * SLICE * S::N);
+unsafe fn store<S: Simd, const W: usize>(s: S, to: &mut [f32], row: usize, v: [S::V; W]) {
+    debug_assert!(to.len() >= (row + 1) * W * S::N);
     // SAFETY: the caller's.
     unsafe {
-        let at = to.as_mut_ptr().add(row * SLICE * S::N);
+        let at = to.as_mut_ptr().add(row * W * S::N);
         let mut i = 0;
-        while i < SLICE {
+        while i < W {
             s.store(at.add(i * S::N), v[i]);
             i += 1;
         }
@@ -348,15 +362,15 @@ unsafe fn store<S: Simd>(s: S, to: &mut [f32], row: usize, v: [S::V; SLICE]) {
 
 /// act(scale · sums), for entry `d`.
 #[inline(always)]
-fn activated<S: Simd>(
+fn activated<S: Simd, const W: usize>(
     s: S,
     parameters: NadeParameters<'_>,
     d: usize,
-    mut sums: [S::V; SLICE],
-) -> [S::V; SLICE] {
+    mut sums: [S::V; W],
+) -> [S::V; W] {
     let scale = s.splat(parameters.scale(d));
     let mut i = 0;
-    while i < SLICE {
+    while i < W {
         sums[i] = activate(s, parameters.activation, s.mul(scale, sums[i]));
         i += 1;
     }
@@ -365,17 +379,17 @@ fn activated<S: Simd>(
 
 /// The gradient for the sums, with what the units `h` of entry `d` add to it.
 #[inline(always)]
-fn through<S: Simd>(
+fn through<S: Simd, const W: usize>(
     s: S,
     parameters: NadeParameters<'_>,
     d: usize,
-    h: [S::V; SLICE],
-    for_h: [S::V; SLICE],
-    mut for_sums: [S::V; SLICE],
-) -> [S::V; SLICE] {
+    h: [S::V; W],
+    for_h: [S::V; W],
+    mut for_sums: [S::V; W],
+) -> [S::V; W] {
     let scale = s.splat(parameters.scale(d));
     let mut i = 0;
-    while i < SLICE {
+    while i < W {
         let slope = s.mul(for_h[i], math::slope(s, parameters.activation, h[i]));
         for_sums[i] = s.fma(scale, slope, for_sums[i]);
         i += 1;
@@ -385,16 +399,16 @@ fn through<S: Simd>(
 
 /// The gradient for a scale, lane by lane, with what the units `h` of these sums add to it.
 #[inline(always)]
-fn scale_gradient<S: Simd>(
+fn scale_gradient<S: Simd, const W: usize>(
     s: S,
     parameters: NadeParameters<'_>,
-    h: [S::V; SLICE],
-    for_h: [S::V; SLICE],
-    sums: [S::V; SLICE],
+    h: [S::V; W],
+    for_h: [S::V; W],
+    sums: [S::V; W],
     mut gradient: S::V,
 ) -> S::V {
     let mut i = 0;
-    while i < SLICE {
+    while i < W {
         let slope = s.mul(for_h[i], math::slope(s, parameters.activation, h[i]));
         gradient = s.fma(slope, sums[i], gradient);
         i += 1;
@@ -437,13 +451,16 @@ pub(super) fn backward(
     let lens = [parameters.weight.len(), sizes.hidden, parameters.output_weight.len()];
     let mut out = lens.map(Vec::<f32>::with_capacity);
     let pointers = [0, 1, 2].map(|i| SharedPtr(out[i].as_mut_ptr()));
-    let width = SLICE * isa.run(Lanes);
+    let lanes = isa.run(Lanes);
+    let wide = lanes == 16 && rayon::current_num_threads() <= FEW;
+    let width = lanes * if wide { WIDE } else { NARROW };
     let changes = Changes::find(sizes, x, parameters.scale.is_some());
     let slices: Vec<Vec<f32>> = (0..sizes.hidden.div_ceil(width))
         .into_par_iter()
         .map(|slice| {
             let first = slice * width;
-            isa.run(Slice { sizes, parameters, x, changes: &changes, grad, first, out: pointers })
+            let (changes, out) = (&changes, pointers);
+            isa.run(Slice { sizes, parameters, x, changes, grad, first, wide, out })
         })
         .collect();
     for (out, len) in out.iter_mut().zip(lens) {

@@ -15,8 +15,13 @@ use crate::{
     simd::{Isa, Kernel, Simd},
 };
 
-/// Rows that share one reading of the output weights: their hidden units fit the first-level cache.
+/// Rows that share one reading of the weights: their hidden units fit the first-level cache, and
+/// their products with an output's weights the registers.
 const GROUP: usize = 8;
+/// Groups that a task goes through together, [`TILE`] entries at a time: the weights of these
+/// entries stay in the second-level cache for all of them.
+const TOGETHER: usize = 16;
+const TILE: usize = 128;
 
 /// Where products of factors keep their digits, whatever comes next.
 pub(super) const RANGE: [f32; 2] = [1e-30, 1e30];
@@ -80,7 +85,9 @@ impl<'a> NadeWeights<'a> {
 
     /// Outputs of rows `x` `[rows, D]`, written as `[rows, D·K]`.
     pub(super) fn forward(&self, x: &[f32], out: &mut [f32]) {
-        let (ins, outs) = (GROUP * self.sizes.entries, GROUP * self.sizes.all_outputs());
+        let groups = (x.len() / self.sizes.entries).div_ceil(GROUP);
+        let rows = groups.div_ceil(rayon::current_num_threads()).clamp(1, TOGETHER) * GROUP;
+        let (ins, outs) = (rows * self.sizes.entries, rows * self.sizes.all_outputs());
         x.par_chunks(ins)
             .zip(out.par_chunks_mut(outs))
             .for_each(|(x, out)| self.isa.run(Forward { weights: self, x, out }));
@@ -118,13 +125,13 @@ pub(super) fn negative_exp<S: Simd>(s: S, values: &mut [f32]) {
 
 /// The hidden units of up to [`GROUP`] rows; the places of rows that are not there stay at their
 /// first values.
+///
+/// The first vector of all rows comes first, then their second one, and so on; what pads the last
+/// is finite, and the output weights have zeros there.
 #[derive(Debug, Clone)]
 struct Group {
-    /// Values a row: the hidden units and what pads them to whole vectors.
-    width: usize,
     /// What the units are of: e^−sum where `factored`, else the sums.
     sums: Aligned,
-    /// Padded with zeros.
     units: Aligned,
     factored: [bool; GROUP],
     /// While a row is factored, the weights it has taken.
@@ -134,26 +141,17 @@ struct Group {
 impl Group {
     #[inline(always)]
     fn start<S: Simd>(s: S, weights: &NadeWeights<'_>) -> Self {
-        let hidden = weights.sizes.hidden;
-        let width = NadeWeights::width_of(hidden);
-        let (sums, units) = (Aligned::zeros(GROUP * width), Aligned::zeros(GROUP * width));
+        let width = NadeWeights::width_of(weights.sizes.hidden);
         let mut group = Self {
-            width,
-            sums,
-            units,
+            sums: Aligned::zeros(GROUP * width),
+            units: Aligned::zeros(GROUP * width),
             factored: [weights.factors.is_some(); GROUP],
             taken: Default::default(),
         };
+        group.sums.fill(1.0);
         for e in 0..GROUP {
-            let place = e * width..(e + 1) * width;
             let inside = match &weights.factors {
-                Some(factors) => {
-                    let (sums, units) = (&mut group.sums[place.clone()], &mut group.units[place]);
-                    sums.fill(1.0);
-                    let inside = multiply(s, &factors.bias, sums, units);
-                    units[hidden..].fill(0.0);
-                    inside
-                }
+                Some(factors) => group.multiply(s, &factors.bias, e),
                 None => false,
             };
             if !inside {
@@ -163,41 +161,84 @@ impl Group {
         group
     }
 
-    /// Goes on with the sums of row `e`, of which the entries before place `d` are known.
-    #[cold]
-    #[inline(never)]
-    fn unfactored(&mut self, weights: &NadeWeights<'_>, e: usize) {
+    /// Goes on with the sums of row `e`.
+    #[inline(always)]
+    fn unfactored<S: Simd>(&mut self, s: S, weights: &NadeWeights<'_>, e: usize) {
+        let NadeParameters { weight, bias, .. } = weights.parameters;
         let hidden = weights.sizes.hidden;
-        let sums = &mut self.sums[e * self.width..][..hidden];
-        sums.copy_from_slice(weights.parameters.bias);
-        for &row in &self.taken[e] {
-            let row = &weights.parameters.weight[row * hidden..][..hidden];
-            sums.iter_mut().zip(row).for_each(|(sum, w)| *sum += w);
+        self.sums.chunks_exact_mut(S::N).skip(e).step_by(GROUP).for_each(|sums| sums.fill(0.0));
+        self.add(s, s.splat(1.0), bias, e);
+        for row in std::mem::take(&mut self.taken[e]) {
+            self.add(s, s.splat(1.0), &weight[row * hidden..][..hidden], e);
         }
         self.factored[e] = false;
     }
 
     #[inline(always)]
     fn use_sums<S: Simd>(&mut self, s: S, weights: &NadeWeights<'_>, d: usize, e: usize) {
-        self.unfactored(weights, e);
+        self.unfactored(s, weights, e);
         self.renew(s, weights, d, e);
+    }
+
+    /// sums += value · w of a row.
+    #[inline(always)]
+    fn add<S: Simd>(&mut self, s: S, value: S::V, w: &[f32], e: usize) {
+        let sums = self.sums.chunks_exact_mut(S::N).skip(e).step_by(GROUP);
+        for (w, sum) in w.chunks(S::N).zip(sums) {
+            // SAFETY: `sum` has N values, and `w` as many as are read of it.
+            unsafe {
+                let w = if w.len() == S::N {
+                    s.load(w.as_ptr())
+                } else {
+                    s.load_part(w.as_ptr(), w.len())
+                };
+                s.store(sum.as_mut_ptr(), s.fma(value, w, s.load(sum.as_ptr())));
+            }
+        }
     }
 
     /// units = act(scale · sums) of a row at place `d`.
     #[inline(always)]
     fn renew<S: Simd>(&mut self, s: S, weights: &NadeWeights<'_>, d: usize, e: usize) {
         let parameters = weights.parameters;
-        let place = e * self.width..(e + 1) * self.width;
-        let (sums, units) = (&self.sums[place.clone()], &mut self.units[place]);
         let scale = s.splat(parameters.scale(d));
-        for (from, to) in sums.chunks_exact(S::N).zip(units.chunks_exact_mut(S::N)) {
+        let sums = self.sums.chunks_exact(S::N).skip(e).step_by(GROUP);
+        let units = self.units.chunks_exact_mut(S::N).skip(e).step_by(GROUP);
+        for (from, to) in sums.zip(units) {
             // SAFETY: both are chunks of N values.
             unsafe {
                 let sum = s.mul(scale, s.load(from.as_ptr()));
                 s.store(to.as_mut_ptr(), activate(s, parameters.activation, sum));
             }
         }
-        units[weights.sizes.hidden..].fill(0.0);
+    }
+
+    /// e^−sum ·= factor and units = 1 / (1 + e^−sum) of a row; whether all products are in
+    /// [`RANGE`].
+    #[inline(always)]
+    fn multiply<S: Simd>(&mut self, s: S, factor: &[f32], e: usize) -> bool {
+        let one = s.splat(1.0);
+        let (mut least, mut sum) = (one, s.splat(0.0));
+        let vectors = factor.len() / S::N;
+        assert!(self.sums.len() == GROUP * vectors * S::N && self.units.len() == self.sums.len());
+        let mut i = 0;
+        // SAFETY: there are so many vectors of factors, and GROUP times as many of sums and units;
+        // e is less than GROUP.
+        unsafe {
+            let mut products = self.sums.as_mut_ptr().add(e * S::N);
+            let mut units = self.units.as_mut_ptr().add(e * S::N);
+            while i < vectors {
+                let new = s.mul(s.load(factor.as_ptr().add(i * S::N)), s.load(products));
+                s.store(products, new);
+                s.store(units, s.divide(one, s.add(one, new)));
+                least = s.min(new, least);
+                sum = s.add(sum, new);
+                products = products.wrapping_add(GROUP * S::N);
+                units = units.wrapping_add(GROUP * S::N);
+                i += 1;
+            }
+        }
+        in_range(s, least, sum)
     }
 
     /// The outputs of place `d` for each of `count` rows, `out(e, k)` taking them.
@@ -215,7 +256,7 @@ impl Group {
         for k in 0..outputs {
             let row = parameters.entry(d) * outputs + k;
             let v = &parameters.output_weight[row * hidden..][..hidden];
-            let dots = dots(s, v, &self.units, self.width);
+            let dots = dots(s, v, &self.units);
             for (e, dot) in dots.iter().enumerate().take(count) {
                 out(e, k, dot + parameters.output_bias[row]);
             }
@@ -231,56 +272,21 @@ impl Group {
         if d + 1 == entries || value == 0.0 && parameters.scale.is_none() {
             return;
         }
-        let place = e * self.width..(e + 1) * self.width;
         if let (true, Some(factors)) = (self.factored[e], &weights.factors) {
             if value == 1.0 {
                 self.taken[e].push(row);
-                let (sums, units) = (&mut self.sums[place.clone()], &mut self.units[place]);
-                let factor = &factors.weight[row * self.width..][..self.width];
-                let inside = multiply(s, factor, sums, units);
-                units[hidden..].fill(0.0);
-                if !inside {
+                let width = NadeWeights::width_of(hidden);
+                if !self.multiply(s, &factors.weight[row * width..][..width], e) {
                     self.use_sums(s, weights, d + 1, e);
                 }
                 return;
             }
-            self.unfactored(weights, e);
+            self.unfactored(s, weights, e);
         }
-        let row = &parameters.weight[row * hidden..][..hidden];
-        let sums = &mut self.sums[place];
-        let value = s.splat(value);
-        for (w, sum) in row.chunks(S::N).zip(sums.chunks_exact_mut(S::N)) {
-            // SAFETY: `sum` has N values, and `w` as many as are read of it.
-            unsafe {
-                let w = if w.len() == S::N {
-                    s.load(w.as_ptr())
-                } else {
-                    s.load_part(w.as_ptr(), w.len())
-                };
-                s.store(sum.as_mut_ptr(), s.fma(value, w, s.load(sum.as_ptr())));
-            }
-        }
+        let w = &parameters.weight[row * hidden..][..hidden];
+        self.add(s, s.splat(value), w, e);
         self.renew(s, weights, d + 1, e);
     }
-}
-
-/// products ·= factor and units = 1 / (1 + products); whether all products are in [`RANGE`].
-#[inline(always)]
-fn multiply<S: Simd>(s: S, factor: &[f32], products: &mut [f32], units: &mut [f32]) -> bool {
-    let one = s.splat(1.0);
-    let (mut least, mut sum) = (one, s.splat(0.0));
-    let vectors = products.chunks_exact_mut(S::N).zip(units.chunks_exact_mut(S::N));
-    for (factor, (product, unit)) in factor.chunks_exact(S::N).zip(vectors) {
-        // SAFETY: all are chunks of N values.
-        unsafe {
-            let new = s.mul(s.load(factor.as_ptr()), s.load(product.as_ptr()));
-            s.store(product.as_mut_ptr(), new);
-            s.store(unit.as_mut_ptr(), s.divide(one, s.add(one, new)));
-            least = s.min(new, least);
-            sum = s.add(sum, new);
-        }
-    }
-    in_range(s, least, sum)
 }
 
 /// Whether values with this minimum and sum, lane by lane, are in [`RANGE`]; a NaN is in the sum.
@@ -301,34 +307,36 @@ pub(super) fn activate<S: Simd>(s: S, activation: Activation, x: S::V) -> S::V {
     }
 }
 
-/// `v` with each of [`GROUP`] rows of `units`, which are `width` values apart.
+/// `v` with the units of each of [`GROUP`] rows.
 #[inline(always)]
-fn dots<S: Simd>(s: S, v: &[f32], units: &[f32], width: usize) -> [f32; GROUP] {
-    assert!(units.len() == GROUP * width && v.len() <= width && width.is_multiple_of(S::N));
+fn dots<S: Simd>(s: S, v: &[f32], units: &[f32]) -> [f32; GROUP] {
+    assert!(units.len() >= v.len().next_multiple_of(S::N) * GROUP);
     let mut sums = [s.splat(0.0); GROUP];
     let whole = v.len() - v.len() % S::N;
     let mut i = 0;
-    // SAFETY: `v` has `whole` values and a part of a vector after them; each row of `units` has
-    // `width` values, which are at least as many and whole vectors.
+    // SAFETY: `v` has `whole` values and a part of a vector after them, and there are as many
+    // vectors of units for each row.
     unsafe {
+        let mut units = units.as_ptr();
         while i < whole {
             let v = s.load(v.as_ptr().add(i));
             for (e, sum) in sums.iter_mut().enumerate() {
-                *sum = s.fma(v, s.load(units.as_ptr().add(e * width + i)), *sum);
+                *sum = s.fma(v, s.load(units.add(e * S::N)), *sum);
             }
+            units = units.add(GROUP * S::N);
             i += S::N;
         }
         if i < v.len() {
             let v = s.load_part(v.as_ptr().add(i), v.len() - i);
             for (e, sum) in sums.iter_mut().enumerate() {
-                *sum = s.fma(v, s.load(units.as_ptr().add(e * width + i)), *sum);
+                *sum = s.fma(v, s.load(units.add(e * S::N)), *sum);
             }
         }
     }
     s.totals(sums)
 }
 
-/// Outputs of up to [`GROUP`] rows.
+/// Outputs of some groups of rows.
 struct Forward<'a> {
     weights: &'a NadeWeights<'a>,
     /// Of these rows.
@@ -343,15 +351,21 @@ impl Kernel for Forward<'_> {
     fn run<S: Simd>(self, s: S) {
         let Self { weights, x, out } = self;
         let Sizes { entries, outputs, .. } = weights.sizes;
-        let count = x.len() / entries;
-        let mut group = Group::start(s, weights);
-        for d in 0..entries {
-            let entry = weights.parameters.entry(d);
-            group.outputs(s, weights, d, count, |e, k, value| {
-                out[(e * entries + entry) * outputs + k] = value;
-            });
-            for e in 0..count {
-                group.push(s, weights, d, e, x[e * entries + entry]);
+        let first = Group::start(s, weights);
+        let mut groups = vec![first; (x.len() / entries).div_ceil(GROUP)];
+        for tile in (0..entries).step_by(TILE) {
+            let rows = x.chunks(GROUP * entries).zip(out.chunks_mut(GROUP * entries * outputs));
+            for (group, (x, out)) in groups.iter_mut().zip(rows) {
+                let count = x.len() / entries;
+                for d in tile..(tile + TILE).min(entries) {
+                    let entry = weights.parameters.entry(d);
+                    group.outputs(s, weights, d, count, |e, k, value| {
+                        out[(e * entries + entry) * outputs + k] = value;
+                    });
+                    for e in 0..count {
+                        group.push(s, weights, d, e, x[e * entries + entry]);
+                    }
+                }
             }
         }
     }

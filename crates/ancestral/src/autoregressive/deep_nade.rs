@@ -85,6 +85,11 @@ pub fn entry() -> ModelEntry {
                 settings: include_str!("presets/deep-nade-mnist.toml"),
             },
             Preset {
+                name: "mnist-1hl",
+                about: "one hidden layer of 500, every conditional of an order a step: ours for binarized MNIST",
+                settings: include_str!("presets/deep-nade-mnist-1hl.toml"),
+            },
+            Preset {
                 name: "dna",
                 about: "one hidden layer of 1000, every conditional of an order a step: ours for dna",
                 settings: include_str!("presets/deep-nade-dna.toml"),
