@@ -44,7 +44,7 @@ impl Drop for Aligned {
         // Where the thread ends there is nobody to keep it for.
         let _ = KEPT_LINES.try_with(|kept| {
             let mut kept = kept.borrow_mut();
-            if kept.len() < KEPT {
+            if lines.capacity() > 0 && kept.len() < KEPT {
                 kept.push(lines);
             }
         });
