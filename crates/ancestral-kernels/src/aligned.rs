@@ -1,15 +1,6 @@
 //! Buffers whose vectors do not straddle cache lines.
 
-use std::cell::RefCell;
 use std::ops::{Deref, DerefMut};
-
-/// Buffers that a thread keeps for the next one who asks: the system takes back large ones at once,
-/// and gives them anew page by page.
-const KEPT: usize = 16;
-
-thread_local! {
-    static KEPT_LINES: RefCell<Vec<Vec<Line>>> = const { RefCell::new(Vec::new()) };
-}
 
 /// A cache line.
 #[derive(Debug, Clone, Copy)]
@@ -25,29 +16,7 @@ pub(crate) struct Aligned {
 
 impl Aligned {
     pub(crate) fn zeros(len: usize) -> Self {
-        let count = len.div_ceil(16);
-        let kept = KEPT_LINES.try_with(|kept| {
-            let mut kept = kept.borrow_mut();
-            let fits = kept.iter().position(|lines| lines.capacity() >= count)?;
-            Some(kept.swap_remove(fits))
-        });
-        let mut lines = kept.ok().flatten().unwrap_or_default();
-        lines.clear();
-        lines.resize(count, Line([0.0; 16]));
-        Self { lines, len }
-    }
-}
-
-impl Drop for Aligned {
-    fn drop(&mut self) {
-        let lines = std::mem::take(&mut self.lines);
-        // Where the thread ends there is nobody to keep it for.
-        let _ = KEPT_LINES.try_with(|kept| {
-            let mut kept = kept.borrow_mut();
-            if lines.capacity() > 0 && kept.len() < KEPT {
-                kept.push(lines);
-            }
-        });
+        Self { lines: vec![Line([0.0; 16]); len.div_ceil(16)], len }
     }
 }
 

@@ -397,7 +397,10 @@ impl Rows for NadeRows<'_> {
 
     fn reveal(&mut self, place: usize, values: &[f32]) {
         // Binary entries and levels lie far within the limit.
-        let held = values.iter().map(|v| v.clamp(-CONDITION_LIMIT, CONDITION_LIMIT));
-        self.push(place, &held.collect::<Vec<f32>>());
+        let mut held = [0.0; NadeRows::MOST];
+        for (held, v) in held.iter_mut().zip(values) {
+            *held = v.clamp(-CONDITION_LIMIT, CONDITION_LIMIT);
+        }
+        self.push(place, &held[..values.len()]);
     }
 }
