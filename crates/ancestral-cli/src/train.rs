@@ -22,6 +22,8 @@ use crate::args::{OutputArgs, TrainArgs};
 use crate::inputs;
 use crate::output::{self, say, usage};
 
+/// The settings of training that say how long.
+const BUDGET: [&str; 3] = ["epochs", "steps", "seconds"];
 /// Importance samples of the bound that training prints at its end.
 const FINAL_SAMPLES: usize = 100;
 
@@ -92,8 +94,7 @@ fn stop_on_interrupt() -> Result<&'static AtomicBool> {
 fn create(args: &TrainArgs, data_dir: Option<&Path>) -> Result<(RunFolder, Dataset)> {
     let name = args.model.as_deref().unwrap_or_default();
     let entry = model::find(name)?;
-    let groups = gather(args, &entry)?;
-    let train = TrainConfig::parse(&groups.train)?;
+    let mut groups = gather(args, &entry)?;
 
     let file = groups.file;
     let seed = args.seed.or(file.seed).unwrap_or(0);
@@ -127,9 +128,18 @@ fn create(args: &TrainArgs, data_dir: Option<&Path>) -> Result<(RunFolder, Datas
     described.resize = resize.map(|(h, w)| [h, w]);
     described.grey = grey;
     described.name = inputs::stored_name(asked);
+    let spec = described.spec()?;
+    for (name, value) in (entry.train)(&spec) {
+        // Epochs, steps and seconds are one choice.
+        let is_budget = |name: &str| BUDGET.contains(&name);
+        if !(is_budget(&name) && groups.train.keys().any(|k| is_budget(k))) {
+            groups.train.entry(name).or_insert(value);
+        }
+    }
+    let train = TrainConfig::parse(&groups.train)?;
     // Builds once to catch bad settings before a folder is made; its settings are complete.
     let init = model::Init::cpu(seed);
-    let mut built = (entry.build)(&groups.model, &described.spec()?, &init)?;
+    let mut built = (entry.build)(&groups.model, &spec, &init)?;
     if built.trainable().is_none() {
         return Err(usage(format!(
             "{name} is not trained step by step; fit it with `ancestral fit {name}`"
@@ -456,6 +466,18 @@ impl Observer for Watch {
                 let mut err = std::io::stderr().lock();
                 let _ = writeln!(err, "{}", self.message(p));
                 self.last_line = Some(Instant::now());
+            }
+        }
+    }
+
+    fn concern(&mut self, text: &str) {
+        if !self.output.quiet && !self.output.json {
+            let text = format!("warning: {text}");
+            match &self.bar {
+                Some(bar) => bar.println(text),
+                None => {
+                    let _ = writeln!(std::io::stderr().lock(), "{text}");
+                }
             }
         }
     }

@@ -85,6 +85,11 @@ pub trait Model: Send {
         None
     }
 
+    /// A critic's verdicts, if the model has one.
+    fn critic(&self) -> Option<&dyn Critic> {
+        None
+    }
+
     /// Training step by step, if the model learns that way.
     fn trainable(&mut self) -> Option<&mut dyn Trainable> {
         None
@@ -254,6 +259,21 @@ pub trait Sampler {
     fn completion(&self) -> Completion {
         Completion::None
     }
+
+    /// Whether a sample is a draw around the mean of a last conditional, so that the two differ.
+    fn has_noise(&self) -> bool {
+        true
+    }
+}
+
+/// A model with a critic, which tells examples from samples.
+pub trait Critic {
+    /// The score of each example, higher for what looks like data; logits, or on a scale that the
+    /// loss leaves open.
+    ///
+    /// # Errors
+    /// If the batch does not fit the model.
+    fn criticise(&self, batch: &Batch) -> Result<Vec<f64>>;
 }
 
 /// A model with codes.
@@ -308,6 +328,12 @@ pub trait Trainable {
         "validation"
     }
 
+    /// What somebody who watches the run should know, from the means of its metrics since the last
+    /// report.
+    fn concerns(&self, _means: &[(String, f64)]) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Called once before the first step of a new run, with the training examples, for starts
     /// that depend on the data (an output bias at the marginals' logit).
     ///
@@ -354,6 +380,8 @@ pub struct ModelEntry {
     pub fields: fn() -> Vec<Field>,
     /// Makes one with its first weights.
     pub build: fn(&Table, &DataSpec, &Init) -> Result<Box<dyn Model>>,
+    /// Settings of the training loop that differ from the loop's own defaults on such data.
+    pub train: fn(&DataSpec) -> Table,
 }
 
 /// Settings under a name.
@@ -368,7 +396,7 @@ pub struct Preset {
 
 /// All models.
 pub fn models() -> Vec<ModelEntry> {
-    vec![
+    let mut models = vec![
         crate::autoregressive::nade::entry(),
         crate::autoregressive::rnade::entry(),
         crate::autoregressive::deep_nade::entry(),
@@ -377,10 +405,13 @@ pub fn models() -> Vec<ModelEntry> {
         crate::autoencoder::ae::entry(),
         crate::autoencoder::vae::entry(),
         crate::autoencoder::vae::iwae_entry(),
-        crate::adversarial::gan::entry(),
+    ];
+    models.extend(crate::adversarial::presets::entries());
+    models.extend([
         crate::likelihood::fitted::gaussian_entry(),
         crate::likelihood::fitted::bernoulli_entry(),
-    ]
+    ]);
+    models
 }
 
 /// The model of a name.

@@ -1,70 +1,227 @@
-//! Generative adversarial network: Goodfellow et al. 2014 (arXiv:1406.2661), with perceptrons for
-//! rows of reals.
+//! Generative adversarial networks: Goodfellow et al. 2014 (arXiv:1406.2661) and what came after,
+//! each idea as one setting.
 //!
-//! The generator maps z ~ N(0, I) to an example; the critic gives the logit of "this is data".
-//! - critic: minimise −E log σ(D(x)) − E log(1 − σ(D(G(z)))), their equation 1;
-//! - generator: minimise −E log σ(D(G(z))), the non-saturating form of their section 3.
+//! A generator G maps noise z to an example; a critic D tells examples from samples.
+//! They are trained in turn on the objectives of [`losses`](super::losses), under a penalty of
+//! [`critic`](super::critic), with layers normalised as in
+//! [`normalisation`](super::normalisation).
+//! The named models of the list are presets of this one ([`presets`](super::presets)).
 //!
 //! There is no density: nothing here gives the probability of an example.
-//! One step is `critic_steps` updates of the critic and one of the generator.
+//! Entries between bounds are scaled to [−1, 1], which G reaches by tanh; samples are rounded to the
+//! nearest level.
+//! Reals are standardised by the training split.
+//!
+//! One step is `critic_steps` updates of the critic and one of the generator, each on a batch of its
+//! own.
+//! Batch normalisation sees data and samples apart; G is drawn from with its running moments.
 
 use ancestral_data::{Batch, Domain, Examples, Streams};
-use ancestral_kernels as kernels;
-use burn::module::{Module, Param};
-use burn::tensor::{DType, Device, Tensor, TensorData};
+use burn::module::Module;
+use burn::tensor::Tensor;
 use toml::Table;
 
-use crate::model::{
-    DataSpec, Init, Metrics, Model, ModelEntry, NamedTensors, SampleRequest, Sampler, Trainable,
+use super::critic::{
+    Conditioning, Critic, CriticPlan, Penalty, Verdict, cross_entropy, flat, pull_away,
 };
-use crate::nn::{Activation, Dense, Mlp, load_module, module_tensors, rows, to_f64};
+use super::layers::{Mode, Network, Start};
+use super::losses::{Loss, LossTerms};
+use super::networks::{Blueprint, Family};
+use super::normalisation::Norm;
+use crate::model::{
+    self, DataSpec, Init, Metrics, Model, NamedTensors, SampleRequest, Sampler, Trainable,
+};
+use crate::nn::{Activation, Entrance, Scale, load_module, module_tensors, rows, to_f64};
 use crate::settings::Settings;
 use crate::train::StepContext;
 use crate::{Error, Result, settings};
 
 settings! {
-    /// Settings of the adversarial network.
+    /// Settings of an adversarial network.
     pub struct GanConfig {
+        /// Objectives: minimax, non-saturating, least-squares, hinge, wasserstein, relativistic,
+        /// began or ebgan.
+        pub loss: String = "non-saturating".to_owned(),
+        /// Restraint of the critic: none, clip (of weights), gradient (of WGAN-GP), dragan or r1.
+        pub penalty: String = "none".to_owned(),
+        /// Weight λ of the penalty.
+        pub penalty_weight: f64 = 10.0,
+        /// Largest absolute weight of the critic under penalty clip.
+        pub clip: f64 = 0.01,
+        /// How classes or codes come in: none, concat, auxiliary, mutual-information or projection.
+        pub conditioning: String = "none".to_owned(),
+        /// Networks: mlp, infogan, dcgan, or auto (infogan for pictures whose sides are multiples
+        /// of 4, else mlp).
+        pub network: String = "auto".to_owned(),
         /// Size of the noise that the generator starts from.
-        pub latent_dim: usize = 2,
-        /// Hidden layers of the generator.
-        pub generator_hidden: Vec<usize> = vec![64, 64],
-        /// Hidden layers of the critic.
-        pub critic_hidden: Vec<usize> = vec![64, 64],
-        /// What follows hidden layers: tanh, relu, leaky-relu or softplus.
-        pub activation: String = "leaky-relu".to_owned(),
+        pub latent_dim: usize = 64,
+        /// Distribution of the noise: uniform on [−1, 1], or normal.
+        pub noise: String = "uniform".to_owned(),
+        /// Hidden layers of an mlp generator.
+        pub generator_hidden: Vec<usize> = vec![256, 512],
+        /// Hidden layers of an mlp critic.
+        pub critic_hidden: Vec<usize> = vec![512, 256],
+        /// Features of the largest map of dcgan networks.
+        pub features: usize = 64,
+        /// Normalisation of the generator: none, batch, layer, or auto (batch for convolutions).
+        pub generator_norm: String = "auto".to_owned(),
+        /// Normalisation of the critic: none, batch, layer, spectral, or auto (batch for
+        /// convolutions, layer instead under a penalty on slopes).
+        pub critic_norm: String = "auto".to_owned(),
+        /// What follows the generator's layers: relu, leaky-relu, tanh or softplus.
+        pub generator_activation: String = "relu".to_owned(),
+        /// What follows the critic's layers: leaky-relu (slope 0.2), relu, tanh or softplus.
+        pub critic_activation: String = "leaky-relu".to_owned(),
+        /// Standard deviation of the first weights; 0 for Glorot and Bengio's uniform ones.
+        pub start_std: f64 = 0.0,
         /// Updates of the critic before each of the generator.
         pub critic_steps: usize = 1,
+        /// Learning rate of the critic, as a multiple of the generator's.
+        pub critic_rate: f64 = 1.0,
+        /// How far the critic's target on data lies below 1.
+        pub label_smoothing: f64 = 0.0,
+        /// Weight of the loss of classes (auxiliary) or of the categorical code
+        /// (mutual-information).
+        pub class_weight: f64 = 1.0,
+        /// Values of the categorical code of mutual-information; 0 for none.
+        pub categories: usize = 10,
+        /// Continuous codes of mutual-information, uniform on [−1, 1].
+        pub continuous: usize = 2,
+        /// Weight of the loss of the continuous codes.
+        pub continuous_weight: f64 = 0.1,
+        /// Size of the code of a critic that is an autoencoder (began, ebgan).
+        pub code_dim: usize = 64,
+        /// Energy of samples over that of data which began keeps, γ in (0, 1].
+        pub diversity: f64 = 0.75,
+        /// Rate λ at which began moves its balance k.
+        pub balance_rate: f64 = 1e-3,
+        /// Energy m up to which ebgan pushes samples, root mean square an entry.
+        pub margin: f64 = 0.35,
+        /// Weight of the pull-away term of ebgan's generator.
+        pub pull_away: f64 = 0.1,
     }
 }
 
-/// The list entry of `gan`.
-pub fn entry() -> ModelEntry {
-    ModelEntry {
-        name: "gan",
-        about: "a generator trained against a critic, for rows of reals",
-        paper: "Goodfellow et al. 2014, arXiv:1406.2661",
-        can: &["samples"],
-        presets: &[],
-        fields: GanConfig::fields,
-        build: |table, data, init| Ok(Box::new(GanConfig::from_table(table)?.init(data, init)?)),
-    }
+/// Checked choices.
+#[derive(Debug, Clone, Copy)]
+struct Choices {
+    loss: Loss,
+    penalty: Penalty,
+    conditioning: Conditioning,
+    uniform: bool,
 }
 
 impl GanConfig {
-    /// A model with its first weights, sized by the data.
+    /// A model with its first weights, sized by the data; `name` is that of its entry.
     ///
     /// # Errors
-    /// If a setting is out of range or the data is not rows of reals.
-    pub fn init(&self, data: &DataSpec, init: &Init) -> Result<Gan> {
-        if data.domain != Domain::Real {
-            return Err(Error::UnsuitableData {
-                model: "gan".to_owned(),
-                problem: format!("it needs rows of reals and this data has {}", data.domain),
-            });
+    /// If a setting is out of range, two exclude each other, or the data lacks what they need.
+    pub fn init(&self, name: &'static str, data: &DataSpec, init: &Init) -> Result<Gan> {
+        let form = match data.shape.as_image() {
+            Some(form) => form,
+            None => [data.shape.size(), 1, 1],
+        };
+        let choices = self.check(name, data)?;
+        let family = Family::parse(&self.network, form)?;
+        let convolutions = family != Family::Mlp;
+        let auto = |name: &str, layered: bool| {
+            match name {
+                "auto" if !convolutions => "none",
+                "auto" if layered => "layer",
+                "auto" => "batch",
+                _ => return name.to_owned(),
+            }
+            .to_owned()
+        };
+        let slopes = choices.penalty.takes_slopes();
+        let generator_norm = Norm::parse(
+            "generator_norm",
+            &auto(&self.generator_norm, false),
+            &["none", "batch", "layer"],
+        )?;
+        let critic_norm = Norm::parse(
+            "critic_norm",
+            &auto(&self.critic_norm, slopes),
+            &["none", "batch", "layer", "spectral"],
+        )?;
+        if slopes && critic_norm == Norm::Batch {
+            return Err(Error::setting(
+                "critic_norm",
+                "'batch'",
+                format!(
+                    "penalty {} takes the slope at each example, and batch normalisation ties \
+                     examples together; choose layer",
+                    self.penalty
+                ),
+            ));
         }
-        for (field, value) in [("latent_dim", self.latent_dim), ("critic_steps", self.critic_steps)]
-        {
+        let start =
+            if self.start_std > 0.0 { Start::Normal(self.start_std) } else { Start::Glorot };
+        let output =
+            if data.domain == Domain::Real { Activation::Identity } else { Activation::Tanh };
+        let blueprint = |hidden, norm, activation| Blueprint {
+            family,
+            form,
+            hidden,
+            features: self.features,
+            norm,
+            activation,
+        };
+        let coded = choices.conditioning == Conditioning::MutualInformation;
+        let classes = match choices.conditioning {
+            Conditioning::None => 0,
+            Conditioning::MutualInformation => self.categories,
+            _ => data.classes,
+        };
+        let continuous = if coded { self.continuous } else { 0 };
+        let activation = Activation::parse("generator_activation", &self.generator_activation)?;
+        let plans = blueprint(&self.generator_hidden, generator_norm, activation)
+            .generator(self.latent_dim + classes + continuous, output)?;
+        let activation = Activation::parse("critic_activation", &self.critic_activation)?;
+        let critic = CriticPlan {
+            networks: blueprint(&self.critic_hidden, critic_norm, activation),
+            loss: choices.loss,
+            conditioning: choices.conditioning,
+            classes: data.classes,
+            categories: self.categories,
+            continuous: self.continuous,
+            code_dim: self.code_dim,
+            output,
+            start,
+        };
+        Ok(Gan {
+            name,
+            config: self.clone(),
+            choices,
+            classes,
+            continuous,
+            entrance: Entrance::new(name, data, init),
+            generator: Some(Generator {
+                network: Network::init(&plans, start, "generator", init),
+                scale: Scale::init(data, init),
+            }),
+            critic: Some(Critic::init(&critic, init)?),
+        })
+    }
+
+    fn check(&self, name: &'static str, data: &DataSpec) -> Result<Choices> {
+        let loss = Loss::parse(&self.loss)?;
+        let penalty = Penalty::parse(&self.penalty)?;
+        let conditioning = Conditioning::parse(&self.conditioning)?;
+        let uniform = match self.noise.as_str() {
+            "uniform" => true,
+            "normal" => false,
+            other => {
+                let allowed = "choose uniform or normal";
+                return Err(Error::setting("noise", format!("'{other}'"), allowed));
+            }
+        };
+        for (field, value) in [
+            ("latent_dim", self.latent_dim),
+            ("critic_steps", self.critic_steps),
+            ("features", self.features),
+            ("code_dim", self.code_dim),
+        ] {
             if value == 0 {
                 return Err(Error::setting(field, 0, "it must be 1 or more"));
             }
@@ -73,118 +230,376 @@ impl GanConfig {
             [("generator_hidden", &self.generator_hidden), ("critic_hidden", &self.critic_hidden)]
         {
             if sizes.contains(&0) {
-                return Err(Error::setting(
-                    field,
-                    format!("{sizes:?}"),
-                    "each size must be 1 or more",
-                ));
+                let value = format!("{sizes:?}");
+                return Err(Error::setting(field, value, "each size must be 1 or more"));
             }
         }
-        let activation = Activation::parse("activation", &self.activation)?;
-        let size = data.shape.size();
-        let network = |name: &str, from: usize, hidden: &[usize], to: usize| Perceptron {
-            hidden: Mlp::init(from, hidden, activation, name, init),
-            output: Dense::init(
-                hidden.last().copied().unwrap_or(from),
-                to,
-                Activation::Identity,
-                &format!("{name}.output"),
-                init,
-            ),
-        };
-        let frozen = |value: f32| {
-            let data = TensorData::new(vec![value; size], [size]);
-            Param::from_tensor(Tensor::from_data(data, (&init.device, init.dtype)))
-                .set_require_grad(false)
-        };
-        Ok(Gan {
-            config: self.clone(),
-            data: data.clone(),
-            dtype: init.dtype,
-            device: init.device.clone(),
-            generator: Some(Generator {
-                network: network("generator", self.latent_dim, &self.generator_hidden, size),
-                mean: frozen(0.0),
-                std: frozen(1.0),
-            }),
-            critic: Some(network("critic", size, &self.critic_hidden, 1)),
-        })
+        for (field, value) in [
+            ("penalty_weight", self.penalty_weight),
+            ("start_std", self.start_std),
+            ("class_weight", self.class_weight),
+            ("continuous_weight", self.continuous_weight),
+            ("balance_rate", self.balance_rate),
+            ("margin", self.margin),
+            ("pull_away", self.pull_away),
+        ] {
+            if !(value >= 0.0 && value.is_finite()) {
+                return Err(Error::setting(field, value, "it must be 0 or more"));
+            }
+        }
+        for (field, value) in [("clip", self.clip), ("critic_rate", self.critic_rate)] {
+            if !(value > 0.0 && value.is_finite()) {
+                return Err(Error::setting(field, value, "it must be above 0"));
+            }
+        }
+        if !(0.0..0.5).contains(&self.label_smoothing) {
+            let value = self.label_smoothing;
+            return Err(Error::setting("label_smoothing", value, "it must be in [0, 0.5)"));
+        }
+        if self.label_smoothing > 0.0 && !loss.has_target() {
+            return Err(Error::setting(
+                "label_smoothing",
+                self.label_smoothing,
+                format!("loss {} has no target to smooth; set it to 0", self.loss),
+            ));
+        }
+        if !(self.diversity > 0.0 && self.diversity <= 1.0) {
+            return Err(Error::setting("diversity", self.diversity, "it must be in (0, 1]"));
+        }
+        if loss.wants_energy() && penalty.takes_slopes() {
+            return Err(Error::setting(
+                "penalty",
+                format!("'{}'", self.penalty),
+                format!(
+                    "the critic of loss {} is an autoencoder, whose slope is not penalised; \
+                         choose none or clip",
+                    self.loss
+                ),
+            ));
+        }
+        let heads = matches!(
+            conditioning,
+            Conditioning::Auxiliary | Conditioning::MutualInformation | Conditioning::Projection
+        );
+        if loss.wants_energy() && heads {
+            return Err(Error::setting(
+                "conditioning",
+                format!("'{}'", self.conditioning),
+                format!("loss {} goes with none or concat", self.loss),
+            ));
+        }
+        if conditioning == Conditioning::MutualInformation
+            && (self.categories == 1 || self.categories + self.continuous == 0)
+        {
+            return Err(Error::setting(
+                "categories",
+                self.categories,
+                "give 2 or more categories, or none and at least one continuous code",
+            ));
+        }
+        if conditioning.needs_labels() && data.classes < 2 {
+            return Err(Error::UnsuitableData {
+                model: name.to_owned(),
+                problem: format!(
+                    "conditioning {} needs examples with labels of at least 2 classes, and these \
+                     have {}; for folders of pictures, give each class a folder of its own",
+                    self.conditioning,
+                    if data.classes == 0 { "none".to_owned() } else { "1 class".to_owned() },
+                ),
+            });
+        }
+        Ok(Choices { loss, penalty, conditioning, uniform })
     }
 }
 
-#[derive(Module, Debug)]
-struct Perceptron {
-    hidden: Mlp,
-    output: Dense,
-}
-
-impl Perceptron {
-    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        self.output.forward(self.hidden.forward(x))
-    }
-}
-
-/// The generator and the scale of the data, which it needs to speak in the data's units.
+/// The generator and the scale of reals, which it needs to speak in the data's units.
 #[derive(Module, Debug)]
 struct Generator {
-    network: Perceptron,
-    /// Mean of each column `[size]`.
-    mean: Param<Tensor<1>>,
-    /// Standard deviation of each column `[size]`.
-    std: Param<Tensor<1>>,
+    network: Network,
+    scale: Option<Scale>,
 }
 
 /// A generator and its critic.
 pub struct Gan {
+    name: &'static str,
     config: GanConfig,
-    data: DataSpec,
-    dtype: DType,
-    device: Device,
+    choices: Choices,
+    /// One-hot entries beside the noise: classes of the data, or values of a code.
+    classes: usize,
+    /// Continuous codes beside the noise.
+    continuous: usize,
+    entrance: Entrance,
     /// Taken out only while the optimiser holds it.
     generator: Option<Generator>,
     /// Taken out only while the optimiser holds it.
-    critic: Option<Perceptron>,
+    critic: Option<Critic>,
+}
+
+/// What the generator starts from.
+struct Source {
+    /// Noise, class and codes beside each other `[rows, latent_dim + classes + continuous]`.
+    input: Tensor<2>,
+    /// The class or categorical code as one-hot rows, where there is one.
+    hot: Option<Tensor<2>>,
+    /// The continuous codes, where there are any.
+    continuous: Option<Tensor<2>>,
 }
 
 impl Gan {
-    fn parts(&self) -> Result<(&Generator, &Perceptron)> {
+    fn parts(&self) -> Result<(&Generator, &Critic)> {
         match (&self.generator, &self.critic) {
             (Some(generator), Some(critic)) => Ok((generator, critic)),
-            _ => Err(Error::weights_lost("gan")),
+            _ => Err(Error::weights_lost(self.name)),
         }
     }
 
-    fn tensor(&self, values: Vec<f32>, width: usize) -> Tensor<2> {
-        let rows = values.len() / width.max(1);
-        Tensor::from_data(TensorData::new(values, [rows, width]), (&self.device, self.dtype))
+    /// Examples on the networks' own scale.
+    fn real(&self, generator: &Generator, batch: &Batch) -> Result<Tensor<2>> {
+        let x = self.entrance.observed(generator.scale.as_ref(), batch)?;
+        Ok(match self.entrance.data.domain.max_level() {
+            Some(top) => x * (2.0 / f64::from(top)) - 1.0,
+            None => x,
+        })
     }
 
-    /// A batch on the generator's own scale.
-    fn real(&self, generator: &Generator, batch: &Batch) -> Tensor<2> {
-        let x = self.tensor(batch.values.clone(), self.data.shape.size());
-        (x - generator.mean.val().unsqueeze()) / generator.std.val().unsqueeze()
+    /// The classes of a batch as one-hot rows, where the critic is shown them.
+    fn shown(&self, batch: &Batch) -> Result<Option<Tensor<2>>> {
+        let needed = self.choices.conditioning.needs_labels();
+        needed.then(|| self.entrance.one_hot(batch.labels.as_deref())).transpose()
     }
 
-    /// One z for each example of a batch: the pairing makes a draw depend on the example and the
-    /// epoch alone.
-    fn noise(&self, streams: Streams, purpose: &str, batch: &Batch) -> Tensor<2> {
-        let purpose = streams.purpose(purpose, batch.epoch);
+    /// One draw for each index, scaled by `temperature`; classes are given, or drawn evenly.
+    fn source(
+        &self,
+        streams: Streams,
+        purpose: &str,
+        (epoch, indices): (u64, &[u64]),
+        classes: Option<&[u32]>,
+        temperature: f64,
+    ) -> Source {
+        let draws = |what: &str| streams.purpose(&format!("{purpose}{what}"), epoch);
+        let symmetric = |what: &str, each: usize| {
+            let mut values = draws(what).uniforms(indices, each);
+            values.iter_mut().for_each(|u| *u = 2.0 * *u - 1.0);
+            values
+        };
         let dims = self.config.latent_dim;
-        self.tensor(purpose.normals(&batch.indices, dims), dims)
+        let mut z = if self.choices.uniform {
+            symmetric("", dims)
+        } else {
+            draws("").normals(indices, dims)
+        };
+        if temperature != 1.0 {
+            z.iter_mut().for_each(|e| *e *= temperature as f32);
+        }
+        let mut parts = vec![self.entrance.tensor(z, dims)];
+        let hot = (self.classes > 0).then(|| {
+            let drawn: Vec<u32>;
+            let classes = match classes {
+                Some(classes) => classes,
+                None => {
+                    let uniforms = draws(" class").uniforms(indices, 1);
+                    let top = self.classes as u32 - 1;
+                    let pick = |u: f32| ((u * self.classes as f32) as u32).min(top);
+                    drawn = uniforms.into_iter().map(pick).collect();
+                    &drawn
+                }
+            };
+            let mut hot = vec![0.0; classes.len() * self.classes];
+            for (row, &class) in hot.chunks_exact_mut(self.classes).zip(classes) {
+                row[class as usize] = 1.0;
+            }
+            self.entrance.tensor(hot, self.classes)
+        });
+        let continuous = (self.continuous > 0)
+            .then(|| self.entrance.tensor(symmetric(" codes", self.continuous), self.continuous));
+        parts.extend(hot.clone());
+        parts.extend(continuous.clone());
+        Source { input: Tensor::cat(parts, 1), hot, continuous }
+    }
+
+    /// The noise of one batch: each draw depends on the example's number and the epoch alone.
+    fn source_of(&self, streams: Streams, purpose: &str, batch: &Batch) -> Source {
+        let needed = self.choices.conditioning.needs_labels();
+        let classes = batch.labels.as_deref().filter(|_| needed);
+        self.source(streams, purpose, (batch.epoch, &batch.indices), classes, 1.0)
+    }
+
+    /// The penalty's mean, without its weight.
+    fn penalty(
+        &self,
+        critic: &Critic,
+        streams: Streams,
+        batch: &Batch,
+        (real, fake): (Tensor<2>, Tensor<2>),
+        hot: Option<Tensor<2>>,
+    ) -> Tensor<1> {
+        let [n, width] = real.dims();
+        let uniforms = |what: &str, each: usize| {
+            let draws = streams.purpose(what, batch.epoch).uniforms(&batch.indices, each);
+            self.entrance.tensor(draws, each)
+        };
+        let at = match self.choices.penalty {
+            Penalty::Gradient => {
+                let share = uniforms("penalty share", 1);
+                real.clone() + (fake - real) * share
+            }
+            Penalty::Dragan => {
+                let values = to_f64(real.clone());
+                let mean = values.iter().sum::<f64>() / values.len() as f64;
+                let squares = values.iter().map(|x| (x - mean).powi(2)).sum::<f64>();
+                let std = (squares / values.len() as f64).sqrt();
+                let noise = uniforms("penalty noise", width) * (0.5 * std);
+                real + noise * uniforms("penalty share", 1)
+            }
+            _ => real,
+        };
+        debug_assert_eq!(at.dims(), [n, width]);
+        self.choices.penalty.of(critic.slopes(at, hot))
+    }
+
+    /// What the critic's heads lose on samples: classes and codes.
+    fn heads_loss(&self, verdict: &Verdict, source: &Source) -> Option<Tensor<1>> {
+        let mut total: Option<Tensor<1>> = None;
+        let mut add = |loss: Tensor<1>| {
+            total = Some(match total.take() {
+                Some(sum) => sum + loss,
+                None => loss,
+            });
+        };
+        if let (Some(logits), Some(hot)) = (&verdict.classes, &source.hot) {
+            add(cross_entropy(logits.clone(), hot.clone()) * self.config.class_weight);
+        }
+        if let (Some(logits), Some(hot)) = (&verdict.codes.0, &source.hot) {
+            add(cross_entropy(logits.clone(), hot.clone()) * self.config.class_weight);
+        }
+        if let (Some(means), Some(codes)) = (&verdict.codes.1, &source.continuous) {
+            // −log N(code; mean, 1) without its constant.
+            let error = (means.clone() - codes.clone()).square().sum_dim(1).mean();
+            add(error * (0.5 * self.config.continuous_weight));
+        }
+        total
+    }
+
+    fn critic_step(&mut self, context: &mut StepContext<'_>) -> Result<CriticFigures> {
+        let batch = context.feed.next_batch();
+        let (generator, critic) = self.parts()?;
+        let real = self.real(generator, &batch)?;
+        let hot = self.shown(&batch)?;
+        let source = self.source_of(context.streams, "critic noise", &batch);
+        // The critic's update leaves the generator out of the graph.
+        let fake = rows_of(&generator.network.valid(), source.input.clone(), Mode::Training);
+        let mut on_real = critic.judge(real.clone(), hot.clone(), Mode::Training);
+        let statistics = std::mem::take(&mut on_real.statistics);
+        let on_fake = critic.judge(fake.clone(), source.hot.clone(), Mode::Training);
+        let terms = LossTerms {
+            label_smoothing: self.config.label_smoothing,
+            balance: critic.balance(),
+            margin: self.config.margin,
+        };
+        let accuracy = self.choices.loss.threshold().map(|threshold| {
+            let right = |score: &Tensor<2>, above: bool| {
+                let scores = to_f64(score.clone());
+                let right = scores.iter().filter(|&&s| (s > threshold) == above).count();
+                right as f64 / scores.len() as f64
+            };
+            (right(&on_real.score, true) + right(&on_fake.score, false)) / 2.0
+        });
+        let mean = |score: &Tensor<2>| {
+            let scores = to_f64(score.clone());
+            scores.iter().sum::<f64>() / scores.len() as f64
+        };
+        let energies = (-mean(&on_real.score), -mean(&on_fake.score));
+        let mut loss =
+            self.choices.loss.critic(on_real.score.clone(), on_fake.score.clone(), terms);
+        if let (Some(logits), Some(hot)) = (&on_real.classes, &hot) {
+            let real = cross_entropy(logits.clone(), hot.clone());
+            loss = loss + real * self.config.class_weight;
+        }
+        if let Some(heads) = self.heads_loss(&on_fake, &source) {
+            loss = loss + heads;
+        }
+        let mut penalty = None;
+        if self.choices.penalty.takes_slopes() {
+            let term = self.penalty(critic, context.streams, &batch, (real, fake), hot);
+            penalty = Some(scalar(&term));
+            loss = loss + term * self.config.penalty_weight;
+        }
+        let value = scalar(&loss);
+        let grads = loss.backward();
+        drop(loss);
+        drop((on_real, on_fake));
+        context.optimisers.update_at("critic", &mut self.critic, grads, self.config.critic_rate)?;
+        if let Some(critic) = &mut self.critic {
+            critic.absorb(statistics);
+            critic.refresh();
+            if self.choices.penalty == Penalty::Clip {
+                critic.clip(self.config.clip);
+            }
+            if self.choices.loss == Loss::Began {
+                let drift = self.config.diversity * energies.0 - energies.1;
+                let k = critic.balance() + self.config.balance_rate * drift;
+                critic.set_balance(k.clamp(0.0, 1.0));
+            }
+        }
+        Ok(CriticFigures { loss: value, accuracy, penalty, energies })
     }
 }
 
-fn mean(values: Tensor<2>) -> Tensor<1> {
-    values.mean()
+/// What one update of the critic found.
+struct CriticFigures {
+    loss: f64,
+    accuracy: Option<f64>,
+    penalty: Option<f64>,
+    /// Mean −D of data and of samples.
+    energies: (f64, f64),
+}
+
+/// Samples `[rows, size]` on the networks' own scale.
+fn rows_of(network: &Network, input: Tensor<2>, mode: Mode) -> Tensor<2> {
+    let [n, width] = input.dims();
+    flat(network.forward(input.reshape([n, width, 1, 1]), mode, false).0)
 }
 
 fn scalar(x: &Tensor<1>) -> f64 {
     to_f64(x.clone()).first().copied().unwrap_or(f64::NAN)
 }
 
+/// How widely samples are spread against data: the ratio of the roots of the total variances, and
+/// of the mean distances to the nearest other example of the batch.
+fn spread(real: &[f32], fake: &[f32], width: usize) -> (f64, f64) {
+    let variance = |values: &[f32]| {
+        let n = (values.len() / width) as f64;
+        (0..width)
+            .map(|i| {
+                let column = || values.iter().skip(i).step_by(width).map(|&x| f64::from(x));
+                let mean = column().sum::<f64>() / n;
+                column().map(|x| (x - mean).powi(2)).sum::<f64>() / n
+            })
+            .sum::<f64>()
+    };
+    let nearest = |values: &[f32]| {
+        let examples: Vec<&[f32]> = values.chunks_exact(width).collect();
+        let distance =
+            |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| (x - y) * (x - y)).sum::<f32>();
+        let sum: f64 = examples
+            .iter()
+            .enumerate()
+            .map(|(i, a)| {
+                let others = examples.iter().enumerate().filter(|(j, _)| *j != i);
+                let least = others.map(|(_, b)| distance(a, b)).fold(f32::INFINITY, f32::min);
+                f64::from(least).sqrt()
+            })
+            .sum();
+        sum / examples.len() as f64
+    };
+    let ratio = |of: f64, to: f64| if to > 0.0 && of.is_finite() { of / to } else { 1.0 };
+    (ratio(variance(fake).sqrt(), variance(real).sqrt()), ratio(nearest(fake), nearest(real)))
+}
+
 impl Model for Gan {
     fn name(&self) -> &'static str {
-        "gan"
+        self.name
     }
 
     fn settings(&self) -> Table {
@@ -192,7 +607,7 @@ impl Model for Gan {
     }
 
     fn data(&self) -> &DataSpec {
-        &self.data
+        &self.entrance.data
     }
 
     fn tensors(&self) -> NamedTensors {
@@ -214,92 +629,186 @@ impl Model for Gan {
         Some(self)
     }
 
+    fn critic(&self) -> Option<&dyn model::Critic> {
+        Some(self)
+    }
+
     fn trainable(&mut self) -> Option<&mut dyn Trainable> {
         Some(self)
     }
 }
 
+impl model::Critic for Gan {
+    fn criticise(&self, batch: &Batch) -> Result<Vec<f64>> {
+        let (generator, critic) = self.parts()?;
+        let real = self.real(generator, batch)?;
+        let hot = self.shown(batch)?;
+        Ok(to_f64(critic.valid().judge(real, hot, Mode::Sampling).score))
+    }
+}
+
 impl Trainable for Gan {
     fn step(&mut self, context: &mut StepContext<'_>) -> Result<Metrics> {
-        let mut critic_loss = 0.0;
+        let times = self.config.critic_steps as f64;
+        let (mut critic_loss, mut accuracy, mut penalty) = (0.0, None, None);
+        let mut energies = (0.0, 0.0);
+        let add = |sum: Option<f64>, value: Option<f64>| {
+            value.map(|value| sum.unwrap_or(0.0) + value / times)
+        };
         for _ in 0..self.config.critic_steps {
-            let batch = context.feed.next_batch();
-            let (generator, critic) = self.parts()?;
-            let real = critic.forward(self.real(generator, &batch));
-            let noise = self.noise(context.streams, "critic noise", &batch);
-            // The critic's update leaves the generator out of the graph.
-            let fake = generator.network.forward(noise).detach();
-            let fake = critic.forward(fake);
-            let loss = mean(kernels::softplus(real.neg())) + mean(kernels::softplus(fake));
-            critic_loss += scalar(&loss) / self.config.critic_steps as f64;
-            let grads = loss.backward();
-            drop(loss);
-            context.optimisers.update("critic", &mut self.critic, grads)?;
+            let found = self.critic_step(context)?;
+            critic_loss += found.loss / times;
+            accuracy = add(accuracy, found.accuracy);
+            penalty = add(penalty, found.penalty);
+            energies = found.energies;
         }
         let batch = context.feed.next_batch();
         let (generator, critic) = self.parts()?;
-        let noise = self.noise(context.streams, "generator noise", &batch);
-        let fake = critic.forward(generator.network.forward(noise));
-        let loss = mean(kernels::softplus(fake.neg()));
-        let generator_loss = scalar(&loss);
+        let source = self.source_of(context.streams, "generator noise", &batch);
+        let [n, width] = source.input.dims();
+        let noise = source.input.clone().reshape([n, width, 1, 1]);
+        let (fake, passed) = generator.network.forward(noise, Mode::Training, false);
+        let fake = flat(fake);
+        let real = self.real(generator, &batch)?;
+        // The critic's weights are constants here, which spares their gradients.
+        let critic = critic.clone().no_grad();
+        let verdict = critic.judge(fake.clone(), source.hot.clone(), Mode::Training);
+        let shown = self.shown(&batch)?;
+        let on_real = (self.choices.loss.generator_sees_data())
+            .then(|| critic.judge(real.clone(), shown, Mode::Training).score);
+        let mut loss = self.choices.loss.generator(verdict.score.clone(), on_real);
+        if let Some(heads) = self.heads_loss(&verdict, &source) {
+            loss = loss + heads;
+        }
+        if let Some(codes) = verdict.encoded
+            && self.choices.loss == Loss::Ebgan
+            && self.config.pull_away > 0.0
+        {
+            loss = loss + pull_away(codes) * self.config.pull_away;
+        }
+        let value = scalar(&loss);
+        let (spread, nearest) =
+            spread(&rows(real), &rows(fake.inner()), self.entrance.data.shape.size());
         let grads = loss.backward();
         drop(loss);
+        drop(critic);
         context.optimisers.update("generator", &mut self.generator, grads)?;
-        Ok(vec![("loss", generator_loss), ("critic_loss", critic_loss)])
+        if let Some(generator) = &mut self.generator {
+            generator.network.absorb(passed.statistics);
+        }
+        let mut metrics = vec![("loss", value), ("critic_loss", critic_loss)];
+        metrics.extend(accuracy.map(|share| ("critic_accuracy", share)));
+        metrics.extend(penalty.map(|value| ("penalty", value)));
+        if self.choices.loss == Loss::Began {
+            let (real, fake) = energies;
+            let measure = real + (self.config.diversity * real - fake).abs();
+            metrics.push(("convergence", measure));
+            metrics.push(("balance", self.parts()?.1.balance()));
+        }
+        metrics.push(("spread", spread));
+        metrics.push(("nearest", nearest));
+        Ok(metrics)
     }
 
     fn validation(&self, _batch: &Batch) -> Result<Option<Vec<f64>>> {
         Ok(None)
     }
 
-    fn start(&mut self, examples: &Examples) -> Result<()> {
-        let size = self.data.shape.size();
-        let indices: Vec<u64> = (0..examples.len() as u64).collect();
-        let values = examples.batch(&indices, 0).values;
-        let n = examples.len() as f64;
-        let moment = |i: usize, about: f64, power: i32| {
-            values
-                .iter()
-                .skip(i)
-                .step_by(size)
-                .map(|&x| (f64::from(x) - about).powi(power))
-                .sum::<f64>()
-                / n
-        };
-        let means: Vec<f64> = (0..size).map(|i| moment(i, 0.0, 1)).collect();
-        let stds = means.iter().enumerate().map(|(i, &m)| {
-            let std = moment(i, m, 2).sqrt();
-            // A constant column keeps its scale: it has no spread to divide by.
-            if std > 1e-6 * m.abs().max(1e-6) { std as f32 } else { 1.0 }
-        });
-        let stds: Vec<f32> = stds.collect();
-        let means: Vec<f32> = means.iter().map(|&m| m as f32).collect();
-        let mut tensors = self.tensors();
-        for (name, data) in &mut tensors {
-            match name.as_str() {
-                "generator.mean" => *data = TensorData::new(means.clone(), [size]),
-                "generator.std" => *data = TensorData::new(stds.clone(), [size]),
-                _ => {}
-            }
+    fn concerns(&self, means: &[(String, f64)]) -> Vec<String> {
+        let mean = |name: &str| means.iter().find(|(n, _)| n == name).map(|(_, v)| *v);
+        let mut concerns = Vec::new();
+        if let Some(accuracy) = mean("critic_accuracy")
+            && accuracy > 0.995
+        {
+            concerns.push(format!(
+                "the critic tells data from samples {:.1} % of the time, so that the generator \
+                 learns little; lower critic_rate, smooth its labels or give it a penalty",
+                100.0 * accuracy
+            ));
         }
-        self.load(&tensors)
+        if let Some(spread) = mean("spread")
+            && spread < 0.25
+        {
+            concerns.push(format!(
+                "samples are spread {spread:.2} times as widely as data, which looks like mode \
+                 collapse"
+            ));
+        } else if let Some(nearest) = mean("nearest")
+            && nearest < 0.25
+            && self.entrance.data.shape.size() > 2
+        {
+            concerns.push(format!(
+                "samples of a batch lie {nearest:.2} times as far apart as data does, which looks \
+                 like mode collapse"
+            ));
+        }
+        concerns
+    }
+
+    fn start(&mut self, examples: &Examples) -> Result<()> {
+        if let Some(generator) = &mut self.generator {
+            self.entrance.fit(&mut generator.scale, examples);
+        }
+        Ok(())
     }
 }
 
 impl Sampler for Gan {
     fn sample(&self, request: &SampleRequest) -> Result<Vec<f32>> {
-        if request.class.is_some() {
-            return Err(Error::Unsupported {
-                model: "gan".to_owned(),
-                problem: "knows no classes; leave --class out".to_owned(),
-            });
+        let unsupported =
+            |problem: String| Error::Unsupported { model: self.name.to_owned(), problem };
+        if request.known.is_some() {
+            return Err(unsupported("draws whole examples and completes none".to_owned()));
         }
+        let classes = match request.class {
+            Some(_) if self.classes == 0 => {
+                return Err(unsupported("knows no classes; leave --class out".to_owned()));
+            }
+            Some(class) if class as usize >= self.classes => {
+                return Err(unsupported(format!(
+                    "has classes 0 to {} and class {class} was asked for",
+                    self.classes - 1
+                )));
+            }
+            Some(class) => Some(vec![class; request.count]),
+            None => None,
+        };
         let generator = self.parts()?.0.valid();
         let indices: Vec<u64> = (request.first..request.first + request.count as u64).collect();
-        let dims = self.config.latent_dim;
-        let mut z = request.streams.purpose("sample code", 0).normals(&indices, dims);
-        z.iter_mut().for_each(|e| *e *= request.temperature as f32);
-        let x = generator.network.forward(self.tensor(z, dims));
-        Ok(rows(x * generator.std.val().unsqueeze() + generator.mean.val().unsqueeze()))
+        let mut values = Vec::with_capacity(request.count * self.entrance.data.shape.size());
+        // A bound on memory, not on what is drawn.
+        for (i, indices) in indices.chunks(SAMPLE_BATCH).enumerate() {
+            let classes = classes.as_ref().map(|all| &all[i * SAMPLE_BATCH..][..indices.len()]);
+            let source = self.source(
+                request.streams,
+                "sample code",
+                (0, indices),
+                classes,
+                request.temperature,
+            );
+            values.extend(rows(rows_of(&generator.network, source.input, Mode::Sampling)));
+        }
+        match self.entrance.data.domain.max_level() {
+            Some(top) => {
+                let top = top as f32;
+                for value in &mut values {
+                    let level = (*value + 1.0) * 0.5 * top;
+                    *value = if request.mean { level } else { level.round().clamp(0.0, top) };
+                }
+            }
+            None => {
+                if let Some(scale) = &generator.scale {
+                    scale.restore(&mut values);
+                }
+            }
+        }
+        Ok(values)
+    }
+
+    fn has_noise(&self) -> bool {
+        false
     }
 }
+
+/// Examples drawn at once.
+const SAMPLE_BATCH: usize = 256;

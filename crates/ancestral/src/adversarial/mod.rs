@@ -1,3 +1,10 @@
-//! Models trained against a critic.
+//! Models trained against a critic: losses, penalties, normalisations, conditioning and networks as
+//! parts that combine freely, and presets that carry the names people know.
 
+mod critic;
 pub mod gan;
+mod layers;
+pub mod losses;
+mod networks;
+mod normalisation;
+pub mod presets;

@@ -96,6 +96,7 @@ pub fn entry() -> ModelEntry {
             },
         ],
         fields: DeepNadeConfig::fields,
+        train: |_| toml::Table::new(),
         build: |table, data, init| {
             Ok(Box::new(DeepNadeConfig::from_table(table)?.init(data, init)?))
         },

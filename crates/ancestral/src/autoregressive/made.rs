@@ -106,6 +106,7 @@ pub fn entry() -> ModelEntry {
         ],
         fields: MadeConfig::fields,
         build: |table, data, init| Ok(Box::new(MadeConfig::from_table(table)?.init(data, init)?)),
+        train: |_| toml::Table::new(),
     }
 }
 

@@ -72,6 +72,7 @@ pub fn entry() -> ModelEntry {
         ],
         fields: NadeConfig::fields,
         build: |table, data, init| Ok(Box::new(NadeConfig::from_table(table)?.init(data, init)?)),
+        train: |_| toml::Table::new(),
     }
 }
 

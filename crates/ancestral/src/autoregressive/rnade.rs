@@ -59,6 +59,7 @@ pub fn entry() -> ModelEntry {
         ],
         fields: RnadeConfig::fields,
         build: |table, data, init| Ok(Box::new(RnadeConfig::from_table(table)?.init(data, init)?)),
+        train: |_| toml::Table::new(),
     }
 }
 

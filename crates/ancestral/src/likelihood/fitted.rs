@@ -53,6 +53,7 @@ pub fn gaussian_entry() -> ModelEntry {
         can: &["density (exact)", "samples"],
         presets: &[],
         fields: GaussianConfig::fields,
+        train: |_| toml::Table::new(),
         build: |table, data, _| {
             let config = GaussianConfig::from_table(table)?;
             if !matches!(config.covariance.as_str(), "full" | "diagonal") {
@@ -251,6 +252,7 @@ pub fn bernoulli_entry() -> ModelEntry {
         can: &["density (exact)", "samples"],
         presets: &[],
         fields: BernoulliConfig::fields,
+        train: |_| toml::Table::new(),
         build: |table, data, _| {
             let config = BernoulliConfig::from_table(table)?;
             if !(config.pseudo_count >= 0.0 && config.pseudo_count.is_finite()) {

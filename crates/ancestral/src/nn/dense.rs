@@ -21,6 +21,8 @@ pub enum Activation {
     LeakyRelu,
     /// log(1 + eˣ).
     Softplus,
+    /// 1 / (1 + e⁻ˣ).
+    Sigmoid,
 }
 
 impl Activation {
@@ -49,6 +51,7 @@ impl Activation {
             Self::Tanh => Some(kernels::Activation::Tanh),
             Self::Relu => Some(kernels::Activation::Relu),
             Self::Softplus => Some(kernels::Activation::Softplus),
+            Self::Sigmoid => Some(kernels::Activation::Sigmoid),
             Self::LeakyRelu => None,
         }
     }
@@ -61,6 +64,27 @@ impl Activation {
             Self::Relu => burn::tensor::activation::relu(x),
             Self::LeakyRelu => burn::tensor::activation::leaky_relu(x, 0.2),
             Self::Softplus => kernels::softplus(x),
+            Self::Sigmoid => kernels::sigmoid(x),
+        }
+    }
+
+    /// `v` times the slope at each entry, from what went in and what came out, in differentiable
+    /// operations.
+    pub(crate) fn vjp<const D: usize>(
+        self,
+        v: Tensor<D>,
+        before: Tensor<D>,
+        after: Tensor<D>,
+    ) -> Tensor<D> {
+        // Where a slope has steps, it is a constant beside them.
+        let positive = |x: Tensor<D>| x.detach().greater_elem(0.0).float().cast(v.dtype());
+        match self {
+            Self::Identity => v,
+            Self::Tanh => v * (after.square().neg() + 1.0),
+            Self::Relu => v.clone() * positive(before),
+            Self::LeakyRelu => v.clone() * (positive(before) * 0.8 + 0.2),
+            Self::Softplus => v * kernels::sigmoid(before),
+            Self::Sigmoid => v * after.clone() * (after.neg() + 1.0),
         }
     }
 }

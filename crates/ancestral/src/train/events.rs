@@ -12,7 +12,7 @@ use crate::Result;
 /// One line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Event {
-    /// "train", "valid", "start", "resume", "end" or "test".
+    /// "train", "valid", "warning", "start", "resume", "end" or "test".
     pub kind: String,
     /// Steps done.
     pub step: u64,
@@ -23,6 +23,9 @@ pub struct Event {
     /// Named figures; those of training are means since the line before.
     #[serde(default)]
     pub values: Vec<(String, f64)>,
+    /// What a warning says.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub note: String,
 }
 
 /// The file while a run writes it.

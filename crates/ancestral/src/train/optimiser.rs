@@ -143,6 +143,20 @@ impl Optimisers {
         slot: &mut Option<M>,
         grads: Gradients,
     ) -> Result<()> {
+        self.update_at(part, slot, grads, 1.0)
+    }
+
+    /// The same at `rate` times the learning rate.
+    ///
+    /// # Errors
+    /// As [`Optimisers::update`].
+    pub fn update_at<M: Module>(
+        &mut self,
+        part: &str,
+        slot: &mut Option<M>,
+        grads: Gradients,
+        rate: f64,
+    ) -> Result<()> {
         let Some(module) = slot.as_ref() else { return Ok(()) };
         let mut collect = Collect { path: vec![part.to_owned()], grads, found: Vec::new() };
         module.visit(&mut collect);
@@ -181,7 +195,7 @@ impl Optimisers {
             moments: &mut state.moments,
             rule: self.rule,
             adam: AdamStep {
-                lr: self.learning_rate as f32,
+                lr: (self.learning_rate * rate) as f32,
                 beta1: c.beta1 as f32,
                 beta2: c.beta2 as f32,
                 epsilon: c.epsilon as f32,

@@ -54,6 +54,9 @@ pub trait Observer {
         Ok(())
     }
 
+    /// When something is amiss that whoever watches should know.
+    fn concern(&mut self, _text: &str) {}
+
     /// After a checkpoint was written.
     ///
     /// # Errors
@@ -263,7 +266,7 @@ impl Training {
             let ended = self.share() >= 1.0;
             let mut stalled = false;
             if epoch_ended || ended {
-                self.log_training()?;
+                self.log_training(observer)?;
                 let epoch = self.feed.drawn().div_ceil(per_epoch);
                 let every = self.config.validate_every.max(1);
                 let due = epoch_ended && epoch.is_multiple_of(every) || ended;
@@ -380,20 +383,36 @@ impl Training {
         Ok(metrics)
     }
 
-    fn log_training(&mut self) -> Result<()> {
+    fn log_training(&mut self, observer: &mut dyn Observer) -> Result<()> {
         let n = self.state.summed.max(1) as f64;
         self.state.summed = 0;
-        let values = self.state.sums.drain(..).map(|(name, sum)| (name, sum / n)).collect();
-        self.push_event("train", values)
+        let means = self.state.sums.drain(..).map(|(name, sum)| (name, sum / n));
+        let values: Vec<(String, f64)> = means.collect();
+        let concerns = trainable(&mut self.model)?.concerns(&values);
+        self.push_event("train", values)?;
+        for text in concerns {
+            observer.concern(&text);
+            self.push_note("warning", text)?;
+        }
+        Ok(())
     }
 
     fn push_event(&mut self, kind: &str, values: Vec<(String, f64)>) -> Result<()> {
+        self.push(kind, values, String::new())
+    }
+
+    fn push_note(&mut self, kind: &str, note: String) -> Result<()> {
+        self.push(kind, Vec::new(), note)
+    }
+
+    fn push(&mut self, kind: &str, values: Vec<(String, f64)>, note: String) -> Result<()> {
         let event = Event {
             kind: kind.to_owned(),
             step: self.state.step,
             epoch: self.state.epoch,
             seconds: self.state.seconds,
             values,
+            note,
         };
         self.events.push(&event)?;
         self.board.push(&event)

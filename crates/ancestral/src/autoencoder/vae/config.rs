@@ -59,6 +59,7 @@ pub fn entry() -> ModelEntry {
             },
         ],
         fields: VaeConfig::fields,
+        train: |_| toml::Table::new(),
         build: |table, data, init| {
             Ok(Box::new(VaeConfig::from_table(table)?.init("vae", data, init)?))
         },
@@ -94,6 +95,7 @@ pub fn iwae_entry() -> ModelEntry {
             };
             VaeConfig::fields().into_iter().map(five).collect()
         },
+        train: |_| toml::Table::new(),
         build: |table, data, init| {
             let mut config = VaeConfig::from_table(table)?;
             if !table.contains_key("importance_samples") {

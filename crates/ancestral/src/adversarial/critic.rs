@@ -1,0 +1,369 @@
+//! The critic: features, the heads that read them, and penalties on its slope.
+//!
+//! | penalty | adds to the critic's loss | source |
+//! |---|---|---|
+//! | gradient | λ·(‖∇D(x̂)‖ − 1)², x̂ between data and samples | Gulrajani et al. 2017, equation 3 |
+//! | dragan | λ·(‖∇D(x̂)‖ − 1)², x̂ between data and data with noise | Kodali et al. 2017, section 2.3 |
+//! | r1 | ½λ·‖∇D(x)‖² on data | Mescheder et al. 2018, equation 9 |
+//! | clip | nothing; weights are clamped after each update | Arjovsky et al. 2017, algorithm 1 |
+
+use burn::module::{Module, Param};
+use burn::tensor::{Tensor, activation};
+
+use super::layers::{Form, Layer, Map, Mode, Network, Plan, Start, size};
+use super::losses::Loss;
+use super::networks::{Blueprint, Family};
+use super::normalisation::{Norm, Statistics, list};
+use crate::model::Init;
+use crate::nn::{Activation, with_value};
+use crate::{Error, Result};
+
+/// A restraint of the critic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Penalty {
+    None,
+    Clip,
+    Gradient,
+    Dragan,
+    R1,
+}
+
+impl Penalty {
+    pub(crate) fn parse(name: &str) -> Result<Self> {
+        Ok(match name {
+            "none" => Self::None,
+            "clip" => Self::Clip,
+            "gradient" => Self::Gradient,
+            "dragan" => Self::Dragan,
+            "r1" => Self::R1,
+            other => {
+                return Err(Error::setting(
+                    "penalty",
+                    format!("'{other}'"),
+                    format!("choose {}", list(&["none", "clip", "gradient", "dragan", "r1"])),
+                ));
+            }
+        })
+    }
+
+    /// Whether it takes the slope at each example.
+    pub(crate) fn takes_slopes(self) -> bool {
+        matches!(self, Self::Gradient | Self::Dragan | Self::R1)
+    }
+
+    /// Its mean over the slopes `[batch, size]`, without its weight.
+    pub(crate) fn of(self, slopes: Tensor<2>) -> Tensor<1> {
+        let squares = slopes.square().sum_dim(1);
+        match self {
+            Self::R1 => squares.mean() * 0.5,
+            // The root has no slope at 0, where the penalty does not need one.
+            _ => ((squares + 1e-12).sqrt() - 1.0).square().mean(),
+        }
+    }
+}
+
+/// How classes or codes come in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Conditioning {
+    None,
+    /// The class beside the input of both networks (Mirza and Osindero 2014).
+    Concat,
+    /// The critic also names the class (Odena et al. 2017).
+    Auxiliary,
+    /// The critic also recovers codes that the generator was given (Chen et al. 2016).
+    MutualInformation,
+    /// The class as an inner product with the features (Miyato and Koyama 2018).
+    Projection,
+}
+
+impl Conditioning {
+    pub(crate) fn parse(name: &str) -> Result<Self> {
+        Ok(match name {
+            "none" => Self::None,
+            "concat" => Self::Concat,
+            "auxiliary" => Self::Auxiliary,
+            "mutual-information" => Self::MutualInformation,
+            "projection" => Self::Projection,
+            other => {
+                let known = ["none", "concat", "auxiliary", "mutual-information", "projection"];
+                return Err(Error::setting(
+                    "conditioning",
+                    format!("'{other}'"),
+                    format!("choose {}", list(&known)),
+                ));
+            }
+        })
+    }
+
+    /// Whether it needs the classes of the data.
+    pub(crate) fn needs_labels(self) -> bool {
+        matches!(self, Self::Concat | Self::Auxiliary | Self::Projection)
+    }
+}
+
+/// The sizes of a critic.
+#[derive(Debug, Clone)]
+pub(crate) struct CriticPlan<'a> {
+    pub(crate) networks: Blueprint<'a>,
+    pub(crate) loss: Loss,
+    pub(crate) conditioning: Conditioning,
+    /// Classes of the data.
+    pub(crate) classes: usize,
+    /// Values of the categorical code, 0 for none.
+    pub(crate) categories: usize,
+    /// Continuous codes.
+    pub(crate) continuous: usize,
+    /// Size of an autoencoder's code.
+    pub(crate) code_dim: usize,
+    /// What follows an autoencoder's last layer.
+    pub(crate) output: Activation,
+    pub(crate) start: Start,
+}
+
+/// What recovers codes from features.
+#[derive(Module, Debug)]
+struct Recognition {
+    hidden: Layer,
+    categorical: Option<Layer>,
+    continuous: Option<Layer>,
+}
+
+/// A critic with all its heads.
+#[derive(Module, Debug)]
+pub(crate) struct Critic {
+    trunk: Network,
+    /// To one score, or to the code of an autoencoder.
+    head: Layer,
+    decoder: Option<Network>,
+    classes: Option<Layer>,
+    embedding: Option<Layer>,
+    recognition: Option<Recognition>,
+    /// k of `began`, `[1]`.
+    balance: Option<Param<Tensor<1>>>,
+    #[module(skip)]
+    form: Form,
+    /// Whether the class comes in as maps, not as entries.
+    #[module(skip)]
+    maps: bool,
+    #[module(skip)]
+    concat: bool,
+    /// Whether an autoencoder's energy is the root of the mean square, not the mean absolute error.
+    #[module(skip)]
+    squared: bool,
+}
+
+/// What the critic says of a batch.
+pub(crate) struct Verdict {
+    /// `[batch, 1]`, higher for what looks like data.
+    pub(crate) score: Tensor<2>,
+    /// Logits of the classes `[batch, classes]`.
+    pub(crate) classes: Option<Tensor<2>>,
+    /// The recovered codes: logits of the category, and means.
+    pub(crate) codes: (Option<Tensor<2>>, Option<Tensor<2>>),
+    /// An autoencoder's codes `[batch, code_dim]`.
+    pub(crate) encoded: Option<Tensor<2>>,
+    /// The batch's moments, where it was normalised over the batch.
+    pub(crate) statistics: Vec<Option<Statistics>>,
+}
+
+/// A feature map as rows.
+pub(crate) fn flat(x: Tensor<4>) -> Tensor<2> {
+    let [n, c, h, w] = x.dims();
+    x.reshape([n, c * h * w])
+}
+
+impl Critic {
+    pub(crate) fn init(plan: &CriticPlan<'_>, init: &Init) -> Result<Self> {
+        let networks = &plan.networks;
+        let concat = plan.conditioning == Conditioning::Concat;
+        let extra = if concat { plan.classes } else { 0 };
+        let trunk = networks.critic(extra)?;
+        let features = trunk.last().map_or([size(networks.form) + extra, 1, 1], |last| last.to);
+        let spectral = if networks.norm == Norm::Spectral { Norm::Spectral } else { Norm::None };
+        let layer = |from: Form, to: usize, activation: Activation, name: &str| {
+            let map = Plan { map: Map::Dense, from, to: [to, 1, 1], norm: spectral, activation };
+            Layer::init(map, plan.start, name, init)
+        };
+        let energy = plan.loss.wants_energy();
+        let outputs = if energy { plan.code_dim } else { 1 };
+        let decoder = if energy {
+            // The decoder has the generator's shape without its noise.
+            let mut mirrored = networks.clone();
+            let hidden: Vec<usize> = networks.hidden.iter().rev().copied().collect();
+            mirrored.hidden = &hidden;
+            let plans = mirrored.generator(plan.code_dim, plan.output)?;
+            Some(Network::init(&plans, plan.start, "critic.decoder", init))
+        } else {
+            None
+        };
+        let conditioning = plan.conditioning;
+        let identity = Activation::Identity;
+        Ok(Self {
+            trunk: Network::init(&trunk, plan.start, "critic.trunk", init),
+            head: layer(features, outputs, identity, "critic.head"),
+            decoder,
+            classes: (conditioning == Conditioning::Auxiliary)
+                .then(|| layer(features, plan.classes, identity, "critic.classes")),
+            embedding: (conditioning == Conditioning::Projection)
+                .then(|| layer([plan.classes, 1, 1], size(features), identity, "critic.embedding")),
+            recognition: (conditioning == Conditioning::MutualInformation).then(|| {
+                let hidden = 128;
+                let read = |to: usize, name: &str| {
+                    (to > 0).then(|| layer([hidden, 1, 1], to, identity, name))
+                };
+                Recognition {
+                    hidden: layer(features, hidden, networks.activation, "critic.recognition"),
+                    categorical: read(plan.categories, "critic.recognition.categorical"),
+                    continuous: read(plan.continuous, "critic.recognition.continuous"),
+                }
+            }),
+            balance: (plan.loss == Loss::Began).then(|| crate::nn::frozen(vec![0.0], init)),
+            form: networks.form,
+            maps: networks.family != Family::Mlp,
+            concat,
+            squared: plan.loss == Loss::Ebgan,
+        })
+    }
+
+    /// Examples with their classes beside them, where these come in at the front.
+    fn input(&self, x: Tensor<2>, hot: Option<Tensor<2>>) -> Tensor<4> {
+        let n = x.dims()[0];
+        let [c, h, w] = self.form;
+        match hot.filter(|_| self.concat) {
+            Some(hot) if self.maps => {
+                let classes = hot.dims()[1];
+                let maps = hot.reshape([n, classes, 1, 1]).expand([n, classes, h, w]);
+                Tensor::cat(vec![x.reshape([n, c, h, w]), maps], 1)
+            }
+            Some(hot) => {
+                let rows = Tensor::cat(vec![x, hot], 1);
+                let width = rows.dims()[1];
+                rows.reshape([n, width, 1, 1])
+            }
+            None if self.maps => x.reshape([n, c, h, w]),
+            None => x.reshape([n, c * h * w, 1, 1]),
+        }
+    }
+
+    /// What it says of examples `[batch, size]` with their classes as one-hot rows.
+    pub(crate) fn judge(&self, x: Tensor<2>, hot: Option<Tensor<2>>, mode: Mode) -> Verdict {
+        let (features, passed) =
+            self.trunk.forward(self.input(x.clone(), hot.clone()), mode, false);
+        let read = |layer: &Layer, x: &Tensor<4>| flat(layer.forward(x.clone(), mode, false).0);
+        let mut score = read(&self.head, &features);
+        let mut encoded = None;
+        if let Some(decoder) = &self.decoder {
+            let n = score.dims()[0];
+            let code_dim = score.dims()[1];
+            encoded = Some(score.clone());
+            let (back, _) = decoder.forward(score.reshape([n, code_dim, 1, 1]), mode, false);
+            let error = flat(back) - x;
+            let energy = if self.squared {
+                (error.square().mean_dim(1) + 1e-12).sqrt()
+            } else {
+                error.abs().mean_dim(1)
+            };
+            score = energy.neg();
+        }
+        if let (Some(embedding), Some(hot)) = (&self.embedding, hot) {
+            score = score + (self.embed(embedding, hot) * flat(features.clone())).sum_dim(1);
+        }
+        let codes = match &self.recognition {
+            Some(recognition) => {
+                let (hidden, ..) = recognition.hidden.forward(features.clone(), mode, false);
+                (
+                    recognition.categorical.as_ref().map(|layer| read(layer, &hidden)),
+                    recognition.continuous.as_ref().map(|layer| read(layer, &hidden)),
+                )
+            }
+            None => (None, None),
+        };
+        Verdict {
+            score,
+            classes: self.classes.as_ref().map(|layer| read(layer, &features)),
+            codes,
+            encoded,
+            statistics: passed.statistics,
+        }
+    }
+
+    /// The features' weights for each class `[batch, features]`.
+    fn embed(&self, embedding: &Layer, hot: Tensor<2>) -> Tensor<2> {
+        let [n, classes] = hot.dims();
+        flat(embedding.forward(hot.reshape([n, classes, 1, 1]), Mode::Training, false).0)
+    }
+
+    /// ∇D at each example `[batch, size]`, in differentiable operations.
+    pub(crate) fn slopes(&self, x: Tensor<2>, hot: Option<Tensor<2>>) -> Tensor<2> {
+        let [n, width] = x.dims();
+        let (features, passed) =
+            self.trunk.forward(self.input(x, hot.clone()), Mode::Training, true);
+        let shape = features.dims();
+        let (score, _, trace) = self.head.forward(features, Mode::Training, true);
+        let Some(trace) = trace else { return flat(score) };
+        let ones = score.detach() * 0.0 + 1.0;
+        let mut v = self.head.vjp(trace, ones).reshape(shape);
+        if let (Some(embedding), Some(hot)) = (&self.embedding, hot) {
+            v = v + self.embed(embedding, hot).reshape(shape);
+        }
+        // Classes at the front are no part of the example.
+        flat(self.trunk.vjp(passed, v)).narrow(1, 0, width).reshape([n, width])
+    }
+
+    /// Every layer with weights of its own.
+    fn heads(&mut self) -> Vec<&mut Layer> {
+        let mut heads = vec![&mut self.head];
+        heads.extend(&mut self.classes);
+        heads.extend(&mut self.embedding);
+        if let Some(recognition) = &mut self.recognition {
+            heads.push(&mut recognition.hidden);
+            heads.extend(&mut recognition.categorical);
+            heads.extend(&mut recognition.continuous);
+        }
+        heads
+    }
+
+    /// Moves the state that is not trained by gradients one step on.
+    pub(crate) fn refresh(&mut self) {
+        self.trunk.refresh();
+        self.heads().into_iter().for_each(Layer::refresh);
+        self.decoder.iter_mut().for_each(Network::refresh);
+    }
+
+    pub(crate) fn absorb(&mut self, statistics: Vec<Option<Statistics>>) {
+        self.trunk.absorb(statistics);
+    }
+
+    pub(crate) fn clip(&mut self, bound: f64) {
+        self.trunk.clip(bound);
+        self.heads().into_iter().for_each(|layer| layer.clip(bound));
+        self.decoder.iter_mut().for_each(|network| network.clip(bound));
+    }
+
+    /// k of `began`.
+    pub(crate) fn balance(&self) -> f64 {
+        let value = |k: &Param<Tensor<1>>| crate::nn::to_f64(k.val()).first().copied();
+        self.balance.as_ref().and_then(value).unwrap_or(0.0)
+    }
+
+    pub(crate) fn set_balance(&mut self, value: f64) {
+        if let Some(k) = self.balance.take() {
+            self.balance = Some(with_value(k, vec![value as f32]).set_require_grad(false));
+        }
+    }
+}
+
+/// −log p(class) of each row's class, its mean over the rows.
+pub(crate) fn cross_entropy(logits: Tensor<2>, hot: Tensor<2>) -> Tensor<1> {
+    (activation::log_softmax(logits, 1) * hot).sum_dim(1).mean().neg()
+}
+
+/// How alike the codes of a batch are: the mean squared cosine over pairs (Zhao et al. 2016,
+/// equation 4).
+pub(crate) fn pull_away(codes: Tensor<2>) -> Tensor<1> {
+    let n = codes.dims()[0] as f64;
+    let norms = (codes.clone().square().sum_dim(1) + 1e-12).sqrt();
+    let unit = codes / norms;
+    let cosines = unit.clone().matmul(unit.transpose());
+    (cosines.square().sum() - n) / (n * (n - 1.0)).max(1.0)
+}

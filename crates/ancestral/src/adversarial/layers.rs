@@ -1,0 +1,312 @@
+//! Layers whose gradient with respect to their input can be written down as tensors.
+//!
+//! Penalties on a critic's slope need gradients of gradients, and automatic differentiation here
+//! goes one order deep.
+//! So every layer has, beside [`Layer::forward`], the product of a vector with its Jacobian
+//! ([`Layer::vjp`]), made of differentiable operations: one backward pass through that is exact.
+//!
+//! A layer is a linear map (dense, convolution or transposed convolution), then a normalisation,
+//! then an activation.
+//! Feature maps are `[batch, channels, height, width]` throughout; rows have height and width 1.
+
+use burn::module::{Module, Param};
+use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
+use burn::tensor::{Tensor, TensorData, module};
+
+use ancestral_data::fill_normal;
+use ancestral_kernels as kernels;
+
+use super::normalisation::{BatchNorm, LayerNorm, Norm, Saved as NormSaved, Spectral, Statistics};
+use crate::model::Init;
+use crate::nn::{Activation, glorot, parameter};
+
+/// `[channels, height, width]` of a feature map.
+pub(crate) type Form = [usize; 3];
+
+/// How first weights are drawn.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Start {
+    /// Uniformly, by Glorot and Bengio 2010.
+    Glorot,
+    /// From N(0, std²).
+    Normal(f64),
+}
+
+/// The linear part of a layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Map {
+    /// Every output sees every input.
+    Dense,
+    /// A convolution with square filters.
+    Convolution { kernel: usize, stride: usize, padding: usize },
+    /// A transposed convolution with square filters.
+    Transposed { kernel: usize, stride: usize, padding: usize },
+}
+
+/// What a layer is made of.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Plan {
+    pub(crate) map: Map,
+    pub(crate) from: Form,
+    pub(crate) to: Form,
+    pub(crate) norm: Norm,
+    pub(crate) activation: Activation,
+}
+
+/// A linear map, a normalisation and an activation.
+#[derive(Module, Debug)]
+pub(crate) struct Layer {
+    /// `[outputs, inputs, kernel, kernel]` of a convolution, `[inputs, outputs, kernel, kernel]`
+    /// of a transposed one, `[inputs, outputs, 1, 1]` of a dense map.
+    weight: Param<Tensor<4>>,
+    /// One an output channel.
+    bias: Param<Tensor<1>>,
+    batch_norm: Option<BatchNorm>,
+    layer_norm: Option<LayerNorm>,
+    spectral: Option<Spectral>,
+    #[module(skip)]
+    map: Map,
+    #[module(skip)]
+    from: Form,
+    #[module(skip)]
+    to: Form,
+    #[module(skip)]
+    activation: Activation,
+}
+
+/// What a forward pass leaves for [`Layer::vjp`].
+pub(crate) struct Trace {
+    weight: Tensor<4>,
+    norm: Option<NormSaved>,
+    before: Tensor<4>,
+    after: Tensor<4>,
+}
+
+/// How batch normalisation takes its moments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// From the batch.
+    Training,
+    /// From what training has seen.
+    Sampling,
+}
+
+pub(crate) fn size(form: Form) -> usize {
+    form.iter().product()
+}
+
+impl Layer {
+    pub(crate) fn init(plan: Plan, start: Start, name: &str, init: &Init) -> Self {
+        let Plan { map, from, to, norm, activation } = plan;
+        let shape = match map {
+            Map::Dense => [size(from), size(to), 1, 1],
+            Map::Convolution { kernel, .. } => [to[0], from[0], kernel, kernel],
+            Map::Transposed { kernel, .. } => [from[0], to[0], kernel, kernel],
+        };
+        let weight = match start {
+            Start::Glorot => glorot(shape, (shape[0] + shape[1]) * shape[2] * shape[3], name, init),
+            Start::Normal(std) => {
+                let mut values = vec![0.0f32; shape.iter().product()];
+                let mut stream = init.streams.item(&format!("init {name}"), 0, 0);
+                fill_normal(&mut stream, &mut values);
+                values.iter_mut().for_each(|w| *w *= std as f32);
+                parameter(TensorData::new(values, shape), init)
+            }
+        };
+        let outputs = if map == Map::Dense { size(to) } else { to[0] };
+        Self {
+            weight,
+            bias: parameter(TensorData::new(vec![0.0f32; outputs], [outputs]), init),
+            batch_norm: (norm == Norm::Batch).then(|| BatchNorm::init(to[0], init)),
+            layer_norm: (norm == Norm::Layer).then(|| LayerNorm::init(to[0], init)),
+            spectral: (norm == Norm::Spectral).then(|| {
+                let outputs = if matches!(map, Map::Convolution { .. }) { 0 } else { 1 };
+                Spectral::init(shape[outputs], outputs, name, init)
+            }),
+            map,
+            from,
+            to,
+            activation,
+        }
+    }
+
+    /// Applies the layer; gives the batch's moments where it took them, and what
+    /// [`Layer::vjp`] needs if `keep`.
+    pub(crate) fn forward(
+        &self,
+        x: Tensor<4>,
+        mode: Mode,
+        keep: bool,
+    ) -> (Tensor<4>, Option<Statistics>, Option<Trace>) {
+        let weight = match &self.spectral {
+            Some(spectral) => spectral.normalise(self.weight.val()),
+            None => self.weight.val(),
+        };
+        let y = self.apply(x, weight.clone());
+        let (before, statistics, norm) = if let Some(norm) = &self.batch_norm {
+            let (y, statistics) = norm.forward(y, mode);
+            (y, statistics, None)
+        } else if let Some(norm) = &self.layer_norm {
+            let (y, saved) = norm.forward(y);
+            (y, None, Some(saved))
+        } else {
+            (y, None, None)
+        };
+        if keep {
+            let after = self.activation.forward(before.clone());
+            let trace = Trace { weight, norm, before, after: after.clone() };
+            (after, statistics, Some(trace))
+        } else {
+            (self.activation.forward(before), statistics, None)
+        }
+    }
+
+    fn apply(&self, x: Tensor<4>, weight: Tensor<4>) -> Tensor<4> {
+        let n = x.dims()[0];
+        let [channels, height, width] = self.from;
+        match self.map {
+            Map::Dense => {
+                let [inputs, outputs, ..] = weight.dims();
+                let x = x.reshape([n, inputs]);
+                let weight = weight.reshape([inputs, outputs]);
+                let y = kernels::linear(x, weight, self.bias.val(), kernels::Activation::None);
+                y.reshape([n, self.to[0], self.to[1], self.to[2]])
+            }
+            Map::Convolution { stride, padding, .. } => {
+                let x = x.reshape([n, channels, height, width]);
+                let options = ConvOptions::new([stride; 2], [padding; 2], [1, 1], 1);
+                module::conv2d(x, weight, Some(self.bias.val()), options)
+            }
+            Map::Transposed { kernel, stride, padding } => {
+                let x = x.reshape([n, channels, height, width]);
+                let odd = [0, 1].map(|i| {
+                    self.to[i + 1] + 2 * padding - kernel - (self.from[i + 1] - 1) * stride
+                });
+                let options = ConvTransposeOptions::new([stride; 2], [padding; 2], odd, [1, 1], 1);
+                module::conv_transpose2d(x, weight, Some(self.bias.val()), options)
+            }
+        }
+    }
+
+    /// vᵀ·∂output/∂input for each example, `v` in the form of the output; not with batch
+    /// normalisation, which ties examples together.
+    pub(crate) fn vjp(&self, trace: Trace, v: Tensor<4>) -> Tensor<4> {
+        let Trace { weight, norm, before, after } = trace;
+        let n = v.dims()[0];
+        let [channels, height, width] = self.to;
+        let v = v.reshape([n, channels, height, width]);
+        let mut v = self.activation.vjp(v, before, after);
+        if let (Some(layer), Some(saved)) = (&self.layer_norm, norm) {
+            v = layer.vjp(v, saved);
+        }
+        let [c, h, w] = self.from;
+        match self.map {
+            Map::Dense => {
+                let [inputs, outputs, ..] = weight.dims();
+                let weight = weight.reshape([inputs, outputs]);
+                v.reshape([n, outputs]).matmul(weight.transpose()).reshape([n, c, h, w])
+            }
+            Map::Convolution { kernel, stride, padding } => {
+                // Rows that the stride left out at the far edge come back as zeros.
+                let odd = [0, 1].map(|i| {
+                    self.from[i + 1] + 2 * padding - kernel - (self.to[i + 1] - 1) * stride
+                });
+                let options = ConvTransposeOptions::new([stride; 2], [padding; 2], odd, [1, 1], 1);
+                module::conv_transpose2d(v, weight, None, options)
+            }
+            Map::Transposed { stride, padding, .. } => {
+                let options = ConvOptions::new([stride; 2], [padding; 2], [1, 1], 1);
+                module::conv2d(v, weight, None, options)
+            }
+        }
+    }
+
+    /// Takes a batch's moments into what sampling uses.
+    pub(crate) fn absorb(&mut self, statistics: Option<Statistics>) {
+        if let (Some(norm), Some(statistics)) = (&mut self.batch_norm, statistics) {
+            norm.absorb(statistics);
+        }
+    }
+
+    /// One step of the power iteration for the largest singular value of its weights.
+    pub(crate) fn refresh(&mut self) {
+        if let Some(spectral) = &mut self.spectral {
+            spectral.refresh(self.weight.val());
+        }
+    }
+
+    /// Clamps its weights and biases to [−bound, bound].
+    pub(crate) fn clip(&mut self, bound: f64) {
+        clip(&mut self.weight, bound);
+        clip(&mut self.bias, bound);
+        if let Some(norm) = &mut self.batch_norm {
+            clip(&mut norm.gamma, bound);
+            clip(&mut norm.beta, bound);
+        }
+        if let Some(norm) = &mut self.layer_norm {
+            clip(&mut norm.gamma, bound);
+            clip(&mut norm.beta, bound);
+        }
+    }
+}
+
+/// Clamps a parameter to [−bound, bound].
+pub(crate) fn clip<const D: usize>(parameter: &mut Param<Tensor<D>>, bound: f64) {
+    *parameter = parameter.clone().map(|old| {
+        let tracked = old.is_autodiff();
+        let new = old.inner().clamp(-bound, bound);
+        if tracked { Tensor::from_inner(new).require_grad() } else { new }
+    });
+}
+
+/// Layers one after another.
+#[derive(Module, Debug)]
+pub(crate) struct Network {
+    /// First to last.
+    layers: Vec<Layer>,
+}
+
+/// What a forward pass leaves behind.
+#[derive(Default)]
+pub(crate) struct Passed {
+    /// Of each layer, where it took moments from the batch.
+    pub(crate) statistics: Vec<Option<Statistics>>,
+    traces: Vec<Trace>,
+}
+
+impl Network {
+    pub(crate) fn init(plans: &[Plan], start: Start, name: &str, init: &Init) -> Self {
+        let layer =
+            |(i, &plan): (usize, &Plan)| Layer::init(plan, start, &format!("{name}.{i}"), init);
+        Self { layers: plans.iter().enumerate().map(layer).collect() }
+    }
+
+    /// Applies the layers, keeping what [`Network::vjp`] needs if `keep`.
+    pub(crate) fn forward(&self, x: Tensor<4>, mode: Mode, keep: bool) -> (Tensor<4>, Passed) {
+        let mut passed = Passed::default();
+        let y = self.layers.iter().fold(x, |x, layer| {
+            let (y, statistics, trace) = layer.forward(x, mode, keep);
+            passed.statistics.push(statistics);
+            passed.traces.extend(trace);
+            y
+        });
+        (y, passed)
+    }
+
+    /// vᵀ·∂output/∂input for each example.
+    pub(crate) fn vjp(&self, passed: Passed, v: Tensor<4>) -> Tensor<4> {
+        self.layers.iter().zip(passed.traces).rev().fold(v, |v, (layer, trace)| layer.vjp(trace, v))
+    }
+
+    pub(crate) fn absorb(&mut self, statistics: Vec<Option<Statistics>>) {
+        self.layers.iter_mut().zip(statistics).for_each(|(layer, s)| layer.absorb(s));
+    }
+
+    pub(crate) fn refresh(&mut self) {
+        self.layers.iter_mut().for_each(Layer::refresh);
+    }
+
+    pub(crate) fn clip(&mut self, bound: f64) {
+        self.layers.iter_mut().for_each(|layer| layer.clip(bound));
+    }
+}

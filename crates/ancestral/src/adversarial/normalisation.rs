@@ -1,0 +1,245 @@
+//! Normalisations of feature maps and of weights.
+//!
+//! | name | what has mean 0 and variance 1 | source |
+//! |---|---|---|
+//! | batch | each channel over the batch | Ioffe and Szegedy 2015 |
+//! | layer | each example over all its features | Ba, Kiros and Hinton 2016 |
+//! | spectral | nothing; weights are divided by their largest singular value | Miyato et al. 2018 |
+//!
+//! Batch and layer normalisation then scale and shift each channel by learned γ and β.
+
+use burn::module::{Module, Param};
+use burn::tensor::{Tensor, TensorData};
+
+use ancestral_data::fill_normal;
+
+use super::layers::Mode;
+use crate::model::Init;
+use crate::nn::{frozen, parameter, with_value};
+use crate::{Error, Result};
+
+/// Added to variances before the root is taken.
+const EPSILON: f64 = 1e-5;
+/// Weight of the new batch in the running moments, PyTorch's `momentum`.
+const MOMENTUM: f64 = 0.1;
+
+/// Which normalisation a layer has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Norm {
+    None,
+    Batch,
+    Layer,
+    Spectral,
+}
+
+impl Norm {
+    /// The normalisation of a name.
+    pub(crate) fn parse(field: &str, name: &str, known: &[&str]) -> Result<Self> {
+        match name {
+            _ if !known.contains(&name) => {
+                Err(Error::setting(field, format!("'{name}'"), format!("choose {}", list(known))))
+            }
+            "batch" => Ok(Self::Batch),
+            "layer" => Ok(Self::Layer),
+            "spectral" => Ok(Self::Spectral),
+            _ => Ok(Self::None),
+        }
+    }
+}
+
+/// "a, b or c".
+pub(crate) fn list(names: &[&str]) -> String {
+    match names {
+        [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
+        _ => names.join(""),
+    }
+}
+
+/// Mean and variance `[channels]` of a batch, on their way to the running moments.
+pub(crate) struct Statistics {
+    mean: Tensor<1>,
+    /// Of the population, not of the batch: with n − 1.
+    variance: Tensor<1>,
+}
+
+/// Normalisation over the batch, with the moments that sampling uses as buffers of its own.
+#[derive(Module, Debug)]
+pub(crate) struct BatchNorm {
+    /// Scale `[channels]`.
+    pub(crate) gamma: Param<Tensor<1>>,
+    /// Shift `[channels]`.
+    pub(crate) beta: Param<Tensor<1>>,
+    /// Running mean `[channels]`.
+    mean: Param<Tensor<1>>,
+    /// Running variance `[channels]`.
+    variance: Param<Tensor<1>>,
+}
+
+fn ones(n: usize, init: &Init) -> Param<Tensor<1>> {
+    parameter(TensorData::new(vec![1.0f32; n], [n]), init)
+}
+
+fn zeros(n: usize, init: &Init) -> Param<Tensor<1>> {
+    parameter(TensorData::new(vec![0.0f32; n], [n]), init)
+}
+
+/// `[channels]` as it broadcasts over feature maps.
+fn spread(x: Tensor<1>) -> Tensor<4> {
+    let channels = x.dims()[0];
+    x.reshape([1, channels, 1, 1])
+}
+
+impl BatchNorm {
+    pub(crate) fn init(channels: usize, init: &Init) -> Self {
+        Self {
+            gamma: ones(channels, init),
+            beta: zeros(channels, init),
+            mean: frozen(vec![0.0; channels], init),
+            variance: frozen(vec![1.0; channels], init),
+        }
+    }
+
+    /// The normalised maps, and in training the batch's moments.
+    pub(crate) fn forward(&self, x: Tensor<4>, mode: Mode) -> (Tensor<4>, Option<Statistics>) {
+        let (gamma, beta) = (spread(self.gamma.val()), spread(self.beta.val()));
+        match mode {
+            Mode::Training => {
+                let [n, channels, height, width] = x.dims();
+                let over = |x: Tensor<4>| x.mean_dim(0).mean_dim(2).mean_dim(3);
+                let mean = over(x.clone());
+                let centred = x - mean.clone();
+                let variance = over(centred.clone().square());
+                let y = centred / (variance.clone() + EPSILON).sqrt() * gamma + beta;
+                let count = (n * height * width) as f64;
+                let statistics = Statistics {
+                    mean: mean.inner().reshape([channels]),
+                    variance: variance.inner().reshape([channels])
+                        * (count / (count - 1.0).max(1.0)),
+                };
+                (y, Some(statistics))
+            }
+            Mode::Sampling => {
+                let running = |p: &Param<Tensor<1>>| {
+                    let value = p.val().inner();
+                    let tracked = gamma.is_autodiff();
+                    spread(if tracked { Tensor::from_inner(value) } else { value })
+                };
+                let std = (running(&self.variance) + EPSILON).sqrt();
+                ((x - running(&self.mean)) / std * gamma + beta, None)
+            }
+        }
+    }
+
+    /// running ← 0.9 · running + 0.1 · batch.
+    pub(crate) fn absorb(&mut self, statistics: Statistics) {
+        let blend = |old: &Param<Tensor<1>>, new: Tensor<1>| {
+            old.clone().map(|old| {
+                let new = if old.is_autodiff() { Tensor::from_inner(new) } else { new };
+                (old * (1.0 - MOMENTUM) + new * MOMENTUM).set_require_grad(false)
+            })
+        };
+        self.mean = blend(&self.mean, statistics.mean);
+        self.variance = blend(&self.variance, statistics.variance);
+    }
+}
+
+/// Normalisation over all features of one example.
+#[derive(Module, Debug)]
+pub(crate) struct LayerNorm {
+    /// Scale `[channels]`.
+    pub(crate) gamma: Param<Tensor<1>>,
+    /// Shift `[channels]`.
+    pub(crate) beta: Param<Tensor<1>>,
+}
+
+/// The normalised features and 1/σ `[batch, 1]` of each example.
+pub(crate) struct Saved {
+    normal: Tensor<2>,
+    inverse: Tensor<2>,
+}
+
+impl LayerNorm {
+    pub(crate) fn init(channels: usize, init: &Init) -> Self {
+        Self { gamma: ones(channels, init), beta: zeros(channels, init) }
+    }
+
+    pub(crate) fn forward(&self, x: Tensor<4>) -> (Tensor<4>, Saved) {
+        let dims = x.dims();
+        let [n, c, h, w] = dims;
+        let x = x.reshape([n, c * h * w]);
+        let centred = x.clone() - x.mean_dim(1);
+        let variance = centred.clone().square().mean_dim(1);
+        let inverse = (variance + EPSILON).sqrt().recip();
+        let normal = centred * inverse.clone();
+        let y = normal.clone().reshape(dims) * spread(self.gamma.val()) + spread(self.beta.val());
+        (y, Saved { normal, inverse })
+    }
+
+    /// With n the normalised features and g = γ·v: (g − mean(g) − n·mean(g·n)) / σ.
+    pub(crate) fn vjp(&self, v: Tensor<4>, saved: Saved) -> Tensor<4> {
+        let dims = v.dims();
+        let [n, c, h, w] = dims;
+        let Saved { normal, inverse } = saved;
+        let g = (v * spread(self.gamma.val())).reshape([n, c * h * w]);
+        let along = (g.clone() * normal.clone()).mean_dim(1);
+        ((g.clone() - g.mean_dim(1) - normal * along) * inverse).reshape(dims)
+    }
+}
+
+/// The state of the power iteration for a layer's largest singular value.
+#[derive(Module, Debug)]
+pub(crate) struct Spectral {
+    /// The left singular vector, one entry an output.
+    left: Param<Tensor<1>>,
+    /// Which dimension of the weights counts outputs.
+    #[module(skip)]
+    outputs: usize,
+}
+
+/// x / ‖x‖.
+fn unit(x: Tensor<2>) -> Tensor<2> {
+    let norm = (x.clone().square().sum_dim(0).sum_dim(1) + 1e-24).sqrt();
+    x / norm
+}
+
+impl Spectral {
+    pub(crate) fn init(size: usize, outputs: usize, name: &str, init: &Init) -> Self {
+        let mut left = vec![0.0f32; size];
+        fill_normal(&mut init.streams.item(&format!("init spectral {name}"), 0, 0), &mut left);
+        let norm = left.iter().map(|x| x * x).sum::<f32>().sqrt();
+        left.iter_mut().for_each(|x| *x /= norm);
+        Self { left: frozen(left, init), outputs }
+    }
+
+    /// The weights as a matrix `[outputs, inputs · area]`.
+    fn matrix(&self, weight: Tensor<4>) -> Tensor<2> {
+        let weight = if self.outputs == 1 { weight.swap_dims(0, 1) } else { weight };
+        let [outputs, a, b, c] = weight.dims();
+        weight.reshape([outputs, a * b * c])
+    }
+
+    /// The weights divided by uᵀWv, with v = Wᵀu / ‖Wᵀu‖; u and v count as constants (Miyato et
+    /// al. 2018, section 2.1).
+    pub(crate) fn normalise(&self, weight: Tensor<4>) -> Tensor<4> {
+        let matrix = self.matrix(weight.clone());
+        let u = self.left.val().inner().unsqueeze_dim::<2>(0);
+        let v = unit(u.clone().matmul(matrix.clone().inner()));
+        let (u, v) = if matrix.is_autodiff() {
+            (Tensor::from_inner(u), Tensor::from_inner(v))
+        } else {
+            (u, v)
+        };
+        let sigma = u.matmul(matrix).matmul(v.transpose());
+        weight / sigma.reshape([1, 1, 1, 1])
+    }
+
+    /// u ← Wv / ‖Wv‖ with v = Wᵀu / ‖Wᵀu‖.
+    pub(crate) fn refresh(&mut self, weight: Tensor<4>) {
+        let matrix = self.matrix(weight.inner());
+        let u = self.left.val().inner().unsqueeze_dim::<2>(0);
+        let v = unit(u.matmul(matrix.clone()));
+        let u = unit(v.matmul(matrix.transpose()));
+        let values = u.into_data().try_into_vec_as::<f32>().unwrap_or_default();
+        self.left = with_value(self.left.clone(), values).set_require_grad(false);
+    }
+}

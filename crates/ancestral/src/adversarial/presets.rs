@@ -1,0 +1,218 @@
+//! The names that people know, as settings of the one [`Gan`](super::gan::Gan).
+
+use toml::Table;
+
+use super::gan::GanConfig;
+use crate::Result;
+use crate::model::{DataSpec, Init, Model, ModelEntry, Preset};
+use crate::settings::{Field, Settings};
+
+/// Rows of up to this many entries get small networks and longer training.
+const FEW: usize = 8;
+
+/// Networks and training for rows of few entries.
+const PLANE: &str = "
+[model]
+latent_dim = 4
+noise = 'normal'
+generator_hidden = [128, 128, 128]
+critic_hidden = [128, 128, 128]
+[train]
+batch_size = 256
+epochs = 0
+steps = 8000
+learning_rate = 3e-4
+beta1 = 0.5
+average_decay = 0.99
+";
+
+/// Training on everything else.
+const PICTURES: &str = "
+[train]
+batch_size = 64
+learning_rate = 2e-4
+beta1 = 0.5
+";
+
+/// A preset of the adversarial network that has a name of its own.
+struct Named {
+    name: &'static str,
+    about: &'static str,
+    paper: &'static str,
+    can: &'static [&'static str],
+    /// Its settings and training, above the common ones.
+    settings: &'static str,
+    /// The same for rows of few entries, above all others.
+    plane: &'static str,
+    fields: fn() -> Vec<Field>,
+    build: fn(&Table, &DataSpec, &Init) -> Result<Box<dyn Model>>,
+    train: fn(&DataSpec) -> Table,
+}
+
+const SAMPLES: &[&str] = &["samples"];
+const CLASSES: &[&str] = &["samples", "samples of a class"];
+const CODES: &[&str] = &["samples", "samples of a code"];
+
+macro_rules! named {
+    ($($position:literal: $name:literal, $about:literal, $paper:literal, $can:expr,
+       $settings:literal, $plane:literal;)*) => {
+        /// In the order in which they were published, nearly.
+        const NAMED: &[Named] = &[$(Named {
+            name: $name,
+            about: $about,
+            paper: $paper,
+            can: $can,
+            settings: $settings,
+            plane: $plane,
+            fields: || fields(&NAMED[$position]),
+            build: |table, data, init| build(&NAMED[$position], table, data, init),
+            train: |data| defaults(&NAMED[$position], data).1,
+        }),*];
+    };
+}
+
+named! {
+    0: "gan", "the generator minimises log(1 − D(G(z))), as first written",
+        "Goodfellow et al. 2014, arXiv:1406.2661", SAMPLES,
+        "[model]\nloss = 'minimax'", "";
+    1: "ns-gan", "the generator maximises log D(G(z)), which does not saturate",
+        "Goodfellow et al. 2014, section 3, arXiv:1406.2661", SAMPLES,
+        "[model]\nloss = 'non-saturating'", "";
+    2: "cgan", "conditional: both networks are given the class",
+        "Mirza and Osindero 2014, arXiv:1411.1784", CLASSES,
+        "[model]\nconditioning = 'concat'", "";
+    3: "dcgan", "deep convolutions with batch normalisation, for pictures of 8 to 128 pixels",
+        "Radford, Metz and Chintala 2016, arXiv:1511.06434", SAMPLES,
+        "[model]\nnetwork = 'dcgan'\nlatent_dim = 100\nstart_std = 0.02\n[train]\nepochs = 25", "";
+    4: "infogan", "codes that the critic recovers, so that they come to mean something",
+        "Chen et al. 2016, arXiv:1606.03657", CODES,
+        "[model]\nconditioning = 'mutual-information'\n[train]\nlearning_rate = 2e-4", "";
+    5: "acgan", "the critic also names the class",
+        "Odena, Olah and Shlens 2017, arXiv:1610.09585", CLASSES,
+        "[model]\nconditioning = 'auxiliary'", "";
+    6: "ebgan", "the critic is an autoencoder whose error is an energy, up to a margin",
+        "Zhao, Mathieu and LeCun 2016, arXiv:1609.03126", SAMPLES,
+        "[model]\nloss = 'ebgan'", "";
+    7: "lsgan", "least squares instead of logarithms",
+        "Mao et al. 2017, arXiv:1611.04076", SAMPLES,
+        "[model]\nloss = 'least-squares'", "";
+    8: "wgan", "the Wasserstein distance, under a critic whose weights are clipped",
+        "Arjovsky, Chintala and Bottou 2017, arXiv:1701.07875", SAMPLES,
+        "[model]\nloss = 'wasserstein'\npenalty = 'clip'\ncritic_steps = 5\n\
+         [train]\noptimiser = 'rmsprop'\nlearning_rate = 5e-5\nbeta2 = 0.99",
+        "[model]\nclip = 0.1";
+    9: "wgan-gp", "the Wasserstein distance, under a critic whose slope is held at 1",
+        "Gulrajani et al. 2017, arXiv:1704.00028", SAMPLES,
+        "[model]\nloss = 'wasserstein'\npenalty = 'gradient'\ncritic_steps = 5\n\
+         [train]\nlearning_rate = 1e-4\nbeta1 = 0.0\nbeta2 = 0.9",
+        "[model]\npenalty_weight = 0.1\n[train]\nlearning_rate = 3e-4\nbeta1 = 0.5";
+    10: "began", "autoencoder critic, data and samples kept in a balance of energies",
+        "Berthelot, Schumm and Metz 2017, arXiv:1703.10717", SAMPLES,
+        "[model]\nloss = 'began'\ngenerator_norm = 'none'\ncritic_norm = 'none'\n\
+         [train]\nlearning_rate = 1e-4", "";
+    11: "dragan", "the critic's slope is held at 1 around data",
+        "Kodali et al. 2017, arXiv:1705.07215", SAMPLES,
+        "[model]\npenalty = 'dragan'\n[train]\nlearning_rate = 1e-4", "";
+    12: "hinge-gan", "the critic learns up to a margin, from which support vectors come",
+        "Lim and Ye 2017, arXiv:1705.02894", SAMPLES,
+        "[model]\nloss = 'hinge'", "";
+    13: "sngan", "weights of the critic divided by their largest singular value",
+        "Miyato et al. 2018, arXiv:1802.05957", SAMPLES,
+        "[model]\nloss = 'hinge'\ncritic_norm = 'spectral'", "";
+    14: "ragan", "each score against the mean of the other side",
+        "Jolicoeur-Martineau 2018, arXiv:1807.00734", SAMPLES,
+        "[model]\nloss = 'relativistic'", "";
+}
+
+/// The list entries of the adversarial networks.
+pub fn entries() -> Vec<ModelEntry> {
+    let entry = |named: &'static Named| ModelEntry {
+        name: named.name,
+        about: named.about,
+        paper: named.paper,
+        can: named.can,
+        presets: PRESETS,
+        fields: named.fields,
+        build: named.build,
+        train: named.train,
+    };
+    NAMED.iter().map(entry).collect()
+}
+
+/// Settings for tables of results.
+const PRESETS: &[Preset] = &[Preset {
+    name: "compare",
+    about: "InfoGAN networks, batches of 64 and 2,000 generator updates, as RESULTS.md compares",
+    settings: "[model]\nnetwork = 'infogan'\n[train]\nbatch_size = 64\nepochs = 0\nsteps = 2000",
+}];
+
+/// The settings and the training that a named model starts from on such data.
+fn defaults(named: &Named, data: &DataSpec) -> (Table, Table) {
+    let few = data.shape.size() <= FEW;
+    let common = if few { PLANE } else { PICTURES };
+    let (mut model, mut train) = (Table::new(), Table::new());
+    for text in [common, named.settings, if few { named.plane } else { "" }] {
+        // A test reads all of them.
+        let table: Table = text.parse().unwrap_or_default();
+        let group = |name: &str| table.get(name).and_then(|v| v.as_table()).cloned();
+        model.extend(group("model").unwrap_or_default());
+        train.extend(group("train").unwrap_or_default());
+    }
+    (model, train)
+}
+
+fn build(named: &Named, table: &Table, data: &DataSpec, init: &Init) -> Result<Box<dyn Model>> {
+    let mut all = defaults(named, data).0;
+    all.extend(table.clone());
+    Ok(Box::new(GanConfig::from_table(&all)?.init(named.name, data, init)?))
+}
+
+/// The settings with the defaults of a named model on pictures.
+fn fields(named: &Named) -> Vec<Field> {
+    let table: Table = named.settings.parse().unwrap_or_default();
+    let own = table.get("model").and_then(|v| v.as_table()).cloned().unwrap_or_default();
+    let mut fields = GanConfig::fields();
+    for field in &mut fields {
+        if let Some(value) = own.get(field.name) {
+            field.default = value.to_string();
+        }
+    }
+    fields
+}
+
+#[cfg(test)]
+mod tests {
+    use ancestral_data::{Domain, Shape};
+
+    use super::*;
+    use crate::train::TrainConfig;
+
+    #[test]
+    fn every_named_model_has_settings_that_are_read() {
+        for (i, named) in NAMED.iter().enumerate() {
+            assert!(!NAMED[..i].iter().any(|n| n.name == named.name), "{} twice", named.name);
+            for text in [named.settings, named.plane, PLANE, PICTURES] {
+                let table: Table = text.parse().unwrap();
+                for group in table.keys() {
+                    assert!(["model", "train"].contains(&group.as_str()), "{}", named.name);
+                }
+            }
+            let data = |domain, shape| DataSpec { domain, shape, classes: 3 };
+            for data in [
+                data(Domain::Real, Shape::columns(2)),
+                data(Domain::Levels(17), Shape::image(1, 8, 8)),
+            ] {
+                let model = (named.build)(&Table::new(), &data, &Init::cpu(0)).unwrap();
+                assert_eq!(model.name(), named.name);
+                TrainConfig::parse(&(named.train)(&data)).unwrap();
+            }
+            assert_eq!((named.fields)().len(), GanConfig::fields().len());
+        }
+        let loss = |name: &str| {
+            let named = NAMED.iter().find(|n| n.name == name).unwrap();
+            (named.fields)().into_iter().find(|f| f.name == "loss").unwrap().default
+        };
+        assert_eq!(loss("wgan-gp"), "\"wasserstein\"");
+        assert_eq!(loss("gan"), "\"minimax\"");
+    }
+}
