@@ -506,10 +506,11 @@ fn draw_samples(run: &RunFolder, model: &dyn Model, path: &Path) -> ancestral::R
             values.iter_mut().for_each(|v| *v /= top);
             Ok(output::grid(&values, shape, columns))
         };
-        let picture = ancestral_data::Picture::beside(&[
-            ("samples", draw(false)?),
-            ("means of the last conditional", draw(true)?),
-        ]);
+        let mut parts = vec![("samples", draw(false)?)];
+        if sampler.has_noise() {
+            parts.push(("means of the last conditional", draw(true)?));
+        }
+        let picture = ancestral_data::Picture::beside(&parts);
         picture.save_png(path)?;
     } else if data.shape.size() == 2 {
         let values = sampler.sample(&SampleRequest { count: n.max(1000), ..request })?;

@@ -561,12 +561,14 @@ fn wrong_input_is_named_and_ends_with_2() {
     bad(here, &["train", "vae", "--set", "modle.beta=1"], 2, "model and train");
     bad(here, &["train", "vae", "--threads", "3000"], 2, "at most");
     bad(here, &["train", "gaussian"], 2, "ancestral fit gaussian");
-    bad(here, &["train", "gan"], 2, "rows of reals");
     bad(here, &["train", "rnade"], 2, "nade is the same model");
     bad(here, &["train", "nade", "--set", "hidden=0"], 2, "setting 'hidden' is 0");
     std::fs::write(here.join("reals.csv"), "a,b\n1.5,2\n0.1,3\n0.2,3\n1,2\n").unwrap();
     bad(here, &["train", "nade", "--data", "reals.csv"], 2, "rnade is the same model for reals");
     bad(here, &["train", "rnade", "--data", "reals.csv", "--set", "components=0"], 2, "components");
+    bad(here, &["train", "cgan", "--data", "reals.csv"], 2, "labels of at least 2 classes");
+    bad(here, &["train", "dcgan", "--data", "reals.csv"], 2, "needs pictures");
+    bad(here, &["train", "wgan-gp", "--set", "critic_norm=batch"], 2, "choose layer");
     bad(here, &["train", "vae", "--set", "likelihood=bernoulli"], 2, "--binarize");
     bad(here, &["sample", "nowhere"], 2, "does not exist");
     bad(here, &["evaluate", "."], 2, "not a run folder");

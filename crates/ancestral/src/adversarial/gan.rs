@@ -122,6 +122,15 @@ impl GanConfig {
             None => [data.shape.size(), 1, 1],
         };
         let choices = self.check(name, data)?;
+        if data.shape.as_image().is_none() && !["auto", "mlp"].contains(&self.network.as_str()) {
+            return Err(Error::UnsuitableData {
+                model: name.to_owned(),
+                problem: format!(
+                    "network {} needs pictures and this data has rows; set network=mlp",
+                    self.network
+                ),
+            });
+        }
         let family = Family::parse(&self.network, form)?;
         let convolutions = family != Family::Mlp;
         let auto = |name: &str, layered: bool| {
@@ -746,7 +755,9 @@ impl Trainable for Gan {
     }
 
     fn start(&mut self, examples: &Examples) -> Result<()> {
-        if let Some(generator) = &mut self.generator {
+        if let Some(generator) = &mut self.generator
+            && generator.scale.is_some()
+        {
             self.entrance.fit(&mut generator.scale, examples);
         }
         Ok(())

@@ -58,11 +58,11 @@ pub(crate) struct Plan {
 pub(crate) struct Layer {
     /// `[outputs, inputs, kernel, kernel]` of a convolution, `[inputs, outputs, kernel, kernel]`
     /// of a transposed one, `[inputs, outputs, 1, 1]` of a dense map.
-    weight: Param<Tensor<4>>,
+    pub(crate) weight: Param<Tensor<4>>,
     /// One an output channel.
     bias: Param<Tensor<1>>,
     batch_norm: Option<BatchNorm>,
-    layer_norm: Option<LayerNorm>,
+    pub(crate) layer_norm: Option<LayerNorm>,
     spectral: Option<Spectral>,
     #[module(skip)]
     map: Map,

@@ -8,3 +8,6 @@ pub mod losses;
 mod networks;
 mod normalisation;
 pub mod presets;
+
+#[cfg(test)]
+mod tests;

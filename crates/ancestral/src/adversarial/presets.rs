@@ -202,9 +202,13 @@ mod tests {
                 data(Domain::Real, Shape::columns(2)),
                 data(Domain::Levels(17), Shape::image(1, 8, 8)),
             ] {
-                let model = (named.build)(&Table::new(), &data, &Init::cpu(0)).unwrap();
-                assert_eq!(model.name(), named.name);
                 TrainConfig::parse(&(named.train)(&data)).unwrap();
+                let model = (named.build)(&Table::new(), &data, &Init::cpu(0));
+                if named.name == "dcgan" && data.domain == Domain::Real {
+                    assert!(model.err().unwrap().to_string().contains("needs pictures"));
+                } else {
+                    assert_eq!(model.unwrap().name(), named.name);
+                }
             }
             assert_eq!((named.fields)().len(), GanConfig::fields().len());
         }

@@ -1,0 +1,271 @@
+//! Penalties, normalisations and warnings against what is known of them.
+
+use ancestral_data::{Domain, Shape};
+use burn::tensor::{DType, Device, Tensor, TensorData};
+
+use super::critic::{Conditioning, Critic, CriticPlan, Penalty};
+use super::gan::GanConfig;
+use super::layers::{Layer, Map, Mode, Plan, Start};
+use super::losses::Loss;
+use super::networks::{Blueprint, Family};
+use super::normalisation::{BatchNorm, Norm, Spectral};
+use crate::model::{DataSpec, Init, Model};
+use crate::nn::{Activation, load_module, module_tensors, to_f64};
+use crate::settings::Settings;
+
+/// sin(0.7 i + k) / 2, as the script below fills its tensors.
+fn waves(n: usize, k: f64) -> Vec<f64> {
+    (0..n).map(|i| (0.7 * i as f64 + k).sin() * 0.5).collect()
+}
+
+fn tensor<const D: usize>(values: Vec<f64>, shape: [usize; D]) -> Tensor<D> {
+    Tensor::from_data(TensorData::new(values, shape), (&Device::flex(), DType::F64))
+}
+
+fn plan(networks: Blueprint<'_>) -> CriticPlan<'_> {
+    CriticPlan {
+        networks,
+        loss: Loss::Wasserstein,
+        conditioning: Conditioning::None,
+        classes: 0,
+        categories: 0,
+        continuous: 0,
+        code_dim: 1,
+        output: Activation::Tanh,
+        start: Start::Glorot,
+    }
+}
+
+/// PyTorch's double backward through two convolutions, layer normalisation and leaky ReLU:
+/// ```python
+/// import torch
+/// torch.set_default_dtype(torch.float64)
+/// def fill(shape, k):
+///     n = 1
+///     for s in shape: n *= s
+///     return torch.sin(torch.arange(n) * 0.7 + k).reshape(shape) * 0.5
+/// conv1 = (fill((3, 2, 4, 4), 1), fill((3,), 2))
+/// conv2 = (fill((4, 3, 4, 4), 3), fill((4,), 4))
+/// gamma, beta = fill((4,), 5) + 1, fill((4,), 6)
+/// head = (fill((16, 1), 7), fill((1,), 8))
+/// weights = [*conv1, *conv2, gamma, beta, *head]
+/// for w in weights: w.requires_grad_(True)
+/// x = fill((3, 2, 8, 8), 9).requires_grad_(True)
+/// F = torch.nn.functional
+/// h = F.leaky_relu(F.conv2d(x, *conv1, stride=2, padding=1), 0.2)
+/// h = F.conv2d(h, *conv2, stride=2, padding=1)
+/// h = F.group_norm(h, 1, gamma, beta, eps=1e-5)
+/// score = F.leaky_relu(h, 0.2).flatten(1) @ head[0] + head[1]
+/// (slope,) = torch.autograd.grad(score.sum(), x, create_graph=True)
+/// penalty = ((slope.flatten(1).norm(dim=1) - 1) ** 2).mean()
+/// penalty.backward()
+/// print(penalty.item())
+/// for w in weights[:1] + weights[2:3] + weights[4:5] + weights[6:7]:
+///     g = w.grad.flatten()
+///     print(g[0].item(), g[len(g) // 2].item(), g[-1].item())
+/// ```
+#[test]
+fn the_penalty_and_its_gradient_are_those_of_a_double_backward() {
+    let init = Init::cpu_f64(0);
+    let layer = |from, to, norm, name: &str| {
+        let map = Map::Convolution { kernel: 4, stride: 2, padding: 1 };
+        let plan = Plan { map, from, to, norm, activation: Activation::LeakyRelu };
+        Layer::init(plan, Start::Glorot, name, &init)
+    };
+    let first = filled(layer([2, 8, 8], [3, 4, 4], Norm::None, "a"), 1.0);
+    let second = filled(layer([3, 4, 4], [4, 2, 2], Norm::Layer, "b"), 3.0);
+    let dense = Plan {
+        map: Map::Dense,
+        from: [4, 2, 2],
+        to: [1, 1, 1],
+        norm: Norm::None,
+        activation: Activation::Identity,
+    };
+    let head = filled(Layer::init(dense, Start::Glorot, "c", &init), 7.0);
+    let x = tensor(waves(3 * 2 * 8 * 8, 9.0), [3, 2, 8, 8]);
+    let (a, _, first_trace) = first.forward(x, Mode::Training, true);
+    let (b, _, second_trace) = second.forward(a, Mode::Training, true);
+    let (score, _, head_trace) = head.forward(b, Mode::Training, true);
+    let v = head.vjp(head_trace.unwrap(), score.detach() * 0.0 + 1.0);
+    let v = first.vjp(first_trace.unwrap(), second.vjp(second_trace.unwrap(), v));
+    let penalty = Penalty::Gradient.of(v.reshape([3, 128]));
+    let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-9 * (1.0 + b.abs()), "{a} {b}");
+    close(to_f64(penalty.clone())[0], 26.477836862858425);
+    let grads = penalty.backward();
+    let check = |tensor: Tensor<4>, expected: [f64; 3]| {
+        let grad = to_f64(tensor.grad(&grads).unwrap());
+        let found = [grad[0], grad[grad.len() / 2], grad[grad.len() - 1]];
+        found.into_iter().zip(expected).for_each(|(a, b)| close(a, b));
+    };
+    check(first.weight.val(), [5.0638898904035194, 2.458029984305181, -5.701045778292578]);
+    check(second.weight.val(), [0.4441385146409544, -3.76001082098797, 0.6583781040364646]);
+    let gamma = second.layer_norm.as_ref().unwrap().gamma.val().grad(&grads).unwrap();
+    let gamma = to_f64(gamma);
+    for (found, expected) in [gamma[0], gamma[2], gamma[3]].into_iter().zip([
+        -4.47620036947193,
+        32.59740871501743,
+        20.664494800764306,
+    ]) {
+        close(found, expected);
+    }
+    check(head.weight.val(), [-1.233686026511827, 3.752299790965192, -39.00161359590691]);
+}
+
+/// The layer with its tensors filled in order by [`waves`], γ around 1.
+fn filled(layer: Layer, first: f64) -> Layer {
+    let tensors = module_tensors("layer", &layer);
+    let tensors = tensors
+        .into_iter()
+        .map(|(name, data)| {
+            let shape = data.shape().clone();
+            let (k, around) = match name.rsplit('.').next().unwrap_or_default() {
+                "weight" => (first, 0.0),
+                "bias" => (first + 1.0, 0.0),
+                "gamma" => (first + 2.0, 1.0),
+                _ => (first + 3.0, 0.0),
+            };
+            let values = waves(shape.num_elements(), k).into_iter().map(|v| v + around);
+            (name, TensorData::new(values.collect::<Vec<f64>>(), shape))
+        })
+        .collect();
+    load_module("layer", layer, &tensors).unwrap()
+}
+
+/// D(x) = w·x + b has the slope w everywhere.
+#[test]
+fn the_penalty_of_an_affine_critic_is_in_closed_form() {
+    let networks = Blueprint {
+        family: Family::Mlp,
+        form: [3, 1, 1],
+        hidden: &[],
+        features: 1,
+        norm: Norm::None,
+        activation: Activation::LeakyRelu,
+    };
+    let critic = Critic::init(&plan(networks), &Init::cpu_f64(0)).unwrap();
+    let w = [0.3, -1.1, 2.0];
+    let tensors = module_tensors("critic", &critic)
+        .into_iter()
+        .map(|(name, data)| {
+            let shape = data.shape().clone();
+            let values = if shape.num_elements() == 3 { w.to_vec() } else { vec![0.7] };
+            (name, TensorData::new(values, shape))
+        })
+        .collect();
+    let critic = load_module("critic", critic, &tensors).unwrap();
+    let x = tensor(waves(15, 0.0), [5, 3]);
+    let squares: f64 = w.iter().map(|w| w * w).sum();
+    for (penalty, expected) in [
+        (Penalty::Gradient, (squares.sqrt() - 1.0).powi(2)),
+        (Penalty::Dragan, (squares.sqrt() - 1.0).powi(2)),
+        (Penalty::R1, squares / 2.0),
+    ] {
+        let found = to_f64(penalty.of(critic.slopes(x.clone(), None)))[0];
+        assert!((found - expected).abs() < 1e-9, "{penalty:?}: {found} {expected}");
+    }
+}
+
+/// A matrix made of known singular vectors and values, one of them the largest.
+#[test]
+fn spectral_normalisation_divides_by_the_largest_singular_value() {
+    let (rows, columns) = (5, 8);
+    // Householder reflections are orthogonal: their columns are singular vectors.
+    let reflect = |n: usize, k: f64| {
+        let v = waves(n, k);
+        let norm: f64 = v.iter().map(|x| x * x).sum();
+        let entry = |i: usize, j: usize| f64::from(u8::from(i == j)) - 2.0 * v[i] * v[j] / norm;
+        (0..n * n).map(|k| entry(k / n, k % n)).collect::<Vec<f64>>()
+    };
+    let (left, right) = (reflect(rows, 0.3), reflect(columns, 1.1));
+    let singular = [0.4, 2.5, 0.1, 1.7, 0.9];
+    let matrix: Vec<f64> = (0..rows * columns)
+        .map(|at| {
+            let (i, j) = (at / columns, at % columns);
+            let term = |k: usize| left[i * rows + k] * singular[k] * right[j * columns + k];
+            (0..rows).map(term).sum()
+        })
+        .collect();
+    for outputs in [0, 1] {
+        let weight = tensor(matrix.clone(), [rows, columns, 1, 1]);
+        let size = [rows, columns][outputs];
+        let mut spectral = Spectral::init(size, outputs, "test", &Init::cpu_f64(3));
+        for _ in 0..60 {
+            spectral.refresh(weight.clone());
+        }
+        let normal = to_f64(spectral.normalise(weight));
+        for (found, entry) in normal.iter().zip(&matrix) {
+            // The vector is kept in single precision.
+            assert!((found - entry / 2.5).abs() < 1e-6, "{found} {}", entry / 2.5);
+        }
+    }
+}
+
+#[test]
+fn running_moments_follow_their_recurrence() {
+    let mut norm = BatchNorm::init(2, &Init::cpu_f64(0));
+    let (mut mean, mut variance) = ([0.0f64; 2], [1.0f64; 2]);
+    for step in 0..4 {
+        let values = waves(3 * 2 * 2, f64::from(step));
+        let (_, statistics) = norm.forward(tensor(values.clone(), [3, 2, 2, 1]), Mode::Training);
+        norm.absorb(statistics.unwrap());
+        for channel in 0..2 {
+            let of: Vec<f64> =
+                (0..12).filter(|i| i / 2 % 2 == channel).map(|i| values[i]).collect();
+            let m = of.iter().sum::<f64>() / 6.0;
+            let v = of.iter().map(|x| (x - m).powi(2)).sum::<f64>() / 5.0;
+            mean[channel] = 0.9 * mean[channel] + 0.1 * m;
+            variance[channel] = 0.9 * variance[channel] + 0.1 * v;
+        }
+    }
+    let x = tensor(vec![0.5, -0.5], [1, 2, 1, 1]);
+    let found = to_f64(norm.forward(x, Mode::Sampling).0);
+    for channel in 0..2 {
+        let value = [0.5, -0.5][channel] - mean[channel];
+        let expected = value / (variance[channel] + 1e-5).sqrt();
+        assert!((found[channel] - expected).abs() < 1e-6, "{found:?} {expected}");
+    }
+}
+
+#[test]
+fn settings_that_exclude_each_other_are_named() {
+    let data =
+        |classes| DataSpec { domain: Domain::Levels(17), shape: Shape::image(1, 8, 8), classes };
+    for (text, classes, expected) in [
+        ("penalty = 'gradient'\ncritic_norm = 'batch'", 10, "choose layer"),
+        ("conditioning = 'concat'", 0, "labels of at least 2 classes"),
+        ("conditioning = 'auxiliary'", 1, "labels of at least 2 classes"),
+        ("loss = 'began'\npenalty = 'r1'", 10, "autoencoder"),
+        ("loss = 'ebgan'\nconditioning = 'auxiliary'", 10, "none or concat"),
+        ("loss = 'wasserstein'\nlabel_smoothing = 0.1", 10, "no target to smooth"),
+        ("conditioning = 'mutual-information'\ncategories = 1", 0, "categories"),
+        ("loss = 'mini'", 0, "non-saturating"),
+        ("penalty = 'l2'", 0, "dragan"),
+        ("generator_norm = 'spectral'", 0, "none, batch or layer"),
+        ("latent_dim = 0", 0, "latent_dim"),
+        ("critic_rate = 0.0", 0, "critic_rate"),
+        ("noise = 'pink'", 0, "uniform or normal"),
+        ("diversity = 1.5", 0, "diversity"),
+        ("network = 'resnet'", 0, "dcgan"),
+    ] {
+        let config = GanConfig::from_table(&text.parse().unwrap()).unwrap();
+        let error = config.init("gan", &data(classes), &Init::cpu(0)).err();
+        let error = error.unwrap_or_else(|| panic!("{text} was taken")).to_string();
+        assert!(error.contains(expected), "{text}: {error}");
+    }
+}
+
+#[test]
+fn a_run_warns_of_collapse_and_of_a_critic_that_wins() {
+    let data = DataSpec { domain: Domain::Real, shape: Shape::columns(4), classes: 0 };
+    let mut gan = GanConfig::default().init("gan", &data, &Init::cpu(0)).unwrap();
+    let trainable = gan.trainable().unwrap();
+    let concerns = |values: &[(&str, f64)]| {
+        let values: Vec<(String, f64)> =
+            values.iter().map(|(n, v)| ((*n).to_owned(), *v)).collect();
+        trainable.concerns(&values)
+    };
+    assert!(concerns(&[("critic_accuracy", 0.8), ("spread", 0.9), ("nearest", 0.8)]).is_empty());
+    assert!(concerns(&[("critic_accuracy", 1.0)])[0].contains("100.0 % of the time"));
+    assert!(concerns(&[("spread", 0.1), ("nearest", 0.1)])[0].contains("mode collapse"));
+    assert!(concerns(&[("spread", 0.9), ("nearest", 0.1)])[0].contains("mode collapse"));
+}
