@@ -22,6 +22,7 @@ pub(crate) fn run(args: &DataArgs, data_dir: Option<&Path>) -> Result<()> {
             }
             for set in known {
                 let place = match (&set.looked_in, set.present) {
+                    (None, _) if set.name == "digits" => "embedded".to_owned(),
                     (None, _) => "needs no files".to_owned(),
                     (Some(path), true) => path.display().to_string(),
                     (Some(path), false) if set.fetchable => {

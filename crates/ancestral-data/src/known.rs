@@ -213,7 +213,7 @@ pub fn list(data_dir: Option<&Path>) -> Vec<Known> {
     let toys = TOYS.iter().map(|&(name, about)| Known {
         name,
         about,
-        terms: "none: it is drawn here",
+        terms: "none",
         looked_in: None,
         present: true,
         fetchable: false,
