@@ -435,7 +435,6 @@ fn saturation(args: &ExplainArgs, out: &Path, data_dir: Option<&Path>) -> Result
         "  steps   D is right   mean D(G(z))   E log(1 − D(G(z)))   −E log D(G(z))    ratio"
             .to_owned(),
     ];
-    let mut rows = Vec::new();
     let row = |r: &Reached| {
         format!(
             "{:>7} {:>10.2} % {:>14.2e} {:>20.2e} {:>16.2e} {:>8.1e}",
@@ -450,23 +449,25 @@ fn saturation(args: &ExplainArgs, out: &Path, data_dir: Option<&Path>) -> Result
     let first = reached.first().context("nothing was measured")?;
     let last = reached.last().context("nothing was measured")?;
     lines.push(row(first));
+    let mut rows = Vec::new();
     for share in [0.9, 0.99, 0.999] {
         let Some(there) = reached.iter().find(|r| r.correct >= share) else { continue };
         let line = row(there);
         // One measurement may pass two marks.
         if lines.last() != Some(&line) {
             lines.push(line);
-            let label = format!("right in {} %", 100.0 * share);
-            plot = plot.vertical_marker(there.step as f64, label);
         }
         rows.push(json!({ "share": share, "step": there.step,
             "ratio": there.saturating / there.non_saturating }));
+        if share == 0.999 {
+            plot = plot.vertical_marker(there.step as f64, "D is right in 99.9 %");
+        }
     }
     lines.push(row(last));
     lines.push(format!(
         "The surer D is, the less the loss of the game teaches: its gradient has the factor \
-         D(G(z)) and fell to {:.1e} of what it was, where that of −E log D(G(z)), whose factor is \
-         1 − D(G(z)), is at {:.1} of it.",
+         D(G(z)) and fell to {:.1e} of what it was; that of −E log D(G(z)) has the factor \
+         1 − D(G(z)) and is {:.0} times what it was.",
         last.saturating / first.saturating,
         last.non_saturating / first.non_saturating
     ));
@@ -477,12 +478,9 @@ fn saturation(args: &ExplainArgs, out: &Path, data_dir: Option<&Path>) -> Result
             (d, loss(d))
         })
     };
-    Plot::new("the two losses, by how real a sample seems", "D(G(z))", "loss of the generator")
-        .with(
-            Series::line("log(1 − D(G(z))): flat where samples start", curve(|d| (1.0 - d).ln()))
-                .group(1),
-        )
-        .with(Series::line("−log D(G(z)): steep there", curve(|d| -d.ln())).group(0))
+    Plot::new("both losses of a generator, by how real a sample seems", "D(G(z))", "loss, in nats")
+        .with(Series::line("log(1 − D(G(z)))", curve(|d| (1.0 - d).ln())).group(1))
+        .with(Series::line("−log D(G(z))", curve(|d| -d.ln())).group(0))
         .save(out.join("losses.png"))?;
     let measured: Vec<Value> = reached
         .iter()
@@ -521,11 +519,10 @@ fn optimal_discriminator(args: &ExplainArgs, out: &Path) -> Result<Found> {
         format!(
             "A discriminator saw draws of p and q alone, for {STEPS} steps, and came to p / (p + q)"
         ),
-        "within".to_owned()
-            + &format!(
-                " {:.4} on average over (p + q) / 2, and within {:.3} wherever that density is",
-                found.mean, found.largest
-            ),
+        format!(
+            "within {:.4} on average over (p + q) / 2, and within {:.3} wherever that density is",
+            found.mean, found.largest
+        ),
         "above 1 % of its largest value (discriminator.png).".to_owned(),
         format!(
             "Its objective E_p log D + E_q log(1 − D) is {:.4} nats; the largest there can be is",

@@ -281,6 +281,15 @@ mod tests {
             let print = toy(name).fingerprint();
             assert_eq!(print, open(name, &other).unwrap().fingerprint());
         }
+        // So runs made elsewhere find them again.
+        for (name, print) in [
+            ("rings:8", "95f0ab8dad6d8fe5"),
+            ("grid:25", "008b91340c57db8d"),
+            ("swiss-roll", "5e9a97da61ccd0c5"),
+            ("moons", "3b26e7c17d1046b1"),
+        ] {
+            assert!(toy(name).fingerprint().starts_with(print), "{name}");
+        }
         // Other numbers of Gaussians are other data, and no example is in two splits.
         assert_ne!(toy("rings:8").fingerprint(), toy("rings:9").fingerprint());
         let [train, valid, test] = SPLITS.map(|split| points(&toy("moons"), split));
