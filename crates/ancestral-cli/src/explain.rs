@@ -449,7 +449,7 @@ fn saturation(args: &ExplainArgs, out: &Path, data_dir: Option<&Path>) -> Result
     let first = reached.first().context("nothing was measured")?;
     let last = reached.last().context("nothing was measured")?;
     lines.push(row(first));
-    let mut rows = Vec::new();
+    let (mut rows, mut mark) = (Vec::new(), None);
     for share in [0.9, 0.99, 0.999] {
         let Some(there) = reached.iter().find(|r| r.correct >= share) else { continue };
         let line = row(there);
@@ -459,9 +459,11 @@ fn saturation(args: &ExplainArgs, out: &Path, data_dir: Option<&Path>) -> Result
         }
         rows.push(json!({ "share": share, "step": there.step,
             "ratio": there.saturating / there.non_saturating }));
-        if share == 0.999 {
-            plot = plot.vertical_marker(there.step as f64, "D is right in 99.9 %");
-        }
+        mark = Some((there.step as f64, format!("D is right in {} %", 100.0 * share)));
+    }
+    // The last that was reached; a few hard examples may keep the discriminator from more.
+    if let Some((step, label)) = mark {
+        plot = plot.vertical_marker(step, label);
     }
     lines.push(row(last));
     lines.push(format!(

@@ -173,7 +173,7 @@ impl Plot {
         // Equal units deserve equal steps.
         let columns = if self.equal_aspect {
             let (inner_width, inner_height) = self.inner(beside);
-            rows * inner_width / inner_height
+            (rows * inner_width).div_ceil(inner_height)
         } else {
             width / 110
         };

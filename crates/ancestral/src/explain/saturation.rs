@@ -86,7 +86,7 @@ pub fn saturation(
     };
     let examples = |split| Examples::new(data, split, Binarize::None, settings.seed);
     let (train, test) = (examples(SplitName::Train)?, examples(SplitName::Test)?);
-    if train.len() == 0 || test.len() == 0 {
+    if train.is_empty() || test.is_empty() {
         return Err(unsuitable("it needs examples to train on and others to test with".to_owned()));
     }
     let mut pair = Pair::new(data.shape.size(), top, settings.seed)?;
