@@ -269,6 +269,8 @@ impl Plot {
         label: impl Into<String>,
         (low, high): (f64, f64),
     ) -> Self {
+        // No value at all is no finite number.
+        let values = if values.is_empty() { &[f64::NAN] } else { values };
         let (fine, columns) = refined(values, columns);
         self.background = Some(Background {
             picture: coloured(&fine, columns, low, high, PALE),
