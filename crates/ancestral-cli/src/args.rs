@@ -65,7 +65,7 @@ pub(crate) enum Command {
     Fit(FitArgs),
     /// Show a point of the field by a small experiment
     #[command(
-        after_help = "Examples:\n  ancestral explain ae-vs-vae\n  ancestral explain elbo --out gap\n  ancestral explain density"
+        after_help = "Examples:\n  ancestral explain ae-vs-vae\n  ancestral explain elbo --out gap\n  ancestral explain saturation --data mnist"
     )]
     Explain(ExplainArgs),
     /// Run a published result from start to end and print what was obtained beside it
@@ -387,16 +387,20 @@ pub(crate) enum Topic {
     Elbo,
     /// A density is not a probability
     Density,
+    /// A discriminator that is ahead silences one loss of the generator and not the other
+    Saturation,
+    /// What a discriminator learns is p / (p + q)
+    OptimalDiscriminator,
 }
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct ExplainArgs {
     /// What to explain
     pub(crate) topic: Topic,
-    /// The pictures its models are trained on
+    /// The pictures its models are trained on (ae-vs-vae, elbo, saturation)
     #[arg(long, default_value = "digits", value_name = "NAME|PATH")]
     pub(crate) data: String,
-    /// Passes over the data that its models are trained for
+    /// Passes over the data that its models are trained for (ae-vs-vae, elbo)
     #[arg(long, default_value_t = 100)]
     pub(crate) epochs: u64,
     /// The seed of everything drawn

@@ -22,7 +22,8 @@ pub(crate) fn run(args: &DataArgs, data_dir: Option<&Path>) -> Result<()> {
             }
             for set in known {
                 let place = match (&set.looked_in, set.present) {
-                    (None, _) => "embedded".to_owned(),
+                    (None, _) if set.name == "digits" => "embedded".to_owned(),
+                    (None, _) => "needs no files".to_owned(),
                     (Some(path), true) => path.display().to_string(),
                     (Some(path), false) if set.fetchable => {
                         format!("not in {}; `ancestral data fetch {}`", path.display(), set.name)
@@ -53,7 +54,7 @@ pub(crate) fn run(args: &DataArgs, data_dir: Option<&Path>) -> Result<()> {
                 (None, Some(_)) => {
                     let stem = Path::new(data).file_name().unwrap_or_default();
                     let stem = stem.to_string_lossy();
-                    let stem = stem.split('.').next().unwrap_or_default().to_owned();
+                    let stem = stem.split('.').next().unwrap_or_default().replace(':', "-");
                     Some(PathBuf::from(format!("{stem}.png")))
                 }
                 (None, None) => None,

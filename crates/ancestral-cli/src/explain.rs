@@ -4,6 +4,7 @@ use std::f64::consts::PI;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
+use ancestral::explain::{self, Reached, Saturation};
 use ancestral::model::{Density, DensityOptions, Latent, Model, find};
 use ancestral::train::{
     DataConfig, FORMAT, Progress, RunConfig, RunFolder, TrainConfig, Training, Weights,
@@ -23,12 +24,14 @@ pub(crate) fn run(args: &ExplainArgs, data_dir: Option<&Path>) -> Result<()> {
         Topic::AeVsVae => "ae-vs-vae",
         Topic::Elbo => "elbo",
         Topic::Density => "density",
+        Topic::Saturation => "saturation",
+        Topic::OptimalDiscriminator => "optimal-discriminator",
     };
     let out = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("explain-{name}")));
     if args.epochs == 0 {
         return Err(usage("--epochs 0: the models of an explanation need at least 1"));
     }
-    if args.topic != Topic::Density {
+    if matches!(args.topic, Topic::AeVsVae | Topic::Elbo) {
         // Its runs would meet those of an earlier time.
         if out.exists() {
             return Err(usage(format!(
@@ -42,6 +45,8 @@ pub(crate) fn run(args: &ExplainArgs, data_dir: Option<&Path>) -> Result<()> {
         Topic::AeVsVae => ae_vs_vae(args, &out, data_dir)?,
         Topic::Elbo => elbo(args, &out, data_dir)?,
         Topic::Density => density(&out)?,
+        Topic::Saturation => saturation(args, &out, data_dir)?,
+        Topic::OptimalDiscriminator => optimal_discriminator(args, &out)?,
     };
     if args.output.json {
         return output::json(&json!({ "topic": name, "out": out, "figures": found.figures }));
@@ -395,4 +400,147 @@ fn density(out: &Path) -> Result<Found> {
         .horizontal_marker(1.0, "1")
         .save(out.join("density.png"))?;
     Ok(Found { lines, figures: Value::Array(figures), pictures: vec!["density.png"] })
+}
+
+/// Both losses of a generator while its discriminator is trained ahead of it.
+fn saturation(args: &ExplainArgs, out: &Path, data_dir: Option<&Path>) -> Result<Found> {
+    let data = open(args, data_dir)?;
+    let settings = Saturation { seed: args.seed, ..Saturation::default() };
+    let bar = output::bar(args.output, 1000, "training the discriminator ahead");
+    let reached =
+        explain::saturation(&data, settings, &mut |share| bar.set_position((share * 1e3) as u64))?;
+    bar.finish_and_clear();
+    let mut plot = Plot::new(
+        "what reaches a generator while its discriminator gets ahead",
+        "steps of the discriminator, the generator being held",
+        "norm of the generator's gradient",
+    );
+    type Norm = fn(&Reached) -> f64;
+    let norms: [(&str, Norm); 2] = [
+        ("minimise E log(1 − D(G(z)))", |r| r.saturating),
+        ("minimise −E log D(G(z))", |r| r.non_saturating),
+    ];
+    for (i, (name, norm)) in norms.into_iter().enumerate() {
+        let points = reached.iter().map(|r| (r.step as f64, norm(r)));
+        // Vermilion for what fails.
+        plot = plot.with(Series::line(name, points).group(1 - i));
+    }
+    let mut lines = vec![
+        format!(
+            "A pair learns {} for {} steps; then the generator is held and a fresh discriminator",
+            args.data, settings.together
+        ),
+        "learns ahead. Norms of the generator's gradient under both losses (saturation.png):"
+            .to_owned(),
+        "  steps   D is right   mean D(G(z))   E log(1 − D(G(z)))   −E log D(G(z))    ratio"
+            .to_owned(),
+    ];
+    let row = |r: &Reached| {
+        format!(
+            "{:>7} {:>10.2} % {:>14.2e} {:>20.2e} {:>16.2e} {:>8.1e}",
+            r.step,
+            100.0 * r.correct,
+            r.seems_real,
+            r.saturating,
+            r.non_saturating,
+            r.saturating / r.non_saturating
+        )
+    };
+    let first = reached.first().context("nothing was measured")?;
+    let last = reached.last().context("nothing was measured")?;
+    lines.push(row(first));
+    let (mut rows, mut mark) = (Vec::new(), None);
+    for share in [0.9, 0.99, 0.999] {
+        let Some(there) = reached.iter().find(|r| r.correct >= share) else { continue };
+        let line = row(there);
+        // One measurement may pass two marks.
+        if lines.last() != Some(&line) {
+            lines.push(line);
+        }
+        rows.push(json!({ "share": share, "step": there.step,
+            "ratio": there.saturating / there.non_saturating }));
+        mark = Some((there.step as f64, format!("D is right in {} %", 100.0 * share)));
+    }
+    // The last that was reached; a few hard examples may keep the discriminator from more.
+    if let Some((step, label)) = mark {
+        plot = plot.vertical_marker(step, label);
+    }
+    lines.push(row(last));
+    lines.push(format!(
+        "The surer D is, the less the loss of the game teaches: its gradient has the factor \
+         D(G(z)) and fell to {:.1e} of what it was; that of −E log D(G(z)) has the factor \
+         1 − D(G(z)) and is {:.0} times what it was.",
+        last.saturating / first.saturating,
+        last.non_saturating / first.non_saturating
+    ));
+    plot.log_y().save(out.join("saturation.png"))?;
+    let curve = |loss: fn(f64) -> f64| {
+        (1..400).map(move |i| {
+            let d = f64::from(i) / 400.0;
+            (d, loss(d))
+        })
+    };
+    Plot::new("both losses of a generator, by how real a sample seems", "D(G(z))", "loss, in nats")
+        .with(Series::line("log(1 − D(G(z)))", curve(|d| (1.0 - d).ln())).group(1))
+        .with(Series::line("−log D(G(z))", curve(|d| -d.ln())).group(0))
+        .save(out.join("losses.png"))?;
+    let measured: Vec<Value> = reached
+        .iter()
+        .map(|r| {
+            json!({ "step": r.step, "correct": r.correct, "seems_real": r.seems_real,
+                "saturating": r.saturating, "non_saturating": r.non_saturating })
+        })
+        .collect();
+    Ok(Found {
+        lines,
+        figures: json!({ "reached": rows, "measured": measured }),
+        pictures: vec!["saturation.png", "losses.png"],
+    })
+}
+
+/// Steps that the discriminator of two known densities is trained for.
+const STEPS: u64 = 2000;
+
+/// A trained discriminator beside p / (p + q), and its value beside the divergence.
+fn optimal_discriminator(args: &ExplainArgs, out: &Path) -> Result<Found> {
+    let bar = output::bar(args.output, 1000, "training the discriminator");
+    let found = explain::optimal_discriminator(STEPS, args.seed, &mut |share| {
+        bar.set_position((share * 1e3) as u64);
+    })?;
+    bar.finish_and_clear();
+    let shown = || found.places.iter().filter(|d| d.x.abs() < 6.0);
+    Plot::new("what a discriminator learns is p / (p + q)", "x", "density, or share that is data")
+        .with(Series::area("p, the data", shown().map(|d| (d.x, d.p))).group(5))
+        .with(Series::area("q, the samples", shown().map(|d| (d.x, d.q))).group(4))
+        .with(Series::line("p / (p + q)", shown().map(|d| (d.x, d.formula))).group(6))
+        .with(Series::dashed("D(x), trained", shown().map(|d| (d.x, d.trained))).group(1))
+        .y_range(0.0, 1.05)
+        .save(out.join("discriminator.png"))?;
+    let gap = found.optimum - found.value;
+    let lines = vec![
+        format!(
+            "A discriminator saw draws of p and q alone, for {STEPS} steps, and came to p / (p + q)"
+        ),
+        format!(
+            "within {:.4} on average over (p + q) / 2, and within {:.3} wherever that density is",
+            found.mean, found.largest
+        ),
+        "above 1 % of its largest value (discriminator.png).".to_owned(),
+        format!(
+            "Its objective E_p log D + E_q log(1 − D) is {:.4} nats; the largest there can be is",
+            found.value
+        ),
+        format!(
+            "−log 4 + 2 JSD(p ‖ q) = {:.4} + 2 · {:.4} = {:.4}, which is {gap:.4} more.",
+            -(4f64.ln()),
+            found.jsd,
+            found.optimum
+        ),
+        "So a generator that plays against the best D minimises the Jensen-Shannon divergence, \
+         which is 0 only where q = p."
+            .to_owned(),
+    ];
+    let figures = json!({ "mean": found.mean, "largest": found.largest, "value": found.value,
+        "jsd": found.jsd, "optimum": found.optimum });
+    Ok(Found { lines, figures, pictures: vec!["discriminator.png"] })
 }

@@ -50,9 +50,8 @@ pub(crate) fn seconds(text: &str) -> Result<f64> {
 /// The name that a run keeps its data under: a known one as it is, a path from the root, so that
 /// the run finds it from anywhere.
 pub(crate) fn stored_name(given: &str) -> String {
-    let known = ancestral_data::list(None).iter().any(|set| set.name == given);
     match Path::new(given).canonicalize() {
-        Ok(path) if !known => path.display().to_string(),
+        Ok(path) if !ancestral_data::is_known(given) => path.display().to_string(),
         _ => given.to_owned(),
     }
 }

@@ -184,7 +184,8 @@ fn word(place: usize, text: &str) -> String {
 /// `runs/MODEL-DATA-N` with the first N that is free.
 pub(crate) fn default_folder(model: &str, data: &str) -> PathBuf {
     let stem = Path::new(data).file_name().unwrap_or_default().to_string_lossy();
-    let stem = stem.split('.').next().unwrap_or_default();
+    // A colon, as in rings:8, is no part of a name everywhere.
+    let stem = stem.split('.').next().unwrap_or_default().replace(':', "-");
     let mut n = 1;
     loop {
         let path = PathBuf::from("runs").join(format!("{model}-{stem}-{n}"));

@@ -124,12 +124,54 @@ fn explanations_hold() {
     let said = good(here, &["explain", "density"]);
     assert!(said.contains("height at 0 is 3.989, the area is 1.0000"), "{said}");
     good(here, &["explain", "ae-vs-vae", "--epochs", "2", "--out", "both"]);
-    for file in ["both/decoded.png", "both/codes-vae.png", "explain-elbo/gap.png"] {
+    let said = good(here, &["explain", "saturation", "--json"]);
+    let found: serde_json::Value = serde_json::from_str(&said).unwrap();
+    let [.., sure] = &found["figures"]["reached"].as_array().unwrap()[..] else { panic!("{said}") };
+    assert_eq!(sure["share"], 0.999);
+    assert!(sure["ratio"].as_f64().unwrap() < 0.2, "{sure}");
+    let [first, .., last] = &found["figures"]["measured"].as_array().unwrap()[..] else {
+        panic!("{said}")
+    };
+    let change = |norm: &str| last[norm].as_f64().unwrap() / first[norm].as_f64().unwrap();
+    assert!(change("saturating") < 0.05 && change("non_saturating") > 5.0, "{first} {last}");
+    let said = good(here, &["explain", "optimal-discriminator", "--json"]);
+    let found: serde_json::Value = serde_json::from_str(&said).unwrap();
+    let figure = |name: &str| found["figures"][name].as_f64().unwrap();
+    assert!(figure("mean") < 0.01 && figure("largest") < 0.04, "{said}");
+    assert!((0.0..0.003).contains(&(figure("optimum") - figure("value"))), "{said}");
+    for file in [
+        "both/decoded.png",
+        "both/codes-vae.png",
+        "explain-elbo/gap.png",
+        "explain-saturation/saturation.png",
+        "explain-saturation/losses.png",
+        "explain-optimal-discriminator/discriminator.png",
+    ] {
         assert!(here.join(file).metadata().unwrap().len() > 500, "{file}");
     }
     bad(here, &["explain", "elbo"], 2, "exists already");
     bad(here, &["explain", "elb"], 2, "elbo");
     bad(here, &["explain", "elbo", "--epochs", "0", "--out", "none"], 2, "--epochs");
+}
+
+#[test]
+fn toy_data_needs_no_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let here = dir.path();
+    let listed: serde_json::Value =
+        serde_json::from_str(&good(here, &["data", "list", "--json"])).unwrap();
+    for name in ["rings:8", "grid:25", "swiss-roll", "moons"] {
+        let set = listed.as_array().unwrap().iter().find(|set| set["name"] == name).unwrap();
+        assert_eq!(set["present"], true);
+    }
+    good(here, &["data", "show", "rings:5", "--out", "rings.png"]);
+    assert!(here.join("rings.png").metadata().unwrap().len() > 500);
+    bad(here, &["data", "show", "grid:24"], 2, "grid:25");
+    bad(here, &["data", "show", "ring:8"], 2, "did you mean 'rings:8'?");
+    bad(here, &["data", "fetch", "moons"], 2, "needs no files");
+    // A run finds its data again, wherever it was made.
+    good(here, &["fit", "gaussian", "--data", "rings:5"]);
+    good(here, &["evaluate", "runs/gaussian-rings-5-1"]);
 }
 
 #[test]

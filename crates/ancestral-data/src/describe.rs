@@ -2,7 +2,10 @@
 
 use serde::Serialize;
 
-use crate::{DataError, Dataset, Picture, Split, SplitName, Values, heat};
+use crate::{DataError, Dataset, Domain, Picture, Plot, Series, Split, SplitName, Values, heat};
+
+/// The most examples of a scatter.
+const PLANE: usize = 4000;
 
 /// A data set in numbers.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -117,14 +120,16 @@ fn describe_split(data: &Dataset, name: SplitName, split: &Split) -> SplitSummar
 
 /// `n` examples spread evenly over a split: images as they are, tables as one row an example.
 ///
-/// Columns of reals are drawn in colours, each from its own smallest to its own largest value.
+/// Columns of reals are drawn in colours, each from its own smallest to its own largest value; two
+/// of them are a scatter, of up to 4000 examples whatever `n` is.
 ///
 /// # Errors
 /// If there is no such split.
 pub fn contact_sheet(data: &Dataset, split: SplitName, n: usize) -> Result<Picture, DataError> {
     let examples = data.len(split);
-    let n = n.min(examples);
     let size = data.shape.size();
+    let plane = data.shape.dims() == [2] && data.domain == Domain::Real;
+    let n = if plane { PLANE } else { n }.min(examples);
     // Spread, since a file may be sorted by class.
     let chosen: Vec<usize> = (0..n).map(|i| i * examples / n.max(1)).collect();
     let mut values: Vec<f32> = match data.split(split)?.gather(&chosen, size).values {
@@ -134,6 +139,11 @@ pub fn contact_sheet(data: &Dataset, split: SplitName, n: usize) -> Result<Pictu
         }
         Values::Reals(v) => v,
     };
+    if plane {
+        let labels = data.split(split)?.labels.as_ref();
+        let labels = labels.map(|labels| chosen.iter().map(|&i| labels[i]).collect());
+        return scatter(data, split, &values, labels);
+    }
     if data.domain.max_level().is_none() {
         let columns = if data.shape.as_image().is_some() { 1 } else { size };
         for column in 0..columns {
@@ -157,6 +167,32 @@ pub fn contact_sheet(data: &Dataset, split: SplitName, n: usize) -> Result<Pictu
     })
 }
 
+/// Pairs of reals as points, in colours of their own if there are few classes.
+fn scatter(
+    data: &Dataset,
+    split: SplitName,
+    values: &[f32],
+    labels: Option<Vec<u32>>,
+) -> Result<Picture, DataError> {
+    let column = |i: usize, other: &str| {
+        data.column_names.get(i).cloned().unwrap_or_else(|| other.to_owned())
+    };
+    let points = || values.chunks_exact(2).map(|p| (f64::from(p[0]), f64::from(p[1])));
+    let mut plot = Plot::new(format!("{}, {split}", data.name), column(0, "x"), column(1, "y"));
+    match labels.filter(|_| (2..=10).contains(&data.classes())) {
+        None => plot = plot.with(Series::points("", points())),
+        Some(labels) => {
+            for class in 0..data.classes() {
+                let mine = points().zip(&labels).filter(|(_, l)| **l as usize == class);
+                let name = data.class_names.get(class).cloned();
+                let name = name.unwrap_or_else(|| class.to_string());
+                plot = plot.with(Series::points(name, mine.map(|(point, _)| point)).group(class));
+            }
+        }
+    }
+    plot.equal_aspect().size(640, 560).to_picture()
+}
+
 /// Brings a column (every `stride`-th value) to 0 to 1.
 fn spread(values: &mut [f32], column: usize, stride: usize) {
     let part = || values.iter().skip(column).step_by(stride).copied();
@@ -171,7 +207,7 @@ fn spread(values: &mut [f32], column: usize, stride: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Domain, Shape, digits};
+    use crate::{Shape, digits};
 
     #[test]
     fn digits_in_numbers() {
@@ -192,16 +228,25 @@ mod tests {
         let sheet = contact_sheet(&digits().unwrap(), SplitName::Test, 30).unwrap();
         // Six columns and five rows of 8×8 at six times the size, with their separators.
         assert_eq!((sheet.width(), sheet.height()), ((6 * 9 + 1) * 6, (5 * 9 + 1) * 6));
-        let table = |values: Values, domain| {
+        let table = |values: Values, domain, columns| {
             let split = Split { values, labels: None };
-            Dataset::new("t", domain, Shape::columns(2), split, None, None).unwrap()
+            Dataset::new("t", domain, Shape::columns(columns), split, None, None).unwrap()
         };
-        let data = table(Values::Reals(vec![1.0, 5.0, -1.0, 5.0]), Domain::Real);
+        let reals = Values::Reals(vec![1.0, 5.0, 0.0, -1.0, 5.0, 5.0]);
+        let data = table(reals.clone(), Domain::Real, 3);
         let sheet = contact_sheet(&data, SplitName::Train, 9).unwrap();
-        assert_eq!((sheet.width(), sheet.height()), (32, 32));
+        assert_eq!((sheet.width(), sheet.height()), (48, 32));
         assert!(contact_sheet(&data, SplitName::Test, 9).is_err());
         assert_eq!(describe(&data).splits[0].mean as f32, 2.5);
-        let data = table(Values::Bytes(vec![0, 1, 1, 1]), Domain::Binary);
+        // Pairs are points in the plane.
+        for data in
+            [table(reals, Domain::Real, 2), crate::open("moons", &Default::default()).unwrap()]
+        {
+            let sheet = contact_sheet(&data, SplitName::Train, 1).unwrap();
+            assert_eq!((sheet.width(), sheet.height()), (640, 560));
+            assert!(sheet.rgb().chunks(3).any(|p| p == [0x00, 0x72, 0xB2] || p[0] < 0x40));
+        }
+        let data = table(Values::Bytes(vec![0, 1, 1, 1]), Domain::Binary, 2);
         assert!(contact_sheet(&data, SplitName::Train, 0).unwrap().width() > 0);
         assert!(describe(&data).splits[0].balance.is_empty());
     }

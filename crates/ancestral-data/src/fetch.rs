@@ -163,6 +163,7 @@ pub fn fetch(
                 set.files(),
                 data_dir.join(set.folder).display()
             ),
+            None if known::is_known(name) => "it needs no files".to_owned(),
             None => format!("those that can are {}", known.join(", ")),
         };
         DataError::Unsuitable(format!("{name} cannot be downloaded by name; {instead}"))

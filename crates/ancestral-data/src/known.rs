@@ -6,6 +6,7 @@ use crate::format::{Stream, table};
 use crate::open::{
     amat, cifar10, density, expect_file, folders_of, mnist, omniglot, with_or_without_gz,
 };
+use crate::toys::{TOYS, Toy};
 use crate::{DataError, Dataset, OpenOptions};
 
 /// A known data set, and whether it is there.
@@ -17,7 +18,7 @@ pub struct Known {
     pub about: &'static str,
     /// Its terms, as its source states them.
     pub terms: &'static str,
-    /// Where it was looked for; nowhere if it is embedded.
+    /// Where it was looked for; nowhere if it needs no files.
     pub looked_in: Option<PathBuf>,
     /// Whether it can be opened.
     pub present: bool,
@@ -165,7 +166,13 @@ pub(crate) fn find(name: &str) -> Option<&'static Set> {
 }
 
 pub(crate) fn names() -> Vec<&'static str> {
-    std::iter::once("digits").chain(SETS.iter().map(|set| set.name)).collect()
+    let toys = TOYS.iter().map(|toy| toy.0);
+    std::iter::once("digits").chain(toys).chain(SETS.iter().map(|set| set.name)).collect()
+}
+
+/// Whether a data set is known by this name, as `mnist` or `rings:5`.
+pub fn is_known(name: &str) -> bool {
+    names().contains(&name) || matches!(Toy::parse(name), Some(Ok(_)))
 }
 
 /// The data folder that known sets lie in: the given one, else that of `ANCESTRAL_DATA`, else
@@ -183,7 +190,8 @@ pub(crate) fn data_dirs(given: Option<&Path>) -> Vec<PathBuf> {
     data_dir(given).into_iter().collect()
 }
 
-/// The known data sets, the embedded one first.
+/// The known data sets: the embedded one first, then those that are drawn; of `rings:K` and
+/// `grid:N` the usual one.
 pub fn list(data_dir: Option<&Path>) -> Vec<Known> {
     let options = OpenOptions { data_dir: data_dir.map(Path::to_owned), ..OpenOptions::default() };
     let digits = Known {
@@ -202,7 +210,15 @@ pub fn list(data_dir: Option<&Path>) -> Vec<Known> {
         present: set.find_folder(&options).is_ok(),
         fetchable: crate::fetch::is_fetchable(set.name),
     });
-    std::iter::once(digits).chain(others).collect()
+    let toys = TOYS.iter().map(|&(name, about)| Known {
+        name,
+        about,
+        terms: "none",
+        looked_in: None,
+        present: true,
+        fetchable: false,
+    });
+    std::iter::once(digits).chain(toys).chain(others).collect()
 }
 
 impl Set {

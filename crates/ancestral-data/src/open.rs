@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use crate::format::{Loaded, Stream, assemble};
 use crate::format::{cifar, idx, npy, pictures, table, text};
 use crate::known::{self, data_dirs};
+use crate::names;
+use crate::toys::Toy;
 use crate::{DataError, Dataset, SplitName, digits};
 
 /// How to open a data set.
@@ -56,6 +58,10 @@ pub fn open(name_or_path: &str, options: &OpenOptions) -> Result<Dataset, DataEr
         refuse_picture_options(name_or_path, options)?;
         refuse_fold(name_or_path, options)?;
         digits()?
+    } else if let Some(toy) = Toy::parse(name_or_path) {
+        refuse_picture_options(name_or_path, options)?;
+        refuse_fold(name_or_path, options)?;
+        toy?.open(name_or_path)?
     } else if let Some(set) = known::find(name_or_path) {
         refuse_picture_options(name_or_path, options)?;
         set.open(options)?
@@ -100,7 +106,10 @@ fn open_path(given: &str, options: &OpenOptions) -> Result<Dataset, DataError> {
             } else {
                 std::env::current_dir().unwrap_or_default().join(path).display().to_string()
             },
-            hint: format!("give a file, a folder, or one of {}", known::names().join(", ")),
+            hint: match names::nearest(given, &known::names()) {
+                Some(near) => format!("did you mean '{near}'?"),
+                None => format!("give a file, a folder, or one of {}", known::names().join(", ")),
+            },
         });
     }
     if path.is_dir() {

@@ -299,16 +299,61 @@ pub fn heat(values: &[f64], columns: usize) -> Picture {
 
 /// As [`heat`], between two given values, so that several maps share a scale.
 pub fn heat_between(values: &[f64], columns: usize, low: f64, high: f64) -> Picture {
+    coloured(values, columns, low, high, 0.0)
+}
+
+/// How much white is mixed into the colours of a map that something is drawn on.
+pub(crate) const PALE: f64 = 0.45;
+
+/// The colour of a share from 0 to 1, with some white mixed in.
+pub(crate) fn colour(share: f64, white: f64) -> [u8; 3] {
+    let full = colorous::VIRIDIS.eval_continuous(share.clamp(0.0, 1.0));
+    [full.r, full.g, full.b].map(|c| {
+        let c = f64::from(c);
+        (c + (255.0 - c) * white).round() as u8
+    })
+}
+
+/// A heat map with some white mixed into its colours.
+pub(crate) fn coloured(values: &[f64], columns: usize, low: f64, high: f64, white: f64) -> Picture {
     let columns = columns.max(1);
     let mut picture = Picture::filled(columns, values.len().div_ceil(columns), [128; 3]);
     let span = if high > low { high - low } else { 1.0 };
     for (pixel, &value) in picture.rgb.chunks_exact_mut(3).zip(values) {
         if value.is_finite() {
-            let colour = colorous::VIRIDIS.eval_continuous(((value - low) / span).clamp(0.0, 1.0));
-            pixel.copy_from_slice(&[colour.r, colour.g, colour.b]);
+            pixel.copy_from_slice(&colour((value - low) / span, white));
         }
     }
     picture
+}
+
+/// A map of a few cells as one of many, interpolated between their middles, and its columns.
+pub(crate) fn refined(values: &[f64], columns: usize) -> (Vec<f64>, usize) {
+    const SIDE: usize = 480;
+    let columns = columns.max(1);
+    let rows = values.len() / columns;
+    let factor = SIDE / columns.min(rows).max(1);
+    if factor < 2 || rows == 0 || (columns * factor).max(rows * factor) > 8 * SIDE {
+        return (values.to_vec(), columns);
+    }
+    // The cells on both sides of a fine one, and how far it is from the first to the second.
+    let place = |fine: usize, cells: usize| {
+        let at = ((fine as f64 + 0.5) / factor as f64 - 0.5).clamp(0.0, (cells - 1) as f64);
+        let low = at as usize;
+        (low, (low + 1).min(cells - 1), at - low as f64)
+    };
+    let mix = |a: f64, b: f64, t: f64| if t == 0.0 { a } else { a + (b - a) * t };
+    let mut fine = Vec::with_capacity(values.len() * factor * factor);
+    for y in 0..rows * factor {
+        let (above, below, down) = place(y, rows);
+        let (above, below) = (&values[above * columns..], &values[below * columns..]);
+        for x in 0..columns * factor {
+            let (left, right, along) = place(x, columns);
+            let over = mix(above[left], above[right], along);
+            fine.push(mix(over, mix(below[left], below[right], along), down));
+        }
+    }
+    (fine, columns * factor)
 }
 
 /// Writes an endless animation, whole or not at all.

@@ -8,6 +8,7 @@ mod draw;
 
 use std::path::Path;
 
+use crate::picture::{PALE, coloured, refined};
 use crate::{DataError, Picture, write_atomic};
 
 /// How a series is drawn.
@@ -95,6 +96,16 @@ pub(crate) struct Background {
     picture: Picture,
     x: (f64, f64),
     y: (f64, f64),
+    /// What its colours mean, for maps.
+    scale: Option<Scale>,
+}
+
+/// The values at the ends of a map's colours, and what they are.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Scale {
+    low: f64,
+    high: f64,
+    label: String,
 }
 
 /// A description of a plot.
@@ -216,7 +227,57 @@ impl Plot {
         x_range: (f64, f64),
         y_range: (f64, f64),
     ) -> Self {
-        self.background = Some(Background { picture, x: x_range, y: y_range });
+        self.background = Some(Background { picture, x: x_range, y: y_range, scale: None });
+        self
+    }
+
+    /// Lays a map of values under the series, with a bar beside the plot that says what its
+    /// colours mean.
+    ///
+    /// `values` holds one value for each cell of the rectangle, row after row from the upper end
+    /// of `y_range`, `columns` to a row; between the middles of cells they are interpolated. The
+    /// colours are those of [`heat`](crate::heat), lightened so that series stand out, and go
+    /// from the smallest value to the largest; grey is no finite number. The axes show the
+    /// rectangle, unless their ranges are fixed.
+    ///
+    /// With [`Plot::equal_aspect`] the picture becomes narrower or lower than its size says,
+    /// instead of the axes longer.
+    #[must_use]
+    pub fn with_map(
+        self,
+        values: &[f64],
+        columns: usize,
+        x_range: (f64, f64),
+        y_range: (f64, f64),
+        label: impl Into<String>,
+    ) -> Self {
+        let finite = values.iter().copied().filter(|v| v.is_finite());
+        let (low, high) =
+            finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
+        self.with_map_between(values, columns, x_range, y_range, label, (low, high))
+    }
+
+    /// As [`Plot::with_map`], between two given values, so that the frames of an animation share
+    /// their colours.
+    #[must_use]
+    pub fn with_map_between(
+        mut self,
+        values: &[f64],
+        columns: usize,
+        x_range: (f64, f64),
+        y_range: (f64, f64),
+        label: impl Into<String>,
+        (low, high): (f64, f64),
+    ) -> Self {
+        // No value at all is no finite number.
+        let values = if values.is_empty() { &[f64::NAN] } else { values };
+        let (fine, columns) = refined(values, columns);
+        self.background = Some(Background {
+            picture: coloured(&fine, columns, low, high, PALE),
+            x: x_range,
+            y: y_range,
+            scale: Some(Scale { low, high, label: label.into() }),
+        });
         self
     }
 
@@ -248,7 +309,7 @@ impl Plot {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::heat;
+    use crate::{heat, save_gif};
 
     fn busy() -> Plot {
         let wave = |phase: f64| {
@@ -330,5 +391,105 @@ mod tests {
         let picture = cut.to_picture().unwrap();
         assert!(!picture.rgb().chunks(3).any(|p| p == [253, 231, 37]));
         assert!(cut.to_svg().unwrap().contains("<image"));
+    }
+
+    /// A slope from −1 at the left to 1 at the right, with a few points.
+    fn slope(cells: usize) -> Plot {
+        let values: Vec<f64> = (0..cells * cells)
+            .map(|i| 2.0 * ((i % cells) as f64 + 0.5) / cells as f64 - 1.0)
+            .collect();
+        Plot::new("", "x", "y")
+            .with_map(&values, cells, (-3.0, 3.0), (-3.0, 3.0), "what it is")
+            .with(Series::points("", [(0.0, 0.0), (1.0, -1.0)]))
+            .equal_aspect()
+    }
+
+    fn at(picture: &Picture, x: usize, y: usize) -> [u8; 3] {
+        let at = (y * picture.width() + x) * 3;
+        [0, 1, 2].map(|c| picture.rgb()[at + c])
+    }
+
+    #[test]
+    fn a_map_has_a_bar_that_says_what_its_colours_mean() {
+        let plot = slope(10).size(800, 500);
+        let picture = plot.to_picture().unwrap();
+        // The map is square and nothing is left over beside it but the bar.
+        assert_eq!(picture.height(), 500);
+        assert!((560..640).contains(&picture.width()), "{}", picture.width());
+        // The bar from its upper to its lower end, in the map's colours at the right and left.
+        let bar = (0..picture.width())
+            .rev()
+            .find(|&x| at(&picture, x, 46).iter().zip([255, 247, 168]).any(|(a, _)| *a < 250))
+            .unwrap();
+        let (top, bottom) = (at(&picture, bar - 6, 50), at(&picture, bar - 6, 438));
+        assert!(top[0] > 240 && top[2] < 160, "{top:?}");
+        assert!(bottom[0] < 170 && bottom[1] < 130, "{bottom:?}");
+        let near = |a: [u8; 3], b: [u8; 3]| a.iter().zip(b).all(|(a, b)| a.abs_diff(b) < 12);
+        assert!(near(at(&picture, 90, 300), bottom), "{:?}", at(&picture, 90, 300));
+        let svg = plot.to_svg().unwrap();
+        for word in ["what it is", "data:image/png;base64,", "0.5"] {
+            assert!(svg.contains(word), "{word}");
+        }
+        // Interpolated, a coarse map is as smooth as a fine one.
+        let fine = slope(200).size(800, 500).to_picture().unwrap();
+        for x in [150, 200, 260, 330] {
+            assert!(near(at(&picture, x, 400), at(&fine, x, 400)), "{x}");
+        }
+    }
+
+    #[test]
+    fn odd_maps_are_no_panic() {
+        for (values, columns) in [
+            (vec![], 0),
+            (vec![f64::NAN; 4], 2),
+            (vec![1.0; 4], 2),
+            (vec![1.0, f64::INFINITY, 2.0], 2),
+            (vec![1e300, -1e300], 1),
+        ] {
+            for range in [(0.0, 0.0), (1.0, -1.0), (0.0, f64::NAN), (0.0, 1e-9)] {
+                let plot = Plot::new("", "", "").with_map(&values, columns, range, (0.0, 1.0), "");
+                let plot = plot.size(0, 0);
+                for plot in [plot.clone(), plot.clone().equal_aspect(), plot.log_x()] {
+                    plot.to_picture().unwrap();
+                    plot.to_svg().unwrap();
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn plots_are_frames_of_an_animation() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.gif");
+        // Maps between fixed values and points that move do not change the size.
+        let frames: Vec<Picture> = (0..3)
+            .map(|i| {
+                let step = f64::from(i);
+                let map = [step, 1.0, 2.0, 30.0 * step];
+                Plot::new(format!("after {i} steps"), "x", "y")
+                    .with_map_between(&map, 2, (0.0, 4.0), (0.0, 4.0), "D(x)", (0.0, 9.0))
+                    .with(Series::points("points", [(step, 3.0 * step)]))
+                    .equal_aspect()
+                    .size(300, 240)
+                    .to_picture()
+                    .unwrap()
+            })
+            .collect();
+        save_gif(&frames, 100, &path).unwrap();
+        let mut options = gif::DecodeOptions::new();
+        options.set_color_output(gif::ColorOutput::RGBA);
+        let mut decoder = options.read_info(std::fs::File::open(&path).unwrap()).unwrap();
+        let mut seen = 0;
+        while let Some(frame) = decoder.read_next_frame().unwrap() {
+            // 256 colours come near to all of a plot's.
+            let pairs = frame.buffer.chunks(4).zip(frames[seen].rgb().chunks(3));
+            let off: u64 = pairs
+                .flat_map(|(a, b)| a.iter().zip(b))
+                .map(|(a, b)| u64::from(a.abs_diff(*b)))
+                .sum();
+            assert!(off < 3 * frames[seen].rgb().len() as u64, "{off}");
+            seen += 1;
+        }
+        assert_eq!(seen, 3);
     }
 }

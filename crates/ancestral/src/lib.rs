@@ -3,13 +3,15 @@
 //! Every model draws ancestrally: parents first, then children (an image after its code, a pixel
 //! after the pixels before it).
 //! [`model`] says what a model can be asked and lists them all; the families live in modules of
-//! their own; [`train`] holds the one loop and the run folder; [`evaluate`] measures.
+//! their own; [`train`] holds the one loop and the run folder; [`evaluate`] measures; [`explain`]
+//! shows points of the field by small experiments.
 
 pub mod adversarial;
 pub mod autoencoder;
 pub mod autoregressive;
 pub mod error;
 pub mod evaluate;
+pub mod explain;
 pub mod likelihood;
 pub mod model;
 pub mod nn;

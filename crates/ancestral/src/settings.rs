@@ -4,6 +4,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
+pub use ancestral_data::nearest;
+
 use crate::{Error, Result};
 
 /// One setting as users see it.
@@ -63,32 +65,6 @@ pub fn unknown(name: &str, known: &[&str]) -> Error {
         None => format!("the settings are: {}", known.join(", ")),
     };
     Error::UnknownSetting { name: name.to_owned(), hint }
-}
-
-/// The known name that is fewest edits away, if it is near enough to be a slip.
-pub fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
-    known
-        .iter()
-        .map(|&k| (edits(name, k), k))
-        .filter(|&(distance, k)| distance <= 1 + k.len().min(name.len()) / 3)
-        .min()
-        .map(|(_, k)| k)
-}
-
-/// Levenshtein distance.
-fn edits(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, &cb) in b.iter().enumerate() {
-            let change = diagonal + usize::from(ca != cb);
-            diagonal = row[j + 1];
-            row[j + 1] = change.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }
 
 /// Reads `key=value` as TOML, taking a bare word for a string.

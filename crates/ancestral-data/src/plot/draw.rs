@@ -12,8 +12,8 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters_backend::DrawingErrorKind;
 
 use super::axis::{Axis, clip};
-use super::{Background, Kind, Plot, Series};
-use crate::picture::{FONT, text_width};
+use super::{Background, Kind, Plot, Scale, Series};
+use crate::picture::{FONT, PALE, colour as map_colour, text_width};
 use crate::{DataError, Picture};
 
 /// Okabe and Ito's palette for all kinds of colour vision, then two of Tol's.
@@ -47,6 +47,9 @@ const BOTTOM: u32 = 8;
 const LEFT: u32 = 8;
 const X_LABELS: u32 = 48;
 const Y_LABELS: u32 = 72;
+/// Between the plot and the bar of a map's colours, and the width of the bar.
+const BAR_GAP: u32 = 14;
+const BAR: u32 = 14;
 
 impl Background {
     /// The part of the picture within the axes.
@@ -90,7 +93,7 @@ impl Plot {
     /// # Errors
     /// If the drawing fails.
     pub fn to_picture(&self) -> Result<Picture, DataError> {
-        let (width, height) = self.size;
+        let (width, height) = self.extent();
         // Drawn larger and averaged, which smooths every edge.
         let (wide, high) = (width * SMOOTH, height * SMOOTH);
         let mut rgb = vec![255; wide as usize * high as usize * 3];
@@ -105,7 +108,7 @@ impl Plot {
     /// # Errors
     /// If the drawing fails.
     pub fn to_svg(&self) -> Result<String, DataError> {
-        let (width, height) = self.size;
+        let (width, height) = self.extent();
         let (wide, high) = (width * FINE, height * FINE);
         let mut svg = String::new();
         let area = SVGBackend::with_string(&mut svg, (wide, high)).into_drawing_area();
@@ -125,7 +128,7 @@ impl Plot {
                 let picture = if whole {
                     background.picture.clone()
                 } else {
-                    background.visible(&x, &y, self.size.0 as usize, self.size.1 as usize)
+                    background.visible(&x, &y, width as usize, height as usize)
                 };
                 embed(&svg, &picture)
             }
@@ -155,7 +158,7 @@ impl Plot {
         vectors: bool,
     ) -> Result<(), DrawingAreaErrorKind<DB::ErrorType>> {
         area.fill(&WHITE)?;
-        let (width, height) = self.size;
+        let (width, height) = self.extent();
         let corner = self.free_corner();
         let beside = self.beside();
         let (x, y) = self.axes(beside);
@@ -166,8 +169,16 @@ impl Plot {
         let middle = (LEFT + Y_LABELS + width - RIGHT - beside) / 2;
         area.draw_text(&self.title, &title, ((middle * k) as i32, (TOP * k) as i32 / 2))?;
 
-        let x_ticks = x.ticks((width / 110) as usize);
-        let y_ticks = y.ticks((height / 60) as usize);
+        let rows = height / 60;
+        // Equal units deserve equal steps.
+        let columns = if self.equal_aspect {
+            let (inner_width, inner_height) = self.inner(beside);
+            (rows * inner_width).div_ceil(inner_height)
+        } else {
+            width / 110
+        };
+        let x_ticks = x.ticks(columns as usize);
+        let y_ticks = y.ticks(rows as usize);
         let mut chart = ChartBuilder::on(area)
             .margin_top(TOP * k)
             .margin_right((RIGHT + beside) * k)
@@ -300,6 +311,7 @@ impl Plot {
             chart.draw_series([EmptyElement::at((x.low, at)) + text])?;
         }
 
+        self.draw_scale(area, k)?;
         self.draw_legend(area, k, corner)?;
         area.present()
     }
@@ -316,7 +328,8 @@ impl Plot {
             return Ok(());
         }
         let s = k as i32;
-        let (width, height) = (self.size.0 as i32, self.size.1 as i32);
+        let (width, height) = self.extent();
+        let (width, height) = (width as i32, height as i32);
         let (w, h) = (self.legend_width() as i32, named.len() as i32 * LINE + 10);
         let left = match corner {
             None => width - RIGHT as i32 - w + 10,
@@ -344,7 +357,96 @@ impl Plot {
         Ok(())
     }
 
+    /// The bar beside a map that says what its colours mean.
+    fn draw_scale<DB: DrawingBackend>(
+        &self,
+        area: &DrawingArea<DB, Shift>,
+        k: u32,
+    ) -> Result<(), DrawingAreaErrorKind<DB::ErrorType>> {
+        const STEPS: i32 = 128;
+        let Some((scale, axis)) = self.scale() else { return Ok(()) };
+        let (width, height) = self.extent();
+        let s = k as i32;
+        let left = (width.saturating_sub(RIGHT + self.beside()) + BAR_GAP) as i32 * s;
+        let (top, bottom) = (TOP as i32 * s, (height - BOTTOM - X_LABELS) as i32 * s);
+        let right = left + BAR as i32 * s;
+        // Each step reaches down to the end, so that no seam shows between two.
+        for step in 0..STEPS {
+            let share = 1.0 - (f64::from(step) + 0.5) / f64::from(STEPS);
+            let [r, g, b] = map_colour(share, PALE);
+            let from = top + (bottom - top) * step / STEPS;
+            area.draw(&Rectangle::new(
+                [(left, from), (right, bottom)],
+                RGBColor(r, g, b).filled(),
+            ))?;
+        }
+        area.draw(&Rectangle::new([(left, top), (right, bottom)], INK.stroke_width(k)))?;
+        let small = (FAMILY, 13 * k).into_font().color(&INK);
+        let small = small.pos(Pos::new(HPos::Left, VPos::Center));
+        let ticks = axis.ticks((height / 60) as usize);
+        for &tick in &ticks {
+            let share = (tick - axis.low) / axis.span();
+            let y = bottom - (share * f64::from(bottom - top)).round() as i32;
+            let mark = vec![(right, y), (right + 4 * s, y)];
+            area.draw(&PathElement::new(mark, INK.stroke_width(k)))?;
+            area.draw_text(&axis.label(tick, &ticks), &small, (right + 7 * s, y))?;
+        }
+        let label = (FAMILY, 15 * k).into_font().transform(FontTransform::Rotate270).color(&INK);
+        let label = label.pos(Pos::new(HPos::Center, VPos::Center));
+        let x = left + (self.scale_width() - BAR_GAP - 9) as i32 * s;
+        area.draw_text(&scale.label, &label, (x, i32::midpoint(top, bottom)))
+    }
+
+    /// What a map's colours mean, and the axis of its bar.
+    fn scale(&self) -> Option<(&Scale, Axis)> {
+        let scale = self.background.as_ref()?.scale.as_ref()?;
+        let ends = [scale.low, scale.high].into_iter().filter(|v| v.is_finite());
+        Some((scale, Axis::new(ends, false, None, &[], false)))
+    }
+
+    /// The room of a map's bar, in pixels.
+    fn scale_width(&self) -> u32 {
+        let Some((_, axis)) = self.scale() else { return 0 };
+        let ticks = axis.ticks((self.size.1 / 60) as usize);
+        let labels = ticks.iter().map(|&t| text_width(&axis.label(t, &ticks), 13.0));
+        BAR_GAP + BAR + labels.fold(0.0, f32::max) as u32 + 30
+    }
+
+    /// The size of the picture in pixels: with a map and equal aspect, no larger than both need.
+    fn extent(&self) -> (u32, u32) {
+        let beside = self.beside();
+        let (inner_width, inner_height) = self.inner(beside);
+        (inner_width + LEFT + RIGHT + Y_LABELS + beside, inner_height + TOP + BOTTOM + X_LABELS)
+    }
+
+    /// The size between the axes in pixels, with that much room beside them.
+    fn inner(&self, beside: u32) -> (u32, u32) {
+        let width = self.size.0.saturating_sub(LEFT + RIGHT + Y_LABELS + beside).max(1);
+        let height = self.size.1.saturating_sub(TOP + BOTTOM + X_LABELS).max(1);
+        if !self.equal_aspect || self.scale().is_none() {
+            return (width, height);
+        }
+        let (x, y) = self.ranges();
+        let unit = (x.span() / f64::from(width)).max(y.span() / f64::from(height));
+        // A very long and narrow map keeps room for its labels.
+        let side = |span: f64, most: u32| ((span / unit).round() as u32).clamp(most.min(120), most);
+        (side(x.span(), width), side(y.span(), height))
+    }
+
     fn axes(&self, beside: u32) -> (Axis, Axis) {
+        let (mut x, mut y) = self.ranges();
+        if self.equal_aspect {
+            let (width, height) = self.inner(beside);
+            let (width, height) = (f64::from(width), f64::from(height));
+            let unit = (x.span() / width).max(y.span() / height);
+            x.widen(unit * width);
+            y.widen(unit * height);
+        }
+        (x, y)
+    }
+
+    /// The axes before they are brought to equal units.
+    fn ranges(&self) -> (Axis, Axis) {
         let points = || self.series.iter().flat_map(|s| s.points.iter().map(move |p| (s, p)));
         let at = |v: f64, log: bool| {
             let v = if log { v.log10() } else { v };
@@ -367,20 +469,22 @@ impl Plot {
             Some(b) => (vec![b.x.0, b.x.1], vec![b.y.0, b.y.1]),
             None => (vec![], vec![]),
         };
+        // A map's rectangle is what is shown, wherever the points of a frame happen to be.
+        let map = self.background.as_ref().filter(|b| b.scale.is_some());
         let back = |values: Vec<f64>, log| values.into_iter().filter_map(move |v| at(v, log));
         let marks = self.horizontal.iter().filter_map(|m| at(m.at, self.y_log));
         let lines_only = self.series.iter().all(|s| !matches!(s.kind, Kind::Points | Kind::Bars));
-        let mut x = Axis::new(
+        let x = Axis::new(
             xs.chain(back(back_x, self.x_log)),
             self.x_log,
-            self.x_range,
+            self.x_range.or(map.map(|m| m.x)),
             &self.x_names,
             self.background.is_none() && !lines_only,
         );
         let mut y = Axis::new(
             ys.chain(back(back_y, self.y_log)).chain(marks),
             self.y_log,
-            self.y_range,
+            self.y_range.or(map.map(|m| m.y)),
             &[],
             self.background.is_none(),
         );
@@ -392,14 +496,6 @@ impl Plot {
             && drawn().all(|p| p.2 >= 0.0)
         {
             y.low = 0.0;
-        }
-        if self.equal_aspect {
-            let width =
-                f64::from(self.size.0.saturating_sub(LEFT + RIGHT + Y_LABELS + beside).max(1));
-            let height = f64::from(self.size.1.saturating_sub(TOP + BOTTOM + X_LABELS).max(1));
-            let unit = (x.span() / width).max(y.span() / height);
-            x.widen(unit * width);
-            y.widen(unit * height);
         }
         (x, y)
     }
@@ -428,7 +524,8 @@ impl Plot {
 
     /// The room beside the plot, for a legend that would hide something inside it.
     fn beside(&self) -> u32 {
-        if self.free_corner().is_some() { 0 } else { self.legend_width() }
+        let legend = if self.free_corner().is_some() { 0 } else { self.legend_width() };
+        self.scale_width() + legend
     }
 
     /// A corner where the legend hides nothing, if there is one: upper right, upper left, lower
@@ -438,6 +535,7 @@ impl Plot {
         if named == 0 {
             return Some(0);
         }
+        // A picture is to be seen whole, and the frames of an animation are to be of one size.
         if self.background.is_some() {
             return None;
         }
