@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use ancestral::evaluate;
-use ancestral::model::{self, Model, ModelEntry, SampleRequest};
+use ancestral::model::{self, Model, ModelEntry};
 use ancestral::settings::{Field, Settings, parse_assignment, unknown};
 use ancestral::train::{
     Budget, DataConfig, FORMAT, Observer, Outcome, Progress, RunConfig, RunFolder, StopReason,
     TrainConfig, Training, Weights,
 };
-use ancestral_data::{Binarize, Dataset, Examples, OpenOptions, Plot, Series, SplitName};
+use ancestral_data::{Binarize, Dataset, Examples, OpenOptions, SplitName};
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
@@ -21,6 +21,7 @@ use toml::{Table, Value};
 use crate::args::{OutputArgs, TrainArgs};
 use crate::inputs;
 use crate::output::{self, say, usage};
+use crate::pictures::{self, Plane};
 
 /// The settings of training that say how long.
 const BUDGET: [&str; 3] = ["epochs", "steps", "seconds"];
@@ -66,7 +67,7 @@ pub(crate) fn session(
         say!("{} has used up its budget already", path.display())?;
     }
     let stop = stop_on_interrupt()?;
-    let mut watch = Watch::new(output, &training);
+    let mut watch = Watch::new(output, &training, &data);
     let outcome = training.train(&mut watch, stop);
     watch.finish();
     let outcome = outcome
@@ -406,10 +407,12 @@ struct Watch {
     began: Instant,
     first_share: Option<f64>,
     last_line: Option<Instant>,
+    /// What is drawn below samples of two columns.
+    plane: Option<Plane>,
 }
 
 impl Watch {
-    fn new(output: OutputArgs, training: &Training) -> Self {
+    fn new(output: OutputArgs, training: &Training, data: &Dataset) -> Self {
         let plain = output.quiet || output.json || !std::io::stderr().is_terminal();
         let bar = (!plain && !training.state().finished).then(|| {
             let bar = ProgressBar::new(1000);
@@ -418,7 +421,8 @@ impl Watch {
             }
             bar
         });
-        Self { output, bar, began: Instant::now(), first_share: None, last_line: None }
+        let plane = Plane::of(data);
+        Self { output, bar, began: Instant::now(), first_share: None, last_line: None, plane }
     }
 
     fn finish(&self) {
@@ -485,84 +489,12 @@ impl Observer for Watch {
 
     fn draw(&mut self, run: &RunFolder, model: &dyn Model, epoch: u64) -> ancestral::Result<()> {
         let path = run.path().join("samples").join(format!("epoch-{epoch:05}.png"));
-        draw_samples(run, model, &path)
+        pictures::draw_samples(run, model, self.plane.as_ref(), &path)
     }
 
     fn checkpoint(&mut self, run: &RunFolder) -> ancestral::Result<()> {
-        draw_curves(run)
+        pictures::draw_curves(run)
     }
-}
-
-/// A picture of samples: means above and draws below for images, a scatter for two columns.
-fn draw_samples(run: &RunFolder, model: &dyn Model, path: &Path) -> ancestral::Result<()> {
-    let Some(sampler) = model.sampler() else { return Ok(()) };
-    let data = model.data();
-    let n = run.config.train.sample_count;
-    let request = SampleRequest::new(n, run.config.seed);
-    if let Some(shape) = data.shape.as_image() {
-        let top = data.domain.max_level().unwrap_or(1) as f32;
-        let columns = (n as f64).sqrt().ceil() as usize;
-        let draw = |mean: bool| -> ancestral::Result<_> {
-            let mut values = sampler.sample(&SampleRequest { mean, ..request.clone() })?;
-            values.iter_mut().for_each(|v| *v /= top);
-            Ok(output::grid(&values, shape, columns))
-        };
-        let mut parts = vec![("samples", draw(false)?)];
-        if sampler.has_noise() {
-            parts.push(("means of the last conditional", draw(true)?));
-        }
-        let picture = ancestral_data::Picture::beside(&parts);
-        picture.save_png(path)?;
-    } else if data.shape.size() == 2 {
-        let values = sampler.sample(&SampleRequest { count: n.max(1000), ..request })?;
-        let points = values.chunks_exact(2).map(|p| (f64::from(p[0]), f64::from(p[1])));
-        Plot::new("samples", "first column", "second column")
-            .with(Series::points("", points))
-            .equal_aspect()
-            .save(path)?;
-    }
-    Ok(())
-}
-
-/// Loss and validation over epochs.
-fn draw_curves(run: &RunFolder) -> ancestral::Result<()> {
-    let events = run.events()?;
-    let mut plot = Plot::new(
-        format!("{} on {}", run.config.model, run.config.data.name),
-        "epoch",
-        if events.iter().any(|e| e.values.iter().any(|(name, _)| name == "squared_error")) {
-            "squared error an example"
-        } else {
-            "nats an example"
-        },
-    );
-    let mut any = false;
-    for (kind, name, label) in [
-        ("train", "loss", "training loss"),
-        ("train", "critic_loss", "critic loss"),
-        ("valid", "negative_elbo", "validation, negative ELBO"),
-        ("valid", "nll", "validation, exact"),
-        ("valid", "orderless_nll", "validation, mean over orderings"),
-        ("valid", "squared_error", "validation, squared error"),
-        ("valid", "cross_entropy", "validation, cross-entropy"),
-    ] {
-        let points: Vec<(f64, f64)> = events
-            .iter()
-            .filter(|e| e.kind == kind)
-            .filter_map(|e| {
-                let value = e.values.iter().find(|(n, _)| n == name)?;
-                Some((e.epoch, value.1))
-            })
-            .collect();
-        if !points.is_empty() {
-            any = true;
-            plot = plot.with(Series::line(label, points));
-        }
-    }
-    if any {
-        plot.save(run.path().join("curves.svg"))?;
-    }
-    Ok(())
 }
 
 #[derive(Serialize)]
@@ -659,7 +591,7 @@ fn report(
     }
     let samples = path.join("samples.png");
     if config.train.sample_count > 0 {
-        draw_samples(&run, model.as_ref(), &samples)?;
+        pictures::draw_samples(&run, model.as_ref(), Plane::of(data).as_ref(), &samples)?;
         if samples.exists() {
             report.samples = Some(samples.clone());
         }
@@ -673,11 +605,18 @@ fn report(
             report.samples = Some(picture);
         }
     }
+    let animation = path.join("training.gif");
+    let animated = config.train.sample_count > 0
+        && (model.critic().is_some() || Plane::of(data).is_some())
+        && pictures::animate(&run, &animation)?;
     if output.json {
         return output::json(&report);
     }
     if say {
         say!("run      {}", path.display())?;
+        if animated {
+            say!("training {}", animation.display())?;
+        }
     }
     match &report.samples {
         Some(samples) if say => say!("pictures {}", samples.display())?,

@@ -190,6 +190,20 @@ impl Picture {
         &self.rgb
     }
 
+    /// Reads a PNG file.
+    ///
+    /// # Errors
+    /// If it cannot be read or is no PNG.
+    pub fn open_png(path: impl AsRef<Path>) -> Result<Self, DataError> {
+        let path = path.as_ref();
+        let bytes = std::fs::read(path).map_err(|e| DataError::io("read", path, e))?;
+        let picture = image::load_from_memory_with_format(&bytes, image::ImageFormat::Png)
+            .map_err(|e| DataError::Unsuitable(format!("{}: {e}", path.display())))?
+            .to_rgb8();
+        let (width, height) = (picture.width() as usize, picture.height() as usize);
+        Self::new(width, height, picture.into_raw())
+    }
+
     /// Writes a PNG file, whole or not at all.
     ///
     /// # Errors

@@ -256,7 +256,7 @@ impl Training {
             if stop.load(Ordering::Relaxed) {
                 break StopReason::Interrupted;
             }
-            let batches = self.feed.drawn();
+            let (batches, share) = (self.feed.drawn(), self.share());
             let metrics = self.step()?;
             seen += (self.feed.drawn() - batches) * self.config.batch_size as u64;
             self.state.seconds = before + began.elapsed().as_secs_f64();
@@ -274,7 +274,10 @@ impl Training {
                     validation = Some((name, value));
                     stalled = self.config.patience > 0 && self.state.stale >= self.config.patience;
                 }
-                if self.config.sample_count > 0 && (is_milestone(epoch) || ended || stalled) {
+                let plane = self.model.data().shape.size() == 2;
+                let frame = plane && epoch_ended && frames(self.share()) > frames(share);
+                let due = is_milestone(epoch) || frame || ended || stalled;
+                if self.config.sample_count > 0 && due {
                     let averages = self.optimisers.averages(&self.model.tensors());
                     let (run, model) = (&self.run, &mut self.model);
                     with_weights(model, averages, |model| {
@@ -487,6 +490,12 @@ fn with_weights<T>(
     let result = f(model);
     model.load(&own)?;
     result
+}
+
+/// How many pictures of points in the plane a run has had by this share of its budget: there, the
+/// way to the end is worth seeing.
+fn frames(share: f64) -> u64 {
+    (share * 40.0) as u64
 }
 
 /// 1, 2, 5, 10, 20, 50, …: the epochs that get a picture.

@@ -1,0 +1,170 @@
+//! The pictures of a run: samples, curves, and an animation of how samples came to be.
+
+use std::path::Path;
+
+use ancestral::model::{Model, SampleRequest};
+use ancestral::train::RunFolder;
+use ancestral_data::{Batch, Dataset, Domain, Picture, Plot, Series, SplitName, save_gif};
+
+use crate::output;
+
+/// Training examples drawn below samples.
+const POINTS: usize = 1000;
+/// Cells of the map of a critic, along each side.
+const CELLS: usize = 64;
+/// How long a frame stands, in milliseconds.
+const FRAME: u32 = 150;
+
+/// Examples of two reals, to be seen below samples.
+pub(crate) struct Plane {
+    points: Vec<(f64, f64)>,
+    x_range: (f64, f64),
+    y_range: (f64, f64),
+}
+
+impl Plane {
+    /// The plane of the training split, if an example is a pair of reals.
+    pub(crate) fn of(data: &Dataset) -> Option<Self> {
+        if data.domain != Domain::Real || data.shape.size() != 2 {
+            return None;
+        }
+        let split = data.split(SplitName::Train).ok()?;
+        let ancestral_data::Values::Reals(values) = &split.values else { return None };
+        let pairs = values.chunks_exact(2).map(|p| (f64::from(p[0]), f64::from(p[1])));
+        let points: Vec<(f64, f64)> = pairs.take(POINTS).collect();
+        let range = |of: fn(&(f64, f64)) -> f64| {
+            let low = points.iter().map(of).fold(f64::INFINITY, f64::min);
+            let high = points.iter().map(of).fold(f64::NEG_INFINITY, f64::max);
+            let margin = 0.15 * (high - low).max(1e-6);
+            (low - margin, high + margin)
+        };
+        let (x_range, y_range) = (range(|p| p.0), range(|p| p.1));
+        Some(Self { points, x_range, y_range })
+    }
+
+    /// Samples over data, over the critic's verdicts if there is a critic that needs no classes.
+    fn draw(&self, model: &dyn Model, samples: &[f32], path: &Path) -> ancestral::Result<()> {
+        let (x, y) = (self.x_range, self.y_range);
+        let points = samples.chunks_exact(2).map(|p| (f64::from(p[0]), f64::from(p[1])));
+        let inside = |p: &(f64, f64)| p.0 >= x.0 && p.0 <= x.1 && p.1 >= y.0 && p.1 <= y.1;
+        let mut plot = Plot::new("samples over data", "first column", "second column")
+            .equal_aspect()
+            .x_range(x.0, x.1)
+            .y_range(y.0, y.1);
+        if let Some(critic) = model.critic() {
+            let at = |(low, high): (f64, f64), i: usize| {
+                low + (high - low) * (i as f64 + 0.5) / CELLS as f64
+            };
+            let cells = (0..CELLS * CELLS).flat_map(|k| {
+                // Rows go from the upper end down.
+                [at(x, k % CELLS) as f32, at(y, CELLS - 1 - k / CELLS) as f32]
+            });
+            let batch = Batch {
+                values: cells.collect(),
+                labels: None,
+                indices: (0..(CELLS * CELLS) as u64).collect(),
+                epoch: 0,
+            };
+            if let Ok(verdicts) = critic.criticise(&batch) {
+                plot = plot.with_map(&verdicts, CELLS, x, y, "critic: higher looks like data");
+            }
+        }
+        plot.with(Series::points("data", self.points.iter().copied()))
+            .with(Series::points("samples", points.filter(inside)))
+            .save(path)?;
+        Ok(())
+    }
+}
+
+/// A picture of samples: beside their means if these differ, for images; points in a plane, for
+/// two columns.
+pub(crate) fn draw_samples(
+    run: &RunFolder,
+    model: &dyn Model,
+    plane: Option<&Plane>,
+    path: &Path,
+) -> ancestral::Result<()> {
+    let Some(sampler) = model.sampler() else { return Ok(()) };
+    let data = model.data();
+    let n = run.config.train.sample_count;
+    let request = SampleRequest::new(n, run.config.seed);
+    if let Some(shape) = data.shape.as_image() {
+        let top = data.domain.max_level().unwrap_or(1) as f32;
+        let columns = (n as f64).sqrt().ceil() as usize;
+        let draw = |mean: bool| -> ancestral::Result<_> {
+            let mut values = sampler.sample(&SampleRequest { mean, ..request.clone() })?;
+            values.iter_mut().for_each(|v| *v /= top);
+            Ok(output::grid(&values, shape, columns))
+        };
+        let mut parts = vec![("samples", draw(false)?)];
+        if sampler.has_noise() {
+            parts.push(("means of the last conditional", draw(true)?));
+        }
+        Picture::beside(&parts).save_png(path)?;
+    } else if let Some(plane) = plane {
+        let values = sampler.sample(&SampleRequest { count: n.max(POINTS), ..request })?;
+        plane.draw(model, &values, path)?;
+    }
+    Ok(())
+}
+
+/// Joins the pictures of progress to an animation; false if there are too few.
+pub(crate) fn animate(run: &RunFolder, path: &Path) -> ancestral::Result<bool> {
+    let Ok(folder) = std::fs::read_dir(run.path().join("samples")) else { return Ok(false) };
+    let mut files: Vec<_> = folder.filter_map(|file| Some(file.ok()?.path())).collect();
+    files.retain(|path| path.extension().is_some_and(|e| e == "png"));
+    files.sort();
+    let frames: Result<Vec<Picture>, _> = files.iter().map(Picture::open_png).collect();
+    let mut frames = frames?;
+    if frames.len() < 2 {
+        return Ok(false);
+    }
+    // The end is looked at longest.
+    if let Some(last) = frames.last().cloned() {
+        frames.extend(std::iter::repeat_n(last, 8));
+    }
+    save_gif(&frames, FRAME, path)?;
+    Ok(true)
+}
+
+/// Loss and validation over epochs.
+pub(crate) fn draw_curves(run: &RunFolder) -> ancestral::Result<()> {
+    let events = run.events()?;
+    let has = |name: &str| events.iter().any(|e| e.values.iter().any(|(n, _)| n == name));
+    let unit = if has("squared_error") {
+        "squared error an example"
+    } else if has("critic_loss") {
+        "loss"
+    } else {
+        "nats an example"
+    };
+    let title = format!("{} on {}", run.config.model, run.config.data.name);
+    let mut plot = Plot::new(title, "epoch", unit);
+    let mut any = false;
+    for (kind, name, label) in [
+        ("train", "loss", if has("critic_loss") { "generator loss" } else { "training loss" }),
+        ("train", "critic_loss", "critic loss"),
+        ("valid", "negative_elbo", "validation, negative ELBO"),
+        ("valid", "nll", "validation, exact"),
+        ("valid", "orderless_nll", "validation, mean over orderings"),
+        ("valid", "squared_error", "validation, squared error"),
+        ("valid", "cross_entropy", "validation, cross-entropy"),
+    ] {
+        let points: Vec<(f64, f64)> = events
+            .iter()
+            .filter(|e| e.kind == kind)
+            .filter_map(|e| {
+                let value = e.values.iter().find(|(n, _)| n == name)?;
+                Some((e.epoch, value.1))
+            })
+            .collect();
+        if !points.is_empty() {
+            any = true;
+            plot = plot.with(Series::line(label, points));
+        }
+    }
+    if any {
+        plot.save(run.path().join("curves.svg"))?;
+    }
+    Ok(())
+}
