@@ -25,6 +25,7 @@ from torch import nn  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 
 import peer_autoregressive  # noqa: E402
+import peer_layers  # noqa: E402
 
 CASE, MODE, THREADS = sys.argv[1], sys.argv[2], int(sys.argv[3])
 torch.set_num_threads(THREADS)
@@ -129,6 +130,8 @@ def main():
     baseline = resident_peak()
     if CASE in peer_autoregressive.ROUNDS:
         round = peer_autoregressive.ROUNDS[CASE](compiled, chosen)
+    elif CASE in peer_layers.ROUNDS:
+        round = peer_layers.ROUNDS[CASE](compiled, chosen)
     else:
         round = {"vae-step": train_round, "vae-evaluate": evaluate_round}[CASE]()
     round()

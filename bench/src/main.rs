@@ -9,6 +9,7 @@
 //! cargo run --release -p ancestral-bench -- --python venv/bin/python
 //! ```
 
+mod layers;
 mod memory;
 mod peer;
 mod rounds;
@@ -30,8 +31,8 @@ struct Args {
     #[arg(long, default_value = "python3")]
     python: String,
     /// Cases to run, of vae-step, vae-evaluate, first-sample, nade-step, nade-sample,
-    /// nade-evaluate, deep-nade-step, deep-nade-sample-1, deep-nade-sample-2 and made-step
-    /// [default: all]
+    /// nade-evaluate, deep-nade-step, deep-nade-sample-1, deep-nade-sample-2, made-step, conv-64
+    /// and dcgan-layers [default: all]
     cases: Vec<String>,
     /// Pairs a case
     #[arg(long, default_value_t = 15)]

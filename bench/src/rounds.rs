@@ -8,11 +8,13 @@ use ancestral_data::{
 };
 use anyhow::{Context, Result, bail};
 
+use crate::layers;
+
 /// One round of a case.
 pub(crate) type Round = Box<dyn FnMut() -> Result<()>>;
 
 /// The cases that PyTorch has a part in.
-pub(crate) const PAIRED: [&str; 7] = [
+pub(crate) const PAIRED: [&str; 9] = [
     "vae-step",
     "vae-evaluate",
     "nade-step",
@@ -20,6 +22,8 @@ pub(crate) const PAIRED: [&str; 7] = [
     "nade-evaluate",
     "deep-nade-step",
     "made-step",
+    "conv-64",
+    "dcgan-layers",
 ];
 
 /// What is done in training.
@@ -56,6 +60,8 @@ pub(crate) fn of(case: &str) -> Result<Round> {
         }
         "deep-nade-step" => steps("deep-nade", "", Update::Adam, 20),
         "made-step" => steps("made", "hidden = [8000]", Update::Adam, 3),
+        "conv-64" => Ok(layers::convolution()),
+        "dcgan-layers" => Ok(layers::dcgan()),
         other => bail!("no case '{other}'"),
     }
 }

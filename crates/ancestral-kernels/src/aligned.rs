@@ -18,6 +18,24 @@ impl Aligned {
     pub(crate) fn zeros(len: usize) -> Self {
         Self { lines: vec![Line([0.0; 16]); len.div_ceil(16)], len }
     }
+
+    /// `len` values that `fill` writes.
+    ///
+    /// # Safety
+    /// `fill` writes all `len` values at the address it is given, and reads none of them first.
+    pub(crate) unsafe fn filled(len: usize, fill: impl FnOnce(*mut f32)) -> Self {
+        let count = len.div_ceil(16);
+        let mut lines = Vec::<Line>::with_capacity(count);
+        fill(lines.as_mut_ptr().cast());
+        // SAFETY: there is room for `count` lines. The caller vouches for the first `len` values,
+        // and those of the last line behind them are written here.
+        unsafe {
+            let values = lines.as_mut_ptr().cast::<f32>();
+            (len..16 * count).for_each(|i| values.add(i).write(0.0));
+            lines.set_len(count);
+        }
+        Self { lines, len }
+    }
 }
 
 impl Deref for Aligned {

@@ -5,6 +5,8 @@
 //! - [`tanh`], [`sigmoid`], [`softplus`], [`exp`], [`log`]: elementwise, on tensors of any rank;
 //!   [`vector`] has the same on slices, with the table of their errors.
 //! - [`linear`]: a dense layer with its activation.
+//! - [`conv2d`], [`conv_transpose2d`]: convolutions of pictures; [`batch_norm`], with an activation
+//!   if wanted; [`leaky_relu`].
 //! - [`bernoulli_nll`]: the Bernoulli loss from logits, and [`bernoulli_log_probabilities`] the same
 //!   on slices, in `f64`; [`bernoulli_log_likelihood`]: one example
 //!   under thousands of codes, on slices.
@@ -26,6 +28,7 @@
 
 mod aligned;
 mod bernoulli;
+mod conv;
 mod elementwise;
 mod flex;
 mod gemm;
@@ -33,6 +36,7 @@ pub mod lanes;
 mod linear;
 mod math;
 mod nade;
+mod norm;
 pub mod optim;
 mod pace;
 mod parallel;
@@ -42,10 +46,12 @@ mod staircase;
 pub mod vector;
 
 pub use bernoulli::{bernoulli_log_likelihood, bernoulli_log_probabilities, bernoulli_nll};
+pub use conv::{conv_transpose2d, conv2d};
 pub use elementwise::{exp, log, relu, sigmoid, softplus, tanh};
 pub use flex::Values;
 pub use linear::{Activation, linear};
 pub use nade::{NadeForm, NadeParameters, NadeRows, NadeWeights, nade};
+pub use norm::{batch_norm, leaky_relu};
 pub use pace::Pace;
 pub use simd::Isa;
 pub use staircase::{Staircase, staircase_linear};

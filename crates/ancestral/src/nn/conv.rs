@@ -1,8 +1,8 @@
 //! Convolutions that halve a picture and transposed ones that double it.
 
+use ancestral_kernels as kernels;
 use burn::module::{Module, Param};
-use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
-use burn::tensor::{Tensor, TensorData, module};
+use burn::tensor::{Tensor, TensorData};
 
 use super::dense::{Activation, glorot, parameter, scaled, with_value};
 use crate::model::Init;
@@ -49,8 +49,8 @@ impl Halving {
 
     /// Applies the layer.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let options = ConvOptions::new([STRIDE; 2], [PADDING; 2], [1, 1], 1);
-        let y = module::conv2d(x, self.weight.val(), Some(self.bias.val()), options);
+        let (weight, bias) = (self.weight.val(), Some(self.bias.val()));
+        let y = kernels::conv2d(x, weight, bias, [STRIDE; 2], [PADDING; 2]);
         self.activation.forward(y)
     }
 }
@@ -104,8 +104,8 @@ impl Doubling {
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         // An odd side needs one more row than twice its half.
         let odd = self.size.map(|side| side % 2);
-        let options = ConvTransposeOptions::new([STRIDE; 2], [PADDING; 2], odd, [1, 1], 1);
-        let y = module::conv_transpose2d(x, self.weight.val(), Some(self.bias.val()), options);
+        let (weight, bias) = (self.weight.val(), Some(self.bias.val()));
+        let y = kernels::conv_transpose2d(x, weight, bias, [STRIDE; 2], [PADDING; 2], odd);
         self.activation.forward(y)
     }
 }

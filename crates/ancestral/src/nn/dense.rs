@@ -62,7 +62,7 @@ impl Activation {
             Self::Identity => x,
             Self::Tanh => kernels::tanh(x),
             Self::Relu => burn::tensor::activation::relu(x),
-            Self::LeakyRelu => burn::tensor::activation::leaky_relu(x, 0.2),
+            Self::LeakyRelu => kernels::leaky_relu(x, 0.2),
             Self::Softplus => kernels::softplus(x),
             Self::Sigmoid => kernels::sigmoid(x),
         }

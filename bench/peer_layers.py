@@ -1,0 +1,54 @@
+"""Layers alone in PyTorch, as layers.rs has them."""
+
+import torch
+from torch import nn
+
+
+def convolution(compiled, form):
+    x = torch.randn(16, 64, 28, 28, requires_grad=True)
+    layer = nn.Conv2d(64, 64, 3, padding=1)
+    forward = compiled(layer)
+
+    def round():
+        for _ in range(10):
+            x.grad = None
+            layer.zero_grad(set_to_none=True)
+            forward(x).sum().backward()
+
+    return round
+
+
+def dcgan(compiled, form):
+    def up(a, b, *more):
+        return [nn.ConvTranspose2d(a, b, 4, *more, bias=False), nn.BatchNorm2d(b), nn.ReLU(True)]
+
+    def down(a, b):
+        return [nn.Conv2d(a, b, 4, 2, 1, bias=False), nn.BatchNorm2d(b), nn.LeakyReLU(0.2, True)]
+
+    generator = nn.Sequential(
+        *up(100, 256),
+        *up(256, 128, 2, 1),
+        *up(128, 64, 2, 1),
+        nn.ConvTranspose2d(64, 3, 4, 2, 1, bias=False),
+        nn.Tanh(),
+    )
+    discriminator = nn.Sequential(
+        nn.Conv2d(3, 64, 4, 2, 1, bias=False),
+        nn.LeakyReLU(0.2, True),
+        *down(64, 128),
+        *down(128, 256),
+        nn.Conv2d(256, 1, 4, bias=False),
+    )
+    both = nn.Sequential(generator, discriminator)
+    noise = torch.randn(64, 100, 1, 1)
+    forward = compiled(both)
+
+    def round():
+        for _ in range(2):
+            both.zero_grad(set_to_none=True)
+            forward(noise).sum().backward()
+
+    return round
+
+
+ROUNDS = {"conv-64": convolution, "dcgan-layers": dcgan}

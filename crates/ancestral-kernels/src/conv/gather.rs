@@ -1,0 +1,397 @@
+//! Products that read one factor where it lies:
+//! out\[j\]\[lane\] = Σ_t input\[at\[j\] + step\[t\]\]·panel\[t\]\[lane\].
+//!
+//! A convolution and both of its gradients have this form. Going forward, j runs over output
+//! pixels, t over channels and taps, and lanes are output channels; for the filters' gradient, j
+//! runs over taps and t over pixels. So no patch of a picture is ever copied: a value is read from
+//! its place and multiplied by a vector, whatever the filter, the stride and the size of a row.
+
+use rayon::prelude::*;
+
+use crate::{
+    aligned::Aligned,
+    parallel::SharedPtr,
+    simd::{Isa, Kernel, Simd},
+};
+
+/// Lanes of a vector.
+pub(super) fn lanes(isa: Isa) -> usize {
+    struct Lanes;
+    impl Kernel for Lanes {
+        type Output = usize;
+        #[inline(always)]
+        fn run<S: Simd>(self, _: S) -> usize {
+            S::N
+        }
+    }
+    isa.run(Lanes)
+}
+
+/// The factor that is laid out for vectors: for each block of lanes, two vectors wide (or one, if
+/// that is enough for the last), the steps one after another; lanes that do not exist are zero.
+pub(super) struct Panels {
+    values: Aligned,
+    steps: usize,
+    lanes: usize,
+    /// Lanes of a vector.
+    n: usize,
+}
+
+impl Panels {
+    /// Takes source\[starts\[t\] + lane·`stride`\].
+    pub(super) fn pack(
+        isa: Isa,
+        source: &[f32],
+        starts: &[usize],
+        stride: usize,
+        lane_count: usize,
+    ) -> Self {
+        let (steps, n) = (starts.len(), lanes(isa));
+        if let (Some(last), true) = (starts.iter().max(), lane_count > 0) {
+            assert!(last + (lane_count - 1) * stride < source.len(), "panels lie in their source");
+        }
+        let empty = Self { values: Aligned::zeros(0), steps, lanes: lane_count, n };
+        // Steps that are packed at a time.
+        let run = (16_384 / (2 * n)).max(1);
+        let runs = steps.div_ceil(run);
+        let len = steps * lane_count.div_ceil(n) * n;
+        // SAFETY: every block's steps are written, each with its whole width.
+        let values = unsafe {
+            Aligned::filled(len, |out| {
+                let out = SharedPtr(out);
+                let work = |i: usize| {
+                    let (block, first) = (i / runs, i % runs * run);
+                    let (width, lane) = (empty.width(block), empty.first(block));
+                    let starts = &starts[first..steps.min(first + run)];
+                    // Each piece is written by one call alone.
+                    let out = out.get().add(steps * lane + first * width);
+                    isa.run(Pack {
+                        source: source.as_ptr().add(lane * stride),
+                        starts,
+                        stride,
+                        valid: width.min(lane_count - lane),
+                        width,
+                        out,
+                    });
+                };
+                let pieces = runs * empty.blocks();
+                if pieces < 2 {
+                    (0..pieces).for_each(work);
+                } else {
+                    (0..pieces).into_par_iter().for_each(work);
+                }
+            })
+        };
+        Self { values, ..empty }
+    }
+
+    /// How many blocks of lanes there are.
+    pub(super) fn blocks(&self) -> usize {
+        self.lanes.div_ceil(2 * self.n)
+    }
+
+    /// The first lane of a block.
+    pub(super) fn first(&self, block: usize) -> usize {
+        2 * self.n * block
+    }
+
+    /// Lanes of a block with the zeros.
+    pub(super) fn width(&self, block: usize) -> usize {
+        if self.lanes - self.first(block) <= self.n { self.n } else { 2 * self.n }
+    }
+
+    /// Lanes of a block without the zeros.
+    pub(super) fn valid(&self, block: usize) -> usize {
+        self.width(block).min(self.lanes - self.first(block))
+    }
+
+    /// The steps from `step` on of a block.
+    pub(super) fn of(&self, block: usize, step: usize) -> &[f32] {
+        let (from, width) = (self.steps * self.first(block), self.width(block));
+        &self.values[from + step * width..from + self.steps * width]
+    }
+}
+
+struct Pack<'a> {
+    source: *const f32,
+    starts: &'a [usize],
+    stride: usize,
+    valid: usize,
+    width: usize,
+    out: *mut f32,
+}
+
+impl Kernel for Pack<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Self { source, starts, stride, valid, width, out } = self;
+        let mut t = 0;
+        // SAFETY: `valid` ≤ `width` ≤ 32 lanes of every start lie in the source, and there is room
+        // for `width` lanes for each.
+        unsafe {
+            while t < starts.len() {
+                let start = starts[t];
+                let row = out.add(t * width);
+                if stride == 1 {
+                    copy(s, source.add(start), row, valid);
+                    (valid..width).for_each(|lane| row.add(lane).write(0.0));
+                    t += 1;
+                } else if t + 16 <= starts.len() && starts[t + 15] == start + 15 {
+                    // Starts one after another (they grow): whole lines of each lane, turned.
+                    let mut square = [[0.0f32; 16]; 32];
+                    for lane in 0..valid {
+                        copy(s, source.add(start + lane * stride), square[lane].as_mut_ptr(), 16);
+                    }
+                    for i in 0..16 {
+                        for lane in 0..width {
+                            *row.add(i * width + lane) = square[lane][i];
+                        }
+                    }
+                    t += 16;
+                } else {
+                    for lane in 0..valid {
+                        *row.add(lane) = *source.add(start + lane * stride);
+                    }
+                    (valid..width).for_each(|lane| row.add(lane).write(0.0));
+                    t += 1;
+                }
+            }
+        }
+    }
+}
+
+/// Copies `len` values.
+///
+/// # Safety
+/// They must be readable at `from` and writable at `to`, apart from one another.
+#[inline(always)]
+unsafe fn copy<S: Simd>(s: S, from: *const f32, to: *mut f32, len: usize) {
+    let mut i = 0;
+    // SAFETY: the caller's.
+    unsafe {
+        while i + S::N <= len {
+            s.store(to.add(i), s.load(from.add(i)));
+            i += S::N;
+        }
+        if i < len {
+            s.store_part(to.add(i), len - i, s.load_part(from.add(i), len - i));
+        }
+    }
+}
+
+/// The product, for one block of lanes: out\[j\] is `width` values.
+pub(super) struct Gather<'a> {
+    pub(super) input: &'a [f32],
+    /// For each row of the output, where it begins to read.
+    pub(super) at: &'a [u32],
+    /// For each step, how far from there.
+    pub(super) steps: &'a [u32],
+    /// `width` values a step; there may be more of them.
+    pub(super) panel: &'a [f32],
+    pub(super) width: usize,
+    /// `width` values a row.
+    pub(super) out: &'a mut [f32],
+    /// Whether to add to what is there.
+    pub(super) accumulate: bool,
+}
+
+/// Steps whose sum is carried in registers; longer sums are joined from such parts, so that the
+/// rounding errors of long ones grow with their root.
+const RUN: usize = 512;
+
+impl Kernel for Gather<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Self { input, at, steps, panel, width, out, accumulate } = self;
+        let last = |offsets: &[u32]| offsets.iter().max().map_or(0, |&o| o as usize);
+        assert!(
+            at.is_empty() || steps.is_empty() || last(at) + last(steps) < input.len(),
+            "all that is read lies in the input"
+        );
+        assert!(panel.len() >= steps.len() * width && out.len() >= at.len() * width);
+        assert!(width == S::N || width == 2 * S::N, "a block is one or two vectors wide");
+        // As many sums as registers hold beside the factors, which the compiler reads first; in
+        // tiles of nearly one size.
+        let most = if S::N == 16 { 10 } else { 4 };
+        let tiles = at.len().div_ceil(most);
+        let mut row = 0;
+        for i in 0..tiles {
+            let rows = (at.len() - row).div_ceil(tiles - i);
+            let mut first = 0;
+            loop {
+                let end = steps.len().min(first + RUN);
+                let tile = Tile {
+                    input: input.as_ptr(),
+                    at: at[row..row + rows].as_ptr(),
+                    steps: &steps[first..end],
+                    panel: panel[first * width..].as_ptr(),
+                    out: out[row * width..].as_mut_ptr(),
+                    accumulate: accumulate || first > 0,
+                };
+                // SAFETY: the sizes were checked above.
+                unsafe {
+                    if width == S::N {
+                        tile.run::<S, 1>(s, rows)
+                    } else {
+                        tile.run::<S, 2>(s, rows)
+                    }
+                }
+                first = end;
+                if first == steps.len() {
+                    break;
+                }
+            }
+            row += rows;
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Tile<'a> {
+    input: *const f32,
+    at: *const u32,
+    steps: &'a [u32],
+    panel: *const f32,
+    out: *mut f32,
+    accumulate: bool,
+}
+
+impl Tile<'_> {
+    /// # Safety
+    /// As in `sums`, for this many rows.
+    #[inline(always)]
+    unsafe fn run<S: Simd, const V: usize>(self, s: S, rows: usize) {
+        // SAFETY: the caller's.
+        unsafe {
+            match rows {
+                1 => self.sums::<S, 1, V>(s),
+                2 => self.sums::<S, 2, V>(s),
+                3 => self.sums::<S, 3, V>(s),
+                4 => self.sums::<S, 4, V>(s),
+                _ if S::N < 16 => unreachable!("tiles have at most four rows"),
+                5 => self.sums::<S, 5, V>(s),
+                6 => self.sums::<S, 6, V>(s),
+                7 => self.sums::<S, 7, V>(s),
+                8 => self.sums::<S, 8, V>(s),
+                9 => self.sums::<S, 9, V>(s),
+                10 => self.sums::<S, 10, V>(s),
+                _ => unreachable!("tiles have at most ten rows"),
+            }
+        }
+    }
+
+    /// # Safety
+    /// `J` offsets at `at`, each of which with each step is readable in the input; `V` vectors at
+    /// `panel` for each step and at `out` for each row.
+    #[inline(always)]
+    unsafe fn sums<S: Simd, const J: usize, const V: usize>(self, s: S) {
+        let mut sums = [[s.splat(0.0); V]; J];
+        let mut from = [self.input; J];
+        // SAFETY: the caller's.
+        unsafe {
+            for (j, from) in from.iter_mut().enumerate() {
+                *from = self.input.add(*self.at.add(j) as usize);
+            }
+            let mut panel = self.panel;
+            for &step in self.steps {
+                let mut w = [s.splat(0.0); V];
+                for (v, w) in w.iter_mut().enumerate() {
+                    *w = s.load(panel.add(v * S::N));
+                }
+                for j in 0..J {
+                    let x = s.splat(*from[j].add(step as usize));
+                    for v in 0..V {
+                        sums[j][v] = s.fma(x, w[v], sums[j][v]);
+                    }
+                }
+                panel = panel.add(V * S::N);
+            }
+            for (j, sums) in sums.iter().enumerate() {
+                for (v, &sum) in sums.iter().enumerate() {
+                    let out = self.out.add((j * V + v) * S::N);
+                    let sum = if self.accumulate { s.add(s.load(out), sum) } else { sum };
+                    s.store(out, sum);
+                }
+            }
+        }
+    }
+}
+
+/// Turns rows of lanes into planes: out\[lane·`plane` + to\[j\]\] = rows\[j\]\[lane\] + bias\[lane\].
+pub(super) struct Spread<'a> {
+    pub(super) rows: &'a [f32],
+    pub(super) width: usize,
+    /// For each row, where in a plane it goes.
+    pub(super) to: &'a [u32],
+    /// Lanes that exist.
+    pub(super) valid: usize,
+    pub(super) plane: usize,
+    /// One for each lane that exists, or none.
+    pub(super) bias: &'a [f32],
+    pub(super) out: *mut f32,
+}
+
+impl Kernel for Spread<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        let Self { rows, width, to, valid, plane, bias, out } = self;
+        assert!(rows.len() >= to.len() * width && valid <= width);
+        assert!(bias.is_empty() || bias.len() == valid);
+        // Rows at a time that stay in the first-level cache.
+        for (to, rows) in to.chunks(32).zip(rows.chunks(32 * width)) {
+            for lane in 0..valid {
+                let b = if bias.is_empty() { 0.0 } else { bias[lane] };
+                // SAFETY: the caller of `isa.run` vouches that the planes of all valid lanes are
+                // writable at every place in `to`; the rows were checked above.
+                unsafe {
+                    let out = out.add(lane * plane);
+                    for (j, &to) in to.iter().enumerate() {
+                        *out.add(to as usize) = *rows.get_unchecked(j * width + lane) + b;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Copies planes into larger ones.
+pub(super) struct Frame<'a> {
+    /// Rows of `from[1]` values.
+    pub(super) source: &'a [f32],
+    /// Rows and columns of a plane that are copied, from its first on.
+    pub(super) take: [usize; 2],
+    pub(super) from: [usize; 2],
+    /// Where the first value goes.
+    pub(super) offset: [usize; 2],
+    pub(super) to: [usize; 2],
+    pub(super) out: &'a mut [f32],
+}
+
+impl Kernel for Frame<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Self { source, take, from, offset, to, out } = self;
+        let (small, large) = (from[0] * from[1], to[0] * to[1]);
+        let planes = source.len() / small;
+        assert!(take[0] <= from[0] && take[1] <= from[1] && out.len() >= planes * large);
+        assert!(offset[0] + take[0] <= to[0] && offset[1] + take[1] <= to[1]);
+        for plane in 0..planes {
+            for row in 0..take[0] {
+                // SAFETY: the row lies in its plane on both sides, as was just checked.
+                unsafe {
+                    let from = source.as_ptr().add(plane * small + row * from[1]);
+                    let at = plane * large + (offset[0] + row) * to[1] + offset[1];
+                    copy(s, from, out.as_mut_ptr().add(at), take[1]);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,671 @@
+//! Batch normalisation with the activation after it, and the leaky ReLU alone.
+
+use burn::{
+    backend::{
+        Autodiff, AutodiffBackend, Backend, Dispatch, Flex, TensorMetadata,
+        autodiff::{
+            checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
+            grads::Gradients,
+            ops::{Backward, Ops, OpsKind, unary},
+        },
+        backend_extension,
+        tensor::FloatTensor,
+    },
+    tensor::{Shape, Tensor, activation},
+};
+use rayon::prelude::*;
+
+use crate::{
+    flex::{self, Primitive},
+    parallel::{self, SharedPtr},
+    simd::{Isa, Kernel, Simd},
+};
+
+/// x above 0, `slope`·x elsewhere; its gradient at 0 is `slope`.
+///
+/// `f32` on Flex runs as one pass each way; any other type or backend runs Burn's own operation.
+pub fn leaky_relu<const D: usize>(x: Tensor<D>, slope: f32) -> Tensor<D> {
+    if !flex::is_fast(&x) {
+        return activation::leaky_relu(x, f64::from(slope));
+    }
+    Tensor::from_dispatch(<Dispatch as NormOps>::fused_leaky_relu(x.into_dispatch(), slope))
+}
+
+/// Normalises `x` \[n, c, …\] over its batch and all that follows the channels:
+/// y = γ·(x − mean) / √(var + `eps`) + β, with `gamma` and `beta` \[c\]; then, if there is a
+/// `slope`, the leaky ReLU of that slope (0 for the ReLU).
+///
+/// Returns y in the shape of `x`, and the batch's mean and variance \[c\] (the mean square about the
+/// mean, with no correction of its bias), through which no gradient flows: they are for running
+/// statistics. The gradient for x, γ and β knows that both depend on `x`. `f32` on Flex runs as one
+/// operation, with sums joined in `f64`; any other type or backend is composed of Burn's
+/// operations. A statistic is within 2⁻²¹ of the mean of its terms' magnitudes.
+///
+/// # Panics
+/// If the shapes do not fit, or `x` has fewer than two dimensions.
+pub fn batch_norm<const D: usize>(
+    x: Tensor<D>,
+    gamma: Tensor<1>,
+    beta: Tensor<1>,
+    eps: f32,
+    slope: Option<f32>,
+) -> (Tensor<D>, Tensor<1>, Tensor<1>) {
+    assert!(D >= 2, "batch_norm: x has a batch and channels");
+    let (dims, [scales], [shifts]) = (x.dims(), gamma.dims(), beta.dims());
+    assert!(
+        dims[1] == scales && scales == shifts,
+        "batch_norm: x {dims:?}, gamma [{scales}] and beta [{shifts}] do not fit"
+    );
+    if !(flex::is_fast(&x) && flex::is_fast(&gamma) && flex::is_fast(&beta)) {
+        return composed_batch_norm(x, gamma, beta, eps, slope);
+    }
+    let (y, mean, variance) = <Dispatch as NormOps>::fused_batch_norm(
+        x.into_dispatch(),
+        gamma.into_dispatch(),
+        beta.into_dispatch(),
+        eps,
+        slope.unwrap_or(1.0),
+    );
+    let [mean, variance] = [mean, variance].map(Tensor::from_dispatch);
+    (Tensor::from_dispatch(y), mean, variance)
+}
+
+/// The same in Burn's operations.
+pub(crate) fn composed_batch_norm<const D: usize>(
+    x: Tensor<D>,
+    gamma: Tensor<1>,
+    beta: Tensor<1>,
+    eps: f32,
+    slope: Option<f32>,
+) -> (Tensor<D>, Tensor<1>, Tensor<1>) {
+    let dims = x.dims();
+    let [n, c, l] = [dims[0], dims[1], dims[2..].iter().product()];
+    let x = x.reshape([n, c, l]);
+    let mean = x.clone().mean_dim(2).mean_dim(0);
+    let x = x - mean.clone();
+    let variance = (x.clone() * x.clone()).mean_dim(2).mean_dim(0);
+    let y = x / (variance.clone() + f64::from(eps)).sqrt() * gamma.reshape([1, c, 1])
+        + beta.reshape([1, c, 1]);
+    let y = match slope {
+        Some(slope) => activation::leaky_relu(y, f64::from(slope)),
+        None => y,
+    };
+    (y.reshape(dims), mean.detach().reshape([c]), variance.detach().reshape([c]))
+}
+
+/// The extension.
+#[backend_extension(Flex, Autodiff)]
+pub(crate) trait NormOps: Backend {
+    fn fused_leaky_relu(x: FloatTensor<Self>, slope: f32) -> FloatTensor<Self>;
+
+    /// A slope of 1 is no activation.
+    fn fused_batch_norm(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        eps: f32,
+        slope: f32,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
+}
+
+#[inline(always)]
+fn leaky<S: Simd>(s: S, sign: S::V, x: S::V, slope: f32) -> S::V {
+    s.select(s.lt(s.splat(0.0), sign), x, s.mul(x, s.splat(slope)))
+}
+
+/// out = x where sign > 0, else slope·x.
+struct Leaky {
+    sign: *const f32,
+    x: *const f32,
+    out: *mut f32,
+    len: usize,
+    slope: f32,
+}
+
+impl Kernel for Leaky {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Self { sign, x, out, len, slope } = self;
+        let mut i = 0;
+        // SAFETY: `len` values on all sides. Where two are the same memory, each vector is read
+        // before it is written.
+        unsafe {
+            while i + S::N <= len {
+                let y = leaky(s, s.load(sign.add(i)), s.load(x.add(i)), slope);
+                s.store(out.add(i), y);
+                i += S::N;
+            }
+            if i < len {
+                let n = len - i;
+                let y = leaky(s, s.load_part(sign.add(i), n), s.load_part(x.add(i), n), slope);
+                s.store_part(out.add(i), n, y);
+            }
+        }
+    }
+}
+
+/// `x` where `sign` (or, without one, `x` itself) is above 0, else slope·x; in place where nobody
+/// else holds the buffer of `x`.
+fn leaky_pass(isa: Isa, sign: Option<Primitive>, x: Primitive, slope: f32) -> Primitive {
+    let mut x = flex::contiguous(x);
+    let sign = sign.map(flex::contiguous);
+    // SAFETY: as the two calls say.
+    let pass = |x: *const f32, out: *mut f32, len: usize| {
+        let sign = sign.as_ref().map_or(x, |sign| sign.storage::<f32>().as_ptr());
+        let [sign, x] = [sign, x].map(|p| SharedPtr(p.cast_mut()));
+        let out = SharedPtr(out);
+        parallel::blocks(len, |start, len| {
+            // SAFETY: all have the same length, which the blocks part without overlap.
+            let (sign, x, out) =
+                unsafe { (sign.get().add(start), x.get().add(start), out.get().add(start)) };
+            isa.run(Leaky { sign, x, out, len, slope });
+        });
+    };
+    if let Some(values) = x.try_storage_mut::<f32>() {
+        let p = values.as_mut_ptr();
+        pass(p, p, values.len());
+        return x;
+    }
+    let values = x.storage::<f32>();
+    // SAFETY: the pass writes every value.
+    let out = unsafe { flex::filled(values.len(), |out| pass(values.as_ptr(), out, values.len())) };
+    flex::tensor(out, x.shape())
+}
+
+/// Which channels a task takes, and the sizes of the whole.
+#[derive(Clone, Copy)]
+struct Channels {
+    first: usize,
+    count: usize,
+    /// Pictures, channels and values of a channel.
+    sizes: [usize; 3],
+}
+
+/// Values of a task: 256 KiB, a part of one core's second-level cache.
+const TASK: usize = 65_536;
+
+impl Channels {
+    /// Calls `work` for shares of the channels.
+    fn shares(sizes @ [n, c, l]: [usize; 3], work: impl Fn(Self) + Sync + Send) {
+        let most = (TASK / (n * l).max(1)).min(c.div_ceil(8)).max(1);
+        (0..c.div_ceil(most)).into_par_iter().for_each(|i| {
+            let first = i * most;
+            work(Self { first, count: most.min(c - first), sizes });
+        });
+    }
+}
+
+/// What is summed over a channel, or put in the place of each of its values.
+trait Term<const N: usize> {
+    /// From a value and, where there is one, the gradient at its place.
+    fn of<S: Simd>(&self, s: S, channel: usize, x: S::V, grad: S::V) -> [S::V; N];
+}
+
+struct Plain;
+
+impl Term<1> for Plain {
+    #[inline(always)]
+    fn of<S: Simd>(&self, _: S, _: usize, x: S::V, _: S::V) -> [S::V; 1] {
+        [x]
+    }
+}
+
+struct Squares<'a> {
+    mean: &'a [f32],
+}
+
+impl Term<1> for Squares<'_> {
+    #[inline(always)]
+    fn of<S: Simd>(&self, s: S, channel: usize, x: S::V, _: S::V) -> [S::V; 1] {
+        let x = s.sub(x, s.splat(self.mean[channel]));
+        [s.mul(x, x)]
+    }
+}
+
+/// Of each channel of a task.
+struct Normal<'a> {
+    mean: &'a [f32],
+    /// 1 / √(var + ε).
+    rate: &'a [f32],
+    gamma: &'a [f32],
+    beta: &'a [f32],
+    slope: f32,
+}
+
+impl Normal<'_> {
+    /// The sum before the activation, the same in both directions.
+    #[inline(always)]
+    fn sum<S: Simd>(&self, s: S, channel: usize, x: S::V) -> S::V {
+        let scale = s.splat(self.gamma[channel] * self.rate[channel]);
+        s.fma(s.sub(x, s.splat(self.mean[channel])), scale, s.splat(self.beta[channel]))
+    }
+
+    /// The gradient for that sum.
+    #[inline(always)]
+    fn delta<S: Simd>(&self, s: S, channel: usize, x: S::V, grad: S::V) -> S::V {
+        if self.slope == 1.0 { grad } else { leaky(s, self.sum(s, channel, x), grad, self.slope) }
+    }
+
+    /// The normalised value.
+    #[inline(always)]
+    fn normal<S: Simd>(&self, s: S, channel: usize, x: S::V) -> S::V {
+        s.mul(s.sub(x, s.splat(self.mean[channel])), s.splat(self.rate[channel]))
+    }
+}
+
+impl Term<1> for Normal<'_> {
+    #[inline(always)]
+    fn of<S: Simd>(&self, s: S, channel: usize, x: S::V, _: S::V) -> [S::V; 1] {
+        let sum = self.sum(s, channel, x);
+        [if self.slope == 1.0 { sum } else { leaky(s, sum, sum, self.slope) }]
+    }
+}
+
+/// The gradients for β and γ.
+struct Slopes<'a>(&'a Normal<'a>);
+
+impl Term<2> for Slopes<'_> {
+    #[inline(always)]
+    fn of<S: Simd>(&self, s: S, channel: usize, x: S::V, grad: S::V) -> [S::V; 2] {
+        let delta = self.0.delta(s, channel, x, grad);
+        [delta, s.mul(delta, self.0.normal(s, channel, x))]
+    }
+}
+
+/// The gradient for x.
+struct Pull<'a> {
+    normal: &'a Normal<'a>,
+    /// The means of what [`Slopes`] sums.
+    means: &'a [[f32; 2]],
+}
+
+impl Term<1> for Pull<'_> {
+    #[inline(always)]
+    fn of<S: Simd>(&self, s: S, channel: usize, x: S::V, grad: S::V) -> [S::V; 1] {
+        let [delta, product] = self.means[channel].map(
+            #[inline(always)]
+            |mean| s.splat(mean),
+        );
+        let own = s.sub(self.normal.delta(s, channel, x, grad), delta);
+        let own = s.fnma(self.normal.normal(s, channel, x), product, own);
+        [s.mul(own, s.splat(self.normal.gamma[channel] * self.normal.rate[channel]))]
+    }
+}
+
+/// Vectors that are summed in one lane of `f32`, before they are joined in `f64`.
+const RUN: usize = 256;
+
+/// Sums of terms over each channel of a task.
+struct Sums<'a, T, const N: usize> {
+    x: *const f32,
+    /// The same address as `x` where no term asks for a gradient.
+    grad: *const f32,
+    channels: Channels,
+    term: &'a T,
+    out: &'a mut [[f64; N]],
+}
+
+impl<T: Term<N>, const N: usize> Kernel for Sums<'_, T, N> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Self { x, grad, channels: Channels { first, count, sizes: [n, c, l] }, term, out } =
+            self;
+        const PLACES: [f32; 16] =
+            [0., 1., 2., 3., 4., 5., 6., 7., 8., 9., 10., 11., 12., 13., 14., 15.];
+        // Runs of whole pictures, or of a part of one.
+        let row = l.min(RUN * S::N);
+        let pictures = (RUN * S::N / l.max(1)).max(1);
+        let mut lanes = vec![[[0.0f32; 16]; N]; count];
+        let mut begin = 0;
+        // SAFETY: `lanes` has room for a vector in every place, and the values of every channel
+        // are read inside of the tensor.
+        unsafe {
+            let places = s.load(PLACES.as_ptr());
+            while begin < n {
+                let end = n.min(begin + pictures);
+                let mut from = 0;
+                while from < l {
+                    let len = row.min(l - from);
+                    for picture in begin..end {
+                        for (channel, lanes) in lanes.iter_mut().enumerate() {
+                            let at = (picture * c + first + channel) * l + from;
+                            let (x, grad) = (x.add(at), grad.add(at));
+                            let mut sums = [s.splat(0.0); N];
+                            for k in 0..N {
+                                sums[k] = s.load(lanes[k].as_ptr());
+                            }
+                            let mut i = 0;
+                            while i + S::N <= len {
+                                let (x, grad) = (s.load(x.add(i)), s.load(grad.add(i)));
+                                let terms = term.of(s, channel, x, grad);
+                                for k in 0..N {
+                                    sums[k] = s.add(sums[k], terms[k]);
+                                }
+                                i += S::N;
+                            }
+                            if i < len {
+                                let left = len - i;
+                                let x = s.load_part(x.add(i), left);
+                                let grad = s.load_part(grad.add(i), left);
+                                let terms = term.of(s, channel, x, grad);
+                                let there = s.lt(places, s.splat(left as f32));
+                                for k in 0..N {
+                                    let term = s.select(there, terms[k], s.splat(0.0));
+                                    sums[k] = s.add(sums[k], term);
+                                }
+                            }
+                            for k in 0..N {
+                                s.store(lanes[k].as_mut_ptr(), sums[k]);
+                            }
+                        }
+                    }
+                    for (out, lanes) in out.iter_mut().zip(&mut lanes) {
+                        for k in 0..N {
+                            for lane in &mut lanes[k] {
+                                out[k] += f64::from(*lane);
+                                *lane = 0.0;
+                            }
+                        }
+                    }
+                    from += len;
+                }
+                begin = end;
+            }
+        }
+    }
+}
+
+/// Puts a term in the place of every value of a task's channels.
+struct Each<'a, T> {
+    x: *const f32,
+    grad: *const f32,
+    out: *mut f32,
+    channels: Channels,
+    term: &'a T,
+}
+
+impl<T: Term<1>> Kernel for Each<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Self { x, grad, out, channels: Channels { first, count, sizes: [n, c, l] }, term } =
+            self;
+        for picture in 0..n {
+            for channel in 0..count {
+                let at = (picture * c + first + channel) * l;
+                let mut i = 0;
+                // SAFETY: the channel's values lie inside of the tensors, which are of one size.
+                unsafe {
+                    let (x, grad, out) = (x.add(at), grad.add(at), out.add(at));
+                    while i + S::N <= l {
+                        let (x, grad) = (s.load(x.add(i)), s.load(grad.add(i)));
+                        s.store(out.add(i), term.of(s, channel, x, grad)[0]);
+                        i += S::N;
+                    }
+                    if i < l {
+                        let left = l - i;
+                        let x = s.load_part(x.add(i), left);
+                        let grad = s.load_part(grad.add(i), left);
+                        s.store_part(out.add(i), left, term.of(s, channel, x, grad)[0]);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The sum of each channel of values \[n, c, l\].
+pub(crate) fn channel_sums(isa: Isa, values: &[f32], sizes @ [n, c, l]: [usize; 3]) -> Vec<f32> {
+    assert_eq!(values.len(), n * c * l, "values fill their shape");
+    let x = SharedPtr(values.as_ptr().cast_mut());
+    let mut sums = vec![0.0; c];
+    let out = SharedPtr(sums.as_mut_ptr());
+    Channels::shares(sizes, |channels| {
+        let mut totals = vec![[0.0]; channels.count];
+        let (x, term) = (x.get().cast_const(), &Plain);
+        isa.run(Sums { x, grad: x, channels, term, out: &mut totals });
+        for (i, [total]) in totals.into_iter().enumerate() {
+            // SAFETY: shares of channels do not overlap.
+            unsafe { out.get().add(channels.first + i).write(total as f32) };
+        }
+    });
+    sums
+}
+
+/// Values, means, variances and rates.
+struct Normalised {
+    y: Vec<f32>,
+    mean: Vec<f32>,
+    variance: Vec<f32>,
+    rate: Vec<f32>,
+}
+
+fn normalise(
+    isa: Isa,
+    x: &[f32],
+    sizes @ [n, c, l]: [usize; 3],
+    gamma: &[f32],
+    beta: &[f32],
+    eps: f32,
+    slope: f32,
+) -> Normalised {
+    assert!(x.len() == n * c * l && gamma.len() == c && beta.len() == c, "sizes fit");
+    let size = (n * l).max(1) as f64;
+    let [mut mean, mut variance, mut rate] = [(); 3].map(|()| vec![0.0f32; c]);
+    let outs = [&mut mean, &mut variance, &mut rate].map(|out| SharedPtr(out.as_mut_ptr()));
+    let write = |out: *mut f32| {
+        let out = SharedPtr(out);
+        Channels::shares(sizes, |channels| {
+            let own = channels.first..channels.first + channels.count;
+            let x = x.as_ptr();
+            let mut sums = vec![[0.0]; channels.count];
+            isa.run(Sums { x, grad: x, channels, term: &Plain, out: &mut sums });
+            let mean: Vec<f32> = sums.iter().map(|[sum]| (sum / size) as f32).collect();
+            sums.fill([0.0]);
+            let term = &Squares { mean: &mean };
+            isa.run(Sums { x, grad: x, channels, term, out: &mut sums });
+            let variance: Vec<f32> = sums.iter().map(|[sum]| (sum / size) as f32).collect();
+            let rate: Vec<f32> = sums
+                .iter()
+                .map(|[sum]| (sum / size + f64::from(eps)).sqrt().recip() as f32)
+                .collect();
+            let (gamma, beta) = (&gamma[own.clone()], &beta[own.clone()]);
+            let term = &Normal { mean: &mean, rate: &rate, gamma, beta, slope };
+            isa.run(Each { x, grad: x, out: out.get(), channels, term });
+            for (out, values) in outs.iter().zip([&mean, &variance, &rate]) {
+                for (i, &value) in own.clone().zip(values) {
+                    // SAFETY: shares of channels do not overlap.
+                    unsafe { out.get().add(i).write(value) };
+                }
+            }
+        });
+    };
+    // SAFETY: the shares are all channels, and each is written whole.
+    let y = unsafe { flex::filled(x.len(), write) };
+    Normalised { y, mean, variance, rate }
+}
+
+/// The gradients for x (if wanted), γ and β.
+fn normalise_grad(
+    isa: Isa,
+    x: &[f32],
+    grad: &[f32],
+    sizes @ [n, c, l]: [usize; 3],
+    [mean, rate, gamma, beta]: [&[f32]; 4],
+    slope: f32,
+    for_x: bool,
+) -> [Vec<f32>; 3] {
+    assert!(x.len() == n * c * l && grad.len() == x.len(), "sizes fit");
+    assert!([mean, rate, gamma, beta].iter().all(|values| values.len() == c), "sizes fit");
+    let size = (n * l).max(1) as f64;
+    let [mut for_gamma, mut for_beta] = [(); 2].map(|()| vec![0.0f32; c]);
+    let outs = [&mut for_beta, &mut for_gamma].map(|out| SharedPtr(out.as_mut_ptr()));
+    let work = |out: *mut f32| {
+        let out = SharedPtr(out);
+        Channels::shares(sizes, |channels| {
+            let own = channels.first..channels.first + channels.count;
+            let [mean, rate, gamma, beta] =
+                [mean, rate, gamma, beta].map(|values| &values[own.clone()]);
+            let normal = &Normal { mean, rate, gamma, beta, slope };
+            let (x, grad) = (x.as_ptr(), grad.as_ptr());
+            let mut sums = vec![[0.0; 2]; channels.count];
+            isa.run(Sums { x, grad, channels, term: &Slopes(normal), out: &mut sums });
+            for (i, sums) in own.clone().zip(&sums) {
+                for (out, &sum) in outs.iter().zip(sums) {
+                    // SAFETY: shares of channels do not overlap.
+                    unsafe { out.get().add(i).write(sum as f32) };
+                }
+            }
+            if for_x {
+                let means: Vec<[f32; 2]> =
+                    sums.iter().map(|sums| sums.map(|sum| (sum / size) as f32)).collect();
+                let term = &Pull { normal, means: &means };
+                isa.run(Each { x, grad, out: out.get(), channels, term });
+            }
+        });
+    };
+    let len = if for_x { x.len() } else { 0 };
+    // SAFETY: where x's gradient is wanted, the shares are all channels, each written whole.
+    let x = unsafe { flex::filled(len, work) };
+    [x, for_gamma, for_beta]
+}
+
+/// Pictures, channels and values of a channel.
+fn sizes(x: &Primitive) -> [usize; 3] {
+    let shape = x.shape();
+    [shape[0], shape[1], shape[2..].iter().product()]
+}
+
+fn forward(
+    x: &Primitive,
+    gamma: &Primitive,
+    beta: &Primitive,
+    eps: f32,
+    slope: f32,
+) -> (Primitive, Normalised) {
+    let mut out =
+        normalise(Isa::best(), x.storage(), sizes(x), gamma.storage(), beta.storage(), eps, slope);
+    (flex::tensor(std::mem::take(&mut out.y), x.shape()), out)
+}
+
+fn statistic(values: Vec<f32>) -> Primitive {
+    let shape = Shape::new([values.len()]);
+    flex::tensor(values, shape)
+}
+
+impl NormOps for Flex {
+    fn fused_leaky_relu(x: FloatTensor<Self>, slope: f32) -> FloatTensor<Self> {
+        leaky_pass(Isa::best(), None, x, slope)
+    }
+
+    fn fused_batch_norm(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        eps: f32,
+        slope: f32,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        let [x, gamma, beta] = [x, gamma, beta].map(flex::contiguous);
+        let (y, out) = forward(&x, &gamma, &beta, eps, slope);
+        (y, statistic(out.mean), statistic(out.variance))
+    }
+}
+
+#[derive(Debug)]
+struct LeakyBackward(f32);
+
+impl Backward<Flex, 1> for LeakyBackward {
+    type State = Primitive;
+
+    fn backward(self, ops: Ops<Primitive, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        unary::<Flex, _>(ops.parents, ops.node, grads, |grad| {
+            leaky_pass(Isa::best(), Some(ops.state), grad, self.0)
+        });
+    }
+}
+
+#[derive(Debug, Clone)]
+struct NormState {
+    x: Primitive,
+    gamma: Primitive,
+    beta: Primitive,
+    mean: Vec<f32>,
+    rate: Vec<f32>,
+}
+
+#[derive(Debug)]
+struct NormBackward {
+    slope: f32,
+}
+
+impl Backward<Flex, 3> for NormBackward {
+    type State = NormState;
+
+    fn backward(self, ops: Ops<NormState, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let grad = flex::contiguous(grads.consume::<Flex>(&ops.node));
+        let NormState { x, gamma, beta, mean, rate } = ops.state;
+        let [for_x, for_gamma, for_beta] = ops.parents;
+        let [dx, dgamma, dbeta] = normalise_grad(
+            Isa::best(),
+            x.storage(),
+            grad.storage(),
+            sizes(&x),
+            [&mean, &rate, gamma.storage(), beta.storage()],
+            self.slope,
+            for_x.is_some(),
+        );
+        if let Some(node) = for_x {
+            grads.register::<Flex>(node.id, flex::tensor(dx, x.shape()));
+        }
+        if let Some(node) = for_gamma {
+            grads.register::<Flex>(node.id, statistic(dgamma));
+        }
+        if let Some(node) = for_beta {
+            grads.register::<Flex>(node.id, statistic(dbeta));
+        }
+    }
+}
+
+impl<C: CheckpointStrategy> NormOps for Autodiff<Flex, C> {
+    fn fused_leaky_relu(x: FloatTensor<Self>, slope: f32) -> FloatTensor<Self> {
+        let (x, node) = x.into_parts();
+        match LeakyBackward(slope).prepare::<C>([node]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => {
+                // The value has the sign of the input, unless the slope turns it.
+                let input = (slope < 0.0).then(|| x.clone());
+                let y = leaky_pass(Isa::best(), None, x, slope);
+                prep.finish(input.unwrap_or_else(|| y.clone()), y)
+            }
+            OpsKind::UnTracked(prep) => prep.finish(leaky_pass(Isa::best(), None, x, slope)),
+        }
+    }
+
+    fn fused_batch_norm(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        eps: f32,
+        slope: f32,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        let (x, x_node) = x.into_parts();
+        let (gamma, gamma_node) = gamma.into_parts();
+        let (beta, beta_node) = beta.into_parts();
+        let [x, gamma, beta] = [x, gamma, beta].map(flex::contiguous);
+        let (y, Normalised { mean, variance, rate, .. }) = forward(&x, &gamma, &beta, eps, slope);
+        let [m, v] = [mean.clone(), variance].map(|values| Self::from_inner(statistic(values)));
+        let prep = NormBackward { slope }.prepare::<C>([x_node, gamma_node, beta_node]);
+        let y = match prep.compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish(NormState { x, gamma, beta, mean, rate }, y),
+            OpsKind::UnTracked(prep) => prep.finish(y),
+        };
+        (y, m, v)
+    }
+}
+
+#[cfg(test)]
+mod tests;
