@@ -45,7 +45,7 @@ struct Layer {
     scale: Option<[Tensor<1>; 2]>,
     stride: usize,
     padding: usize,
-    slope: Option<f32>,
+    slope: Option<f64>,
     transposed: bool,
 }
 
@@ -54,7 +54,7 @@ impl Layer {
         [from, to]: [usize; 2],
         whole: bool,
         normed: bool,
-        slope: Option<f32>,
+        slope: Option<f64>,
         transposed: bool,
     ) -> Self {
         let channels = if transposed { [from, to] } else { [to, from] };

@@ -24,11 +24,11 @@ use crate::{
 /// x above 0, `slope`·x elsewhere; its gradient at 0 is `slope`.
 ///
 /// `f32` on Flex runs as one pass each way; any other type or backend runs Burn's own operation.
-pub fn leaky_relu<const D: usize>(x: Tensor<D>, slope: f32) -> Tensor<D> {
+pub fn leaky_relu<const D: usize>(x: Tensor<D>, slope: f64) -> Tensor<D> {
     if !flex::is_fast(&x) {
-        return activation::leaky_relu(x, f64::from(slope));
+        return activation::leaky_relu(x, slope);
     }
-    Tensor::from_dispatch(<Dispatch as NormOps>::fused_leaky_relu(x.into_dispatch(), slope))
+    Tensor::from_dispatch(<Dispatch as NormOps>::fused_leaky_relu(x.into_dispatch(), slope as f32))
 }
 
 /// Normalises `x` \[n, c, …\] over its batch and all that follows the channels:
@@ -47,8 +47,8 @@ pub fn batch_norm<const D: usize>(
     x: Tensor<D>,
     gamma: Tensor<1>,
     beta: Tensor<1>,
-    eps: f32,
-    slope: Option<f32>,
+    eps: f64,
+    slope: Option<f64>,
 ) -> (Tensor<D>, Tensor<1>, Tensor<1>) {
     assert!(D >= 2, "batch_norm: x has a batch and channels");
     let (dims, [scales], [shifts]) = (x.dims(), gamma.dims(), beta.dims());
@@ -63,8 +63,8 @@ pub fn batch_norm<const D: usize>(
         x.into_dispatch(),
         gamma.into_dispatch(),
         beta.into_dispatch(),
-        eps,
-        slope.unwrap_or(1.0),
+        eps as f32,
+        slope.unwrap_or(1.0) as f32,
     );
     let [mean, variance] = [mean, variance].map(Tensor::from_dispatch);
     (Tensor::from_dispatch(y), mean, variance)
@@ -75,8 +75,8 @@ pub(crate) fn composed_batch_norm<const D: usize>(
     x: Tensor<D>,
     gamma: Tensor<1>,
     beta: Tensor<1>,
-    eps: f32,
-    slope: Option<f32>,
+    eps: f64,
+    slope: Option<f64>,
 ) -> (Tensor<D>, Tensor<1>, Tensor<1>) {
     let dims = x.dims();
     let [n, c, l] = [dims[0], dims[1], dims[2..].iter().product()];
@@ -84,10 +84,10 @@ pub(crate) fn composed_batch_norm<const D: usize>(
     let mean = x.clone().mean_dim(2).mean_dim(0);
     let x = x - mean.clone();
     let variance = (x.clone() * x.clone()).mean_dim(2).mean_dim(0);
-    let y = x / (variance.clone() + f64::from(eps)).sqrt() * gamma.reshape([1, c, 1])
-        + beta.reshape([1, c, 1]);
+    let y =
+        x / (variance.clone() + eps).sqrt() * gamma.reshape([1, c, 1]) + beta.reshape([1, c, 1]);
     let y = match slope {
-        Some(slope) => activation::leaky_relu(y, f64::from(slope)),
+        Some(slope) => activation::leaky_relu(y, slope),
         None => y,
     };
     (y.reshape(dims), mean.detach().reshape([c]), variance.detach().reshape([c]))

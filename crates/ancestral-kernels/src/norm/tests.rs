@@ -46,13 +46,13 @@ const SHAPES: [[usize; 4]; 9] = [
     [3, 20, 65, 70],
     [300, 40, 1, 3],
 ];
-const SLOPES: [Option<f32>; 3] = [None, Some(0.0), Some(0.2)];
+const SLOPES: [Option<f64>; 3] = [None, Some(0.0), Some(0.2)];
 
 type Norm =
-    fn(Tensor<4>, Tensor<1>, Tensor<1>, f32, Option<f32>) -> (Tensor<4>, Tensor<1>, Tensor<1>);
+    fn(Tensor<4>, Tensor<1>, Tensor<1>, f64, Option<f64>) -> (Tensor<4>, Tensor<1>, Tensor<1>);
 
 /// y, mean, variance, and the gradients of Σ y·w for x, γ and β.
-fn pull(f: Norm, parts: [&Tensor<1>; 3], shape: [usize; 4], slope: Option<f32>) -> Vec<Vec<f64>> {
+fn pull(f: Norm, parts: [&Tensor<1>; 3], shape: [usize; 4], slope: Option<f64>) -> Vec<Vec<f64>> {
     let [x, gamma, beta] = parts.map(|part| part.clone().detach().require_grad());
     let (y, mean, variance) = f(x.clone().reshape(shape), gamma.clone(), beta.clone(), 1e-5, slope);
     let w = tensor(9, shape).cast(y.dtype());
@@ -178,7 +178,7 @@ fn leaky_relu_agrees_with_burn_in_f64() {
             };
             let x = tensor(1, [len]);
             let ours = run(&x, &|x| leaky_relu(x, slope));
-            let exact = run(&double(&x), &|x| activation::leaky_relu(x, f64::from(slope)));
+            let exact = run(&double(&x), &|x| activation::leaky_relu(x, slope));
             close(&ours.0, &exact.0, 1e-7, "values");
             close(&ours.1, &exact.1, 1e-7, "gradients");
         }

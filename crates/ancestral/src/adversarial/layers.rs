@@ -10,8 +10,7 @@
 //! Feature maps are `[batch, channels, height, width]` throughout; rows have height and width 1.
 
 use burn::module::{Module, Param};
-use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
-use burn::tensor::{Tensor, TensorData, module};
+use burn::tensor::{Tensor, TensorData};
 
 use ancestral_data::fill_normal;
 use ancestral_kernels as kernels;
@@ -143,22 +142,23 @@ impl Layer {
             None => self.weight.val(),
         };
         let y = self.apply(x, weight.clone());
-        let (before, statistics, norm) = if let Some(norm) = &self.batch_norm {
-            let (y, statistics) = norm.forward(y, mode);
-            (y, statistics, None)
-        } else if let Some(norm) = &self.layer_norm {
-            let (y, saved) = norm.forward(y);
-            (y, None, Some(saved))
-        } else {
-            (y, None, None)
-        };
-        if keep {
-            let after = self.activation.forward(before.clone());
-            let trace = Trace { weight, norm, before, after: after.clone() };
-            (after, statistics, Some(trace))
-        } else {
-            (self.activation.forward(before), statistics, None)
+        if let Some(norm) = &self.batch_norm {
+            let (y, statistics) = norm.forward(y, mode, self.activation);
+            return (y, statistics, None);
         }
+        let (before, norm) = match &self.layer_norm {
+            Some(norm) => {
+                let (y, saved) = norm.forward(y);
+                (y, Some(saved))
+            }
+            None => (y, None),
+        };
+        if !keep {
+            return (self.activation.forward(before), None, None);
+        }
+        let after = self.activation.forward(before.clone());
+        let trace = Trace { weight, norm, before, after: after.clone() };
+        (after, None, Some(trace))
     }
 
     fn apply(&self, x: Tensor<4>, weight: Tensor<4>) -> Tensor<4> {
@@ -174,16 +174,15 @@ impl Layer {
             }
             Map::Convolution { stride, padding, .. } => {
                 let x = x.reshape([n, channels, height, width]);
-                let options = ConvOptions::new([stride; 2], [padding; 2], [1, 1], 1);
-                module::conv2d(x, weight, Some(self.bias.val()), options)
+                kernels::conv2d(x, weight, Some(self.bias.val()), [stride; 2], [padding; 2])
             }
             Map::Transposed { kernel, stride, padding } => {
                 let x = x.reshape([n, channels, height, width]);
                 let odd = [0, 1].map(|i| {
                     self.to[i + 1] + 2 * padding - kernel - (self.from[i + 1] - 1) * stride
                 });
-                let options = ConvTransposeOptions::new([stride; 2], [padding; 2], odd, [1, 1], 1);
-                module::conv_transpose2d(x, weight, Some(self.bias.val()), options)
+                let bias = Some(self.bias.val());
+                kernels::conv_transpose2d(x, weight, bias, [stride; 2], [padding; 2], odd)
             }
         }
     }
@@ -211,12 +210,10 @@ impl Layer {
                 let odd = [0, 1].map(|i| {
                     self.from[i + 1] + 2 * padding - kernel - (self.to[i + 1] - 1) * stride
                 });
-                let options = ConvTransposeOptions::new([stride; 2], [padding; 2], odd, [1, 1], 1);
-                module::conv_transpose2d(v, weight, None, options)
+                kernels::conv_transpose2d(v, weight, None, [stride; 2], [padding; 2], odd)
             }
             Map::Transposed { stride, padding, .. } => {
-                let options = ConvOptions::new([stride; 2], [padding; 2], [1, 1], 1);
-                module::conv2d(v, weight, None, options)
+                kernels::conv2d(v, weight, None, [stride; 2], [padding; 2])
             }
         }
     }

@@ -12,10 +12,11 @@ use burn::module::{Module, Param};
 use burn::tensor::{Tensor, TensorData};
 
 use ancestral_data::fill_normal;
+use ancestral_kernels as kernels;
 
 use super::layers::Mode;
 use crate::model::Init;
-use crate::nn::{frozen, parameter, with_value};
+use crate::nn::{Activation, frozen, parameter, with_value};
 use crate::{Error, Result};
 
 /// Added to variances before the root is taken.
@@ -99,33 +100,38 @@ impl BatchNorm {
         }
     }
 
-    /// The normalised maps, and in training the batch's moments.
-    pub(crate) fn forward(&self, x: Tensor<4>, mode: Mode) -> (Tensor<4>, Option<Statistics>) {
-        let (gamma, beta) = (spread(self.gamma.val()), spread(self.beta.val()));
+    /// The normalised maps after `activation`, and in training the batch's moments.
+    pub(crate) fn forward(
+        &self,
+        x: Tensor<4>,
+        mode: Mode,
+        activation: Activation,
+    ) -> (Tensor<4>, Option<Statistics>) {
         match mode {
             Mode::Training => {
-                let [n, channels, height, width] = x.dims();
-                let over = |x: Tensor<4>| x.mean_dim(0).mean_dim(2).mean_dim(3);
-                let mean = over(x.clone());
-                let centred = x - mean.clone();
-                let variance = over(centred.clone().square());
-                let y = centred / (variance.clone() + EPSILON).sqrt() * gamma + beta;
-                let count = (n * height * width) as f64;
-                let statistics = Statistics {
-                    mean: mean.inner().reshape([channels]),
-                    variance: variance.inner().reshape([channels])
-                        * (count / (count - 1.0).max(1.0)),
+                let [n, _, height, width] = x.dims();
+                let slope = match activation {
+                    Activation::Relu => Some(0.0),
+                    Activation::LeakyRelu => Some(0.2),
+                    _ => None,
                 };
-                (y, Some(statistics))
+                let (gamma, beta) = (self.gamma.val(), self.beta.val());
+                let (y, mean, variance) = kernels::batch_norm(x, gamma, beta, EPSILON, slope);
+                let y = if slope.is_some() { y } else { activation.forward(y) };
+                let count = (n * height * width) as f64;
+                let unbiased = variance.inner() * (count / (count - 1.0).max(1.0));
+                (y, Some(Statistics { mean: mean.inner(), variance: unbiased }))
             }
             Mode::Sampling => {
+                let (gamma, beta) = (spread(self.gamma.val()), spread(self.beta.val()));
                 let running = |p: &Param<Tensor<1>>| {
                     let value = p.val().inner();
                     let tracked = gamma.is_autodiff();
                     spread(if tracked { Tensor::from_inner(value) } else { value })
                 };
                 let std = (running(&self.variance) + EPSILON).sqrt();
-                ((x - running(&self.mean)) / std * gamma + beta, None)
+                let y = (x - running(&self.mean)) / std * gamma + beta;
+                (activation.forward(y), None)
             }
         }
     }

@@ -206,7 +206,11 @@ fn running_moments_follow_their_recurrence() {
     let (mut mean, mut variance) = ([0.0f64; 2], [1.0f64; 2]);
     for step in 0..4 {
         let values = waves(3 * 2 * 2, f64::from(step));
-        let (_, statistics) = norm.forward(tensor(values.clone(), [3, 2, 2, 1]), Mode::Training);
+        let (_, statistics) = norm.forward(
+            tensor(values.clone(), [3, 2, 2, 1]),
+            Mode::Training,
+            Activation::Identity,
+        );
         norm.absorb(statistics.unwrap());
         for channel in 0..2 {
             let of: Vec<f64> =
@@ -218,7 +222,7 @@ fn running_moments_follow_their_recurrence() {
         }
     }
     let x = tensor(vec![0.5, -0.5], [1, 2, 1, 1]);
-    let found = to_f64(norm.forward(x, Mode::Sampling).0);
+    let found = to_f64(norm.forward(x, Mode::Sampling, Activation::Identity).0);
     for channel in 0..2 {
         let value = [0.5, -0.5][channel] - mean[channel];
         let expected = value / (variance[channel] + 1e-5).sqrt();
