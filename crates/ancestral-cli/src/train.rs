@@ -130,10 +130,11 @@ fn create(args: &TrainArgs, data_dir: Option<&Path>) -> Result<(RunFolder, Datas
     described.grey = grey;
     described.name = inputs::stored_name(asked);
     let spec = described.spec()?;
+    // Epochs, steps and seconds are one choice.
+    let is_budget = |name: &str| BUDGET.contains(&name);
+    let budget_given = groups.train.keys().any(|name| is_budget(name));
     for (name, value) in (entry.train)(&spec) {
-        // Epochs, steps and seconds are one choice.
-        let is_budget = |name: &str| BUDGET.contains(&name);
-        if !(is_budget(&name) && groups.train.keys().any(|k| is_budget(k))) {
+        if !(budget_given && is_budget(&name)) {
             groups.train.entry(name).or_insert(value);
         }
     }
