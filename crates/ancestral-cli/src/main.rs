@@ -10,6 +10,7 @@ mod inputs;
 mod listing;
 mod output;
 mod pack;
+mod quality;
 mod reproduce;
 mod sample;
 mod score;

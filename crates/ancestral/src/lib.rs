@@ -10,6 +10,7 @@ pub mod autoencoder;
 pub mod autoregressive;
 pub mod error;
 pub mod evaluate;
+pub mod explain;
 pub mod likelihood;
 pub mod model;
 pub mod nn;
