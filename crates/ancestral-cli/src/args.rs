@@ -407,6 +407,8 @@ pub(crate) enum Topic {
     Elbo,
     /// A density is not a probability
     Density,
+    /// A transposed convolution is a convolution of a map that the stride stretched
+    TransposedConvolution,
 }
 
 #[derive(Debug, ClapArgs)]

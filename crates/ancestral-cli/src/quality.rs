@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use ancestral::evaluate::{
     self, DENSITY_NEIGHBOURS, Drawn, Modes, Network, PRECISION_NEIGHBOURS, Quality, Rows,
 };
+use ancestral::model::Classified;
 use ancestral_data::{Binarize, Dataset, Domain, Examples, OpenOptions, Shape, SplitName, Values};
 use anyhow::{Context, Result};
 use serde::Serialize;
@@ -72,22 +73,13 @@ pub(crate) fn of_run(args: &EvaluateArgs, run: &Path, data_dir: Option<&Path>) -
         }
         found.push(Measured { weights, step: loaded.info.step, quality });
     }
-    // What examples that no model made get in the place of the samples.
-    let count = args.samples_count.min(train.len());
-    let chosen: Vec<u64> = (0..count).map(|i| (i * train.len() / count) as u64).collect();
-    let data_itself = match count {
-        0..LEAST => None,
-        _ => {
-            let seen = network.see_examples(&train, &chosen, &mut |_| {})?;
-            Some(evaluate::quality(&network, &seen, None, &reference, args.seed)?)
-        }
-    };
+    let data_itself = data_itself(args, &network, &data, &examples, &reference)?;
     let trained_on = &loaded.run.config.data.name;
     if args.output.json {
         return output::json(&json!({
             "model": first.model.name(), "run": run, "data": data.name, "split": split.as_str(),
             "binarize": examples.binarize().as_str(), "seed": args.seed, "network": name,
-            "network_trained_on": trained_on, "samples": found, "training_examples": data_itself,
+            "network_trained_on": trained_on, "samples": found, "data_itself": data_itself.as_ref().map(|(_, quality)| quality),
             "nearest": near,
         }));
     }
@@ -108,7 +100,7 @@ pub(crate) fn of_run(args: &EvaluateArgs, run: &Path, data_dir: Option<&Path>) -
         .iter()
         .map(|m| (format!("{} weights (step {})", m.weights, m.step), &m.quality))
         .collect();
-    columns.extend(data_itself.as_ref().map(|q| (format!("{} training examples", q.n), q)));
+    columns.extend(data_itself.as_ref().map(|(title, q)| (title.clone(), q)));
     table(&name, &columns)?;
     if let (Some(near), Some(out)) = (&near, &args.nearest) {
         say!("{}", near.sentence())?;
@@ -197,6 +189,32 @@ pub(crate) fn of_folder(args: &EvaluateArgs, folder: &Path, data_dir: Option<&Pa
         output::wrote(args.output, out)?;
     }
     Ok(())
+}
+
+/// What examples that no model made get in the place of the samples: those of another split, not of
+/// the training split, since a network sees what it was trained on with other eyes.
+fn data_itself(
+    args: &EvaluateArgs,
+    network: &Network<'_>,
+    data: &Dataset,
+    examples: &Examples,
+    reference: &Classified,
+) -> Result<Option<(String, Quality)>> {
+    let split = match examples.split_name() {
+        SplitName::Valid => SplitName::Test,
+        _ => SplitName::Valid,
+    };
+    let Ok(others) = Examples::new(data, split, examples.binarize(), args.seed) else {
+        return Ok(None);
+    };
+    let others = others.first(args.samples_count);
+    if others.len() < LEAST {
+        return Ok(None);
+    }
+    let indices: Vec<u64> = (0..others.len() as u64).collect();
+    let seen = network.see_examples(&others, &indices, &mut |_| {})?;
+    let quality = evaluate::quality(network, &seen, None, reference, args.seed)?;
+    Ok(Some((format!("{} {split} examples", others.len()), quality)))
 }
 
 /// The figures of some weights.
