@@ -404,7 +404,7 @@ fn density(out: &Path) -> Result<Found> {
 /// output, and how many entries each output hears from.
 fn transposed_convolution(out: &Path) -> Result<Found> {
     const SIDE: usize = 4;
-    const CELL: usize = 12;
+    const CELL: usize = 14;
     // A hill, so that what becomes of it is seen.
     let hill = |i: usize| {
         let (y, x) = ((i / SIDE) as f64 - 1.2, (i % SIDE) as f64 - 1.7);
@@ -437,11 +437,10 @@ fn transposed_convolution(out: &Path) -> Result<Found> {
         let there = explain::reduce(&probe, &filter, stride)?.dot(&input);
         let back = probe.dot(&found.output);
         let apart = found.output.difference(&found.convolved);
-        // Away from the rim, where every output could hear from as many.
-        let (rim, side) = (width, found.terms.side);
-        let inner = (0..side * side).filter(|i| {
-            [i / side, i % side].into_iter().all(|at| (rim..side - rim.min(side)).contains(&at))
-        });
+        // Away from the rim, whose outputs hear from fewer.
+        let (rim, side) = (width - 1, found.terms.side);
+        let inside = |at: usize| (rim..side - rim).contains(&at);
+        let inner = (0..side * side).filter(|i| inside(i / side) && inside(i % side));
         let inner: Vec<f64> = inner.map(|i| found.terms.values[i]).collect();
         let fewest = inner.iter().copied().fold(f64::INFINITY, f64::min);
         let most = inner.iter().copied().fold(0.0, f64::max);
