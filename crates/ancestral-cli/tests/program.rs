@@ -541,13 +541,17 @@ fn samples_are_measured_by_the_features_of_a_named_network() {
     let dir = tempfile::tempdir().unwrap();
     let here = dir.path();
     let object = |said: &str| serde_json::from_str::<serde_json::Value>(said).unwrap();
-    let small = ["--set", "channels=[8]", "--set", "dim=16", "--epochs", "8", "--quiet"];
-    good(here, &[&["train", "features", "--out", "net"], &small[..]].concat());
+    let small = ["--set", "channels=[8]", "--set", "dim=16", "--epochs", "15", "--quiet"];
+    good(
+        here,
+        &[&["train", "features", "--out", "net"], &small[..], &["--set", "learning_rate=5e-3"]]
+            .concat(),
+    );
     let accuracy: f64 = good(here, &["evaluate", "net", "--quiet"]).trim().parse().unwrap();
     assert!(accuracy > 0.85, "{accuracy}");
     assert!(good(here, &["evaluate", "net"]).contains("test accuracy"));
     bad(here, &["evaluate", "net", "--quality"], 2, "cannot draw");
-    let train = ["train", "vae", "--epochs", "3", "--set", "conditional=true", "--quiet"];
+    let train = ["train", "vae", "--epochs", "20", "--set", "conditional=true", "--quiet"];
     good(here, &[&train[..], &["--out", "vae"]].concat());
     let quality = ["evaluate", "vae", "--quality", "--samples-count", "300", "--features", "net"];
     let said = good(here, &[&quality[..], &["--nearest", "near.png"]].concat());
@@ -569,8 +573,8 @@ fn samples_are_measured_by_the_features_of_a_named_network() {
     let of = |rows: &serde_json::Value, name: &str| rows[name].as_f64().unwrap();
     let (samples, itself) = (&found["samples"][0], &found["data_itself"]);
     assert_eq!((of(samples, "n"), of(samples, "n_reference")), (300.0, 300.0));
-    assert!(of(samples, "frechet_distance") > 2.0 * of(itself, "frechet_distance"), "{found}");
-    assert!(of(samples, "class_agreement") > 0.3, "{found}");
+    assert!(of(samples, "frechet_distance") > of(itself, "frechet_distance"), "{found}");
+    assert!(of(samples, "class_agreement") > 0.8, "{found}");
     assert_eq!(found["network"], "net");
     // The same bits whatever the number of threads.
     let one = object(&good(here, &[&quality[..], &["--json", "--threads", "1"]].concat()));
