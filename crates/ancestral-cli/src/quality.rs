@@ -536,3 +536,25 @@ fn rescaled(mut values: Vec<f32>, from: Domain, to: Domain) -> Vec<f32> {
     }
     values
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may be as short as it likes")]
+mod tests {
+    use ancestral_data::Split;
+
+    use super::*;
+
+    #[test]
+    fn a_mixture_is_known_by_the_modes_of_its_training_examples() {
+        let data = |name: &str| {
+            let values = vec![1.9, 0.0, 2.1, 0.0, -2.0, 0.1, -2.0, -0.1];
+            let labels = Some(vec![0, 0, 1, 1]);
+            let split = Split { values: Values::Reals(values), labels };
+            Dataset::new(name, Domain::Real, Shape::columns(2), split, None, None).unwrap()
+        };
+        let found = mixture(&data("rings:2")).unwrap().unwrap();
+        assert_eq!(found.centres, [[2.0, 0.0], [-2.0, 0.0]]);
+        assert!((found.std - (0.04f64 / 8.0).sqrt()).abs() < 1e-6, "{}", found.std);
+        assert!(mixture(&data("moons")).unwrap().is_none());
+    }
+}

@@ -130,6 +130,13 @@ impl<'a> Network<'a> {
     /// If they do not fit the network.
     pub fn see(&self, values: &[f32], domain: Domain, shape: &Shape) -> Result<Classified> {
         self.check("the examples", domain, shape)?;
+        // A rectified unit would make a 0 of it.
+        if let Some(at) = values.iter().position(|v| !v.is_finite()) {
+            return Err(Error::UnsuitableData {
+                model: self.name.to_owned(),
+                problem: format!("example {} holds {}", at / shape.size(), values[at]),
+            });
+        }
         let factor = match (domain.max_level(), self.model.data().domain.max_level()) {
             (Some(from), Some(to)) => to as f32 / from as f32,
             _ => 1.0,
@@ -249,4 +256,49 @@ pub fn quality(
         class_agreement_stderr: agreement.and_then(|a| a.stderr),
         seconds: began.elapsed().as_secs_f64(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{DataSpec, Init, find};
+
+    fn network(settings: &str, domain: Domain) -> Box<dyn Model> {
+        let data = DataSpec { domain, shape: Shape::image(1, 4, 4), classes: 3 };
+        let settings = settings.parse().unwrap();
+        (find("features").unwrap().build)(&settings, &data, &Init::cpu(0)).unwrap()
+    }
+
+    #[test]
+    fn levels_are_seen_from_black_to_white() {
+        let model = network("channels = [4]\ndim = 5", Domain::Levels(256));
+        let network = Network::new("net", model.as_ref()).unwrap();
+        let shape = Shape::image(1, 4, 4);
+        let bits: Vec<f32> = (0..32).map(|i| (i % 3 % 2) as f32).collect();
+        let bytes: Vec<f32> = bits.iter().map(|b| 255.0 * b).collect();
+        let seen = network.see(&bits, Domain::Binary, &shape).unwrap();
+        assert_eq!(seen, network.see(&bytes, Domain::Levels(256), &shape).unwrap());
+        assert_eq!((seen.features.len(), seen.probabilities.len()), (10, 6));
+        let sum: f64 = seen.probabilities[..3].iter().sum();
+        assert!((sum - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn what_does_not_fit_the_network_is_named() {
+        let model = network("channels = [4]\ndim = 5", Domain::Levels(256));
+        let network = Network::new("net", model.as_ref()).unwrap();
+        let error = |values: &[f32], domain, shape: &Shape| {
+            network.see(values, domain, shape).unwrap_err().to_string()
+        };
+        let shape = Shape::image(1, 4, 4);
+        let said = error(&[0.0; 16], Domain::Real, &shape);
+        assert!(said.contains("are real and it was trained on 256 levels"), "{said}");
+        let said = error(&[0.0; 48], Domain::Binary, &Shape::image(3, 4, 4));
+        assert!(said.contains("3×4×4 and it was trained on 1×4×4"), "{said}");
+        let mut values = [0.0; 32];
+        values[20] = f32::NAN;
+        let said = error(&values, Domain::Binary, &shape);
+        assert!(said.contains("example 1 holds NaN"), "{said}");
+        assert!(error(&[0.0; 17], Domain::Binary, &shape).contains("no whole number"));
+    }
 }

@@ -15,7 +15,10 @@ impl<'a> Rows<'a> {
     /// # Errors
     /// If there are none, they are ragged, or a number is not finite.
     pub fn new(values: &'a [f32], dim: usize, what: &str) -> Result<Self> {
-        let wrong = |problem: String| Error::UnsuitableData { model: what.to_owned(), problem };
+        let wrong = |problem: String| Error::Unsupported {
+            model: what.to_owned(),
+            problem: format!("cannot be measured: {problem}"),
+        };
         if dim == 0 || values.is_empty() || !values.len().is_multiple_of(dim) {
             let n = values.len();
             return Err(wrong(format!(
@@ -104,7 +107,10 @@ pub(super) mod tests {
             (&[1.0, f32::INFINITY], 2, "entry 1 of row 0 is inf"),
         ] {
             let error = Rows::new(values, dim, "these").unwrap_err().to_string();
-            assert!(error.starts_with("these cannot use") && error.contains(words), "{error}");
+            assert!(
+                error.starts_with("these cannot be measured") && error.contains(words),
+                "{error}"
+            );
         }
     }
 }
