@@ -6,7 +6,9 @@ use ancestral::evaluate::{
     self, DENSITY_NEIGHBOURS, Drawn, Modes, Network, PRECISION_NEIGHBOURS, Quality, Rows,
 };
 use ancestral::model::Classified;
-use ancestral_data::{Binarize, Dataset, Domain, Examples, OpenOptions, Shape, SplitName, Values};
+use ancestral_data::{
+    Binarize, Dataset, Domain, Examples, OpenOptions, Picture, Shape, SplitName, Values,
+};
 use anyhow::{Context, Result};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -309,14 +311,22 @@ fn table(network: &str, columns: &[(String, &Quality)]) -> Result<()> {
             line(name, cells.into_iter().map(|c| c.unwrap_or_else(|| "-".to_owned())).collect())?;
         }
     }
-    match columns.first() {
-        Some((_, q)) => say!(
-            "classifier score of the {} reference examples themselves: {:.3}",
-            q.n_reference,
-            q.reference_score
-        ),
-        None => Ok(()),
+    let Some((_, q)) = columns.first() else { return Ok(()) };
+    say!(
+        "classifier score of the {} reference examples themselves: {:.3}",
+        q.n_reference,
+        q.reference_score
+    )?;
+    let (fewer, more) = (q.n.min(q.n_reference), q.n.max(q.n_reference));
+    if more > 2 * fewer {
+        say!(
+            "{} beside {}: recall and coverage rise with the number of samples, and the Fréchet \
+             distance falls with both numbers; compare at equal ones",
+            q.n,
+            q.n_reference
+        )?;
     }
+    Ok(())
 }
 
 /// The network that was asked for, or the zoo's for this data.
@@ -491,21 +501,28 @@ fn nearest(out: &Path, values: &[f32], reference: &Examples, train: &Examples) -
         all.get(all.len() / 2).copied().unwrap_or(0.0)
     };
     let shown: Vec<usize> = spread(PAIRS, found.len()).collect();
-    let mut picture = Vec::new();
+    let mut bands = Vec::new();
     for band in shown.chunks(ACROSS) {
-        let own = band.iter().flat_map(|&i| rows[i * size..(i + 1) * size].iter());
-        picture.extend(own.copied());
         // An incomplete band is filled with white.
-        picture.extend(std::iter::repeat_n(1.0, (ACROSS - band.len()) * size));
+        let white = || std::iter::repeat_n(1.0, (ACROSS - band.len()) * size);
+        let mut pair: Vec<f32> = Vec::new();
+        for &i in band {
+            pair.extend_from_slice(&rows[i * size..(i + 1) * size]);
+        }
+        pair.extend(white());
         for &i in band {
             let at = found[i][0].index;
-            picture.extend_from_slice(&known[at * size..(at + 1) * size]);
+            pair.extend_from_slice(&known[at * size..(at + 1) * size]);
         }
-        picture.extend(std::iter::repeat_n(1.0, (ACROSS - band.len()) * size));
+        pair.extend(white());
+        let caption = if bands.is_empty() {
+            "samples above, their nearest training examples (pixel distance) below"
+        } else {
+            ""
+        };
+        bands.push((caption, output::grid(&pair, image, ACROSS)));
     }
-    output::grid(&picture, image, ACROSS)
-        .captioned("samples, each above its nearest training example by pixel distance")
-        .save_png(out)?;
+    Picture::stack(&bands).save_png(out)?;
     Ok(Nearest {
         n: found.len(),
         median: median(&found),
