@@ -141,7 +141,7 @@ const SUBSETS: usize = 10;
 ///
 /// It is the mean over disjoint subsets of 1000 examples a side (a tenth of the smaller side where
 /// that is less), drawn by `seed`, with the standard error of that mean.
-/// The paper draws 100 subsets that overlap, whose spread says too little about the error.
+/// The usual 100 subsets overlap, and their spread says too little about the error.
 ///
 /// # Errors
 /// If a side has fewer than 20 rows or their widths differ.

@@ -218,7 +218,7 @@ pub const PRECISION_NEIGHBOURS: usize = 3;
 pub const DENSITY_NEIGHBOURS: usize = 5;
 
 /// Improved precision and recall (Kynkäänniemi et al. 2019, arXiv:1904.06991, equations 1 and 2,
-/// k = 3), and density and coverage (Naeem et al. 2020, arXiv:2002.09797, equations 4 and 5, k = 5).
+/// k = 3), and density and coverage (Naeem et al. 2020, arXiv:2002.09797, section 3, k = 5).
 ///
 /// The ball of an example reaches to its k-th nearest neighbour in its own set, itself not counted.
 ///
