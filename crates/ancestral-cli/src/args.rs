@@ -214,7 +214,7 @@ pub(crate) struct EvaluateArgs {
     /// Measure the pictures of this folder beside those of --data
     #[arg(long, value_name = "FOLDER", requires = "data")]
     pub(crate) generated: Option<PathBuf>,
-    /// Read the pictures of --generated without colour
+    /// Read the pictures of --generated, and of a folder given as --data, without colour
     #[arg(long, requires = "generated")]
     pub(crate) grey: bool,
     /// With --quality, how many samples to draw

@@ -48,7 +48,14 @@ pub(crate) fn of_run(args: &EvaluateArgs, run: &Path, data_dir: Option<&Path>) -
     if let Some(mixture) = mixture(&data)? {
         return modes_of_run(args, run, &runs, &data, &mixture);
     }
-    let loaded = network(args, &first.run.config.data.name, &data.name)?;
+    if spec.shape.as_image().is_none() && args.features.is_none() {
+        return Err(usage(format!(
+            "--quality measures pictures by the features of a network, and the modes of rings and \
+             grids; {} has rows of {}, so give a network for them with --features",
+            data.name, spec.shape
+        )));
+    }
+    let loaded = network(args, &first.run.config.data.name, &data)?;
     let name = network_name(&loaded);
     let network = Network::new(&name, loaded.model.as_ref())?;
     network.check("the samples", spec.domain, &spec.shape)?;
@@ -120,9 +127,11 @@ pub(crate) fn of_folder(args: &EvaluateArgs, folder: &Path, data_dir: Option<&Pa
         return Err(usage(format!("--generated {shown}: no such folder")));
     }
     let name = args.data.as_deref().unwrap_or_default();
+    let known = ancestral_data::list(None).iter().any(|set| set.name == name);
     let options = OpenOptions {
         data_dir: data_dir.map(Path::to_path_buf),
         whole: true,
+        grey: args.grey && !known && Path::new(name).is_dir(),
         ..OpenOptions::default()
     };
     let data = ancestral_data::open(name, &options)?;
@@ -156,7 +165,7 @@ pub(crate) fn of_folder(args: &EvaluateArgs, folder: &Path, data_dir: Option<&Pa
     let split = if whole { SplitName::Train } else { split };
     let part = if whole { "all of it" } else { &format!("{split} split") };
     let examples = limited(args, Examples::new(&data, split, Binarize::None, args.seed)?);
-    let loaded = network(args, name, &data.name)?;
+    let loaded = network(args, name, &data)?;
     let network_name = network_name(&loaded);
     let network = Network::new(&network_name, loaded.model.as_ref())?;
     network.check("the pictures", pictures.domain, &pictures.shape)?;
@@ -330,14 +339,23 @@ fn table(network: &str, columns: &[(String, &Quality)]) -> Result<()> {
 }
 
 /// The network that was asked for, or the zoo's for this data.
-fn network(args: &EvaluateArgs, asked: &str, data: &str) -> Result<Loaded> {
+fn network(args: &EvaluateArgs, asked: &str, data: &Dataset) -> Result<Loaded> {
     let path = match &args.features {
         Some(path) => path.clone(),
-        None => default_network(data).ok_or_else(|| {
-            usage(format!(
-                "no network for the features of {data} is here; train one with `ancestral train \
-                 features --data {asked}` and give its run with --features"
-            ))
+        None => default_network(&data.name).ok_or_else(|| {
+            let how = if data.classes() < 2 {
+                format!(
+                    "it has no labels to train one on, so give with --features one that was trained \
+                     on labelled examples of {}",
+                    data.shape
+                )
+            } else {
+                format!(
+                    "train one with `ancestral train features --data {asked}` and give its run with \
+                     --features"
+                )
+            };
+            usage(format!("no network for the features of {} is here; {how}", data.name))
         })?,
     };
     inputs::load(&path, "best")
@@ -346,6 +364,7 @@ fn network(args: &EvaluateArgs, asked: &str, data: &str) -> Result<Loaded> {
 /// `zoo/features-…` for data of a known kind, in this folder or beside the program.
 fn default_network(data: &str) -> Option<PathBuf> {
     let name = match data {
+        "digits" => "features-digits",
         "mnist" | "binarized-mnist" => "features-mnist",
         "fashion-mnist" => "features-fashion",
         _ => return None,

@@ -580,15 +580,23 @@ fn samples_are_measured_by_the_features_of_a_named_network() {
     let one = object(&good(here, &[&quality[..], &["--json", "--threads", "1"]].concat()));
     assert_eq!(samples["frechet_distance"], one["samples"][0]["frechet_distance"]);
     assert_eq!(samples["kernel_distance"], one["samples"][0]["kernel_distance"]);
-    bad(here, &["evaluate", "vae", "--quality"], 2, "ancestral train features --data digits");
     bad(here, &["evaluate", "vae", "--features", "net"], 2, "--quality");
     bad(here, &[&quality[..], &["--nearest", "near.svg"]].concat(), 2, ".png");
     bad(here, &["evaluate", "vae", "--quality", "--samples-count", "5"], 2, "at least 6");
+    // The zoo's network is found by the name of the data.
+    let zoo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../zoo/features-digits");
+    std::fs::create_dir_all(here.join("zoo/features-digits")).unwrap();
+    for file in ["config.toml", "model.safetensors"] {
+        std::fs::copy(zoo.join(file), here.join("zoo/features-digits").join(file)).unwrap();
+    }
+    let by_zoo = good(here, &["evaluate", "vae", "--quality", "--samples-count", "300"]);
+    assert!(by_zoo.contains("Fréchet distance (features-digits)"), "{by_zoo}");
     let by_vae = ["evaluate", "vae", "--quality", "--features", "vae"];
     bad(here, &by_vae, 2, "has no features");
     std::fs::write(here.join("rows.csv"), "a,b\n1.5,2\n0.1,3\n0.2,3\n1,2\n").unwrap();
     bad(here, &["train", "features", "--data", "rows.csv"], 2, "no labels");
     good(here, &["fit", "gaussian", "--data", "rows.csv", "--out", "g"]);
+    bad(here, &["evaluate", "g", "--quality"], 2, "rows of 2");
     let by_net = ["evaluate", "g", "--quality", "--features", "net"];
     bad(here, &by_net, 2, "was trained on 1×8×8");
 }
@@ -636,6 +644,9 @@ fn pictures_of_a_folder_are_measured_beside_data() {
     pictures("mixed", 9, 9, false);
     pictures("mixed", 5, 8, false);
     bad(here, &[&measure("mixed")[..], &["--grey"]].concat(), 2, "9×9 pixels");
+    let other = ["evaluate", "--generated", "large", "--data", "large", "--grey"];
+    bad(here, &other, 2, "it has no labels to train one on");
+    bad(here, &[&other[..], &["--features", "net"]].concat(), 2, "trained on 1×8×8");
     pictures("few", 5, 8, false);
     bad(here, &[&measure("few")[..], &["--grey"]].concat(), 2, "5 pictures");
     bad(here, &measure("nowhere"), 2, "no such folder");
