@@ -31,8 +31,8 @@ struct Args {
     #[arg(long, default_value = "python3")]
     python: String,
     /// Cases to run, of vae-step, vae-evaluate, first-sample, nade-step, nade-sample,
-    /// nade-evaluate, deep-nade-step, deep-nade-sample-1, deep-nade-sample-2, made-step, conv-64
-    /// and dcgan-layers [default: all]
+    /// nade-evaluate, deep-nade-step, deep-nade-sample-1, deep-nade-sample-2, made-step, conv-64,
+    /// dcgan-layers and quality, which has no other side [default: all]
     cases: Vec<String>,
     /// Pairs a case
     #[arg(long, default_value_t = 15)]
@@ -64,7 +64,7 @@ fn main() -> Result<()> {
     }
     let mut all = PAIRED.to_vec();
     all.extend(DRAWS.map(|(case, _)| case));
-    all.push("first-sample");
+    all.extend(["first-sample", "quality"]);
     if let Some(unknown) = args.cases.iter().find(|c| !all.contains(&c.as_str())) {
         bail!("no case '{unknown}'; the cases are {}", all.join(", "));
     }
@@ -78,6 +78,9 @@ fn main() -> Result<()> {
     }
     if wanted("first-sample") {
         first_sample(&args)?;
+    }
+    if wanted("quality") {
+        quality(&args)?;
     }
     Ok(())
 }
@@ -188,6 +191,25 @@ fn first_sample(args: &Args) -> Result<()> {
     let pairs =
         (0..args.pairs).map(|_| Ok((run(ours())?, run(theirs())?))).collect::<Result<Vec<_>>>()?;
     report("first-sample", "eager", &pairs);
+    Ok(())
+}
+
+/// Figures of 10,000 examples beside 10,000 by 128 features, in processor time.
+fn quality(args: &Args) -> Result<()> {
+    let mut round = rounds::quality()?;
+    let (mut cpu, mut wall) = (Vec::new(), Vec::new());
+    for _ in 0..args.pairs.clamp(1, 5) {
+        let before = memory::cpu_seconds()?;
+        wall.push(timed(&mut round)?);
+        cpu.push(memory::cpu_seconds()? - before);
+    }
+    cpu.sort_by(f64::total_cmp);
+    wall.sort_by(f64::total_cmp);
+    println!(
+        "quality, 10,000 beside 10,000 examples: {:.2} s of processor time, {:.2} s",
+        quantile(&cpu, 0.5),
+        quantile(&wall, 0.5)
+    );
     Ok(())
 }
 

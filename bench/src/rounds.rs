@@ -1,6 +1,7 @@
 //! Our side of the cases: what a round does.
 
 use ancestral::autoregressive::deep_nade::{DeepNade, DeepNadeConfig};
+use ancestral::evaluate;
 use ancestral::model::{DataSpec, DensityOptions, Init, Model, SampleRequest, Sampler, find};
 use ancestral::train::{Feed, Optimisers, StepContext, TrainConfig};
 use ancestral_data::{
@@ -143,6 +144,26 @@ fn exact(model: &dyn Model, examples: &Examples) -> Result<()> {
         density.log_probability(&examples.batch(batch, 0), DensityOptions::new(1, 0))?;
     }
     Ok(())
+}
+
+/// Every figure of 10,000 examples beside 10,000 by their features.
+pub(crate) fn quality() -> Result<Round> {
+    const DIM: usize = 128;
+    // As a layer of rectified units gives them, with some spread in all directions.
+    let features = |purpose: &str| -> Vec<f32> {
+        let normals = Streams::new(0).purpose(purpose, 0);
+        let rows = (0..10_000).flat_map(move |i| normals.normals(&[i], DIM));
+        rows.map(|x| (x + 0.3).max(0.0)).collect()
+    };
+    let (generated, reference) = (features("generated"), features("reference"));
+    Ok(Box::new(move || {
+        let a = evaluate::Rows::new(&generated, DIM, "generated")?;
+        let b = evaluate::Rows::new(&reference, DIM, "reference")?;
+        evaluate::frechet_distance(a, b)?;
+        evaluate::kernel_distance(a, b, 0)?;
+        evaluate::coverage(a, b)?;
+        Ok(())
+    }))
 }
 
 /// 64 examples of a deep NADE with hidden layers of 500.

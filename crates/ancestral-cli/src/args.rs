@@ -39,7 +39,7 @@ pub(crate) enum Command {
     Sample(SampleArgs),
     /// Measure a trained model on a split
     #[command(
-        after_help = "Examples:\n  ancestral evaluate runs/vae-digits-1\n  ancestral evaluate runs/vae-digits-1 --samples 5000 --json"
+        after_help = "Examples:\n  ancestral evaluate runs/vae-digits-1\n  ancestral evaluate runs/vae-digits-1 --samples 5000 --json\n  ancestral evaluate zoo/nade-mnist --quality\n  ancestral evaluate --generated FOLDER --data mnist"
     )]
     Evaluate(EvaluateArgs),
     /// Copy the settings and weights of a run into a folder of their own
@@ -205,7 +205,27 @@ pub(crate) struct SampleArgs {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct EvaluateArgs {
     /// The run folder
-    pub(crate) run: PathBuf,
+    #[arg(required_unless_present = "generated", conflicts_with = "generated")]
+    pub(crate) run: Option<PathBuf>,
+    /// Measure samples instead of likelihoods: how they compare with the split by the features of a
+    /// network, or which modes of a mixture they find
+    #[arg(long)]
+    pub(crate) quality: bool,
+    /// Measure the pictures of this folder beside those of --data
+    #[arg(long, value_name = "FOLDER", requires = "data")]
+    pub(crate) generated: Option<PathBuf>,
+    /// Read the pictures of --generated, and of a folder given as --data, without colour
+    #[arg(long, requires = "generated")]
+    pub(crate) grey: bool,
+    /// With --quality, how many samples to draw
+    #[arg(long, default_value_t = 10_000, value_name = "N")]
+    pub(crate) samples_count: usize,
+    /// The run of `features` to measure by [default: the zoo's for this data]
+    #[arg(long, value_name = "RUN")]
+    pub(crate) features: Option<PathBuf>,
+    /// With --quality or --generated, draw samples above their nearest training examples
+    #[arg(long, value_name = "PNG")]
+    pub(crate) nearest: Option<PathBuf>,
     /// train, valid or test
     #[arg(long, default_value = "test")]
     pub(crate) split: String,
@@ -218,13 +238,13 @@ pub(crate) struct EvaluateArgs {
     /// Measure on other data than the run's
     #[arg(long, value_name = "NAME|PATH")]
     pub(crate) data: Option<String>,
-    /// Which weights: best, last or raw
-    #[arg(long, default_value = "best")]
-    pub(crate) weights: String,
+    /// Which weights: best, last or raw [default: best; with --quality best and last]
+    #[arg(long)]
+    pub(crate) weights: Option<String>,
     /// Measure on the first N examples of the split only
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<NonZeroUsize>,
-    /// The seed of the importance samples
+    /// The seed of the importance samples, and of what --quality draws
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
     #[command(flatten)]
@@ -391,6 +411,8 @@ pub(crate) enum Topic {
     Saturation,
     /// What a discriminator learns is p / (p + q)
     OptimalDiscriminator,
+    /// A transposed convolution is a convolution of a map that the stride stretched
+    TransposedConvolution,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -1,8 +1,9 @@
-//! `evaluate`: the likelihood of a split, or a bound on it, with its errors.
+//! `evaluate`: the likelihood of a split, or a bound on it, with its errors; the accuracy of a
+//! classifier.
 
 use std::path::Path;
 
-use ancestral::evaluate::{self, Likelihoods};
+use ancestral::evaluate::{self, Likelihoods, Network};
 use ancestral_data::{Examples, SplitName};
 use anyhow::{Context, Result};
 use serde::Serialize;
@@ -45,19 +46,35 @@ enum Figures {
 }
 
 pub(crate) fn run(args: &EvaluateArgs, data_dir: Option<&Path>) -> Result<()> {
+    let run = match (&args.generated, &args.run) {
+        (Some(folder), _) => return crate::quality::of_folder(args, folder, data_dir),
+        (None, Some(run)) if args.quality => return crate::quality::of_run(args, run, data_dir),
+        (None, Some(run)) => run,
+        // The parser asks for one of them.
+        (None, None) => return Err(usage("give a run, or --generated")),
+    };
+    for (flag, given) in [("features", &args.features), ("nearest", &args.nearest)] {
+        if given.is_some() {
+            return Err(usage(format!("--{flag} goes with --quality or --generated")));
+        }
+    }
+    let weights = args.weights.as_deref().unwrap_or("best");
     let split: SplitName = args.split.parse().map_err(|e| usage(format!("--split: {e}")))?;
     if args.samples == 0 {
         return Err(usage("--samples 0: give at least 1"));
     }
-    let loaded = inputs::load(&args.run, &args.weights)?;
+    let loaded = inputs::load(run, weights)?;
     let model = loaded.model.as_ref();
     let (examples, data) = loaded
         .examples(args.data.as_deref(), Some(split), data_dir)
-        .with_context(|| format!("data of {}", args.run.display()))?;
+        .with_context(|| format!("data of {}", run.display()))?;
     let examples = match args.limit {
         Some(n) => examples.first(n.get()),
         None => examples,
     };
+    if model.classifier().is_some() {
+        return accuracy(args, run, &loaded, &examples, &data.name);
+    }
     let figures = if model.density().is_none() {
         Figures::None {
             kind: "none",
@@ -90,11 +107,11 @@ pub(crate) fn run(args: &EvaluateArgs, data_dir: Option<&Path>) -> Result<()> {
     if args.output.json {
         return output::json(&Report {
             model: model.name(),
-            run: &args.run,
+            run,
             data: &data.name,
             split: split.as_str(),
             binarize,
-            weights: &args.weights,
+            weights,
             step: loaded.info.step,
             seed: args.seed,
             figures,
@@ -106,7 +123,7 @@ pub(crate) fn run(args: &EvaluateArgs, data_dir: Option<&Path>) -> Result<()> {
             say!(
                 "{} of {} (step {}) on {}",
                 model.name(),
-                args.run.display(),
+                run.display(),
                 loaded.info.step,
                 data.name
             )?;
@@ -117,6 +134,39 @@ pub(crate) fn run(args: &EvaluateArgs, data_dir: Option<&Path>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The share of examples that a classifier is right about.
+fn accuracy(
+    args: &EvaluateArgs,
+    run: &Path,
+    loaded: &inputs::Loaded,
+    examples: &Examples,
+    data: &str,
+) -> Result<()> {
+    let model = loaded.model.as_ref();
+    let name = run.display().to_string();
+    let found = Network::new(&name, model)?.accuracy(examples)?;
+    let (value, stderr) = (found.value, found.stderr.unwrap_or(0.0));
+    let (split, binarize) = (examples.split_name(), examples.binarize());
+    let weights = args.weights.as_deref().unwrap_or("best");
+    if args.output.json {
+        return output::json(&serde_json::json!({
+            "model": model.name(), "run": run, "data": data, "split": split.as_str(),
+            "binarize": binarize.as_str(), "weights": weights, "step": loaded.info.step,
+            "n": examples.len(), "accuracy": value, "accuracy_stderr": stderr,
+        }));
+    }
+    if args.output.quiet {
+        return say!("{value}");
+    }
+    say!("{} of {name} (step {}) on {data}", model.name(), loaded.info.step)?;
+    say!(
+        "{split} accuracy {:.2} ± {:.2} % (n = {}, binarisation {binarize})",
+        100.0 * value,
+        100.0 * stderr,
+        examples.len()
+    )
 }
 
 /// The figures as a person reads them.

@@ -4,7 +4,7 @@ use std::f64::consts::PI;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use ancestral::explain::{self, Reached, Saturation};
+use ancestral::explain::{self, Map, Reached, Saturation};
 use ancestral::model::{Density, DensityOptions, Latent, Model, find};
 use ancestral::train::{
     DataConfig, FORMAT, Progress, RunConfig, RunFolder, TrainConfig, Training, Weights,
@@ -26,6 +26,7 @@ pub(crate) fn run(args: &ExplainArgs, data_dir: Option<&Path>) -> Result<()> {
         Topic::Density => "density",
         Topic::Saturation => "saturation",
         Topic::OptimalDiscriminator => "optimal-discriminator",
+        Topic::TransposedConvolution => "transposed-convolution",
     };
     let out = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("explain-{name}")));
     if args.epochs == 0 {
@@ -47,6 +48,7 @@ pub(crate) fn run(args: &ExplainArgs, data_dir: Option<&Path>) -> Result<()> {
         Topic::Density => density(&out)?,
         Topic::Saturation => saturation(args, &out, data_dir)?,
         Topic::OptimalDiscriminator => optimal_discriminator(args, &out)?,
+        Topic::TransposedConvolution => transposed_convolution(&out)?,
     };
     if args.output.json {
         return output::json(&json!({ "topic": name, "out": out, "figures": found.figures }));
@@ -543,4 +545,80 @@ fn optimal_discriminator(args: &ExplainArgs, out: &Path) -> Result<Found> {
     let figures = json!({ "mean": found.mean, "largest": found.largest, "value": found.value,
         "jsd": found.jsd, "optimum": found.optimum });
     Ok(Found { lines, figures, pictures: vec!["discriminator.png"] })
+}
+
+/// A 4×4 map through transposed convolutions of several strides and filters: the stretched map, the
+/// output, and how many entries each output hears from.
+fn transposed_convolution(out: &Path) -> Result<Found> {
+    const SIDE: usize = 4;
+    const CELL: usize = 14;
+    // A hill, so that what becomes of it is seen.
+    let hill = |i: usize| {
+        let (y, x) = ((i / SIDE) as f64 - 1.2, (i % SIDE) as f64 - 1.7);
+        0.15 + 0.85 * (-0.5 * (x * x + y * y)).exp()
+    };
+    let input = Map { side: SIDE, values: (0..SIDE * SIDE).map(hill).collect() };
+    let mut lines = vec![
+        "A transposed convolution puts stride − 1 zeros between the entries of a map and then \
+         convolves with stride 1:"
+            .to_owned(),
+        "a side of n becomes (n − 1) · stride + filter. It is the matrix of the strided \
+         convolution, transposed."
+            .to_owned(),
+    ];
+    let mut figures = Vec::new();
+    let mut bands = Vec::new();
+    for (stride, width) in [(1, 3), (2, 3), (2, 4), (3, 4)] {
+        // A tent, higher in one corner, so that turning it would show.
+        let tent = |i: usize| {
+            let off = |at: usize| (at as f64 - (width - 1) as f64 / 2.0).abs() / width as f64;
+            (1.0 - off(i / width)) * (1.0 - off(i % width))
+                + 0.1 * i as f64 / (width * width) as f64
+        };
+        let filter = Map { side: width, values: (0..width * width).map(tent).collect() };
+        let found = explain::enlarge(&input, &filter, stride)?;
+        let probe = Map {
+            side: found.output.side,
+            values: (0..found.output.values.len()).map(|i| (1.7 * i as f64).sin()).collect(),
+        };
+        let there = explain::reduce(&probe, &filter, stride)?.dot(&input);
+        let back = probe.dot(&found.output);
+        let apart = found.output.difference(&found.convolved);
+        // Away from the rim, whose outputs hear from fewer.
+        let (rim, side) = (width - 1, found.terms.side);
+        let inside = |at: usize| (rim..side - rim).contains(&at);
+        let inner = (0..side * side).filter(|i| inside(i / side) && inside(i % side));
+        let inner: Vec<f64> = inner.map(|i| found.terms.values[i]).collect();
+        let fewest = inner.iter().copied().fold(f64::INFINITY, f64::min);
+        let most = inner.iter().copied().fold(0.0, f64::max);
+        lines.push(format!(
+            "stride {stride}, filter {width}×{width}: {SIDE}×{SIDE} stretched to {0}×{0} (with {1} \
+             zeros around), output {2}×{2}; largest difference of the two ways {apart:.1e}; \
+             ⟨conv y, x⟩ − ⟨y, transposed x⟩ = {3:.1e}; terms an output inside: {fewest} to {most}{4}",
+            found.stretched.side,
+            width - 1,
+            found.output.side,
+            there - back,
+            if fewest < most { ", the chequerboard" } else { "" }
+        ));
+        figures.push(json!({
+            "stride": stride, "filter": width, "input": SIDE, "stretched": found.stretched.side,
+            "output": found.output.side, "difference": apart, "adjoint_difference": there - back,
+            "fewest_terms": fewest, "most_terms": most,
+        }));
+        let map = |map: &Map| heat(&map.values, map.side).enlarged(CELL);
+        bands.push((
+            format!("stride {stride}, filter {width}×{width}"),
+            Picture::beside(&[
+                (&format!("input {SIDE}×{SIDE}"), map(&input)),
+                (&format!("stretched {0}×{0}", found.stretched.side), map(&found.stretched)),
+                (&format!("output {0}×{0}", found.output.side), map(&found.output)),
+                ("terms an output", map(&found.terms)),
+            ]),
+        ));
+    }
+    let bands: Vec<(&str, Picture)> =
+        bands.iter().map(|(title, band)| (title.as_str(), band.clone())).collect();
+    Picture::stack(&bands).save_png(out.join("transposed.png"))?;
+    Ok(Found { lines, figures: Value::Array(figures), pictures: vec!["transposed.png"] })
 }

@@ -11,6 +11,7 @@ mod listing;
 mod output;
 mod pack;
 mod pictures;
+mod quality;
 mod reproduce;
 mod sample;
 mod score;

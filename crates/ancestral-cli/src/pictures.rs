@@ -149,6 +149,7 @@ pub(crate) fn draw_curves(run: &RunFolder) -> ancestral::Result<()> {
         ("valid", "orderless_nll", "validation, mean over orderings"),
         ("valid", "squared_error", "validation, squared error"),
         ("valid", "cross_entropy", "validation, cross-entropy"),
+        ("valid", "class_nll", "validation, −log p(class | example)"),
     ] {
         let points: Vec<(f64, f64)> = events
             .iter()

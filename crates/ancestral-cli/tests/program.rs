@@ -93,6 +93,13 @@ fn the_zoo_draws_and_scores_what_it_says() {
             continue;
         }
         let path = model.to_str().unwrap();
+        // A classifier draws nothing.
+        if path.contains("features-") {
+            bad(here, &["sample", path], 2, "cannot draw");
+            let weights = model.join("model.safetensors").metadata().unwrap().len();
+            assert!(weights < 1_000_000, "{path}: {weights} bytes");
+            continue;
+        }
         good(here, &["sample", path, "-n", "9", "--out", "drawn.png"]);
         let weights = model.join("model.safetensors").metadata().unwrap().len();
         // A wide layer is worth its size; half of it is masked and left out.
@@ -143,6 +150,15 @@ fn explanations_hold() {
     let figure = |name: &str| found["figures"][name].as_f64().unwrap();
     assert!(figure("mean") < 0.01 && figure("largest") < 0.04, "{said}");
     assert!((0.0..0.003).contains(&(figure("optimum") - figure("value"))), "{said}");
+    let said = good(here, &["explain", "transposed-convolution", "--json"]);
+    let found: serde_json::Value = serde_json::from_str(&said).unwrap();
+    for row in found["figures"].as_array().unwrap() {
+        let figure = |name: &str| row[name].as_f64().unwrap();
+        assert_eq!(figure("output"), 3.0 * figure("stride") + figure("filter"), "{row}");
+        assert!(figure("difference") < 1e-12 && figure("adjoint_difference").abs() < 1e-12);
+        let even = figure("filter") % figure("stride") == 0.0;
+        assert_eq!(even, figure("fewest_terms") == figure("most_terms"), "{row}");
+    }
     for file in [
         "both/decoded.png",
         "both/codes-vae.png",
@@ -150,6 +166,7 @@ fn explanations_hold() {
         "explain-saturation/saturation.png",
         "explain-saturation/losses.png",
         "explain-optimal-discriminator/discriminator.png",
+        "explain-transposed-convolution/transposed.png",
     ] {
         assert!(here.join(file).metadata().unwrap().len() > 500, "{file}");
     }
@@ -559,6 +576,126 @@ fn ensembles_are_averaged_where_there_is_one() {
     bad(here, &["evaluate", "m", "--orderings", "4"], 2, "it has 3 masks");
     bad(here, &["evaluate", "n", "--orderings", "2"], 2, "one density");
     bad(here, &["evaluate", "d", "--orderings", "0"], 2, "orderings");
+}
+
+#[test]
+fn samples_are_measured_by_the_features_of_a_named_network() {
+    let dir = tempfile::tempdir().unwrap();
+    let here = dir.path();
+    let object = |said: &str| serde_json::from_str::<serde_json::Value>(said).unwrap();
+    let small = ["--set", "channels=[8]", "--set", "dim=16", "--epochs", "15", "--quiet"];
+    good(
+        here,
+        &[&["train", "features", "--out", "net"], &small[..], &["--set", "learning_rate=5e-3"]]
+            .concat(),
+    );
+    let accuracy: f64 = good(here, &["evaluate", "net", "--quiet"]).trim().parse().unwrap();
+    assert!(accuracy > 0.85, "{accuracy}");
+    assert!(good(here, &["evaluate", "net"]).contains("test accuracy"));
+    bad(here, &["evaluate", "net", "--quality"], 2, "cannot draw");
+    let train = ["train", "vae", "--epochs", "20", "--set", "conditional=true", "--quiet"];
+    good(here, &[&train[..], &["--out", "vae"]].concat());
+    let quality = ["evaluate", "vae", "--quality", "--samples-count", "300", "--features", "net"];
+    let said = good(here, &[&quality[..], &["--nearest", "near.png"]].concat());
+    for words in [
+        "Fréchet distance (net)",
+        "kernel distance (net)",
+        "precision (net, k = 3)",
+        "coverage (net, k = 5)",
+        "classifier score (net)",
+        "class as asked for (net)",
+        "300 samples of vae (vae) beside 300 examples of digits, test split",
+        "200 valid examples",
+        "nearest training example",
+    ] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    assert!(here.join("near.png").metadata().unwrap().len() > 500);
+    let found = object(&good(here, &[&quality[..], &["--json"]].concat()));
+    let of = |rows: &serde_json::Value, name: &str| rows[name].as_f64().unwrap();
+    let (samples, itself) = (&found["samples"][0], &found["data_itself"]);
+    assert_eq!((of(samples, "n"), of(samples, "n_reference")), (300.0, 300.0));
+    assert!(of(samples, "frechet_distance") > of(itself, "frechet_distance"), "{found}");
+    assert!(of(samples, "class_agreement") > 0.8, "{found}");
+    assert_eq!(found["network"], "net");
+    // The same bits whatever the number of threads.
+    let one = object(&good(here, &[&quality[..], &["--json", "--threads", "1"]].concat()));
+    assert_eq!(samples["frechet_distance"], one["samples"][0]["frechet_distance"]);
+    assert_eq!(samples["kernel_distance"], one["samples"][0]["kernel_distance"]);
+    bad(here, &["evaluate", "vae", "--features", "net"], 2, "--quality");
+    bad(here, &[&quality[..], &["--nearest", "near.svg"]].concat(), 2, ".png");
+    bad(here, &["evaluate", "vae", "--quality", "--samples-count", "5"], 2, "at least 6");
+    // The zoo's network is found by the name of the data.
+    let zoo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../zoo/features-digits");
+    std::fs::create_dir_all(here.join("zoo/features-digits")).unwrap();
+    for file in ["config.toml", "model.safetensors"] {
+        std::fs::copy(zoo.join(file), here.join("zoo/features-digits").join(file)).unwrap();
+    }
+    let by_zoo = good(here, &["evaluate", "vae", "--quality", "--samples-count", "300"]);
+    assert!(by_zoo.contains("Fréchet distance (features-digits)"), "{by_zoo}");
+    let by_vae = ["evaluate", "vae", "--quality", "--features", "vae"];
+    bad(here, &by_vae, 2, "has no features");
+    std::fs::write(here.join("rows.csv"), "a,b\n1.5,2\n0.1,3\n0.2,3\n1,2\n").unwrap();
+    bad(here, &["train", "features", "--data", "rows.csv"], 2, "no labels");
+    good(here, &["fit", "gaussian", "--data", "rows.csv", "--out", "g"]);
+    bad(here, &["evaluate", "g", "--quality"], 2, "rows of 2");
+    let by_net = ["evaluate", "g", "--quality", "--features", "net"];
+    bad(here, &by_net, 2, "was trained on 1×8×8");
+}
+
+#[test]
+fn pictures_of_a_folder_are_measured_beside_data() {
+    let dir = tempfile::tempdir().unwrap();
+    let here = dir.path();
+    let small = ["--set", "channels=[8]", "--set", "dim=16", "--epochs", "3", "--quiet"];
+    good(here, &[&["train", "features", "--out", "net"], &small[..]].concat());
+    // Pictures of one grey value each, of some size, and the first of them larger if asked.
+    let pictures = |folder: &str, n: usize, side: usize, colour: bool| {
+        std::fs::create_dir_all(here.join(folder)).unwrap();
+        for i in 0..n {
+            let grey = (i * 37 % 256) as u8;
+            let pixel = if colour { [grey, 255 - grey, 7] } else { [grey; 3] };
+            let picture = ancestral_data::Picture::filled(side, side, pixel);
+            picture.save_png(here.join(folder).join(format!("{i}.png"))).unwrap();
+        }
+    };
+    let measure = |folder: &'static str| {
+        ["evaluate", "--generated", folder, "--data", "digits", "--features", "net"]
+    };
+    pictures("good", 30, 8, false);
+    let said = good(here, &[&measure("good")[..], &["--grey", "--nearest", "n.png"]].concat());
+    assert!(said.contains("30 pictures of good beside 300 examples of digits, test split"));
+    assert!(said.contains("Fréchet distance (net)") && here.join("n.png").exists(), "{said}");
+    let said = good(here, &[&measure("good")[..], &["--grey", "--json"]].concat());
+    assert!(serde_json::from_str::<serde_json::Value>(&said).unwrap()["quality"]["n"] == 30);
+    // A colour picture is no grey one.
+    pictures("colour", 30, 8, true);
+    bad(
+        here,
+        &measure("colour"),
+        2,
+        "3×8×8 (--grey drops their colour) and those of digits are 1×8×8",
+    );
+    pictures("large", 30, 9, false);
+    bad(
+        here,
+        &[&measure("large")[..], &["--grey"]].concat(),
+        2,
+        "are 1×9×9 and those of digits are 1×8×8",
+    );
+    pictures("mixed", 9, 9, false);
+    pictures("mixed", 5, 8, false);
+    bad(here, &[&measure("mixed")[..], &["--grey"]].concat(), 2, "9×9 pixels");
+    let other = ["evaluate", "--generated", "large", "--data", "large", "--grey"];
+    bad(here, &other, 2, "it has no labels to train one on");
+    bad(here, &[&other[..], &["--features", "net"]].concat(), 2, "trained on 1×8×8");
+    pictures("few", 5, 8, false);
+    bad(here, &[&measure("few")[..], &["--grey"]].concat(), 2, "5 pictures");
+    bad(here, &measure("nowhere"), 2, "no such folder");
+    bad(here, &["evaluate", "--generated", "good"], 2, "--data");
+    bad(here, &["evaluate"], 2, "RUN");
+    std::fs::create_dir(here.join("empty")).unwrap();
+    bad(here, &measure("empty"), 2, "no PNG or JPEG");
 }
 
 #[test]

@@ -90,6 +90,11 @@ pub trait Model: Send {
         None
     }
 
+    /// Features and probabilities of classes, if the model tells classes apart.
+    fn classifier(&self) -> Option<&dyn Classifier> {
+        None
+    }
+
     /// Training step by step, if the model learns that way.
     fn trainable(&mut self) -> Option<&mut dyn Trainable> {
         None
@@ -304,6 +309,28 @@ pub trait Latent {
     fn decode(&self, codes: &[f32], labels: Option<&[u32]>) -> Result<Vec<f32>>;
 }
 
+/// What a classifier finds in some examples.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Classified {
+    /// Features `[examples, feature_dim]`, row after row.
+    pub features: Vec<f32>,
+    /// The probability of each class `[examples, classes]`, row after row.
+    pub probabilities: Vec<f64>,
+}
+
+/// A model that tells classes apart.
+pub trait Classifier {
+    /// The number of features of an example.
+    fn feature_dim(&self) -> usize;
+
+    /// Features and class probabilities of examples, row after row, in the values of the model's
+    /// domain.
+    ///
+    /// # Errors
+    /// If these are no whole examples.
+    fn classify(&self, values: &[f32]) -> Result<Classified>;
+}
+
 /// Named figures of one step, the loss first.
 pub type Metrics = Vec<(&'static str, f64)>;
 
@@ -410,6 +437,7 @@ pub fn models() -> Vec<ModelEntry> {
     models.extend([
         crate::likelihood::fitted::gaussian_entry(),
         crate::likelihood::fitted::bernoulli_entry(),
+        crate::evaluate::features::entry(),
     ]);
     models
 }

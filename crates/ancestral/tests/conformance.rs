@@ -98,6 +98,10 @@ fn cases() -> Vec<(ModelEntry, Dataset, Table)> {
                         _ => &[""],
                     }
                 }
+                "features" => &[
+                    "channels = []\ndim = 16\nactivation = 'softplus'\ndropout = 0.0",
+                    "channels = []\ndim = 16\nactivation = 'tanh'\ndropout = 0.25",
+                ],
                 _ => &[""],
             };
             for settings in variants {
@@ -136,6 +140,13 @@ fn cases() -> Vec<(ModelEntry, Dataset, Table)> {
         let settings: Table = format!("{SMALL_NETWORKS}{settings}").parse().unwrap();
         let entry = ancestral::model::find(name).unwrap();
         cases.push((entry, shaped(Domain::Levels(5), shape), settings));
+    }
+    for (domain, shape) in
+        [(Domain::Levels(5), Shape::image(1, 5, 4)), (Domain::Real, Shape::image(3, 4, 5))]
+    {
+        let settings = "channels = [3, 2]\ndim = 12\nactivation = 'softplus'\ndropout = 0.0";
+        let entry = ancestral::model::find("features").unwrap();
+        cases.push((entry, shaped(domain, shape), settings.parse().unwrap()));
     }
     for entry in models() {
         assert!(cases.iter().any(|(e, _, _)| e.name == entry.name), "{} was not tried", entry.name);
@@ -188,9 +199,12 @@ fn outputs(model: &dyn Model, data: &Dataset) -> (Vec<f32>, Vec<f64>) {
         .map_or(Vec::new(), |sampler| sampler.sample(&SampleRequest::new(5, 1)).unwrap());
     let options = DensityOptions::new(7, 2);
     let batch = examples(data).batch(&[0, 5, 3], 0);
-    let nats = model
+    let mut nats = model
         .density()
         .map_or(Vec::new(), |density| density.log_probability(&batch, options).unwrap().nats);
+    if let Some(classifier) = model.classifier() {
+        nats.extend(classifier.classify(&batch.values).unwrap().probabilities);
+    }
     (samples, nats)
 }
 
@@ -631,7 +645,8 @@ fn entropy(rows: impl Iterator<Item = Vec<u64>>) -> f64 {
 fn by_heart(entry: &ModelEntry, data: &Dataset, settings: &Table) -> (Table, TrainConfig) {
     let settings = roomy(settings);
     let builds = |settings: &Table| (entry.build)(settings, &spec(data), &Init::cpu(0));
-    let game = builds(&settings).is_ok_and(|m| m.density().is_none() && m.latent().is_none());
+    let game = builds(&settings)
+        .is_ok_and(|m| m.sampler().is_some() && m.density().is_none() && m.latent().is_none());
     // Codes that come to mean something before they have to be few, and levels one by one: a
     // mixture that is to hit one of 256 takes long to become that thin.
     let warm = ("kl_warmup_epochs", Value::Float(300.0));
@@ -663,7 +678,7 @@ fn by_heart(entry: &ModelEntry, data: &Dataset, settings: &Table) -> (Table, Tra
 ///   ensemble over orders, four fifths without hidden layers) from the entropy of the 16 (ln 16 nats if they differ), below which
 ///   nothing can be, to what entries that know nothing of each other need;
 /// - a density: at least one nat a column better than the best diagonal Gaussian;
-/// - codes alone: at most a twentieth of the error at the start;
+/// - codes or classes alone: at most a twentieth of the error at the start;
 /// - samples alone: at most three quarters of the distance to the nearest of the 16 that untrained
 ///   samples have; of reals from a critic whose slope is held at 1, their means and deviations.
 #[test]
@@ -807,6 +822,10 @@ fn bad_settings_are_errors_that_name_the_setting() {
         ("rnade", "components = 0", "components"),
         ("rnade", "family = 'cauchy'", "family"),
         ("rnade", "hidden = 3", "nade is the same model"),
+        ("features", "dim = 0", "dim"),
+        ("features", "dropout = 1.0", "dropout"),
+        ("features", "activation = 'sin'", "activation"),
+        ("features", "channels = [4]", "channels"),
         ("gaussian", "covariance = 'round'", "covariance"),
         ("gaussian", "variance_floor = -1.0", "variance_floor"),
         ("bernoulli", "pseudo_count = -1.0", "pseudo_count"),

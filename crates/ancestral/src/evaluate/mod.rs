@@ -1,4 +1,22 @@
-//! Figures about a trained model: likelihoods and bounds, with their errors.
+//! Figures about a trained model: likelihoods and bounds with their errors, and what its samples are
+//! like beside the data.
+
+mod classes;
+mod distances;
+pub mod features;
+mod manifold;
+mod modes;
+mod quality;
+mod rows;
+
+pub use classes::{best_assignment, class_agreement, classifier_score, confusion, most_probable};
+pub use distances::{Gaussian, frechet_distance, kernel_distance};
+pub use manifold::{
+    Coverage, DENSITY_NEIGHBOURS, Neighbour, PRECISION_NEIGHBOURS, coverage, nearest,
+};
+pub use modes::{Modes, modes};
+pub use quality::{Drawn, Network, Quality, draw, quality};
+pub use rows::Rows;
 
 use std::time::Instant;
 

@@ -3,9 +3,11 @@
 
 mod discriminator;
 mod saturation;
+mod transposed;
 
 pub use discriminator::{Comparison, Densities, optimal_discriminator};
 pub use saturation::{Reached, Saturation, saturation};
+pub use transposed::{Enlarged, Map, enlarge, reduce};
 
 use burn::module::Module;
 use burn::tensor::{Tensor, TensorData};

@@ -1,0 +1,293 @@
+//! Distances between two sets by their features: Fréchet's between Gaussians, and that of mean
+//! embeddings under a kernel.
+//!
+//! Both compare activations of a network, and mean nothing without its name.
+//! All is computed in `f64`, in an order that does not depend on the number of threads.
+
+use ancestral_data::Streams;
+use faer::linalg::matmul::matmul;
+use faer::{Accum, Mat, MatRef, Par, Side};
+use rand::seq::SliceRandom;
+use rayon::prelude::*;
+
+use super::rows::Rows;
+use crate::model::Estimate;
+use crate::{Error, Result};
+
+/// Rows that are turned to `f64` at once.
+const AT_ONCE: usize = 1000;
+
+/// Mean and covariance of a set of features.
+#[derive(Debug, Clone)]
+pub struct Gaussian {
+    mean: Vec<f64>,
+    covariance: Mat<f64>,
+}
+
+impl Gaussian {
+    /// That of rows, with the unbiased covariance (divisor n − 1).
+    ///
+    /// # Errors
+    /// If there are fewer than two rows.
+    pub fn of(rows: Rows<'_>) -> Result<Self> {
+        let (n, dim) = (rows.len(), rows.dim());
+        if n < 2 {
+            return Err(Error::UnsuitableData {
+                model: "the Fréchet distance".to_owned(),
+                problem: "a covariance needs two examples or more, and there is one".to_owned(),
+            });
+        }
+        let mean = rows.means();
+        let mut covariance = Mat::zeros(dim, dim);
+        let factor = 1.0 / (n as f64 - 1.0);
+        for part in rows.values().chunks(AT_ONCE * dim) {
+            let centred: Vec<f64> =
+                part.iter().enumerate().map(|(i, &x)| f64::from(x) - mean[i % dim]).collect();
+            let centred = MatRef::from_row_major_slice(&centred, part.len() / dim, dim);
+            let (sum, x) = (covariance.as_mut(), centred.transpose());
+            matmul(sum, Accum::Add, x, centred, factor, Par::Seq);
+        }
+        Ok(Self { mean, covariance })
+    }
+
+    /// That of a given mean `[dim]` and covariance `[dim, dim]`, row after row.
+    ///
+    /// # Errors
+    /// If the covariance has another size than the mean.
+    pub fn new(mean: Vec<f64>, covariance: &[f64]) -> Result<Self> {
+        let dim = mean.len();
+        if dim == 0 || covariance.len() != dim * dim {
+            return Err(Error::UnsuitableData {
+                model: "the Fréchet distance".to_owned(),
+                problem: format!(
+                    "a mean of {dim} entries and a covariance of {} do not belong together",
+                    covariance.len()
+                ),
+            });
+        }
+        let covariance = MatRef::from_row_major_slice(covariance, dim, dim).to_owned();
+        Ok(Self { mean, covariance })
+    }
+
+    /// The squared Fréchet distance (2-Wasserstein) to another Gaussian (Dowson and Landau 1982;
+    /// Heusel et al. 2017, arXiv:1706.08500, equation 6):
+    /// |μ₁ − μ₂|² + tr(C₁ + C₂ − 2 (C₁ C₂)^½).
+    ///
+    /// The last trace is that of (S₁ C₂ S₁)^½ with S = C^½, hence the sum of the singular values of
+    /// S₁ S₂, which loses no digits to a root of something near 0.
+    ///
+    /// # Errors
+    /// If the sizes differ or a decomposition does not converge.
+    pub fn frechet_distance(&self, other: &Self) -> Result<f64> {
+        if self.mean.len() != other.mean.len() {
+            return Err(Error::UnsuitableData {
+                model: "the Fréchet distance".to_owned(),
+                problem: format!(
+                    "{} features on one side and {} on the other",
+                    self.mean.len(),
+                    other.mean.len()
+                ),
+            });
+        }
+        let shift: f64 = self.mean.iter().zip(&other.mean).map(|(a, b)| (a - b).powi(2)).sum();
+        let trace = |m: &Mat<f64>| (0..m.nrows()).map(|i| m[(i, i)]).sum::<f64>();
+        let roots = self.root()? * other.root()?;
+        let values = roots.singular_values().map_err(|_| stuck())?;
+        let overlap: f64 = values.iter().sum();
+        // Rounding may leave a little less than nothing.
+        Ok((shift + trace(&self.covariance) + trace(&other.covariance) - 2.0 * overlap).max(0.0))
+    }
+
+    /// C^½; what rounding makes of eigenvalues of 0 is taken for 0.
+    fn root(&self) -> Result<Mat<f64>> {
+        let eigen = self.covariance.self_adjoint_eigen(Side::Lower).map_err(|_| stuck())?;
+        let vectors = eigen.U();
+        let values = eigen.S().column_vector();
+        let scaled = Mat::from_fn(vectors.nrows(), vectors.ncols(), |i, j| {
+            vectors[(i, j)] * values[j].max(0.0).sqrt()
+        });
+        Ok(scaled * vectors.transpose())
+    }
+}
+
+fn stuck() -> Error {
+    Error::Unsupported {
+        model: "the Fréchet distance".to_owned(),
+        problem: "cannot be computed: a decomposition does not converge".to_owned(),
+    }
+}
+
+/// The squared Fréchet distance between Gaussians with the moments of two sets
+/// ([`Gaussian::frechet_distance`]).
+///
+/// With n examples it is biased upwards, by about the same on both sides of a comparison if n is the
+/// same: compare figures at the same n alone.
+///
+/// # Errors
+/// If a side has fewer than two rows or their widths differ.
+pub fn frechet_distance(a: Rows<'_>, b: Rows<'_>) -> Result<f64> {
+    a.expect("the Fréchet distance", 2, &b)?;
+    Gaussian::of(a)?.frechet_distance(&Gaussian::of(b)?)
+}
+
+/// Examples a side of one subset of the kernel distance, where there are ten times as many.
+const SUBSET: usize = 1000;
+/// Subsets at least.
+const SUBSETS: usize = 10;
+
+/// The kernel distance (Bińkowski et al. 2018, arXiv:1801.01401, section 4): the squared maximum
+/// mean discrepancy under k(x, y) = (x·y / dim + 1)³, by the unbiased estimator of Gretton et al.
+/// 2012, equation 3, so that it may be a little below 0.
+///
+/// It is the mean over disjoint subsets of 1000 examples a side (a tenth of the smaller side where
+/// that is less), drawn by `seed`, with the standard error of that mean.
+/// The usual 100 subsets overlap, and their spread says too little about the error.
+///
+/// # Errors
+/// If a side has fewer than 20 rows or their widths differ.
+pub fn kernel_distance(a: Rows<'_>, b: Rows<'_>, seed: u64) -> Result<Estimate> {
+    a.expect("the kernel distance", 2 * SUBSETS, &b)?;
+    let least = a.len().min(b.len());
+    let size = SUBSET.min(least / SUBSETS);
+    let order = |side: u64, n: usize| {
+        let mut order: Vec<usize> = (0..n).collect();
+        order.shuffle(&mut Streams::new(seed).item("kernel distance", 0, side));
+        order
+    };
+    let (order_a, order_b) = (order(0, a.len()), order(1, b.len()));
+    let found: Vec<f64> = (0..least / size)
+        .into_par_iter()
+        .map(|i| {
+            let at = i * size..(i + 1) * size;
+            discrepancy(&gathered(a, &order_a[at.clone()]), &gathered(b, &order_b[at]))
+        })
+        .collect();
+    let n = found.len() as f64;
+    let mean = found.iter().sum::<f64>() / n;
+    let variance = found.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (n - 1.0);
+    Ok(Estimate {
+        name: "kernel distance".to_owned(),
+        value: mean,
+        stderr: Some((variance / n).sqrt()),
+    })
+}
+
+fn gathered(rows: Rows<'_>, chosen: &[usize]) -> Mat<f64> {
+    // By columns, so that rows of products are contiguous.
+    Mat::from_fn(rows.dim(), chosen.len(), |j, i| f64::from(rows.row(chosen[i])[j]))
+}
+
+/// The unbiased squared discrepancy of two sets of the same size, an example a column.
+fn discrepancy(a: &Mat<f64>, b: &Mat<f64>) -> f64 {
+    let n = a.ncols() as f64;
+    let dim = a.nrows() as f64;
+    let kernel = |x: f64| {
+        let base = x / dim + 1.0;
+        base * base * base
+    };
+    let mut products = Mat::zeros(a.ncols(), b.ncols());
+    let mut sum = |a: &Mat<f64>, b: &Mat<f64>, diagonal: bool| {
+        matmul(products.as_mut(), Accum::Replace, a.transpose(), b, 1.0, Par::Seq);
+        let mut sum = 0.0;
+        for (j, column) in products.col_iter().enumerate() {
+            for (i, &x) in column.iter().enumerate() {
+                if diagonal || i != j {
+                    sum += kernel(x);
+                }
+            }
+        }
+        sum
+    };
+    let within = (sum(a, a, false) + sum(b, b, false)) / (n * (n - 1.0));
+    within - 2.0 * sum(a, b, true) / (n * n)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluate::rows::tests::golden;
+
+    /// Values of tests/golden_quality.py.
+    const FRECHET: f64 = 1.82836838655;
+    const DISCREPANCY: f64 = 1.48237299141;
+
+    fn rows(values: &[f32], dim: usize) -> Rows<'_> {
+        Rows::new(values, dim, "test rows").unwrap()
+    }
+
+    fn near(found: f64, expected: f64, error: f64) {
+        assert!((found - expected).abs() < error, "{found} {expected}");
+    }
+
+    #[test]
+    fn frechet_has_its_closed_forms() {
+        // Covariances that commute, by their eigenvalues: |Δμ|² + Σ (√λ − √κ)², turned by 30°.
+        let (c, s) = (0.75f64.sqrt(), 0.5);
+        let turned = |a: f64, b: f64| {
+            let off = (a - b) * c * s;
+            [a * c * c + b * s * s, off, off, a * s * s + b * c * c]
+        };
+        let gaussian = |mean: [f64; 2], a, b| Gaussian::new(mean.to_vec(), &turned(a, b)).unwrap();
+        let (p, q) = (gaussian([1.0, 2.0], 4.0, 9.0), gaussian([0.0, 5.0], 1.0, 16.0));
+        near(p.frechet_distance(&q).unwrap(), 10.0 + 1.0 + 1.0, 1e-12);
+        near(q.frechet_distance(&p).unwrap(), 12.0, 1e-12);
+        near(p.frechet_distance(&p).unwrap(), 0.0, 1e-12);
+        // Some that do not: [[2, 1], [1, 2]] and diag(1, 4), whose product has trace 10 and
+        // determinant 12, so that the trace of its root is √(10 + 2 √12).
+        let (p, q) = (
+            Gaussian::new(vec![0.0; 2], &[2.0, 1.0, 1.0, 2.0]).unwrap(),
+            Gaussian::new(vec![0.0; 2], &[1.0, 0.0, 0.0, 4.0]).unwrap(),
+        );
+        let expected = 4.0 + 5.0 - 2.0 * (10.0 + 2.0 * 12f64.sqrt()).sqrt();
+        near(p.frechet_distance(&q).unwrap(), expected, 1e-12);
+        // A point and a Gaussian: no covariance to share.
+        let point = Gaussian::new(vec![3.0, 4.0], &[0.0; 4]).unwrap();
+        near(p.frechet_distance(&point).unwrap(), 25.0 + 4.0, 1e-12);
+        assert!(Gaussian::new(vec![0.0; 2], &[1.0]).is_err());
+    }
+
+    #[test]
+    fn frechet_of_rows() {
+        let (a, b) = (golden(60, 5, 1.3, 0.0), golden(50, 5, 0.9, 0.6));
+        near(frechet_distance(rows(&a, 5), rows(&b, 5)).unwrap(), FRECHET, 1e-10);
+        near(frechet_distance(rows(&a, 5), rows(&a, 5)).unwrap(), 0.0, 1e-12);
+        // Fewer rows than features, and features that are always 0.
+        let few = golden(4, 30, 1.3, 0.0);
+        near(frechet_distance(rows(&few, 30), rows(&few, 30)).unwrap(), 0.0, 1e-10);
+        near(frechet_distance(rows(&[0.0; 6], 3), rows(&[2.0; 9], 3)).unwrap(), 12.0, 1e-12);
+        let error = frechet_distance(rows(&a, 5), rows(&few, 30)).unwrap_err().to_string();
+        assert!(error.contains("5 features on one side and of 30"), "{error}");
+        assert!(frechet_distance(rows(&a, 5), rows(&a[..5], 5)).is_err());
+    }
+
+    #[test]
+    fn kernel_distance_of_rows() {
+        let (a, b) = (golden(50, 5, 1.3, 0.0), golden(50, 5, 0.9, 0.6));
+        let all: Vec<usize> = (0..50).collect();
+        let found = discrepancy(&gathered(rows(&a, 5), &all), &gathered(rows(&b, 5), &all));
+        near(found, DISCREPANCY, 1e-10);
+        assert!(kernel_distance(rows(&a[..95], 5), rows(&b, 5), 0).is_err());
+    }
+
+    /// Two halves of one distribution are 0 apart, within errors that are those of repetition.
+    #[test]
+    fn kernel_distance_is_unbiased() {
+        let draws = |seed, n: usize| Streams::new(seed).purpose("k", 0).normals(&[0], 4 * n);
+        let mut scores = Vec::new();
+        for seed in 0..40 {
+            let (a, b) = (draws(2 * seed, 200), draws(2 * seed + 1, 240));
+            let found = kernel_distance(rows(&a, 4), rows(&b, 4), seed).unwrap();
+            scores.push(found.value / found.stderr.unwrap());
+        }
+        let n = scores.len() as f64;
+        let mean = scores.iter().sum::<f64>() / n;
+        let spread = (scores.iter().map(|s| (s - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt();
+        // Student's t with nine degrees of freedom has a deviation of 1.13.
+        assert!(mean.abs() < 4.0 * 1.13 / n.sqrt(), "{mean}");
+        assert!((0.8..1.6).contains(&spread), "{spread}");
+        let moved: Vec<f32> = draws(1, 240).iter().map(|x| x + 0.6).collect();
+        let a = draws(0, 200);
+        let found = kernel_distance(rows(&a, 4), rows(&moved, 4), 0).unwrap();
+        assert!(found.value > 4.0 * found.stderr.unwrap(), "{found:?}");
+    }
+}

@@ -1,0 +1,304 @@
+//! Samples beside a reference: drawing them, seeing them through a network, and all its figures.
+
+use std::time::Instant;
+
+use ancestral_data::{Domain, Examples, Shape};
+use serde::Serialize;
+
+use super::classes::{class_agreement, classifier_score};
+use super::distances::{frechet_distance, kernel_distance};
+use super::manifold::{Coverage, coverage};
+use super::rows::Rows;
+use crate::model::{Classified, Classifier, Estimate, Model, SampleRequest};
+use crate::{Error, Result};
+
+/// Examples that are drawn or seen at once.
+const AT_ONCE: usize = 500;
+
+/// Samples of a model.
+#[derive(Debug, Clone)]
+pub struct Drawn {
+    /// In the values of the model's domain, row after row.
+    pub values: Vec<f32>,
+    /// The class that each was asked to be of, for samplers that can be asked.
+    pub asked: Option<Vec<u32>>,
+}
+
+/// Draws `count` samples by `seed`, of every class as many where the sampler can be asked for one.
+///
+/// `progress` is called with the number drawn so far.
+///
+/// # Errors
+/// If the model does not draw.
+pub fn draw(
+    model: &dyn Model,
+    count: usize,
+    seed: u64,
+    progress: &mut dyn FnMut(usize),
+) -> Result<Drawn> {
+    let sampler = model.sampler().ok_or_else(|| Error::Unsupported {
+        model: model.name().to_owned(),
+        problem: "cannot draw examples, so that there are no samples to measure".to_owned(),
+    })?;
+    let classes = model.data().classes as u32;
+    let one = SampleRequest { class: Some(0), ..SampleRequest::new(1, seed) };
+    let conditional = classes > 0 && sampler.sample(&one).is_ok();
+    let mut drawn = Drawn {
+        values: Vec::with_capacity(count * model.data().shape.size()),
+        asked: conditional.then(Vec::new),
+    };
+    let runs = if conditional { classes as usize } else { 1 };
+    for run in 0..runs {
+        let (mut first, last) = (count * run / runs, count * (run + 1) / runs);
+        let class = conditional.then_some(run as u32);
+        while first < last {
+            let part = AT_ONCE.min(last - first);
+            let request =
+                SampleRequest { first: first as u64, class, ..SampleRequest::new(part, seed) };
+            drawn.values.extend(sampler.sample(&request)?);
+            first += part;
+            progress(first);
+        }
+        if let Some(asked) = &mut drawn.asked {
+            asked.resize(last, run as u32);
+        }
+    }
+    Ok(drawn)
+}
+
+/// A trained classifier by whose features sets are measured, and its name.
+#[derive(Clone, Copy)]
+pub struct Network<'a> {
+    name: &'a str,
+    model: &'a dyn Model,
+    classifier: &'a dyn Classifier,
+}
+
+impl<'a> Network<'a> {
+    /// A model that classifies, under the name that figures are to be printed with.
+    ///
+    /// # Errors
+    /// If it does not classify.
+    pub fn new(name: &'a str, model: &'a dyn Model) -> Result<Self> {
+        let classifier = model.classifier().ok_or_else(|| Error::Unsupported {
+            model: model.name().to_owned(),
+            problem: "has no features to measure by; `ancestral train features` makes a network \
+                      that has"
+                .to_owned(),
+        })?;
+        Ok(Self { name, model, classifier })
+    }
+
+    /// The name.
+    pub fn name(&self) -> &'a str {
+        self.name
+    }
+
+    /// The number of classes.
+    pub fn classes(&self) -> usize {
+        self.model.data().classes
+    }
+
+    /// Refuses examples of another shape, or reals where the network takes levels.
+    ///
+    /// # Errors
+    /// Naming both.
+    pub fn check(&self, what: &str, domain: Domain, shape: &Shape) -> Result<()> {
+        let own = self.model.data();
+        let wrong = |given: String, expected: String| {
+            Err(Error::UnsuitableData {
+                model: self.name.to_owned(),
+                problem: format!(
+                    "{what} are {given} and it was trained on {expected}; train a network on data \
+                     of the same kind with `ancestral train features`"
+                ),
+            })
+        };
+        if own.shape != *shape {
+            return wrong(shape.to_string(), own.shape.to_string());
+        }
+        if (own.domain == Domain::Real) != (domain == Domain::Real) {
+            return wrong(domain.to_string(), own.domain.to_string());
+        }
+        Ok(())
+    }
+
+    /// Features and class probabilities of values of a domain, row after row; grey values count from
+    /// black to white whatever their number of levels.
+    ///
+    /// # Errors
+    /// If they do not fit the network.
+    pub fn see(&self, values: &[f32], domain: Domain, shape: &Shape) -> Result<Classified> {
+        self.check("the examples", domain, shape)?;
+        // A rectified unit would make a 0 of it.
+        if let Some(at) = values.iter().position(|v| !v.is_finite()) {
+            return Err(Error::UnsuitableData {
+                model: self.name.to_owned(),
+                problem: format!("example {} holds {}", at / shape.size(), values[at]),
+            });
+        }
+        let factor = match (domain.max_level(), self.model.data().domain.max_level()) {
+            (Some(from), Some(to)) => to as f32 / from as f32,
+            _ => 1.0,
+        };
+        if factor == 1.0 {
+            return self.classifier.classify(values);
+        }
+        self.classifier.classify(&values.iter().map(|v| v * factor).collect::<Vec<f32>>())
+    }
+
+    /// The same of some examples of a split, in order.
+    ///
+    /// # Errors
+    /// If they do not fit the network.
+    pub fn see_examples(
+        &self,
+        examples: &Examples,
+        indices: &[u64],
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<Classified> {
+        let mut found = Classified::default();
+        let mut done = 0;
+        for chunk in indices.chunks(AT_ONCE) {
+            let values = examples.batch(chunk, 0).values;
+            let part = self.see(&values, examples.domain(), examples.shape())?;
+            found.features.extend(part.features);
+            found.probabilities.extend(part.probabilities);
+            done += chunk.len();
+            progress(done);
+        }
+        Ok(found)
+    }
+
+    /// The share of labelled examples whose most probable class is theirs.
+    ///
+    /// # Errors
+    /// If they do not fit the network or have no labels.
+    pub fn accuracy(&self, examples: &Examples) -> Result<Estimate> {
+        let labels = examples.labels().ok_or_else(|| Error::UnsuitableData {
+            model: self.name.to_owned(),
+            problem: "the examples have no labels to be right about".to_owned(),
+        })?;
+        let indices: Vec<u64> = (0..examples.len() as u64).collect();
+        let seen = self.see_examples(examples, &indices, &mut |_| {})?;
+        let found = class_agreement(&seen.probabilities, self.classes(), labels)?;
+        Ok(Estimate { name: "accuracy".to_owned(), ..found })
+    }
+}
+
+/// How a set of examples compares with a reference; every figure is of the network it names.
+#[derive(Debug, Clone, Serialize)]
+pub struct Quality {
+    /// The network that the features are of.
+    pub network: String,
+    /// Generated examples.
+    pub n: usize,
+    /// Reference examples.
+    pub n_reference: usize,
+    /// Squared Fréchet distance; lower is better.
+    pub frechet_distance: f64,
+    /// Kernel distance; lower is better, about 0 for one distribution. Absent for fewer than 20
+    /// examples on a side.
+    pub kernel_distance: Option<f64>,
+    /// Its standard error over subsets.
+    pub kernel_stderr: Option<f64>,
+    /// Precision, recall, density and coverage; higher is better.
+    #[serde(flatten)]
+    pub coverage: Coverage,
+    /// Classifier score of the generated examples; higher is better, up to the number of classes.
+    pub classifier_score: f64,
+    /// That of the reference.
+    pub reference_score: f64,
+    /// Share of examples whose class by the network is the one that was asked for, where one was.
+    pub class_agreement: Option<f64>,
+    /// Its standard error.
+    pub class_agreement_stderr: Option<f64>,
+    /// Seconds that the figures took once there were features.
+    pub seconds: f64,
+}
+
+/// Measures generated examples against a reference, both as `network` sees them; `asked` are the
+/// classes that the generated ones were to be of.
+///
+/// `seed` decides the subsets of the kernel distance alone.
+///
+/// # Errors
+/// If a side has fewer than six examples, the two are not of one network, or a feature is not finite.
+pub fn quality(
+    network: &Network<'_>,
+    generated: &Classified,
+    asked: Option<&[u32]>,
+    reference: &Classified,
+    seed: u64,
+) -> Result<Quality> {
+    let began = Instant::now();
+    let (dim, classes) = (network.classifier.feature_dim(), network.classes());
+    let rows = Rows::new(&generated.features, dim, "the features of generated examples")?;
+    let others = Rows::new(&reference.features, dim, "the features of the reference")?;
+    let coverage = coverage(rows, others)?;
+    let kernel = match rows.len().min(others.len()) {
+        0..20 => None,
+        _ => Some(kernel_distance(rows, others, seed)?),
+    };
+    let agreement =
+        asked.map(|asked| class_agreement(&generated.probabilities, classes, asked)).transpose()?;
+    Ok(Quality {
+        network: network.name.to_owned(),
+        n: rows.len(),
+        n_reference: others.len(),
+        frechet_distance: frechet_distance(rows, others)?,
+        kernel_distance: kernel.as_ref().map(|k| k.value),
+        kernel_stderr: kernel.and_then(|k| k.stderr),
+        coverage,
+        classifier_score: classifier_score(&generated.probabilities, classes)?,
+        reference_score: classifier_score(&reference.probabilities, classes)?,
+        class_agreement: agreement.as_ref().map(|a| a.value),
+        class_agreement_stderr: agreement.and_then(|a| a.stderr),
+        seconds: began.elapsed().as_secs_f64(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{DataSpec, Init, find};
+
+    fn network(settings: &str, domain: Domain) -> Box<dyn Model> {
+        let data = DataSpec { domain, shape: Shape::image(1, 4, 4), classes: 3 };
+        let settings = settings.parse().unwrap();
+        (find("features").unwrap().build)(&settings, &data, &Init::cpu(0)).unwrap()
+    }
+
+    #[test]
+    fn levels_are_seen_from_black_to_white() {
+        let model = network("channels = [4]\ndim = 5", Domain::Levels(256));
+        let network = Network::new("net", model.as_ref()).unwrap();
+        let shape = Shape::image(1, 4, 4);
+        let bits: Vec<f32> = (0..32).map(|i| (i % 3 % 2) as f32).collect();
+        let bytes: Vec<f32> = bits.iter().map(|b| 255.0 * b).collect();
+        let seen = network.see(&bits, Domain::Binary, &shape).unwrap();
+        assert_eq!(seen, network.see(&bytes, Domain::Levels(256), &shape).unwrap());
+        assert_eq!((seen.features.len(), seen.probabilities.len()), (10, 6));
+        let sum: f64 = seen.probabilities[..3].iter().sum();
+        assert!((sum - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn what_does_not_fit_the_network_is_named() {
+        let model = network("channels = [4]\ndim = 5", Domain::Levels(256));
+        let network = Network::new("net", model.as_ref()).unwrap();
+        let error = |values: &[f32], domain, shape: &Shape| {
+            network.see(values, domain, shape).unwrap_err().to_string()
+        };
+        let shape = Shape::image(1, 4, 4);
+        let said = error(&[0.0; 16], Domain::Real, &shape);
+        assert!(said.contains("are real and it was trained on 256 levels"), "{said}");
+        let said = error(&[0.0; 48], Domain::Binary, &Shape::image(3, 4, 4));
+        assert!(said.contains("3×4×4 and it was trained on 1×4×4"), "{said}");
+        let mut values = [0.0; 32];
+        values[20] = f32::NAN;
+        let said = error(&values, Domain::Binary, &shape);
+        assert!(said.contains("example 1 holds NaN"), "{said}");
+        assert!(error(&[0.0; 17], Domain::Binary, &shape).contains("no whole number"));
+    }
+}
