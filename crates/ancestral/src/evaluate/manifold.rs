@@ -176,7 +176,9 @@ fn neighbours(rows: Rows<'_>, others: Rows<'_>, k: usize, same: bool) -> Vec<Vec
                         list.truncate(k);
                     }
                     if let (true, Some(last)) = (list.len() == k, list.last()) {
-                        *limit = pairs.bound(last.0);
+                        // Nothing is nearer than 0, and those as near have larger numbers.
+                        let zero = last.0 == 0.0;
+                        *limit = if zero { f32::NEG_INFINITY } else { pairs.bound(last.0) };
                     }
                 }
             }
