@@ -7,7 +7,7 @@ use ancestral::evaluate::{
 };
 use ancestral::model::Classified;
 use ancestral_data::{
-    Binarize, Dataset, Domain, Examples, OpenOptions, Picture, Shape, SplitName, Values,
+    Binarize, Dataset, Domain, Examples, OpenOptions, Picture, SplitName, Values,
 };
 use anyhow::{Context, Result};
 use serde::Serialize;
@@ -45,7 +45,7 @@ pub(crate) fn of_run(args: &EvaluateArgs, run: &Path, data_dir: Option<&Path>) -
         .examples(args.data.as_deref(), Some(split), data_dir)
         .with_context(|| format!("data of {}", run.display()))?;
     let examples = limited(args, examples);
-    if let Some(mixture) = mixture(&data)? {
+    if let Some(mixture) = ancestral_data::modes(&data.name) {
         return modes_of_run(args, run, &runs, &data, &mixture);
     }
     if spec.shape.as_image().is_none() && args.features.is_none() {
@@ -382,46 +382,13 @@ fn network_name(loaded: &Loaded) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// A mixture in the plane: its modes and their deviation along each axis.
-struct Mixture {
-    centres: Vec<[f64; 2]>,
-    std: f64,
-}
-
-/// That of a ring or grid of Gaussians, from the training examples of each mode.
-fn mixture(data: &Dataset) -> Result<Option<Mixture>> {
-    let named = data.name.starts_with("rings:") || data.name.starts_with("grid:");
-    if !named || data.shape != Shape::columns(2) {
-        return Ok(None);
-    }
-    let train = data.split(SplitName::Train)?;
-    let (Values::Reals(values), Some(labels)) = (&train.values, &train.labels) else {
-        return Ok(None);
-    };
-    let mut sums = vec![[0.0; 3]; data.classes()];
-    for (x, &label) in values.chunks_exact(2).zip(labels) {
-        let sum = &mut sums[label as usize];
-        *sum = [sum[0] + f64::from(x[0]), sum[1] + f64::from(x[1]), sum[2] + 1.0];
-    }
-    let centres: Vec<[f64; 2]> = sums.iter().map(|s| [s[0] / s[2], s[1] / s[2]]).collect();
-    let squares: f64 = values
-        .chunks_exact(2)
-        .zip(labels)
-        .map(|(x, &label)| {
-            let centre = centres[label as usize];
-            (f64::from(x[0]) - centre[0]).powi(2) + (f64::from(x[1]) - centre[1]).powi(2)
-        })
-        .sum();
-    Ok(Some(Mixture { std: (squares / values.len() as f64).sqrt(), centres }))
-}
-
 /// The modes that the samples of a run find.
 fn modes_of_run(
     args: &EvaluateArgs,
     run: &Path,
     runs: &[(&str, Loaded)],
     data: &Dataset,
-    mixture: &Mixture,
+    mixture: &ancestral_data::Modes,
 ) -> Result<()> {
     let mut found: Vec<(&str, u64, Modes)> = Vec::new();
     for (weights, loaded) in runs {
@@ -571,26 +538,4 @@ fn rescaled(mut values: Vec<f32>, from: Domain, to: Domain) -> Vec<f32> {
         values.iter_mut().for_each(|v| *v *= factor);
     }
     values
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test may be as short as it likes")]
-mod tests {
-    use ancestral_data::Split;
-
-    use super::*;
-
-    #[test]
-    fn a_mixture_is_known_by_the_modes_of_its_training_examples() {
-        let data = |name: &str| {
-            let values = vec![1.5, 0.0, 2.5, 0.0, -2.0, 0.5, -2.0, -0.5];
-            let labels = Some(vec![0, 0, 1, 1]);
-            let split = Split { values: Values::Reals(values), labels };
-            Dataset::new(name, Domain::Real, Shape::columns(2), split, None, None).unwrap()
-        };
-        let found = mixture(&data("rings:2")).unwrap().unwrap();
-        assert_eq!(found.centres, [[2.0, 0.0], [-2.0, 0.0]]);
-        assert_eq!(found.std, 0.125f64.sqrt());
-        assert!(mixture(&data("moons")).unwrap().is_none());
-    }
 }

@@ -61,6 +61,7 @@ pub fn entry() -> ModelEntry {
             settings: PRESET,
         }],
         fields: FeaturesConfig::fields,
+        train: |_| toml::Table::new(),
         build: |table, data, init| {
             Ok(Box::new(FeaturesConfig::from_table(table)?.init(data, init)?))
         },
