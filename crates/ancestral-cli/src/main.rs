@@ -7,6 +7,7 @@ mod evaluate;
 mod explain;
 mod fit;
 mod inputs;
+mod judge;
 mod listing;
 mod output;
 mod pack;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use ancestral::model::{Model, SampleRequest};
-use ancestral::train::RunFolder;
+use ancestral::train::{Event, RunFolder};
 use ancestral_data::{Batch, Dataset, Domain, Picture, Plot, Series, SplitName, save_gif};
 
 use crate::output;
@@ -151,14 +151,7 @@ pub(crate) fn draw_curves(run: &RunFolder) -> ancestral::Result<()> {
         ("valid", "cross_entropy", "validation, cross-entropy"),
         ("valid", "class_nll", "validation, −log p(class | example)"),
     ] {
-        let points: Vec<(f64, f64)> = events
-            .iter()
-            .filter(|e| e.kind == kind)
-            .filter_map(|e| {
-                let value = e.values.iter().find(|(n, _)| n == name)?;
-                Some((e.epoch, value.1))
-            })
-            .collect();
+        let points = points(&events, kind, name);
         if !points.is_empty() {
             any = true;
             plot = plot.with(Series::line(label, points));
@@ -167,5 +160,29 @@ pub(crate) fn draw_curves(run: &RunFolder) -> ancestral::Result<()> {
     if any {
         plot.save(run.path().join("curves.svg"))?;
     }
+    // A distance of samples has a scale of its own.
+    for (name, unit) in [
+        ("frechet_distance", "Fréchet distance of features, validation split"),
+        ("energy_distance", "energy distance, validation split"),
+    ] {
+        let points = points(&events, "valid", name);
+        if !points.is_empty() {
+            let title = format!("{} on {}", run.config.model, run.config.data.name);
+            Plot::new(title, "epoch", unit)
+                .with(Series::line("", points))
+                .save(run.path().join("validation.svg"))?;
+        }
+    }
     Ok(())
+}
+
+/// A figure over epochs.
+fn points(events: &[Event], kind: &str, name: &str) -> Vec<(f64, f64)> {
+    let of_kind = events.iter().filter(|e| e.kind == kind);
+    of_kind
+        .filter_map(|e| {
+            let value = e.values.iter().find(|(n, _)| n == name)?;
+            Some((e.epoch, value.1))
+        })
+        .collect()
 }

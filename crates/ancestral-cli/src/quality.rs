@@ -75,7 +75,7 @@ pub(crate) fn of_run(args: &EvaluateArgs, run: &Path, data_dir: Option<&Path>) -
         })?;
         bar.finish_and_clear();
         let seen = network.see(&drawn.values, spec.domain, &spec.shape)?;
-        let asked = drawn.asked.as_deref().filter(|_| network.classes() == spec.classes);
+        let asked = drawn.asked().filter(|a| a.codes > 0 || network.classes() == spec.classes);
         let quality = evaluate::quality(&network, &seen, asked, &reference, args.seed)?;
         if let (Some(out), None) = (&args.nearest, &near) {
             near = Some(nearest(out, &drawn.values, &examples, &train)?);
@@ -305,6 +305,11 @@ fn table(network: &str, columns: &[(String, &Quality)]) -> Result<()> {
             format!("class as asked for ({network})"),
             Box::new(|q| Some(with_error(q.class_agreement?, q.class_agreement_stderr))),
         ),
+        (
+            format!("code as class, best assignment ({network})"),
+            Box::new(|q| Some(format!("{:.4}", q.code_agreement?))),
+        ),
+        (format!("classes drawn ({network})"), Box::new(|q| Some(q.classes_found.to_string()))),
     ];
     let widths: Vec<usize> = columns.iter().map(|(title, _)| title.len().max(17)).collect();
     let wide = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
@@ -362,7 +367,7 @@ fn network(args: &EvaluateArgs, asked: &str, data: &Dataset) -> Result<Loaded> {
 }
 
 /// `zoo/features-…` for data of a known kind, in this folder or beside the program.
-fn default_network(data: &str) -> Option<PathBuf> {
+pub(crate) fn default_network(data: &str) -> Option<PathBuf> {
     let name = match data {
         "digits" => "features-digits",
         "mnist" | "binarized-mnist" => "features-mnist",
@@ -377,7 +382,7 @@ fn default_network(data: &str) -> Option<PathBuf> {
 }
 
 /// What the network is called: its folder.
-fn network_name(loaded: &Loaded) -> String {
+pub(crate) fn network_name(loaded: &Loaded) -> String {
     let path = loaded.run.path().canonicalize().unwrap_or_else(|_| loaded.run.path().to_owned());
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }

@@ -20,6 +20,7 @@ use toml::{Table, Value};
 
 use crate::args::{OutputArgs, TrainArgs};
 use crate::inputs;
+use crate::judge::Judge;
 use crate::output::{self, say, usage};
 use crate::pictures::{self, Plane};
 
@@ -410,6 +411,10 @@ struct Watch {
     last_line: Option<Instant>,
     /// What is drawn below samples of two columns.
     plane: Option<Plane>,
+    data: Dataset,
+    binarize: Binarize,
+    /// Made when a model is first to be judged.
+    judge: Option<Option<Judge>>,
 }
 
 impl Watch {
@@ -422,8 +427,18 @@ impl Watch {
             }
             bar
         });
-        let plane = Plane::of(data);
-        Self { output, bar, began: Instant::now(), first_share: None, last_line: None, plane }
+        let binarize = &training.run_folder().config.data.binarize;
+        Self {
+            output,
+            bar,
+            began: Instant::now(),
+            first_share: None,
+            last_line: None,
+            plane: Plane::of(data),
+            data: data.clone(),
+            binarize: binarize.parse().unwrap_or(Binarize::None),
+            judge: None,
+        }
     }
 
     fn finish(&self) {
@@ -476,6 +491,17 @@ impl Observer for Watch {
         }
     }
 
+    fn judge(&mut self, model: &dyn Model) -> ancestral::Result<Option<(&'static str, f64)>> {
+        if model.sampler().is_none() {
+            return Ok(None);
+        }
+        let judge = match &mut self.judge {
+            Some(judge) => judge,
+            none => none.insert(Judge::of(&self.data, self.binarize)?),
+        };
+        judge.as_ref().map(|judge| judge.judge(model)).transpose()
+    }
+
     fn concern(&mut self, text: &str) {
         if !self.output.quiet && !self.output.json {
             let text = format!("warning: {text}");
@@ -509,7 +535,7 @@ struct Report {
     epoch: f64,
     seconds: f64,
     /// The name of the validation figure.
-    validation: Option<&'static str>,
+    validation: Option<String>,
     best_validation: Option<f64>,
     test: Option<evaluate::Likelihoods>,
     samples: Option<PathBuf>,
@@ -556,8 +582,11 @@ fn report(
     }
     let run = RunFolder::open(&path)?;
     let (mut model, _) = run.load(Weights::Best)?;
-    let figure = model.trainable().map_or("validation", |t| t.validation_name());
-    report.validation = outcome.best.map(|_| figure);
+    let events = run.events()?;
+    let named = events.iter().rev().find(|e| e.kind == "valid").and_then(|e| e.values.first());
+    let own = model.trainable().map_or("validation", |t| t.validation_name());
+    let figure = named.map_or_else(|| own.to_owned(), |(name, _)| name.clone());
+    report.validation = outcome.best.map(|_| figure.clone());
     if say {
         say!("trained {:.1} epochs in {}", outcome.epoch, duration(outcome.seconds))?;
         if outcome.reason == StopReason::EarlyStop {

@@ -265,6 +265,17 @@ pub trait Sampler {
         Completion::None
     }
 
+    /// How many classes can be asked for; 0 if none can.
+    fn classes(&self) -> usize {
+        0
+    }
+
+    /// Whether these classes are values of a code that was found without labels, so that their
+    /// numbers are not those of the data.
+    fn classes_are_codes(&self) -> bool {
+        false
+    }
+
     /// Whether a sample is a draw around the mean of a last conditional, so that the two differ.
     fn has_noise(&self) -> bool {
         true

@@ -819,6 +819,14 @@ impl Sampler for Gan {
     fn has_noise(&self) -> bool {
         false
     }
+
+    fn classes(&self) -> usize {
+        self.classes
+    }
+
+    fn classes_are_codes(&self) -> bool {
+        self.choices.conditioning == Conditioning::MutualInformation
+    }
 }
 
 /// Examples drawn at once.

@@ -584,6 +584,10 @@ fn mc_stderr(log_w: &[f64]) -> f64 {
 }
 
 impl Sampler for Vae {
+    fn classes(&self) -> usize {
+        if self.config.conditional { self.entrance.data.classes } else { 0 }
+    }
+
     fn sample(&self, request: &SampleRequest) -> Result<Vec<f32>> {
         let network = self.inference()?;
         let indices: Vec<u64> = (request.first..request.first + request.count as u64).collect();

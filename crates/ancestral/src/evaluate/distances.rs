@@ -130,6 +130,24 @@ pub fn frechet_distance(a: Rows<'_>, b: Rows<'_>) -> Result<f64> {
     Gaussian::of(a)?.frechet_distance(&Gaussian::of(b)?)
 }
 
+/// The energy distance (Székely and Rizzo 2013, equation 2) 2 E‖a − b‖ − E‖a − a′‖ − E‖b − b′‖,
+/// with the means over all pairs: 0 for equal sets, and in the units of the rows.
+///
+/// # Errors
+/// If a side is empty or their widths differ.
+pub fn energy_distance(a: Rows<'_>, b: Rows<'_>) -> Result<f64> {
+    a.expect("the energy distance", 1, &b)?;
+    let mean = |a: &Rows<'_>, b: &Rows<'_>| {
+        let apart = |x: &[f32], y: &[f32]| {
+            let squares = x.iter().zip(y).map(|(x, y)| (f64::from(*x) - f64::from(*y)).powi(2));
+            squares.sum::<f64>().sqrt()
+        };
+        let of = |i: usize| (0..b.len()).map(|j| apart(a.row(i), b.row(j))).sum::<f64>();
+        (0..a.len()).map(of).sum::<f64>() / (a.len() as f64 * b.len() as f64)
+    };
+    Ok(2.0 * mean(&a, &b) - mean(&a, &a) - mean(&b, &b))
+}
+
 /// Examples a side of one subset of the kernel distance, where there are ten times as many.
 const SUBSET: usize = 1000;
 /// Subsets at least.
@@ -213,6 +231,15 @@ mod tests {
 
     fn rows(values: &[f32], dim: usize) -> Rows<'_> {
         Rows::new(values, dim, "test rows").unwrap()
+    }
+
+    /// Two points and one, on a line: 2·(1 + 2)/2 − 1/2 − 0.
+    #[test]
+    fn the_energy_distance_is_its_formula() {
+        let found = energy_distance(rows(&[0.0, 1.0], 1), rows(&[2.0], 1)).unwrap();
+        near(found, 2.5, 1e-12);
+        let set = golden(30, 3, 0.7, 0.2);
+        near(energy_distance(rows(&set, 3), rows(&set, 3)).unwrap(), 0.0, 1e-12);
     }
 
     fn near(found: f64, expected: f64, error: f64) {

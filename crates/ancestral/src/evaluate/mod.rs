@@ -10,12 +10,12 @@ mod quality;
 mod rows;
 
 pub use classes::{best_assignment, class_agreement, classifier_score, confusion, most_probable};
-pub use distances::{Gaussian, frechet_distance, kernel_distance};
+pub use distances::{Gaussian, energy_distance, frechet_distance, kernel_distance};
 pub use manifold::{
     Coverage, DENSITY_NEIGHBOURS, Neighbour, PRECISION_NEIGHBOURS, coverage, nearest,
 };
 pub use modes::{Modes, modes};
-pub use quality::{Drawn, Network, Quality, draw, quality};
+pub use quality::{Asked, Drawn, Network, Quality, draw, quality};
 pub use rows::Rows;
 
 use std::time::Instant;

@@ -1,11 +1,14 @@
 //! Samples beside a reference: drawing them, seeing them through a network, and all its figures.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use ancestral_data::{Domain, Examples, Shape};
 use serde::Serialize;
 
-use super::classes::{class_agreement, classifier_score};
+use super::classes::{
+    best_assignment, class_agreement, classifier_score, confusion, most_probable,
+};
 use super::distances::{frechet_distance, kernel_distance};
 use super::manifold::{Coverage, coverage};
 use super::rows::Rows;
@@ -22,6 +25,25 @@ pub struct Drawn {
     pub values: Vec<f32>,
     /// The class that each was asked to be of, for samplers that can be asked.
     pub asked: Option<Vec<u32>>,
+    /// How many codes there are, where these classes are codes found without labels; else 0.
+    pub codes: usize,
+}
+
+impl Drawn {
+    /// What each was asked to be, if it was asked.
+    pub fn asked(&self) -> Option<Asked<'_>> {
+        let codes = self.codes;
+        self.asked.as_deref().map(|classes| Asked { classes, codes })
+    }
+}
+
+/// What samples were asked to be.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// A class or code each.
+    pub classes: &'a [u32],
+    /// How many codes there are; 0 for classes of the data.
+    pub codes: usize,
 }
 
 /// Draws `count` samples by `seed`, of every class as many where the sampler can be asked for one.
@@ -40,14 +62,14 @@ pub fn draw(
         model: model.name().to_owned(),
         problem: "cannot draw examples, so that there are no samples to measure".to_owned(),
     })?;
-    let classes = model.data().classes as u32;
-    let one = SampleRequest { class: Some(0), ..SampleRequest::new(1, seed) };
-    let conditional = classes > 0 && sampler.sample(&one).is_ok();
+    let classes = sampler.classes();
+    let conditional = classes > 0;
     let mut drawn = Drawn {
         values: Vec::with_capacity(count * model.data().shape.size()),
         asked: conditional.then(Vec::new),
+        codes: if sampler.classes_are_codes() { classes } else { 0 },
     };
-    let runs = if conditional { classes as usize } else { 1 };
+    let runs = classes.max(1);
     for run in 0..runs {
         let (mut first, last) = (count * run / runs, count * (run + 1) / runs);
         let class = conditional.then_some(run as u32);
@@ -213,6 +235,11 @@ pub struct Quality {
     pub class_agreement: Option<f64>,
     /// Its standard error.
     pub class_agreement_stderr: Option<f64>,
+    /// The same for codes found without labels, each taken for the class that suits all of them
+    /// best.
+    pub code_agreement: Option<f64>,
+    /// Classes that are the most probable one of at least one generated example.
+    pub classes_found: usize,
     /// Seconds that the figures took once there were features.
     pub seconds: f64,
 }
@@ -227,7 +254,7 @@ pub struct Quality {
 pub fn quality(
     network: &Network<'_>,
     generated: &Classified,
-    asked: Option<&[u32]>,
+    asked: Option<Asked<'_>>,
     reference: &Classified,
     seed: u64,
 ) -> Result<Quality> {
@@ -240,8 +267,18 @@ pub fn quality(
         0..20 => None,
         _ => Some(kernel_distance(rows, others, seed)?),
     };
-    let agreement =
-        asked.map(|asked| class_agreement(&generated.probabilities, classes, asked)).transpose()?;
+    let seen = &generated.probabilities;
+    let agreement = asked
+        .filter(|asked| asked.codes == 0)
+        .map(|asked| class_agreement(seen, classes, asked.classes))
+        .transpose()?;
+    let code_agreement = asked
+        .filter(|asked| asked.codes > 0)
+        .map(|asked| {
+            best_assignment(&confusion(seen, classes, asked.classes, asked.codes)?, classes)
+        })
+        .transpose()?;
+    let found: BTreeSet<u32> = most_probable(seen, classes)?.into_iter().collect();
     Ok(Quality {
         network: network.name.to_owned(),
         n: rows.len(),
@@ -254,6 +291,8 @@ pub fn quality(
         reference_score: classifier_score(&reference.probabilities, classes)?,
         class_agreement: agreement.as_ref().map(|a| a.value),
         class_agreement_stderr: agreement.and_then(|a| a.stderr),
+        code_agreement,
+        classes_found: found.len(),
         seconds: began.elapsed().as_secs_f64(),
     })
 }

@@ -54,6 +54,15 @@ pub trait Observer {
         Ok(())
     }
 
+    /// What checkpoints of a model are chosen by that has no figure of its own for an example: the
+    /// name of a figure of the whole model and its value, lower is better.
+    ///
+    /// # Errors
+    /// Those of drawing and measuring.
+    fn judge(&mut self, _model: &dyn Model) -> Result<Option<(&'static str, f64)>> {
+        Ok(None)
+    }
+
     /// When something is amiss that whoever watches should know.
     fn concern(&mut self, _text: &str) {}
 
@@ -270,7 +279,7 @@ impl Training {
                 let epoch = self.feed.drawn().div_ceil(per_epoch);
                 let every = self.config.validate_every.max(1);
                 let due = epoch_ended && epoch.is_multiple_of(every) || ended;
-                if due && let Some((name, value)) = self.validate()? {
+                if due && let Some((name, value)) = self.validate(observer)? {
                     validation = Some((name, value));
                     stalled = self.config.patience > 0 && self.state.stale >= self.config.patience;
                 }
@@ -422,7 +431,7 @@ impl Training {
     }
 
     /// The mean validation figure, with averaged weights if averaging is on.
-    fn validate(&mut self) -> Result<Option<(&'static str, f64)>> {
+    fn validate(&mut self, observer: &mut dyn Observer) -> Result<Option<(&'static str, f64)>> {
         let Some(valid) = &self.valid else { return Ok(None) };
         let averages = self.optimisers.averages(&self.model.tensors());
         let found = with_weights(&mut self.model, averages, |model| {
@@ -433,7 +442,10 @@ impl Training {
             for chunk in indices.chunks(VALIDATION_BATCH) {
                 match trainable.validation(&valid.batch(chunk, 0))? {
                     Some(values) => all.extend(values),
-                    None => return Ok(None),
+                    None => {
+                        let found = observer.judge(model.as_ref())?;
+                        return Ok(found.map(|(name, value)| (name, value, model.tensors())));
+                    }
                 }
             }
             let value = all.iter().sum::<f64>() / all.len() as f64;

@@ -1,0 +1,71 @@
+//! What checkpoints are chosen by of models that draw and have no likelihood: samples beside the
+//! validation split.
+
+use ancestral::evaluate::{self, Gaussian, Network, Rows};
+use ancestral::model::Model;
+use ancestral_data::{Binarize, Dataset, Domain, Examples, SplitName};
+
+use crate::inputs::{self, Loaded};
+use crate::quality;
+
+/// Samples drawn, and examples of the plane, for one figure.
+const SAMPLES: usize = 2000;
+/// Their seed, so that every checkpoint of every run is judged by the same noise.
+const SEED: u64 = 0;
+
+/// A figure for whole models; lower is better.
+pub(crate) enum Judge {
+    /// The Fréchet distance of features from those of the validation split.
+    Features { network: Box<Loaded>, name: String, reference: Gaussian },
+    /// The energy distance in the plane.
+    Plane { points: Vec<f32> },
+}
+
+impl Judge {
+    /// The one for this data, if there is a network for pictures like it or it is a plane.
+    pub(crate) fn of(data: &Dataset, binarize: Binarize) -> ancestral::Result<Option<Self>> {
+        if data.is_empty() || data.len(SplitName::Valid) < 100 {
+            return Ok(None);
+        }
+        let valid = Examples::new(data, SplitName::Valid, binarize, SEED)?;
+        let indices: Vec<u64> = (0..valid.len() as u64).collect();
+        if data.domain == Domain::Real && data.shape.size() == 2 {
+            let first = &indices[..SAMPLES.min(indices.len())];
+            return Ok(Some(Self::Plane { points: valid.batch(first, 0).values }));
+        }
+        let Some(path) = quality::default_network(&data.name) else { return Ok(None) };
+        // A network that cannot be read is no reason not to train.
+        let Ok(network) = inputs::load(&path, "best") else { return Ok(None) };
+        let name = quality::network_name(&network);
+        let seen = {
+            let eyes = Network::new(&name, network.model.as_ref())?;
+            if eyes.check("the examples", valid.domain(), valid.shape()).is_err() {
+                return Ok(None);
+            }
+            eyes.see_examples(&valid, &indices, &mut |_| {})?
+        };
+        let dim = seen.features.len() / valid.len();
+        let reference = Gaussian::of(Rows::new(&seen.features, dim, "the features of the data")?)?;
+        Ok(Some(Self::Features { network: Box::new(network), name, reference }))
+    }
+
+    /// The name of the figure and its value.
+    pub(crate) fn judge(&self, model: &dyn Model) -> ancestral::Result<(&'static str, f64)> {
+        let drawn = evaluate::draw(model, SAMPLES, SEED, &mut |_| {})?.values;
+        match self {
+            Self::Features { network, name, reference } => {
+                let eyes = Network::new(name, network.model.as_ref())?;
+                let data = model.data();
+                let seen = eyes.see(&drawn, data.domain, &data.shape)?;
+                let dim = seen.features.len() / SAMPLES;
+                let rows = Rows::new(&seen.features, dim, "the features of samples")?;
+                Ok(("frechet_distance", Gaussian::of(rows)?.frechet_distance(reference)?))
+            }
+            Self::Plane { points } => {
+                let samples = Rows::new(&drawn, 2, "samples")?;
+                let distance = evaluate::energy_distance(samples, Rows::new(points, 2, "data")?)?;
+                Ok(("energy_distance", distance))
+            }
+        }
+    }
+}
