@@ -266,14 +266,20 @@ unsafe fn pictures(
     (channels, pixels): (usize, usize),
     bias: &[f32],
 ) -> Vec<f32> {
+    // Of few groups, each is shared out by its places.
+    let pieces = (8 / n.div_ceil(size).max(1)).min(size * pixels / 64).max(1);
     let write = |out: *mut f32| {
         let out = SharedPtr(out);
-        groups(n, size, Vec::new, |rows, first, count| {
+        groups(n.div_ceil(size) * pieces, 1, Vec::new, |rows, task, _| {
+            let (first, piece) = (task / pieces * size, task % pieces);
+            let count = size.min(n - first);
             let input = &input[first * picture..(first + count) * picture];
-            // SAFETY: groups of pictures do not overlap.
+            // SAFETY: groups of pictures do not overlap, nor do the places of their pieces.
             let out = unsafe { out.get().add(first * channels * pixels) };
             for Part { at, to, steps } in parts {
-                let (at, to) = (&at[..at.len() / size * count], &to[..to.len() / size * count]);
+                let all = at.len() / size * count;
+                let own = all * piece / pieces..all * (piece + 1) / pieces;
+                let (at, to) = (&at[own.clone()], &to[own]);
                 products(isa, input, at, steps, panels, rows, |block, rows| {
                     let lane = panels.first(block);
                     let (width, valid) = (panels.width(block), panels.valid(block));
