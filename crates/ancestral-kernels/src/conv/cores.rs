@@ -149,8 +149,7 @@ struct Part {
     steps: Vec<[u32; 2]>,
 }
 
-/// How many times places (or steps) come again, and how far apart in what is read and in what is
-/// written (or in the panel).
+/// How many times places (or steps) come again, and how far apart in what is read.
 struct Again {
     count: usize,
     from: usize,
@@ -167,7 +166,6 @@ fn parts(
     rows: [usize; 2],
     panel: impl Fn(usize, usize, usize) -> usize,
 ) -> Vec<Part> {
-    let narrow = |offset: usize| u32::try_from(offset).unwrap_or(u32::MAX);
     let mut parts = Vec::new();
     for (tall, wide) in tall.iter().flat_map(|tall| wide.iter().map(move |wide| (tall, wide))) {
         let mut part = Part { at: Vec::new(), to: Vec::new(), steps: Vec::new() };
@@ -200,9 +198,10 @@ fn room(buffer: &mut Vec<f32>, len: usize) -> &mut [f32] {
     &mut buffer[..len]
 }
 
-/// Offsets in the buffer of one task.
-fn narrow(offsets: impl Iterator<Item = usize>) -> Vec<u32> {
-    offsets.map(|offset| u32::try_from(offset).unwrap_or(u32::MAX)).collect()
+/// An offset within the pictures of one task.
+fn narrow(offset: usize) -> u32 {
+    assert!(offset <= u32::MAX as usize, "a picture has less than 2³² values");
+    offset as u32
 }
 
 /// Calls `work(first, count)` for groups of pictures, each call with a buffer that it may reuse.
@@ -270,7 +269,7 @@ unsafe fn pictures(
     let pieces = (8 / n.div_ceil(size).max(1)).min(size * pixels / 64).max(1);
     let write = |out: *mut f32| {
         let out = SharedPtr(out);
-        groups(n.div_ceil(size) * pieces, 1, Vec::new, |rows, task, _| {
+        (0..n.div_ceil(size) * pieces).into_par_iter().for_each_init(Vec::new, |rows, task| {
             let (first, piece) = (task / pieces * size, task % pieces);
             let count = size.min(n - first);
             let input = &input[first * picture..(first + count) * picture];
@@ -404,20 +403,22 @@ fn scattered(isa: Isa, g: &Geometry, y: &[f32], weight: &[f32], bias: &[f32]) ->
     let starts: Vec<usize> = (0..g.k).map(|k| k * taps).collect();
     let panels = Panels::pack(isa, weight, &starts, 1, taps);
     let size = g.group(picture);
-    let steps = narrow((0..g.k).map(|k| k * pixels));
-    let steps: Vec<[u32; 2]> = steps.into_iter().zip(0..).map(|(from, k)| [from, k]).collect();
-    let at = narrow((0..size).flat_map(|i| (0..pixels).map(move |p| i * picture + p)));
+    let steps: Vec<[u32; 2]> = (0..g.k).map(|k| [narrow(k * pixels), narrow(k)]).collect();
+    let at = (0..size).flat_map(|i| (0..pixels).map(move |p| narrow(i * picture + p)));
+    let at: Vec<u32> = at.collect();
     // All that filters reach, which may be less than the padded picture, or more than the picture.
     let padded = [0, 1].map(|i| (g.out[i] - 1) * g.stride[i] + g.filter[i]);
     let [height, row] = padded;
-    let corners = narrow(
-        (0..g.out[0])
-            .flat_map(|y| (0..g.out[1]).map(move |x| y * g.stride[0] * row + x * g.stride[1])),
-    );
-    let lanes = narrow((0..taps).map(|i| {
+    let corner = |i: usize| {
+        let (y, x) = (i / g.out[1], i % g.out[1]);
+        y * g.stride[0] * row + x * g.stride[1]
+    };
+    let corners: Vec<usize> = (0..pixels).map(corner).collect();
+    let lane = |i: usize| {
         let (c, r, s) = (i / area(g.filter), i / g.filter[1] % g.filter[0], i % g.filter[1]);
         (c * height + r) * row + s
-    }));
+    };
+    let lanes: Vec<usize> = (0..taps).map(lane).collect();
     let plane = g.c * area(padded);
     let write = |out: *mut f32| {
         let out = SharedPtr(out);
@@ -442,9 +443,9 @@ fn scattered(isa: Isa, g: &Geometry, y: &[f32], weight: &[f32], bias: &[f32]) ->
                         for (sums, rows) in sums.chunks_mut(plane).zip(rows.chunks(pixels * width))
                         {
                             for (&corner, row) in corners.iter().zip(rows.chunks(width)) {
-                                let sums = &mut sums[corner as usize..];
+                                let sums = &mut sums[corner..];
                                 for (&lane, value) in lanes.iter().zip(row) {
-                                    sums[lane as usize] += value;
+                                    sums[lane] += value;
                                 }
                             }
                         }
