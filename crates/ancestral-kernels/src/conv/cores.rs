@@ -4,7 +4,7 @@
 
 use rayon::prelude::*;
 
-use super::gather::{Frame, Gather, Panels, Spread, lanes};
+use super::gather::{Gather, Panels, Spread, lanes};
 use crate::{
     flex,
     gemm::{self, Matrix},
@@ -65,35 +65,129 @@ impl Geometry {
     fn group(&self, values: usize) -> usize {
         (TASK / values.max(1)).min(self.n.div_ceil(16)).max(1)
     }
+}
 
-    /// Height and width of a padded picture, as far as filters see it.
-    fn padded(&self) -> [usize; 2] {
-        if self.padding == [0, 0] {
-            return self.image;
+/// Positions along one axis that see the same taps, as far as these lie inside.
+struct Line {
+    to: Vec<usize>,
+    /// For each position, the first value that it reads.
+    at: Vec<usize>,
+    /// How far from there each tap reads, and which one it is.
+    taps: Vec<[usize; 2]>,
+}
+
+/// Adds a position to the line that has its taps.
+fn add_to(lines: &mut Vec<Line>, to: usize, at: usize, taps: Vec<[usize; 2]>) {
+    match lines.iter_mut().find(|line| line.taps == taps) {
+        Some(line) => {
+            line.to.push(to);
+            line.at.push(at);
         }
-        [0, 1].map(|i| (self.out[i] - 1) * self.stride[i] + self.filter[i])
+        None => lines.push(Line { to: vec![to], at: vec![at], taps }),
+    }
+}
+
+impl Geometry {
+    /// Rows (or columns) of y, which read x through taps of the filter.
+    fn down(&self, axis: usize) -> Vec<Line> {
+        let (stride, padding) = (self.stride[axis], self.padding[axis]);
+        let mut lines = Vec::new();
+        for y in 0..self.out[axis] {
+            let first = padding.saturating_sub(y * stride);
+            let end = (self.image[axis] + padding).saturating_sub(y * stride);
+            let taps = first..end.min(self.filter[axis]);
+            let at = (y * stride + first).saturating_sub(padding);
+            add_to(&mut lines, y, at, taps.map(|tap| [tap - first, tap]).collect());
+        }
+        lines
     }
 
-    /// Copies planes into padded ones, whose borders are zero already.
-    fn pad_into(&self, isa: Isa, source: &[f32], out: &mut [f32]) {
-        let (offset, to) = (self.padding, self.padded());
-        let take = [0, 1].map(|i| self.image[i].min(to[i].saturating_sub(offset[i])));
-        isa.run(Frame { source, take, from: self.image, offset, to, out });
+    /// Rows (or columns) of x, which read y through taps of the filter, the last tap first.
+    fn up(&self, axis: usize) -> Vec<Line> {
+        let (stride, padding) = (self.stride[axis], self.padding[axis]);
+        let mut lines = Vec::new();
+        for x in 0..self.image[axis] {
+            let place = x + padding;
+            // The taps that meet a row of y, from the highest row down; then turned.
+            let mut seen: Vec<[usize; 2]> = (0..self.filter[axis].min(place + 1))
+                .filter(|tap| (place - tap) % stride == 0)
+                .map(|tap| [(place - tap) / stride, tap])
+                .filter(|[row, _]| *row < self.out[axis])
+                .collect();
+            seen.reverse();
+            let at = seen.first().map_or(0, |[row, _]| *row);
+            add_to(&mut lines, x, at, seen.into_iter().map(|[row, tap]| [row - at, tap]).collect());
+        }
+        lines
     }
 
-    /// Where each output pixel of a padded picture begins to read.
-    fn corners(&self) -> impl Iterator<Item = usize> {
-        let ([height, width], [_, row], stride) = (self.out, self.padded(), self.stride);
-        (0..height).flat_map(move |y| (0..width).map(move |x| y * stride[0] * row + x * stride[1]))
+    /// Taps of the filter, which read x from rows (or columns) of y.
+    fn across(&self, axis: usize) -> Vec<Line> {
+        let (stride, padding) = (self.stride[axis], self.padding[axis]);
+        let mut lines = Vec::new();
+        for tap in 0..self.filter[axis] {
+            let inside =
+                |y: &usize| (padding..padding + self.image[axis]).contains(&(y * stride + tap));
+            let seen: Vec<usize> = (0..self.out[axis]).filter(inside).collect();
+            let first = seen.first().copied().unwrap_or_default();
+            let at = (first * stride + tap).saturating_sub(padding);
+            add_to(
+                &mut lines,
+                tap,
+                at,
+                seen.into_iter().map(|y| [(y - first) * stride, y]).collect(),
+            );
+        }
+        lines
     }
+}
 
-    /// Where each tap reads, from there, in padded planes one after another.
-    fn offsets(&self, channels: usize) -> impl Iterator<Item = usize> {
-        let ([height, width], [r, s]) = (self.padded(), self.filter);
-        (0..channels).flat_map(move |c| {
-            (0..r).flat_map(move |y| (0..s).map(move |x| (c * height + y) * width + x))
-        })
+/// One product: places that see the same taps.
+struct Part {
+    at: Vec<u32>,
+    to: Vec<u32>,
+    steps: Vec<[u32; 2]>,
+}
+
+/// How many times places (or steps) come again, and how far apart in what is read.
+struct Again {
+    count: usize,
+    from: usize,
+}
+
+/// The products of all pairs of lines. `places` come again `places.count` times, `written` apart in
+/// the output; steps `steps.count` times. `rows` are the lengths of rows in the input and in the
+/// output; `panel` gives the row of the panel for a step and the two taps.
+fn parts(
+    [tall, wide]: [&[Line]; 2],
+    places: Again,
+    written: usize,
+    steps: Again,
+    rows: [usize; 2],
+    panel: impl Fn(usize, usize, usize) -> usize,
+) -> Vec<Part> {
+    let mut parts = Vec::new();
+    for (tall, wide) in tall.iter().flat_map(|tall| wide.iter().map(move |wide| (tall, wide))) {
+        let mut part = Part { at: Vec::new(), to: Vec::new(), steps: Vec::new() };
+        for i in 0..places.count {
+            for (y, y_at) in tall.to.iter().zip(&tall.at) {
+                for (x, x_at) in wide.to.iter().zip(&wide.at) {
+                    part.at.push(narrow(i * places.from + y_at * rows[0] + x_at));
+                    part.to.push(narrow(i * written + y * rows[1] + x));
+                }
+            }
+        }
+        for i in 0..steps.count {
+            for [y_from, y] in &tall.taps {
+                for [x_from, x] in &wide.taps {
+                    let from = i * steps.from + y_from * rows[0] + x_from;
+                    part.steps.push([narrow(from), narrow(panel(i, *y, *x))]);
+                }
+            }
+        }
+        parts.push(part);
     }
+    parts
 }
 
 /// The first `len` values of a buffer that holds zeros where nobody has written.
@@ -104,9 +198,10 @@ fn room(buffer: &mut Vec<f32>, len: usize) -> &mut [f32] {
     &mut buffer[..len]
 }
 
-/// Offsets in the buffer of one task.
-fn narrow(offsets: impl Iterator<Item = usize>) -> Vec<u32> {
-    offsets.map(|offset| u32::try_from(offset).unwrap_or(u32::MAX)).collect()
+/// An offset within the pictures of one task.
+fn narrow(offset: usize) -> u32 {
+    assert!(offset <= u32::MAX as usize, "a picture has less than 2³² values");
+    offset as u32
 }
 
 /// Calls `work(first, count)` for groups of pictures, each call with a buffer that it may reuse.
@@ -140,29 +235,51 @@ pub(crate) fn forward(isa: Isa, g: &Geometry, x: &[f32], weight: &[f32], bias: &
         return scattered(isa, &turned, x, &g.turn(weight), bias);
     }
     let panels = Panels::pack(isa, weight, &(0..taps).collect::<Vec<_>>(), taps, g.k);
-    let (picture, pixels) = (g.c * area(g.image), area(g.out));
-    let plane = g.c * area(g.padded());
-    let size = g.group(plane);
-    let steps = narrow(g.offsets(g.c));
-    let at = narrow((0..size).flat_map(|i| g.corners().map(move |corner| i * plane + corner)));
-    let to = narrow((0..size).flat_map(|i| (0..pixels).map(move |p| i * g.k * pixels + p)));
+    let (picture, pixels, [r, s]) = (g.c * area(g.image), area(g.out), g.filter);
+    let size = g.group(picture);
+    let parts = parts(
+        [&g.down(0), &g.down(1)],
+        Again { count: size, from: picture },
+        g.k * pixels,
+        Again { count: g.c, from: area(g.image) },
+        [g.image[1], g.out[1]],
+        |c, a, b| (c * r + a) * s + b,
+    );
+    // SAFETY: the parts are all pixels of a group of pictures.
+    unsafe { pictures(isa, g.n, size, &parts, &panels, (x, picture), (g.k, pixels), bias) }
+}
+
+/// Runs the parts for groups of `size` pictures of `picture` values each in the input, into planes
+/// of `pixels` values.
+///
+/// # Safety
+/// The parts must write all pixels of a group's planes, and no others.
+#[allow(clippy::too_many_arguments, reason = "two pictures and what leads from one to the other")]
+unsafe fn pictures(
+    isa: Isa,
+    n: usize,
+    size: usize,
+    parts: &[Part],
+    panels: &Panels,
+    (input, picture): (&[f32], usize),
+    (channels, pixels): (usize, usize),
+    bias: &[f32],
+) -> Vec<f32> {
+    // Of few groups, each is shared out by its places.
+    let pieces = (8 / n.div_ceil(size).max(1)).min(size * pixels / 64).max(1);
     let write = |out: *mut f32| {
         let out = SharedPtr(out);
-        groups(
-            g.n,
-            size,
-            Default::default,
-            |(frame, rows): &mut (Vec<f32>, Vec<f32>), first, count| {
-                let mut input = &x[first * picture..(first + count) * picture];
-                if g.padding != [0, 0] {
-                    let padded = room(frame, count * plane);
-                    g.pad_into(isa, input, padded);
-                    input = padded;
-                }
-                // SAFETY: groups of pictures do not overlap.
-                let out = unsafe { out.get().add(first * g.k * pixels) };
-                let (at, to) = (&at[..count * pixels], &to[..count * pixels]);
-                products(isa, input, at, &steps, &panels, rows, |block, rows| {
+        (0..n.div_ceil(size) * pieces).into_par_iter().for_each_init(Vec::new, |rows, task| {
+            let (first, piece) = (task / pieces * size, task % pieces);
+            let count = size.min(n - first);
+            let input = &input[first * picture..(first + count) * picture];
+            // SAFETY: groups of pictures do not overlap, nor do the places of their pieces.
+            let out = unsafe { out.get().add(first * channels * pixels) };
+            for Part { at, to, steps } in parts {
+                let all = at.len() / size * count;
+                let own = all * piece / pieces..all * (piece + 1) / pieces;
+                let (at, to) = (&at[own.clone()], &to[own]);
+                products(isa, input, at, steps, panels, rows, |block, rows| {
                     let lane = panels.first(block);
                     let (width, valid) = (panels.width(block), panels.valid(block));
                     // SAFETY: the lanes' planes lie in the group's output.
@@ -170,11 +287,11 @@ pub(crate) fn forward(isa: Isa, g: &Geometry, x: &[f32], weight: &[f32], bias: &
                     let bias = part(bias, lane, valid);
                     isa.run(Spread { rows, width, to, valid, plane: pixels, bias, out });
                 });
-            },
-        );
+            }
+        });
     };
-    // SAFETY: every group writes all of its pictures.
-    unsafe { flex::filled(g.y_len(), write) }
+    // SAFETY: every group writes all of its pictures, as the caller vouches.
+    unsafe { flex::filled(n * channels * pixels, write) }
 }
 
 /// The product with each block of panels, in `rows` from call to call.
@@ -182,7 +299,7 @@ fn products(
     isa: Isa,
     input: &[f32],
     at: &[u32],
-    steps: &[u32],
+    steps: &[[u32; 2]],
     panels: &Panels,
     rows: &mut Vec<f32>,
     mut each: impl FnMut(usize, &[f32]),
@@ -204,51 +321,6 @@ fn add_bias(values: &mut [f32], bias: &[f32], plane: usize) {
     }
 }
 
-/// The rows (or columns) of a picture that are `first` and a multiple of the stride further on:
-/// all of them see the same taps.
-struct Phase {
-    first: usize,
-    count: usize,
-    /// The first tap; the others are the stride apart.
-    tap: usize,
-    taps: usize,
-    /// Row i sees with its first tap row i + `shift` of y, with the next one the row before.
-    shift: usize,
-}
-
-/// The phases of one direction, and how many zeros y needs before and after.
-fn phases(g: &Geometry, axis: usize) -> (Vec<Phase>, [usize; 2]) {
-    let (stride, padding) = (g.stride[axis], g.padding[axis]);
-    let mut border = [0, 0];
-    let phases = (0..stride.min(g.image[axis]))
-        .map(|first| {
-            let tap = (first + padding) % stride;
-            let phase = Phase {
-                first,
-                count: (g.image[axis] - first).div_ceil(stride),
-                tap,
-                taps: g.filter[axis].saturating_sub(tap).div_ceil(stride),
-                shift: (first + padding) / stride,
-            };
-            if phase.taps > 0 {
-                border[0] = border[0].max((phase.taps - 1).saturating_sub(phase.shift));
-                let last = phase.count - 1 + phase.shift;
-                border[1] = border[1].max((last + 1).saturating_sub(g.out[axis]));
-            }
-            phase
-        })
-        .collect();
-    (phases, border)
-}
-
-/// One product of the gradient for the data: the pixels of a phase in both directions.
-struct Part {
-    at: Vec<u32>,
-    to: Vec<u32>,
-    steps: Vec<u32>,
-    panels: Panels,
-}
-
 /// The gradient for `x` from that for `y`, or a transposed convolution of `y`; `bias` has `c`
 /// values, or none.
 pub(crate) fn data(isa: Isa, g: &Geometry, y: &[f32], weight: &[f32], bias: &[f32]) -> Vec<f32> {
@@ -262,79 +334,33 @@ pub(crate) fn data(isa: Isa, g: &Geometry, y: &[f32], weight: &[f32], bias: &[f3
     if g.scatters(isa) {
         return scattered(isa, g, y, weight, bias);
     }
-    let [r, s] = g.filter;
-    let ((tall, top), (wide, side)) = (phases(g, 0), phases(g, 1));
-    let [height, width] = [g.out[0] + top[0] + top[1], g.out[1] + side[0] + side[1]];
+    // Taps in the order in which they are read: those that meet the same pixels together.
+    let ([r, s], [down, across]) = (g.filter, g.stride);
+    let mut starts = Vec::with_capacity(g.k * r * s);
+    let mut places = vec![0; g.k * r * s];
+    for (a, b) in (0..down.min(r)).flat_map(|a| (0..across.min(s)).map(move |b| (a, b))) {
+        for k in 0..g.k {
+            for a in (a..r).step_by(down).rev() {
+                for b in (b..s).step_by(across).rev() {
+                    places[(k * r + a) * s + b] = starts.len();
+                    starts.push(k * taps + a * s + b);
+                }
+            }
+        }
+    }
+    let panels = Panels::pack(isa, weight, &starts, r * s, g.c);
     let (picture, pixels) = (g.k * area(g.out), area(g.image));
-    let plane = g.k * height * width;
-    let size = g.group(plane);
-    let parts: Vec<Part> = tall
-        .iter()
-        .flat_map(|tall| wide.iter().map(move |wide| (tall, wide)))
-        .map(|(tall, wide)| {
-            // From the last tap on, whose place is the first, so that no offset is negative.
-            let each = |phase: &Phase, border: [usize; 2]| -> (usize, Vec<usize>) {
-                let begin = border[0] + phase.shift - phase.taps.saturating_sub(1);
-                (begin, (0..phase.taps).rev().collect())
-            };
-            let ((y0, down), (x0, across)) = (each(tall, top), each(wide, side));
-            let (mut steps, mut starts) = (Vec::new(), Vec::new());
-            for k in 0..g.k {
-                for (i, &a) in down.iter().enumerate() {
-                    for (j, &b) in across.iter().enumerate() {
-                        steps.push((k * height + i) * width + j);
-                        let (a, b) = (tall.tap + a * g.stride[0], wide.tap + b * g.stride[1]);
-                        starts.push(k * taps + a * s + b);
-                    }
-                }
-            }
-            let places = |f: &dyn Fn(usize, usize, usize) -> usize| {
-                let rows = (0..size).flat_map(|i| (0..tall.count).map(move |y| (i, y)));
-                narrow(rows.flat_map(|(i, y)| (0..wide.count).map(move |x| f(i, y, x))))
-            };
-            Part {
-                at: places(&|i, y, x| i * plane + (y0 + y) * width + x0 + x),
-                to: places(&|i, y, x| {
-                    let (y, x) = (tall.first + y * g.stride[0], wide.first + x * g.stride[1]);
-                    i * g.c * pixels + y * g.image[1] + x
-                }),
-                steps: narrow(steps.into_iter()),
-                panels: Panels::pack(isa, weight, &starts, r * s, g.c),
-            }
-        })
-        .collect();
-    let write = |out: *mut f32| {
-        let out = SharedPtr(out);
-        groups(
-            g.n,
-            size,
-            Default::default,
-            |(frame, rows): &mut (Vec<f32>, Vec<f32>), first, count| {
-                let mut input = &y[first * picture..(first + count) * picture];
-                if [height, width] != g.out {
-                    let (offset, to) = ([top[0], side[0]], [height, width]);
-                    let out = room(frame, count * plane);
-                    isa.run(Frame { source: input, take: g.out, from: g.out, offset, to, out });
-                    input = out;
-                }
-                // SAFETY: groups of pictures do not overlap.
-                let out = unsafe { out.get().add(first * g.c * pixels) };
-                for Part { at, to, steps, panels } in &parts {
-                    let (at, to) = (&at[..at.len() / size * count], &to[..to.len() / size * count]);
-                    products(isa, input, at, steps, panels, rows, |block, rows| {
-                        let lane = panels.first(block);
-                        let (width, valid) = (panels.width(block), panels.valid(block));
-                        // SAFETY: the lanes' planes lie in the group's output.
-                        let out = unsafe { out.add(lane * pixels) };
-                        let bias = part(bias, lane, valid);
-                        isa.run(Spread { rows, width, to, valid, plane: pixels, bias, out });
-                    });
-                }
-            },
-        );
-    };
-    // SAFETY: the phases are all pixels of a picture, and every group writes all of its pictures.
-    unsafe { flex::filled(g.x_len(), write) }
+    let size = g.group(picture);
+    let parts = parts(
+        [&g.up(0), &g.up(1)],
+        Again { count: size, from: picture },
+        g.c * pixels,
+        Again { count: g.k, from: area(g.out) },
+        [g.out[1], g.image[1]],
+        |k, a, b| places[(k * r + a) * s + b],
+    );
+    // SAFETY: the parts are all pixels of a group of pictures.
+    unsafe { pictures(isa, g.n, size, &parts, &panels, (y, picture), (g.c, pixels), bias) }
 }
 
 impl Geometry {
@@ -377,12 +403,22 @@ fn scattered(isa: Isa, g: &Geometry, y: &[f32], weight: &[f32], bias: &[f32]) ->
     let starts: Vec<usize> = (0..g.k).map(|k| k * taps).collect();
     let panels = Panels::pack(isa, weight, &starts, 1, taps);
     let size = g.group(picture);
-    let steps = narrow((0..g.k).map(|k| k * pixels));
-    let at = narrow((0..size).flat_map(|i| (0..pixels).map(move |p| i * picture + p)));
+    let steps: Vec<[u32; 2]> = (0..g.k).map(|k| [narrow(k * pixels), narrow(k)]).collect();
+    let at = (0..size).flat_map(|i| (0..pixels).map(move |p| narrow(i * picture + p)));
+    let at: Vec<u32> = at.collect();
     // All that filters reach, which may be less than the padded picture, or more than the picture.
     let padded = [0, 1].map(|i| (g.out[i] - 1) * g.stride[i] + g.filter[i]);
-    let reach = Geometry { image: padded, padding: [0, 0], ..*g };
-    let (corners, lanes) = (narrow(reach.corners()), narrow(reach.offsets(g.c)));
+    let [height, row] = padded;
+    let corner = |i: usize| {
+        let (y, x) = (i / g.out[1], i % g.out[1]);
+        y * g.stride[0] * row + x * g.stride[1]
+    };
+    let corners: Vec<usize> = (0..pixels).map(corner).collect();
+    let lane = |i: usize| {
+        let (c, r, s) = (i / area(g.filter), i / g.filter[1] % g.filter[0], i % g.filter[1]);
+        (c * height + r) * row + s
+    };
+    let lanes: Vec<usize> = (0..taps).map(lane).collect();
     let plane = g.c * area(padded);
     let write = |out: *mut f32| {
         let out = SharedPtr(out);
@@ -407,9 +443,9 @@ fn scattered(isa: Isa, g: &Geometry, y: &[f32], weight: &[f32], bias: &[f32]) ->
                         for (sums, rows) in sums.chunks_mut(plane).zip(rows.chunks(pixels * width))
                         {
                             for (&corner, row) in corners.iter().zip(rows.chunks(width)) {
-                                let sums = &mut sums[corner as usize..];
+                                let sums = &mut sums[corner..];
                                 for (&lane, value) in lanes.iter().zip(row) {
-                                    sums[lane as usize] += value;
+                                    sums[lane] += value;
                                 }
                             }
                         }
@@ -440,6 +476,23 @@ fn scattered(isa: Isa, g: &Geometry, y: &[f32], weight: &[f32], bias: &[f32]) ->
     unsafe { flex::filled(g.x_len(), write) }
 }
 
+impl Geometry {
+    /// The same convolution of pictures that have their zeros around them.
+    fn padded(&self, x: &[f32]) -> (Vec<f32>, Self) {
+        let image = [0, 1].map(|i| self.image[i] + 2 * self.padding[i]);
+        let mut padded = vec![0.0; self.n * self.c * area(image)];
+        padded.par_chunks_mut(area(image)).zip(x.par_chunks(area(self.image))).for_each(
+            |(to, from)| {
+                let rows = to.chunks_mut(image[1]).skip(self.padding[0]);
+                for (to, from) in rows.zip(from.chunks(self.image[1])) {
+                    to[self.padding[1]..][..from.len()].copy_from_slice(from);
+                }
+            },
+        );
+        (padded, Self { image, padding: [0, 0], ..*self })
+    }
+}
+
 /// The gradient for `weight`, from `x` and the gradient for `y`.
 pub(crate) fn filters(isa: Isa, g: &Geometry, x: &[f32], y: &[f32]) -> Vec<f32> {
     assert!(x.len() == g.x_len() && y.len() == g.y_len(), "sizes fit");
@@ -447,6 +500,11 @@ pub(crate) fn filters(isa: Isa, g: &Geometry, x: &[f32], y: &[f32]) -> Vec<f32> 
     if g.covers() {
         let y = Matrix::rows(y, g.n, g.k).transposed();
         return gemm::product(y, Matrix::rows(x, g.n, taps));
+    }
+    if g.padding != [0, 0] && g.c <= 8 {
+        // Few channels have few taps, too few to part them by the pixels that they see.
+        let (x, padded) = g.padded(x);
+        return filters(isa, &padded, &x, y);
     }
     let (picture, pixels, filter) = (area(g.image), area(g.out), area(g.filter));
     let starts: Vec<usize> =
@@ -457,11 +515,14 @@ pub(crate) fn filters(isa: Isa, g: &Geometry, x: &[f32], y: &[f32]) -> Vec<f32> 
     let shares = g.c.div_ceil(channels);
     // With few channels, the blocks of lanes are shared out as well.
     let split = if shares < 4 { panels.blocks() } else { 1 };
-    let plane = area(g.padded());
-    let count = (PIXELS / pixels).min(TASK / (channels * plane)).clamp(1, g.n.max(1));
-    let at = narrow(g.offsets(channels));
-    let steps = narrow(
-        (0..count).flat_map(|i| g.corners().map(move |corner| i * channels * plane + corner)),
+    let count = (PIXELS / pixels).min(TASK / (channels * picture)).clamp(1, g.n.max(1));
+    let parts = parts(
+        [&g.across(0), &g.across(1)],
+        Again { count: channels, from: picture },
+        filter,
+        Again { count, from: channels * picture },
+        [g.image[1], g.filter[1]],
+        |i, y, x| i * pixels + y * g.out[1] + x,
     );
     let write = |out: *mut f32| {
         let out = SharedPtr(out);
@@ -470,21 +531,29 @@ pub(crate) fn filters(isa: Isa, g: &Geometry, x: &[f32], y: &[f32]) -> Vec<f32> 
             let own = channels.min(g.c - first);
             let blocks =
                 if split > 1 { task % split..task % split + 1 } else { 0..panels.blocks() };
-            let at = &at[..own * filter];
-            let mut sums: Vec<Vec<f32>> =
-                blocks.clone().map(|b| vec![0.0; at.len() * panels.width(b)]).collect();
-            let mut input = vec![0.0; count * channels * plane];
+            // The sums of each part and block; a last, smaller share has fewer rows.
+            let rows = |part: &Part| part.at.len() / channels * own;
+            let pairs: Vec<(&Part, usize)> =
+                parts.iter().flat_map(|part| blocks.clone().map(move |b| (part, b))).collect();
+            let mut sums: Vec<Vec<f32>> = pairs
+                .iter()
+                .map(|&(part, block)| vec![0.0; rows(part) * panels.width(block)])
+                .collect();
+            let mut input = Vec::with_capacity(count * channels * picture);
             for begin in (0..g.n).step_by(count) {
-                let count = count.min(g.n - begin);
-                for (n, frame) in (begin..begin + count).zip(input.chunks_mut(channels * plane)) {
+                let some = count.min(g.n - begin);
+                // One after another, or pictures of a round size would share the places in the cache.
+                input.clear();
+                for n in begin..begin + some {
                     let from = (n * g.c + first) * picture;
-                    g.pad_into(isa, &x[from..from + own * picture], frame);
+                    input.extend_from_slice(&x[from..from + own * picture]);
+                    input.resize(input.len() + (channels - own) * picture, 0.0);
                 }
-                for (block, sums) in blocks.clone().zip(&mut sums) {
+                for (&(part, block), sums) in pairs.iter().zip(&mut sums) {
                     isa.run(Gather {
                         input: &input,
-                        at,
-                        steps: &steps[..count * pixels],
+                        at: &part.at[..rows(part)],
+                        steps: &part.steps[..part.steps.len() / count * some],
                         panel: panels.of(block, begin * pixels),
                         width: panels.width(block),
                         out: sums,
@@ -492,12 +561,12 @@ pub(crate) fn filters(isa: Isa, g: &Geometry, x: &[f32], y: &[f32]) -> Vec<f32> 
                     });
                 }
             }
-            let to: Vec<u32> = narrow(0..at.len());
-            for (block, sums) in blocks.zip(&sums) {
+            for (&(part, block), sums) in pairs.iter().zip(&sums) {
                 let (width, valid) = (panels.width(block), panels.valid(block));
+                let to = &part.to[..rows(part)];
                 // SAFETY: tasks write different taps, or different lanes of the same.
                 let out = unsafe { out.get().add(panels.first(block) * taps + first * filter) };
-                isa.run(Spread { rows: sums, width, to: &to, valid, plane: taps, bias: &[], out });
+                isa.run(Spread { rows: sums, width, to, valid, plane: taps, bias: &[], out });
             }
         });
     };

@@ -1,5 +1,5 @@
-//! Products that read one factor where it lies:
-//! out\[j\]\[lane\] = Σ_t input\[at\[j\] + step\[t\]\]·panel\[t\]\[lane\].
+//! Products that read one factor where it lies: for a list of steps (from, row),
+//! out\[j\]\[lane\] = Σ input\[at\[j\] + from\]·panel\[row\]\[lane\].
 //!
 //! A convolution and both of its gradients have this form. Going forward, j runs over output
 //! pixels, t over channels and taps, and lanes are output channels; for the filters' gradient, j
@@ -105,7 +105,7 @@ impl Panels {
         self.width(block).min(self.lanes - self.first(block))
     }
 
-    /// The steps from `step` on of a block.
+    /// The rows from `step` on of a block.
     pub(super) fn of(&self, block: usize, step: usize) -> &[f32] {
         let (from, width) = (self.steps * self.first(block), self.width(block));
         &self.values[from + step * width..from + self.steps * width]
@@ -141,12 +141,12 @@ impl Kernel for Pack<'_> {
                 } else if t + 16 <= starts.len() && starts[t + 15] == start + 15 {
                     // Starts one after another (they grow): whole lines of each lane, turned.
                     let mut square = [[0.0f32; 16]; 32];
-                    for lane in 0..valid {
-                        copy(s, source.add(start + lane * stride), square[lane].as_mut_ptr(), 16);
+                    for (lane, line) in square.iter_mut().enumerate().take(valid) {
+                        copy(s, source.add(start + lane * stride), line.as_mut_ptr(), 16);
                     }
                     for i in 0..16 {
-                        for lane in 0..width {
-                            *row.add(i * width + lane) = square[lane][i];
+                        for (lane, line) in square.iter().enumerate().take(width) {
+                            *row.add(i * width + lane) = line[i];
                         }
                     }
                     t += 16;
@@ -186,9 +186,9 @@ pub(super) struct Gather<'a> {
     pub(super) input: &'a [f32],
     /// For each row of the output, where it begins to read.
     pub(super) at: &'a [u32],
-    /// For each step, how far from there.
-    pub(super) steps: &'a [u32],
-    /// `width` values a step; there may be more of them.
+    /// For each step, how far from there, and the row of the panel.
+    pub(super) steps: &'a [[u32; 2]],
+    /// `width` values a row.
     pub(super) panel: &'a [f32],
     pub(super) width: usize,
     /// `width` values a row.
@@ -207,12 +207,17 @@ impl Kernel for Gather<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let Self { input, at, steps, panel, width, out, accumulate } = self;
-        let last = |offsets: &[u32]| offsets.iter().max().map_or(0, |&o| o as usize);
+        let last = |offset: Option<u32>| offset.map_or(0, |offset| offset as usize);
+        let begin = last(at.iter().copied().max());
+        let from = last(steps.iter().map(|step| step[0]).max());
+        let row = last(steps.iter().map(|step| step[1]).max());
         assert!(
-            at.is_empty() || steps.is_empty() || last(at) + last(steps) < input.len(),
-            "all that is read lies in the input"
+            at.is_empty()
+                || steps.is_empty()
+                || begin + from < input.len() && (row + 1) * width <= panel.len(),
+            "all that is read lies in its slice"
         );
-        assert!(panel.len() >= steps.len() * width && out.len() >= at.len() * width);
+        assert!(out.len() >= at.len() * width, "there is room for every row");
         assert!(width == S::N || width == 2 * S::N, "a block is one or two vectors wide");
         // As many sums as registers hold beside the factors, which the compiler reads first; in
         // tiles of nearly one size.
@@ -228,7 +233,7 @@ impl Kernel for Gather<'_> {
                     input: input.as_ptr(),
                     at: at[row..row + rows].as_ptr(),
                     steps: &steps[first..end],
-                    panel: panel[first * width..].as_ptr(),
+                    panel: panel.as_ptr(),
                     out: out[row * width..].as_mut_ptr(),
                     accumulate: accumulate || first > 0,
                 };
@@ -254,7 +259,7 @@ impl Kernel for Gather<'_> {
 struct Tile<'a> {
     input: *const f32,
     at: *const u32,
-    steps: &'a [u32],
+    steps: &'a [[u32; 2]],
     panel: *const f32,
     out: *mut f32,
     accumulate: bool,
@@ -285,8 +290,8 @@ impl Tile<'_> {
     }
 
     /// # Safety
-    /// `J` offsets at `at`, each of which with each step is readable in the input; `V` vectors at
-    /// `panel` for each step and at `out` for each row.
+    /// `J` offsets at `at`, each of which with each step is readable in the input; `V` vectors in
+    /// the panel for each row that a step names, and at `out` for each offset.
     #[inline(always)]
     unsafe fn sums<S: Simd, const J: usize, const V: usize>(self, s: S) {
         let mut sums = [[s.splat(0.0); V]; J];
@@ -296,8 +301,8 @@ impl Tile<'_> {
             for (j, from) in from.iter_mut().enumerate() {
                 *from = self.input.add(*self.at.add(j) as usize);
             }
-            let mut panel = self.panel;
-            for &step in self.steps {
+            for &[step, row] in self.steps {
+                let panel = self.panel.add(row as usize * V * S::N);
                 let mut w = [s.splat(0.0); V];
                 for (v, w) in w.iter_mut().enumerate() {
                     *w = s.load(panel.add(v * S::N));
@@ -308,7 +313,6 @@ impl Tile<'_> {
                         sums[j][v] = s.fma(x, w[v], sums[j][v]);
                     }
                 }
-                panel = panel.add(V * S::N);
             }
             for (j, sums) in sums.iter().enumerate() {
                 for (v, &sum) in sums.iter().enumerate() {
@@ -354,42 +358,6 @@ impl Kernel for Spread<'_> {
                     for (j, &to) in to.iter().enumerate() {
                         *out.add(to as usize) = *rows.get_unchecked(j * width + lane) + b;
                     }
-                }
-            }
-        }
-    }
-}
-
-/// Copies planes into larger ones.
-pub(super) struct Frame<'a> {
-    /// Rows of `from[1]` values.
-    pub(super) source: &'a [f32],
-    /// Rows and columns of a plane that are copied, from its first on.
-    pub(super) take: [usize; 2],
-    pub(super) from: [usize; 2],
-    /// Where the first value goes.
-    pub(super) offset: [usize; 2],
-    pub(super) to: [usize; 2],
-    pub(super) out: &'a mut [f32],
-}
-
-impl Kernel for Frame<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        let Self { source, take, from, offset, to, out } = self;
-        let (small, large) = (from[0] * from[1], to[0] * to[1]);
-        let planes = source.len() / small;
-        assert!(take[0] <= from[0] && take[1] <= from[1] && out.len() >= planes * large);
-        assert!(offset[0] + take[0] <= to[0] && offset[1] + take[1] <= to[1]);
-        for plane in 0..planes {
-            for row in 0..take[0] {
-                // SAFETY: the row lies in its plane on both sides, as was just checked.
-                unsafe {
-                    let from = source.as_ptr().add(plane * small + row * from[1]);
-                    let at = plane * large + (offset[0] + row) * to[1] + offset[1];
-                    copy(s, from, out.as_mut_ptr().add(at), take[1]);
                 }
             }
         }

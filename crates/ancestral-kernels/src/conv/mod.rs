@@ -34,9 +34,9 @@ use cores::Geometry;
 ///
 /// `stride` and `padding` (of zeros, on either side) are those of the rows and of the columns, in
 /// pixels. `f32` on Flex runs as one operation; any other type or backend runs Burn's own. The
-/// gradient for `x` is computed only where `x` is tracked. Each value is a sum of products that
-/// are fused where the processor can; long ones are joined from sums of 512, so that the error is
-/// about that of such a sum: less than 512·2⁻²⁴ of the sum of magnitudes, and typically 2⁻²² of it.
+/// gradient for `x` is computed only where `x` is tracked. A value that is a sum of t products is
+/// within t·2⁻²⁴ of the sum of their magnitudes; long sums are joined from parts of 512, which keeps
+/// typical errors far below.
 ///
 /// # Panics
 /// If the shapes do not fit, a stride is 0, or a filter does not fit into the padded picture.
