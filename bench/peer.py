@@ -24,6 +24,7 @@ import torch  # noqa: E402
 from torch import nn  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 
+import peer_adversarial  # noqa: E402
 import peer_autoregressive  # noqa: E402
 import peer_layers  # noqa: E402
 
@@ -130,6 +131,8 @@ def main():
     baseline = resident_peak()
     if CASE in peer_autoregressive.ROUNDS:
         round = peer_autoregressive.ROUNDS[CASE](compiled, chosen)
+    elif CASE in peer_adversarial.ROUNDS:
+        round = peer_adversarial.ROUNDS[CASE](compiled, chosen)
     elif CASE in peer_layers.ROUNDS:
         round = peer_layers.ROUNDS[CASE](compiled, chosen)
     else:

@@ -15,7 +15,7 @@ use crate::layers;
 pub(crate) type Round = Box<dyn FnMut() -> Result<()>>;
 
 /// The cases that PyTorch has a part in.
-pub(crate) const PAIRED: [&str; 9] = [
+pub(crate) const PAIRED: [&str; 11] = [
     "vae-step",
     "vae-evaluate",
     "nade-step",
@@ -25,6 +25,8 @@ pub(crate) const PAIRED: [&str; 9] = [
     "made-step",
     "conv-64",
     "dcgan-layers",
+    "dcgan-step",
+    "wgan-gp-critic",
 ];
 
 /// What is done in training.
@@ -63,8 +65,54 @@ pub(crate) fn of(case: &str) -> Result<Round> {
         "made-step" => steps("made", "hidden = [8000]", Update::Adam, 3),
         "conv-64" => Ok(layers::convolution()),
         "dcgan-layers" => Ok(layers::dcgan()),
+        "dcgan-step" => adversarial("dcgan", "start_std = 0.02", 3),
+        // Ten updates of the critic and one of the generator.
+        "wgan-gp-critic" => adversarial("wgan-gp", "network = 'dcgan'\ncritic_steps = 10", 1),
         other => bail!("no case '{other}'"),
     }
+}
+
+/// Steps of an adversarial network with Adam: pictures of 32×32 in colour, batches of 64, 64
+/// features in the widest place, noise of 100.
+fn adversarial(name: &str, settings: &str, count: u64) -> Result<Round> {
+    let shape = Shape::image(3, 32, 32);
+    let uniforms = Streams::new(0).purpose("bench", 0);
+    let values = (0..1000u64).flat_map(|picture| uniforms.uniforms(&[picture], shape.size()));
+    let values = Values::Bytes(values.map(|u| (u * 255.0) as u8).collect());
+    let split = Split { values, labels: None };
+    let domain = Domain::Levels(256);
+    let data = Dataset::new("bench", domain, shape.clone(), split, None, None)?.with_splits(0)?;
+    let examples = Examples::new(&data, SplitName::Train, Binarize::None, 0)?;
+    let settings = format!("latent_dim = 100\n{settings}").parse()?;
+    let spec = DataSpec { domain, shape, classes: 0 };
+    let mut model = (find(name)?.build)(&settings, &spec, &Init::cpu(0))?;
+    let mut feed = Feed::new(examples, 64, 0);
+    let mut optimisers = Optimisers::new(&TrainConfig {
+        learning_rate: 2e-4,
+        beta1: 0.5,
+        ..TrainConfig::default()
+    })?;
+    let mut pace = ancestral_kernels::Pace::new();
+    let mut step = 0;
+    Ok(Box::new(move || {
+        for _ in 0..count {
+            step += 1;
+            let epoch = feed.epoch();
+            let mut context = StepContext {
+                feed: &mut feed,
+                optimisers: &mut optimisers,
+                streams: Streams::new(0),
+                step,
+                epoch,
+            };
+            let model = &mut model;
+            pace.run(|| -> Result<()> {
+                model.trainable().context("it is trained")?.step(&mut context)?;
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }))
 }
 
 /// A model of binary 28×28 pictures that starts at their marginals, and the pictures.

@@ -575,22 +575,26 @@ fn scalar(x: &Tensor<1>) -> f64 {
 }
 
 /// How widely samples are spread against data: the ratio of the roots of the total variances, and
-/// of the mean distances to the nearest other example of the batch.
+/// of the mean distances to the nearest other among the first few examples of the batch.
 fn spread(real: &[f32], fake: &[f32], width: usize) -> (f64, f64) {
     let variance = |values: &[f32]| {
         let n = (values.len() / width) as f64;
-        (0..width)
-            .map(|i| {
-                let column = || values.iter().skip(i).step_by(width).map(|&x| f64::from(x));
-                let mean = column().sum::<f64>() / n;
-                column().map(|x| (x - mean).powi(2)).sum::<f64>() / n
-            })
-            .sum::<f64>()
+        let (mut sums, mut squares) = (vec![0.0f64; width], vec![0.0f64; width]);
+        for row in values.chunks_exact(width) {
+            for ((sum, square), &x) in sums.iter_mut().zip(&mut squares).zip(row) {
+                *sum += f64::from(x);
+                *square += f64::from(x).powi(2);
+            }
+        }
+        let of = |(sum, square): (&f64, &f64)| (square - sum * sum / n).max(0.0) / n;
+        sums.iter().zip(&squares).map(of).sum::<f64>()
     };
     let nearest = |values: &[f32]| {
-        let examples: Vec<&[f32]> = values.chunks_exact(width).collect();
-        let distance =
-            |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| (x - y) * (x - y)).sum::<f32>();
+        let examples: Vec<&[f32]> = values.chunks_exact(width).take(NEIGHBOURS).collect();
+        let distance = |a: &[f32], b: &[f32]| {
+            let square = |(x, y): (&f32, &f32)| (x - y) * (x - y);
+            a.iter().zip(b).map(square).sum::<f32>()
+        };
         let sum: f64 = examples
             .iter()
             .enumerate()
@@ -831,3 +835,5 @@ impl Sampler for Gan {
 
 /// Examples drawn at once.
 const SAMPLE_BATCH: usize = 256;
+/// Examples of a batch whose nearest others are looked for; more would cost as much as a layer.
+const NEIGHBOURS: usize = 16;
