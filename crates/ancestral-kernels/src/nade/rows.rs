@@ -309,7 +309,7 @@ impl Group {
 
     #[inline(always)]
     fn set_products<S: Simd>(&mut self, s: S, at: usize, products: S::V) {
-        let to = &mut self.products[at * LANES..][..LANES];
+        let to = &mut self.products[..2 * GROUP * LANES][at * LANES..][..LANES];
         // SAFETY: there is room for LANES values, and a vector has no more.
         unsafe { s.store(to.as_mut_ptr(), products) };
     }
@@ -588,28 +588,70 @@ impl Group {
     ) {
         let entries = weights.sizes.entries;
         let bias = weights.parameters.output_bias;
-        for d in (start..end).step_by(2) {
+        let count = x.len() / entries;
+        let mut changed = [[0; TILE / 64]; GROUP];
+        for (changed, x) in changed.iter_mut().zip(x.chunks_exact(entries)) {
+            *changed = changes(s, weights, start, end, x);
+        }
+        for (i, d) in (start..end).enumerate().step_by(2) {
+            // Two bits for each row.
+            let mut changes = 0;
+            for (e, changed) in changed.iter().enumerate() {
+                changes |= (changed[i / 64] >> (i % 64) & 3) << (2 * e);
+            }
             let next = (d + 1).min(end - 1);
             let at = [d, next].map(|d| weights.parameters.entry(d));
             let v = at.map(|entry| weights.output(entry));
             self.multiply_pair(s, v);
-            for (e, x) in x.chunks_exact(entries).enumerate() {
-                if let Some(new) = self.push(s, weights, d, e, x, v[1]) {
-                    self.set_products(s, GROUP + e, new);
-                }
-                if next > d {
+            while changes != 0 {
+                let bit = changes.trailing_zeros() as usize;
+                changes &= changes - 1;
+                let (e, x) = (bit / 2, &x[bit / 2 * entries..][..entries]);
+                if bit % 2 > 0 {
                     self.push(s, weights, next, e, x, &[]);
+                } else if let Some(new) = self.push(s, weights, d, e, x, v[1]) {
+                    self.set_products(s, GROUP + e, new);
                 }
             }
             let totals = self.pair_totals(s);
-            for (e, out) in out.chunks_exact_mut(entries).enumerate() {
-                out[at[0]] = totals[0][e] + bias[at[0]];
+            for e in 0..count {
+                out[e * entries + at[0]] = totals[0][e] + bias[at[0]];
                 if next > d {
-                    out[at[1]] = totals[1][e] + bias[at[1]];
+                    out[e * entries + at[1]] = totals[1][e] + bias[at[1]];
                 }
             }
         }
     }
+}
+
+/// A bit for each place from `start` to `end` of a row, of which there are no more than [`TILE`]:
+/// whether its value changes the sums.
+#[inline(always)]
+fn changes<S: Simd>(
+    s: S,
+    weights: &NadeWeights<'_>,
+    start: usize,
+    end: usize,
+    x: &[f32],
+) -> [u64; TILE / 64] {
+    let mut all = [0; TILE / 64];
+    if weights.sizes.levels == 1 && weights.parameters.order.is_none() {
+        for (i, x) in x[start..end].chunks(S::N).enumerate() {
+            // SAFETY: as many values as are read.
+            let x = unsafe {
+                if x.len() == S::N { s.load(x.as_ptr()) } else { s.load_part(x.as_ptr(), x.len()) }
+            };
+            let at = i * S::N;
+            all[at / 64] |= u64::from(s.nonzero(x)) << (at % 64);
+        }
+    } else {
+        for (i, d) in (start..end).enumerate() {
+            let entry = weights.parameters.entry(d);
+            let (_, value) = weights.sizes.addend(entry, x[entry]);
+            all[i / 64] |= u64::from(value != 0.0) << (i % 64);
+        }
+    }
+    all
 }
 
 /// Rows of a NADE whose entries become known one after another: what drawing needs.
