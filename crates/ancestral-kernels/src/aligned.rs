@@ -2,6 +2,10 @@
 
 use std::ops::{Deref, DerefMut};
 
+use rayon::prelude::*;
+
+use crate::parallel::SharedPtr;
+
 /// A cache line.
 #[derive(Debug, Clone, Copy)]
 #[repr(C, align(64))]
@@ -17,6 +21,30 @@ pub(crate) struct Aligned {
 impl Aligned {
     pub(crate) fn zeros(len: usize) -> Self {
         Self { lines: vec![Line([0.0; 16]); len.div_ceil(16)], len }
+    }
+
+    /// `rows` rows of `width` values, which are whole lines; `fill` writes the row whose number and
+    /// address it is given.
+    ///
+    /// # Safety
+    /// `fill` writes all `width` values of its row, and reads none of them first.
+    pub(crate) unsafe fn filled(
+        rows: usize,
+        width: usize,
+        fill: impl Fn(usize, *mut f32) + Sync,
+    ) -> Self {
+        assert!(width.is_multiple_of(16), "Aligned: rows of whole lines");
+        let lines = rows * width / 16;
+        let mut values = Vec::<Line>::with_capacity(lines);
+        let start = SharedPtr(values.as_mut_ptr().cast());
+        (0..rows).into_par_iter().for_each(|row| {
+            let start = start;
+            // SAFETY: there is room for all rows, and each is written by one call.
+            fill(row, unsafe { start.get().add(row * width) });
+        });
+        // SAFETY: there is room for so many lines, and the caller vouches that they were written.
+        unsafe { values.set_len(lines) };
+        Self { lines: values, len: rows * width }
     }
 }
 

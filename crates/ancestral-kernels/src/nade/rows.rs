@@ -5,6 +5,8 @@
 //! for all rows, which spares the hidden units their exponentials: 1 / (1 + e^−sum). A row whose
 //! products leave [`RANGE`], or that has another value, goes on with its sums.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::{NadeParameters, Sizes};
@@ -23,6 +25,8 @@ const GROUP: usize = 4;
 /// the weights of these entries stay in the second-level cache for all of them.
 const TOGETHER: usize = 32;
 const TILE: usize = 128;
+/// Rows for which it pays to copy the output weights into padded rows.
+const MANY: usize = 64;
 
 /// Where products of factors keep their digits, whatever comes next.
 pub(super) const RANGE: [f32; 2] = [1e-30, 1e30];
@@ -33,9 +37,6 @@ pub struct NadeWeights<'a> {
     pub(super) sizes: Sizes,
     parameters: NadeParameters<'a>,
     factors: Option<Factors>,
-    /// Where places come in pairs: the output weights in rows padded with 0, so that no vector of
-    /// them straddles cache lines.
-    output_weight: Option<Aligned>,
     isa: Isa,
 }
 
@@ -70,26 +71,19 @@ impl<'a> NadeWeights<'a> {
         let sizes = Sizes { entries, levels, outputs, hidden };
         let width = Self::width_of(hidden);
         let factors = parameters.has_factors().then(|| {
-            let mut weight = Aligned::zeros(entries * levels * width);
-            weight
-                .par_chunks_mut(width)
-                .zip(parameters.weight.par_chunks(hidden))
-                .for_each(|(to, from)| isa.run(FactorRow { from, to }));
-            let mut bias = Aligned::zeros(width);
-            isa.run(FactorRow { from: parameters.bias, to: &mut bias });
-            Factors { weight, bias }
+            let rows = |values: &[f32]| {
+                let rows = values.len() / hidden;
+                // SAFETY: the kernel writes `width` values and reads none of them.
+                unsafe {
+                    Aligned::filled(rows, width, |row, to| {
+                        let from = &values[row * hidden..][..hidden];
+                        isa.run(FactorRow { from, to, width });
+                    })
+                }
+            };
+            Factors { weight: rows(parameters.weight), bias: rows(parameters.bias) }
         });
-        // Where a place has one output and often leaves the units as they are, products are made
-        // for two places at a time.
-        let output_weight = (outputs == 1 && factors.is_some()).then(|| {
-            let mut padded = Aligned::zeros(entries * width);
-            padded
-                .par_chunks_mut(width)
-                .zip(parameters.output_weight.par_chunks(hidden))
-                .for_each(|(to, from)| to[..hidden].copy_from_slice(from));
-            padded
-        });
-        Self { sizes, parameters, factors, output_weight, isa }
+        Self { sizes, parameters, factors, isa }
     }
 
     /// Hidden units up to whole vectors of any instruction set.
@@ -97,39 +91,81 @@ impl<'a> NadeWeights<'a> {
         hidden.next_multiple_of(16)
     }
 
-    /// The weights of an output.
-    #[inline(always)]
-    fn output(&self, row: usize) -> &[f32] {
-        let hidden = self.sizes.hidden;
-        match &self.output_weight {
-            Some(padded) => {
-                let width = Self::width_of(hidden);
-                &padded[row * width..][..width]
-            }
-            None => &self.parameters.output_weight[row * hidden..][..hidden],
-        }
+    /// Whether a place has one output and often leaves the units as they are: outputs are then made
+    /// for two places at a time.
+    fn in_pairs(&self) -> bool {
+        self.sizes.outputs == 1 && self.factors.is_some()
     }
 
-    /// Whether products are made for two places at a time.
-    fn in_pairs(&self) -> bool {
-        self.output_weight.is_some()
+    /// The output weights as they are.
+    #[inline(always)]
+    fn outputs(&self) -> Rows<'_> {
+        Rows { values: self.parameters.output_weight, width: self.sizes.hidden }
+    }
+
+    /// The output weights in rows padded with 0, so that no vector of them straddles cache lines.
+    fn padded_outputs(&self) -> Aligned {
+        let (outputs, width) = (self.outputs(), Self::width_of(self.sizes.hidden));
+        // SAFETY: a row and its padding are all `width` values, and none is read.
+        unsafe {
+            Aligned::filled(self.sizes.all_outputs(), width, |row, to| {
+                let from = outputs.row(row);
+                std::ptr::copy_nonoverlapping(from.as_ptr(), to, from.len());
+                to.add(from.len()).write_bytes(0, width - from.len());
+            })
+        }
     }
 
     /// Outputs of rows `x` `[rows, D]`, written as `[rows, D·K]`.
     pub(super) fn forward(&self, x: &[f32], out: &mut [f32]) {
-        let groups = (x.len() / self.sizes.entries).div_ceil(GROUP);
+        let all = x.len() / self.sizes.entries;
+        let groups = all.div_ceil(GROUP);
         let rows = groups.div_ceil(rayon::current_num_threads()).clamp(1, TOGETHER) * GROUP;
         let (ins, outs) = (rows * self.sizes.entries, rows * self.sizes.all_outputs());
+        let padded = (self.in_pairs() && all >= MANY).then(|| self.padded_outputs());
+        let outputs = match &padded {
+            Some(values) => Rows { values, width: Self::width_of(self.sizes.hidden) },
+            None => self.outputs(),
+        };
         x.par_chunks(ins)
             .zip(out.par_chunks_mut(outs))
-            .for_each(|(x, out)| self.isa.run(Forward { weights: self, x, out }));
+            .for_each(|(x, out)| self.isa.run(Forward { weights: self, outputs, x, out }));
     }
 }
 
-/// e^−w.
+/// Rows of `width` values.
+#[derive(Debug, Clone, Copy)]
+struct Rows<'a> {
+    values: &'a [f32],
+    width: usize,
+}
+
+impl<'a> Rows<'a> {
+    #[inline(always)]
+    fn row(self, row: usize) -> &'a [f32] {
+        &self.values[row * self.width..][..self.width]
+    }
+}
+
+/// What is known of a row, by the entries' numbers: values that lie `stride` apart.
+#[derive(Debug, Clone, Copy)]
+struct Known<'a> {
+    values: &'a [f32],
+    stride: usize,
+}
+
+impl Known<'_> {
+    #[inline(always)]
+    fn of(self, entry: usize) -> f32 {
+        self.values[entry * self.stride]
+    }
+}
+
+/// e^−w of a row, padded with 1 to `width` values, whole vectors.
 struct FactorRow<'a> {
     from: &'a [f32],
-    to: &'a mut [f32],
+    to: *mut f32,
+    width: usize,
 }
 
 impl Kernel for FactorRow<'_> {
@@ -137,9 +173,18 @@ impl Kernel for FactorRow<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Self { from, to } = self;
-        to[..from.len()].copy_from_slice(from);
-        negative_exp(s, to);
+        let Self { from, to, width } = self;
+        for i in (0..width).step_by(S::N) {
+            // SAFETY: no value is read that `from` lacks, and `to` has whole vectors.
+            unsafe {
+                let w = match from.len().saturating_sub(i) {
+                    0 => s.splat(0.0),
+                    left if left < S::N => s.load_part(from.as_ptr().add(i), left),
+                    _ => s.load(from.as_ptr().add(i)),
+                };
+                s.store(to.add(i), math::exp(s, s.sub(s.splat(0.0), w)));
+            }
+        }
     }
 }
 
@@ -166,14 +211,7 @@ struct Group {
     /// The first vector of all rows, then their second one, and so on.
     units: Aligned,
     factored: [bool; GROUP],
-    /// Where places come in pairs: the products of the units with the output weights of both, lane
-    /// by lane, a row of [`LANES`] for each. They wait here, not in registers, which a call between
-    /// would take from them.
-    products: Aligned,
 }
-
-/// Room for a vector of any instruction set.
-const LANES: usize = 16;
 
 impl Group {
     #[inline(always)]
@@ -183,7 +221,6 @@ impl Group {
             sums: Aligned::zeros(GROUP * width),
             units: Aligned::zeros(GROUP * width),
             factored: [weights.factors.is_some(); GROUP],
-            products: Aligned::zeros(2 * GROUP * LANES),
         };
         group.sums.fill(1.0);
         for e in 0..GROUP {
@@ -192,7 +229,7 @@ impl Group {
                 None => false,
             };
             if !inside {
-                group.leave(weights, 0, e, &[]);
+                group.leave(weights, 0, e, Known { values: &[], stride: 1 });
             }
         }
         group
@@ -201,7 +238,7 @@ impl Group {
     /// Goes on with the sums of row `e`, of which the first `d` places are known.
     #[cold]
     #[inline(never)]
-    fn leave(&mut self, weights: &NadeWeights<'_>, d: usize, e: usize, known: &[f32]) {
+    fn leave(&mut self, weights: &NadeWeights<'_>, d: usize, e: usize, known: Known<'_>) {
         self.factored[e] = false;
         weights.isa.run(Sums { group: self, weights, d, e, known });
     }
@@ -242,30 +279,36 @@ impl Group {
     }
 
     /// e^−sum ·= factor and units = 1 / (1 + e^−sum) of a row; the products of the new units with
-    /// `v`, which is padded or empty, lane by lane, if all of e^−sum is in [`RANGE`].
+    /// `v`, lane by lane, if all of e^−sum is in [`RANGE`].
     #[inline(always)]
     fn multiply<S: Simd>(&mut self, s: S, factor: &[f32], e: usize, v: &[f32]) -> Option<S::V> {
         let one = s.splat(1.0);
         let (mut least, mut sum, mut products) = (one, s.splat(0.0), s.splat(0.0));
         let width = factor.len();
-        let fused = v.len();
+        let whole = v.len() - v.len() % S::N;
         assert!(
             e < GROUP
                 && width.is_multiple_of(S::N)
-                && (fused == 0 || fused == width)
+                && v.len() <= width
                 && self.sums.len() == GROUP * width
                 && self.units.len() == GROUP * width
         );
         let mut i = 0;
         // SAFETY: a row of sums and its units have as many values as `factor`, in whole vectors, and
-        // so has `v` if it has any.
+        // `v` has no more than these.
         unsafe {
             let sums = self.sums.as_mut_ptr().add(e * width);
             let units = self.units.as_mut_ptr().add(e * S::N);
-            while i < fused {
+            while i < whole {
                 let at = [sums.add(i), units.add(i * GROUP)];
                 let unit = step(s, factor.as_ptr().add(i), at, &mut least, &mut sum);
                 products = s.fma(s.load(v.as_ptr().add(i)), unit, products);
+                i += S::N;
+            }
+            if i < v.len() {
+                let at = [sums.add(i), units.add(i * GROUP)];
+                let unit = step(s, factor.as_ptr().add(i), at, &mut least, &mut sum);
+                products = s.fma(s.load_part(v.as_ptr().add(i), v.len() - i), unit, products);
                 i += S::N;
             }
             while i < width {
@@ -296,38 +339,6 @@ impl Group {
         sum
     }
 
-    /// Makes the products of two places.
-    #[inline(always)]
-    fn multiply_pair<S: Simd>(&mut self, s: S, v: [&[f32]; 2]) {
-        let sums = dots(s, v, &self.units);
-        let mut at = 0;
-        while at < 2 * GROUP {
-            self.set_products(s, at, sums[at / GROUP][at % GROUP]);
-            at += 1;
-        }
-    }
-
-    #[inline(always)]
-    fn set_products<S: Simd>(&mut self, s: S, at: usize, products: S::V) {
-        let to = &mut self.products[..2 * GROUP * LANES][at * LANES..][..LANES];
-        // SAFETY: there is room for LANES values, and a vector has no more.
-        unsafe { s.store(to.as_mut_ptr(), products) };
-    }
-
-    /// The sums of the products of two places.
-    #[inline(always)]
-    fn pair_totals<S: Simd>(&self, s: S) -> [[f32; GROUP]; 2] {
-        let mut sums = [[s.splat(0.0); GROUP]; 2];
-        let mut at = 0;
-        while at < 2 * GROUP {
-            let from = &self.products[at * LANES..][..LANES];
-            // SAFETY: there are LANES values, and a vector has no more.
-            sums[at / GROUP][at % GROUP] = unsafe { s.load(from.as_ptr()) };
-            at += 1;
-        }
-        totals(s, sums)
-    }
-
     /// The outputs of place `d` for each of `count` rows, `out(e, k)` taking them.
     #[inline(always)]
     fn outputs<S: Simd>(
@@ -341,10 +352,11 @@ impl Group {
         let outputs = weights.sizes.outputs;
         let parameters = weights.parameters;
         let first = parameters.entry(d) * outputs;
+        let v = weights.outputs();
         let mut k = 0;
         while k < outputs {
             let (a, b) = (first + k, first + (k + 1).min(outputs - 1));
-            let both = totals(s, dots(s, [weights.output(a), weights.output(b)], &self.units));
+            let both = totals(s, dots(s, [v.row(a), v.row(b)], &self.units));
             for e in 0..count {
                 out(e, k, both[0][e] + parameters.output_bias[a]);
                 if k + 1 < outputs {
@@ -355,8 +367,8 @@ impl Group {
         }
     }
 
-    /// Takes the value of place `d` of row `e`, whose entries are `known` so far; if that changes
-    /// the units, their products with `v`, lane by lane.
+    /// Takes the value of place `d` of row `e`, which is `known` so far; if that changes the units,
+    /// their products with `v`, lane by lane.
     #[inline(always)]
     fn push<S: Simd>(
         &mut self,
@@ -364,13 +376,13 @@ impl Group {
         weights: &NadeWeights<'_>,
         d: usize,
         e: usize,
-        known: &[f32],
+        known: Known<'_>,
         v: &[f32],
     ) -> Option<S::V> {
         let Sizes { entries, hidden, .. } = weights.sizes;
         let parameters = weights.parameters;
         let entry = parameters.entry(d);
-        let (row, value) = weights.sizes.addend(entry, known[entry]);
+        let (row, value) = weights.sizes.addend(entry, known.of(entry));
         if d + 1 == entries || value == 0.0 && parameters.scale.is_none() {
             return None;
         }
@@ -400,7 +412,7 @@ struct Sums<'a, 'b> {
     weights: &'a NadeWeights<'b>,
     d: usize,
     e: usize,
-    known: &'a [f32],
+    known: Known<'a>,
 }
 
 impl Kernel for Sums<'_, '_> {
@@ -416,7 +428,7 @@ impl Kernel for Sums<'_, '_> {
         group.add(s, s.splat(1.0), bias, e);
         for place in 0..d {
             let entry = weights.parameters.entry(place);
-            let (row, value) = weights.sizes.addend(entry, known[entry]);
+            let (row, value) = weights.sizes.addend(entry, known.of(entry));
             if value != 0.0 {
                 group.add(s, s.splat(value), &weight[row * hidden..][..hidden], e);
             }
@@ -515,9 +527,16 @@ fn totals<S: Simd>(s: S, v: [[S::V; GROUP]; 2]) -> [[f32; GROUP]; 2] {
     [[a, b, c, d], [e, f, g, h]]
 }
 
+/// The sum of the lanes of one, with the bits it has among others.
+#[inline(always)]
+fn total<S: Simd>(s: S, v: S::V) -> f32 {
+    s.totals([v; 8])[0]
+}
+
 /// Outputs of some groups of rows.
 struct Forward<'a> {
     weights: &'a NadeWeights<'a>,
+    outputs: Rows<'a>,
     /// Of these rows.
     x: &'a [f32],
     out: &'a mut [f32],
@@ -528,21 +547,19 @@ impl Kernel for Forward<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Self { weights, x, out } = self;
-        let Sizes { entries, outputs, .. } = weights.sizes;
+        let Self { weights, outputs, x, out } = self;
+        let Sizes { entries, outputs: each, .. } = weights.sizes;
         let first = Group::start(s, weights);
         let mut groups = vec![first; (x.len() / entries).div_ceil(GROUP)];
-        let in_pairs = weights.in_pairs();
-        // Of even size, for pairs of places.
-        let tile = (TILE / outputs).max(1);
+        let tile = (TILE / each).max(1);
         for start in (0..entries).step_by(tile) {
-            let end = (start + tile).min(entries);
-            let rows = x.chunks(GROUP * entries).zip(out.chunks_mut(GROUP * entries * outputs));
+            let places = start..(start + tile).min(entries);
+            let rows = x.chunks(GROUP * entries).zip(out.chunks_mut(GROUP * entries * each));
             for (group, (x, out)) in groups.iter_mut().zip(rows) {
-                if in_pairs {
-                    group.pairs(s, weights, start, end, x, out);
+                if weights.in_pairs() {
+                    group.pairs(s, weights, outputs, places.clone(), x, out);
                 } else {
-                    group.places(s, weights, start, end, x, out);
+                    group.places(s, weights, places.clone(), x, out);
                 }
             }
         }
@@ -550,108 +567,116 @@ impl Kernel for Forward<'_> {
 }
 
 impl Group {
-    /// Goes through the places from `start` to `end` of rows `x`.
+    /// Goes through some places of rows `x`.
     #[inline(always)]
     fn places<S: Simd>(
         &mut self,
         s: S,
         weights: &NadeWeights<'_>,
-        start: usize,
-        end: usize,
+        places: Range<usize>,
         x: &[f32],
         out: &mut [f32],
     ) {
         let Sizes { entries, outputs, .. } = weights.sizes;
         let count = x.len() / entries;
-        for d in start..end {
+        for d in places {
             let entry = weights.parameters.entry(d);
             self.outputs(s, weights, d, count, |e, k, value| {
                 out[(e * entries + entry) * outputs + k] = value;
             });
             for (e, x) in x.chunks_exact(entries).enumerate() {
-                self.push(s, weights, d, e, x, &[]);
+                self.push(s, weights, d, e, Known { values: x, stride: 1 }, &[]);
             }
         }
     }
 
-    /// The same with the products for two places at a time: where the first of them changes a row's
-    /// units, the second's are made anew.
+    /// The same with the outputs of two places at a time: where the first of them changes a row's
+    /// units, the second's is made anew.
     #[inline(always)]
     fn pairs<S: Simd>(
         &mut self,
         s: S,
         weights: &NadeWeights<'_>,
-        start: usize,
-        end: usize,
+        outputs: Rows<'_>,
+        places: Range<usize>,
         x: &[f32],
         out: &mut [f32],
     ) {
         let entries = weights.sizes.entries;
         let bias = weights.parameters.output_bias;
-        let count = x.len() / entries;
         let mut changed = [[0; TILE / 64]; GROUP];
         for (changed, x) in changed.iter_mut().zip(x.chunks_exact(entries)) {
-            *changed = changes(s, weights, start, end, x);
+            *changed = changes(s, weights, places.clone(), x);
         }
-        for (i, d) in (start..end).enumerate().step_by(2) {
+        for (i, d) in places.clone().enumerate().step_by(2) {
             // Two bits for each row.
             let mut changes = 0;
             for (e, changed) in changed.iter().enumerate() {
                 changes |= (changed[i / 64] >> (i % 64) & 3) << (2 * e);
             }
-            let next = (d + 1).min(end - 1);
+            let next = (d + 1).min(places.end - 1);
             let at = [d, next].map(|d| weights.parameters.entry(d));
-            let v = at.map(|entry| weights.output(entry));
-            self.multiply_pair(s, v);
+            let v = at.map(|entry| outputs.row(entry));
+            let [first, mut second] = totals(s, dots(s, v, &self.units));
+            for (out, total) in out.chunks_exact_mut(entries).zip(first) {
+                out[at[0]] = total + bias[at[0]];
+            }
             while changes != 0 {
                 let bit = changes.trailing_zeros() as usize;
                 changes &= changes - 1;
-                let (e, x) = (bit / 2, &x[bit / 2 * entries..][..entries]);
+                let e = bit / 2;
+                let known = Known { values: &x[e * entries..][..entries], stride: 1 };
                 if bit % 2 > 0 {
-                    self.push(s, weights, next, e, x, &[]);
-                } else if let Some(new) = self.push(s, weights, d, e, x, v[1]) {
-                    self.set_products(s, GROUP + e, new);
+                    self.push(s, weights, next, e, known, &[]);
+                } else if let Some(products) = self.push(s, weights, d, e, known, v[1]) {
+                    second[e] = total(s, products);
                 }
             }
-            let totals = self.pair_totals(s);
-            for e in 0..count {
-                out[e * entries + at[0]] = totals[0][e] + bias[at[0]];
-                if next > d {
-                    out[e * entries + at[1]] = totals[1][e] + bias[at[1]];
+            if next > d {
+                for (out, total) in out.chunks_exact_mut(entries).zip(second) {
+                    out[at[1]] = total + bias[at[1]];
                 }
             }
         }
     }
 }
 
-/// A bit for each place from `start` to `end` of a row, of which there are no more than [`TILE`]:
-/// whether its value changes the sums.
+/// A bit for each of some places of a row, no more than [`TILE`] of them: whether its value changes
+/// the sums.
 #[inline(always)]
 fn changes<S: Simd>(
     s: S,
     weights: &NadeWeights<'_>,
-    start: usize,
-    end: usize,
+    places: Range<usize>,
     x: &[f32],
 ) -> [u64; TILE / 64] {
     let mut all = [0; TILE / 64];
     if weights.sizes.levels == 1 && weights.parameters.order.is_none() {
-        for (i, x) in x[start..end].chunks(S::N).enumerate() {
-            // SAFETY: as many values as are read.
-            let x = unsafe {
-                if x.len() == S::N { s.load(x.as_ptr()) } else { s.load_part(x.as_ptr(), x.len()) }
-            };
-            let at = i * S::N;
-            all[at / 64] |= u64::from(s.nonzero(x)) << (at % 64);
+        for (bits, x) in all.iter_mut().zip(x[places].chunks(64)) {
+            *bits = nonzero(s, x);
         }
     } else {
-        for (i, d) in (start..end).enumerate() {
+        for (i, d) in places.enumerate() {
             let entry = weights.parameters.entry(d);
             let (_, value) = weights.sizes.addend(entry, x[entry]);
             all[i / 64] |= u64::from(value != 0.0) << (i % 64);
         }
     }
     all
+}
+
+/// A bit for each of up to 64 values, the first lowest: whether it is not zero.
+#[inline(always)]
+fn nonzero<S: Simd>(s: S, x: &[f32]) -> u64 {
+    let mut bits = 0;
+    for (i, x) in x.chunks(S::N).enumerate() {
+        // SAFETY: `x` has as many values as are read of it.
+        let x = unsafe {
+            if x.len() == S::N { s.load(x.as_ptr()) } else { s.load_part(x.as_ptr(), x.len()) }
+        };
+        bits |= u64::from(s.nonzero(x)) << (i * S::N);
+    }
+    bits
 }
 
 /// Rows of a NADE whose entries become known one after another: what drawing needs.
@@ -663,10 +688,11 @@ pub struct NadeRows<'a> {
     weights: &'a NadeWeights<'a>,
     groups: Vec<Group>,
     rows: usize,
-    /// What is known of each row `[rows, D]`, by the entries' numbers.
+    /// What is known `[D, rows]`, by the entries' numbers.
     known: Vec<f32>,
-    /// The place whose products are there as those of the second of a pair.
+    /// The place that was the second of a pair, and its totals for each group.
     ahead: Option<usize>,
+    totals: Vec<[f32; GROUP]>,
 }
 
 struct Start<'a>(&'a NadeWeights<'a>);
@@ -703,15 +729,15 @@ impl Kernel for RowOutputs<'_, '_> {
             return;
         }
         let at = [d, (d + 1).min(entries - 1)].map(|d| weights.parameters.entry(d));
-        let v = at.map(|entry| weights.output(entry));
+        let v = at.map(|entry| weights.outputs().row(entry));
         let bias = weights.parameters.output_bias[at[0]];
         let there = rows.ahead == Some(d);
-        for (group, out) in rows.groups.iter_mut().zip(out) {
+        for ((group, ahead), out) in rows.groups.iter().zip(&mut rows.totals).zip(out) {
+            let mut own = *ahead;
             if !there {
-                group.multiply_pair(s, v);
+                [own, *ahead] = totals(s, dots(s, v, &group.units));
             }
-            let totals = group.pair_totals(s)[usize::from(there)];
-            out.iter_mut().zip(totals).for_each(|(out, total)| *out = total + bias);
+            out.iter_mut().zip(own).for_each(|(out, total)| *out = total + bias);
         }
         rows.ahead = if there { None } else { Some(d + 1) };
     }
@@ -729,15 +755,22 @@ impl Kernel for RowPush<'_, '_> {
     fn run<S: Simd>(self, s: S) {
         let Self { rows, d } = self;
         let weights = rows.weights;
-        let entries = weights.sizes.entries;
+        let (entry, entries) = (weights.parameters.entry(d), weights.sizes.entries);
         let ahead = rows.ahead == Some(d + 1) && d + 1 < entries;
-        let v = if ahead { weights.output(weights.parameters.entry(d + 1)) } else { &[] };
-        let known = rows.known.chunks_mut(GROUP * entries);
-        for (group, known) in rows.groups.iter_mut().zip(known) {
-            for (e, known) in known.chunks_exact(entries).enumerate() {
-                if let (Some(new), true) = (group.push(s, weights, d, e, known, v), ahead) {
-                    group.set_products(s, GROUP + e, new);
-                }
+        let v = if ahead { weights.outputs().row(weights.parameters.entry(d + 1)) } else { &[] };
+        let mut changes = if weights.sizes.levels == 1 && weights.parameters.scale.is_none() {
+            nonzero(s, &rows.known[entry * rows.rows..][..rows.rows])
+        } else {
+            (1 << rows.rows) - 1
+        };
+        while changes != 0 {
+            let row = changes.trailing_zeros() as usize;
+            changes &= changes - 1;
+            let (group, e) = (row / GROUP, row % GROUP);
+            let known = Known { values: &rows.known[row..], stride: rows.rows };
+            let products = rows.groups[group].push(s, weights, d, e, known, v);
+            if let (Some(products), true) = (products, ahead) {
+                rows.totals[group][e] = total(s, products);
             }
         }
         if !ahead {
@@ -764,6 +797,7 @@ impl<'a> NadeRows<'a> {
             rows,
             known: vec![0.0; rows * weights.sizes.entries],
             ahead: None,
+            totals: vec![[0.0; GROUP]; groups],
         }
     }
 
@@ -785,8 +819,7 @@ impl<'a> NadeRows<'a> {
     pub fn push(&mut self, d: usize, values: &[f32]) {
         assert_eq!(values.len(), self.rows, "NadeRows: a value for each row");
         let entry = self.weights.parameters.entry(d);
-        let known = self.known.chunks_exact_mut(self.weights.sizes.entries);
-        known.zip(values).for_each(|(known, &value)| known[entry] = value);
+        self.known[entry * self.rows..][..self.rows].copy_from_slice(values);
         self.weights.isa.run(RowPush { rows: self, d });
     }
 }
