@@ -784,6 +784,12 @@ impl<'a> NadeRows<'a> {
     /// second-level cache.
     pub const MOST: usize = 32;
 
+    /// Of `count` rows, how many to take at one time, so that every thread has some.
+    pub fn at_once(count: usize) -> usize {
+        let share = count.div_ceil(rayon::current_num_threads());
+        share.next_multiple_of(GROUP).clamp(GROUP, Self::MOST)
+    }
+
     /// `rows` rows, nothing of them known.
     ///
     /// # Panics

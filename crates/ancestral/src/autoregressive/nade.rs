@@ -367,8 +367,8 @@ impl Sequential for Ready<'_> {
         self.model.setup.likelihood
     }
 
-    fn rows_at_once(&self) -> usize {
-        NadeRows::MOST
+    fn rows_at_once(&self, count: usize) -> usize {
+        NadeRows::at_once(count)
     }
 
     fn chain(&self, _streams: Streams, _block: u64, given: &[bool]) -> Result<Box<dyn Chain + '_>> {
