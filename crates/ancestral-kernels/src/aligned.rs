@@ -38,7 +38,6 @@ impl Aligned {
         let mut values = Vec::<Line>::with_capacity(lines);
         let start = SharedPtr(values.as_mut_ptr().cast());
         (0..rows).into_par_iter().for_each(|row| {
-            let start = start;
             // SAFETY: there is room for all rows, and each is written by one call.
             fill(row, unsafe { start.get().add(row * width) });
         });

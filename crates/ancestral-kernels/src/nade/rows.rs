@@ -40,7 +40,7 @@ pub struct NadeWeights<'a> {
     isa: Isa,
 }
 
-/// e^−w of the weights and biases, in rows of [`NadeWeights::width`] values padded with 1.
+/// e^−w of the weights and biases, in rows of [`NadeWeights::width_of`] values padded with 1.
 #[derive(Debug)]
 struct Factors {
     weight: Aligned,
@@ -357,10 +357,12 @@ impl Group {
         while k < outputs {
             let (a, b) = (first + k, first + (k + 1).min(outputs - 1));
             let both = totals(s, dots(s, [v.row(a), v.row(b)], &self.units));
-            for e in 0..count {
-                out(e, k, both[0][e] + parameters.output_bias[a]);
-                if k + 1 < outputs {
-                    out(e, k + 1, both[1][e] + parameters.output_bias[b]);
+            for (e, &total) in both[0].iter().enumerate().take(count) {
+                out(e, k, total + parameters.output_bias[a]);
+            }
+            if k + 1 < outputs {
+                for (e, &total) in both[1].iter().enumerate().take(count) {
+                    out(e, k + 1, total + parameters.output_bias[b]);
                 }
             }
             k += 2;
@@ -626,7 +628,7 @@ impl Group {
                 changes &= changes - 1;
                 let e = bit / 2;
                 let known = Known { values: &x[e * entries..][..entries], stride: 1 };
-                if bit % 2 > 0 {
+                if bit == 2 * e + 1 {
                     self.push(s, weights, next, e, known, &[]);
                 } else if let Some(products) = self.push(s, weights, d, e, known, v[1]) {
                     second[e] = total(s, products);
