@@ -345,13 +345,18 @@ impl Likelihood {
     /// Draws each entry, in levels or reals, by [`Likelihood::draws`] uniform numbers an entry.
     pub fn draw(self, outputs: &[f32], uniforms: &[f32]) -> Vec<f32> {
         let mut drawn = vec![0.0; outputs.len() / self.outputs()];
+        let outputs = &outputs[..drawn.len() * self.outputs()];
         self.draw_into(outputs, uniforms, self.draws(), &mut drawn);
         drawn
     }
 
     /// The same, written to `drawn`, with the uniform numbers of one entry `stride` after those of
     /// the one before it.
+    ///
+    /// # Panics
+    /// If there are not as many outputs as `drawn` has entries for.
     pub fn draw_into(self, outputs: &[f32], uniforms: &[f32], stride: usize, drawn: &mut [f32]) {
+        assert_eq!(outputs.len(), drawn.len() * self.outputs(), "draw: outputs of all entries");
         let uniforms = uniforms.chunks(stride);
         if self == Self::Bernoulli {
             kernels::vector::sigmoid(Isa::best(), outputs, drawn);
