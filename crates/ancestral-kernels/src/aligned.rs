@@ -2,6 +2,10 @@
 
 use std::ops::{Deref, DerefMut};
 
+use rayon::prelude::*;
+
+use crate::parallel::SharedPtr;
+
 /// A cache line.
 #[derive(Debug, Clone, Copy)]
 #[repr(C, align(64))]
@@ -35,6 +39,28 @@ impl Aligned {
             lines.set_len(count);
         }
         Self { lines, len }
+    }
+
+    /// `rows` rows of `width` values, which are whole lines; `fill` writes the row whose number and
+    /// address it is given.
+    ///
+    /// # Safety
+    /// `fill` writes all `width` values of its row, and reads none of them first.
+    pub(crate) unsafe fn filled_rows(
+        rows: usize,
+        width: usize,
+        fill: impl Fn(usize, *mut f32) + Sync,
+    ) -> Self {
+        assert!(width.is_multiple_of(16), "Aligned: rows of whole lines");
+        let all = |start: *mut f32| {
+            let start = SharedPtr(start);
+            (0..rows).into_par_iter().for_each(|row| {
+                // SAFETY: there is room for all rows, and each is written by one call.
+                fill(row, unsafe { start.get().add(row * width) });
+            });
+        };
+        // SAFETY: every row is written, as the caller vouches.
+        unsafe { Self::filled(rows * width, all) }
     }
 }
 

@@ -2,9 +2,9 @@
 //! before it, in one pass that carries the hidden sums (Larochelle and Murray 2011, algorithm 1).
 //!
 //! A binary entry that is 0 adds nothing to the sums, so the hidden units are renewed only where
-//! an entry is not 0; [`rows`] says what spares them their exponentials. The forward pass shares examples among threads and the gradient shares hidden
-//! units, for which all examples are summed in order; so no buffer is joined, and no sum depends on
-//! how many threads there are.
+//! an entry is not 0; [`rows`] says what spares them their exponentials. The forward pass shares
+//! examples among threads and the gradient shares hidden units, for which all examples are summed
+//! in order; so no buffer is joined, and no sum depends on how many threads there are.
 
 use burn::{
     backend::{
@@ -44,8 +44,9 @@ use crate::{
 ///   that of the entries' numbers, whatever the order.
 ///
 /// `f32` on Flex runs fused: forward it takes memory for the hidden units of the examples at hand,
-/// not for those of every entry, and with sigmoids for a table as large as `weight`. Any other type
-/// or backend is composed of Burn's operations.
+/// not for those of every entry, and with sigmoids for a table as large as `weight` and, where an
+/// entry has one output and examples are many, a copy of `output_weight`. Any other type or backend
+/// is composed of Burn's operations.
 ///
 /// # Panics
 /// If the shapes do not fit, or the order does not name every entry once.

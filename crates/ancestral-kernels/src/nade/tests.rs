@@ -6,7 +6,7 @@ use crate::simd::{Kernel, Simd};
 use crate::tests::noise;
 
 /// Batch, entries, levels (1 for numbers), outputs an entry, hidden units, whether rescaled.
-const SIZES: [(usize, usize, usize, usize, usize, bool); 11] = [
+const SIZES: [(usize, usize, usize, usize, usize, bool); 13] = [
     (1, 1, 1, 1, 1, false),
     (3, 5, 1, 1, 7, false),
     (9, 12, 1, 1, 33, false),
@@ -18,6 +18,8 @@ const SIZES: [(usize, usize, usize, usize, usize, bool); 11] = [
     (6, 13, 2, 1, 50, false),
     (5, 6, 1, 1, 20, false),
     (12, 30, 1, 2, 70, false),
+    (70, 131, 1, 1, 37, false),
+    (67, 259, 1, 1, 18, false),
 ];
 
 /// The case whose values are no bits, and the one whose products of factors leave their range.
@@ -161,6 +163,115 @@ fn every_instruction_set_agrees_with_the_composed_form_in_f64() {
             if rescaled {
                 close(&scale, &grads[4], &name);
             }
+        }
+    }
+}
+
+/// Rows of ones, of zeros, of both in turn and of noise, under weights whose powers are zero,
+/// infinite or near the ends of the range, and whose sums are whole numbers: in `f64`.
+#[test]
+fn rows_that_leave_the_range_go_on_with_their_sums() {
+    let (entries, hidden) = (13, 21);
+    let whole = |seed: u64, len: usize, of: &[f32]| -> Vec<f32> {
+        let place = |x: f32| ((x + 1.0) / 2.0 * of.len() as f32) as usize;
+        noise(seed, len).into_iter().map(|x| of[place(x).min(of.len() - 1)]).collect()
+    };
+    let output_weight = noise(3, entries * hidden);
+    let output_bias = noise(4, entries);
+    let cases: [(&[f32], &[f32]); 5] = [
+        (&[-100.0, -40.0, -1.0, 0.0, 2.0, 40.0, 100.0], &[0.0, 1.0]),
+        (&[-35.0, 35.0, -34.0, 34.0], &[0.0, 35.0, -35.0]),
+        (&[-69.0, 69.0, -70.0, 70.0, 0.0], &[0.0]),
+        (&[1.0, 0.0, -1.0], &[-200.0, 200.0, 69.0, -69.0]),
+        (&[-3000.0, 3000.0], &[0.0]),
+    ];
+    for (weights, biases) in cases {
+        let weight = whole(1, entries * hidden, weights);
+        let bias = whole(2, hidden, biases);
+        let parameters = NadeParameters {
+            weight: &weight,
+            bias: &bias,
+            output_weight: &output_weight,
+            output_bias: &output_bias,
+            scale: None,
+            activation: Activation::Sigmoid,
+            order: None,
+        };
+        for batch in [9, 70] {
+            let x: Vec<f32> = noise(5, batch * entries)
+                .into_iter()
+                .enumerate()
+                .map(|(at, noise)| match (at / entries) % 4 {
+                    0 => 1.0,
+                    1 => 0.0,
+                    2 => (at % 2) as f32,
+                    _ => f32::from(noise > 0.0),
+                })
+                .collect();
+            let mut want = vec![0.0; batch * entries];
+            for (x, want) in x.chunks_exact(entries).zip(want.chunks_exact_mut(entries)) {
+                let mut sums: Vec<f64> = bias.iter().map(|&b| f64::from(b)).collect();
+                for (d, want) in want.iter_mut().enumerate() {
+                    let v = &output_weight[d * hidden..][..hidden];
+                    let units = sums.iter().map(|&sum| 1.0 / (1.0 + (-sum).exp()));
+                    *want = units.zip(v).map(|(unit, &v)| unit * f64::from(v)).sum::<f64>()
+                        + f64::from(output_bias[d]);
+                    let w = &weight[d * hidden..][..hidden];
+                    sums.iter_mut().zip(w).for_each(|(s, &w)| *s += f64::from(x[d]) * f64::from(w));
+                }
+            }
+            for isa in Isa::available() {
+                let found = forward(isa, parameters, &x, entries);
+                close(&found, &want, &format!("{isa:?}, {weights:?}, {batch}"));
+                let count = batch.min(NadeRows::MOST);
+                let ready = NadeWeights::with(isa, parameters, entries);
+                let mut rows = NadeRows::new(&ready, count);
+                for d in 0..entries {
+                    let mut out = vec![0.0; count];
+                    rows.outputs(d, &mut out);
+                    let one = |of: &[f32]| -> Vec<f32> {
+                        of.iter().skip(d).step_by(entries).take(count).copied().collect()
+                    };
+                    assert_eq!(out, one(&found));
+                    rows.push(d, &one(&x));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn outputs_may_be_asked_for_twice_or_not_at_all() {
+    let at = 7;
+    let (case, order) = (case(at), order(at));
+    let (batch, entries, ..) = SIZES[at];
+    let parameters = slices(&case, false, Activation::Sigmoid, &order);
+    let whole = forward(Isa::best(), parameters, &case[0].0, entries);
+    let weights = NadeWeights::new(parameters, entries);
+    for asked in [[0, 1, 1], [1, 0, 2], [2, 1, 0], [0, 0, 1]] {
+        let mut rows = NadeRows::new(&weights, batch);
+        for d in 0..entries {
+            let column = |of: &[f32]| -> Vec<f32> {
+                of.iter().skip(parameters.entry(d)).step_by(entries).copied().collect()
+            };
+            for _ in 0..asked[d % 3] {
+                let mut out = vec![0.0; batch];
+                rows.outputs(d, &mut out);
+                assert_eq!(out, column(&whole));
+            }
+            rows.push(d, &column(&case[0].0));
+        }
+    }
+}
+
+#[test]
+fn rows_are_shared_among_threads_by_whole_groups() {
+    for threads in [1, 2, 5] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        for count in [0, 1, 7, 64, 100_000] {
+            let rows = pool.install(|| NadeRows::at_once(count));
+            assert!(rows > 0 && rows <= NadeRows::MOST && rows % 4 == 0);
+            assert!(rows == NadeRows::MOST || rows * threads >= count);
         }
     }
 }

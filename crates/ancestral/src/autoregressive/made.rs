@@ -714,7 +714,7 @@ impl Sequential for Flat<'_> {
         self.model.likelihood
     }
 
-    fn rows_at_once(&self) -> usize {
+    fn rows_at_once(&self, _count: usize) -> usize {
         LANES
     }
 

@@ -22,9 +22,7 @@ use crate::model::{
     Completion, DataSpec, Density, DensityKind, DensityOptions, Init, LogProbability, Metrics,
     Model, ModelEntry, NamedTensors, Preset, SampleRequest, Sampler, Trainable,
 };
-use crate::nn::{
-    Entrance, Scale, glorot, load_module, module_tensors, parameter, rows, with_value,
-};
+use crate::nn::{Entrance, Scale, glorot, load_module, module_tensors, parameter, with_value};
 use crate::settings::Settings;
 use crate::train::StepContext;
 use crate::{Error, Result, settings};
@@ -177,7 +175,7 @@ impl Nade {
     /// The entries in the model's order, standardised if they are reals.
     fn ordered(&self, network: &Network, batch: &Batch) -> Result<Tensor<2>> {
         let values = order::permuted(&batch.values, &self.setup.order);
-        let x = self.entrance.observed(None, &Batch { values, ..batch.clone() })?;
+        let x = self.entrance.entries(values, batch.len())?;
         Ok(match &network.scale {
             Some(scale) => scale.standardise(x, &self.setup.order),
             None => x,
@@ -205,8 +203,9 @@ impl Nade {
     fn log_probabilities(&self, batch: &Batch) -> Result<Vec<f64>> {
         let network = self.network()?.valid();
         let x = self.ordered(&network, batch)?;
-        let outputs = rows(self.outputs(&network, x.clone()));
-        let mut nats = self.setup.likelihood.row_log_probabilities(&outputs, &rows(x), self.size());
+        let outputs = Values::of(self.outputs(&network, x.clone()));
+        let x = Values::of(x);
+        let mut nats = self.setup.likelihood.row_log_probabilities(&outputs, &x, self.size());
         if let Some(scale) = &network.scale {
             let log_jacobian = scale.log_jacobian();
             nats.iter_mut().for_each(|n| *n += log_jacobian);
@@ -368,8 +367,8 @@ impl Sequential for Ready<'_> {
         self.model.setup.likelihood
     }
 
-    fn rows_at_once(&self) -> usize {
-        NadeRows::MOST
+    fn rows_at_once(&self, count: usize) -> usize {
+        NadeRows::at_once(count)
     }
 
     fn chain(&self, _streams: Streams, _block: u64, given: &[bool]) -> Result<Box<dyn Chain + '_>> {

@@ -23,8 +23,8 @@ pub(super) trait Sequential: Sync {
     /// What the outputs of an entry say about it.
     fn likelihood(&self) -> Likelihood;
 
-    /// Rows that are worked on together.
-    fn rows_at_once(&self) -> usize;
+    /// Of `count` rows, how many are worked on together.
+    fn rows_at_once(&self, count: usize) -> usize;
 
     /// How the rows of a block are drawn; the given entries must come first.
     ///
@@ -73,7 +73,7 @@ pub(super) fn prefix_only(model: &str, order: &[usize], given: &[bool]) -> Resul
 /// # Errors
 /// If the model cannot be given the known entries.
 pub(super) fn sample(model: &dyn Sequential, request: &SampleRequest) -> Result<Vec<f32>> {
-    let (size, at_once) = (model.entries(), model.rows_at_once() as u64);
+    let (size, at_once) = (model.entries(), model.rows_at_once(request.count) as u64);
     if let Some(Known { values, given }) = &request.known
         && (values.len() != request.count * size || given.len() != values.len())
     {
@@ -153,7 +153,6 @@ fn draw(
     let mut state = chain.begin(rows.len());
     let mut outputs = vec![0.0; rows.len() * width];
     let mut values = vec![0.0; rows.len()];
-    let mut own = vec![0.0; rows.len() * draws];
     for (place, &entry) in chain.order().iter().enumerate() {
         match &request.known {
             Some(known) if given[entry] => {
@@ -164,12 +163,8 @@ fn draw(
             _ => {
                 state.outputs(place, &mut outputs);
                 likelihood.temper(&mut outputs, request.temperature);
-                for (own, row) in
-                    own.chunks_exact_mut(draws).zip(uniforms.chunks_exact(size * draws))
-                {
-                    own.copy_from_slice(&row[entry * draws..(entry + 1) * draws]);
-                }
-                values.copy_from_slice(&likelihood.draw(&outputs, &own));
+                let own = &uniforms[entry * draws..];
+                likelihood.draw_into(&outputs, own, size * draws, &mut values);
             }
         }
         let shown =
@@ -186,7 +181,7 @@ fn draw(
 pub(super) fn log_probability(model: &dyn Sequential, chain: &dyn Chain, rows: &[f32]) -> Vec<f64> {
     let (size, likelihood) = (model.entries(), model.likelihood());
     let width = likelihood.outputs();
-    rows.par_chunks(size * model.rows_at_once())
+    rows.par_chunks(size * model.rows_at_once(rows.len() / size))
         .flat_map_iter(|rows| {
             let count = rows.len() / size;
             let mut state = chain.begin(count);

@@ -13,7 +13,7 @@
 use std::f64::consts::LN_2;
 
 use ancestral_data::Domain;
-use ancestral_kernels as kernels;
+use ancestral_kernels::{self as kernels, Isa};
 use burn::tensor::{Int, Tensor};
 use rayon::prelude::*;
 
@@ -344,11 +344,30 @@ impl Likelihood {
 
     /// Draws each entry, in levels or reals, by [`Likelihood::draws`] uniform numbers an entry.
     pub fn draw(self, outputs: &[f32], uniforms: &[f32]) -> Vec<f32> {
-        outputs
-            .chunks_exact(self.outputs())
-            .zip(uniforms.chunks_exact(self.draws()))
-            .map(|(o, u)| match self {
-                Self::Bernoulli => f32::from(u[0] < 1.0 / (1.0 + (-o[0]).exp())),
+        let mut drawn = vec![0.0; outputs.len() / self.outputs()];
+        let outputs = &outputs[..drawn.len() * self.outputs()];
+        self.draw_into(outputs, uniforms, self.draws(), &mut drawn);
+        drawn
+    }
+
+    /// The same, written to `drawn`, with the uniform numbers of one entry `stride` after those of
+    /// the one before it.
+    ///
+    /// # Panics
+    /// If there are not as many outputs as `drawn` has entries for.
+    pub fn draw_into(self, outputs: &[f32], uniforms: &[f32], stride: usize, drawn: &mut [f32]) {
+        assert_eq!(outputs.len(), drawn.len() * self.outputs(), "draw: outputs of all entries");
+        let uniforms = uniforms.chunks(stride);
+        if self == Self::Bernoulli {
+            kernels::vector::sigmoid(Isa::best(), outputs, drawn);
+            drawn.iter_mut().zip(uniforms).for_each(|(p, u)| *p = f32::from(u[0] < *p));
+            return;
+        }
+        let outputs = outputs.chunks_exact(self.outputs());
+        for ((drawn, o), u) in drawn.iter_mut().zip(outputs).zip(uniforms) {
+            *drawn = match self {
+                // Above, for all of them together.
+                Self::Bernoulli => continue,
                 Self::Categorical { .. } => pick(o, u[0]) as f32,
                 Self::LogisticMixture { levels } => {
                     let top = (levels - 1) as f32;
@@ -375,8 +394,8 @@ impl Likelihood {
                                 _ => u[1].ln().copysign(u[2] - 0.5),
                             }
                 }
-            })
-            .collect()
+            };
+        }
     }
 }
 

@@ -133,17 +133,22 @@ impl Entrance {
         Tensor::from_data(TensorData::new(values, [rows, width]), (&self.device, self.dtype))
     }
 
-    /// The batch as the likelihood takes it: levels, or standardised reals.
-    pub(crate) fn observed(&self, scale: Option<&Scale>, batch: &Batch) -> Result<Tensor<2>> {
+    /// The entries of so many examples, as they are.
+    pub(crate) fn entries(&self, values: Vec<f32>, examples: usize) -> Result<Tensor<2>> {
         let size = self.data.shape.size();
-        if batch.values.len() != batch.len() * size {
+        if values.len() != examples * size {
             return Err(self.unsuitable(format!(
                 "examples of {} entries were given and {size} ({}) were expected",
-                batch.values.len() / batch.len().max(1),
+                values.len() / examples.max(1),
                 self.data.shape
             )));
         }
-        let x = self.tensor(batch.values.clone(), size);
+        Ok(self.tensor(values, size))
+    }
+
+    /// The batch as the likelihood takes it: levels, or standardised reals.
+    pub(crate) fn observed(&self, scale: Option<&Scale>, batch: &Batch) -> Result<Tensor<2>> {
+        let x = self.entries(batch.values.clone(), batch.len())?;
         Ok(match scale {
             Some(scale) => (x - scale.mean.val().unsqueeze()) / scale.std.val().unsqueeze(),
             None => x,
