@@ -2,6 +2,7 @@
 
 mod args;
 mod codes;
+mod comparison;
 mod data;
 mod evaluate;
 mod explain;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use ancestral::evaluate::{
     self, DENSITY_NEIGHBOURS, Drawn, Modes, Network, PRECISION_NEIGHBOURS, Quality, Rows,
 };
-use ancestral::model::Classified;
+use ancestral::model::{Classified, Model};
 use ancestral_data::{
     Binarize, Dataset, Domain, Examples, OpenOptions, Picture, SplitName, Values,
 };
@@ -68,15 +68,7 @@ pub(crate) fn of_run(args: &EvaluateArgs, run: &Path, data_dir: Option<&Path>) -
     let mut found = Vec::new();
     let mut near = None;
     for (weights, loaded) in &runs {
-        let model = loaded.model.as_ref();
-        let bar = output::bar(args.output, args.samples_count as u64, "drawing");
-        let drawn = evaluate::draw(model, args.samples_count, args.seed, &mut |done| {
-            bar.set_position(done as u64);
-        })?;
-        bar.finish_and_clear();
-        let seen = network.see(&drawn.values, spec.domain, &spec.shape)?;
-        let asked = drawn.asked().filter(|a| a.codes > 0 || network.classes() == spec.classes);
-        let quality = evaluate::quality(&network, &seen, asked, &reference, args.seed)?;
+        let (drawn, quality) = measure(args, &network, &reference, loaded.model.as_ref())?;
         if let (Some(out), None) = (&args.nearest, &near) {
             near = Some(nearest(out, &drawn.values, &examples, &train)?);
         }
@@ -226,6 +218,46 @@ fn data_itself(
     let seen = network.see_examples(&others, &indices, &mut |_| {})?;
     let quality = evaluate::quality(network, &seen, None, reference, args.seed)?;
     Ok(Some((format!("{} {split} examples", others.len()), quality)))
+}
+
+/// Samples of a model and their figures.
+fn measure(
+    args: &EvaluateArgs,
+    network: &Network<'_>,
+    reference: &Classified,
+    model: &dyn Model,
+) -> Result<(Drawn, Quality)> {
+    let bar = output::bar(args.output, args.samples_count as u64, "drawing");
+    let drawn = evaluate::draw(model, args.samples_count, args.seed, &mut |done| {
+        bar.set_position(done as u64);
+    })?;
+    bar.finish_and_clear();
+    let data = model.data();
+    let seen = network.see(&drawn.values, data.domain, &data.shape)?;
+    let asked = drawn.asked().filter(|a| a.codes > 0 || network.classes() == data.classes);
+    let quality = evaluate::quality(network, &seen, asked, reference, args.seed)?;
+    Ok((drawn, quality))
+}
+
+/// The figures of a run's best and last weights beside the test split, by the zoo's network.
+pub(crate) fn figures(
+    args: &EvaluateArgs,
+    run: &Path,
+    data_dir: Option<&Path>,
+) -> Result<Vec<(String, Quality)>> {
+    let runs = weights(args, run)?;
+    let (_, first) = runs.first().context("a run has weights")?;
+    let (examples, data) = first.examples(None, Some(SplitName::Test), data_dir)?;
+    let loaded = network(args, &first.run.config.data.name, &data)?;
+    let name = network_name(&loaded);
+    let network = Network::new(&name, loaded.model.as_ref())?;
+    let indices: Vec<u64> = (0..examples.len() as u64).collect();
+    let reference = network.see_examples(&examples, &indices, &mut |_| {})?;
+    let of = |(weights, loaded): &(&str, Loaded)| {
+        let (_, quality) = measure(args, &network, &reference, loaded.model.as_ref())?;
+        Ok(((*weights).to_owned(), quality))
+    };
+    runs.iter().map(of).collect()
 }
 
 /// The figures of some weights.

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::args::{Args, Command, ReproduceArgs, TrainArgs};
 use crate::output::{self, say, usage};
-use crate::{inputs, train};
+use crate::{comparison, inputs, train};
 
 /// What a row's figure is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,8 +107,12 @@ struct Report {
 
 pub(crate) fn run(args: &ReproduceArgs, data_dir: Option<&Path>) -> Result<()> {
     let Some(name) = &args.row else { return list(args) };
+    if name == comparison::NAME {
+        return comparison::run(args, data_dir);
+    }
     let row = ROWS.iter().find(|row| row.name == name).ok_or_else(|| {
-        let names: Vec<&str> = ROWS.iter().map(|row| row.name).collect();
+        let mut names: Vec<&str> = ROWS.iter().map(|row| row.name).collect();
+        names.push(comparison::NAME);
         usage(match ancestral::settings::nearest(name, &names) {
             Some(near) => format!("no row '{name}'; did you mean '{near}'?"),
             None => format!("no row '{name}'; the rows are {}", names.join(", ")),
@@ -227,6 +231,7 @@ fn list(args: &ReproduceArgs) -> Result<()> {
     for row in ROWS {
         say!("{:<22} {:>9.2}  {}", row.name, row.published, row.source)?;
     }
+    say!("{:<22} {:>9}  all adversarial networks, measured alike", comparison::NAME, "a table")?;
     if !args.output.quiet {
         say!(
             "\nRun one: ancestral reproduce ROW (figures in nats; rnade on standardised columns)"

@@ -20,8 +20,9 @@ critic_hidden = [128, 128, 128]
 [train]
 batch_size = 256
 epochs = 0
-steps = 8000
-learning_rate = 3e-4
+steps = 6000
+learning_rate = 1e-3
+schedule = 'cosine'
 beta1 = 0.5
 average_decay = 0.99
 ";
@@ -105,7 +106,7 @@ named! {
         "Gulrajani et al. 2017, arXiv:1704.00028", SAMPLES,
         "[model]\nloss = 'wasserstein'\npenalty = 'gradient'\ncritic_steps = 5\n\
          [train]\nlearning_rate = 1e-4\nbeta1 = 0.0\nbeta2 = 0.9",
-        "[model]\npenalty_weight = 0.1\n[train]\nlearning_rate = 3e-4\nbeta1 = 0.5";
+        "[model]\npenalty_weight = 0.1\n[train]\nlearning_rate = 1e-3\nbeta1 = 0.5";
     10: "began", "autoencoder critic, data and samples kept in a balance of energies",
         "Berthelot, Schumm and Metz 2017, arXiv:1703.10717", SAMPLES,
         "[model]\nloss = 'began'\ngenerator_norm = 'none'\ncritic_norm = 'none'\n\

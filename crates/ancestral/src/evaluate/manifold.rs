@@ -201,7 +201,7 @@ fn radii<const N: usize>(rows: Rows<'_>, ks: [usize; N]) -> [Vec<f64>; N] {
 }
 
 /// How two sets cover each other.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Coverage {
     /// Share of generated examples in a ball of a reference example: how many look like the data.
     pub precision: f64,

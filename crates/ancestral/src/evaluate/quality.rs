@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use ancestral_data::{Domain, Examples, Shape};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::classes::{
     best_assignment, class_agreement, classifier_score, confusion, most_probable,
@@ -209,7 +209,7 @@ impl<'a> Network<'a> {
 }
 
 /// How a set of examples compares with a reference; every figure is of the network it names.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Quality {
     /// The network that the features are of.
     pub network: String,
