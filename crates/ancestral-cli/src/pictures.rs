@@ -115,10 +115,15 @@ pub(crate) fn animate(run: &RunFolder, path: &Path) -> ancestral::Result<bool> {
     files.retain(|path| path.extension().is_some_and(|e| e == "png"));
     files.sort();
     let frames: Result<Vec<Picture>, _> = files.iter().map(Picture::open_png).collect();
-    let mut frames = frames?;
+    let frames = frames?;
     if frames.len() < 2 {
         return Ok(false);
     }
+    // Numbers beside an axis may be wider in one frame than in another.
+    let width = frames.iter().map(Picture::width).max().unwrap_or(0);
+    let height = frames.iter().map(Picture::height).max().unwrap_or(0);
+    let pad = |frame: &Picture| frame.padded(width, height, [255; 3]);
+    let mut frames: Vec<Picture> = frames.iter().map(pad).collect();
     // The end is looked at longest.
     if let Some(last) = frames.last().cloned() {
         frames.extend(std::iter::repeat_n(last, 8));

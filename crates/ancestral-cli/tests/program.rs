@@ -70,6 +70,34 @@ fn the_commands_of_the_readme_work() {
 }
 
 #[test]
+fn adversarial_networks_are_trained_drawn_and_measured() {
+    let dir = tempfile::tempdir().unwrap();
+    let here = dir.path();
+    let said = good(here, &["train", "gan", "--data", "rings:8", "--steps", "200"]);
+    let run = "runs/gan-rings-8-1";
+    assert!(said.contains("best validation energy_distance"), "{said}");
+    for file in ["samples.png", "training.gif", "curves.svg", "validation.svg"] {
+        assert!(here.join(run).join(file).metadata().unwrap().len() > 500, "{file}");
+    }
+    let said = good(here, &["evaluate", run, "--quality", "--samples-count", "500"]);
+    assert!(said.contains("of 8 modes of rings:8") && said.contains("best weights"), "{said}");
+    let small = ["--steps", "20", "--set", "network=mlp", "--set", "critic_steps=2"];
+    good(here, &[&["train", "wgan-gp"], &small[..]].concat());
+    assert!(good(here, &["models", "wgan-gp"]).contains("wasserstein"));
+    good(here, &[&["train", "cgan", "--out", "cgan"], &small[..]].concat());
+    good(here, &["sample", "cgan", "--class", "3", "-n", "4", "--out", "threes.png"]);
+    bad(here, &["sample", "cgan", "--class", "12", "-n", "4"], 2, "classes 0 to 9");
+    let of_class = ["sample", run, "--class", "1", "-n", "4", "--out", "points.csv"];
+    bad(here, &of_class, 2, "knows no classes");
+    // A critic that has won is said to have.
+    let hard = ["train", "ns-gan", "--steps", "60", "--out", "won", "--set", "critic_rate=50"];
+    good(here, &[&hard[..], &["--set", "network=mlp"]].concat());
+    let events = std::fs::read_to_string(here.join("won/events.jsonl")).unwrap();
+    assert!(events.contains("\"warning\"") && events.contains("of the time"), "{events}");
+    bad(here, &["train", "dcgan", "--data", "rings:8"], 2, "needs pictures");
+}
+
+#[test]
 fn an_autoencoder_draws_what_it_gives_back_and_has_no_density() {
     let dir = tempfile::tempdir().unwrap();
     let here = dir.path();

@@ -190,6 +190,19 @@ impl Picture {
         &self.rgb
     }
 
+    /// The picture in the upper left corner of a larger one of a colour; as it is where it is not
+    /// smaller.
+    pub fn padded(&self, width: usize, height: usize, colour: [u8; 3]) -> Self {
+        let (width, height) = (width.max(self.width), height.max(self.height));
+        let mut all = Self::filled(width, height, colour);
+        for (to, from) in
+            all.rgb.chunks_exact_mut(3 * width).zip(self.rgb.chunks_exact(3 * self.width.max(1)))
+        {
+            to[..from.len()].copy_from_slice(from);
+        }
+        all
+    }
+
     /// Reads a PNG file.
     ///
     /// # Errors
@@ -409,6 +422,20 @@ pub fn save_gif(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_padded_picture_keeps_its_corner_and_comes_back_from_a_file() {
+        let picture = Picture::new(2, 1, vec![1, 2, 3, 4, 5, 6]).unwrap();
+        let padded = picture.padded(3, 2, [9; 3]);
+        assert_eq!(padded.rgb()[..9], [1, 2, 3, 4, 5, 6, 9, 9, 9]);
+        assert!(padded.rgb()[9..].iter().all(|&c| c == 9));
+        assert_eq!(picture.padded(1, 1, [9; 3]).rgb(), picture.rgb());
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.png");
+        padded.save_png(&path).unwrap();
+        assert_eq!(Picture::open_png(&path).unwrap().rgb(), padded.rgb());
+        assert!(Picture::open_png(dir.path().join("none.png")).is_err());
+    }
 
     #[test]
     fn a_grid_puts_each_value_where_it_belongs() {
