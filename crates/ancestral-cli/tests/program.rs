@@ -90,8 +90,9 @@ fn adversarial_networks_are_trained_drawn_and_measured() {
     let of_class = ["sample", run, "--class", "1", "-n", "4", "--out", "points.csv"];
     bad(here, &of_class, 2, "knows no classes");
     // A critic that has won is said to have.
-    let hard = ["train", "ns-gan", "--steps", "60", "--out", "won", "--set", "critic_rate=50"];
-    good(here, &[&hard[..], &["--set", "network=mlp"]].concat());
+    let hard = ["train", "ns-gan", "--steps", "100", "--out", "won", "--set", "network=mlp"];
+    let rates = ["--set", "learning_rate=1e-6", "--set", "critic_rate=1000"];
+    good(here, &[&hard[..], &rates].concat());
     let events = std::fs::read_to_string(here.join("won/events.jsonl")).unwrap();
     assert!(events.contains("\"warning\"") && events.contains("of the time"), "{events}");
     bad(here, &["train", "dcgan", "--data", "rings:8"], 2, "needs pictures");
