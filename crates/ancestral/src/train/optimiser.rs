@@ -503,4 +503,40 @@ mod tests {
         assert!((after(false) + 0.2 * (1.0 + 1.9)).abs() < 1e-6, "{}", after(false));
         assert!((after(true) + 0.2 * (1.9 + 2.71)).abs() < 1e-6, "{}", after(true));
     }
+
+    /// Steps of −0.1·2 from 0, averaged with weight (1 + t) / (10 + t) while the run is young.
+    #[test]
+    fn averages_follow_their_recurrence_and_rates_are_those_of_their_part() {
+        let config = TrainConfig {
+            optimiser: "sgd".to_owned(),
+            learning_rate: 0.1,
+            momentum: 0.0,
+            average_decay: 0.5,
+            ..TrainConfig::default()
+        };
+        let mut optimisers = Optimisers::new(&config).unwrap();
+        let device = Device::flex().autodiff();
+        let weight = || Tensor::<1>::zeros([2], &device).require_grad();
+        let mut slots = [0, 1].map(|_| Some(One { weight: Param::from_tensor(weight()) }));
+        let (mut value, mut average) = (0.0f64, 0.0f64);
+        for t in 1..=12 {
+            for (part, slot, rate) in
+                slots.iter_mut().enumerate().map(|(i, slot)| (["a", "b"][i], slot, [1.0, 3.0][i]))
+            {
+                let loss = slot.as_ref().unwrap().weight.val().sum() * 2.0;
+                optimisers.update_at(part, slot, loss.backward(), rate).unwrap();
+            }
+            value -= 0.2;
+            let decay = (f64::from(1 + t) / f64::from(10 + t)).min(0.5);
+            average = if t == 1 { value } else { decay * average + (1.0 - decay) * value };
+        }
+        let shapes: NamedTensors = ["a.weight", "b.weight"]
+            .map(|name| (name.to_owned(), TensorData::new(vec![0.0f32; 2], [2])))
+            .to_vec();
+        let averages = optimisers.averages(&shapes);
+        for ((_, data), rate) in averages.iter().zip([1.0, 3.0]) {
+            let found = data.try_to_vec_as::<f64>().unwrap()[0];
+            assert!((found - rate * average).abs() < 1e-5, "{found} {}", rate * average);
+        }
+    }
 }
