@@ -17,7 +17,7 @@ const SEED: u64 = 0;
 pub(crate) enum Judge {
     /// The Fréchet distance of features from those of the validation split.
     Features { network: Box<Loaded>, name: String, reference: Gaussian },
-    /// The energy distance in the plane.
+    /// The Chamfer distance in the plane.
     Plane { points: Vec<f32> },
 }
 
@@ -63,8 +63,8 @@ impl Judge {
             }
             Self::Plane { points } => {
                 let samples = Rows::new(&drawn, 2, "samples")?;
-                let distance = evaluate::energy_distance(samples, Rows::new(points, 2, "data")?)?;
-                Ok(("energy_distance", distance))
+                let distance = evaluate::chamfer_distance(samples, Rows::new(points, 2, "data")?)?;
+                Ok(("chamfer_distance", distance))
             }
         }
     }

@@ -168,7 +168,7 @@ pub(crate) fn draw_curves(run: &RunFolder) -> ancestral::Result<()> {
     // A distance of samples has a scale of its own.
     for (name, unit) in [
         ("frechet_distance", "Fréchet distance of features, validation split"),
-        ("energy_distance", "energy distance, validation split"),
+        ("chamfer_distance", "Chamfer distance, validation split"),
     ] {
         let points = points(&events, "valid", name);
         if !points.is_empty() {

@@ -75,7 +75,7 @@ fn adversarial_networks_are_trained_drawn_and_measured() {
     let here = dir.path();
     let said = good(here, &["train", "gan", "--data", "rings:8", "--steps", "200"]);
     let run = "runs/gan-rings-8-1";
-    assert!(said.contains("best validation energy_distance"), "{said}");
+    assert!(said.contains("best validation chamfer_distance"), "{said}");
     for file in ["samples.png", "training.gif", "curves.svg", "validation.svg"] {
         assert!(here.join(run).join(file).metadata().unwrap().len() > 500, "{file}");
     }

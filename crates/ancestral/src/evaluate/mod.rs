@@ -10,7 +10,7 @@ mod quality;
 mod rows;
 
 pub use classes::{best_assignment, class_agreement, classifier_score, confusion, most_probable};
-pub use distances::{Gaussian, energy_distance, frechet_distance, kernel_distance};
+pub use distances::{Gaussian, chamfer_distance, frechet_distance, kernel_distance};
 pub use manifold::{
     Coverage, DENSITY_NEIGHBOURS, Neighbour, PRECISION_NEIGHBOURS, coverage, nearest,
 };
