@@ -206,6 +206,14 @@ impl Dataset {
     /// # Errors
     /// If there are too few examples to share out.
     pub fn with_splits(mut self, seed: u64) -> Result<Self, DataError> {
+        let n = self.len(SplitName::Train);
+        let missing = usize::from(self.test.is_none()) + usize::from(self.valid.is_none());
+        if n <= missing {
+            return Err(DataError::Unsuitable(format!(
+                "{} has {n} examples; training, validation and testing take at least one each",
+                self.name
+            )));
+        }
         if self.test.is_none() {
             self.test = Some(self.carve(self.len(SplitName::Train) / 10, seed, "test")?);
         }
@@ -397,6 +405,9 @@ mod tests {
             .with_splits(3)
             .unwrap();
         assert_eq!(data.fingerprint(), again.fingerprint());
+        let two = Dataset::new("t", Domain::Levels(17), Shape::columns(2), bytes(2), None, None);
+        let error = two.unwrap().with_splits(3).unwrap_err().to_string();
+        assert!(error.contains("t has 2 examples"), "{error}");
     }
 
     #[test]
