@@ -85,34 +85,9 @@ fn adversarial(name: &str, settings: &str, count: u64) -> Result<Round> {
     let examples = Examples::new(&data, SplitName::Train, Binarize::None, 0)?;
     let settings = format!("latent_dim = 100\n{settings}").parse()?;
     let spec = DataSpec { domain, shape, classes: 0 };
-    let mut model = (find(name)?.build)(&settings, &spec, &Init::cpu(0))?;
-    let mut feed = Feed::new(examples, 64, 0);
-    let mut optimisers = Optimisers::new(&TrainConfig {
-        learning_rate: 2e-4,
-        beta1: 0.5,
-        ..TrainConfig::default()
-    })?;
-    let mut pace = ancestral_kernels::Pace::new();
-    let mut step = 0;
-    Ok(Box::new(move || {
-        for _ in 0..count {
-            step += 1;
-            let epoch = feed.epoch();
-            let mut context = StepContext {
-                feed: &mut feed,
-                optimisers: &mut optimisers,
-                streams: Streams::new(0),
-                step,
-                epoch,
-            };
-            let model = &mut model;
-            pace.run(|| -> Result<()> {
-                model.trainable().context("it is trained")?.step(&mut context)?;
-                Ok(())
-            })?;
-        }
-        Ok(())
-    }))
+    let model = (find(name)?.build)(&settings, &spec, &Init::cpu(0))?;
+    let config = TrainConfig { learning_rate: 2e-4, beta1: 0.5, ..TrainConfig::default() };
+    training(model, Feed::new(examples, 64, 0), config, Update::Adam, count)
 }
 
 /// A model of binary 28×28 pictures that starts at their marginals, and the pictures.
@@ -143,9 +118,18 @@ fn binary_pictures() -> Result<Dataset> {
 
 /// Training steps on batches of 100.
 fn steps(name: &str, settings: &str, update: Update, count: u64) -> Result<Round> {
-    let (mut model, examples) = model(name, settings)?;
-    let mut feed = Feed::new(examples, 100, 0);
-    let config = TrainConfig::default();
+    let (model, examples) = model(name, settings)?;
+    training(model, Feed::new(examples, 100, 0), TrainConfig::default(), update, count)
+}
+
+/// Steps of a model.
+fn training(
+    mut model: Box<dyn Model>,
+    mut feed: Feed,
+    config: TrainConfig,
+    update: Update,
+    count: u64,
+) -> Result<Round> {
     let mut optimisers = Optimisers::new(&config)?;
     let mut pace = ancestral_kernels::Pace::new();
     let mut step = 0;

@@ -442,7 +442,7 @@ impl Gan {
         (real, fake): (Tensor<2>, Tensor<2>),
         hot: Option<Tensor<2>>,
     ) -> Tensor<1> {
-        let [n, width] = real.dims();
+        let [_, width] = real.dims();
         let uniforms = |what: &str, each: usize| {
             let draws = streams.purpose(what, batch.epoch).uniforms(&batch.indices, each);
             self.entrance.tensor(draws, each)
@@ -462,7 +462,6 @@ impl Gan {
             }
             _ => real,
         };
-        debug_assert_eq!(at.dims(), [n, width]);
         self.choices.penalty.of(critic.slopes(at, hot))
     }
 
