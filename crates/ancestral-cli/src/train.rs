@@ -139,6 +139,13 @@ fn create(args: &TrainArgs, data_dir: Option<&Path>) -> Result<(RunFolder, Datas
             groups.train.entry(name).or_insert(value);
         }
     }
+    if budget_given {
+        // What was not asked for sets no limit, the loop's own default included.
+        for name in BUDGET {
+            let none = if name == "seconds" { Value::Float(0.0) } else { Value::Integer(0) };
+            groups.train.entry(name).or_insert(none);
+        }
+    }
     let train = TrainConfig::parse(&groups.train)?;
     // Builds once to catch bad settings before a folder is made; its settings are complete.
     let init = model::Init::cpu(seed);

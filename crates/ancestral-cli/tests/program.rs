@@ -96,6 +96,12 @@ fn adversarial_networks_are_trained_drawn_and_measured() {
     let events = std::fs::read_to_string(here.join("won/events.jsonl")).unwrap();
     assert!(events.contains("\"warning\"") && events.contains("of the time"), "{events}");
     bad(here, &["train", "dcgan", "--data", "rings:8"], 2, "needs pictures");
+    // A budget in steps is not cut by the default one in epochs.
+    let steps = ["--set", "steps=150", "--set", "batch_size=5000", "--out", "steps"];
+    let quick = ["--set", "critic_hidden=[4]", "--set", "validate_every=1000", "--set"];
+    let ring = ["train", "gan", "--data", "rings:8"];
+    let said = good(here, &[&ring[..], &steps, &quick, &["sample_count=0"]].concat());
+    assert!(said.contains("trained 150.0 epochs"), "{said}");
 }
 
 #[test]
