@@ -111,6 +111,9 @@ pub(crate) struct TrainArgs {
     /// Read pictures of a folder or tar without colour
     #[arg(long, conflicts_with = "resume")]
     pub(crate) grey: bool,
+    /// What transparent pixels of a folder or tar of pictures show: white or black
+    #[arg(long, value_name = "COLOUR", conflicts_with = "resume")]
+    pub(crate) background: Option<String>,
     /// Settings of a paper, by name
     #[arg(long, conflicts_with = "resume")]
     pub(crate) preset: Option<String>,
@@ -217,6 +220,9 @@ pub(crate) struct EvaluateArgs {
     /// Read the pictures of --generated, and of a folder given as --data, without colour
     #[arg(long, requires = "generated")]
     pub(crate) grey: bool,
+    /// What transparent pixels of those pictures show: white or black
+    #[arg(long, value_name = "COLOUR", requires = "generated")]
+    pub(crate) background: Option<String>,
     /// With --quality, how many samples to draw
     #[arg(long, default_value_t = 10_000, value_name = "N")]
     pub(crate) samples_count: usize,
@@ -486,6 +492,9 @@ pub(crate) enum DataCommand {
         /// Read pictures of a folder or tar without colour
         #[arg(long)]
         grey: bool,
+        /// What transparent pixels of a folder or tar of pictures show: white or black
+        #[arg(long, value_name = "COLOUR")]
+        background: Option<String>,
         #[command(flatten)]
         output: OutputArgs,
     },

@@ -37,11 +37,12 @@ pub(crate) fn run(args: &DataArgs, data_dir: Option<&Path>) -> Result<()> {
             }
             Ok(())
         }
-        DataCommand::Show { data, out, resize, grey, output } => {
+        DataCommand::Show { data, out, resize, grey, background, output } => {
             let options = OpenOptions {
                 data_dir: data_dir.map(Path::to_path_buf),
                 resize: resize.as_deref().map(inputs::size).transpose()?,
                 grey: *grey,
+                background: background.as_deref().map(inputs::background).transpose()?,
                 ..OpenOptions::default()
             };
             if let Some(out) = out {

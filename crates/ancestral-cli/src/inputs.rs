@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ancestral::model::Model;
 use ancestral::train::{RunFolder, Weights, WeightsInfo};
-use ancestral_data::{Binarize, Dataset, Examples, OpenOptions, SplitName};
+use ancestral_data::{Background, Binarize, Dataset, Examples, OpenOptions, SplitName};
 use anyhow::{Context, Result};
 
 use crate::args::LookArgs;
@@ -29,6 +29,11 @@ pub(crate) fn size(text: &str) -> Result<(usize, usize)> {
     parsed.ok_or_else(|| {
         usage(format!("--resize {text}: write height x width in pixels, as in 28x28"))
     })
+}
+
+/// `white` or `black`.
+pub(crate) fn background(text: &str) -> Result<Background> {
+    text.parse().map_err(|e| usage(format!("--background: {e}")))
 }
 
 /// `90`, `90s`, `10m` or `2h` in seconds.
@@ -89,6 +94,7 @@ impl Loaded {
                     seed: config.seed,
                     resize: config.data.resize.map(|[h, w]| (h, w)),
                     grey: config.data.grey,
+                    background: config.data.background,
                     whole: split.is_none(),
                     ..OpenOptions::default()
                 };

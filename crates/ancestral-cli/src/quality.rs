@@ -120,10 +120,13 @@ pub(crate) fn of_folder(args: &EvaluateArgs, folder: &Path, data_dir: Option<&Pa
     }
     let name = args.data.as_deref().unwrap_or_default();
     let known = ancestral_data::list(None).iter().any(|set| set.name == name);
+    let folder_given = !known && Path::new(name).is_dir();
+    let background = args.background.as_deref().map(inputs::background).transpose()?;
     let options = OpenOptions {
         data_dir: data_dir.map(Path::to_path_buf),
         whole: true,
-        grey: args.grey && !known && Path::new(name).is_dir(),
+        grey: args.grey && folder_given,
+        background: background.filter(|_| folder_given),
         ..OpenOptions::default()
     };
     let data = ancestral_data::open(name, &options)?;
@@ -132,7 +135,8 @@ pub(crate) fn of_folder(args: &EvaluateArgs, folder: &Path, data_dir: Option<&Pa
     }
     // A path, whatever its name.
     let path = folder.canonicalize().with_context(|| format!("--generated {shown}"))?;
-    let options = OpenOptions { whole: true, grey: args.grey, ..OpenOptions::default() };
+    let options =
+        OpenOptions { whole: true, grey: args.grey, background, ..OpenOptions::default() };
     let pictures = ancestral_data::open(&path.display().to_string(), &options)
         .with_context(|| format!("--generated {shown}"))?;
     if pictures.shape != data.shape {

@@ -12,7 +12,7 @@ use ancestral::train::{
     Budget, DataConfig, FORMAT, Observer, Outcome, Progress, RunConfig, RunFolder, StopReason,
     TrainConfig, Training, Weights,
 };
-use ancestral_data::{Binarize, Dataset, Examples, OpenOptions, SplitName};
+use ancestral_data::{Background, Binarize, Dataset, Examples, OpenOptions, SplitName};
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
@@ -102,6 +102,10 @@ fn create(args: &TrainArgs, data_dir: Option<&Path>) -> Result<(RunFolder, Datas
     let seed = args.seed.or(file.seed).unwrap_or(0);
     let all_train = args.all_train || file.data.all_train;
     let grey = args.grey || file.data.grey;
+    let background = match &args.background {
+        Some(text) => Some(inputs::background(text)?),
+        None => file.data.background,
+    };
     let fold = args.fold.or(file.data.fold);
     let resize = match &args.resize {
         Some(text) => Some(inputs::size(text)?),
@@ -112,6 +116,7 @@ fn create(args: &TrainArgs, data_dir: Option<&Path>) -> Result<(RunFolder, Datas
         seed,
         resize,
         grey,
+        background,
         all_train,
         fold,
         ..OpenOptions::default()
@@ -129,6 +134,7 @@ fn create(args: &TrainArgs, data_dir: Option<&Path>) -> Result<(RunFolder, Datas
     described.fold = fold;
     described.resize = resize.map(|(h, w)| [h, w]);
     described.grey = grey;
+    described.background = background;
     described.name = inputs::stored_name(asked);
     let spec = described.spec()?;
     // Epochs, steps and seconds are one choice.
@@ -232,19 +238,21 @@ struct FileData {
     fold: Option<u32>,
     resize: Option<[usize; 2]>,
     grey: bool,
+    background: Option<Background>,
 }
 
 /// The keys of a settings file; the first five say what a run was made by.
 const FILE_KEYS: [&str; 9] =
     ["format", "version", "command", "preset", "seed", "model", "settings", "train", "data"];
 /// The keys of its table `data`; a run's own has all of them.
-const DATA_KEYS: [&str; 12] = [
+const DATA_KEYS: [&str; 13] = [
     "name",
     "binarize",
     "all_train",
     "fold",
     "resize",
     "grey",
+    "background",
     "fingerprint",
     "domain",
     "levels",

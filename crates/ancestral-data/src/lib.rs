@@ -32,7 +32,7 @@ pub use fetch::{Progress, fetch};
 pub use format::{Format, parse};
 pub use known::{Known, data_dir, is_known, list};
 pub use names::nearest;
-pub use open::{OpenOptions, open};
+pub use open::{Background, OpenOptions, open};
 pub use picture::{Picture, heat, heat_between, save_gif};
 pub use plot::{Kind, Plot, Series};
 pub use stream::{Streams, fill_normal, fill_uniform};

@@ -2,6 +2,9 @@
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
 
 use crate::format::{Loaded, Stream, assemble};
 use crate::format::{cifar, idx, npy, pictures, table, text};
@@ -21,6 +24,8 @@ pub struct OpenOptions {
     pub resize: Option<(usize, usize)>,
     /// Reads pictures of a folder or tar without colour.
     pub grey: bool,
+    /// What transparent pixels of a folder's or tar's pictures show; without one they are refused.
+    pub background: Option<Background>,
     /// Trains on the whole official training set; validation examples stay part of it.
     pub all_train: bool,
     /// Splits a table by its column `fold`: the rows of this fold are the test split, those of the
@@ -36,6 +41,30 @@ pub struct OpenOptions {
     pub levels: Option<u32>,
     /// Takes every value as a real, whole numbers too.
     pub real: bool,
+}
+
+/// What lies behind transparent pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Background {
+    /// As paper.
+    White,
+    /// As a dark screen.
+    Black,
+}
+
+impl FromStr for Background {
+    type Err = DataError;
+
+    fn from_str(text: &str) -> Result<Self, DataError> {
+        match text {
+            "white" => Ok(Self::White),
+            "black" => Ok(Self::Black),
+            other => Err(DataError::Unsuitable(format!(
+                "no background '{other}'; choose white or black"
+            ))),
+        }
+    }
 }
 
 impl OpenOptions {
@@ -77,9 +106,9 @@ pub fn open(name_or_path: &str, options: &OpenOptions) -> Result<Dataset, DataEr
 }
 
 fn refuse_picture_options(name: &str, options: &OpenOptions) -> Result<(), DataError> {
-    if options.resize.is_some() || options.grey {
+    if options.resize.is_some() || options.grey || options.background.is_some() {
         return Err(DataError::Unsuitable(format!(
-            "{name}: resizing and dropping colour are for folders and tars of pictures"
+            "{name}: a size, a background and dropping colour are for folders and tars of pictures"
         )));
     }
     Ok(())

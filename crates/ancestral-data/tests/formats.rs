@@ -7,7 +7,9 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use ancestral_data::{DataError, Dataset, Domain, OpenOptions, SplitName, Values, open};
+use ancestral_data::{
+    Background, DataError, Dataset, Domain, OpenOptions, SplitName, Values, open,
+};
 use common::{cifar, gz, idx, jpeg, npy, npz, png, tar};
 use image::ExtendedColorType::{L8, Rgb8, Rgba8};
 
@@ -366,7 +368,7 @@ fn folders_and_tars_of_pictures() {
         );
     }
 
-    // split/class/file, colour, and transparency on white.
+    // split/class/file, colour, and transparency over a background.
     let colour = png(1, 1, Rgb8, &[1, 2, 3]);
     let clear = png(1, 1, Rgba8, &[9, 9, 9, 0]);
     let files = [
@@ -375,8 +377,19 @@ fn folders_and_tars_of_pictures() {
         ("x/test/cat/c.png", colour.clone()),
         ("x/val/cat/d.png", png(1, 1, L8, &[7])),
     ];
-    let data = read(dir, "split.tar", &tar(&files)).unwrap();
-    assert_eq!(bytes(&data, SplitName::Train), [1, 2, 3, 255, 255, 255]);
+    let split = read(dir, "split.tar", &tar(&files));
+    refused(split, "x/train/dog/b.png", &["transparent", "white or black"]);
+    let split = dir.join("split.tar").to_str().unwrap().to_owned();
+    for (background, shown) in [(Background::Black, 0), (Background::White, 255)] {
+        let options = OpenOptions { background: Some(background), ..whole() };
+        let data = open(&split, &options).unwrap();
+        assert_eq!(bytes(&data, SplitName::Train), [1, 2, 3, shown, shown, shown]);
+    }
+    let opaque = [files[0].clone(), ("x/train/b.png", png(1, 1, Rgba8, &[9, 8, 7, 255]))];
+    let data = read(dir, "opaque.tar", &tar(&opaque)).unwrap();
+    assert_eq!(bytes(&data, SplitName::Train), [9, 8, 7, 1, 2, 3], "nothing shows through");
+    let options = OpenOptions { background: Some(Background::White), ..whole() };
+    let data = open(&split, &options).unwrap();
     assert_eq!(bytes(&data, SplitName::Valid), [7, 7, 7]);
     assert_eq!(data.split(SplitName::Test).unwrap().labels, Some(vec![0]));
     let stray = [files[0].clone(), ("x/cat/e.png", colour)];

@@ -8,7 +8,7 @@ use image::{DynamicImage, ImageFormat, ImageReader, imageops};
 use rayon::prelude::*;
 
 use super::{Data, Loaded, Stream, cifar, table};
-use crate::{DataError, Dataset, OpenOptions, Shape, SplitName};
+use crate::{Background, DataError, Dataset, OpenOptions, Shape, SplitName};
 
 /// Neither format packs pixels more tightly than about this.
 const MAX_PACKING: u64 = 1100;
@@ -69,6 +69,13 @@ pub(crate) fn decode(
     limits.max_alloc = Some(allowed.saturating_mul(16));
     reader.limits(limits);
     let mut picture = reader.decode().map_err(|e| bad(format!("cannot be decoded: {e}")))?;
+    if picture.color().has_alpha() {
+        picture = opaque(&picture, options.background).ok_or_else(|| {
+            bad("has transparent pixels, which a model cannot see; say what is behind them \
+                 (background white or black), or store the pictures without transparency"
+                .into())
+        })?;
+    }
     if let Some((height, width)) = options.resize {
         let side = |n: usize| u32::try_from(n).ok().filter(|n| (1..=MAX_SIDE).contains(n));
         let (Some(width), Some(height)) = (side(width), side(height)) else {
@@ -78,27 +85,34 @@ pub(crate) fn decode(
         };
         picture = picture.resize_exact(width, height, imageops::FilterType::Triangle);
     }
-    let has_alpha = picture.color().has_alpha();
     let grey = options.grey || !picture.color().has_color();
-    if has_alpha {
-        picture = on_white(&picture);
-    }
     let (width, height) = (picture.width() as usize, picture.height() as usize);
     let bytes = if grey { picture.to_luma8().into_raw() } else { picture.to_rgb8().into_raw() };
     Ok(Decoded { width, height, bytes, grey })
 }
 
-/// What is transparent shows white, as on paper.
-fn on_white(picture: &DynamicImage) -> DynamicImage {
+/// The picture without its transparency, over the background where there is any; `None` if it needs
+/// one and there is none.
+fn opaque(picture: &DynamicImage, background: Option<Background>) -> Option<DynamicImage> {
     let mut rgba = picture.to_rgba8();
-    for pixel in rgba.pixels_mut() {
-        let alpha = u32::from(pixel.0[3]);
-        for c in &mut pixel.0[..3] {
-            *c = ((u32::from(*c) * alpha + 255 * (255 - alpha) + 127) / 255) as u8;
+    if rgba.pixels().any(|pixel| pixel.0[3] < 255) {
+        let behind = match background? {
+            Background::White => 255,
+            Background::Black => 0,
+        };
+        for pixel in rgba.pixels_mut() {
+            let alpha = u32::from(pixel.0[3]);
+            for c in &mut pixel.0[..3] {
+                *c = ((u32::from(*c) * alpha + behind * (255 - alpha) + 127) / 255) as u8;
+            }
+            pixel.0[3] = 255;
         }
-        pixel.0[3] = 255;
     }
-    DynamicImage::ImageRgba8(rgba)
+    let whole = DynamicImage::ImageRgba8(rgba);
+    Some(match picture.color().has_color() {
+        true => DynamicImage::ImageRgb8(whole.into_rgb8()),
+        false => DynamicImage::ImageLuma8(whole.into_luma8()),
+    })
 }
 
 /// Reads every picture under a folder.

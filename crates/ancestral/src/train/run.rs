@@ -16,7 +16,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use ancestral_data::{
-    Binarize, DataError, Dataset, Domain, OpenOptions, Shape, Split, SplitName, Values,
+    Background, Binarize, DataError, Dataset, Domain, OpenOptions, Shape, Split, SplitName, Values,
     write_atomic,
 };
 use serde::{Deserialize, Serialize};
@@ -50,6 +50,9 @@ pub struct DataConfig {
     /// Whether colours were turned to grey.
     #[serde(default)]
     pub grey: bool,
+    /// What transparent pixels show.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub background: Option<Background>,
     /// SHA-256 of what was read.
     pub fingerprint: String,
     /// "binary", "levels" or "real", as the model saw it.
@@ -82,6 +85,7 @@ impl DataConfig {
             fold: None,
             resize: None,
             grey: false,
+            background: None,
             fingerprint: data.fingerprint(),
             domain: match domain {
                 Domain::Binary => "binary",
@@ -109,6 +113,7 @@ impl DataConfig {
             seed,
             resize: self.resize.map(|[h, w]| (h, w)),
             grey: self.grey,
+            background: self.background,
             all_train: self.all_train,
             fold: self.fold,
             ..OpenOptions::default()
