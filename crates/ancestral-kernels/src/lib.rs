@@ -5,8 +5,9 @@
 //! - [`tanh`], [`sigmoid`], [`softplus`], [`exp`], [`log`]: elementwise, on tensors of any rank;
 //!   [`vector`] has the same on slices, with the table of their errors.
 //! - [`linear`]: a dense layer with its activation.
-//! - [`conv2d`], [`conv_transpose2d`]: convolutions of pictures; [`batch_norm`], with an activation
-//!   if wanted; [`leaky_relu`].
+//! - [`conv2d`], [`conv_transpose2d`]: convolutions of pictures; [`batch_norm`] and [`layer_norm`],
+//!   with an activation if wanted; [`leaky_relu`]; [`layer_norm_vjp`] and [`leaky_relu_vjp`], whose
+//!   own gradients are second derivatives.
 //! - [`bernoulli_nll`]: the Bernoulli loss from logits, and [`bernoulli_log_probabilities`] the same
 //!   on slices, in `f64`; [`bernoulli_log_likelihood`]: one example
 //!   under thousands of codes, on slices.
@@ -51,7 +52,7 @@ pub use elementwise::{exp, log, relu, sigmoid, softplus, tanh};
 pub use flex::Values;
 pub use linear::{Activation, linear};
 pub use nade::{NadeForm, NadeParameters, NadeRows, NadeWeights, nade};
-pub use norm::{batch_norm, leaky_relu};
+pub use norm::{batch_norm, layer_norm, layer_norm_vjp, leaky_relu, leaky_relu_vjp};
 pub use pace::Pace;
 pub use simd::Isa;
 pub use staircase::{Staircase, staircase_linear};

@@ -1,4 +1,8 @@
-//! Batch normalisation with the activation after it, and the leaky ReLU alone.
+//! Batch and layer normalisation with the activation after them, and the leaky ReLU alone.
+
+mod layer;
+
+pub use layer::{layer_norm, layer_norm_vjp};
 
 use burn::{
     backend::{
@@ -29,6 +33,36 @@ pub fn leaky_relu<const D: usize>(x: Tensor<D>, slope: f64) -> Tensor<D> {
         return activation::leaky_relu(x, slope);
     }
     Tensor::from_dispatch(<Dispatch as NormOps>::fused_leaky_relu(x.into_dispatch(), slope as f32))
+}
+
+/// `v` where `y` is above 0, `slope`·`v` elsewhere: `v` times the derivative of [`leaky_relu`], whose
+/// argument is `y`, or its value if the slope is not negative.
+///
+/// It can be differentiated for `v`; for `y` it is constant wherever it has a derivative. Paths as
+/// there.
+///
+/// # Panics
+/// If the shapes differ.
+pub fn leaky_relu_vjp<const D: usize>(v: Tensor<D>, y: Tensor<D>, slope: f64) -> Tensor<D> {
+    assert!(v.dims() == y.dims(), "leaky_relu_vjp: v {:?} and y {:?} differ", v.dims(), y.dims());
+    if !(flex::is_fast(&v) && flex::is_fast(&y)) {
+        return composed_leaky_relu_vjp(v, y, slope);
+    }
+    Tensor::from_dispatch(<Dispatch as NormOps>::fused_leaky_relu_vjp(
+        v.into_dispatch(),
+        y.into_dispatch(),
+        slope as f32,
+    ))
+}
+
+/// The same in Burn's operations.
+pub(crate) fn composed_leaky_relu_vjp<const D: usize>(
+    v: Tensor<D>,
+    y: Tensor<D>,
+    slope: f64,
+) -> Tensor<D> {
+    let positive = y.detach().greater_elem(0.0).float().cast(v.dtype());
+    v * (positive * (1.0 - slope) + slope)
 }
 
 /// Normalises `x` \[n, c, …\] over its batch and all that follows the channels:
@@ -97,6 +131,12 @@ pub(crate) fn composed_batch_norm<const D: usize>(
 #[backend_extension(Flex, Autodiff)]
 pub(crate) trait NormOps: Backend {
     fn fused_leaky_relu(x: FloatTensor<Self>, slope: f32) -> FloatTensor<Self>;
+
+    fn fused_leaky_relu_vjp(
+        v: FloatTensor<Self>,
+        y: FloatTensor<Self>,
+        slope: f32,
+    ) -> FloatTensor<Self>;
 
     /// A slope of 1 is no activation.
     fn fused_batch_norm(
@@ -563,6 +603,14 @@ impl NormOps for Flex {
         leaky_pass(Isa::best(), None, x, slope)
     }
 
+    fn fused_leaky_relu_vjp(
+        v: FloatTensor<Self>,
+        y: FloatTensor<Self>,
+        slope: f32,
+    ) -> FloatTensor<Self> {
+        leaky_pass(Isa::best(), Some(y), v, slope)
+    }
+
     fn fused_batch_norm(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
@@ -642,6 +690,21 @@ impl<C: CheckpointStrategy> NormOps for Autodiff<Flex, C> {
                 prep.finish(input.unwrap_or_else(|| y.clone()), y)
             }
             OpsKind::UnTracked(prep) => prep.finish(leaky_pass(Isa::best(), None, x, slope)),
+        }
+    }
+
+    fn fused_leaky_relu_vjp(
+        v: FloatTensor<Self>,
+        y: FloatTensor<Self>,
+        slope: f32,
+    ) -> FloatTensor<Self> {
+        let (v, node) = v.into_parts();
+        let (y, _) = y.into_parts();
+        let out = leaky_pass(Isa::best(), Some(y.clone()), v, slope);
+        // The same map takes its gradient back.
+        match LeakyBackward(slope).prepare::<C>([node]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish(y, out),
+            OpsKind::UnTracked(prep) => prep.finish(out),
         }
     }
 

@@ -6,28 +6,31 @@ use burn::{
     tensor::{Device, Tensor, TensorData, activation},
 };
 
-use super::{batch_norm, channel_sums, composed_batch_norm, leaky_relu, normalise, normalise_grad};
+use super::{
+    batch_norm, channel_sums, composed_batch_norm, leaky_relu, leaky_relu_vjp, normalise,
+    normalise_grad,
+};
 use crate::{simd::Isa, tests::noise};
 
 fn device() -> Device {
     Device::flex().autodiff()
 }
 
-fn tensor<const D: usize>(seed: u64, shape: [usize; D]) -> Tensor<D> {
+pub(super) fn tensor<const D: usize>(seed: u64, shape: [usize; D]) -> Tensor<D> {
     let values = noise(seed, shape.iter().product());
     Tensor::from_data(TensorData::new(values, shape), &device())
 }
 
-fn values<const D: usize>(x: Tensor<D>) -> Vec<f64> {
+pub(super) fn values<const D: usize>(x: Tensor<D>) -> Vec<f64> {
     x.into_data().convert::<f64>().try_into_vec().unwrap()
 }
 
-fn double<const D: usize>(x: &Tensor<D>) -> Tensor<D> {
+pub(super) fn double<const D: usize>(x: &Tensor<D>) -> Tensor<D> {
     x.clone().cast(DType::F64)
 }
 
 #[track_caller]
-fn close(ours: &[f64], theirs: &[f64], tolerance: f64, what: &str) {
+pub(super) fn close(ours: &[f64], theirs: &[f64], tolerance: f64, what: &str) {
     assert_eq!(ours.len(), theirs.len(), "{what}");
     for (i, (a, b)) in ours.iter().zip(theirs).enumerate() {
         let error = (a - b).abs();
@@ -46,7 +49,7 @@ const SHAPES: [[usize; 4]; 9] = [
     [3, 20, 65, 70],
     [300, 40, 1, 3],
 ];
-const SLOPES: [Option<f64>; 3] = [None, Some(0.0), Some(0.2)];
+pub(super) const SLOPES: [Option<f64>; 3] = [None, Some(0.0), Some(0.2)];
 
 type Norm =
     fn(Tensor<4>, Tensor<1>, Tensor<1>, f64, Option<f64>) -> (Tensor<4>, Tensor<1>, Tensor<1>);
@@ -179,6 +182,26 @@ fn leaky_relu_agrees_with_burn_in_f64() {
             let x = tensor(1, [len]);
             let ours = run(&x, &|x| leaky_relu(x, slope));
             let exact = run(&double(&x), &|x| activation::leaky_relu(x, slope));
+            close(&ours.0, &exact.0, 1e-7, "values");
+            close(&ours.1, &exact.1, 1e-7, "gradients");
+        }
+    }
+}
+
+#[test]
+fn the_derivative_of_leaky_relu_agrees_with_burn_in_f64() {
+    for len in [0, 1, 15, 16, 33, 40_000] {
+        for slope in [0.2, 0.0, 1.0] {
+            let run = |of: &dyn Fn(Tensor<1>) -> Tensor<1>| {
+                let v = of(tensor(1, [len])).detach().require_grad();
+                let y = of(tensor(2, [len])).detach().require_grad();
+                let out = leaky_relu_vjp(v.clone(), y.clone(), slope);
+                let w = tensor(3, [len]).cast(out.dtype());
+                let grads = (out.clone() * w).sum().backward();
+                assert!(y.grad(&grads).is_none(), "the side is no place to go to");
+                (values(out), values(v.grad(&grads).unwrap()))
+            };
+            let (ours, exact) = (run(&|x| x), run(&|x| double(&x)));
             close(&ours.0, &exact.0, 1e-7, "values");
             close(&ours.1, &exact.1, 1e-7, "gradients");
         }

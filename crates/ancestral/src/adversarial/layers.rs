@@ -15,7 +15,7 @@ use burn::tensor::{Tensor, TensorData};
 use ancestral_data::fill_normal;
 use ancestral_kernels as kernels;
 
-use super::normalisation::{BatchNorm, LayerNorm, Norm, Saved as NormSaved, Spectral, Statistics};
+use super::normalisation::{BatchNorm, LayerNorm, Norm, Spectral, Statistics};
 use crate::model::Init;
 use crate::nn::{Activation, glorot, parameter};
 
@@ -76,8 +76,9 @@ pub(crate) struct Layer {
 /// What a forward pass leaves for [`Layer::vjp`].
 pub(crate) struct Trace {
     weight: Tensor<4>,
-    norm: Option<NormSaved>,
-    before: Tensor<4>,
+    /// What the linear map gave.
+    linear: Tensor<4>,
+    /// What came out in the end.
     after: Tensor<4>,
 }
 
@@ -146,19 +147,18 @@ impl Layer {
             let (y, statistics) = norm.forward(y, mode, self.activation);
             return (y, statistics, None);
         }
-        let (before, norm) = match &self.layer_norm {
-            Some(norm) => {
-                let (y, saved) = norm.forward(y);
-                (y, Some(saved))
-            }
-            None => (y, None),
+        let before = match &self.layer_norm {
+            Some(norm) => norm.forward(y.clone(), self.activation),
+            None => y.clone(),
         };
-        if !keep {
-            return (self.activation.forward(before), None, None);
-        }
-        let after = self.activation.forward(before.clone());
-        let trace = Trace { weight, norm, before, after: after.clone() };
-        (after, None, Some(trace))
+        let after = if self.norm_activates() { before } else { self.activation.forward(before) };
+        let trace = keep.then(|| Trace { weight, linear: y, after: after.clone() });
+        (after, None, trace)
+    }
+
+    /// Whether the normalisation applies the activation too.
+    fn norm_activates(&self) -> bool {
+        self.layer_norm.is_some() && self.activation.slope().is_some()
     }
 
     fn apply(&self, x: Tensor<4>, weight: Tensor<4>) -> Tensor<4> {
@@ -190,14 +190,18 @@ impl Layer {
     /// vᵀ·∂output/∂input for each example, `v` in the form of the output; not with batch
     /// normalisation, which ties examples together.
     pub(crate) fn vjp(&self, trace: Trace, v: Tensor<4>) -> Tensor<4> {
-        let Trace { weight, norm, before, after } = trace;
+        let Trace { weight, linear, after } = trace;
         let n = v.dims()[0];
         let [channels, height, width] = self.to;
         let v = v.reshape([n, channels, height, width]);
-        let mut v = self.activation.vjp(v, before, after);
-        if let (Some(layer), Some(saved)) = (&self.layer_norm, norm) {
-            v = layer.vjp(v, saved);
-        }
+        let v = match &self.layer_norm {
+            Some(norm) if self.norm_activates() => norm.vjp(v, linear, self.activation),
+            Some(norm) => {
+                let before = norm.forward(linear.clone(), self.activation);
+                norm.vjp(self.activation.vjp(v, before, after), linear, self.activation)
+            }
+            None => self.activation.vjp(v, linear, after),
+        };
         let [c, h, w] = self.from;
         match self.map {
             Map::Dense => {

@@ -110,11 +110,7 @@ impl BatchNorm {
         match mode {
             Mode::Training => {
                 let [n, _, height, width] = x.dims();
-                let slope = match activation {
-                    Activation::Relu => Some(0.0),
-                    Activation::LeakyRelu => Some(0.2),
-                    _ => None,
-                };
+                let slope = activation.slope();
                 let (gamma, beta) = (self.gamma.val(), self.beta.val());
                 let (y, mean, variance) = kernels::batch_norm(x, gamma, beta, EPSILON, slope);
                 let y = if slope.is_some() { y } else { activation.forward(y) };
@@ -158,37 +154,21 @@ pub(crate) struct LayerNorm {
     pub(crate) beta: Param<Tensor<1>>,
 }
 
-/// The normalised features and 1/σ `[batch, 1]` of each example.
-pub(crate) struct Saved {
-    normal: Tensor<2>,
-    inverse: Tensor<2>,
-}
-
 impl LayerNorm {
     pub(crate) fn init(channels: usize, init: &Init) -> Self {
         Self { gamma: ones(channels, init), beta: zeros(channels, init) }
     }
 
-    pub(crate) fn forward(&self, x: Tensor<4>) -> (Tensor<4>, Saved) {
-        let dims = x.dims();
-        let [n, c, h, w] = dims;
-        let x = x.reshape([n, c * h * w]);
-        let centred = x.clone() - x.mean_dim(1);
-        let variance = centred.clone().square().mean_dim(1);
-        let inverse = (variance + EPSILON).sqrt().recip();
-        let normal = centred * inverse.clone();
-        let y = normal.clone().reshape(dims) * spread(self.gamma.val()) + spread(self.beta.val());
-        (y, Saved { normal, inverse })
+    /// The normalised maps, after `activation` where its slope is known below 0; else before it.
+    pub(crate) fn forward(&self, x: Tensor<4>, activation: Activation) -> Tensor<4> {
+        let (gamma, beta) = (self.gamma.val(), self.beta.val());
+        kernels::layer_norm(x, gamma, beta, EPSILON, activation.slope())
     }
 
-    /// With n the normalised features and g = γ·v: (g − mean(g) − n·mean(g·n)) / σ.
-    pub(crate) fn vjp(&self, v: Tensor<4>, saved: Saved) -> Tensor<4> {
-        let dims = v.dims();
-        let [n, c, h, w] = dims;
-        let Saved { normal, inverse } = saved;
-        let g = (v * spread(self.gamma.val())).reshape([n, c * h * w]);
-        let along = (g.clone() * normal.clone()).mean_dim(1);
-        ((g.clone() - g.mean_dim(1) - normal * along) * inverse).reshape(dims)
+    /// vᵀ·∂[`LayerNorm::forward`]/∂x.
+    pub(crate) fn vjp(&self, v: Tensor<4>, x: Tensor<4>, activation: Activation) -> Tensor<4> {
+        let (gamma, beta) = (self.gamma.val(), self.beta.val());
+        kernels::layer_norm_vjp(v, x, gamma, beta, EPSILON, activation.slope())
     }
 }
 

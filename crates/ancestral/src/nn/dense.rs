@@ -68,6 +68,15 @@ impl Activation {
         }
     }
 
+    /// The slope below 0, of those that are leaky (or plain) rectifiers.
+    pub(crate) fn slope(self) -> Option<f64> {
+        match self {
+            Self::Relu => Some(0.0),
+            Self::LeakyRelu => Some(0.2),
+            _ => None,
+        }
+    }
+
     /// `v` times the slope at each entry, from what went in and what came out, in differentiable
     /// operations.
     pub(crate) fn vjp<const D: usize>(
@@ -76,13 +85,11 @@ impl Activation {
         before: Tensor<D>,
         after: Tensor<D>,
     ) -> Tensor<D> {
-        // Where a slope has steps, it is a constant beside them.
-        let positive = |x: Tensor<D>| x.detach().greater_elem(0.0).float().cast(v.dtype());
         match self {
             Self::Identity => v,
             Self::Tanh => v * (after.square().neg() + 1.0),
-            Self::Relu => v.clone() * positive(before),
-            Self::LeakyRelu => v.clone() * (positive(before) * 0.8 + 0.2),
+            Self::Relu => kernels::leaky_relu_vjp(v, before, 0.0),
+            Self::LeakyRelu => kernels::leaky_relu_vjp(v, before, 0.2),
             Self::Softplus => v * kernels::sigmoid(before),
             Self::Sigmoid => v * after.clone() * (after.neg() + 1.0),
         }

@@ -1,0 +1,784 @@
+//! Layer normalisation with the leaky ReLU after it, and its transposed Jacobian as an operation of
+//! its own, so that a gradient can be differentiated once more.
+//!
+//! With m values an example, n = (x − mean) / √(var + ε), ρ = 1 / √(var + ε), γ of the value's
+//! channel and the slope s of the activation there, the Jacobian's transpose takes v to
+//!
+//! J(v) = ρ·(g − a − n·b), with g = γ·s·v, a = mean(g), b = mean(g·n).
+//!
+//! For a gradient h of that, with p(h) = ρ·(h − mean(h) − n·k) and k = mean(h·n), the gradient for v
+//! is γ·s·p(h), that for γ is Σ p(h)·s·v over its channel, and that for x is
+//!
+//! −ρ²·(b·h + k·g − (b·mean(h) + k·a) + n·(mean(h·(g − a − n·b)) − 2·b·k)).
+//!
+//! The slope is constant wherever it has a derivative, so that β has no gradient there.
+
+use burn::{
+    backend::{
+        Autodiff, Backend, Dispatch, Flex, TensorMetadata,
+        autodiff::{
+            checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
+            grads::Gradients,
+            ops::{Backward, Ops, OpsKind},
+        },
+        backend_extension,
+        tensor::FloatTensor,
+    },
+    tensor::{Tensor, activation},
+};
+use rayon::prelude::*;
+
+use super::{leaky, sizes, statistic};
+use crate::{
+    flex::{self, Primitive},
+    parallel::SharedPtr,
+    simd::{Isa, Kernel, Simd},
+};
+
+/// Normalises `x` \[n, c, …\] over all values of each example: y = γ·(x − mean) / √(var + `eps`) + β,
+/// with `gamma` and `beta` \[c\]; then, if there is a `slope`, the leaky ReLU of that slope (0 for
+/// the ReLU). Ba, Kiros and Hinton 2016, equation 4, with one γ and β a channel.
+///
+/// `f32` on Flex runs as one operation, with sums joined in `f64`; any other type or backend is
+/// composed of Burn's operations.
+///
+/// # Panics
+/// If the shapes do not fit, or `x` has fewer than two dimensions.
+pub fn layer_norm<const D: usize>(
+    x: Tensor<D>,
+    gamma: Tensor<1>,
+    beta: Tensor<1>,
+    eps: f64,
+    slope: Option<f64>,
+) -> Tensor<D> {
+    check("layer_norm", x.dims(), &gamma, &beta);
+    if !(flex::is_fast(&x) && flex::is_fast(&gamma) && flex::is_fast(&beta)) {
+        return composed_layer_norm(x, gamma, beta, eps, slope);
+    }
+    Tensor::from_dispatch(<Dispatch as LayerNormOps>::fused_layer_norm(
+        x.into_dispatch(),
+        gamma.into_dispatch(),
+        beta.into_dispatch(),
+        eps as f32,
+        slope.unwrap_or(1.0) as f32,
+    ))
+}
+
+/// The product of `v`, in the shape of `x`, with the Jacobian of [`layer_norm`] at `x`:
+/// out\[i\] = Σ v\[j\]·∂y\[j\]/∂x\[i\] within each example.
+///
+/// It can be differentiated for `v`, `x` and `gamma`, which gives second derivatives of the
+/// normalisation. Paths and panics as there.
+pub fn layer_norm_vjp<const D: usize>(
+    v: Tensor<D>,
+    x: Tensor<D>,
+    gamma: Tensor<1>,
+    beta: Tensor<1>,
+    eps: f64,
+    slope: Option<f64>,
+) -> Tensor<D> {
+    check("layer_norm_vjp", x.dims(), &gamma, &beta);
+    assert!(v.dims() == x.dims(), "layer_norm_vjp: v {:?} and x {:?} differ", v.dims(), x.dims());
+    let fast = flex::is_fast(&v) && flex::is_fast(&x);
+    if !(fast && flex::is_fast(&gamma) && flex::is_fast(&beta)) {
+        return composed_layer_norm_vjp(v, x, gamma, beta, eps, slope);
+    }
+    Tensor::from_dispatch(<Dispatch as LayerNormOps>::fused_layer_norm_vjp(
+        v.into_dispatch(),
+        x.into_dispatch(),
+        gamma.into_dispatch(),
+        beta.into_dispatch(),
+        eps as f32,
+        slope.unwrap_or(1.0) as f32,
+    ))
+}
+
+fn check<const D: usize>(name: &str, x: [usize; D], gamma: &Tensor<1>, beta: &Tensor<1>) {
+    assert!(D >= 2, "{name}: x has a batch and channels");
+    let ([scales], [shifts]) = (gamma.dims(), beta.dims());
+    assert!(
+        x[1] == scales && scales == shifts,
+        "{name}: x {x:?}, gamma [{scales}] and beta [{shifts}] do not fit"
+    );
+}
+
+/// The normalised values \[n, m\] and ρ \[n, 1\].
+fn composed_normal<const D: usize>(x: Tensor<D>, eps: f64) -> (Tensor<2>, Tensor<2>) {
+    let dims = x.dims();
+    let x = x.reshape([dims[0], dims[1..].iter().product()]);
+    let centred = x.clone() - x.mean_dim(1);
+    let inverse = (centred.clone().square().mean_dim(1) + eps).sqrt().recip();
+    (centred * inverse.clone(), inverse)
+}
+
+/// [`layer_norm`] in Burn's operations.
+pub(crate) fn composed_layer_norm<const D: usize>(
+    x: Tensor<D>,
+    gamma: Tensor<1>,
+    beta: Tensor<1>,
+    eps: f64,
+    slope: Option<f64>,
+) -> Tensor<D> {
+    let dims = x.dims();
+    let [n, c, l] = [dims[0], dims[1], dims[2..].iter().product()];
+    let (normal, _) = composed_normal(x, eps);
+    let y = normal.reshape([n, c, l]) * gamma.reshape([1, c, 1]) + beta.reshape([1, c, 1]);
+    let y = match slope {
+        Some(slope) => activation::leaky_relu(y, slope),
+        None => y,
+    };
+    y.reshape(dims)
+}
+
+/// [`layer_norm_vjp`] in Burn's operations.
+pub(crate) fn composed_layer_norm_vjp<const D: usize>(
+    v: Tensor<D>,
+    x: Tensor<D>,
+    gamma: Tensor<1>,
+    beta: Tensor<1>,
+    eps: f64,
+    slope: Option<f64>,
+) -> Tensor<D> {
+    let dims = x.dims();
+    let [n, c, l] = [dims[0], dims[1], dims[2..].iter().product()];
+    let v = match slope {
+        Some(slope) => {
+            let (gamma, beta) = (gamma.clone().detach(), beta.detach());
+            let y = composed_layer_norm(x.clone().detach(), gamma, beta, eps, None);
+            super::composed_leaky_relu_vjp(v, y, slope)
+        }
+        None => v,
+    };
+    let (normal, inverse) = composed_normal(x, eps);
+    let g = (v.reshape([n, c, l]) * gamma.reshape([1, c, 1])).reshape([n, c * l]);
+    let along = (g.clone() * normal.clone()).mean_dim(1);
+    ((g.clone() - g.mean_dim(1) - normal * along) * inverse).reshape(dims)
+}
+
+/// The extension; a slope of 1 is no activation.
+#[backend_extension(Flex, Autodiff)]
+pub(crate) trait LayerNormOps: Backend {
+    fn fused_layer_norm(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        eps: f32,
+        slope: f32,
+    ) -> FloatTensor<Self>;
+
+    fn fused_layer_norm_vjp(
+        v: FloatTensor<Self>,
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        eps: f32,
+        slope: f32,
+    ) -> FloatTensor<Self>;
+}
+
+/// What every pass knows.
+#[derive(Clone, Copy)]
+struct Layout<'a> {
+    /// Examples, channels and values of a channel.
+    sizes: [usize; 3],
+    gamma: &'a [f32],
+    beta: &'a [f32],
+    eps: f32,
+    slope: f32,
+}
+
+/// Of one example: its values, and its moments once they are known.
+#[derive(Clone, Copy)]
+struct Example {
+    x: *const f32,
+    mean: f32,
+    /// 1 / √(var + ε).
+    rate: f32,
+}
+
+/// Vectors that are summed in one lane of `f32`, before they are joined in `f64`.
+const RUN: usize = 256;
+
+/// Values of a task: 64 KiB of each tensor.
+const TASK: usize = 16_384;
+
+impl Layout<'_> {
+    /// Values of an example.
+    fn width(&self) -> usize {
+        self.sizes[1] * self.sizes[2]
+    }
+
+    /// Examples of a task, whatever the number of threads.
+    fn share(&self) -> usize {
+        (TASK / self.width().max(1)).clamp(1, 64)
+    }
+
+    /// Calls `work` for each vector of an example: its channel, where it begins, and how many of its
+    /// lanes there are, `None` for all.
+    #[inline(always)]
+    fn each<S: Simd>(&self, mut work: impl FnMut(usize, usize, Option<usize>)) {
+        let [_, c, l] = self.sizes;
+        for channel in 0..c {
+            let (mut at, end) = (channel * l, channel * l + l);
+            while at + S::N <= end {
+                work(channel, at, None);
+                at += S::N;
+            }
+            if at < end {
+                work(channel, at, Some(end - at));
+            }
+        }
+    }
+
+    /// Sums of terms over an example.
+    #[inline(always)]
+    fn sums<S: Simd, const N: usize>(
+        &self,
+        s: S,
+        mut term: impl FnMut(usize, usize, Option<usize>) -> [S::V; N],
+    ) -> [f64; N] {
+        let (mut totals, mut lanes, mut count) = ([0.0f64; N], [s.splat(0.0); N], 0);
+        let join = |totals: &mut [f64; N], lanes: &mut [S::V; N]| {
+            for (total, lanes) in totals.iter_mut().zip(lanes.iter_mut()) {
+                *total += s.lanes(*lanes)[..S::N].iter().map(|&x| f64::from(x)).sum::<f64>();
+                *lanes = s.splat(0.0);
+            }
+        };
+        self.each::<S>(
+            #[inline(always)]
+            |channel, at, part| {
+                let terms = term(channel, at, part);
+                for k in 0..N {
+                    lanes[k] = s.add(lanes[k], only(s, part, terms[k]));
+                }
+                count += 1;
+                if count == RUN {
+                    join(&mut totals, &mut lanes);
+                    count = 0;
+                }
+            },
+        );
+        join(&mut totals, &mut lanes);
+        totals
+    }
+
+    /// The moments of an example's values.
+    #[inline(always)]
+    fn moments<S: Simd>(&self, s: S, x: *const f32) -> Example {
+        let size = self.width().max(1) as f64;
+        // SAFETY: `x` is an example's values, and `each` stays within them.
+        let [sum] = self.sums(
+            s,
+            #[inline(always)]
+            |_, at, part| [unsafe { load(s, x.add(at), part) }],
+        );
+        let mean = (sum / size) as f32;
+        let [squares] = self.sums(
+            s,
+            #[inline(always)]
+            |_, at, part| {
+                // SAFETY: as above.
+                let x = s.sub(unsafe { load(s, x.add(at), part) }, s.splat(mean));
+                [s.mul(x, x)]
+            },
+        );
+        let rate = (squares / size + f64::from(self.eps)).sqrt().recip() as f32;
+        Example { x, mean, rate }
+    }
+
+    /// A vector's normalised values.
+    ///
+    /// # Safety
+    /// The vector lies in the example.
+    #[inline(always)]
+    unsafe fn normal<S: Simd>(&self, s: S, of: Example, at: usize, part: Option<usize>) -> S::V {
+        // SAFETY: the caller's.
+        let x = unsafe { load(s, of.x.add(at), part) };
+        s.mul(s.sub(x, s.splat(of.mean)), s.splat(of.rate))
+    }
+
+    /// The sum before the activation, the same wherever it is asked for.
+    #[inline(always)]
+    fn sum<S: Simd>(&self, s: S, channel: usize, normal: S::V) -> S::V {
+        s.fma(normal, s.splat(self.gamma[channel]), s.splat(self.beta[channel]))
+    }
+
+    /// s·v: what of `v` is left behind the activation.
+    #[inline(always)]
+    fn gated<S: Simd>(&self, s: S, channel: usize, normal: S::V, v: S::V) -> S::V {
+        if self.slope == 1.0 { v } else { leaky(s, self.sum(s, channel, normal), v, self.slope) }
+    }
+}
+
+/// # Safety
+/// The vector, or its part, is readable.
+#[inline(always)]
+unsafe fn load<S: Simd>(s: S, p: *const f32, part: Option<usize>) -> S::V {
+    // SAFETY: the caller's.
+    unsafe {
+        match part {
+            None => s.load(p),
+            Some(n) => s.load_part(p, n),
+        }
+    }
+}
+
+/// # Safety
+/// The vector, or its part, is writable.
+#[inline(always)]
+unsafe fn store<S: Simd>(s: S, p: *mut f32, part: Option<usize>, v: S::V) {
+    // SAFETY: the caller's.
+    unsafe {
+        match part {
+            None => s.store(p, v),
+            Some(n) => s.store_part(p, n, v),
+        }
+    }
+}
+
+/// Zero in lanes that are not there.
+#[inline(always)]
+fn only<S: Simd>(s: S, part: Option<usize>, v: S::V) -> S::V {
+    const PLACES: [f32; 16] =
+        [0., 1., 2., 3., 4., 5., 6., 7., 8., 9., 10., 11., 12., 13., 14., 15.];
+    match part {
+        None => v,
+        Some(n) => {
+            // SAFETY: there is a place for each lane of the widest vector.
+            let places = unsafe { s.load(PLACES.as_ptr()) };
+            s.select(s.lt(places, s.splat(n as f32)), v, s.splat(0.0))
+        }
+    }
+}
+
+/// Normalises the examples of a task.
+struct Forward<'a> {
+    layout: Layout<'a>,
+    count: usize,
+    x: *const f32,
+    out: *mut f32,
+}
+
+impl Kernel for Forward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Self { layout, count, x, out } = self;
+        for i in 0..count {
+            // SAFETY: the task's examples lie in both tensors.
+            let (x, out) = unsafe { (x.add(i * layout.width()), out.add(i * layout.width())) };
+            let example = layout.moments(s, x);
+            layout.each::<S>(
+                #[inline(always)]
+                |channel, at, part| {
+                    // SAFETY: as above.
+                    unsafe {
+                        let normal = layout.normal(s, example, at, part);
+                        let y = layout.sum(s, channel, normal);
+                        store(s, out.add(at), part, layout.gated(s, channel, normal, y));
+                    }
+                },
+            );
+        }
+    }
+}
+
+/// J(v) for the examples of a task.
+struct Pull<'a> {
+    layout: Layout<'a>,
+    count: usize,
+    x: *const f32,
+    v: *const f32,
+    out: *mut f32,
+    /// Where wanted, sums of s·v and of n·s·v, those of γ and β, for each channel.
+    sums: Option<&'a mut [[f64; 2]]>,
+}
+
+/// For each channel, sums over a task's examples of two values, in lanes.
+struct ChannelSums<S: Simd>(Vec<[S::V; 2]>);
+
+impl<S: Simd> ChannelSums<S> {
+    #[inline(always)]
+    fn new(s: S, channels: usize) -> Self {
+        Self(vec![[s.splat(0.0); 2]; channels])
+    }
+
+    #[inline(always)]
+    fn add(&mut self, s: S, channel: usize, part: Option<usize>, values: [S::V; 2]) {
+        let lanes = &mut self.0[channel];
+        for k in 0..2 {
+            lanes[k] = s.add(lanes[k], only(s, part, values[k]));
+        }
+    }
+
+    #[inline(always)]
+    fn finish(self, s: S, out: &mut [[f64; 2]]) {
+        for (out, lanes) in out.iter_mut().zip(self.0) {
+            for k in 0..2 {
+                out[k] += s.lanes(lanes[k])[..S::N].iter().map(|&x| f64::from(x)).sum::<f64>();
+            }
+        }
+    }
+}
+
+impl Kernel for Pull<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Self { layout, count, x, v, out, sums } = self;
+        let (width, size) = (layout.width(), layout.width().max(1) as f64);
+        let mut channels = ChannelSums::new(s, if sums.is_some() { layout.sizes[1] } else { 0 });
+        let wanted = sums.is_some();
+        for i in 0..count {
+            // SAFETY: the task's examples lie in all tensors.
+            let (x, v, out) = unsafe { (x.add(i * width), v.add(i * width), out.add(i * width)) };
+            let example = layout.moments(s, x);
+            let [a, b] = layout
+                .sums(
+                    s,
+                    #[inline(always)]
+                    |channel, at, part| {
+                        // SAFETY: as above.
+                        let (normal, v) = unsafe {
+                            (layout.normal(s, example, at, part), load(s, v.add(at), part))
+                        };
+                        let u = layout.gated(s, channel, normal, v);
+                        if wanted {
+                            channels.add(s, channel, part, [u, s.mul(u, normal)]);
+                        }
+                        let g = s.mul(u, s.splat(layout.gamma[channel]));
+                        [g, s.mul(g, normal)]
+                    },
+                )
+                .map(|sum| s.splat((sum / size) as f32));
+            let rate = s.splat(example.rate);
+            layout.each::<S>(
+                #[inline(always)]
+                |channel, at, part| {
+                    // SAFETY: as above.
+                    unsafe {
+                        let normal = layout.normal(s, example, at, part);
+                        let u = layout.gated(s, channel, normal, load(s, v.add(at), part));
+                        let g = s.mul(u, s.splat(layout.gamma[channel]));
+                        let own = s.fnma(normal, b, s.sub(g, a));
+                        store(s, out.add(at), part, s.mul(own, rate));
+                    }
+                },
+            );
+        }
+        if let Some(sums) = sums {
+            channels.finish(s, sums);
+        }
+    }
+}
+
+/// The gradients of J(v) for v, x and γ from that of J(v), for the examples of a task.
+struct Push<'a> {
+    layout: Layout<'a>,
+    count: usize,
+    x: *const f32,
+    v: *const f32,
+    h: *const f32,
+    for_v: *mut f32,
+    for_x: *mut f32,
+    /// Those for γ come first in each pair.
+    sums: &'a mut [[f64; 2]],
+}
+
+impl Kernel for Push<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Self { layout, count, x, v, h, for_v, for_x, sums } = self;
+        let (width, size) = (layout.width(), layout.width().max(1) as f64);
+        let mut channels = ChannelSums::new(s, layout.sizes[1]);
+        for i in 0..count {
+            // SAFETY: the task's examples lie in all tensors.
+            let (x, v, h) = unsafe { (x.add(i * width), v.add(i * width), h.add(i * width)) };
+            // SAFETY: as above.
+            let (for_v, for_x) = unsafe { (for_v.add(i * width), for_x.add(i * width)) };
+            let example = layout.moments(s, x);
+            let [a, b, mean, k, product] = layout
+                .sums(
+                    s,
+                    #[inline(always)]
+                    |channel, at, part| {
+                        // SAFETY: as above.
+                        let (normal, v, h) = unsafe {
+                            let normal = layout.normal(s, example, at, part);
+                            (normal, load(s, v.add(at), part), load(s, h.add(at), part))
+                        };
+                        let u = layout.gated(s, channel, normal, v);
+                        let g = s.mul(u, s.splat(layout.gamma[channel]));
+                        [g, s.mul(g, normal), h, s.mul(h, normal), s.mul(h, g)]
+                    },
+                )
+                .map(|sum| sum / size);
+            // mean(h·(g − a − n·b)) − 2·b·k
+            let along = s.splat((product - a * mean - 3.0 * b * k) as f32);
+            let offset = s.splat((b * mean + k * a) as f32);
+            let [b, mean, k] = [b, mean, k].map(|x| s.splat(x as f32));
+            let (rate, square) = (s.splat(example.rate), s.splat(-example.rate * example.rate));
+            layout.each::<S>(
+                #[inline(always)]
+                |channel, at, part| {
+                    // SAFETY: as above.
+                    unsafe {
+                        let normal = layout.normal(s, example, at, part);
+                        let gamma = s.splat(layout.gamma[channel]);
+                        let u = layout.gated(s, channel, normal, load(s, v.add(at), part));
+                        let (g, h) = (s.mul(u, gamma), load(s, h.add(at), part));
+                        let p = s.mul(s.fnma(normal, k, s.sub(h, mean)), rate);
+                        channels.add(s, channel, part, [s.mul(p, u), s.splat(0.0)]);
+                        let pulled = layout.gated(s, channel, normal, s.mul(p, gamma));
+                        store(s, for_v.add(at), part, pulled);
+                        let own = s.fma(b, h, s.fma(k, g, s.sub(s.mul(normal, along), offset)));
+                        store(s, for_x.add(at), part, s.mul(own, square));
+                    }
+                },
+            );
+        }
+        channels.finish(s, sums);
+    }
+}
+
+/// Calls `work(first, count, sums)` for tasks of examples, and gives the tasks' sums for each
+/// channel, joined in order.
+fn tasks(
+    layout: &Layout<'_>,
+    work: impl Fn(usize, usize, &mut [[f64; 2]]) + Sync,
+) -> [Vec<f32>; 2] {
+    let [n, c, _] = layout.sizes;
+    let share = layout.share();
+    let all: Vec<Vec<[f64; 2]>> = (0..n.div_ceil(share))
+        .into_par_iter()
+        .map(|i| {
+            let mut sums = vec![[0.0; 2]; c];
+            work(i * share, share.min(n - i * share), &mut sums);
+            sums
+        })
+        .collect();
+    let total = |k: usize| {
+        (0..c).map(|channel| all.iter().map(|sums| sums[channel][k]).sum::<f64>() as f32).collect()
+    };
+    [total(0), total(1)]
+}
+
+/// # Panics
+/// If the slices do not have the layout's sizes.
+fn check_sizes(layout: &Layout<'_>, tensors: &[&[f32]]) {
+    let [n, c, _] = layout.sizes;
+    assert!(tensors.iter().all(|values| values.len() == n * layout.width()), "sizes fit");
+    assert!(layout.gamma.len() == c && layout.beta.len() == c, "sizes fit");
+}
+
+fn forward(isa: Isa, layout: Layout<'_>, x: &[f32]) -> Vec<f32> {
+    check_sizes(&layout, &[x]);
+    let width = layout.width();
+    let write = |out: *mut f32| {
+        let (x, out) = (SharedPtr(x.as_ptr().cast_mut()), SharedPtr(out));
+        tasks(&layout, |first, count, _| {
+            // SAFETY: tasks have examples of their own, within both tensors.
+            let (x, out) = unsafe { (x.get().add(first * width), out.get().add(first * width)) };
+            isa.run(Forward { layout, count, x, out });
+        });
+    };
+    // SAFETY: the tasks are all examples, and each is written whole.
+    unsafe { flex::filled(x.len(), write) }
+}
+
+/// J(v), and Σ s·v and Σ n·s·v of each channel: with the gradient of y for v, those for x, β and γ.
+fn pull(isa: Isa, layout: Layout<'_>, x: &[f32], v: &[f32], sums: bool) -> [Vec<f32>; 3] {
+    check_sizes(&layout, &[x, v]);
+    let width = layout.width();
+    let mut channels = [Vec::new(), Vec::new()];
+    let write = |out: *mut f32| {
+        let [x, v] = [x, v].map(|values| SharedPtr(values.as_ptr().cast_mut()));
+        let out = SharedPtr(out);
+        channels = tasks(&layout, |first, count, totals| {
+            // SAFETY: tasks have examples of their own, within all tensors.
+            let [x, v, out] = [x, v, out].map(|p| unsafe { p.get().add(first * width) });
+            isa.run(Pull { layout, count, x, v, out, sums: sums.then_some(totals) });
+        });
+    };
+    // SAFETY: the tasks are all examples, and each is written whole.
+    let out = unsafe { flex::filled(x.len(), write) };
+    let [beta, gamma] = channels;
+    [out, beta, gamma]
+}
+
+/// The gradients for v, x and γ from the gradient `h` of J(v).
+fn push(isa: Isa, layout: Layout<'_>, x: &[f32], v: &[f32], h: &[f32]) -> [Vec<f32>; 3] {
+    check_sizes(&layout, &[x, v, h]);
+    let width = layout.width();
+    let (mut for_x, mut for_gamma) = (Vec::new(), Vec::new());
+    let write_v = |for_v: *mut f32| {
+        let write_x = |for_x: *mut f32| {
+            let [x, v, h] = [x, v, h].map(|values| SharedPtr(values.as_ptr().cast_mut()));
+            let (for_v, for_x) = (SharedPtr(for_v), SharedPtr(for_x));
+            [for_gamma, _] = tasks(&layout, |first, count, sums| {
+                // SAFETY: tasks have examples of their own, within all tensors.
+                let [x, v, h, for_v, for_x] =
+                    [x, v, h, for_v, for_x].map(|p| unsafe { p.get().add(first * width) });
+                isa.run(Push { layout, count, x, v, h, for_v, for_x, sums });
+            });
+        };
+        // SAFETY: the tasks are all examples, and each is written whole.
+        for_x = unsafe { flex::filled(x.len(), write_x) };
+    };
+    // SAFETY: as above.
+    let for_v = unsafe { flex::filled(x.len(), write_v) };
+    [for_v, for_x, for_gamma]
+}
+
+/// What the operations have beside their data.
+#[derive(Debug, Clone)]
+struct Scales {
+    gamma: Primitive,
+    beta: Primitive,
+    eps: f32,
+    slope: f32,
+}
+
+impl Scales {
+    fn new(gamma: Primitive, beta: Primitive, eps: f32, slope: f32) -> Self {
+        Self { gamma: flex::contiguous(gamma), beta: flex::contiguous(beta), eps, slope }
+    }
+
+    fn layout(&self, x: &Primitive) -> Layout<'_> {
+        Layout {
+            sizes: sizes(x),
+            gamma: self.gamma.storage(),
+            beta: self.beta.storage(),
+            eps: self.eps,
+            slope: self.slope,
+        }
+    }
+
+    fn forward(&self, x: &Primitive) -> Primitive {
+        flex::tensor(forward(Isa::best(), self.layout(x), x.storage()), x.shape())
+    }
+
+    fn pull(&self, v: &Primitive, x: &Primitive) -> Primitive {
+        let [out, ..] = pull(Isa::best(), self.layout(x), x.storage(), v.storage(), false);
+        flex::tensor(out, x.shape())
+    }
+}
+
+impl LayerNormOps for Flex {
+    fn fused_layer_norm(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        eps: f32,
+        slope: f32,
+    ) -> FloatTensor<Self> {
+        Scales::new(gamma, beta, eps, slope).forward(&flex::contiguous(x))
+    }
+
+    fn fused_layer_norm_vjp(
+        v: FloatTensor<Self>,
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        eps: f32,
+        slope: f32,
+    ) -> FloatTensor<Self> {
+        Scales::new(gamma, beta, eps, slope).pull(&flex::contiguous(v), &flex::contiguous(x))
+    }
+}
+
+#[derive(Debug)]
+struct NormBackward;
+
+impl Backward<Flex, 3> for NormBackward {
+    type State = (Primitive, Scales);
+
+    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let grad = flex::contiguous(grads.consume::<Flex>(&ops.node));
+        let (x, scales) = ops.state;
+        let [for_x, for_gamma, for_beta] = ops.parents;
+        let sums = for_gamma.is_some() || for_beta.is_some();
+        let layout = scales.layout(&x);
+        let [dx, dbeta, dgamma] = pull(Isa::best(), layout, x.storage(), grad.storage(), sums);
+        if let Some(node) = for_x {
+            grads.register::<Flex>(node.id, flex::tensor(dx, x.shape()));
+        }
+        if let Some(node) = for_gamma {
+            grads.register::<Flex>(node.id, statistic(dgamma));
+        }
+        if let Some(node) = for_beta {
+            grads.register::<Flex>(node.id, statistic(dbeta));
+        }
+    }
+}
+
+#[derive(Debug)]
+struct VjpBackward;
+
+impl Backward<Flex, 3> for VjpBackward {
+    type State = (Primitive, Primitive, Scales);
+
+    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let grad = flex::contiguous(grads.consume::<Flex>(&ops.node));
+        let (v, x, scales) = ops.state;
+        let layout = scales.layout(&x);
+        let [dv, dx, dgamma] = push(Isa::best(), layout, x.storage(), v.storage(), grad.storage());
+        let [for_v, for_x, for_gamma] = ops.parents;
+        for (node, values) in [(for_v, dv), (for_x, dx)] {
+            if let Some(node) = node {
+                grads.register::<Flex>(node.id, flex::tensor(values, x.shape()));
+            }
+        }
+        if let Some(node) = for_gamma {
+            grads.register::<Flex>(node.id, statistic(dgamma));
+        }
+    }
+}
+
+impl<C: CheckpointStrategy> LayerNormOps for Autodiff<Flex, C> {
+    fn fused_layer_norm(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        eps: f32,
+        slope: f32,
+    ) -> FloatTensor<Self> {
+        let (x, x_node) = x.into_parts();
+        let (gamma, gamma_node) = gamma.into_parts();
+        let (beta, beta_node) = beta.into_parts();
+        let (x, scales) = (flex::contiguous(x), Scales::new(gamma, beta, eps, slope));
+        let y = scales.forward(&x);
+        let prep = NormBackward.prepare::<C>([x_node, gamma_node, beta_node]);
+        match prep.compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish((x, scales), y),
+            OpsKind::UnTracked(prep) => prep.finish(y),
+        }
+    }
+
+    fn fused_layer_norm_vjp(
+        v: FloatTensor<Self>,
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        eps: f32,
+        slope: f32,
+    ) -> FloatTensor<Self> {
+        let (v, v_node) = v.into_parts();
+        let (x, x_node) = x.into_parts();
+        let (gamma, gamma_node) = gamma.into_parts();
+        let (v, x) = (flex::contiguous(v), flex::contiguous(x));
+        let scales = Scales::new(gamma, beta.into_parts().0, eps, slope);
+        let out = scales.pull(&v, &x);
+        match VjpBackward.prepare::<C>([v_node, x_node, gamma_node]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish((v, x, scales), out),
+            OpsKind::UnTracked(prep) => prep.finish(out),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
