@@ -54,6 +54,7 @@ const REST: Duration = Duration::from_millis(300);
 const DRAWS: [(&str, usize); 2] = [("deep-nade-sample-1", 1), ("deep-nade-sample-2", 2)];
 
 fn main() -> Result<()> {
+    ancestral_kernels::keep_freed_memory();
     let args = Args::parse();
     rayon::ThreadPoolBuilder::new().num_threads(args.threads).build_global()?;
     if let Some(case) = &args.memory {

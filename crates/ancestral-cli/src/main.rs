@@ -24,6 +24,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 
 fn main() -> ExitCode {
+    ancestral::keep_freed_memory();
     let args = args::Args::parse();
     output::exit_code(run(args))
 }

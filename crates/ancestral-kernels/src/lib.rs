@@ -16,6 +16,7 @@
 //!   grow entry after entry, for drawing.
 //! - [`Values`]: a tensor's values as a slice, without a copy.
 //! - [`optim`]: steps of optimisers and sums, on slices.
+//! - [`keep_freed_memory`]: spares a program the pages that it would give back and take again.
 //! - [`Pace`]: runs work that comes again and again with as many threads as pay off.
 //!
 //! Tensors of `f32` on the Flex backend take the kernels; any other type or backend takes the same
@@ -36,6 +37,7 @@ mod gemm;
 pub mod lanes;
 mod linear;
 mod math;
+mod memory;
 mod nade;
 mod norm;
 pub mod optim;
@@ -51,6 +53,7 @@ pub use conv::{conv_transpose2d, conv2d};
 pub use elementwise::{exp, log, relu, sigmoid, softplus, tanh};
 pub use flex::Values;
 pub use linear::{Activation, linear};
+pub use memory::keep_freed_memory;
 pub use nade::{NadeForm, NadeParameters, NadeRows, NadeWeights, nade};
 pub use norm::{batch_norm, layer_norm, layer_norm_vjp, leaky_relu, leaky_relu_vjp};
 pub use pace::Pace;

@@ -18,6 +18,7 @@ pub mod nn;
 pub mod settings;
 pub mod train;
 
+pub use ancestral_kernels::keep_freed_memory;
 pub use error::Error;
 
 /// What the library's functions return.

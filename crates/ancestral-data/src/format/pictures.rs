@@ -71,8 +71,8 @@ pub(crate) fn decode(
     let mut picture = reader.decode().map_err(|e| bad(format!("cannot be decoded: {e}")))?;
     if picture.color().has_alpha() {
         picture = opaque(&picture, options.background).ok_or_else(|| {
-            bad("has transparent pixels, which a model cannot see; say what is behind them \
-                 (background white or black), or store the pictures without transparency"
+            bad("has transparent pixels, which a model cannot see; say what they show with \
+                 --background white or black, or store the pictures without transparency"
                 .into())
         })?;
     }
@@ -300,8 +300,8 @@ pub(crate) fn assemble(
                 Path::new(name).join(path),
                 "picture",
                 format!(
-                    "{}×{} pixels (width × height); expected {width}×{height} as in the first, or \
-                     ask for a size to bring all to",
+                    "{}×{} pixels (width × height); expected {width}×{height} as in the first; \
+                     bring all to one size with --resize HxW",
                     picture.width, picture.height
                 ),
             ));

@@ -1,0 +1,45 @@
+//! What the process does with memory that it no longer uses.
+
+/// Asks the C library to keep freed memory for what comes next.
+///
+/// A training step frees tens of megabytes that the next one asks for again; given back to the
+/// system in between, every page would be taken, cleared and mapped anew, which is a tenth of the
+/// time of a small network. Call it once, first in a program; it changes nothing but the time. Where
+/// the C library is not glibc, nothing happens.
+pub fn keep_freed_memory() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        /// The most that glibc keeps on top of its heap.
+        const KEPT: libc::c_int = 512 << 20;
+        /// Larger blocks are mapped on their own; glibc takes no higher bound.
+        const MAPPED: libc::c_int = 32 << 20;
+        // SAFETY: sets two parameters of the allocator, which it reads under its own locks.
+        unsafe {
+            libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT);
+            libc::mallopt(libc::M_MMAP_THRESHOLD, MAPPED);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    fn a_block_that_comes_again_brings_no_new_pages() {
+        super::keep_freed_memory();
+        // SAFETY: `usage` is written by the call, and is all integers.
+        let faults = || unsafe {
+            let mut usage: libc::rusage = std::mem::zeroed();
+            assert_eq!(libc::getrusage(libc::RUSAGE_THREAD, &raw mut usage), 0);
+            usage.ru_minflt
+        };
+        let touch = || std::hint::black_box(vec![1u8; 16 << 20]);
+        drop(touch());
+        let before = faults();
+        for _ in 0..10 {
+            drop(touch());
+        }
+        // Ten blocks of new pages would be 40960 of them.
+        assert!(faults() - before < 4096, "{} pages", faults() - before);
+    }
+}
