@@ -59,12 +59,12 @@ pub fn entry() -> ModelEntry {
             },
             Preset {
                 name: "uci",
-                about: "Adam with averaged weights, batches of 20: ours for adult and mushrooms",
+                about: "Adam with averaged weights, batches of 20: ours for adult",
                 settings: include_str!("presets/uci.toml"),
             },
             Preset {
                 name: "dna",
-                about: "the same for longer: ours for dna",
+                about: "the same at a higher rate: ours for dna",
                 settings: include_str!("presets/dna.toml"),
             },
         ],
