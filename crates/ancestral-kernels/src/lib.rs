@@ -4,7 +4,7 @@
 //!
 //! - [`tanh`], [`sigmoid`], [`softplus`], [`exp`], [`log`]: elementwise, on tensors of any rank;
 //!   [`vector`] has the same on slices, with the table of their errors.
-//! - [`linear`]: a dense layer with its activation.
+//! - [`linear`]: a dense layer with its activation; [`linear_vjp`]: the way back through one.
 //! - [`conv2d`], [`conv_transpose2d`]: convolutions of pictures; [`batch_norm`] and [`layer_norm`],
 //!   with an activation if wanted; [`leaky_relu`]; [`layer_norm_vjp`] and [`leaky_relu_vjp`], whose
 //!   own gradients are second derivatives.
@@ -52,7 +52,7 @@ pub use bernoulli::{bernoulli_log_likelihood, bernoulli_log_probabilities, berno
 pub use conv::{conv_transpose2d, conv2d};
 pub use elementwise::{exp, log, relu, sigmoid, softplus, tanh};
 pub use flex::Values;
-pub use linear::{Activation, linear};
+pub use linear::{Activation, linear, linear_vjp};
 pub use memory::keep_freed_memory;
 pub use nade::{NadeForm, NadeParameters, NadeRows, NadeWeights, nade};
 pub use norm::{batch_norm, layer_norm, layer_norm_vjp, leaky_relu, leaky_relu_vjp};

@@ -75,6 +75,26 @@ pub fn linear(
     composed_linear(x, weight, bias, activation)
 }
 
+/// v·weightᵀ, for `v` \[batch, out\] and `weight` \[in, out\]: the product of `v` with the Jacobian of
+/// [`linear`] without its activation; the result is \[batch, in\].
+///
+/// `f32` on Flex takes neither a turned copy of the weights nor one of their gradient; any other type
+/// or backend is Burn's product.
+///
+/// # Panics
+/// If the shapes do not fit.
+pub fn linear_vjp(v: Tensor<2>, weight: Tensor<2>) -> Tensor<2> {
+    let ([_, from], [_, outputs]) = (v.dims(), weight.dims());
+    assert!(from == outputs, "linear_vjp: v [_, {from}] and weight [_, {outputs}] do not fit");
+    if flex::is_fast(&v) && flex::is_fast(&weight) {
+        return Tensor::from_dispatch(<Dispatch as LinearOps>::fused_linear_vjp(
+            v.into_dispatch(),
+            weight.into_dispatch(),
+        ));
+    }
+    v.matmul(weight.transpose())
+}
+
 /// The same in Burn's operations.
 pub(crate) fn composed_linear(
     x: Tensor<2>,
@@ -104,6 +124,8 @@ pub(crate) trait LinearOps: Backend {
         bias: FloatTensor<Self>,
         activation: Activation,
     ) -> FloatTensor<Self>;
+
+    fn fused_linear_vjp(v: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self>;
 }
 
 /// The output, and the sparse form of `x` where it is sparse; `x` and `weight` contiguous.
@@ -137,6 +159,17 @@ impl LinearOps for Flex {
     ) -> FloatTensor<Self> {
         forward(&flex::contiguous(x), &flex::contiguous(weight), bias, activation).0
     }
+
+    fn fused_linear_vjp(v: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
+        pull(&flex::contiguous(v), &flex::contiguous(weight))
+    }
+}
+
+/// v·weightᵀ; both contiguous.
+fn pull(v: &Primitive, weight: &Primitive) -> Primitive {
+    let ([m, n], [k, _]) = (v.shape().dims(), weight.shape().dims());
+    let weight = Matrix::rows(weight.storage(), k, n).transposed();
+    flex::tensor(gemm::product(Matrix::rows(v.storage(), m, n), weight), Shape::new([m, k]))
 }
 
 /// The gradient for the sums of a layer, from the one for its outputs `y`.
@@ -196,6 +229,29 @@ impl Backward<Flex, 3> for LinearBackward {
     }
 }
 
+#[derive(Debug)]
+struct VjpBackward;
+
+impl Backward<Flex, 2> for VjpBackward {
+    type State = [Primitive; 2];
+
+    fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let grad = flex::contiguous(grads.consume::<Flex>(&ops.node));
+        let [v, weight] = ops.state;
+        let ([m, n], [k, _]) = (v.shape().dims(), weight.shape().dims());
+        let [for_v, for_weight] = ops.parents;
+        let grad = Matrix::rows(grad.storage(), m, k);
+        if let Some(node) = for_v {
+            let out = gemm::product(grad, Matrix::rows(weight.storage(), k, n));
+            grads.register::<Flex>(node.id, flex::tensor(out, Shape::new([m, n])));
+        }
+        if let Some(node) = for_weight {
+            let out = gemm::product(grad.transposed(), Matrix::rows(v.storage(), m, n));
+            grads.register::<Flex>(node.id, flex::tensor(out, Shape::new([k, n])));
+        }
+    }
+}
+
 impl<C: CheckpointStrategy> LinearOps for Autodiff<Flex, C> {
     fn fused_linear(
         x: FloatTensor<Self>,
@@ -214,6 +270,16 @@ impl<C: CheckpointStrategy> LinearOps for Autodiff<Flex, C> {
                 prep.finish(LinearState { x, sparse, weight, y: y.clone() }, y)
             }
             OpsKind::UnTracked(prep) => prep.finish(y),
+        }
+    }
+    fn fused_linear_vjp(v: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
+        let (v, v_node) = v.into_parts();
+        let (weight, weight_node) = weight.into_parts();
+        let (v, weight) = (flex::contiguous(v), flex::contiguous(weight));
+        let out = pull(&v, &weight);
+        match VjpBackward.prepare::<C>([v_node, weight_node]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish([v, weight], out),
+            OpsKind::UnTracked(prep) => prep.finish(out),
         }
     }
 }

@@ -8,7 +8,7 @@ use burn::{
 
 use crate::{
     Activation, Isa, bernoulli, bernoulli::composed_nll, bernoulli_nll, exp, linear as dense,
-    linear::composed_linear, log, sigmoid, softplus, tanh,
+    linear::composed_linear, linear_vjp, log, sigmoid, softplus, tanh,
 };
 
 fn device() -> Device {
@@ -326,6 +326,24 @@ fn linear_agrees_with_the_composed_form_in_f64() {
                     close(ours, &exact, 1e-5);
                 }
             }
+        }
+    }
+}
+
+#[test]
+fn the_way_back_through_linear_agrees_with_burn_in_f64() {
+    for (batch, inputs, outputs) in LAYERS.into_iter().filter(|(m, k, n)| m * k * n > 0) {
+        let layer = Layer::new(batch, inputs, outputs, false);
+        let run = |layer: &Layer| {
+            // Here the layer's w comes in and its x weighs what comes out.
+            let v = layer.w.clone().detach().require_grad();
+            let weight = layer.weight.clone().detach().require_grad();
+            let out = linear_vjp(v.clone(), weight.clone());
+            let grads = (out.clone() * layer.x.clone()).sum().backward();
+            [values(out), values(v.grad(&grads).unwrap()), values(weight.grad(&grads).unwrap())]
+        };
+        for (ours, exact) in run(&layer).iter().zip(run(&layer.double())) {
+            close(ours, &exact, 1e-5);
         }
     }
 }

@@ -166,6 +166,24 @@ pub(crate) struct Verdict {
     pub(crate) statistics: Vec<Option<Statistics>>,
 }
 
+impl Verdict {
+    /// What it says of the first `count` examples, and of the rest; without moments, which are of all.
+    fn split(self, count: usize) -> (Self, Self) {
+        let rest = self.score.dims()[0] - count;
+        let part = |from: usize, count: usize| {
+            let narrow = |x: &Tensor<2>| x.clone().narrow(0, from, count);
+            Self {
+                score: narrow(&self.score),
+                classes: self.classes.as_ref().map(narrow),
+                codes: (self.codes.0.as_ref().map(narrow), self.codes.1.as_ref().map(narrow)),
+                encoded: self.encoded.as_ref().map(narrow),
+                statistics: Vec::new(),
+            }
+        };
+        (part(0, count), part(count, rest))
+    }
+}
+
 /// A feature map as rows.
 pub(crate) fn flat(x: Tensor<4>) -> Tensor<2> {
     let [n, c, h, w] = x.dims();
@@ -285,6 +303,24 @@ impl Critic {
             encoded,
             statistics: passed.statistics,
         }
+    }
+
+    /// What it says of data and of samples in training, each with their classes: in one pass, unless
+    /// normalisation ties the examples of a batch together.
+    pub(crate) fn judge_both(
+        &self,
+        (real, of_real): (Tensor<2>, Option<Tensor<2>>),
+        (fake, of_fake): (Tensor<2>, Option<Tensor<2>>),
+    ) -> (Verdict, Verdict) {
+        let networks = [Some(&self.trunk), self.decoder.as_ref()];
+        if networks.into_iter().flatten().any(Network::ties_examples) {
+            let on_real = self.judge(real, of_real, Mode::Training);
+            return (on_real, self.judge(fake, of_fake, Mode::Training));
+        }
+        let count = real.dims()[0];
+        let hot = of_real.zip(of_fake).map(|(a, b)| Tensor::cat(vec![a, b], 0));
+        let both = self.judge(Tensor::cat(vec![real, fake], 0), hot, Mode::Training);
+        both.split(count)
     }
 
     /// The features' weights for each class `[batch, features]`.

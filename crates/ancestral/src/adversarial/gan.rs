@@ -496,9 +496,9 @@ impl Gan {
         let source = self.source_of(context.streams, "critic noise", &batch);
         // The critic's update leaves the generator out of the graph.
         let fake = rows_of(&generator.network.valid(), source.input.clone(), Mode::Training);
-        let mut on_real = critic.judge(real.clone(), hot.clone(), Mode::Training);
+        let (mut on_real, on_fake) =
+            critic.judge_both((real.clone(), hot.clone()), (fake.clone(), source.hot.clone()));
         let statistics = std::mem::take(&mut on_real.statistics);
-        let on_fake = critic.judge(fake.clone(), source.hot.clone(), Mode::Training);
         let terms = LossTerms {
             label_smoothing: self.config.label_smoothing,
             balance: critic.balance(),

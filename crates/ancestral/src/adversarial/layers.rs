@@ -207,7 +207,7 @@ impl Layer {
             Map::Dense => {
                 let [inputs, outputs, ..] = weight.dims();
                 let weight = weight.reshape([inputs, outputs]);
-                v.reshape([n, outputs]).matmul(weight.transpose()).reshape([n, c, h, w])
+                kernels::linear_vjp(v.reshape([n, outputs]), weight).reshape([n, c, h, w])
             }
             Map::Convolution { kernel, stride, padding } => {
                 // Rows that the stride left out at the far edge come back as zeros.
@@ -297,6 +297,11 @@ impl Network {
     /// vᵀ·∂output/∂input for each example.
     pub(crate) fn vjp(&self, passed: Passed, v: Tensor<4>) -> Tensor<4> {
         self.layers.iter().zip(passed.traces).rev().fold(v, |v, (layer, trace)| layer.vjp(trace, v))
+    }
+
+    /// Whether an example's outcome depends on the others of its batch.
+    pub(crate) fn ties_examples(&self) -> bool {
+        self.layers.iter().any(|layer| layer.batch_norm.is_some())
     }
 
     pub(crate) fn absorb(&mut self, statistics: Vec<Option<Statistics>>) {
