@@ -16,6 +16,8 @@ use crate::parallel::awake;
 const TRIAL: usize = 4;
 /// From one trial to the next, this many times as long as a trial takes.
 const REST: u32 = 50;
+/// A trial whose step takes this many times as long as those before it has failed: no more of it.
+const FAILED: f64 = 1.5;
 /// Another number of threads must be quicker by this much to be taken.
 const GAIN: f64 = 0.95;
 
@@ -110,7 +112,10 @@ impl Choice {
                     self.times.clear();
                 }
             }
-            Some(size) if self.times.len() > TRIAL => {
+            Some(size)
+                if self.times.len() > TRIAL
+                    || self.times.len() > 1 && time > self.bar.mul_f64(FAILED) =>
+            {
                 if quickest(&self.times[1..]) < self.bar.mul_f64(GAIN) {
                     self.current = size;
                 } else {
@@ -159,6 +164,24 @@ mod tests {
         let valley = [40, 20, 10, 20, 40];
         shares(&mut choice, &valley, 2000);
         assert!(shares(&mut choice, &valley, 2000)[2] > 0.95);
+    }
+
+    #[test]
+    fn a_trial_that_is_far_slower_ends_after_the_step_that_shows_it() {
+        let mut choice = Choice::of(2);
+        let slow = |choice: &mut Choice, millis: [u64; 2]| {
+            let trial: Vec<usize> = (0..12)
+                .map(|_| {
+                    let size = choice.size();
+                    choice.took(Duration::from_millis(millis[size]));
+                    size
+                })
+                .collect();
+            trial.iter().filter(|&&size| size == 0).count()
+        };
+        assert_eq!(slow(&mut choice, [2000, 1000]), 2, "one for warmth and one that counts");
+        let mut choice = Choice::of(2);
+        assert_eq!(slow(&mut choice, [1200, 1000]), TRIAL + 1, "near enough to look closely");
     }
 
     #[test]
