@@ -87,7 +87,9 @@ named! {
         "[model]\nnetwork = 'dcgan'\nlatent_dim = 100\nstart_std = 0.02\n[train]\nepochs = 25", "";
     4: "infogan", "codes that the critic recovers, so that they come to mean something",
         "Chen et al. 2016, arXiv:1606.03657", CODES,
-        "[model]\nconditioning = 'mutual-information'\n[train]\nlearning_rate = 2e-4", "";
+        "[model]\nconditioning = 'mutual-information'\ncritic_rate = 0.2\n\
+         [train]\nlearning_rate = 1e-3",
+        "[model]\ncritic_rate = 1.0";
     5: "acgan", "the critic also names the class",
         "Odena, Olah and Shlens 2017, arXiv:1610.09585", CLASSES,
         "[model]\nconditioning = 'auxiliary'", "";
