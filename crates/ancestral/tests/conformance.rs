@@ -661,7 +661,8 @@ fn by_heart(entry: &ModelEntry, data: &Dataset, settings: &Table) -> (Table, Tra
     if game {
         // With smooth layers it loses whole clusters.
         settings.retain(|name, _| !name.ends_with("activation"));
-        // Critics that are held back need a lead.
+        // Both networks at one rate; critics that are held back need a lead.
+        settings.insert("critic_rate".to_owned(), Value::Float(1.0));
         if ["sngan", "began"].contains(&entry.name) {
             settings.insert("critic_steps".to_owned(), Value::Integer(5));
         }
@@ -684,8 +685,7 @@ fn by_heart(entry: &ModelEntry, data: &Dataset, settings: &Table) -> (Table, Tra
 /// - a density: at least one nat a column better than the best diagonal Gaussian;
 /// - codes or classes alone: at most a twentieth of the error at the start;
 /// - samples alone: at most three quarters of the distance to the nearest of the 16 that untrained
-///   samples have, with one of three seeds, as games are lost now and then; of reals from a critic
-///   whose slope is held at 1, their means and deviations.
+///   samples have; of reals from a critic whose slope is held at 1, their means and deviations.
 #[test]
 fn sixteen_examples_are_learned_by_heart() {
     let dir = tempfile::tempdir().unwrap();
@@ -714,7 +714,6 @@ fn sixteen_examples_are_learned_by_heart() {
         };
         let start = figure(model.as_mut());
         let untrained = model;
-        let again = config.clone();
         let run = RunFolder::create(&dir.path().join(i.to_string()), config).unwrap();
         let mut training = Training::new(run, &data).unwrap();
         let trained = training.train(&mut Silent, &AtomicBool::new(false));
@@ -778,21 +777,9 @@ fn sixteen_examples_are_learned_by_heart() {
                 };
                 drawn.chunks(size).map(distance).sum::<f64>()
             };
+            let (start, end) = (near(untrained.as_ref()), near(model.as_ref()));
             if !held(&entry, &data) {
-                let start = near(untrained.as_ref());
-                let mut ends = vec![near(model.as_ref())];
-                while ends.iter().all(|&end| end >= 0.75 * start) && ends.len() < 3 {
-                    let seed = again.seed + ends.len() as u64;
-                    let config = RunConfig { seed, ..again.clone() };
-                    let path = dir.path().join(format!("{i} {seed}"));
-                    let run = RunFolder::create(&path, config).unwrap();
-                    let mut training = Training::new(run, &data).unwrap();
-                    training.train(&mut Silent, &AtomicBool::new(false)).unwrap();
-                    let (model, _) = training.run_folder().load(Weights::Last).unwrap();
-                    ends.push(near(model.as_ref()));
-                }
-                let learned = ends.iter().any(|&end| end < 0.75 * start);
-                assert!(learned, "{name}: {ends:?} of {start} to the nearest");
+                assert!(end < 0.75 * start, "{name}: {end} of {start} to the nearest");
                 continue;
             }
             let drawn = model.sampler().unwrap().sample(&SampleRequest::new(2000, 1)).unwrap();
