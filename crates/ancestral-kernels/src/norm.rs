@@ -354,8 +354,6 @@ impl<T: Term<N>, const N: usize> Kernel for Sums<'_, T, N> {
     fn run<S: Simd>(self, s: S) {
         let Self { x, grad, channels: Channels { first, count, sizes: [n, c, l] }, term, out } =
             self;
-        const PLACES: [f32; 16] =
-            [0., 1., 2., 3., 4., 5., 6., 7., 8., 9., 10., 11., 12., 13., 14., 15.];
         // Runs of whole pictures, or of a part of one.
         let row = l.min(RUN * S::N);
         let pictures = (RUN * S::N / l.max(1)).max(1);
@@ -364,7 +362,6 @@ impl<T: Term<N>, const N: usize> Kernel for Sums<'_, T, N> {
         // SAFETY: `lanes` has room for a vector in every place, and the values of every channel
         // are read inside of the tensor.
         unsafe {
-            let places = s.load(PLACES.as_ptr());
             while begin < n {
                 let end = n.min(begin + pictures);
                 let mut from = 0;
@@ -392,10 +389,8 @@ impl<T: Term<N>, const N: usize> Kernel for Sums<'_, T, N> {
                                 let x = s.load_part(x.add(i), left);
                                 let grad = s.load_part(grad.add(i), left);
                                 let terms = term.of(s, channel, x, grad);
-                                let there = s.lt(places, s.splat(left as f32));
                                 for k in 0..N {
-                                    let term = s.select(there, terms[k], s.splat(0.0));
-                                    sums[k] = s.add(sums[k], term);
+                                    sums[k] = s.add(sums[k], s.only(left, terms[k]));
                                 }
                             }
                             for k in 0..N {

@@ -161,6 +161,16 @@ pub(crate) trait Simd: Copy {
         }
     }
 
+    /// The first `n` lanes, the others zero.
+    #[inline(always)]
+    fn only(self, n: usize, v: Self::V) -> Self::V {
+        const PLACES: [f32; 16] =
+            [0., 1., 2., 3., 4., 5., 6., 7., 8., 9., 10., 11., 12., 13., 14., 15.];
+        // SAFETY: there is a place for each of `N` ≤ 16 lanes.
+        let places = unsafe { self.load(PLACES.as_ptr()) };
+        self.select(self.lt(places, self.splat(n as f32)), v, self.splat(0.0))
+    }
+
     /// Stores the first `n` < `N` lanes.
     ///
     /// # Safety

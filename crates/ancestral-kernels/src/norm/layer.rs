@@ -28,7 +28,7 @@ use burn::{
 };
 use rayon::prelude::*;
 
-use super::{leaky, sizes, statistic};
+use super::{RUN, leaky, sizes, statistic};
 use crate::{
     flex::{self, Primitive},
     parallel::SharedPtr,
@@ -196,9 +196,6 @@ struct Example {
     rate: f32,
 }
 
-/// Vectors that are summed in one lane of `f32`, before they are joined in `f64`.
-const RUN: usize = 256;
-
 /// Values of a task: 64 KiB of each tensor.
 const TASK: usize = 16_384;
 
@@ -339,15 +336,9 @@ unsafe fn store<S: Simd>(s: S, p: *mut f32, part: Option<usize>, v: S::V) {
 /// Zero in lanes that are not there.
 #[inline(always)]
 fn only<S: Simd>(s: S, part: Option<usize>, v: S::V) -> S::V {
-    const PLACES: [f32; 16] =
-        [0., 1., 2., 3., 4., 5., 6., 7., 8., 9., 10., 11., 12., 13., 14., 15.];
     match part {
         None => v,
-        Some(n) => {
-            // SAFETY: there is a place for each lane of the widest vector.
-            let places = unsafe { s.load(PLACES.as_ptr()) };
-            s.select(s.lt(places, s.splat(n as f32)), v, s.splat(0.0))
-        }
+        Some(n) => s.only(n, v),
     }
 }
 
@@ -395,27 +386,27 @@ struct Pull<'a> {
     sums: Option<&'a mut [[f64; 2]]>,
 }
 
-/// For each channel, sums over a task's examples of two values, in lanes.
-struct ChannelSums<S: Simd>(Vec<[S::V; 2]>);
+/// For each channel, sums over a task's examples, in lanes.
+struct ChannelSums<S: Simd, const N: usize>(Vec<[S::V; N]>);
 
-impl<S: Simd> ChannelSums<S> {
+impl<S: Simd, const N: usize> ChannelSums<S, N> {
     #[inline(always)]
     fn new(s: S, channels: usize) -> Self {
-        Self(vec![[s.splat(0.0); 2]; channels])
+        Self(vec![[s.splat(0.0); N]; channels])
     }
 
     #[inline(always)]
-    fn add(&mut self, s: S, channel: usize, part: Option<usize>, values: [S::V; 2]) {
+    fn add(&mut self, s: S, channel: usize, part: Option<usize>, values: [S::V; N]) {
         let lanes = &mut self.0[channel];
-        for k in 0..2 {
+        for k in 0..N {
             lanes[k] = s.add(lanes[k], only(s, part, values[k]));
         }
     }
 
     #[inline(always)]
-    fn finish(self, s: S, out: &mut [[f64; 2]]) {
+    fn finish(self, s: S, out: &mut [[f64; N]]) {
         for (out, lanes) in out.iter_mut().zip(self.0) {
-            for k in 0..2 {
+            for k in 0..N {
                 out[k] += s.lanes(lanes[k])[..S::N].iter().map(|&x| f64::from(x)).sum::<f64>();
             }
         }
@@ -483,8 +474,8 @@ struct Push<'a> {
     h: *const f32,
     for_v: *mut f32,
     for_x: *mut f32,
-    /// Those for γ come first in each pair.
-    sums: &'a mut [[f64; 2]],
+    /// The gradient for γ of each channel.
+    sums: &'a mut [[f64; 1]],
 }
 
 impl Kernel for Push<'_> {
@@ -532,7 +523,7 @@ impl Kernel for Push<'_> {
                         let u = layout.gated(s, channel, normal, load(s, v.add(at), part));
                         let (g, h) = (s.mul(u, gamma), load(s, h.add(at), part));
                         let p = s.mul(s.fnma(normal, k, s.sub(h, mean)), rate);
-                        channels.add(s, channel, part, [s.mul(p, u), s.splat(0.0)]);
+                        channels.add(s, channel, part, [s.mul(p, u)]);
                         let pulled = layout.gated(s, channel, normal, s.mul(p, gamma));
                         store(s, for_v.add(at), part, pulled);
                         let own = s.fma(b, h, s.fma(k, g, s.sub(s.mul(normal, along), offset)));
@@ -547,24 +538,22 @@ impl Kernel for Push<'_> {
 
 /// Calls `work(first, count, sums)` for tasks of examples, and gives the tasks' sums for each
 /// channel, joined in order.
-fn tasks(
+fn tasks<const N: usize>(
     layout: &Layout<'_>,
-    work: impl Fn(usize, usize, &mut [[f64; 2]]) + Sync,
-) -> [Vec<f32>; 2] {
+    work: impl Fn(usize, usize, &mut [[f64; N]]) + Sync,
+) -> [Vec<f32>; N] {
     let [n, c, _] = layout.sizes;
     let share = layout.share();
-    let all: Vec<Vec<[f64; 2]>> = (0..n.div_ceil(share))
+    let all: Vec<Vec<[f64; N]>> = (0..n.div_ceil(share))
         .into_par_iter()
         .map(|i| {
-            let mut sums = vec![[0.0; 2]; c];
+            let mut sums = vec![[0.0; N]; c];
             work(i * share, share.min(n - i * share), &mut sums);
             sums
         })
         .collect();
-    let total = |k: usize| {
-        (0..c).map(|channel| all.iter().map(|sums| sums[channel][k]).sum::<f64>() as f32).collect()
-    };
-    [total(0), total(1)]
+    let total = |k: usize, channel: usize| all.iter().map(|sums| sums[channel][k]).sum::<f64>();
+    std::array::from_fn(|k| (0..c).map(|channel| total(k, channel) as f32).collect())
 }
 
 /// # Panics
@@ -580,7 +569,7 @@ fn forward(isa: Isa, layout: Layout<'_>, x: &[f32]) -> Vec<f32> {
     let width = layout.width();
     let write = |out: *mut f32| {
         let (x, out) = (SharedPtr(x.as_ptr().cast_mut()), SharedPtr(out));
-        tasks(&layout, |first, count, _| {
+        let [] = tasks(&layout, |first, count, _| {
             // SAFETY: tasks have examples of their own, within both tensors.
             let (x, out) = unsafe { (x.get().add(first * width), out.get().add(first * width)) };
             isa.run(Forward { layout, count, x, out });
@@ -619,7 +608,7 @@ fn push(isa: Isa, layout: Layout<'_>, x: &[f32], v: &[f32], h: &[f32]) -> [Vec<f
         let write_x = |for_x: *mut f32| {
             let [x, v, h] = [x, v, h].map(|values| SharedPtr(values.as_ptr().cast_mut()));
             let (for_v, for_x) = (SharedPtr(for_v), SharedPtr(for_x));
-            [for_gamma, _] = tasks(&layout, |first, count, sums| {
+            [for_gamma] = tasks(&layout, |first, count, sums| {
                 // SAFETY: tasks have examples of their own, within all tensors.
                 let [x, v, h, for_v, for_x] =
                     [x, v, h, for_v, for_x].map(|p| unsafe { p.get().add(first * width) });

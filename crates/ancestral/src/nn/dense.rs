@@ -8,6 +8,9 @@ use burn::tensor::{Tensor, TensorData};
 use crate::model::Init;
 use crate::{Error, Result};
 
+/// The slope of the leaky rectifier below 0.
+const LEAK: f64 = 0.2;
+
 /// What follows the linear map of a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Activation {
@@ -62,7 +65,7 @@ impl Activation {
             Self::Identity => x,
             Self::Tanh => kernels::tanh(x),
             Self::Relu => burn::tensor::activation::relu(x),
-            Self::LeakyRelu => kernels::leaky_relu(x, 0.2),
+            Self::LeakyRelu => kernels::leaky_relu(x, LEAK),
             Self::Softplus => kernels::softplus(x),
             Self::Sigmoid => kernels::sigmoid(x),
         }
@@ -72,7 +75,7 @@ impl Activation {
     pub(crate) fn slope(self) -> Option<f64> {
         match self {
             Self::Relu => Some(0.0),
-            Self::LeakyRelu => Some(0.2),
+            Self::LeakyRelu => Some(LEAK),
             _ => None,
         }
     }
@@ -89,7 +92,7 @@ impl Activation {
             Self::Identity => v,
             Self::Tanh => v * (after.square().neg() + 1.0),
             Self::Relu => kernels::leaky_relu_vjp(v, before, 0.0),
-            Self::LeakyRelu => kernels::leaky_relu_vjp(v, before, 0.2),
+            Self::LeakyRelu => kernels::leaky_relu_vjp(v, before, LEAK),
             Self::Softplus => v * kernels::sigmoid(before),
             Self::Sigmoid => v * after.clone() * (after.neg() + 1.0),
         }
