@@ -135,6 +135,7 @@ fn cases() -> Vec<(ModelEntry, Dataset, Table)> {
         ("wgan-gp", Shape::image(1, 8, 8), "network = 'dcgan'\nconditioning = 'concat'"),
         ("sngan", Shape::image(2, 8, 8), "network = 'dcgan'\npenalty = 'dragan'"),
         ("infogan", Shape::image(1, 4, 4), "network = 'infogan'"),
+        ("ragan", Shape::image(2, 8, 8), "network = 'dcgan'\naugment = 0.3\naugment_epochs = 2"),
         ("began", Shape::image(1, 8, 8), "network = 'dcgan'"),
     ] {
         let settings: Table = format!("{SMALL_NETWORKS}{settings}").parse().unwrap();

@@ -20,6 +20,7 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use toml::Table;
 
+use super::augment;
 use super::critic::{
     Conditioning, Critic, CriticPlan, Penalty, Verdict, cross_entropy, flat, pull_away,
 };
@@ -77,6 +78,11 @@ settings! {
         pub critic_steps: usize = 1,
         /// Learning rate of the critic, as a multiple of the generator's.
         pub critic_rate: f64 = 1.0,
+        /// How far pictures are turned, stretched and shifted at random before the critic sees them,
+        /// data and samples alike: 0 for not at all, up to 1.
+        pub augment: f64 = 0.0,
+        /// Epochs after which pictures are moved no more; 0 to go on to the end.
+        pub augment_epochs: f64 = 0.0,
         /// How far the critic's target on data lies below 1.
         pub label_smoothing: f64 = 0.0,
         /// Weight of the loss of classes (auxiliary) or of the categorical code
@@ -244,6 +250,7 @@ impl GanConfig {
         }
         for (field, value) in [
             ("penalty_weight", self.penalty_weight),
+            ("augment_epochs", self.augment_epochs),
             ("start_std", self.start_std),
             ("class_weight", self.class_weight),
             ("continuous_weight", self.continuous_weight),
@@ -259,6 +266,15 @@ impl GanConfig {
             if !(value > 0.0 && value.is_finite()) {
                 return Err(Error::setting(field, value, "it must be above 0"));
             }
+        }
+        if !(0.0..=1.0).contains(&self.augment) {
+            return Err(Error::setting("augment", self.augment, "it must be in [0, 1]"));
+        }
+        if self.augment > 0.0 && data.shape.as_image().is_none() {
+            return Err(Error::UnsuitableData {
+                model: name.to_owned(),
+                problem: "augment moves pictures and this data has rows; set augment=0".to_owned(),
+            });
         }
         if !(0.0..0.5).contains(&self.label_smoothing) {
             let value = self.label_smoothing;
@@ -433,6 +449,26 @@ impl Gan {
         self.source(streams, purpose, (batch.epoch, &batch.indices), classes, 1.0)
     }
 
+    /// Data or samples as the critic sees them in training.
+    fn seen(
+        &self,
+        x: Tensor<2>,
+        context: &StepContext<'_>,
+        purpose: &str,
+        batch: &Batch,
+    ) -> Tensor<2> {
+        let GanConfig { augment, augment_epochs: until, .. } = self.config;
+        let due = augment > 0.0 && (until == 0.0 || context.epoch < until);
+        match self.entrance.data.shape.as_image() {
+            Some(form) if due => {
+                let draws = context.streams.purpose(purpose, batch.epoch);
+                let uniforms = draws.uniforms(&batch.indices, augment::DRAWS);
+                augment::moved(x, form, augment, &uniforms)
+            }
+            _ => x,
+        }
+    }
+
     /// The penalty's mean, without its weight.
     fn penalty(
         &self,
@@ -496,6 +532,8 @@ impl Gan {
         let source = self.source_of(context.streams, "critic noise", &batch);
         // The critic's update leaves the generator out of the graph.
         let fake = rows_of(&generator.network.valid(), source.input.clone(), Mode::Training);
+        let real = self.seen(real, context, "data moved", &batch);
+        let fake = self.seen(fake, context, "samples moved", &batch);
         let (mut on_real, on_fake) =
             critic.judge_both((real.clone(), hot.clone()), (fake.clone(), source.hot.clone()));
         let statistics = std::mem::take(&mut on_real.statistics);
@@ -683,10 +721,13 @@ impl Trainable for Gan {
         let real = self.real(generator, &batch)?;
         // The critic's weights are constants here, which spares their gradients.
         let critic = critic.clone().no_grad();
-        let verdict = critic.judge(fake.clone(), source.hot.clone(), Mode::Training);
+        let seen = self.seen(fake.clone(), context, "generated moved", &batch);
+        let verdict = critic.judge(seen, source.hot.clone(), Mode::Training);
         let shown = self.shown(&batch)?;
-        let on_real = (self.choices.loss.generator_sees_data())
-            .then(|| critic.judge(real.clone(), shown, Mode::Training).score);
+        let on_real = (self.choices.loss.generator_sees_data()).then(|| {
+            let seen = self.seen(real.clone(), context, "data moved", &batch);
+            critic.judge(seen, shown, Mode::Training).score
+        });
         let mut loss = self.choices.loss.generator(verdict.score.clone(), on_real);
         if let Some(heads) = self.heads_loss(&verdict, &source) {
             loss = loss + heads;

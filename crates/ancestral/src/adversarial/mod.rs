@@ -1,6 +1,7 @@
 //! Models trained against a critic: losses, penalties, normalisations, conditioning and networks as
 //! parts that combine freely, and presets that carry the names people know.
 
+mod augment;
 mod critic;
 pub mod gan;
 mod layers;

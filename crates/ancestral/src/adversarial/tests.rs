@@ -250,12 +250,18 @@ fn settings_that_exclude_each_other_are_named() {
         ("noise = 'pink'", 0, "uniform or normal"),
         ("diversity = 1.5", 0, "diversity"),
         ("network = 'resnet'", 0, "dcgan"),
+        ("augment = 1.5", 0, "augment"),
+        ("augment_epochs = -1.0", 0, "augment_epochs"),
     ] {
         let config = GanConfig::from_table(&text.parse().unwrap()).unwrap();
         let error = config.init("gan", &data(classes), &Init::cpu(0)).err();
         let error = error.unwrap_or_else(|| panic!("{text} was taken")).to_string();
         assert!(error.contains(expected), "{text}: {error}");
     }
+    let rows = DataSpec { domain: Domain::Real, shape: Shape::columns(4), classes: 0 };
+    let config = GanConfig { augment: 0.1, ..GanConfig::default() };
+    let error = config.init("gan", &rows, &Init::cpu(0)).err().unwrap().to_string();
+    assert!(error.contains("set augment=0"), "{error}");
 }
 
 #[test]
