@@ -3,7 +3,8 @@
 //!
 //! A generator G maps noise z to an example; a critic D tells examples from samples.
 //! They are trained in turn on the objectives of [`losses`](super::losses), under a penalty of
-//! `critic.rs`, with layers normalised as in `normalisation.rs`.
+//! `critic.rs`, with layers normalised as in `normalisation.rs`; `augment.rs` moves pictures before D
+//! sees them.
 //! The named models of the list are presets of this one ([`presets`](super::presets)).
 //!
 //! There is no density: nothing here gives the probability of an example.

@@ -41,6 +41,7 @@ struct Named {
     about: &'static str,
     paper: &'static str,
     can: &'static [&'static str],
+    presets: &'static [Preset],
     /// Its settings and training, above the common ones.
     settings: &'static str,
     /// The same for rows of few entries, above all others.
@@ -55,7 +56,7 @@ const CLASSES: &[&str] = &["samples", "samples of a class"];
 const CODES: &[&str] = &["samples", "samples of a code"];
 
 macro_rules! named {
-    ($($position:literal: $name:literal, $about:literal, $paper:literal, $can:expr,
+    ($($position:literal: $name:literal, $about:literal, $paper:literal, $can:expr, $presets:expr,
        $settings:literal, $plane:literal;)*) => {
         /// In the order in which they were published, nearly.
         const NAMED: &[Named] = &[$(Named {
@@ -63,6 +64,7 @@ macro_rules! named {
             about: $about,
             paper: $paper,
             can: $can,
+            presets: $presets,
             settings: $settings,
             plane: $plane,
             fields: || fields(&NAMED[$position]),
@@ -74,56 +76,56 @@ macro_rules! named {
 
 named! {
     0: "gan", "the generator minimises log(1 − D(G(z))), as first written",
-        "Goodfellow et al. 2014, arXiv:1406.2661", SAMPLES,
+        "Goodfellow et al. 2014, arXiv:1406.2661", SAMPLES, PRESETS,
         "[model]\nloss = 'minimax'", "";
     1: "ns-gan", "the generator maximises log D(G(z)), which does not saturate",
-        "Goodfellow et al. 2014, section 3, arXiv:1406.2661", SAMPLES,
+        "Goodfellow et al. 2014, section 3, arXiv:1406.2661", SAMPLES, PRESETS,
         "[model]\nloss = 'non-saturating'", "";
     2: "cgan", "conditional: both networks are given the class",
-        "Mirza and Osindero 2014, arXiv:1411.1784", CLASSES,
+        "Mirza and Osindero 2014, arXiv:1411.1784", CLASSES, PRESETS,
         "[model]\nconditioning = 'concat'", "";
     3: "dcgan", "deep convolutions with batch normalisation, for pictures of 8 to 128 pixels",
-        "Radford, Metz and Chintala 2016, arXiv:1511.06434", SAMPLES,
+        "Radford, Metz and Chintala 2016, arXiv:1511.06434", SAMPLES, PRESETS,
         "[model]\nnetwork = 'dcgan'\nlatent_dim = 100\nstart_std = 0.02\n[train]\nepochs = 25", "";
     4: "infogan", "codes that the critic recovers, so that they come to mean something",
-        "Chen et al. 2016, arXiv:1606.03657", CODES,
+        "Chen et al. 2016, arXiv:1606.03657", CODES, CODE_PRESETS,
         "[model]\nconditioning = 'mutual-information'\ncritic_rate = 0.2\n\
          [train]\nlearning_rate = 1e-3",
         "[model]\ncritic_rate = 1.0";
     5: "acgan", "the critic also names the class",
-        "Odena, Olah and Shlens 2017, arXiv:1610.09585", CLASSES,
+        "Odena, Olah and Shlens 2017, arXiv:1610.09585", CLASSES, PRESETS,
         "[model]\nconditioning = 'auxiliary'", "";
     6: "ebgan", "the critic is an autoencoder whose error is an energy, up to a margin",
-        "Zhao, Mathieu and LeCun 2016, arXiv:1609.03126", SAMPLES,
+        "Zhao, Mathieu and LeCun 2016, arXiv:1609.03126", SAMPLES, PRESETS,
         "[model]\nloss = 'ebgan'", "";
     7: "lsgan", "least squares instead of logarithms",
-        "Mao et al. 2017, arXiv:1611.04076", SAMPLES,
+        "Mao et al. 2017, arXiv:1611.04076", SAMPLES, PRESETS,
         "[model]\nloss = 'least-squares'", "";
     8: "wgan", "the Wasserstein distance, under a critic whose weights are clipped",
-        "Arjovsky, Chintala and Bottou 2017, arXiv:1701.07875", SAMPLES,
+        "Arjovsky, Chintala and Bottou 2017, arXiv:1701.07875", SAMPLES, PRESETS,
         "[model]\nloss = 'wasserstein'\npenalty = 'clip'\ncritic_steps = 5\n\
          [train]\noptimiser = 'rmsprop'\nlearning_rate = 5e-5\nbeta2 = 0.99",
         "[model]\nclip = 0.1";
     9: "wgan-gp", "the Wasserstein distance, under a critic whose slope is held at 1",
-        "Gulrajani et al. 2017, arXiv:1704.00028", SAMPLES,
+        "Gulrajani et al. 2017, arXiv:1704.00028", SAMPLES, PRESETS,
         "[model]\nloss = 'wasserstein'\npenalty = 'gradient'\ncritic_steps = 5\n\
          [train]\nlearning_rate = 1e-4\nbeta1 = 0.0\nbeta2 = 0.9",
         "[model]\npenalty_weight = 0.1\n[train]\nlearning_rate = 1e-3\nbeta1 = 0.5";
     10: "began", "autoencoder critic, data and samples kept in a balance of energies",
-        "Berthelot, Schumm and Metz 2017, arXiv:1703.10717", SAMPLES,
+        "Berthelot, Schumm and Metz 2017, arXiv:1703.10717", SAMPLES, PRESETS,
         "[model]\nloss = 'began'\ngenerator_norm = 'none'\ncritic_norm = 'none'\n\
          [train]\nlearning_rate = 1e-4", "";
     11: "dragan", "the critic's slope is held at 1 around data",
-        "Kodali et al. 2017, arXiv:1705.07215", SAMPLES,
+        "Kodali et al. 2017, arXiv:1705.07215", SAMPLES, PRESETS,
         "[model]\npenalty = 'dragan'\n[train]\nlearning_rate = 1e-4", "";
     12: "hinge-gan", "the critic learns up to a margin, from which support vectors come",
-        "Lim and Ye 2017, arXiv:1705.02894", SAMPLES,
+        "Lim and Ye 2017, arXiv:1705.02894", SAMPLES, PRESETS,
         "[model]\nloss = 'hinge'", "";
     13: "sngan", "weights of the critic divided by their largest singular value",
-        "Miyato et al. 2018, arXiv:1802.05957", SAMPLES,
+        "Miyato et al. 2018, arXiv:1802.05957", SAMPLES, PRESETS,
         "[model]\nloss = 'hinge'\ncritic_norm = 'spectral'", "";
     14: "ragan", "each score against the mean of the other side",
-        "Jolicoeur-Martineau 2018, arXiv:1807.00734", SAMPLES,
+        "Jolicoeur-Martineau 2018, arXiv:1807.00734", SAMPLES, PRESETS,
         "[model]\nloss = 'relativistic'", "";
 }
 
@@ -134,7 +136,7 @@ pub fn entries() -> Vec<ModelEntry> {
         about: named.about,
         paper: named.paper,
         can: named.can,
-        presets: if named.name == "infogan" { CODE_PRESETS } else { PRESETS },
+        presets: named.presets,
         fields: named.fields,
         build: named.build,
         train: named.train,
