@@ -18,6 +18,20 @@ def convolution(compiled, form):
     return round
 
 
+def dense(compiled, form):
+    x = torch.randn(64, 6272, requires_grad=True)
+    layer = nn.Linear(6272, 1024)
+    forward = compiled(layer)
+
+    def round():
+        for _ in range(10):
+            x.grad = None
+            layer.zero_grad(set_to_none=True)
+            forward(x).sum().backward()
+
+    return round
+
+
 def dcgan(compiled, form):
     def up(a, b, *more):
         return [nn.ConvTranspose2d(a, b, 4, *more, bias=False), nn.BatchNorm2d(b), nn.ReLU(True)]
@@ -51,4 +65,4 @@ def dcgan(compiled, form):
     return round
 
 
-ROUNDS = {"conv-64": convolution, "dcgan-layers": dcgan}
+ROUNDS = {"conv-64": convolution, "dense-6272": dense, "dcgan-layers": dcgan}

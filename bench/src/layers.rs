@@ -39,6 +39,28 @@ pub(crate) fn convolution() -> Round {
     })
 }
 
+/// Ten times a dense layer from 6272 entries to 1024, with a batch of 64: the widest of InfoGAN's
+/// networks.
+pub(crate) fn dense() -> Round {
+    let x = parameter([64, 6272], 1.0);
+    let (weight, bias) = (parameter([6272, 1024], 0.02), parameter([1024], 0.1));
+    let mut pace = kernels::Pace::new();
+    Box::new(move || {
+        for _ in 0..10 {
+            pace.run(|| -> Result<()> {
+                let none = kernels::Activation::None;
+                let y = kernels::linear(x.clone(), weight.clone(), bias.clone(), none);
+                let grads = y.sum().backward();
+                x.grad(&grads).context("x has a gradient")?;
+                weight.grad(&grads).context("the weight has a gradient")?;
+                bias.grad(&grads).context("the bias has a gradient")?;
+                Ok(())
+            })?;
+        }
+        Ok(())
+    })
+}
+
 /// A convolution, then batch normalisation where there is a γ, then the leaky ReLU.
 struct Layer {
     weight: Tensor<4>,

@@ -15,7 +15,7 @@ use crate::layers;
 pub(crate) type Round = Box<dyn FnMut() -> Result<()>>;
 
 /// The cases that PyTorch has a part in.
-pub(crate) const PAIRED: [&str; 11] = [
+pub(crate) const PAIRED: [&str; 12] = [
     "vae-step",
     "vae-evaluate",
     "nade-step",
@@ -24,6 +24,7 @@ pub(crate) const PAIRED: [&str; 11] = [
     "deep-nade-step",
     "made-step",
     "conv-64",
+    "dense-6272",
     "dcgan-layers",
     "dcgan-step",
     "wgan-gp-critic",
@@ -64,6 +65,7 @@ pub(crate) fn of(case: &str) -> Result<Round> {
         "deep-nade-step" => steps("deep-nade", "", Update::Adam, 20),
         "made-step" => steps("made", "hidden = [8000]", Update::Adam, 3),
         "conv-64" => Ok(layers::convolution()),
+        "dense-6272" => Ok(layers::dense()),
         "dcgan-layers" => Ok(layers::dcgan()),
         "dcgan-step" => adversarial("dcgan", "start_std = 0.02", 3),
         // Ten updates of the critic and one of the generator.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use ancestral::adversarial::presets;
 use ancestral::evaluate::Quality;
-use ancestral::train::StopReason;
+use ancestral::train::{RunFolder, StopReason};
 use ancestral_data::write_atomic;
 use anyhow::{Context, Result};
 use clap::Parser;
@@ -86,10 +86,17 @@ struct Measured {
     figures: Vec<(String, Quality)>,
 }
 
+/// A line of the table, or two where the best weights are not the last.
+struct Row {
+    entry: Entry,
+    measured: Measured,
+    critic_updates: Option<u64>,
+}
+
 pub(crate) fn run(args: &ReproduceArgs, data_dir: Option<&Path>) -> Result<()> {
     let out = args.out.clone().unwrap_or_else(|| PathBuf::from("runs/reproduce-gan-table"));
     let talk = !args.output.quiet && !args.output.json;
-    let mut rows: Vec<(Entry, Measured)> = Vec::new();
+    let mut rows: Vec<Row> = Vec::new();
     for entry in entries() {
         let path = out.join(entry.folder());
         let kept = path.join("quality.json");
@@ -121,19 +128,27 @@ pub(crate) fn run(args: &ReproduceArgs, data_dir: Option<&Path>) -> Result<()> {
                 measured
             }
         };
-        rows.push((entry, measured));
-        write_atomic(out.join("table.md"), table(&rows).as_bytes())?;
-        if talk && let Some((entry, measured)) = rows.last() {
+        if talk {
             for (weights, q) in &measured.figures {
                 say!("{} ({weights}): {:.2}", entry.folder(), q.frechet_distance)?;
             }
         }
+        let critic_updates = critic_steps(&path)?.map(|times| times * measured.steps);
+        rows.push(Row { entry, measured, critic_updates });
+        write_atomic(out.join("table.md"), table(&rows).as_bytes())?;
     }
     if args.output.json {
-        let measured: Vec<&Measured> = rows.iter().map(|(_, measured)| measured).collect();
+        let measured: Vec<&Measured> = rows.iter().map(|row| &row.measured).collect();
         return output::json(&measured);
     }
     say!("{}", out.join("table.md").display())
+}
+
+/// Updates of the critic for each of the generator in a run; none of a model without a critic.
+fn critic_steps(path: &Path) -> Result<Option<u64>> {
+    let run = RunFolder::open(path)?;
+    let times = run.config.settings.get("critic_steps").and_then(|times| times.as_integer());
+    Ok(times.and_then(|times| u64::try_from(times).ok()))
 }
 
 /// The row's command, or the one that goes on with its run.
@@ -162,19 +177,20 @@ fn evaluate_args(path: &Path) -> Result<EvaluateArgs> {
 }
 
 /// The rows so far, as Markdown.
-fn table(rows: &[(Entry, Measured)]) -> String {
+fn table(rows: &[Row]) -> String {
     let mut text = "| model | data | seed | weights | Fréchet distance | precision | recall | \
-                    density | coverage | classes | class or code | generator updates | time | \
-                    published FID |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n"
+                    density | coverage | classes | class or code | generator updates | critic \
+                    updates | time | published FID |\n\
+                    |---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n"
         .to_owned();
-    for (entry, measured) in rows {
+    for Row { entry, measured, critic_updates } in rows {
         let published = entry.published().map_or(String::new(), |fid| format!("{fid}"));
         for (weights, q) in &measured.figures {
             let agreement = q.class_agreement.or(q.code_agreement);
             let c = &q.coverage;
             text += &format!(
                 "| `{}` | {} | {} | {weights} | {:.2} | {:.3} | {:.3} | {:.3} | {:.3} | {} | {} | {} \
-                 | {} | {published} |\n",
+                 | {} | {} | {published} |\n",
                 entry.model,
                 entry.data,
                 entry.seed,
@@ -186,6 +202,7 @@ fn table(rows: &[(Entry, Measured)]) -> String {
                 q.classes_found,
                 agreement.map_or(String::new(), |share| format!("{share:.3}")),
                 measured.steps,
+                critic_updates.map_or(String::new(), |updates| updates.to_string()),
                 train::duration(measured.seconds),
             );
         }

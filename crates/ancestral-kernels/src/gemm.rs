@@ -1,5 +1,9 @@
 //! Matrix products of `f32`, and what is done to their rows right after.
 
+use std::ops::Range;
+
+use rayon::prelude::*;
+
 use crate::{
     flex,
     linear::Activation,
@@ -40,6 +44,10 @@ impl<'a> Matrix<'a> {
 /// Products below this many multiplications are done by one thread.
 const PARALLEL: usize = 1 << 20;
 
+/// The most rows of a batch for which the weights, of which every value is then used but a few
+/// times, are what costs: such products are parted along the weights.
+const THIN: usize = 256;
+
 /// a·b, written row after row to `out`.
 ///
 /// # Safety
@@ -47,26 +55,90 @@ const PARALLEL: usize = 1 << 20;
 unsafe fn product_into(a: Matrix, b: Matrix, out: *mut f32, parallel: bool) {
     assert_eq!(a.columns, b.rows, "the inner sizes of a product agree");
     let (m, n, k) = (a.rows, b.columns, a.columns);
-    let parallelism = if parallel && m * n * k >= PARALLEL {
-        ::gemm::Parallelism::Rayon(0)
-    } else {
-        ::gemm::Parallelism::None
+    let out = SharedPtr(out);
+    let whole = |parallelism| {
+        // SAFETY: the strides and sizes are those of the slices, and the caller vouches for `out`.
+        unsafe { parted(a, 0..m, b, 0..n, (out.get(), [n, 1]), parallelism) }
     };
-    // SAFETY: the strides and sizes are those of the slices, and the caller vouches for `out`,
-    // which is not read.
+    if !parallel || m * n * k < PARALLEL {
+        whole(NO_THREADS);
+    } else if m <= THIN && b.row_stride == 1 && b.column_stride != 1 {
+        // The rows of weights that lie along the sum are read as they are, the batch turned: to
+        // turn the weights would take longer than the product.
+        each_part(n, |columns| {
+            let width = columns.len();
+            // SAFETY: all of the part is written; parts of `out` do not overlap.
+            unsafe {
+                let turned = flex::filled(m * width, |turned| {
+                    parted(a, 0..m, b, columns.clone(), (turned, [1, m]), NO_THREADS);
+                });
+                for row in 0..m {
+                    let out = out.get().add(row * n + columns.start);
+                    for column in 0..width {
+                        *out.add(column) = turned[column * m + row];
+                    }
+                }
+            }
+        });
+    } else if m <= THIN && n > THIN {
+        each_part(n, |columns| {
+            // SAFETY: parts of `out` do not overlap.
+            unsafe {
+                let out = out.get().add(columns.start);
+                parted(a, 0..m, b, columns, (out, [n, 1]), NO_THREADS);
+            }
+        });
+    } else if k <= THIN && m > THIN {
+        each_part(m, |rows| {
+            // SAFETY: parts of `out` do not overlap.
+            unsafe {
+                let out = out.get().add(rows.start * n);
+                parted(a, rows, b, 0..n, (out, [n, 1]), NO_THREADS);
+            }
+        });
+    } else {
+        whole(::gemm::Parallelism::Rayon(0));
+    }
+}
+
+const NO_THREADS: ::gemm::Parallelism = ::gemm::Parallelism::None;
+
+/// Calls `work` for parts of `0..len`, the same ones whatever the number of threads.
+fn each_part(len: usize, work: impl Fn(Range<usize>) + Sync) {
+    let part = if len >= 1024 { 256 } else { 128 };
+    (0..len.div_ceil(part)).into_par_iter().for_each(|i| {
+        work(i * part..len.min((i + 1) * part));
+    });
+}
+
+/// Some rows of a times some columns of b, written to `out`, whose strides are those of rows and of
+/// columns.
+///
+/// # Safety
+/// What `out` and its strides name must be writable, and is not read.
+unsafe fn parted(
+    a: Matrix,
+    rows: Range<usize>,
+    b: Matrix,
+    columns: Range<usize>,
+    (out, [row_stride, column_stride]): (*mut f32, [usize; 2]),
+    parallelism: ::gemm::Parallelism,
+) {
+    assert!(rows.end <= a.rows && columns.end <= b.columns, "parts lie inside their matrices");
+    // SAFETY: the strides and sizes are those of the slices, and the caller vouches for `out`.
     unsafe {
         ::gemm::gemm(
-            m,
-            n,
-            k,
+            rows.len(),
+            columns.len(),
+            a.columns,
             out,
-            1,
-            n as isize,
+            column_stride as isize,
+            row_stride as isize,
             false,
-            a.values.as_ptr(),
+            a.values.as_ptr().offset(rows.start as isize * a.row_stride),
             a.column_stride,
             a.row_stride,
-            b.values.as_ptr(),
+            b.values.as_ptr().offset(columns.start as isize * b.column_stride),
             b.column_stride,
             b.row_stride,
             0.0,
@@ -147,7 +219,7 @@ pub(crate) unsafe fn strided(
             false,
             false,
             false,
-            ::gemm::Parallelism::None,
+            NO_THREADS,
         );
     }
 }

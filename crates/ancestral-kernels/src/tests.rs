@@ -248,7 +248,7 @@ const ACTIVATIONS: [Activation; 5] = [
 ];
 
 /// (batch, in, out)
-const LAYERS: [(usize, usize, usize); 9] = [
+const LAYERS: [(usize, usize, usize); 11] = [
     (1, 1, 1),
     (3, 5, 2),
     (0, 4, 3),
@@ -258,6 +258,9 @@ const LAYERS: [(usize, usize, usize); 9] = [
     (100, 784, 200),
     (100, 50, 200),
     (5, 700, 31),
+    // Parted along the weights, with a part left over on both sides.
+    (13, 1030, 300),
+    (70, 290, 1100),
 ];
 
 struct Layer {
@@ -408,7 +411,9 @@ fn the_number_of_threads_does_not_show() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
             let mut all = Vec::new();
-            for (batch, inputs, outputs) in [(100, 784, 200), (256, 200, 784), (333, 301, 129)] {
+            for (batch, inputs, outputs) in
+                [(100, 784, 200), (256, 200, 784), (333, 301, 129), (20, 1030, 300)]
+            {
                 for binary in [false, true] {
                     let layer = Layer::new(batch, inputs, outputs, binary);
                     for part in layer.run(Activation::Softplus) {
