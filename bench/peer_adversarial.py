@@ -1,5 +1,7 @@
 """Steps of adversarial networks in PyTorch, as rounds.rs has them: 32x32 pictures in colour."""
 
+import functools
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -25,6 +27,11 @@ def critic(norm):
     return nn.Sequential(*first, *down(64, 128), *down(128, 256), *last)
 
 
+def short(bf16):
+    """Convolutions in bf16, if so."""
+    return torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16)
+
+
 def adam(network):
     return torch.optim.Adam(network.parameters(), lr=2e-4, betas=(0.5, 0.999))
 
@@ -41,7 +48,7 @@ def pictures():
             yield data[index].float() / 127.5 - 1
 
 
-def dcgan(compiled, form):
+def dcgan(compiled, form, bf16=False):
     g, d, feed = generator(), critic(nn.BatchNorm2d), pictures()
     for_g, for_d = adam(g), adam(d)
     draw, judge = compiled(g), compiled(d)
@@ -49,15 +56,19 @@ def dcgan(compiled, form):
     def step():
         # The samples of the critic's update are those of the generator's, as in the usual script.
         real = next(feed)
-        fake = draw(torch.randn(len(real), NOISE, 1, 1))
+        with short(bf16):
+            fake = draw(torch.randn(len(real), NOISE, 1, 1))
+            scores = judge(real), judge(fake.detach())
         for_d.zero_grad(set_to_none=True)
-        loss = F.softplus(-judge(real)).mean() + F.softplus(judge(fake.detach())).mean()
+        loss = F.softplus(-scores[0].float()).mean() + F.softplus(scores[1].float()).mean()
         loss.backward()
         for_d.step()
         # The critic's weights are constants here, which spares their gradients.
         freeze(d, True)
         for_g.zero_grad(set_to_none=True)
-        loss_g = F.softplus(-judge(fake)).mean()
+        with short(bf16):
+            scores = judge(fake)
+        loss_g = F.softplus(-scores.float()).mean()
         loss_g.backward()
         for_g.step()
         freeze(d, False)
@@ -102,4 +113,8 @@ def wgan_gp(compiled, form):
     return round
 
 
-ROUNDS = {"dcgan-step": dcgan, "wgan-gp-critic": wgan_gp}
+ROUNDS = {
+    "dcgan-step": dcgan,
+    "dcgan-step-bf16": functools.partial(dcgan, bf16=True),
+    "wgan-gp-critic": wgan_gp,
+}

@@ -1,10 +1,12 @@
 """Layers alone in PyTorch, as layers.rs has them."""
 
+import functools
+
 import torch
 from torch import nn
 
 
-def convolution(compiled, form):
+def convolution(compiled, form, bf16=False):
     x = torch.randn(16, 64, 28, 28, requires_grad=True)
     layer = nn.Conv2d(64, 64, 3, padding=1)
     forward = compiled(layer)
@@ -13,7 +15,9 @@ def convolution(compiled, form):
         for _ in range(10):
             x.grad = None
             layer.zero_grad(set_to_none=True)
-            forward(x).sum().backward()
+            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
+                y = forward(x)
+            y.float().sum().backward()
 
     return round
 
@@ -65,4 +69,9 @@ def dcgan(compiled, form):
     return round
 
 
-ROUNDS = {"conv-64": convolution, "dense-6272": dense, "dcgan-layers": dcgan}
+ROUNDS = {
+    "conv-64": convolution,
+    "conv-64-bf16": functools.partial(convolution, bf16=True),
+    "dense-6272": dense,
+    "dcgan-layers": dcgan,
+}

@@ -1,7 +1,7 @@
 //! Layers alone, with random weights: the sum of what comes out, and its gradients.
 
 use ancestral_data::Streams;
-use ancestral_kernels as kernels;
+use ancestral_kernels::{self as kernels, Precision};
 use anyhow::{Context, Result};
 use burn::tensor::{Device, Tensor, TensorData};
 
@@ -19,15 +19,21 @@ fn numbers<const D: usize>(shape: [usize; D], a: f32) -> Tensor<D> {
 }
 
 /// Ten times a convolution with 3×3 filters from 64 channels to 64, 16 pictures of 28×28.
-pub(crate) fn convolution() -> Round {
+pub(crate) fn convolution(precision: Precision) -> Round {
     let x = parameter([16, 64, 28, 28], 1.0);
     let (weight, bias) = (parameter([64, 64, 3, 3], 0.05), parameter([64], 0.1));
     let mut pace = kernels::Pace::new();
     Box::new(move || {
         for _ in 0..10 {
             pace.run(|| -> Result<()> {
-                let y =
-                    kernels::conv2d(x.clone(), weight.clone(), Some(bias.clone()), [1, 1], [1, 1]);
+                let y = kernels::conv2d(
+                    x.clone(),
+                    weight.clone(),
+                    Some(bias.clone()),
+                    [1, 1],
+                    [1, 1],
+                    precision,
+                );
                 let grads = y.sum().backward();
                 x.grad(&grads).context("x has a gradient")?;
                 weight.grad(&grads).context("the weight has a gradient")?;
@@ -69,6 +75,7 @@ struct Layer {
     padding: usize,
     slope: Option<f64>,
     transposed: bool,
+    precision: Precision,
 }
 
 impl Layer {
@@ -78,20 +85,21 @@ impl Layer {
         normed: bool,
         slope: Option<f64>,
         transposed: bool,
+        precision: Precision,
     ) -> Self {
         let channels = if transposed { [from, to] } else { [to, from] };
         let scale = normed.then(|| [parameter([to], 1.0), parameter([to], 0.1)]);
         let (stride, padding) = if whole { (1, 0) } else { (2, 1) };
         let weight = parameter([channels[0], channels[1], 4, 4], 0.05);
-        Self { weight, scale, stride, padding, slope, transposed }
+        Self { weight, scale, stride, padding, slope, transposed, precision }
     }
 
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let (weight, stride, padding) = (self.weight.clone(), [self.stride; 2], [self.padding; 2]);
         let y = if self.transposed {
-            kernels::conv_transpose2d(x, weight, None, stride, padding, [0, 0])
+            kernels::conv_transpose2d(x, weight, None, stride, padding, [0, 0], self.precision)
         } else {
-            kernels::conv2d(x, weight, None, stride, padding)
+            kernels::conv2d(x, weight, None, stride, padding, self.precision)
         };
         match (&self.scale, self.slope) {
             (Some([gamma, beta]), slope) => {
@@ -106,18 +114,19 @@ impl Layer {
 /// Twice the layers of a DCGAN for 32×32 pictures in colour, 64 channels in the widest place, with
 /// a batch of 64: noise to pictures to scores, and the gradients of all weights.
 pub(crate) fn dcgan() -> Round {
+    let precision = Precision::F32;
     let noise = numbers([64, 100, 1, 1], 1.7);
     let generator = [
-        Layer::new([100, 256], true, true, Some(0.0), true),
-        Layer::new([256, 128], false, true, Some(0.0), true),
-        Layer::new([128, 64], false, true, Some(0.0), true),
-        Layer::new([64, 3], false, false, None, true),
+        Layer::new([100, 256], true, true, Some(0.0), true, precision),
+        Layer::new([256, 128], false, true, Some(0.0), true, precision),
+        Layer::new([128, 64], false, true, Some(0.0), true, precision),
+        Layer::new([64, 3], false, false, None, true, precision),
     ];
     let discriminator = [
-        Layer::new([3, 64], false, false, Some(0.2), false),
-        Layer::new([64, 128], false, true, Some(0.2), false),
-        Layer::new([128, 256], false, true, Some(0.2), false),
-        Layer::new([256, 1], true, false, None, false),
+        Layer::new([3, 64], false, false, Some(0.2), false, precision),
+        Layer::new([64, 128], false, true, Some(0.2), false, precision),
+        Layer::new([128, 256], false, true, Some(0.2), false, precision),
+        Layer::new([256, 1], true, false, None, false, precision),
     ];
     let mut pace = kernels::Pace::new();
     Box::new(move || {

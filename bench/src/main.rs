@@ -32,7 +32,8 @@ struct Args {
     python: String,
     /// Cases to run, of vae-step, vae-evaluate, first-sample, nade-step, nade-sample,
     /// nade-evaluate, deep-nade-step, deep-nade-sample-1, deep-nade-sample-2, made-step, conv-64,
-    /// dense-6272, dcgan-layers, dcgan-step, wgan-gp-critic and quality, which has no other side [default: all]
+    /// conv-64-bf16, dense-6272, dcgan-layers, dcgan-step, dcgan-step-bf16, wgan-gp-critic and
+    /// quality, which has no other side [default: all]
     cases: Vec<String>,
     /// Pairs a case
     #[arg(long, default_value_t = 15)]

@@ -7,6 +7,7 @@ use ancestral::train::{Feed, Optimisers, StepContext, TrainConfig};
 use ancestral_data::{
     Binarize, Dataset, Domain, Examples, Shape, Split, SplitName, Streams, Values,
 };
+use ancestral_kernels::Precision;
 use anyhow::{Context, Result, bail};
 
 use crate::layers;
@@ -15,7 +16,7 @@ use crate::layers;
 pub(crate) type Round = Box<dyn FnMut() -> Result<()>>;
 
 /// The cases that PyTorch has a part in.
-pub(crate) const PAIRED: [&str; 12] = [
+pub(crate) const PAIRED: [&str; 14] = [
     "vae-step",
     "vae-evaluate",
     "nade-step",
@@ -24,9 +25,11 @@ pub(crate) const PAIRED: [&str; 12] = [
     "deep-nade-step",
     "made-step",
     "conv-64",
+    "conv-64-bf16",
     "dense-6272",
     "dcgan-layers",
     "dcgan-step",
+    "dcgan-step-bf16",
     "wgan-gp-critic",
 ];
 
@@ -64,10 +67,12 @@ pub(crate) fn of(case: &str) -> Result<Round> {
         }
         "deep-nade-step" => steps("deep-nade", "", Update::Adam, 20),
         "made-step" => steps("made", "hidden = [8000]", Update::Adam, 3),
-        "conv-64" => Ok(layers::convolution()),
+        "conv-64" => Ok(layers::convolution(Precision::F32)),
+        "conv-64-bf16" => Ok(layers::convolution(Precision::Bf16)),
         "dense-6272" => Ok(layers::dense()),
         "dcgan-layers" => Ok(layers::dcgan()),
         "dcgan-step" => adversarial("dcgan", "start_std = 0.02", 3),
+        "dcgan-step-bf16" => adversarial("dcgan", "start_std = 0.02\nprecision = 'bf16'", 3),
         // Ten updates of the critic and one of the generator.
         "wgan-gp-critic" => adversarial("wgan-gp", "network = 'dcgan'\ncritic_steps = 10", 1),
         other => bail!("no case '{other}'"),

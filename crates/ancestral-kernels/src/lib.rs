@@ -49,7 +49,7 @@ mod staircase;
 pub mod vector;
 
 pub use bernoulli::{bernoulli_log_likelihood, bernoulli_log_probabilities, bernoulli_nll};
-pub use conv::{conv_transpose2d, conv2d};
+pub use conv::{Precision, conv_transpose2d, conv2d};
 pub use elementwise::{exp, log, relu, sigmoid, softplus, tanh};
 pub use flex::Values;
 pub use linear::{Activation, linear, linear_vjp};

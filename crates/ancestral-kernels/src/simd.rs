@@ -13,6 +13,8 @@ use std::sync::OnceLock;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Isa {
+    /// 16 lanes: AVX-512 F, DQ, BW, VL, and BF16 for products of pairs of bf16.
+    Avx512Bf16,
     /// 16 lanes: AVX-512 F, DQ, BW, VL.
     Avx512,
     /// 8 lanes: AVX2 and FMA.
@@ -30,7 +32,7 @@ impl Isa {
 
     /// Every instruction set this processor has, fastest first.
     pub fn available() -> Vec<Self> {
-        [Isa::Avx512, Isa::Avx2, Isa::Portable]
+        [Isa::Avx512Bf16, Isa::Avx512, Isa::Avx2, Isa::Portable]
             .into_iter()
             .filter(|isa| isa.is_available())
             .collect()
@@ -39,6 +41,8 @@ impl Isa {
     /// Whether this processor has it.
     pub fn is_available(self) -> bool {
         match self {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512Bf16 => is_x86_feature_detected!("avx512bf16") && Isa::Avx512.is_available(),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => {
                 is_x86_feature_detected!("avx512f")
@@ -51,7 +55,7 @@ impl Isa {
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
             #[cfg(not(target_arch = "x86_64"))]
-            Isa::Avx512 | Isa::Avx2 => false,
+            Isa::Avx512Bf16 | Isa::Avx512 | Isa::Avx2 => false,
             Isa::Portable => true,
         }
     }
@@ -64,7 +68,7 @@ impl Isa {
         {
             #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma")]
             fn avx512<K: Kernel>(kernel: K) -> K::Output {
-                kernel.run(Avx512(()))
+                kernel.run(Avx512::<false>(()))
             }
             #[target_feature(enable = "avx2,fma")]
             fn avx2<K: Kernel>(kernel: K) -> K::Output {
@@ -74,13 +78,31 @@ impl Isa {
             let present = self == Isa::best() || self.is_available();
             match self {
                 // SAFETY: the processor has the features, as was just asked.
-                Isa::Avx512 if present => return unsafe { avx512(kernel) },
+                Isa::Avx512Bf16 | Isa::Avx512 if present => return unsafe { avx512(kernel) },
                 // SAFETY: as above.
                 Isa::Avx2 if present => return unsafe { avx2(kernel) },
                 _ => {}
             }
         }
         kernel.run(Portable)
+    }
+
+    /// The same for a kernel that multiplies pairs of bf16, which is worth being compiled once more
+    /// where the processor has an instruction for them.
+    #[inline]
+    pub(crate) fn run_pairs<K: Kernel>(self, kernel: K) -> K::Output {
+        #[cfg(target_arch = "x86_64")]
+        {
+            #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx512bf16,avx2,fma")]
+            fn avx512_bf16<K: Kernel>(kernel: K) -> K::Output {
+                kernel.run(Avx512::<true>(()))
+            }
+            if self == Isa::Avx512Bf16 && (self == Isa::best() || self.is_available()) {
+                // SAFETY: the processor has the features, as was just asked.
+                return unsafe { avx512_bf16(kernel) };
+            }
+        }
+        self.run(kernel)
     }
 }
 
@@ -125,6 +147,17 @@ pub(crate) trait Simd: Copy {
     fn fma(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// `c − a·b`.
     fn fnma(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// The bf16 in the upper half of each lane's bits, as `f32`.
+    fn upper(self, pair: Self::V) -> Self::V;
+    /// The bf16 in the lower half.
+    fn lower(self, pair: Self::V) -> Self::V;
+    /// `c` and the two products of the pairs of bf16 that the bits of `a` and `b` are, summed in
+    /// `f32`; with an instruction for it, numbers below 2⁻¹²⁶ count as 0.
+    #[inline(always)]
+    fn fma_pairs(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        let sum = self.fma(self.upper(a), self.upper(b), c);
+        self.fma(self.lower(a), self.lower(b), sum)
+    }
     /// The larger; `b` where either is NaN.
     fn max(self, a: Self::V, b: Self::V) -> Self::V;
     /// The smaller; `b` where either is NaN.
@@ -214,10 +247,10 @@ pub(crate) trait Simd: Copy {
     }
 }
 
-/// Proof of AVX-512; made only by [`Isa::run`].
+/// Proof of AVX-512, and of its BF16 if so; made only by [`Isa::run`] and [`Isa::run_pairs`].
 #[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy)]
-pub(crate) struct Avx512(());
+pub(crate) struct Avx512<const BF16: bool>(());
 
 /// Proof of AVX2 and FMA; made only by [`Isa::run`].
 #[cfg(target_arch = "x86_64")]
@@ -241,7 +274,7 @@ macro_rules! op {
 const SQRT_HALF: i32 = 0x3f35_04f3;
 
 #[cfg(target_arch = "x86_64")]
-impl Simd for Avx512 {
+impl<const BF16: bool> Simd for Avx512<BF16> {
     type V = __m512;
     type M = __mmask16;
     const N: usize = 16;
@@ -307,6 +340,30 @@ impl Simd for Avx512 {
     #[inline(always)]
     fn fnma(self, a: __m512, b: __m512, c: __m512) -> __m512 {
         op!(_mm512_fnmadd_ps(a, b, c))
+    }
+    #[inline(always)]
+    fn upper(self, pair: __m512) -> __m512 {
+        op!({
+            let mask = _mm512_set1_epi32(0xffff_0000_u32 as i32);
+            _mm512_castsi512_ps(_mm512_and_si512(_mm512_castps_si512(pair), mask))
+        })
+    }
+    #[inline(always)]
+    fn lower(self, pair: __m512) -> __m512 {
+        op!(_mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_castps_si512(pair))))
+    }
+    #[inline(always)]
+    fn fma_pairs(self, a: __m512, b: __m512, c: __m512) -> __m512 {
+        if BF16 {
+            // SAFETY: such a token exists only where the processor has the instruction; its pairs
+            // are any bits.
+            return unsafe {
+                let pairs = |v: __m512| core::mem::transmute::<__m512, __m512bh>(v);
+                _mm512_dpbf16_ps(c, pairs(a), pairs(b))
+            };
+        }
+        let sum = self.fma(self.upper(a), self.upper(b), c);
+        self.fma(self.lower(a), self.lower(b), sum)
     }
     #[inline(always)]
     fn max(self, a: __m512, b: __m512) -> __m512 {
@@ -419,6 +476,17 @@ impl Simd for Avx2 {
     #[inline(always)]
     fn fnma(self, a: __m256, b: __m256, c: __m256) -> __m256 {
         op!(_mm256_fnmadd_ps(a, b, c))
+    }
+    #[inline(always)]
+    fn upper(self, pair: __m256) -> __m256 {
+        op!({
+            let mask = _mm256_set1_epi32(0xffff_0000_u32 as i32);
+            _mm256_castsi256_ps(_mm256_and_si256(_mm256_castps_si256(pair), mask))
+        })
+    }
+    #[inline(always)]
+    fn lower(self, pair: __m256) -> __m256 {
+        op!(_mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_castps_si256(pair))))
     }
     #[inline(always)]
     fn max(self, a: __m256, b: __m256) -> __m256 {
@@ -568,6 +636,14 @@ impl Simd for Portable {
     #[inline(always)]
     fn fnma(self, a: Array, b: Array, c: Array) -> Array {
         self.fma(each(|i| -a[i]), b, c)
+    }
+    #[inline(always)]
+    fn upper(self, pair: Array) -> Array {
+        each(|i| f32::from_bits(pair[i].to_bits() & 0xffff_0000))
+    }
+    #[inline(always)]
+    fn lower(self, pair: Array) -> Array {
+        each(|i| f32::from_bits(pair[i].to_bits() << 16))
     }
     #[inline(always)]
     fn max(self, a: Array, b: Array) -> Array {

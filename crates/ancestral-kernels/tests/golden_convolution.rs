@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may be as short as it likes")]
 
-use ancestral_kernels::{batch_norm, conv_transpose2d, conv2d, leaky_relu};
+use ancestral_kernels::{Precision, batch_norm, conv_transpose2d, conv2d, leaky_relu};
 use burn::tensor::{Device, Tensor, TensorData};
 
 const CONV: [f64; 24] = [
@@ -236,7 +236,7 @@ fn close(ours: Vec<f64>, golden: &[f64]) {
 #[test]
 fn a_convolution_and_its_gradients() {
     let (x, weight, bias) = (tensor(1, [2, 2, 4, 3]), tensor(2, [3, 2, 3, 2]), tensor(3, [3]));
-    let y = conv2d(x.clone(), weight.clone(), Some(bias.clone()), [2, 1], [1, 0]);
+    let y = conv2d(x.clone(), weight.clone(), Some(bias.clone()), [2, 1], [1, 0], Precision::F32);
     let grads = (y.clone() * tensor(9, y.dims()).detach()).sum().backward();
     close(values(y), &CONV);
     close(values(x.grad(&grads).unwrap()), &CONV_X);
@@ -247,7 +247,15 @@ fn a_convolution_and_its_gradients() {
 #[test]
 fn a_transposed_convolution_and_its_gradients() {
     let (x, weight, bias) = (tensor(1, [1, 2, 2, 2]), tensor(2, [2, 1, 3, 2]), tensor(3, [1]));
-    let y = conv_transpose2d(x.clone(), weight.clone(), Some(bias.clone()), [2, 3], [1, 0], [1, 2]);
+    let y = conv_transpose2d(
+        x.clone(),
+        weight.clone(),
+        Some(bias.clone()),
+        [2, 3],
+        [1, 0],
+        [1, 2],
+        Precision::F32,
+    );
     let grads = (y.clone() * tensor(9, y.dims()).detach()).sum().backward();
     close(values(y), &TRANSPOSED);
     close(values(x.grad(&grads).unwrap()), &TRANSPOSED_X);

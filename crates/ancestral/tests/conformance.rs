@@ -137,6 +137,7 @@ fn cases() -> Vec<(ModelEntry, Dataset, Table)> {
         ("infogan", Shape::image(1, 4, 4), "network = 'infogan'"),
         ("ragan", Shape::image(2, 8, 8), "network = 'dcgan'\naugment = 0.3\naugment_epochs = 2"),
         ("began", Shape::image(1, 8, 8), "network = 'dcgan'"),
+        ("hinge-gan", Shape::image(3, 8, 8), "network = 'dcgan'\nprecision = 'bf16'"),
     ] {
         let settings: Table = format!("{SMALL_NETWORKS}{settings}").parse().unwrap();
         let entry = ancestral::model::find(name).unwrap();

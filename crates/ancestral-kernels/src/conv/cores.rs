@@ -4,7 +4,11 @@
 
 use rayon::prelude::*;
 
-use super::gather::{Gather, Panels, Spread, lanes};
+use super::{
+    Precision,
+    gather::{Gather, Panels, Spread, Unit, lanes},
+    pairs::pairs,
+};
 use crate::{
     flex,
     gemm::{self, Matrix},
@@ -26,6 +30,7 @@ pub(crate) struct Geometry {
     pub(crate) out: [usize; 2],
     pub(crate) stride: [usize; 2],
     pub(crate) padding: [usize; 2],
+    pub(crate) precision: Precision,
 }
 
 fn area([height, width]: [usize; 2]) -> usize {
@@ -231,8 +236,20 @@ pub(crate) fn forward(isa: Isa, g: &Geometry, x: &[f32], weight: &[f32], bias: &
         add_bias(&mut y, bias, 1);
         return y;
     }
+    if g.pairs(g.c) {
+        let x = pairs(isa, x, [g.n, g.c, area(g.image)]);
+        let weight = pairs(isa, weight, [g.k, g.c, area(g.filter)]);
+        let halved = Geometry { c: g.c.div_ceil(2), ..*g };
+        return forward_by(Unit { isa, pairs: true }, &halved, &x, &weight, bias);
+    }
+    forward_by(Unit { isa, pairs: false }, g, x, weight, bias)
+}
+
+/// [`forward`] by sums of single products, or of pairs of channels, then counted as one channel.
+fn forward_by(unit: Unit, g: &Geometry, x: &[f32], weight: &[f32], bias: &[f32]) -> Vec<f32> {
+    let (isa, taps) = (unit.isa, g.taps());
     if let Some(turned) = g.turned(isa) {
-        return scattered(isa, &turned, x, &g.turn(weight), bias);
+        return scattered(unit, &turned, x, &g.turn(weight), bias);
     }
     let panels = Panels::pack(isa, weight, &(0..taps).collect::<Vec<_>>(), taps, g.k);
     let (picture, pixels, [r, s]) = (g.c * area(g.image), area(g.out), g.filter);
@@ -246,7 +263,7 @@ pub(crate) fn forward(isa: Isa, g: &Geometry, x: &[f32], weight: &[f32], bias: &
         |c, a, b| (c * r + a) * s + b,
     );
     // SAFETY: the parts are all pixels of a group of pictures.
-    unsafe { pictures(isa, g.n, size, &parts, &panels, (x, picture), (g.k, pixels), bias) }
+    unsafe { pictures(unit, g.n, size, &parts, &panels, (x, picture), (g.k, pixels), bias) }
 }
 
 /// Runs the parts for groups of `size` pictures of `picture` values each in the input, into planes
@@ -256,7 +273,7 @@ pub(crate) fn forward(isa: Isa, g: &Geometry, x: &[f32], weight: &[f32], bias: &
 /// The parts must write all pixels of a group's planes, and no others.
 #[allow(clippy::too_many_arguments, reason = "two pictures and what leads from one to the other")]
 unsafe fn pictures(
-    isa: Isa,
+    unit: Unit,
     n: usize,
     size: usize,
     parts: &[Part],
@@ -279,13 +296,13 @@ unsafe fn pictures(
                 let all = at.len() / size * count;
                 let own = all * piece / pieces..all * (piece + 1) / pieces;
                 let (at, to) = (&at[own.clone()], &to[own]);
-                products(isa, input, at, steps, panels, rows, |block, rows| {
+                products(unit, input, at, steps, panels, rows, |block, rows| {
                     let lane = panels.first(block);
                     let (width, valid) = (panels.width(block), panels.valid(block));
                     // SAFETY: the lanes' planes lie in the group's output.
                     let out = unsafe { out.add(lane * pixels) };
                     let bias = part(bias, lane, valid);
-                    isa.run(Spread { rows, width, to, valid, plane: pixels, bias, out });
+                    unit.isa.run(Spread { rows, width, to, valid, plane: pixels, bias, out });
                 });
             }
         });
@@ -296,7 +313,7 @@ unsafe fn pictures(
 
 /// The product with each block of panels, in `rows` from call to call.
 fn products(
-    isa: Isa,
+    unit: Unit,
     input: &[f32],
     at: &[u32],
     steps: &[[u32; 2]],
@@ -307,7 +324,7 @@ fn products(
     for block in 0..panels.blocks() {
         let width = panels.width(block);
         let (panel, out) = (panels.of(block, 0), room(rows, at.len() * width));
-        isa.run(Gather { input, at, steps, panel, width, out, accumulate: false });
+        unit.run(Gather { input, at, steps, panel, width, out, accumulate: false });
         each(block, out);
     }
 }
@@ -331,8 +348,20 @@ pub(crate) fn data(isa: Isa, g: &Geometry, y: &[f32], weight: &[f32], bias: &[f3
         add_bias(&mut x, bias, area(g.image));
         return x;
     }
+    if g.pairs(g.k) {
+        let y = pairs(isa, y, [g.n, g.k, area(g.out)]);
+        let weight = pairs(isa, weight, [1, g.k, taps]);
+        let halved = Geometry { k: g.k.div_ceil(2), ..*g };
+        return data_by(Unit { isa, pairs: true }, &halved, &y, &weight, bias);
+    }
+    data_by(Unit { isa, pairs: false }, g, y, weight, bias)
+}
+
+/// [`data`] by sums of single products, or of pairs of channels, then counted as one channel.
+fn data_by(unit: Unit, g: &Geometry, y: &[f32], weight: &[f32], bias: &[f32]) -> Vec<f32> {
+    let (isa, taps) = (unit.isa, g.taps());
     if g.scatters(isa) {
-        return scattered(isa, g, y, weight, bias);
+        return scattered(unit, g, y, weight, bias);
     }
     // Taps in the order in which they are read: those that meet the same pixels together.
     let ([r, s], [down, across]) = (g.filter, g.stride);
@@ -360,10 +389,15 @@ pub(crate) fn data(isa: Isa, g: &Geometry, y: &[f32], weight: &[f32], bias: &[f3
         |k, a, b| places[(k * r + a) * s + b],
     );
     // SAFETY: the parts are all pixels of a group of pictures.
-    unsafe { pictures(isa, g.n, size, &parts, &panels, (y, picture), (g.c, pixels), bias) }
+    unsafe { pictures(unit, g.n, size, &parts, &panels, (y, picture), (g.c, pixels), bias) }
 }
 
 impl Geometry {
+    /// Whether sums along an axis of this length take pairs.
+    fn pairs(&self, axis: usize) -> bool {
+        self.precision == Precision::Bf16 && axis > 1
+    }
+
     /// Whether so few channels come out of [`data`] that they would leave most lanes empty.
     fn scatters(&self, isa: Isa) -> bool {
         let (n, taps) = (lanes(isa), area(self.filter));
@@ -398,10 +432,10 @@ impl Geometry {
 }
 
 /// [`data`] for few channels: lanes are channels and taps, and each value is added to its pixel.
-fn scattered(isa: Isa, g: &Geometry, y: &[f32], weight: &[f32], bias: &[f32]) -> Vec<f32> {
+fn scattered(unit: Unit, g: &Geometry, y: &[f32], weight: &[f32], bias: &[f32]) -> Vec<f32> {
     let (taps, pixels, picture) = (g.taps(), area(g.out), g.k * area(g.out));
     let starts: Vec<usize> = (0..g.k).map(|k| k * taps).collect();
-    let panels = Panels::pack(isa, weight, &starts, 1, taps);
+    let panels = Panels::pack(unit.isa, weight, &starts, 1, taps);
     let size = g.group(picture);
     let steps: Vec<[u32; 2]> = (0..g.k).map(|k| [narrow(k * pixels), narrow(k)]).collect();
     let at = (0..size).flat_map(|i| (0..pixels).map(move |p| narrow(i * picture + p)));
@@ -431,7 +465,7 @@ fn scattered(isa: Isa, g: &Geometry, y: &[f32], weight: &[f32], bias: &[f32]) ->
                 sums.clear();
                 sums.resize(count * plane, 0.0);
                 products(
-                    isa,
+                    unit,
                     input,
                     &at[..count * pixels],
                     &steps,
@@ -501,10 +535,22 @@ pub(crate) fn filters(isa: Isa, g: &Geometry, x: &[f32], y: &[f32]) -> Vec<f32> 
         let y = Matrix::rows(y, g.n, g.k).transposed();
         return gemm::product(y, Matrix::rows(x, g.n, taps));
     }
+    if g.pairs(g.n) {
+        let x = pairs(isa, x, [1, g.n, g.c * area(g.image)]);
+        let y = pairs(isa, y, [1, g.n, g.k * area(g.out)]);
+        let halved = Geometry { n: g.n.div_ceil(2), ..*g };
+        return filters_by(Unit { isa, pairs: true }, &halved, &x, &y);
+    }
+    filters_by(Unit { isa, pairs: false }, g, x, y)
+}
+
+/// [`filters`] by sums of single products, or of pairs of pictures, then counted as one picture.
+fn filters_by(unit: Unit, g: &Geometry, x: &[f32], y: &[f32]) -> Vec<f32> {
+    let (isa, taps) = (unit.isa, g.taps());
     if g.padding != [0, 0] && g.c <= 8 {
         // Few channels have few taps, too few to part them by the pixels that they see.
         let (x, padded) = g.padded(x);
-        return filters(isa, &padded, &x, y);
+        return filters_by(unit, &padded, &x, y);
     }
     let (picture, pixels, filter) = (area(g.image), area(g.out), area(g.filter));
     let starts: Vec<usize> =
@@ -550,7 +596,7 @@ pub(crate) fn filters(isa: Isa, g: &Geometry, x: &[f32], y: &[f32]) -> Vec<f32> 
                     input.resize(input.len() + (channels - own) * picture, 0.0);
                 }
                 for (&(part, block), sums) in pairs.iter().zip(&mut sums) {
-                    isa.run(Gather {
+                    unit.run(Gather {
                         input: &input,
                         at: &part.at[..rows(part)],
                         steps: &part.steps[..part.steps.len() / count * some],

@@ -181,6 +181,24 @@ unsafe fn copy<S: Simd>(s: S, from: *const f32, to: *mut f32, len: usize) {
     }
 }
 
+/// How the loops multiply.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Unit {
+    pub(super) isa: Isa,
+    /// Whether both factors are pairs of bf16, as [`pairs`](super::pairs::pairs) makes them.
+    pub(super) pairs: bool,
+}
+
+impl Unit {
+    pub(super) fn run(self, gather: Gather) {
+        if self.pairs {
+            self.isa.run_pairs(Product::<true>(gather));
+        } else {
+            self.isa.run(Product::<false>(gather));
+        }
+    }
+}
+
 /// The product, for one block of lanes: out\[j\] is `width` values.
 pub(super) struct Gather<'a> {
     pub(super) input: &'a [f32],
@@ -201,12 +219,15 @@ pub(super) struct Gather<'a> {
 /// rounding errors of long ones grow with their root.
 const RUN: usize = 512;
 
-impl Kernel for Gather<'_> {
+/// A product of single numbers, or of pairs.
+struct Product<'a, const PAIRS: bool>(Gather<'a>);
+
+impl<const PAIRS: bool> Kernel for Product<'_, PAIRS> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Self { input, at, steps, panel, width, out, accumulate } = self;
+        let Gather { input, at, steps, panel, width, out, accumulate } = self.0;
         let last = |offset: Option<u32>| offset.map_or(0, |offset| offset as usize);
         let begin = last(at.iter().copied().max());
         let from = last(steps.iter().map(|step| step[0]).max());
@@ -240,9 +261,9 @@ impl Kernel for Gather<'_> {
                 // SAFETY: the sizes were checked above.
                 unsafe {
                     if width == S::N {
-                        tile.run::<S, 1>(s, rows)
+                        tile.run::<S, 1, PAIRS>(s, rows)
                     } else {
-                        tile.run::<S, 2>(s, rows)
+                        tile.run::<S, 2, PAIRS>(s, rows)
                     }
                 }
                 first = end;
@@ -269,21 +290,21 @@ impl Tile<'_> {
     /// # Safety
     /// As in `sums`, for this many rows.
     #[inline(always)]
-    unsafe fn run<S: Simd, const V: usize>(self, s: S, rows: usize) {
+    unsafe fn run<S: Simd, const V: usize, const PAIRS: bool>(self, s: S, rows: usize) {
         // SAFETY: the caller's.
         unsafe {
             match rows {
-                1 => self.sums::<S, 1, V>(s),
-                2 => self.sums::<S, 2, V>(s),
-                3 => self.sums::<S, 3, V>(s),
-                4 => self.sums::<S, 4, V>(s),
+                1 => self.sums::<S, 1, V, PAIRS>(s),
+                2 => self.sums::<S, 2, V, PAIRS>(s),
+                3 => self.sums::<S, 3, V, PAIRS>(s),
+                4 => self.sums::<S, 4, V, PAIRS>(s),
                 _ if S::N < 16 => unreachable!("tiles have at most four rows"),
-                5 => self.sums::<S, 5, V>(s),
-                6 => self.sums::<S, 6, V>(s),
-                7 => self.sums::<S, 7, V>(s),
-                8 => self.sums::<S, 8, V>(s),
-                9 => self.sums::<S, 9, V>(s),
-                10 => self.sums::<S, 10, V>(s),
+                5 => self.sums::<S, 5, V, PAIRS>(s),
+                6 => self.sums::<S, 6, V, PAIRS>(s),
+                7 => self.sums::<S, 7, V, PAIRS>(s),
+                8 => self.sums::<S, 8, V, PAIRS>(s),
+                9 => self.sums::<S, 9, V, PAIRS>(s),
+                10 => self.sums::<S, 10, V, PAIRS>(s),
                 _ => unreachable!("tiles have at most ten rows"),
             }
         }
@@ -293,7 +314,7 @@ impl Tile<'_> {
     /// `J` offsets at `at`, each of which with each step is readable in the input; `V` vectors in
     /// the panel for each row that a step names, and at `out` for each offset.
     #[inline(always)]
-    unsafe fn sums<S: Simd, const J: usize, const V: usize>(self, s: S) {
+    unsafe fn sums<S: Simd, const J: usize, const V: usize, const PAIRS: bool>(self, s: S) {
         let mut sums = [[s.splat(0.0); V]; J];
         let mut from = [self.input; J];
         // SAFETY: the caller's.
@@ -310,7 +331,11 @@ impl Tile<'_> {
                 for j in 0..J {
                     let x = s.splat(*from[j].add(step as usize));
                     for v in 0..V {
-                        sums[j][v] = s.fma(x, w[v], sums[j][v]);
+                        sums[j][v] = if PAIRS {
+                            s.fma_pairs(x, w[v], sums[j][v])
+                        } else {
+                            s.fma(x, w[v], sums[j][v])
+                        };
                     }
                 }
             }

@@ -7,7 +7,8 @@ use burn::{
 };
 
 use super::{
-    composed_conv_transpose2d, composed_conv2d, conv_transpose2d, conv2d, cores, cores::Geometry,
+    Precision, composed_conv_transpose2d, composed_conv2d, conv_transpose2d, conv2d, cores,
+    cores::Geometry, pairs::pairs,
 };
 use crate::{simd::Isa, tests::noise};
 
@@ -49,7 +50,7 @@ const SIZES: [Sizes; 30] = [
 
 fn geometry((n, c, k, image, filter, stride, padding): Sizes) -> Geometry {
     let out = [0, 1].map(|i| (image[i] + 2 * padding[i] - filter[i]) / stride[i] + 1);
-    Geometry { n, c, k, image, filter, out, stride, padding }
+    Geometry { n, c, k, image, filter, out, stride, padding, precision: Precision::F32 }
 }
 
 /// Calls `f(x, weight, y)` with the places of every product.
@@ -88,29 +89,77 @@ fn close(ours: &[f32], exact: &[f64], what: &str) {
 #[test]
 fn the_loops_agree_with_plain_ones_on_every_instruction_set() {
     for sizes in SIZES {
-        let g = geometry(sizes);
-        let (x, weight) = (noise(1, g.x_len()), noise(2, g.weight_len()));
-        let (y, bias) = (noise(3, g.y_len()), noise(4, g.c.max(g.k)));
-        let [mut forward, mut data, mut filters] =
-            [g.y_len(), g.x_len(), g.weight_len()].map(|len| vec![0.0f64; len]);
-        let wide = |x: f32| f64::from(x);
-        products(&g, |i, w, o| {
-            forward[o] += wide(x[i]) * wide(weight[w]);
-            data[i] += wide(y[o]) * wide(weight[w]);
-            filters[w] += wide(x[i]) * wide(y[o]);
-        });
-        let add = |values: &[f64], channels: usize, area: [usize; 2]| -> Vec<f64> {
-            let place = |i: usize| i / (area[0] * area[1]) % channels;
-            values.iter().enumerate().map(|(i, v)| v + wide(bias[place(i)])).collect()
+        loops_agree(geometry(sizes), noise);
+        // Numbers that are bf16 already leave only the sums to be rounded.
+        let bf16 = |seed, len| {
+            noise(seed, len).iter().map(|x| f32::from_bits(x.to_bits() & 0xffff_0000)).collect()
         };
-        let (with_k, with_c) = (add(&forward, g.k, g.out), add(&data, g.c, g.image));
-        for isa in Isa::available() {
-            let what = format!("{isa:?} {sizes:?}");
-            close(&cores::forward(isa, &g, &x, &weight, &[]), &forward, &what);
-            close(&cores::forward(isa, &g, &x, &weight, &bias[..g.k]), &with_k, &what);
-            close(&cores::data(isa, &g, &y, &weight, &[]), &data, &what);
-            close(&cores::data(isa, &g, &y, &weight, &bias[..g.c]), &with_c, &what);
-            close(&cores::filters(isa, &g, &x, &y), &filters, &what);
+        loops_agree(Geometry { precision: Precision::Bf16, ..geometry(sizes) }, bf16);
+    }
+}
+
+fn loops_agree(g: Geometry, numbers: impl Fn(u64, usize) -> Vec<f32>) {
+    let (x, weight) = (numbers(1, g.x_len()), numbers(2, g.weight_len()));
+    let (y, bias) = (numbers(3, g.y_len()), noise(4, g.c.max(g.k)));
+    let [mut forward, mut data, mut filters] =
+        [g.y_len(), g.x_len(), g.weight_len()].map(|len| vec![0.0f64; len]);
+    let wide = |x: f32| f64::from(x);
+    products(&g, |i, w, o| {
+        forward[o] += wide(x[i]) * wide(weight[w]);
+        data[i] += wide(y[o]) * wide(weight[w]);
+        filters[w] += wide(x[i]) * wide(y[o]);
+    });
+    let add = |values: &[f64], channels: usize, area: [usize; 2]| -> Vec<f64> {
+        let place = |i: usize| i / (area[0] * area[1]) % channels;
+        values.iter().enumerate().map(|(i, v)| v + wide(bias[place(i)])).collect()
+    };
+    let (with_k, with_c) = (add(&forward, g.k, g.out), add(&data, g.c, g.image));
+    for isa in Isa::available() {
+        let what = format!("{isa:?} {g:?}");
+        close(&cores::forward(isa, &g, &x, &weight, &[]), &forward, &what);
+        close(&cores::forward(isa, &g, &x, &weight, &bias[..g.k]), &with_k, &what);
+        close(&cores::data(isa, &g, &y, &weight, &[]), &data, &what);
+        close(&cores::data(isa, &g, &y, &weight, &bias[..g.c]), &with_c, &what);
+        close(&cores::filters(isa, &g, &x, &y), &filters, &what);
+    }
+}
+
+#[test]
+fn pairs_are_the_nearest_bf16_two_by_two() {
+    let special = [
+        0.0,
+        -0.0,
+        1.0,
+        // Halfway between two: to the even one, down and up.
+        f32::from_bits(0x3f80_8000),
+        f32::from_bits(0x3f81_8000),
+        f32::from_bits(0x3f80_8001),
+        f32::MAX,
+        f32::INFINITY,
+        f32::NEG_INFINITY,
+        // A NaN whose mark lies in the bits that are cut off.
+        f32::from_bits(0x7f80_0001),
+        f32::from_bits(1),
+    ];
+    let nearest: [u32; 11] =
+        [0, 0x8000, 0x3f80, 0x3f80, 0x3f82, 0x3f81, 0x7f80, 0x7f80, 0xff80, 0x7fc0, 0];
+    for isa in Isa::available() {
+        let bits = |values: Vec<f32>| values.into_iter().map(f32::to_bits).collect::<Vec<u32>>();
+        // Along an axis of one, each has 0 beside it.
+        assert_eq!(bits(pairs(isa, &special, [11, 1, 1])), nearest, "{isa:?}");
+        // Three lines of three values and a bit more: the last has none beside it.
+        let x = noise(1, 2 * 3 * 35);
+        let alone = bits(pairs(isa, &x, [2 * 3 * 35, 1, 1]));
+        for (one, x) in alone.iter().zip(&x) {
+            let error = (f32::from_bits(one << 16) - x).abs();
+            assert!(error <= x.abs() / 256.0, "{isa:?}: {x}");
+        }
+        let both = bits(pairs(isa, &x, [2, 3, 35]));
+        for (i, pair) in both.iter().enumerate() {
+            let (outer, row, column) = (i / 70, i / 35 % 2, i % 35);
+            let at = |j: usize| alone[(outer * 3 + j) * 35 + column];
+            let expected = if row == 0 { at(0) | at(1) << 16 } else { at(2) };
+            assert_eq!(*pair, expected, "{isa:?} at {i}");
         }
     }
 }
@@ -158,13 +207,16 @@ struct Layer {
     padding: [usize; 2],
     /// None for a convolution.
     output_padding: Option<[usize; 2]>,
+    precision: Precision,
 }
 
 impl Layer {
     fn ours(self, x: Tensor<4>, w: Tensor<4>, bias: Option<Tensor<1>>) -> Tensor<4> {
         match self.output_padding {
-            None => conv2d(x, w, bias, self.stride, self.padding),
-            Some(more) => conv_transpose2d(x, w, bias, self.stride, self.padding, more),
+            None => conv2d(x, w, bias, self.stride, self.padding, self.precision),
+            Some(more) => {
+                conv_transpose2d(x, w, bias, self.stride, self.padding, more, self.precision)
+            }
         }
     }
 
@@ -212,7 +264,8 @@ fn values_and_gradients_agree_with_burn_in_f32_and_f64() {
         for output_padding in
             [None, Some([0, 0]), Some(stride.map(|s| s - 1)), Some([0, stride[1] - 1])]
         {
-            let layer = Layer { stride, padding, output_padding };
+            let precision = Precision::F32;
+            let layer = Layer { stride, padding, output_padding, precision };
             let (channels, biases) = if output_padding.is_some() { (k, c) } else { (c, k) };
             if output_padding.is_some_and(|more| {
                 (h - 1) * stride[0] + r + more[0] <= 2 * padding[0]
@@ -237,9 +290,35 @@ fn values_and_gradients_agree_with_burn_in_f32_and_f64() {
 }
 
 #[test]
+fn products_of_bf16_come_near_and_are_not_the_same() {
+    for sizes in SIZES.into_iter().filter(|sizes| sizes.0 > 1 && sizes.0 < 60) {
+        let (n, c, k, [h, w], [r, s], stride, padding) = sizes;
+        // Where a filter sees the whole picture nothing is rounded.
+        if c == 1 || k == 1 || [h, w] == [r, s] {
+            continue;
+        }
+        for output_padding in [None, Some(stride.map(|s| s - 1))] {
+            let channels = if output_padding.is_some() { k } else { c };
+            let (x, weight) = (tensor(1, [n, channels, h, w]), tensor(2, [k, c, r, s]));
+            let run = |precision| {
+                let layer = Layer { stride, padding, output_padding, precision };
+                pull(&move |x, w, b| layer.ours(x, w, b), &x, &weight, None)
+            };
+            let (long, short) = (run(Precision::F32), run(Precision::Bf16));
+            all_close(&short, &long, 0.02, &format!("{output_padding:?} {sizes:?}"));
+            for (part, (long, short)) in long.iter().zip(&short).enumerate() {
+                let same = long.iter().zip(short).filter(|(a, b)| a == b && **a != 0.0).count();
+                assert!(same < long.len() / 4, "{output_padding:?} {sizes:?}, part {part}");
+            }
+        }
+    }
+}
+
+#[test]
 fn an_empty_batch_has_gradients_of_zero() {
     for output_padding in [None, Some([1, 0])] {
-        let layer = Layer { stride: [2, 2], padding: [1, 1], output_padding };
+        let precision = Precision::F32;
+        let layer = Layer { stride: [2, 2], padding: [1, 1], output_padding, precision };
         let (x, weight, bias) = (tensor(1, [0, 3, 6, 6]), tensor(2, [3, 3, 4, 4]), tensor(3, [3]));
         let parts = pull(&move |x, w, b| layer.ours(x, w, b), &x, &weight, Some(&bias));
         assert_eq!(parts[0].len() + parts[1].len(), 0);
@@ -251,7 +330,8 @@ fn an_empty_batch_has_gradients_of_zero() {
 #[test]
 fn the_composed_form_in_f64_agrees_with_differences() {
     for (output_padding, [c, k]) in [(None, [2, 3]), (Some([0, 1]), [3, 2])] {
-        let layer = Layer { stride: [1, 2], padding: [1, 0], output_padding };
+        let precision = Precision::F32;
+        let layer = Layer { stride: [1, 2], padding: [1, 0], output_padding, precision };
         let run: &Run = &move |x, w, b| layer.ours(x, w, b);
         let parts = [
             double(&tensor(1, [2, c, 4, 3])).reshape([-1]),
@@ -290,13 +370,13 @@ fn the_composed_form_in_f64_agrees_with_differences() {
 #[test]
 fn untracked_inputs_are_left_alone_and_views_are_read_in_order() {
     let (x, weight) = (tensor(1, [3, 2, 6, 5]), tensor(2, [4, 2, 3, 3]).require_grad());
-    let y = conv2d(x.clone(), weight.clone(), None, [1, 1], [1, 1]);
+    let y = conv2d(x.clone(), weight.clone(), None, [1, 1], [1, 1], Precision::F32);
     let grads = y.clone().sum().backward();
     assert!(x.grad(&grads).is_none() && weight.grad(&grads).is_some());
     // A view with its own strides, and no gradients at all.
     let plain = |x: Tensor<4>| Tensor::<4>::from_data(x.into_data(), &Device::flex());
     let turned = plain(x.swap_dims(2, 3)).swap_dims(2, 3);
-    let again = conv2d(turned, plain(weight.detach()), None, [1, 1], [1, 1]);
+    let again = conv2d(turned, plain(weight.detach()), None, [1, 1], [1, 1], Precision::F32);
     assert_eq!(values(again), values(y));
 }
 
@@ -306,8 +386,9 @@ fn the_number_of_threads_does_not_show() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
             let mut all = Vec::new();
-            for sizes in SIZES {
-                let g = geometry(sizes);
+            let precisions = [Precision::F32, Precision::Bf16];
+            for (sizes, precision) in SIZES.into_iter().flat_map(|s| precisions.map(|p| (s, p))) {
+                let g = Geometry { precision, ..geometry(sizes) };
                 let (x, y, weight) =
                     (noise(1, g.x_len()), noise(2, g.y_len()), noise(3, g.weight_len()));
                 all.extend(cores::forward(Isa::best(), &g, &x, &weight, &[]));
@@ -325,7 +406,7 @@ fn the_number_of_threads_does_not_show() {
 #[test]
 #[should_panic(expected = "do not fit")]
 fn channels_must_agree() {
-    conv2d(tensor(1, [1, 2, 4, 4]), tensor(2, [3, 1, 3, 3]), None, [1, 1], [0, 0]);
+    conv2d(tensor(1, [1, 2, 4, 4]), tensor(2, [3, 1, 3, 3]), None, [1, 1], [0, 0], Precision::F32);
 }
 
 #[test]
@@ -338,5 +419,6 @@ fn output_padding_is_less_than_the_stride() {
         [1, 1],
         [0, 0],
         [1, 0],
+        Precision::F32,
     );
 }

@@ -199,8 +199,9 @@ impl Critic {
         let features = trunk.last().map_or([size(networks.form) + extra, 1, 1], |last| last.to);
         let spectral = if networks.norm == Norm::Spectral { Norm::Spectral } else { Norm::None };
         let layer = |from: Form, to: usize, activation: Activation, name: &str| {
-            let map = Plan { map: Map::Dense, from, to: [to, 1, 1], norm: spectral, activation };
-            Layer::init(map, plan.start, name, init)
+            let (map, to, norm) = (Map::Dense, [to, 1, 1], spectral);
+            let head = Plan { map, from, to, norm, activation, precision: networks.precision };
+            Layer::init(head, plan.start, name, init)
         };
         let energy = plan.loss.wants_energy();
         let outputs = if energy { plan.code_dim } else { 1 };

@@ -13,7 +13,7 @@ use burn::module::{Module, Param};
 use burn::tensor::{Tensor, TensorData};
 
 use ancestral_data::fill_normal;
-use ancestral_kernels as kernels;
+use ancestral_kernels::{self as kernels, Precision};
 
 use super::normalisation::{BatchNorm, LayerNorm, Norm, Spectral, Statistics};
 use crate::model::Init;
@@ -50,6 +50,8 @@ pub(crate) struct Plan {
     pub(crate) to: Form,
     pub(crate) norm: Norm,
     pub(crate) activation: Activation,
+    /// Of a convolution's products.
+    pub(crate) precision: Precision,
 }
 
 /// A linear map, a normalisation and an activation.
@@ -71,6 +73,8 @@ pub(crate) struct Layer {
     to: Form,
     #[module(skip)]
     activation: Activation,
+    #[module(skip)]
+    precision: Precision,
 }
 
 /// What a forward pass leaves for [`Layer::vjp`].
@@ -97,7 +101,7 @@ pub(crate) fn size(form: Form) -> usize {
 
 impl Layer {
     pub(crate) fn init(plan: Plan, start: Start, name: &str, init: &Init) -> Self {
-        let Plan { map, from, to, norm, activation } = plan;
+        let Plan { map, from, to, norm, activation, precision } = plan;
         let shape = match map {
             Map::Dense => [size(from), size(to), 1, 1],
             Map::Convolution { kernel, .. } => [to[0], from[0], kernel, kernel],
@@ -127,6 +131,7 @@ impl Layer {
             from,
             to,
             activation,
+            precision,
         }
     }
 
@@ -174,7 +179,8 @@ impl Layer {
             }
             Map::Convolution { stride, padding, .. } => {
                 let x = x.reshape([n, channels, height, width]);
-                kernels::conv2d(x, weight, Some(self.bias.val()), [stride; 2], [padding; 2])
+                let bias = Some(self.bias.val());
+                kernels::conv2d(x, weight, bias, [stride; 2], [padding; 2], self.precision)
             }
             Map::Transposed { kernel, stride, padding } => {
                 let x = x.reshape([n, channels, height, width]);
@@ -182,7 +188,8 @@ impl Layer {
                     self.to[i + 1] + 2 * padding - kernel - (self.from[i + 1] - 1) * stride
                 });
                 let bias = Some(self.bias.val());
-                kernels::conv_transpose2d(x, weight, bias, [stride; 2], [padding; 2], odd)
+                let (stride, padding) = ([stride; 2], [padding; 2]);
+                kernels::conv_transpose2d(x, weight, bias, stride, padding, odd, self.precision)
             }
         }
     }
@@ -214,10 +221,11 @@ impl Layer {
                 let odd = [0, 1].map(|i| {
                     self.from[i + 1] + 2 * padding - kernel - (self.to[i + 1] - 1) * stride
                 });
-                kernels::conv_transpose2d(v, weight, None, [stride; 2], [padding; 2], odd)
+                let (stride, padding) = ([stride; 2], [padding; 2]);
+                kernels::conv_transpose2d(v, weight, None, stride, padding, odd, self.precision)
             }
             Map::Transposed { stride, padding, .. } => {
-                kernels::conv2d(v, weight, None, [stride; 2], [padding; 2])
+                kernels::conv2d(v, weight, None, [stride; 2], [padding; 2], self.precision)
             }
         }
     }

@@ -9,6 +9,8 @@
 //! Convolutions have 4×4 filters, stride 2 and padding 1.
 //! The first layer of a critic and the last of a generator have no batch or layer normalisation.
 
+use ancestral_kernels::Precision;
+
 use super::layers::{Form, Map, Plan, size};
 use super::normalisation::{Norm, list};
 use crate::nn::Activation;
@@ -93,6 +95,7 @@ pub(crate) struct Blueprint<'a> {
     pub(crate) features: usize,
     pub(crate) norm: Norm,
     pub(crate) activation: Activation,
+    pub(crate) precision: Precision,
 }
 
 const DOWN: Map = Map::Convolution { kernel: 4, stride: 2, padding: 1 };
@@ -143,6 +146,7 @@ impl Blueprint<'_> {
                 to,
                 norm: if i == last { keep_spectral(self.norm) } else { self.norm },
                 activation: if i == last { output } else { self.activation },
+                precision: self.precision,
             };
             from = to;
             plan
@@ -184,6 +188,7 @@ impl Blueprint<'_> {
                 to,
                 norm: if i == 0 { keep_spectral(self.norm) } else { self.norm },
                 activation: self.activation,
+                precision: self.precision,
             };
             from = to;
             plan
@@ -209,6 +214,7 @@ mod tests {
             features: 64,
             norm: Norm::Batch,
             activation: Activation::Relu,
+            precision: Precision::F32,
         }
     }
 

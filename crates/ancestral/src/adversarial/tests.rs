@@ -1,6 +1,7 @@
 //! Penalties, normalisations and warnings against what is known of them.
 
 use ancestral_data::{Domain, Shape};
+use ancestral_kernels::Precision;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
 use super::critic::{Conditioning, Critic, CriticPlan, Penalty};
@@ -69,7 +70,8 @@ fn the_penalty_and_its_gradient_are_those_of_a_double_backward() {
     let init = Init::cpu_f64(0);
     let layer = |from, to, norm, name: &str| {
         let map = Map::Convolution { kernel: 4, stride: 2, padding: 1 };
-        let plan = Plan { map, from, to, norm, activation: Activation::LeakyRelu };
+        let (activation, precision) = (Activation::LeakyRelu, Precision::F32);
+        let plan = Plan { map, from, to, norm, activation, precision };
         Layer::init(plan, Start::Glorot, name, &init)
     };
     let first = filled(layer([2, 8, 8], [3, 4, 4], Norm::None, "a"), 1.0);
@@ -80,6 +82,7 @@ fn the_penalty_and_its_gradient_are_those_of_a_double_backward() {
         to: [1, 1, 1],
         norm: Norm::None,
         activation: Activation::Identity,
+        precision: Precision::F32,
     };
     let head = filled(Layer::init(dense, Start::Glorot, "c", &init), 7.0);
     let x = tensor(waves(3 * 2 * 8 * 8, 9.0), [3, 2, 8, 8]);
@@ -141,6 +144,7 @@ fn the_penalty_of_an_affine_critic_is_in_closed_form() {
         features: 1,
         norm: Norm::None,
         activation: Activation::LeakyRelu,
+        precision: Precision::F32,
     };
     let critic = Critic::init(&plan(networks), &Init::cpu_f64(0)).unwrap();
     let w = [0.3, -1.1, 2.0];

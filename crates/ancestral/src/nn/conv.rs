@@ -1,6 +1,6 @@
 //! Convolutions that halve a picture and transposed ones that double it.
 
-use ancestral_kernels as kernels;
+use ancestral_kernels::{self as kernels, Precision};
 use burn::module::{Module, Param};
 use burn::tensor::{Tensor, TensorData};
 
@@ -50,7 +50,7 @@ impl Halving {
     /// Applies the layer.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let (weight, bias) = (self.weight.val(), Some(self.bias.val()));
-        let y = kernels::conv2d(x, weight, bias, [STRIDE; 2], [PADDING; 2]);
+        let y = kernels::conv2d(x, weight, bias, [STRIDE; 2], [PADDING; 2], Precision::F32);
         self.activation.forward(y)
     }
 }
@@ -105,7 +105,15 @@ impl Doubling {
         // An odd side needs one more row than twice its half.
         let odd = self.size.map(|side| side % 2);
         let (weight, bias) = (self.weight.val(), Some(self.bias.val()));
-        let y = kernels::conv_transpose2d(x, weight, bias, [STRIDE; 2], [PADDING; 2], odd);
+        let y = kernels::conv_transpose2d(
+            x,
+            weight,
+            bias,
+            [STRIDE; 2],
+            [PADDING; 2],
+            odd,
+            Precision::F32,
+        );
         self.activation.forward(y)
     }
 }
