@@ -291,12 +291,14 @@ fn values_and_gradients_agree_with_burn_in_f32_and_f64() {
 
 #[test]
 fn products_of_bf16_come_near_and_are_not_the_same() {
-    for sizes in SIZES.into_iter().filter(|sizes| sizes.0 > 1 && sizes.0 < 60) {
+    let some: [Sizes; 4] = [
+        (2, 3, 2, [5, 6], [3, 3], [1, 1], [1, 1]),
+        (4, 3, 20, [8, 8], [4, 4], [2, 2], [1, 1]),
+        (3, 40, 2, [8, 8], [4, 4], [2, 2], [1, 1]),
+        (5, 18, 33, [7, 6], [3, 2], [2, 1], [1, 0]),
+    ];
+    for sizes in some {
         let (n, c, k, [h, w], [r, s], stride, padding) = sizes;
-        // Where a filter sees the whole picture nothing is rounded.
-        if c == 1 || k == 1 || [h, w] == [r, s] {
-            continue;
-        }
         for output_padding in [None, Some(stride.map(|s| s - 1))] {
             let channels = if output_padding.is_some() { k } else { c };
             let (x, weight) = (tensor(1, [n, channels, h, w]), tensor(2, [k, c, r, s]));
