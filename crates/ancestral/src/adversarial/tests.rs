@@ -256,6 +256,8 @@ fn settings_that_exclude_each_other_are_named() {
         ("network = 'resnet'", 0, "dcgan"),
         ("augment = 1.5", 0, "augment"),
         ("augment_epochs = -1.0", 0, "augment_epochs"),
+        ("precision = 'f16'", 0, "f32 or bf16"),
+        ("precision = 'bf16'\nnetwork = 'mlp'", 0, "choose f32"),
     ] {
         let config = GanConfig::from_table(&text.parse().unwrap()).unwrap();
         let error = config.init("gan", &data(classes), &Init::cpu(0)).err();
