@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from peer_layers import LAYOUTS
+
 BATCH, NOISE = 64, 100
 
 
@@ -41,15 +43,16 @@ def freeze(network, yes):
         parameter.requires_grad_(not yes)
 
 
-def pictures():
+def pictures(layout):
     data = torch.randint(0, 255, (1000, 3, 32, 32), dtype=torch.uint8)
     while True:
         for index in torch.randperm(len(data)).split(BATCH):
-            yield data[index].float() / 127.5 - 1
+            yield (data[index].float() / 127.5 - 1).to(memory_format=layout)
 
 
 def dcgan(compiled, form, bf16=False):
-    g, d, feed = generator(), critic(nn.BatchNorm2d), pictures()
+    g, d, feed = generator(), critic(nn.BatchNorm2d), pictures(LAYOUTS[form])
+    g, d = g.to(memory_format=LAYOUTS[form]), d.to(memory_format=LAYOUTS[form])
     for_g, for_d = adam(g), adam(d)
     draw, judge = compiled(g), compiled(d)
 
@@ -82,7 +85,8 @@ def dcgan(compiled, form, bf16=False):
 
 
 def wgan_gp(compiled, form):
-    g, d, feed = generator(), critic(lambda n: nn.GroupNorm(1, n)), pictures()
+    g, d, feed = generator(), critic(lambda n: nn.GroupNorm(1, n)), pictures(LAYOUTS[form])
+    g, d = g.to(memory_format=LAYOUTS[form]), d.to(memory_format=LAYOUTS[form])
     for_g, for_d = adam(g), adam(d)
 
     def critic_step():
@@ -112,6 +116,8 @@ def wgan_gp(compiled, form):
 
     return round
 
+
+FORMS = {case: list(LAYOUTS) for case in ["dcgan-step", "dcgan-step-bf16", "wgan-gp-critic"]}
 
 ROUNDS = {
     "dcgan-step": dcgan,

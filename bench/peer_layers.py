@@ -6,9 +6,14 @@ import torch
 from torch import nn
 
 
+# How pictures lie in memory; peer.py keeps the quicker.
+LAYOUTS = {"contiguous": torch.contiguous_format, "channels last": torch.channels_last}
+
+
 def convolution(compiled, form, bf16=False):
-    x = torch.randn(16, 64, 28, 28, requires_grad=True)
-    layer = nn.Conv2d(64, 64, 3, padding=1)
+    layout = LAYOUTS[form]
+    x = torch.randn(16, 64, 28, 28).to(memory_format=layout).requires_grad_(True)
+    layer = nn.Conv2d(64, 64, 3, padding=1).to(memory_format=layout)
     forward = compiled(layer)
 
     def round():
@@ -57,7 +62,7 @@ def dcgan(compiled, form):
         *down(128, 256),
         nn.Conv2d(256, 1, 4, bias=False),
     )
-    both = nn.Sequential(generator, discriminator)
+    both = nn.Sequential(generator, discriminator).to(memory_format=LAYOUTS[form])
     noise = torch.randn(64, 100, 1, 1)
     forward = compiled(both)
 
@@ -68,6 +73,8 @@ def dcgan(compiled, form):
 
     return round
 
+
+FORMS = {case: list(LAYOUTS) for case in ["conv-64", "conv-64-bf16", "dcgan-layers"]}
 
 ROUNDS = {
     "conv-64": convolution,

@@ -75,7 +75,6 @@ struct Layer {
     padding: usize,
     slope: Option<f64>,
     transposed: bool,
-    precision: Precision,
 }
 
 impl Layer {
@@ -85,21 +84,20 @@ impl Layer {
         normed: bool,
         slope: Option<f64>,
         transposed: bool,
-        precision: Precision,
     ) -> Self {
         let channels = if transposed { [from, to] } else { [to, from] };
         let scale = normed.then(|| [parameter([to], 1.0), parameter([to], 0.1)]);
         let (stride, padding) = if whole { (1, 0) } else { (2, 1) };
         let weight = parameter([channels[0], channels[1], 4, 4], 0.05);
-        Self { weight, scale, stride, padding, slope, transposed, precision }
+        Self { weight, scale, stride, padding, slope, transposed }
     }
 
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let (weight, stride, padding) = (self.weight.clone(), [self.stride; 2], [self.padding; 2]);
         let y = if self.transposed {
-            kernels::conv_transpose2d(x, weight, None, stride, padding, [0, 0], self.precision)
+            kernels::conv_transpose2d(x, weight, None, stride, padding, [0, 0], Precision::F32)
         } else {
-            kernels::conv2d(x, weight, None, stride, padding, self.precision)
+            kernels::conv2d(x, weight, None, stride, padding, Precision::F32)
         };
         match (&self.scale, self.slope) {
             (Some([gamma, beta]), slope) => {
@@ -114,19 +112,18 @@ impl Layer {
 /// Twice the layers of a DCGAN for 32×32 pictures in colour, 64 channels in the widest place, with
 /// a batch of 64: noise to pictures to scores, and the gradients of all weights.
 pub(crate) fn dcgan() -> Round {
-    let precision = Precision::F32;
     let noise = numbers([64, 100, 1, 1], 1.7);
     let generator = [
-        Layer::new([100, 256], true, true, Some(0.0), true, precision),
-        Layer::new([256, 128], false, true, Some(0.0), true, precision),
-        Layer::new([128, 64], false, true, Some(0.0), true, precision),
-        Layer::new([64, 3], false, false, None, true, precision),
+        Layer::new([100, 256], true, true, Some(0.0), true),
+        Layer::new([256, 128], false, true, Some(0.0), true),
+        Layer::new([128, 64], false, true, Some(0.0), true),
+        Layer::new([64, 3], false, false, None, true),
     ];
     let discriminator = [
-        Layer::new([3, 64], false, false, Some(0.2), false, precision),
-        Layer::new([64, 128], false, true, Some(0.2), false, precision),
-        Layer::new([128, 256], false, true, Some(0.2), false, precision),
-        Layer::new([256, 1], true, false, None, false, precision),
+        Layer::new([3, 64], false, false, Some(0.2), false),
+        Layer::new([64, 128], false, true, Some(0.2), false),
+        Layer::new([128, 256], false, true, Some(0.2), false),
+        Layer::new([256, 1], true, false, None, false),
     ];
     let mut pace = kernels::Pace::new();
     Box::new(move || {

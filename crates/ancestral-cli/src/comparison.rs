@@ -81,22 +81,18 @@ fn entries() -> Vec<Entry> {
 struct Measured {
     command: String,
     steps: u64,
+    /// None of a model without a critic.
+    #[serde(default)]
+    critic_updates: Option<u64>,
     seconds: f64,
     /// Of the best weights by validation and of the last, where they differ.
     figures: Vec<(String, Quality)>,
 }
 
-/// A line of the table, or two where the best weights are not the last.
-struct Row {
-    entry: Entry,
-    measured: Measured,
-    critic_updates: Option<u64>,
-}
-
 pub(crate) fn run(args: &ReproduceArgs, data_dir: Option<&Path>) -> Result<()> {
     let out = args.out.clone().unwrap_or_else(|| PathBuf::from("runs/reproduce-gan-table"));
     let talk = !args.output.quiet && !args.output.json;
-    let mut rows: Vec<Row> = Vec::new();
+    let mut rows: Vec<(Entry, Measured)> = Vec::new();
     for entry in entries() {
         let path = out.join(entry.folder());
         let kept = path.join("quality.json");
@@ -122,23 +118,23 @@ pub(crate) fn run(args: &ReproduceArgs, data_dir: Option<&Path>) -> Result<()> {
                     return Err(output::Interrupted.into());
                 }
                 let figures = quality::figures(&evaluate_args(&path)?, &path, data_dir)?;
-                let measured =
-                    Measured { command, steps: outcome.step, seconds: outcome.seconds, figures };
+                let (steps, seconds) = (outcome.step, outcome.seconds);
+                let critic_updates = critic_steps(&path)?.map(|times| times * steps);
+                let measured = Measured { command, steps, critic_updates, seconds, figures };
                 write_atomic(&kept, &serde_json::to_vec_pretty(&measured)?)?;
                 measured
             }
         };
-        if talk {
+        rows.push((entry, measured));
+        write_atomic(out.join("table.md"), table(&rows).as_bytes())?;
+        if talk && let Some((entry, measured)) = rows.last() {
             for (weights, q) in &measured.figures {
                 say!("{} ({weights}): {:.2}", entry.folder(), q.frechet_distance)?;
             }
         }
-        let critic_updates = critic_steps(&path)?.map(|times| times * measured.steps);
-        rows.push(Row { entry, measured, critic_updates });
-        write_atomic(out.join("table.md"), table(&rows).as_bytes())?;
     }
     if args.output.json {
-        let measured: Vec<&Measured> = rows.iter().map(|row| &row.measured).collect();
+        let measured: Vec<&Measured> = rows.iter().map(|(_, measured)| measured).collect();
         return output::json(&measured);
     }
     say!("{}", out.join("table.md").display())
@@ -177,13 +173,13 @@ fn evaluate_args(path: &Path) -> Result<EvaluateArgs> {
 }
 
 /// The rows so far, as Markdown.
-fn table(rows: &[Row]) -> String {
+fn table(rows: &[(Entry, Measured)]) -> String {
     let mut text = "| model | data | seed | weights | Fréchet distance | precision | recall | \
                     density | coverage | classes | class or code | generator updates | critic \
                     updates | time | published FID |\n\
                     |---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n"
         .to_owned();
-    for Row { entry, measured, critic_updates } in rows {
+    for (entry, measured) in rows {
         let published = entry.published().map_or(String::new(), |fid| format!("{fid}"));
         for (weights, q) in &measured.figures {
             let agreement = q.class_agreement.or(q.code_agreement);
@@ -202,7 +198,7 @@ fn table(rows: &[Row]) -> String {
                 q.classes_found,
                 agreement.map_or(String::new(), |share| format!("{share:.3}")),
                 measured.steps,
-                critic_updates.map_or(String::new(), |updates| updates.to_string()),
+                measured.critic_updates.map_or(String::new(), |updates| updates.to_string()),
                 train::duration(measured.seconds),
             );
         }

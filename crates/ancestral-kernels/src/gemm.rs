@@ -44,9 +44,12 @@ impl<'a> Matrix<'a> {
 /// Products below this many multiplications are done by one thread.
 const PARALLEL: usize = 1 << 20;
 
-/// The most rows of a batch for which the weights, of which every value is then used but a few
-/// times, are what costs: such products are parted along the weights.
+/// The largest batch of which the weights, or their gradient, are what memory has to bring: such
+/// products are parted along the weights, so that each is read by one thread.
 const THIN: usize = 256;
+
+/// The longest side of weights that is not parted.
+const SHORT: usize = 128;
 
 /// a·b, written row after row to `out`.
 ///
@@ -62,9 +65,9 @@ unsafe fn product_into(a: Matrix, b: Matrix, out: *mut f32, parallel: bool) {
     };
     if !parallel || m * n * k < PARALLEL {
         whole(NO_THREADS);
-    } else if m <= THIN && b.row_stride == 1 && b.column_stride != 1 {
-        // The rows of weights that lie along the sum are read as they are, the batch turned: to
-        // turn the weights would take longer than the product.
+    } else if m <= THIN && n > SHORT && b.row_stride == 1 && b.column_stride != 1 {
+        // Weights whose rows lie along the sum are read as they are, and the batch is turned, which
+        // is less to turn.
         each_part(n, |columns| {
             let width = columns.len();
             // SAFETY: all of the part is written; parts of `out` do not overlap.
@@ -80,7 +83,7 @@ unsafe fn product_into(a: Matrix, b: Matrix, out: *mut f32, parallel: bool) {
                 }
             }
         });
-    } else if m <= THIN && n > THIN {
+    } else if m <= THIN && n > SHORT {
         each_part(n, |columns| {
             // SAFETY: parts of `out` do not overlap.
             unsafe {
@@ -88,7 +91,8 @@ unsafe fn product_into(a: Matrix, b: Matrix, out: *mut f32, parallel: bool) {
                 parted(a, 0..m, b, columns, (out, [n, 1]), NO_THREADS);
             }
         });
-    } else if k <= THIN && m > THIN {
+    } else if k <= THIN && m > SHORT {
+        // The gradient of weights, a sum over the batch.
         each_part(m, |rows| {
             // SAFETY: parts of `out` do not overlap.
             unsafe {
@@ -105,7 +109,7 @@ const NO_THREADS: ::gemm::Parallelism = ::gemm::Parallelism::None;
 
 /// Calls `work` for parts of `0..len`, the same ones whatever the number of threads.
 fn each_part(len: usize, work: impl Fn(Range<usize>) + Sync) {
-    let part = if len >= 1024 { 256 } else { 128 };
+    let part = (len / 8).next_multiple_of(64).min(256);
     (0..len.div_ceil(part)).into_par_iter().for_each(|i| {
         work(i * part..len.min((i + 1) * part));
     });
@@ -115,7 +119,7 @@ fn each_part(len: usize, work: impl Fn(Range<usize>) + Sync) {
 /// columns.
 ///
 /// # Safety
-/// What `out` and its strides name must be writable, and is not read.
+/// The inner sizes must agree; what `out` and its strides name must be writable, and is not read.
 unsafe fn parted(
     a: Matrix,
     rows: Range<usize>,

@@ -3,7 +3,7 @@
 //! A kernel is written once, over [`Simd`], and compiled for every instruction set; [`Isa`]
 //! chooses among them when the program runs. Results agree bit for bit between runs on one kind of
 //! processor; between instruction sets they differ by rounding, because the portable path has no
-//! fused multiply-add.
+//! fused multiply-add, and the instruction for pairs of bf16 rounds in its own way.
 
 #[cfg(target_arch = "x86_64")]
 use core::arch::x86_64::*;
@@ -152,9 +152,14 @@ pub(crate) trait Simd: Copy {
     /// The bf16 in the lower half.
     fn lower(self, pair: Self::V) -> Self::V;
     /// `c` and the two products of the pairs of bf16 that the bits of `a` and `b` are, summed in
-    /// `f32`; with an instruction for it, numbers below 2⁻¹²⁶ count as 0.
+    /// `f32`; with an instruction for it, numbers below 2⁻¹²⁶ in magnitude count as 0.
     #[inline(always)]
     fn fma_pairs(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        self.fma_halves(a, b, c)
+    }
+    /// The same in two steps, without an instruction for it.
+    #[inline(always)]
+    fn fma_halves(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
         let sum = self.fma(self.upper(a), self.upper(b), c);
         self.fma(self.lower(a), self.lower(b), sum)
     }
@@ -362,8 +367,7 @@ impl<const BF16: bool> Simd for Avx512<BF16> {
                 _mm512_dpbf16_ps(c, pairs(a), pairs(b))
             };
         }
-        let sum = self.fma(self.upper(a), self.upper(b), c);
-        self.fma(self.lower(a), self.lower(b), sum)
+        self.fma_halves(a, b, c)
     }
     #[inline(always)]
     fn max(self, a: __m512, b: __m512) -> __m512 {

@@ -49,8 +49,9 @@ pub enum Precision {
 /// `stride` and `padding` (of zeros, on either side) are those of the rows and of the columns, in
 /// pixels. `f32` on Flex runs as one operation; any other type or backend runs Burn's own. The
 /// gradient for `x` is computed only where `x` is tracked. A value that is a sum of t products is
-/// within t·2⁻²⁴ of the sum of their magnitudes; long sums are joined from parts of 512, which keeps
-/// typical errors far below.
+/// within t·2⁻²⁴ of the sum of their magnitudes; long sums are joined from parts of 512 (1024 of
+/// bf16), which keeps typical errors far below. Under [`Precision::Bf16`] each factor is rounded
+/// before, by up to 2⁻⁹ of itself.
 ///
 /// # Panics
 /// If the shapes do not fit, a stride is 0, or a filter does not fit into the padded picture.

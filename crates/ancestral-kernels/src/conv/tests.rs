@@ -147,7 +147,7 @@ fn pairs_are_the_nearest_bf16_two_by_two() {
         let bits = |values: Vec<f32>| values.into_iter().map(f32::to_bits).collect::<Vec<u32>>();
         // Along an axis of one, each has 0 beside it.
         assert_eq!(bits(pairs(isa, &special, [11, 1, 1])), nearest, "{isa:?}");
-        // Three lines of three values and a bit more: the last has none beside it.
+        // Twice three lines of 35: the third of each has none beside it.
         let x = noise(1, 2 * 3 * 35);
         let alone = bits(pairs(isa, &x, [2 * 3 * 35, 1, 1]));
         for (one, x) in alone.iter().zip(&x) {

@@ -230,7 +230,9 @@ impl GanConfig {
         match self.precision.as_str() {
             "f32" => Ok(Precision::F32),
             "bf16" if convolutions => Ok(Precision::Bf16),
-            "bf16" => Err(refused("it is of convolutions, and network mlp has none; choose f32")),
+            "bf16" => {
+                Err(refused("it applies to convolutions, and network mlp has none; choose f32"))
+            }
             _ => Err(refused("choose f32 or bf16")),
         }
     }

@@ -126,7 +126,8 @@ named! {
         "[model]\nloss = 'hinge'\ncritic_norm = 'spectral'", "";
     14: "ragan", "each score against the mean of the other side",
         "Jolicoeur-Martineau 2018, arXiv:1807.00734", SAMPLES, PRESETS,
-        "[model]\nloss = 'relativistic'", "";
+        "[model]\nloss = 'relativistic'",
+        "[train]\nlearning_rate = 5e-4";
 }
 
 /// The list entries of the adversarial networks.
