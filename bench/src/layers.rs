@@ -18,6 +18,20 @@ fn numbers<const D: usize>(shape: [usize; D], a: f32) -> Tensor<D> {
     Tensor::from_data(TensorData::new(values, shape), &Device::flex().autodiff())
 }
 
+/// Takes the gradients of the sum of `y`.
+fn gradients<const D: usize>(
+    y: Tensor<D>,
+    x: &Tensor<D>,
+    weight: &Tensor<D>,
+    bias: &Tensor<1>,
+) -> Result<()> {
+    let grads = y.sum().backward();
+    x.grad(&grads).context("x has a gradient")?;
+    weight.grad(&grads).context("the weight has a gradient")?;
+    bias.grad(&grads).context("the bias has a gradient")?;
+    Ok(())
+}
+
 /// Ten times a convolution with 3×3 filters from 64 channels to 64, 16 pictures of 28×28.
 pub(crate) fn convolution(precision: Precision) -> Round {
     let x = parameter([16, 64, 28, 28], 1.0);
@@ -34,11 +48,7 @@ pub(crate) fn convolution(precision: Precision) -> Round {
                     [1, 1],
                     precision,
                 );
-                let grads = y.sum().backward();
-                x.grad(&grads).context("x has a gradient")?;
-                weight.grad(&grads).context("the weight has a gradient")?;
-                bias.grad(&grads).context("the bias has a gradient")?;
-                Ok(())
+                gradients(y, &x, &weight, &bias)
             })?;
         }
         Ok(())
@@ -56,11 +66,7 @@ pub(crate) fn dense() -> Round {
             pace.run(|| -> Result<()> {
                 let none = kernels::Activation::None;
                 let y = kernels::linear(x.clone(), weight.clone(), bias.clone(), none);
-                let grads = y.sum().backward();
-                x.grad(&grads).context("x has a gradient")?;
-                weight.grad(&grads).context("the weight has a gradient")?;
-                bias.grad(&grads).context("the bias has a gradient")?;
-                Ok(())
+                gradients(y, &x, &weight, &bias)
             })?;
         }
         Ok(())
