@@ -51,6 +51,8 @@ const THIN: usize = 256;
 /// The longest side of weights that is not parted.
 const SHORT: usize = 128;
 
+const NO_THREADS: ::gemm::Parallelism = ::gemm::Parallelism::None;
+
 /// a·b, written row after row to `out`.
 ///
 /// # Safety
@@ -104,8 +106,6 @@ unsafe fn product_into(a: Matrix, b: Matrix, out: *mut f32, parallel: bool) {
         whole(::gemm::Parallelism::Rayon(0));
     }
 }
-
-const NO_THREADS: ::gemm::Parallelism = ::gemm::Parallelism::None;
 
 /// Calls `work` for parts of `0..len`, the same ones whatever the number of threads.
 fn each_part(len: usize, work: impl Fn(Range<usize>) + Sync) {

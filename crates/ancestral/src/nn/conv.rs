@@ -105,15 +105,8 @@ impl Doubling {
         // An odd side needs one more row than twice its half.
         let odd = self.size.map(|side| side % 2);
         let (weight, bias) = (self.weight.val(), Some(self.bias.val()));
-        let y = kernels::conv_transpose2d(
-            x,
-            weight,
-            bias,
-            [STRIDE; 2],
-            [PADDING; 2],
-            odd,
-            Precision::F32,
-        );
+        let (stride, padding) = ([STRIDE; 2], [PADDING; 2]);
+        let y = kernels::conv_transpose2d(x, weight, bias, stride, padding, odd, Precision::F32);
         self.activation.forward(y)
     }
 }
