@@ -2,6 +2,7 @@
 //! parts that combine freely, and presets that carry the names people know.
 
 mod augment;
+mod config;
 mod critic;
 pub mod gan;
 mod layers;
