@@ -125,7 +125,8 @@ impl GanConfig {
             categories: self.categories,
             continuous: self.continuous,
             code_dim: self.code_dim,
-            output,
+            // Under a saturated tanh the absolute error of began's critic has no slope.
+            output: if choices.loss == Loss::Began { Activation::Identity } else { output },
             start,
         };
         Ok(Gan {

@@ -113,8 +113,7 @@ named! {
         "[model]\npenalty_weight = 0.1\n[train]\nlearning_rate = 1e-3\nbeta1 = 0.5";
     10: "began", "autoencoder critic, data and samples kept in a balance of energies",
         "Berthelot, Schumm and Metz 2017, arXiv:1703.10717", SAMPLES, PRESETS,
-        "[model]\nloss = 'began'\ngenerator_norm = 'none'\ncritic_norm = 'none'\n\
-         [train]\nlearning_rate = 1e-4", "";
+        "[model]\nloss = 'began'\nbalance_rate = 0.05", "";
     11: "dragan", "the critic's slope is held at 1 around data",
         "Kodali et al. 2017, arXiv:1705.07215", SAMPLES, PRESETS,
         "[model]\npenalty = 'dragan'\n[train]\nlearning_rate = 1e-4", "";
