@@ -226,6 +226,10 @@ pub(crate) struct EvaluateArgs {
     /// With --quality, how many samples to draw
     #[arg(long, default_value_t = 10_000, value_name = "N")]
     pub(crate) samples_count: usize,
+    /// With --quality, measure means of the last conditional, as p(x|z), beside data that is not
+    /// binarised
+    #[arg(long, requires = "quality")]
+    pub(crate) mean: bool,
     /// The run of `features` to measure by [default: the zoo's for this data]
     #[arg(long, value_name = "RUN")]
     pub(crate) features: Option<PathBuf>,

@@ -117,7 +117,7 @@ pub(crate) fn run(args: &ReproduceArgs, data_dir: Option<&Path>) -> Result<()> {
                     }
                     return Err(output::Interrupted.into());
                 }
-                let figures = quality::figures(&evaluate_args(&path)?, &path, data_dir)?;
+                let figures = quality::figures(&evaluate_args(&entry, &path)?, &path, data_dir)?;
                 let (steps, seconds) = (outcome.step, outcome.seconds);
                 let critic_updates = critic_steps(&path)?.map(|times| times * steps);
                 let measured = Measured { command, steps, critic_updates, seconds, figures };
@@ -163,9 +163,13 @@ fn train_args(entry: &Entry, path: &Path) -> Result<TrainArgs> {
     }
 }
 
-fn evaluate_args(path: &Path) -> Result<EvaluateArgs> {
+fn evaluate_args(entry: &Entry, path: &Path) -> Result<EvaluateArgs> {
     let path = path.display().to_string();
-    let words = ["ancestral", "evaluate", &path, "--quality", "--quiet"];
+    let mut words = vec!["ancestral", "evaluate", &path, "--quality", "--quiet"];
+    if entry.model == "vae" {
+        // Beside grey pictures, as all others.
+        words.push("--mean");
+    }
     match Args::try_parse_from(words).context("the measuring command is broken")?.command {
         Command::Evaluate(args) => Ok(args),
         _ => Err(usage("the measuring command does not evaluate")),
@@ -217,9 +221,9 @@ mod tests {
         assert_eq!(entries.len(), 15 + 1 + 18 + 1);
         for (i, entry) in entries.iter().enumerate() {
             train_args(entry, Path::new("nowhere")).unwrap();
+            evaluate_args(entry, Path::new("nowhere")).unwrap();
             assert!(entries[..i].iter().all(|other| other.folder() != entry.folder()));
             assert!(ancestral::model::find(entry.model).is_ok());
         }
-        evaluate_args(Path::new("nowhere")).unwrap();
     }
 }

@@ -2,7 +2,7 @@
 //! validation split.
 
 use ancestral::evaluate::{self, Gaussian, Network, Rows};
-use ancestral::model::Model;
+use ancestral::model::{Model, SampleRequest};
 use ancestral_data::{Binarize, Dataset, Domain, Examples, SplitName};
 
 use crate::inputs::{self, Loaded};
@@ -51,7 +51,7 @@ impl Judge {
 
     /// The name of the figure and its value.
     pub(crate) fn judge(&self, model: &dyn Model) -> ancestral::Result<(&'static str, f64)> {
-        let drawn = evaluate::draw(model, SAMPLES, SEED, &mut |_| {})?.values;
+        let drawn = evaluate::draw(model, &SampleRequest::new(SAMPLES, SEED), &mut |_| {})?.values;
         match self {
             Self::Features { network, name, reference } => {
                 let eyes = Network::new(name, network.model.as_ref())?;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use ancestral::evaluate::{
     self, DENSITY_NEIGHBOURS, Drawn, Modes, Network, PRECISION_NEIGHBOURS, Quality, Rows,
 };
-use ancestral::model::{Classified, Model};
+use ancestral::model::{Classified, Model, SampleRequest};
 use ancestral_data::{
     Binarize, Dataset, Domain, Examples, OpenOptions, Picture, SplitName, Values,
 };
@@ -41,8 +41,7 @@ pub(crate) fn of_run(args: &EvaluateArgs, run: &Path, data_dir: Option<&Path>) -
     if first.model.sampler().is_none() {
         return Err(usage(format!("{} cannot draw examples", first.model.name())));
     }
-    let (examples, data) = first
-        .examples(args.data.as_deref(), Some(split), data_dir)
+    let (examples, data) = reference_examples(args, first, split, data_dir)
         .with_context(|| format!("data of {}", run.display()))?;
     let examples = limited(args, examples);
     if let Some(mixture) = ancestral_data::modes(&data.name) {
@@ -68,7 +67,8 @@ pub(crate) fn of_run(args: &EvaluateArgs, run: &Path, data_dir: Option<&Path>) -
     let mut found = Vec::new();
     let mut near = None;
     for (weights, loaded) in &runs {
-        let (drawn, quality) = measure(args, &network, &reference, loaded.model.as_ref())?;
+        let model = loaded.model.as_ref();
+        let (drawn, quality) = measure(args, &network, &examples, &reference, model)?;
         if let (Some(out), None) = (&args.nearest, &near) {
             near = Some(nearest(out, &drawn.values, &examples, &train)?);
         }
@@ -79,7 +79,8 @@ pub(crate) fn of_run(args: &EvaluateArgs, run: &Path, data_dir: Option<&Path>) -
     if args.output.json {
         return output::json(&json!({
             "model": first.model.name(), "run": run, "data": data.name, "split": split.as_str(),
-            "binarize": examples.binarize().as_str(), "seed": args.seed, "network": name,
+            "binarize": examples.binarize().as_str(), "mean": args.mean, "seed": args.seed,
+            "network": name,
             "network_trained_on": trained_on, "samples": found, "data_itself": data_itself.as_ref().map(|(_, quality)| quality),
             "nearest": near,
         }));
@@ -88,8 +89,9 @@ pub(crate) fn of_run(args: &EvaluateArgs, run: &Path, data_dir: Option<&Path>) -
         return say!("{}", found[0].quality.frechet_distance);
     }
     say!(
-        "{} samples of {} ({}) beside {} examples of {}, {split} split, binarisation {}",
+        "{} {} of {} ({}) beside {} examples of {}, {split} split, binarisation {}",
         args.samples_count,
+        if args.mean { "means of the last conditional" } else { "samples" },
         run.display(),
         first.model.name(),
         examples.len(),
@@ -224,20 +226,52 @@ fn data_itself(
     Ok(Some((format!("{} {split} examples", others.len()), quality)))
 }
 
-/// Samples of a model and their figures.
+/// What the samples of a run stand beside: examples as the model was given them, but grey beside
+/// means.
+fn reference_examples(
+    args: &EvaluateArgs,
+    loaded: &Loaded,
+    split: SplitName,
+    data_dir: Option<&Path>,
+) -> Result<(Examples, Dataset)> {
+    let (mut examples, data) = loaded.examples(args.data.as_deref(), Some(split), data_dir)?;
+    if args.mean {
+        examples = Examples::new(&data, split, Binarize::None, loaded.run.config.seed)?;
+        if examples.domain() == Domain::Binary {
+            return Err(usage(format!(
+                "--mean: {} has black and white alone, beside which means are not measured",
+                data.name
+            )));
+        }
+    }
+    Ok((examples, data))
+}
+
+fn request(args: &EvaluateArgs) -> SampleRequest {
+    SampleRequest { mean: args.mean, ..SampleRequest::new(args.samples_count, args.seed) }
+}
+
+/// Samples of a model, in the values of the examples, and their figures.
 fn measure(
     args: &EvaluateArgs,
     network: &Network<'_>,
+    examples: &Examples,
     reference: &Classified,
     model: &dyn Model,
 ) -> Result<(Drawn, Quality)> {
     let bar = output::bar(args.output, args.samples_count as u64, "drawing");
-    let drawn = evaluate::draw(model, args.samples_count, args.seed, &mut |done| {
+    let mut drawn = evaluate::draw(model, &request(args), &mut |done| {
         bar.set_position(done as u64);
     })?;
     bar.finish_and_clear();
     let data = model.data();
-    let seen = network.see(&drawn.values, data.domain, &data.shape)?;
+    if let (Some(from), Some(to)) = (data.domain.max_level(), examples.domain().max_level())
+        && from != to
+    {
+        let factor = to as f32 / from as f32;
+        drawn.values.iter_mut().for_each(|value| *value *= factor);
+    }
+    let seen = network.see(&drawn.values, examples.domain(), &data.shape)?;
     let asked = drawn.asked().filter(|a| a.codes > 0 || network.classes() == data.classes);
     let quality = evaluate::quality(network, &seen, asked, reference, args.seed)?;
     Ok((drawn, quality))
@@ -251,14 +285,14 @@ pub(crate) fn figures(
 ) -> Result<Vec<(String, Quality)>> {
     let runs = weights(args, run)?;
     let (_, first) = runs.first().context("a run has weights")?;
-    let (examples, data) = first.examples(None, Some(SplitName::Test), data_dir)?;
+    let (examples, data) = reference_examples(args, first, SplitName::Test, data_dir)?;
     let loaded = network(args, &first.run.config.data.name, &data)?;
     let name = network_name(&loaded);
     let network = Network::new(&name, loaded.model.as_ref())?;
     let indices: Vec<u64> = (0..examples.len() as u64).collect();
     let reference = network.see_examples(&examples, &indices, &mut |_| {})?;
     let of = |(weights, loaded): &(&str, Loaded)| {
-        let (_, quality) = measure(args, &network, &reference, loaded.model.as_ref())?;
+        let (_, quality) = measure(args, &network, &examples, &reference, loaded.model.as_ref())?;
         Ok(((*weights).to_owned(), quality))
     };
     runs.iter().map(of).collect()
@@ -434,8 +468,7 @@ fn modes_of_run(
     let mut found: Vec<(&str, u64, Modes)> = Vec::new();
     for (weights, loaded) in runs {
         let model = loaded.model.as_ref();
-        let Drawn { values, .. } =
-            evaluate::draw(model, args.samples_count, args.seed, &mut |_| {})?;
+        let Drawn { values, .. } = evaluate::draw(model, &request(args), &mut |_| {})?;
         let rows = Rows::new(&values, 2, "samples")?;
         let modes = evaluate::modes(rows, &mixture.centres, mixture.std)?;
         found.push((weights, loaded.info.step, modes));

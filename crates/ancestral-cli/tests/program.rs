@@ -657,6 +657,20 @@ fn samples_are_measured_by_the_features_of_a_named_network() {
     let one = object(&good(here, &[&quality[..], &["--json", "--threads", "1"]].concat()));
     assert_eq!(samples["frechet_distance"], one["samples"][0]["frechet_distance"]);
     assert_eq!(samples["kernel_distance"], one["samples"][0]["kernel_distance"]);
+    // Means of bits stand beside grey pictures, as the samples of the model of grey levels do.
+    let bits = ["train", "vae", "--epochs", "20", "--binarize", "dynamic", "--quiet"];
+    good(here, &[&bits[..], &["--out", "bits"]].concat());
+    let means = ["evaluate", "bits", "--quality", "--samples-count", "300", "--features", "net"];
+    let drawn = object(&good(here, &[&means[..], &["--json"]].concat()));
+    let means = [&means[..], &["--mean"]].concat();
+    let shown = good(here, &means);
+    assert!(shown.contains("300 means of the last conditional of bits (vae)"), "{shown}");
+    let means = object(&good(here, &[&means[..], &["--json"]].concat()));
+    assert_eq!((&drawn["binarize"], &means["binarize"]), (&"dynamic".into(), &"none".into()));
+    assert_eq!(means["data_itself"]["frechet_distance"], itself["frechet_distance"]);
+    assert_ne!(means["data_itself"], drawn["data_itself"]);
+    assert!(of(&means["samples"][0], "frechet_distance") > of(itself, "frechet_distance"));
+    bad(here, &["evaluate", "bits", "--mean"], 2, "--quality");
     bad(here, &["evaluate", "vae", "--features", "net"], 2, "--quality");
     bad(here, &[&quality[..], &["--nearest", "near.svg"]].concat(), 2, ".png");
     bad(here, &["evaluate", "vae", "--quality", "--samples-count", "5"], 2, "at least 6");

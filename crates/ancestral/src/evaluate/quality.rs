@@ -46,7 +46,7 @@ pub struct Asked<'a> {
     pub codes: usize,
 }
 
-/// Draws `count` samples by `seed`, of every class as many where the sampler can be asked for one.
+/// Draws what `request` asks for, of every class as many where the sampler can be asked for one.
 ///
 /// `progress` is called with the number drawn so far.
 ///
@@ -54,10 +54,10 @@ pub struct Asked<'a> {
 /// If the model does not draw.
 pub fn draw(
     model: &dyn Model,
-    count: usize,
-    seed: u64,
+    request: &SampleRequest,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Drawn> {
+    let count = request.count;
     let sampler = model.sampler().ok_or_else(|| Error::Unsupported {
         model: model.name().to_owned(),
         problem: "cannot draw examples, so that there are no samples to measure".to_owned(),
@@ -75,8 +75,8 @@ pub fn draw(
         let class = conditional.then_some(run as u32);
         while first < last {
             let part = AT_ONCE.min(last - first);
-            let request =
-                SampleRequest { first: first as u64, class, ..SampleRequest::new(part, seed) };
+            let number = request.first + first as u64;
+            let request = SampleRequest { first: number, count: part, class, ..request.clone() };
             drawn.values.extend(sampler.sample(&request)?);
             first += part;
             progress(first);
