@@ -380,6 +380,15 @@ pub trait Trainable {
     fn start(&mut self, _examples: &Examples) -> Result<()> {
         Ok(())
     }
+
+    /// Called with averaged weights in place, before these are measured, drawn from or stored: for
+    /// state that has to fit the weights, as moments of normalisation.
+    ///
+    /// # Errors
+    /// If the weights are lost.
+    fn settle(&mut self) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// One fitted number with its standard error, where there is one.

@@ -3,7 +3,7 @@
 //! | penalty | adds to the critic's loss | source |
 //! |---|---|---|
 //! | gradient | λ·(‖∇D(x̂)‖ − 1)², x̂ between data and samples | Gulrajani et al. 2017, equation 3 |
-//! | dragan | λ·(‖∇D(x̂)‖ − 1)², x̂ between data and data with noise | Kodali et al. 2017, section 2.3 |
+//! | dragan | λ·(‖∇D(x̂)‖ − 1)², x̂ = x + αu·std/2, α and u uniform on [0, 1) | Kodali et al. 2017, section 2.3, the noise as in its authors' code |
 //! | r1 | ½λ·‖∇D(x)‖² on data | Mescheder et al. 2018, equation 9 |
 //! | clip | nothing; weights are clamped after each update | Arjovsky et al. 2017, algorithm 1 |
 
@@ -13,7 +13,7 @@ use burn::tensor::{Tensor, activation};
 use super::layers::{Form, Layer, Map, Mode, Network, Plan, Start, size};
 use super::losses::Loss;
 use super::networks::{Blueprint, Family};
-use super::normalisation::{Norm, Statistics, list};
+use super::normalisation::{MOMENTUM, Norm, Statistics, list};
 use crate::model::Init;
 use crate::nn::{Activation, with_value};
 use crate::{Error, Result};
@@ -224,7 +224,9 @@ impl Critic {
             classes: (conditioning == Conditioning::Auxiliary)
                 .then(|| layer(features, plan.classes, identity, "critic.classes")),
             embedding: (conditioning == Conditioning::Projection)
-                .then(|| layer([plan.classes, 1, 1], size(features), identity, "critic.embedding")),
+                .then(|| layer([plan.classes, 1, 1], size(features), identity, "critic.embedding"))
+                // A bias would stand outside the spectral norm.
+                .map(Layer::without_bias),
             recognition: (conditioning == Conditioning::MutualInformation).then(|| {
                 let hidden = 128;
                 let read = |to: usize, name: &str| {
@@ -271,11 +273,14 @@ impl Critic {
         let read = |layer: &Layer, x: &Tensor<4>| flat(layer.forward(x.clone(), mode, false).0);
         let mut score = read(&self.head, &features);
         let mut encoded = None;
+        let mut statistics = passed.statistics;
         if let Some(decoder) = &self.decoder {
             let n = score.dims()[0];
             let code_dim = score.dims()[1];
             encoded = Some(score.clone());
-            let (back, _) = decoder.forward(score.reshape([n, code_dim, 1, 1]), mode, false);
+            let (back, of_decoder) =
+                decoder.forward(score.reshape([n, code_dim, 1, 1]), mode, false);
+            statistics.extend(of_decoder.statistics);
             let error = flat(back) - x;
             let energy = if self.squared {
                 (error.square().mean_dim(1) + 1e-12).sqrt()
@@ -302,7 +307,7 @@ impl Critic {
             classes: self.classes.as_ref().map(|layer| read(layer, &features)),
             codes,
             encoded,
-            statistics: passed.statistics,
+            statistics,
         }
     }
 
@@ -367,8 +372,13 @@ impl Critic {
         self.decoder.iter_mut().for_each(Network::refresh);
     }
 
-    pub(crate) fn absorb(&mut self, statistics: Vec<Option<Statistics>>) {
-        self.trunk.absorb(statistics);
+    /// Takes the moments of a batch into those that verdicts after training use.
+    pub(crate) fn absorb(&mut self, mut statistics: Vec<Option<Statistics>>) {
+        let of_decoder = statistics.split_off(self.trunk.len().min(statistics.len()));
+        self.trunk.absorb(statistics, MOMENTUM);
+        if let Some(decoder) = &mut self.decoder {
+            decoder.absorb(of_decoder, MOMENTUM);
+        }
     }
 
     pub(crate) fn clip(&mut self, bound: f64) {

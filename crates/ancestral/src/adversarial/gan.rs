@@ -30,7 +30,7 @@ use super::critic::{
 use super::layers::{Mode, Network, Start};
 use super::losses::{Loss, LossTerms};
 use super::networks::{Blueprint, Family};
-use super::normalisation::Norm;
+use super::normalisation::{MOMENTUM, Norm};
 use crate::model::{
     self, DataSpec, Init, Metrics, Model, NamedTensors, SampleRequest, Sampler, Trainable,
 };
@@ -555,7 +555,7 @@ impl Trainable for Gan {
         drop(critic);
         context.optimisers.update("generator", &mut self.generator, grads)?;
         if let Some(generator) = &mut self.generator {
-            generator.network.absorb(passed.statistics);
+            generator.network.absorb(passed.statistics, MOMENTUM);
         }
         let mut metrics = vec![("loss", value), ("critic_loss", critic_loss)];
         metrics.extend(accuracy.map(|share| ("critic_accuracy", share)));
@@ -611,6 +611,25 @@ impl Trainable for Gan {
             && generator.scale.is_some()
         {
             self.entrance.fit(&mut generator.scale, examples);
+        }
+        Ok(())
+    }
+
+    /// Gives the generator the moments of its own samples (Brock et al. 2019, section 3.2, "standing
+    /// statistics").
+    fn settle(&mut self) -> Result<()> {
+        if !self.parts()?.0.network.ties_examples() {
+            return Ok(());
+        }
+        for i in 0..SETTLING {
+            let indices: Vec<u64> = (0..SAMPLE_BATCH as u64).collect();
+            let source = self.source(Streams::new(0), "settling", (i, &indices), None, 1.0);
+            let [n, width] = source.input.dims();
+            let noise = source.input.reshape([n, width, 1, 1]);
+            let (_, passed) = self.parts()?.0.network.forward(noise, Mode::Training, false);
+            if let Some(generator) = &mut self.generator {
+                generator.network.absorb(passed.statistics, 1.0 / (i + 1) as f64);
+            }
         }
         Ok(())
     }
@@ -683,5 +702,7 @@ impl Sampler for Gan {
 
 /// Examples drawn at once.
 const SAMPLE_BATCH: usize = 256;
+/// Batches of them from which moments are taken.
+const SETTLING: u64 = 4;
 /// Examples of a batch whose nearest others are looked for; more would cost as much as a layer.
 const NEIGHBOURS: usize = 16;

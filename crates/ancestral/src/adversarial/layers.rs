@@ -60,8 +60,8 @@ pub(crate) struct Layer {
     /// `[outputs, inputs, kernel, kernel]` of a convolution, `[inputs, outputs, kernel, kernel]`
     /// of a transposed one, `[inputs, outputs, 1, 1]` of a dense map.
     pub(crate) weight: Param<Tensor<4>>,
-    /// One an output channel.
-    bias: Param<Tensor<1>>,
+    /// One an output channel, where there is one.
+    bias: Option<Param<Tensor<1>>>,
     batch_norm: Option<BatchNorm>,
     pub(crate) layer_norm: Option<LayerNorm>,
     spectral: Option<Spectral>,
@@ -120,7 +120,7 @@ impl Layer {
         let outputs = if map == Map::Dense { size(to) } else { to[0] };
         Self {
             weight,
-            bias: parameter(TensorData::new(vec![0.0f32; outputs], [outputs]), init),
+            bias: Some(parameter(TensorData::new(vec![0.0f32; outputs], [outputs]), init)),
             batch_norm: (norm == Norm::Batch).then(|| BatchNorm::init(to[0], init)),
             layer_norm: (norm == Norm::Layer).then(|| LayerNorm::init(to[0], init)),
             spectral: (norm == Norm::Spectral).then(|| {
@@ -133,6 +133,11 @@ impl Layer {
             activation,
             precision,
         }
+    }
+
+    /// The layer as a linear map alone.
+    pub(crate) fn without_bias(self) -> Self {
+        Self { bias: None, ..self }
     }
 
     /// Applies the layer; gives the batch's moments where it took them, and what
@@ -169,17 +174,20 @@ impl Layer {
     fn apply(&self, x: Tensor<4>, weight: Tensor<4>) -> Tensor<4> {
         let n = x.dims()[0];
         let [channels, height, width] = self.from;
+        let bias = self.bias.as_ref().map(Param::val);
         match self.map {
             Map::Dense => {
                 let [inputs, outputs, ..] = weight.dims();
                 let x = x.reshape([n, inputs]);
                 let weight = weight.reshape([inputs, outputs]);
-                let y = kernels::linear(x, weight, self.bias.val(), kernels::Activation::None);
+                let y = match bias {
+                    Some(bias) => kernels::linear(x, weight, bias, kernels::Activation::None),
+                    None => x.matmul(weight),
+                };
                 y.reshape([n, self.to[0], self.to[1], self.to[2]])
             }
             Map::Convolution { stride, padding, .. } => {
                 let x = x.reshape([n, channels, height, width]);
-                let bias = Some(self.bias.val());
                 kernels::conv2d(x, weight, bias, [stride; 2], [padding; 2], self.precision)
             }
             Map::Transposed { kernel, stride, padding } => {
@@ -187,7 +195,6 @@ impl Layer {
                 let odd = [0, 1].map(|i| {
                     self.to[i + 1] + 2 * padding - kernel - (self.from[i + 1] - 1) * stride
                 });
-                let bias = Some(self.bias.val());
                 let (stride, padding) = ([stride; 2], [padding; 2]);
                 kernels::conv_transpose2d(x, weight, bias, stride, padding, odd, self.precision)
             }
@@ -230,10 +237,10 @@ impl Layer {
         }
     }
 
-    /// Takes a batch's moments into what sampling uses.
-    pub(crate) fn absorb(&mut self, statistics: Option<Statistics>) {
+    /// Takes a batch's moments into what sampling uses, of which they become that share.
+    fn absorb(&mut self, statistics: Option<Statistics>, share: f64) {
         if let (Some(norm), Some(statistics)) = (&mut self.batch_norm, statistics) {
-            norm.absorb(statistics);
+            norm.absorb(statistics, share);
         }
     }
 
@@ -247,7 +254,7 @@ impl Layer {
     /// Clamps its weights and biases to [−bound, bound].
     pub(crate) fn clip(&mut self, bound: f64) {
         clip(&mut self.weight, bound);
-        clip(&mut self.bias, bound);
+        self.bias.iter_mut().for_each(|bias| clip(bias, bound));
         if let Some(norm) = &mut self.batch_norm {
             clip(&mut norm.gamma, bound);
             clip(&mut norm.beta, bound);
@@ -307,13 +314,18 @@ impl Network {
         self.layers.iter().zip(passed.traces).rev().fold(v, |v, (layer, trace)| layer.vjp(trace, v))
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.layers.len()
+    }
+
     /// Whether an example's outcome depends on the others of its batch.
     pub(crate) fn ties_examples(&self) -> bool {
         self.layers.iter().any(|layer| layer.batch_norm.is_some())
     }
 
-    pub(crate) fn absorb(&mut self, statistics: Vec<Option<Statistics>>) {
-        self.layers.iter_mut().zip(statistics).for_each(|(layer, s)| layer.absorb(s));
+    /// Takes the moments of a pass into what sampling uses, of which they become that share.
+    pub(crate) fn absorb(&mut self, statistics: Vec<Option<Statistics>>, share: f64) {
+        self.layers.iter_mut().zip(statistics).for_each(|(layer, s)| layer.absorb(s, share));
     }
 
     pub(crate) fn refresh(&mut self) {

@@ -21,8 +21,8 @@ use crate::{Error, Result};
 
 /// Added to variances before the root is taken.
 const EPSILON: f64 = 1e-5;
-/// Weight of the new batch in the running moments, PyTorch's `momentum`.
-const MOMENTUM: f64 = 0.1;
+/// Share of the new batch in the running moments, PyTorch's `momentum`.
+pub(crate) const MOMENTUM: f64 = 0.1;
 
 /// Which normalisation a layer has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,12 +132,12 @@ impl BatchNorm {
         }
     }
 
-    /// running ← 0.9 · running + 0.1 · batch.
-    pub(crate) fn absorb(&mut self, statistics: Statistics) {
+    /// running ← (1 − share) · running + share · batch.
+    pub(crate) fn absorb(&mut self, statistics: Statistics, share: f64) {
         let blend = |old: &Param<Tensor<1>>, new: Tensor<1>| {
             old.clone().map(|old| {
                 let new = if old.is_autodiff() { Tensor::from_inner(new) } else { new };
-                (old * (1.0 - MOMENTUM) + new * MOMENTUM).set_require_grad(false)
+                (old * (1.0 - share) + new * share).set_require_grad(false)
             })
         };
         self.mean = blend(&self.mean, statistics.mean);

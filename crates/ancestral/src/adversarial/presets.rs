@@ -116,7 +116,7 @@ named! {
         "[model]\nloss = 'began'\nbalance_rate = 0.05", "";
     11: "dragan", "the critic's slope is held at 1 around data",
         "Kodali et al. 2017, arXiv:1705.07215", SAMPLES, PRESETS,
-        "[model]\npenalty = 'dragan'\n[train]\nlearning_rate = 1e-4", "";
+        "[model]\npenalty = 'dragan'\n[train]\nlearning_rate = 1e-4\nbeta2 = 0.9", "";
     12: "hinge-gan", "the critic learns up to a margin, from which support vectors come",
         "Lim and Ye 2017, arXiv:1705.02894", SAMPLES, PRESETS,
         "[model]\nloss = 'hinge'", "";

@@ -9,8 +9,8 @@ use super::gan::GanConfig;
 use super::layers::{Layer, Map, Mode, Plan, Start};
 use super::losses::Loss;
 use super::networks::{Blueprint, Family};
-use super::normalisation::{BatchNorm, Norm, Spectral};
-use crate::model::{DataSpec, Init, Model};
+use super::normalisation::{BatchNorm, MOMENTUM, Norm, Spectral};
+use crate::model::{DataSpec, Init, Model, NamedTensors};
 use crate::nn::{Activation, load_module, module_tensors, to_f64};
 use crate::settings::Settings;
 
@@ -215,7 +215,7 @@ fn running_moments_follow_their_recurrence() {
             Mode::Training,
             Activation::Identity,
         );
-        norm.absorb(statistics.unwrap());
+        norm.absorb(statistics.unwrap(), MOMENTUM);
         for channel in 0..2 {
             let of: Vec<f64> =
                 (0..12).filter(|i| i / 2 % 2 == channel).map(|i| values[i]).collect();
@@ -284,4 +284,69 @@ fn a_run_warns_of_collapse_and_of_a_critic_that_wins() {
     assert!(concerns(&[("critic_accuracy", 1.0)])[0].contains("100.0 % of the time"));
     assert!(concerns(&[("spread", 0.1), ("nearest", 0.1)])[0].contains("mode collapse"));
     assert!(concerns(&[("spread", 0.9), ("nearest", 0.1)])[0].contains("mode collapse"));
+}
+
+/// The tensors of a part whose names end so.
+fn named(tensors: &NamedTensors, part: &str, end: &str) -> Vec<(String, Vec<f64>)> {
+    let of = |(name, data): &(String, TensorData)| {
+        (name.clone(), data.clone().convert::<f64>().try_into_vec::<f64>().unwrap())
+    };
+    tensors.iter().filter(|(n, _)| n.starts_with(part) && n.ends_with(end)).map(of).collect()
+}
+
+#[test]
+fn moments_of_averaged_weights_are_those_of_their_own_samples() {
+    let data = DataSpec { domain: Domain::Levels(17), shape: Shape::image(1, 8, 8), classes: 0 };
+    let config = GanConfig { features: 4, latent_dim: 6, ..GanConfig::default() };
+    let mut gan = config.init("gan", &data, &Init::cpu(3)).unwrap();
+    let fresh = gan.tensors();
+    gan.trainable().unwrap().settle().unwrap();
+    let settled = gan.tensors();
+    let (means, before) =
+        (named(&settled, "generator", ".mean"), named(&fresh, "generator", ".mean"));
+    assert!(!means.is_empty());
+    for ((name, mean), (_, before)) in means.iter().zip(&before) {
+        assert!(before.iter().all(|m| *m == 0.0) && mean.iter().any(|m| *m != 0.0), "{name}");
+    }
+    assert_eq!(named(&settled, "critic", ""), named(&fresh, "critic", ""));
+    assert_eq!(named(&settled, "generator", ".weight"), named(&fresh, "generator", ".weight"));
+    // Nothing is left of the moments before.
+    let mut wrong = settled.clone();
+    for (name, data) in &mut wrong {
+        if name.ends_with(".mean") || name.ends_with(".variance") {
+            let shape = data.shape().clone();
+            *data = TensorData::new(vec![7.0f32; shape.num_elements()], shape);
+        }
+    }
+    gan.load(&wrong).unwrap();
+    gan.trainable().unwrap().settle().unwrap();
+    let again = gan.tensors();
+    for end in [".mean", ".variance"] {
+        assert_eq!(named(&again, "generator", end), named(&settled, "generator", end));
+    }
+}
+
+#[test]
+fn an_autoencoder_keeps_the_moments_of_both_halves() {
+    let networks = Blueprint {
+        family: Family::Dcgan,
+        form: [1, 16, 16],
+        hidden: &[],
+        features: 4,
+        norm: Norm::Batch,
+        activation: Activation::LeakyRelu,
+        precision: Precision::F32,
+    };
+    let plan = CriticPlan { loss: Loss::Ebgan, code_dim: 3, ..plan(networks) };
+    let mut critic = Critic::init(&plan, &Init::cpu_f64(0)).unwrap();
+    let verdict = critic.judge(tensor(waves(5 * 256, 0.0), [5, 256]), None, Mode::Training);
+    critic.absorb(verdict.statistics);
+    let tensors = module_tensors("critic", &critic);
+    for part in ["critic.trunk", "critic.decoder"] {
+        let means = named(&tensors, part, ".mean");
+        assert!(
+            !means.is_empty() && means.iter().all(|(_, m)| m.iter().any(|m| *m != 0.0)),
+            "{part}"
+        );
+    }
 }

@@ -230,7 +230,7 @@ impl Optimisers {
         if found.is_empty() {
             return Vec::new();
         }
-        // Buffers have no average: they are taken as they are.
+        // Buffers have no average: they are taken as they are, for the model to settle.
         shapes
             .iter()
             .map(|(name, data)| match found.get(name.as_str()) {

@@ -287,7 +287,7 @@ impl Training {
                 let frame = plane && epoch_ended && frames(self.share()) > frames(share);
                 let due = is_milestone(epoch) || frame || ended || stalled;
                 if self.config.sample_count > 0 && due {
-                    let averages = self.optimisers.averages(&self.model.tensors());
+                    let averages = self.averages()?;
                     let (run, model) = (&self.run, &mut self.model);
                     with_weights(model, averages, |model| {
                         observer.draw(run, model.as_ref(), epoch)
@@ -432,8 +432,8 @@ impl Training {
 
     /// The mean validation figure, with averaged weights if averaging is on.
     fn validate(&mut self, observer: &mut dyn Observer) -> Result<Option<(&'static str, f64)>> {
+        let averages = self.averages()?;
         let Some(valid) = &self.valid else { return Ok(None) };
-        let averages = self.optimisers.averages(&self.model.tensors());
         let found = with_weights(&mut self.model, averages, |model| {
             let mut all = Vec::with_capacity(valid.len());
             let indices: Vec<u64> = (0..valid.len() as u64).collect();
@@ -469,12 +469,25 @@ impl Training {
         Ok(Some((name, value)))
     }
 
+    /// The averaged weights, with the rest of the model's state as it fits them; empty unless
+    /// averaging is on.
+    fn averages(&mut self) -> Result<NamedTensors> {
+        let averages = self.optimisers.averages(&self.model.tensors());
+        if averages.is_empty() {
+            return Ok(averages);
+        }
+        with_weights(&mut self.model, averages, |model| {
+            trainable(model)?.settle()?;
+            Ok(model.tensors())
+        })
+    }
+
     fn save(&mut self) -> Result<()> {
         self.state.event_offset = self.events.sync()?;
         let (moments, updates) = self.optimisers.state();
         self.state.updates = updates;
         let weights = self.model.tensors();
-        let averages = self.optimisers.averages(&weights);
+        let averages = self.averages()?;
         // Averages travel with the moments; the copy under their own name is what others read.
         self.run.write_checkpoint(weights, averages, moments, self.best.as_ref(), &self.state)
     }
