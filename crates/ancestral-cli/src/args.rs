@@ -89,7 +89,7 @@ pub(crate) enum Command {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct TrainArgs {
     /// The model (`ancestral models` lists them)
-    #[arg(required_unless_present = "resume", conflicts_with = "resume")]
+    #[arg(required_unless_present_any = ["resume", "config"], conflicts_with = "resume")]
     pub(crate) model: Option<String>,
     /// A known data set, or a file or folder
     /// [default: digits, or the file's]
@@ -125,10 +125,10 @@ pub(crate) struct TrainArgs {
     #[arg(long = "set", value_name = "KEY=VALUE", conflicts_with = "resume")]
     pub(crate) sets: Vec<String>,
     /// Train for this many passes over the data; with --resume, those already made included
-    #[arg(long, conflicts_with_all = ["steps", "time"])]
+    #[arg(long, conflicts_with_all = ["steps", "time"], allow_negative_numbers = true)]
     pub(crate) epochs: Option<u64>,
     /// Train for this many steps
-    #[arg(long, conflicts_with = "time")]
+    #[arg(long, conflicts_with = "time", allow_negative_numbers = true)]
     pub(crate) steps: Option<u64>,
     /// Train for this long, as in 90s, 10m or 2h
     #[arg(long)]
@@ -190,7 +190,7 @@ pub(crate) struct SampleArgs {
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
     /// Spread of the prior: 1 as learned, below 1 more typical
-    #[arg(long, default_value_t = 1.0)]
+    #[arg(long, default_value_t = 1.0, allow_negative_numbers = true)]
     pub(crate) temperature: f64,
     /// The class to draw, for conditional models
     #[arg(long)]

@@ -130,7 +130,11 @@ pub(crate) fn run(args: &EvaluateArgs, data_dir: Option<&Path>) -> Result<()> {
             say!("{}", sentence(&found, split.as_str(), binarize))?;
         }
         Figures::None { .. } => {
-            say!("{} has no log-probability and cannot score examples", model.name())?
+            let instead = match model.sampler() {
+                Some(_) => "; --quality measures its samples",
+                None => "",
+            };
+            say!("{} has no log-probability and cannot score examples{instead}", model.name())?
         }
     }
     Ok(())

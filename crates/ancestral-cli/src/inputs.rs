@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ancestral::model::Model;
+use ancestral::model::{Model, Sampler};
 use ancestral::train::{RunFolder, Weights, WeightsInfo};
 use ancestral_data::{Background, Binarize, Dataset, Examples, OpenOptions, SplitName};
 use anyhow::{Context, Result};
@@ -108,6 +108,14 @@ impl Loaded {
         let examples = Examples::new(&data, split, binarize, seed)?;
         Ok((examples, data))
     }
+}
+
+/// Refuses `--mean` where a sample has no mean that it is drawn around.
+pub(crate) fn check_mean(sampler: &dyn Sampler, model: &str) -> Result<()> {
+    if sampler.has_noise() {
+        return Ok(());
+    }
+    Err(usage(format!("--mean: {model} gives samples without noise around a mean; leave it out")))
 }
 
 /// The examples that a command looks at.

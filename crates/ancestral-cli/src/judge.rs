@@ -8,6 +8,8 @@ use ancestral_data::{Binarize, Dataset, Domain, Examples, SplitName};
 use crate::inputs::{self, Loaded};
 use crate::quality;
 
+/// Validation examples that it takes at least.
+pub(crate) const LEAST: usize = 100;
 /// Samples drawn, and examples of the plane, for one figure.
 const SAMPLES: usize = 2000;
 /// Their seed, so that every checkpoint of every run is judged by the same noise.
@@ -17,21 +19,24 @@ const SEED: u64 = 0;
 pub(crate) enum Judge {
     /// The Fréchet distance of features from those of the validation split.
     Features { network: Box<Loaded>, name: String, reference: Gaussian },
-    /// The Chamfer distance in the plane.
-    Plane { points: Vec<f32> },
+    /// The Chamfer distance in the plane, each column in its standard deviations.
+    Plane { points: Vec<f32>, scales: [f32; 2] },
 }
 
 impl Judge {
     /// The one for this data, if there is a network for pictures like it or it is a plane.
     pub(crate) fn of(data: &Dataset, binarize: Binarize) -> ancestral::Result<Option<Self>> {
-        if data.is_empty() || data.len(SplitName::Valid) < 100 {
+        if data.is_empty() || data.len(SplitName::Valid) < LEAST {
             return Ok(None);
         }
         let valid = Examples::new(data, SplitName::Valid, binarize, SEED)?;
         let indices: Vec<u64> = (0..valid.len() as u64).collect();
         if data.domain == Domain::Real && data.shape.size() == 2 {
             let first = &indices[..SAMPLES.min(indices.len())];
-            return Ok(Some(Self::Plane { points: valid.batch(first, 0).values }));
+            let mut points = valid.batch(first, 0).values;
+            let scales = [0, 1].map(|column| scale(&points, column));
+            divide(&mut points, scales);
+            return Ok(Some(Self::Plane { points, scales }));
         }
         let Some(path) = quality::default_network(&data.name) else { return Ok(None) };
         // A network that cannot be read is no reason not to train.
@@ -51,7 +56,8 @@ impl Judge {
 
     /// The name of the figure and its value.
     pub(crate) fn judge(&self, model: &dyn Model) -> ancestral::Result<(&'static str, f64)> {
-        let drawn = evaluate::draw(model, &SampleRequest::new(SAMPLES, SEED), &mut |_| {})?.values;
+        let mut drawn =
+            evaluate::draw(model, &SampleRequest::new(SAMPLES, SEED), &mut |_| {})?.values;
         match self {
             Self::Features { network, name, reference } => {
                 let eyes = Network::new(name, network.model.as_ref())?;
@@ -61,11 +67,27 @@ impl Judge {
                 let rows = Rows::new(&seen.features, dim, "the features of samples")?;
                 Ok(("frechet_distance", Gaussian::of(rows)?.frechet_distance(reference)?))
             }
-            Self::Plane { points } => {
+            Self::Plane { points, scales } => {
+                divide(&mut drawn, *scales);
                 let samples = Rows::new(&drawn, 2, "samples")?;
                 let distance = evaluate::chamfer_distance(samples, Rows::new(points, 2, "data")?)?;
                 Ok(("chamfer_distance", distance))
             }
         }
+    }
+}
+
+/// The standard deviation of a column of pairs; 1 for one that is constant.
+fn scale(points: &[f32], column: usize) -> f32 {
+    let values = || points.chunks_exact(2).map(|pair| f64::from(pair[column]));
+    let n = values().count() as f64;
+    let mean = values().sum::<f64>() / n;
+    let variance = values().map(|x| (x - mean).powi(2)).sum::<f64>() / n;
+    if variance > 0.0 { variance.sqrt() as f32 } else { 1.0 }
+}
+
+fn divide(points: &mut [f32], scales: [f32; 2]) {
+    for pair in points.chunks_exact_mut(2) {
+        pair.iter_mut().zip(scales).for_each(|(x, scale)| *x /= scale);
     }
 }

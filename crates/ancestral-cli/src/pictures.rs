@@ -12,12 +12,15 @@ use crate::output;
 const POINTS: usize = 1000;
 /// Cells of the map of a critic, along each side.
 const CELLS: usize = 64;
+/// Times that one column may range as far as the other to be drawn on the same scale.
+const ALIKE: f64 = 4.0;
 /// How long a frame stands, in milliseconds.
 const FRAME: u32 = 150;
 
 /// Examples of two reals, to be seen below samples.
 pub(crate) struct Plane {
     points: Vec<(f64, f64)>,
+    names: [String; 2],
     x_range: (f64, f64),
     y_range: (f64, f64),
 }
@@ -39,7 +42,10 @@ impl Plane {
             (low - margin, high + margin)
         };
         let (x_range, y_range) = (range(|p| p.0), range(|p| p.1));
-        Some(Self { points, x_range, y_range })
+        let name =
+            |i: usize, other: &str| data.column_names.get(i).map_or(other, |name| name).into();
+        let names = [name(0, "first column"), name(1, "second column")];
+        Some(Self { points, names, x_range, y_range })
     }
 
     /// Samples over data, over the critic's verdicts if there is a critic that needs no classes.
@@ -47,10 +53,14 @@ impl Plane {
         let (x, y) = (self.x_range, self.y_range);
         let points = samples.chunks_exact(2).map(|p| (f64::from(p[0]), f64::from(p[1])));
         let inside = |p: &(f64, f64)| p.0 >= x.0 && p.0 <= x.1 && p.1 >= y.0 && p.1 <= y.1;
-        let mut plot = Plot::new("samples over data", "first column", "second column")
-            .equal_aspect()
-            .x_range(x.0, x.1)
-            .y_range(y.0, y.1);
+        let [first, second] = &self.names;
+        let mut plot =
+            Plot::new("samples over data", first, second).x_range(x.0, x.1).y_range(y.0, y.1);
+        // Columns of different units share no scale.
+        let ratio = (x.1 - x.0) / (y.1 - y.0);
+        if (1.0 / ALIKE..ALIKE).contains(&ratio) {
+            plot = plot.equal_aspect();
+        }
         if let Some(critic) = model.critic() {
             let at = |(low, high): (f64, f64), i: usize| {
                 low + (high - low) * (i as f64 + 0.5) / CELLS as f64

@@ -38,13 +38,28 @@ pub(crate) fn of_run(args: &EvaluateArgs, run: &Path, data_dir: Option<&Path>) -
     let runs = weights(args, run)?;
     let (_, first) = runs.first().context("a run has weights")?;
     let spec = first.model.data().clone();
-    if first.model.sampler().is_none() {
+    let Some(sampler) = first.model.sampler() else {
         return Err(usage(format!("{} cannot draw examples", first.model.name())));
+    };
+    if args.mean {
+        inputs::check_mean(sampler, first.model.name())?;
     }
     let (examples, data) = reference_examples(args, first, split, data_dir)
         .with_context(|| format!("data of {}", run.display()))?;
     let examples = limited(args, examples);
     if let Some(mixture) = ancestral_data::modes(&data.name) {
+        for (given, flag) in [
+            (args.features.is_some(), "--features"),
+            (args.nearest.is_some(), "--nearest"),
+            (args.limit.is_some(), "--limit"),
+        ] {
+            if given {
+                return Err(usage(format!(
+                    "{flag}: samples of {} are measured by the modes that they find; leave it out",
+                    data.name
+                )));
+            }
+        }
         return modes_of_run(args, run, &runs, &data, &mixture);
     }
     if spec.shape.as_image().is_none() && args.features.is_none() {
@@ -508,17 +523,21 @@ struct Nearest {
     n: usize,
     median: f64,
     n_reference: usize,
-    reference_median: f64,
+    /// Of the reference, unless that is the training examples themselves.
+    reference_median: Option<f64>,
     /// Samples that are training examples.
     copies: usize,
 }
 
 impl Nearest {
     fn sentence(&self) -> String {
+        let reference = self.reference_median.map_or(String::new(), |median| {
+            format!(", {median:.3} of {} reference examples", self.n_reference)
+        });
         format!(
-            "nearest training example, pixels in [0, 1]: median distance {:.3} of {} samples, \
-             {:.3} of {} reference examples; {} samples are exact copies",
-            self.median, self.n, self.reference_median, self.n_reference, self.copies
+            "nearest training example, pixels in [0, 1]: median distance {:.3} of {} \
+             samples{reference}; {} samples are exact copies",
+            self.median, self.n, self.copies
         )
     }
 }
@@ -587,7 +606,7 @@ fn nearest(out: &Path, values: &[f32], reference: &Examples, train: &Examples) -
         n: found.len(),
         median: median(&found),
         n_reference: of_others.len(),
-        reference_median: median(&of_others),
+        reference_median: (reference.split_name() != SplitName::Train).then(|| median(&of_others)),
         copies: found.iter().flatten().filter(|n| n.distance == 0.0).count(),
     })
 }

@@ -23,6 +23,9 @@ pub(crate) fn run(args: &SampleArgs, data_dir: Option<&Path>) -> Result<()> {
     let model = loaded.model.as_ref();
     let sampler =
         model.sampler().ok_or_else(|| usage(format!("{} cannot draw examples", model.name())))?;
+    if args.mean {
+        inputs::check_mean(sampler, model.name())?;
+    }
     let shape = &model.data().shape;
     let image = shape.as_image();
     if kind == "png" && image.is_none() {

@@ -67,7 +67,7 @@ pub(crate) fn session(
     if training.state().finished && !output.quiet && !output.json {
         say!("{} has used up its budget already", path.display())?;
     }
-    let stop = stop_on_interrupt()?;
+    let stop = stop_on_interrupt(!output.quiet && !output.json)?;
     let mut watch = Watch::new(output, &training, &data);
     let outcome = training.train(&mut watch, stop);
     watch.finish();
@@ -76,15 +76,19 @@ pub(crate) fn session(
     Ok((training, data, outcome))
 }
 
-/// What Ctrl-C sets; the handler is installed once.
-fn stop_on_interrupt() -> Result<&'static AtomicBool> {
+/// What Ctrl-C sets, and says if `talk`; the handler is installed once.
+fn stop_on_interrupt(talk: bool) -> Result<&'static AtomicBool> {
     static STOP: AtomicBool = AtomicBool::new(false);
     static INSTALLED: AtomicBool = AtomicBool::new(false);
     if !INSTALLED.swap(true, Ordering::Relaxed) {
-        ctrlc::set_handler(|| {
+        ctrlc::set_handler(move || {
             // A second request does not wait for the checkpoint.
             if STOP.swap(true, Ordering::Relaxed) {
                 std::process::exit(i32::from(output::INTERRUPTED));
+            }
+            if talk {
+                let text = "stopping after this step; once more quits without its checkpoint";
+                let _ = writeln!(std::io::stderr(), "\n{text}");
             }
         })
         .context("cannot listen for Ctrl-C")?;
@@ -94,7 +98,15 @@ fn stop_on_interrupt() -> Result<&'static AtomicBool> {
 
 /// Makes the run folder from what was typed.
 fn create(args: &TrainArgs, data_dir: Option<&Path>) -> Result<(RunFolder, Dataset)> {
-    let name = args.model.as_deref().unwrap_or_default();
+    let of_file;
+    let name = match (&args.model, &args.config) {
+        (Some(name), _) => name,
+        (None, Some(path)) => {
+            of_file = model_of(path)?;
+            &of_file
+        }
+        (None, None) => "",
+    };
     let entry = model::find(name)?;
     let mut groups = gather(args, &entry)?;
 
@@ -156,11 +168,12 @@ fn create(args: &TrainArgs, data_dir: Option<&Path>) -> Result<(RunFolder, Datas
     // Builds once to catch bad settings before a folder is made; its settings are complete.
     let init = model::Init::cpu(seed);
     let mut built = (entry.build)(&groups.model, &spec, &init)?;
-    if built.trainable().is_none() {
+    let Some(trainable) = built.trainable() else {
         return Err(usage(format!(
             "{name} is not trained step by step; fit it with `ancestral fit {name}`"
         )));
-    }
+    };
+    train.check_for(trainable)?;
     let config = RunConfig {
         format: FORMAT,
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -391,6 +404,17 @@ fn read_config(path: &Path, model: &str) -> Result<(Table, FileConfig)> {
     Ok((table, file))
 }
 
+/// The model that a run's own file names.
+fn model_of(path: &Path) -> Result<String> {
+    let wrong = |problem: &str| usage(format!("--config {}: {problem}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|e| wrong(&e.to_string()))?;
+    let table: Table = text.parse().map_err(|e| wrong(&format!("not valid TOML: {e}")))?;
+    match table.get("model") {
+        Some(Value::String(name)) => Ok(name.clone()),
+        _ => Err(wrong("it names no model; give one, as in `ancestral train vae --config FILE`")),
+    }
+}
+
 fn integer(n: u64) -> Result<Value> {
     let n = i64::try_from(n).map_err(|_| usage(format!("{n} is too large")))?;
     Ok(Value::Integer(n))
@@ -430,6 +454,8 @@ struct Watch {
     binarize: Binarize,
     /// Made when a model is first to be judged.
     judge: Option<Option<Judge>>,
+    /// Warnings by their words: those of the last report, and those of this one.
+    warned: (Vec<String>, Vec<String>),
 }
 
 impl Watch {
@@ -453,6 +479,7 @@ impl Watch {
             data: data.clone(),
             binarize: binarize.parse().unwrap_or(Binarize::None),
             judge: None,
+            warned: Default::default(),
         }
     }
 
@@ -491,6 +518,9 @@ pub(crate) fn duration(seconds: f64) -> String {
 
 impl Observer for Watch {
     fn progress(&mut self, p: &Progress) {
+        if p.epoch_ended {
+            self.warned = (std::mem::take(&mut self.warned.1), Vec::new());
+        }
         self.first_share.get_or_insert(p.share);
         if let Some(bar) = &self.bar {
             bar.set_position((p.share * 1000.0) as u64);
@@ -518,7 +548,11 @@ impl Observer for Watch {
     }
 
     fn concern(&mut self, text: &str) {
-        if !self.output.quiet && !self.output.json {
+        // What was said at the last report too is not said again: only its figures differ.
+        let words: String = text.chars().filter(|c| !c.is_ascii_digit() && *c != '.').collect();
+        let known = self.warned.0.contains(&words);
+        self.warned.1.push(words);
+        if !known && !self.output.quiet && !self.output.json {
             let text = format!("warning: {text}");
             match &self.bar {
                 Some(bar) => bar.println(text),
@@ -568,6 +602,10 @@ fn report(
     let output = args.output;
     let say = !output.quiet && !output.json;
     let binarize: Binarize = config.data.binarize.parse()?;
+    let run = RunFolder::open(&path)?;
+    let events = run.events()?;
+    let judged = events.iter().rev().find(|e| e.kind == "valid").and_then(|e| e.values.first());
+    let judged = judged.map(|(name, _)| name.clone());
     let mut report = Report {
         run: path.clone(),
         model: config.model.clone(),
@@ -577,7 +615,7 @@ fn report(
         step: outcome.step,
         epoch: outcome.epoch,
         seconds: outcome.seconds,
-        validation: None,
+        validation: outcome.best.and(judged.clone()),
         best_validation: outcome.best.map(|b| b.value),
         test: None,
         samples: None,
@@ -595,17 +633,22 @@ fn report(
         )?;
         return Err(output::Interrupted.into());
     }
-    let run = RunFolder::open(&path)?;
     let (mut model, _) = run.load(Weights::Best)?;
-    let events = run.events()?;
-    let named = events.iter().rev().find(|e| e.kind == "valid").and_then(|e| e.values.first());
     let own = model.trainable().map_or("validation", |t| t.validation_name());
-    let figure = named.map_or_else(|| own.to_owned(), |(name, _)| name.clone());
+    let figure = judged.unwrap_or_else(|| own.to_owned());
     report.validation = outcome.best.map(|_| figure.clone());
     if say {
         say!("trained {:.1} epochs in {}", outcome.epoch, duration(outcome.seconds))?;
         if outcome.reason == StopReason::EarlyStop {
             say!("validation had stopped improving")?;
+        }
+        if outcome.best.is_none() && model.sampler().is_some() && model.density().is_none() {
+            let why = match data.len(SplitName::Valid) {
+                0 => "there are no validation examples",
+                n if n < crate::judge::LEAST => "judging samples takes 100 validation examples",
+                _ => "no network of zoo/ has features for this data",
+            };
+            say!("nothing was validated, so that the best weights are the last: {why}")?;
         }
         if let Some(best) = outcome.best {
             say!(

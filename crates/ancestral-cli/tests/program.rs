@@ -81,6 +81,17 @@ fn adversarial_networks_are_trained_drawn_and_measured() {
     }
     let said = good(here, &["evaluate", run, "--quality", "--samples-count", "500"]);
     assert!(said.contains("of 8 modes of rings:8") && said.contains("best weights"), "{said}");
+    let quality = ["evaluate", run, "--quality"];
+    bad(here, &[&quality[..], &["--nearest", "near.png"]].concat(), 2, "modes that they find");
+    bad(here, &[&quality[..], &["--mean"]].concat(), 2, "without noise");
+    bad(here, &["sample", run, "--mean", "--out", "means.csv"], 2, "without noise");
+    assert!(good(here, &["evaluate", run]).contains("--quality measures its samples"));
+    // Columns of different units are drawn on scales of their own, under their names.
+    let units: String =
+        (0..40).map(|i| format!("{},{}\n", 1000 * i, 0.001 * f64::from(i % 7))).collect();
+    std::fs::write(here.join("units.csv"), format!("price,weight\n{units}")).unwrap();
+    let said = good(here, &["train", "gan", "--data", "units.csv", "--steps", "5"]);
+    assert!(said.contains("nothing was validated"), "{said}");
     let small = ["--steps", "20", "--set", "network=mlp", "--set", "critic_steps=2"];
     good(here, &[&["train", "wgan-gp"], &small[..]].concat());
     assert!(good(here, &["models", "wgan-gp"]).contains("wasserstein"));
@@ -96,6 +107,9 @@ fn adversarial_networks_are_trained_drawn_and_measured() {
     let events = std::fs::read_to_string(here.join("won/events.jsonl")).unwrap();
     assert!(events.contains("\"warning\"") && events.contains("of the time"), "{events}");
     bad(here, &["train", "dcgan", "--data", "rings:8"], 2, "needs pictures");
+    bad(here, &["train", "gan", "--batch-size", "1"], 2, "normalised together");
+    bad(here, &["train", "gan", "--set", "sample_count=100000"], 2, "sample_count");
+    bad(here, &["train", "gan", "--steps", "-5"], 2, "invalid value '-5'");
     // A budget in steps is not cut by the default one in epochs.
     let steps = ["--set", "steps=150", "--set", "batch_size=5000", "--out", "steps"];
     let quick = ["--set", "critic_hidden=[4]", "--set", "validate_every=1000", "--set"];

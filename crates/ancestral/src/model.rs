@@ -381,6 +381,11 @@ pub trait Trainable {
         Ok(())
     }
 
+    /// Examples that a batch takes at least: 2 where those of a batch are normalised together.
+    fn least_batch(&self) -> usize {
+        1
+    }
+
     /// Called with averaged weights in place, before these are measured, drawn from or stored: for
     /// state that has to fit the weights, as moments of normalisation.
     ///

@@ -81,6 +81,13 @@ settings! {
     }
 }
 
+/// Units of a layer at most.
+const MOST_UNITS: usize = 100_000;
+/// Updates of the critic for one of the generator at most; a run stops between steps only.
+const MOST_CRITIC_STEPS: usize = 1000;
+/// Weights of both networks at most; with gradients and moments they take five times their size.
+pub(super) const MOST_WEIGHTS: f64 = 1e9;
+
 /// Checked choices.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Choices {
@@ -115,22 +122,25 @@ impl GanConfig {
                 return Err(Error::setting("noise", format!("'{other}'"), allowed));
             }
         };
-        for (field, value) in [
-            ("latent_dim", self.latent_dim),
-            ("critic_steps", self.critic_steps),
-            ("features", self.features),
-            ("code_dim", self.code_dim),
+        for (field, value, least, most) in [
+            ("latent_dim", self.latent_dim, 1, MOST_UNITS),
+            ("critic_steps", self.critic_steps, 1, MOST_CRITIC_STEPS),
+            ("features", self.features, 1, MOST_UNITS),
+            ("code_dim", self.code_dim, 1, MOST_UNITS),
+            ("categories", self.categories, 0, MOST_UNITS),
+            ("continuous", self.continuous, 0, MOST_UNITS),
         ] {
-            if value == 0 {
-                return Err(Error::setting(field, 0, "it must be 1 or more"));
+            if !(least..=most).contains(&value) {
+                return Err(Error::setting(field, value, format!("it must be {least} to {most}")));
             }
         }
         for (field, sizes) in
             [("generator_hidden", &self.generator_hidden), ("critic_hidden", &self.critic_hidden)]
         {
-            if sizes.contains(&0) {
+            if !sizes.iter().all(|size| (1..=MOST_UNITS).contains(size)) {
                 let value = format!("{sizes:?}");
-                return Err(Error::setting(field, value, "each size must be 1 or more"));
+                let allowed = format!("each size must be 1 to {MOST_UNITS}");
+                return Err(Error::setting(field, value, allowed));
             }
         }
         for (field, value) in [

@@ -10,7 +10,7 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Tensor, activation};
 
-use super::layers::{Form, Layer, Map, Mode, Network, Plan, Start, size};
+use super::layers::{Form, Layer, Map, Mode, Network, Plan, Start, size, weights};
 use super::losses::Loss;
 use super::networks::{Blueprint, Family};
 use super::normalisation::{MOMENTUM, Norm, Statistics, list};
@@ -190,31 +190,50 @@ pub(crate) fn flat(x: Tensor<4>) -> Tensor<2> {
     x.reshape([n, c * h * w])
 }
 
+impl CriticPlan<'_> {
+    /// The layers of features, and the form of these.
+    fn trunk(&self) -> Result<(Vec<Plan>, Form)> {
+        let extra = if self.conditioning == Conditioning::Concat { self.classes } else { 0 };
+        let trunk = self.networks.critic(extra)?;
+        let inputs = [size(self.networks.form) + extra, 1, 1];
+        let features = trunk.last().map_or(inputs, |last| last.to);
+        Ok((trunk, features))
+    }
+
+    /// The layers of an autoencoder's second half: the generator's shape without its noise.
+    fn decoder(&self) -> Result<Option<Vec<Plan>>> {
+        if !self.loss.wants_energy() {
+            return Ok(None);
+        }
+        let hidden: Vec<usize> = self.networks.hidden.iter().rev().copied().collect();
+        let mirrored = Blueprint { hidden: &hidden, ..self.networks.clone() };
+        mirrored.generator(self.code_dim, self.output).map(Some)
+    }
+
+    /// How many weights it has, nearly.
+    pub(crate) fn weights(&self) -> Result<f64> {
+        let (trunk, features) = self.trunk()?;
+        let heads = [self.classes, self.categories, self.code_dim].into_iter().sum::<usize>();
+        let decoder = self.decoder()?.map_or(0.0, |plans| weights(&plans));
+        Ok(weights(&trunk) + decoder + size(features) as f64 * heads as f64)
+    }
+}
+
 impl Critic {
     pub(crate) fn init(plan: &CriticPlan<'_>, init: &Init) -> Result<Self> {
         let networks = &plan.networks;
         let concat = plan.conditioning == Conditioning::Concat;
-        let extra = if concat { plan.classes } else { 0 };
-        let trunk = networks.critic(extra)?;
-        let features = trunk.last().map_or([size(networks.form) + extra, 1, 1], |last| last.to);
+        let (trunk, features) = plan.trunk()?;
         let spectral = if networks.norm == Norm::Spectral { Norm::Spectral } else { Norm::None };
         let layer = |from: Form, to: usize, activation: Activation, name: &str| {
             let (map, to, norm) = (Map::Dense, [to, 1, 1], spectral);
             let head = Plan { map, from, to, norm, activation, precision: networks.precision };
             Layer::init(head, plan.start, name, init)
         };
-        let energy = plan.loss.wants_energy();
-        let outputs = if energy { plan.code_dim } else { 1 };
-        let decoder = if energy {
-            // The decoder has the generator's shape without its noise.
-            let mut mirrored = networks.clone();
-            let hidden: Vec<usize> = networks.hidden.iter().rev().copied().collect();
-            mirrored.hidden = &hidden;
-            let plans = mirrored.generator(plan.code_dim, plan.output)?;
-            Some(Network::init(&plans, plan.start, "critic.decoder", init))
-        } else {
-            None
-        };
+        let outputs = if plan.loss.wants_energy() { plan.code_dim } else { 1 };
+        let decoder = plan.decoder()?;
+        let decoder =
+            decoder.map(|plans| Network::init(&plans, plan.start, "critic.decoder", init));
         let conditioning = plan.conditioning;
         let identity = Activation::Identity;
         Ok(Self {
@@ -318,8 +337,7 @@ impl Critic {
         (real, of_real): (Tensor<2>, Option<Tensor<2>>),
         (fake, of_fake): (Tensor<2>, Option<Tensor<2>>),
     ) -> (Verdict, Verdict) {
-        let networks = [Some(&self.trunk), self.decoder.as_ref()];
-        if networks.into_iter().flatten().any(Network::ties_examples) {
+        if self.ties_examples() {
             let on_real = self.judge(real, of_real, Mode::Training);
             return (on_real, self.judge(fake, of_fake, Mode::Training));
         }
@@ -327,6 +345,11 @@ impl Critic {
         let hot = of_real.zip(of_fake).map(|(a, b)| Tensor::cat(vec![a, b], 0));
         let both = self.judge(Tensor::cat(vec![real, fake], 0), hot, Mode::Training);
         both.split(count)
+    }
+
+    /// Whether what it says of an example depends on the others of its batch.
+    pub(crate) fn ties_examples(&self) -> bool {
+        [Some(&self.trunk), self.decoder.as_ref()].into_iter().flatten().any(Network::ties_examples)
     }
 
     /// The features' weights for each class `[batch, features]`.

@@ -22,12 +22,12 @@ use burn::tensor::Tensor;
 use toml::Table;
 
 use super::augment;
-use super::config::Choices;
 pub use super::config::GanConfig;
+use super::config::{Choices, MOST_WEIGHTS};
 use super::critic::{
     Conditioning, Critic, CriticPlan, Penalty, Verdict, cross_entropy, flat, pull_away,
 };
-use super::layers::{Mode, Network, Start};
+use super::layers::{Mode, Network, Start, weights};
 use super::losses::{Loss, LossTerms};
 use super::networks::{Blueprint, Family};
 use super::normalisation::{MOMENTUM, Norm};
@@ -129,6 +129,18 @@ impl GanConfig {
             output: if choices.loss == Loss::Began { Activation::Identity } else { output },
             start,
         };
+        let count = weights(&plans) + critic.weights()?;
+        if count > MOST_WEIGHTS {
+            return Err(Error::UnsuitableData {
+                model: name.to_owned(),
+                problem: format!(
+                    "its networks would hold {count:.1e} weights for examples of {}, and \
+                     {MOST_WEIGHTS:.0e} is the most; lower features, latent_dim, code_dim, \
+                     categories or hidden sizes",
+                    data.shape
+                ),
+            });
+        }
         Ok(Gan {
             name,
             config: self.clone(),
@@ -613,6 +625,13 @@ impl Trainable for Gan {
             self.entrance.fit(&mut generator.scale, examples);
         }
         Ok(())
+    }
+
+    fn least_batch(&self) -> usize {
+        let ties = |(generator, critic): (&Generator, &Critic)| {
+            generator.network.ties_examples() || critic.ties_examples()
+        };
+        if self.parts().is_ok_and(ties) { 2 } else { 1 }
     }
 
     /// Gives the generator the moments of its own samples (Brock et al. 2019, section 3.2, "standing

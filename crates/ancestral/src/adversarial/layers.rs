@@ -95,6 +95,17 @@ pub(crate) enum Mode {
     Sampling,
 }
 
+/// The weights of layers to be made.
+pub(crate) fn weights(plans: &[Plan]) -> f64 {
+    let of = |plan: &Plan| match plan.map {
+        Map::Dense => size(plan.from) as f64 * size(plan.to) as f64,
+        Map::Convolution { kernel, .. } | Map::Transposed { kernel, .. } => {
+            (plan.from[0] * kernel * kernel) as f64 * plan.to[0] as f64
+        }
+    };
+    plans.iter().map(of).sum()
+}
+
 pub(crate) fn size(form: Form) -> usize {
     form.iter().product()
 }

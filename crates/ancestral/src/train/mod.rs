@@ -20,8 +20,12 @@ pub use run::{DataConfig, FORMAT, RunConfig, RunFolder, Weights, WeightsInfo, ad
 pub use schedule::Schedule;
 pub use training::{Observer, Outcome, Progress, Silent, StopReason, Training};
 
+use crate::model::Trainable;
 use crate::settings::Settings;
 use crate::{Error, Result, settings};
+
+/// Samples of the picture of a run at most.
+const MOST_SAMPLES: usize = 1024;
 
 settings! {
     /// Settings of the training loop.
@@ -112,6 +116,10 @@ impl TrainConfig {
             }
         };
         at_least_one("batch_size", self.batch_size as f64)?;
+        if self.sample_count > MOST_SAMPLES {
+            let allowed = format!("a picture shows at most {MOST_SAMPLES}");
+            return Err(Error::setting("sample_count", self.sample_count, allowed));
+        }
         if !(self.learning_rate > 0.0 && self.learning_rate.is_finite()) {
             return Err(Error::setting("learning_rate", self.learning_rate, "it must be above 0"));
         }
@@ -130,6 +138,22 @@ impl TrainConfig {
         }
         Schedule::parse(self)?;
         Optimisers::new(self)?;
+        Ok(())
+    }
+
+    /// Whether a model can be trained by it.
+    ///
+    /// # Errors
+    /// If a batch is too small for the model.
+    pub fn check_for(&self, model: &dyn Trainable) -> Result<()> {
+        let least = model.least_batch();
+        if self.batch_size < least {
+            let allowed = format!(
+                "the examples of a batch are normalised together; give {least} or more, or another \
+                 normalisation"
+            );
+            return Err(Error::setting("batch_size", self.batch_size, allowed));
+        }
         Ok(())
     }
 

@@ -17,6 +17,8 @@ use crate::{Error, Result};
 
 /// Examples a batch of validation; it decides no figure, only memory.
 const VALIDATION_BATCH: usize = 200;
+/// Steps before which nothing is warned of: no model is worth watching from its start.
+const UNSETTLED: u64 = 100;
 
 /// How far a run is, for whoever shows it.
 #[derive(Debug, Clone)]
@@ -146,12 +148,13 @@ impl Training {
         let binarize: Binarize = run.config.data.binarize.parse()?;
         let mut model = run.build()?;
         let name = model.name();
-        if model.trainable().is_none() {
+        let Some(trainable) = model.trainable() else {
             return Err(Error::Unsupported {
                 model: name.to_owned(),
                 problem: format!("is not trained step by step; fit it with `ancestral fit {name}`"),
             });
-        }
+        };
+        config.check_for(trainable)?;
         let feed = Feed::new(
             Examples::new(data, SplitName::Train, binarize, seed)?,
             config.batch_size,
@@ -267,7 +270,8 @@ impl Training {
             }
             let (batches, share) = (self.feed.drawn(), self.share());
             let metrics = self.step()?;
-            seen += (self.feed.drawn() - batches) * self.config.batch_size as u64;
+            let batch = self.config.batch_size.min(self.feed.examples().len());
+            seen += (self.feed.drawn() - batches) * batch as u64;
             self.state.seconds = before + began.elapsed().as_secs_f64();
 
             let per_epoch = self.feed.per_epoch();
@@ -400,7 +404,10 @@ impl Training {
         self.state.summed = 0;
         let means = self.state.sums.drain(..).map(|(name, sum)| (name, sum / n));
         let values: Vec<(String, f64)> = means.collect();
-        let concerns = trainable(&mut self.model)?.concerns(&values);
+        let concerns = match self.state.step {
+            ..UNSETTLED => Vec::new(),
+            _ => trainable(&mut self.model)?.concerns(&values),
+        };
         self.push_event("train", values)?;
         for text in concerns {
             observer.concern(&text);
