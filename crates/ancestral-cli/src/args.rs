@@ -192,9 +192,9 @@ pub(crate) struct SampleArgs {
     /// Spread of the prior: 1 as learned, below 1 more typical
     #[arg(long, default_value_t = 1.0, allow_negative_numbers = true)]
     pub(crate) temperature: f64,
-    /// The class to draw, for conditional models
+    /// The class to draw, for conditional models: its number or its name
     #[arg(long)]
-    pub(crate) class: Option<u32>,
+    pub(crate) class: Option<String>,
     /// Give the mean of the last conditional, as p(x|z), instead of drawing from it
     #[arg(long)]
     pub(crate) mean: bool,

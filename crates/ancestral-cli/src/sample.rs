@@ -56,7 +56,11 @@ pub(crate) fn run(args: &SampleArgs, data_dir: Option<&Path>) -> Result<()> {
         count,
         streams: Streams::new(args.seed),
         temperature: args.temperature,
-        class: args.class,
+        class: args
+            .class
+            .as_deref()
+            .map(|class| loaded.run.config.data.class(class))
+            .transpose()?,
         mean: args.mean,
         known,
     })?;

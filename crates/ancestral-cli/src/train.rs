@@ -258,7 +258,7 @@ struct FileData {
 const FILE_KEYS: [&str; 9] =
     ["format", "version", "command", "preset", "seed", "model", "settings", "train", "data"];
 /// The keys of its table `data`; a run's own has all of them.
-const DATA_KEYS: [&str; 13] = [
+const DATA_KEYS: [&str; 14] = [
     "name",
     "binarize",
     "all_train",
@@ -272,6 +272,7 @@ const DATA_KEYS: [&str; 13] = [
     "shape",
     "classes",
     "columns",
+    "class_names",
 ];
 
 /// Preset, then file, then flags: later ones win.

@@ -98,6 +98,15 @@ fn adversarial_networks_are_trained_drawn_and_measured() {
     good(here, &[&["train", "cgan", "--out", "cgan"], &small[..]].concat());
     good(here, &["sample", "cgan", "--class", "3", "-n", "4", "--out", "threes.png"]);
     bad(here, &["sample", "cgan", "--class", "12", "-n", "4"], 2, "classes 0 to 9");
+    // Classes have the names that the data gives them.
+    let moons = ["--data", "moons", "--steps", "20", "--set", "sample_count=0", "--out", "moons"];
+    good(here, &[&["train", "cgan"], &moons[..]].concat());
+    let named = ["sample", "moons", "-n", "3", "--out"];
+    good(here, &[&named[..], &["lower.csv", "--class", "lower"]].concat());
+    good(here, &[&named[..], &["second.csv", "--class", "1"]].concat());
+    let read = |file: &str| std::fs::read_to_string(here.join(file)).unwrap();
+    assert_eq!(read("lower.csv"), read("second.csv"));
+    bad(here, &[&named[..], &["a.csv", "--class", "left"]].concat(), 2, "a name: upper, lower");
     let of_class = ["sample", run, "--class", "1", "-n", "4", "--out", "points.csv"];
     bad(here, &of_class, 2, "knows no classes");
     // A critic that has won is said to have.

@@ -67,6 +67,9 @@ pub struct DataConfig {
     /// The names of a table's columns.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub columns: Vec<String>,
+    /// The names of the classes, unless they are their numbers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub class_names: Vec<String>,
 }
 
 impl DataConfig {
@@ -78,6 +81,8 @@ impl DataConfig {
         // As the examples do it: what is binary already stays as it is.
         let binarize = if data.domain == Domain::Binary { Binarize::None } else { binarize };
         let domain = if binarize == Binarize::None { data.domain } else { Domain::Binary };
+        let is_number = |(i, name): (usize, &String)| *name == i.to_string();
+        let numbers = data.class_names.iter().enumerate().all(is_number);
         Self {
             name: data.name.clone(),
             binarize: binarize.to_string(),
@@ -100,7 +105,28 @@ impl DataConfig {
             shape: data.shape.dims().to_vec(),
             classes: data.classes(),
             columns: data.column_names.clone(),
+            class_names: if numbers { Vec::new() } else { data.class_names.clone() },
         }
+    }
+
+    /// The number of a class that is given by it or by name.
+    ///
+    /// # Errors
+    /// If there is no such class, naming those there are.
+    pub fn class(&self, text: &str) -> Result<u32> {
+        if let Some(at) = self.class_names.iter().position(|name| name == text) {
+            return Ok(at as u32);
+        }
+        text.parse().map_err(|_| {
+            let some: Vec<&str> = self.class_names.iter().take(20).map(String::as_str).collect();
+            let more = if self.class_names.len() > some.len() { ", …" } else { "" };
+            let names = match some.len() {
+                0 => String::new(),
+                _ => format!(", or a name: {}{more}", some.join(", ")),
+            };
+            let allowed = format!("give a number from 0{names}");
+            Error::setting("class", format!("'{text}'"), allowed)
+        })
     }
 
     /// Opens the data again and checks that it is the same.
