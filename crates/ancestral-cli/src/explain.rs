@@ -619,6 +619,6 @@ fn transposed_convolution(out: &Path) -> Result<Found> {
     }
     let bands: Vec<(&str, Picture)> =
         bands.iter().map(|(title, band)| (title.as_str(), band.clone())).collect();
-    Picture::stack(&bands).save_png(out.join("transposed.png"))?;
+    Picture::stack(&bands).with_margin(10).save_png(out.join("transposed.png"))?;
     Ok(Found { lines, figures: Value::Array(figures), pictures: vec!["transposed.png"] })
 }

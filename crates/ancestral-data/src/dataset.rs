@@ -210,8 +210,9 @@ impl Dataset {
         let missing = usize::from(self.test.is_none()) + usize::from(self.valid.is_none());
         if n <= missing {
             return Err(DataError::Unsuitable(format!(
-                "{} has {n} examples; training, validation and testing take at least one each",
-                self.name
+                "{} has {n} example{}; training, validation and testing take at least one each",
+                self.name,
+                if n == 1 { "" } else { "s" }
             )));
         }
         if self.test.is_none() {
@@ -300,8 +301,9 @@ impl Dataset {
         let count = count.max(1);
         if n <= count {
             return Err(DataError::Unsuitable(format!(
-                "{} has {n} examples, too few to carve a {purpose} split from",
-                self.name
+                "{} has {n} example{}, too few to carve a {purpose} split from",
+                self.name,
+                if n == 1 { "" } else { "s" }
             )));
         }
         let mut order: Vec<usize> = (0..n).collect();

@@ -120,6 +120,14 @@ impl Picture {
         picture
     }
 
+    /// The picture with so many white pixels around it.
+    pub fn with_margin(&self, pixels: usize) -> Self {
+        let (width, height) = (self.width + 2 * pixels, self.height + 2 * pixels);
+        let mut picture = Self::filled(width, height, [255; 3]);
+        picture.paste(self, pixels, pixels);
+        picture
+    }
+
     /// Every pixel as a square of `scale` pixels.
     pub fn enlarged(&self, scale: usize) -> Self {
         let scale = scale.max(1);
