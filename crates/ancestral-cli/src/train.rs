@@ -20,7 +20,7 @@ use toml::{Table, Value};
 
 use crate::args::{OutputArgs, TrainArgs};
 use crate::inputs;
-use crate::judge::Judge;
+use crate::judge::{self, Judge};
 use crate::output::{self, say, usage};
 use crate::pictures::{self, Plane};
 
@@ -376,8 +376,7 @@ impl Groups {
 /// A settings file, whose every key is known.
 fn read_config(path: &Path, model: &str) -> Result<(Table, FileConfig)> {
     let wrong = |problem: String| usage(format!("--config {}: {problem}", path.display()));
-    let text = std::fs::read_to_string(path).map_err(|e| wrong(e.to_string()))?;
-    let table: Table = text.parse().map_err(|e| wrong(format!("not valid TOML: {e}")))?;
+    let table = config_table(path)?;
     let refuse =
         |table: &Table, known: &[&str]| match table.keys().find(|k| !known.contains(&k.as_str())) {
             Some(key) => Err(wrong(unknown(key, known).to_string())),
@@ -405,14 +404,21 @@ fn read_config(path: &Path, model: &str) -> Result<(Table, FileConfig)> {
     Ok((table, file))
 }
 
+/// A file of settings as it stands.
+fn config_table(path: &Path) -> Result<Table> {
+    let wrong = |problem: String| usage(format!("--config {}: {problem}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|e| wrong(e.to_string()))?;
+    text.parse().map_err(|e| wrong(format!("not valid TOML: {e}")))
+}
+
 /// The model that a run's own file names.
 fn model_of(path: &Path) -> Result<String> {
-    let wrong = |problem: &str| usage(format!("--config {}: {problem}", path.display()));
-    let text = std::fs::read_to_string(path).map_err(|e| wrong(&e.to_string()))?;
-    let table: Table = text.parse().map_err(|e| wrong(&format!("not valid TOML: {e}")))?;
-    match table.get("model") {
+    match config_table(path)?.get("model") {
         Some(Value::String(name)) => Ok(name.clone()),
-        _ => Err(wrong("it names no model; give one, as in `ancestral train vae --config FILE`")),
+        _ => Err(usage(format!(
+            "--config {}: it names no model; give one, as in `ancestral train vae --config FILE`",
+            path.display()
+        ))),
     }
 }
 
@@ -645,9 +651,11 @@ fn report(
         }
         if outcome.best.is_none() && model.sampler().is_some() && model.density().is_none() {
             let why = match data.len(SplitName::Valid) {
-                0 => "there are no validation examples",
-                n if n < crate::judge::LEAST => "judging samples takes 100 validation examples",
-                _ => "no network of zoo/ has features for this data",
+                0 => "there are no validation examples".to_owned(),
+                n if n < judge::LEAST => {
+                    format!("judging samples takes {} validation examples", judge::LEAST)
+                }
+                _ => "no network of zoo/ has features for this data".to_owned(),
             };
             say!("nothing was validated, so that the best weights are the last: {why}")?;
         }

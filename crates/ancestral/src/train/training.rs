@@ -439,7 +439,8 @@ impl Training {
 
     /// The mean validation figure, with averaged weights if averaging is on.
     fn validate(&mut self, observer: &mut dyn Observer) -> Result<Option<(&'static str, f64)>> {
-        let averages = self.averages()?;
+        // Averages cost a pass of their own, which is spared where there is nothing to validate on.
+        let averages = if self.valid.is_some() { self.averages()? } else { return Ok(None) };
         let Some(valid) = &self.valid else { return Ok(None) };
         let found = with_weights(&mut self.model, averages, |model| {
             let mut all = Vec::with_capacity(valid.len());
