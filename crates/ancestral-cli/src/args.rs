@@ -429,20 +429,30 @@ pub(crate) enum Topic {
 pub(crate) struct ExplainArgs {
     /// What to explain
     pub(crate) topic: Topic,
-    /// The pictures its models are trained on (ae-vs-vae, elbo, saturation)
-    #[arg(long, default_value = "digits", value_name = "NAME|PATH")]
-    pub(crate) data: String,
-    /// Passes over the data that its models are trained for (ae-vs-vae, elbo)
-    #[arg(long, default_value_t = 100)]
-    pub(crate) epochs: u64,
-    /// The seed of everything drawn
-    #[arg(long, default_value_t = 0)]
-    pub(crate) seed: u64,
+    /// The pictures its models are trained on (ae-vs-vae, elbo, saturation) [default: digits]
+    #[arg(long, value_name = "NAME|PATH")]
+    pub(crate) data: Option<String>,
+    /// Passes over the data that its models are trained for (ae-vs-vae, elbo) [default: 100]
+    #[arg(long)]
+    pub(crate) epochs: Option<u64>,
+    /// The seed of everything drawn (all but density and transposed-convolution) [default: 0]
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
     /// The folder for its pictures and runs [default: explain-TOPIC]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+}
+
+impl ExplainArgs {
+    pub(crate) fn data(&self) -> &str {
+        self.data.as_deref().unwrap_or("digits")
+    }
+
+    pub(crate) fn seed(&self) -> u64 {
+        self.seed.unwrap_or(0)
+    }
 }
 
 #[derive(Debug, ClapArgs)]

@@ -29,10 +29,21 @@ pub(crate) fn run(args: &ExplainArgs, data_dir: Option<&Path>) -> Result<()> {
         Topic::TransposedConvolution => "transposed-convolution",
     };
     let out = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("explain-{name}")));
-    if args.epochs == 0 {
+    let trains = matches!(args.topic, Topic::AeVsVae | Topic::Elbo);
+    let draws = !matches!(args.topic, Topic::Density | Topic::TransposedConvolution);
+    for (given, used, flag) in [
+        (args.data.is_some(), trains || args.topic == Topic::Saturation, "--data"),
+        (args.epochs.is_some(), trains, "--epochs"),
+        (args.seed.is_some(), draws, "--seed"),
+    ] {
+        if given && !used {
+            return Err(usage(format!("{flag}: {name} has no use for it; leave it out")));
+        }
+    }
+    if args.epochs == Some(0) {
         return Err(usage("--epochs 0: the models of an explanation need at least 1"));
     }
-    if matches!(args.topic, Topic::AeVsVae | Topic::Elbo) {
+    if trains {
         // Its runs would meet those of an earlier time.
         if out.exists() {
             return Err(usage(format!(
@@ -80,16 +91,17 @@ fn trained(
     data: &Dataset,
     binarize: Binarize,
 ) -> Result<Box<dyn Model>> {
-    let train = format!("epochs = {}\nlearning_rate = 2e-3\nsample_count = 0", args.epochs);
+    let train =
+        format!("epochs = {}\nlearning_rate = 2e-3\nsample_count = 0", args.epochs.unwrap_or(100));
     let config = RunConfig {
         format: FORMAT,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         command: format!("ancestral explain (its {name})"),
         model: find(name)?.name.to_owned(),
         preset: String::new(),
-        seed: args.seed,
+        seed: args.seed(),
         data: DataConfig {
-            name: crate::inputs::stored_name(&args.data),
+            name: crate::inputs::stored_name(args.data()),
             ..DataConfig::describe(data, binarize)
         },
         settings: settings.parse()?,
@@ -114,14 +126,14 @@ fn trained(
 fn open(args: &ExplainArgs, data_dir: Option<&Path>) -> Result<Dataset> {
     let options = OpenOptions {
         data_dir: data_dir.map(Path::to_path_buf),
-        seed: args.seed,
+        seed: args.seed(),
         ..OpenOptions::default()
     };
-    let data = ancestral_data::open(&args.data, &options)?;
+    let data = ancestral_data::open(args.data(), &options)?;
     if data.shape.as_image().is_none() {
         return Err(usage(format!(
             "{} holds no pictures to show; take digits or mnist",
-            args.data
+            args.data()
         )));
     }
     Ok(data)
@@ -144,12 +156,12 @@ fn ae_vs_vae(args: &ExplainArgs, out: &Path, data_dir: Option<&Path>) -> Result<
         ("ae", trained(args, out, "ae", &ae, &data, Binarize::None)?),
         ("vae", trained(args, out, "vae", &vae, &data, Binarize::None)?),
     ];
-    let test = Examples::new(&data, SplitName::Test, Binarize::None, args.seed)?;
+    let test = Examples::new(&data, SplitName::Test, Binarize::None, args.seed())?;
     let shown = test.len().min(2000);
     let batch = test.batch(&(0..shown as u64).collect::<Vec<_>>(), 0);
     let n = 100usize;
     let indices: Vec<u64> = (0..n as u64).collect();
-    let codes = Streams::new(args.seed).purpose("explain", 0).normals(&indices, CODE);
+    let codes = Streams::new(args.seed()).purpose("explain", 0).normals(&indices, CODE);
     let top = data.domain.max_level().unwrap_or(1) as f32;
     let mut pictures = Vec::new();
     let mut lines = vec![
@@ -167,7 +179,7 @@ fn ae_vs_vae(args: &ExplainArgs, out: &Path, data_dir: Option<&Path>) -> Result<
         let drawn = match latent.posterior(&batch)? {
             None => means.clone(),
             Some((means, stds)) => {
-                let noise = Streams::new(args.seed).purpose("explain codes", 0);
+                let noise = Streams::new(args.seed()).purpose("explain codes", 0);
                 let noise = noise.normals(&batch.indices, CODE);
                 means.iter().zip(stds).zip(noise).map(|((m, s), e)| m + s * e).collect()
             }
@@ -257,7 +269,7 @@ fn elbo(args: &ExplainArgs, out: &Path, data_dir: Option<&Path>) -> Result<Found
     let model = trained(args, out, "vae", settings, &data, Binarize::Threshold)?;
     let latent = latent_of(model.as_ref())?;
     let density: &dyn Density = model.density().context("a VAE has a bound")?;
-    let test = Examples::new(&data, SplitName::Test, Binarize::Threshold, args.seed)?;
+    let test = Examples::new(&data, SplitName::Test, Binarize::Threshold, args.seed())?;
     let indices: Vec<u64> = (0..SHOWN.min(test.len()) as u64).collect();
     let batch = test.batch(&indices, 0);
     let size = data.shape.size();
@@ -407,7 +419,7 @@ fn density(out: &Path) -> Result<Found> {
 /// Both losses of a generator while its discriminator is trained ahead of it.
 fn saturation(args: &ExplainArgs, out: &Path, data_dir: Option<&Path>) -> Result<Found> {
     let data = open(args, data_dir)?;
-    let settings = Saturation { seed: args.seed, ..Saturation::default() };
+    let settings = Saturation { seed: args.seed(), ..Saturation::default() };
     let bar = output::bar(args.output, 1000, "training the discriminator ahead");
     let reached =
         explain::saturation(&data, settings, &mut |share| bar.set_position((share * 1e3) as u64))?;
@@ -430,7 +442,8 @@ fn saturation(args: &ExplainArgs, out: &Path, data_dir: Option<&Path>) -> Result
     let mut lines = vec![
         format!(
             "A pair learns {} for {} steps; then the generator is held and a fresh discriminator",
-            args.data, settings.together
+            args.data(),
+            settings.together
         ),
         "learns ahead. Norms of the generator's gradient under both losses (saturation.png):"
             .to_owned(),
@@ -506,7 +519,7 @@ const STEPS: u64 = 2000;
 /// A trained discriminator beside p / (p + q), and its value beside the divergence.
 fn optimal_discriminator(args: &ExplainArgs, out: &Path) -> Result<Found> {
     let bar = output::bar(args.output, 1000, "training the discriminator");
-    let found = explain::optimal_discriminator(STEPS, args.seed, &mut |share| {
+    let found = explain::optimal_discriminator(STEPS, args.seed(), &mut |share| {
         bar.set_position((share * 1e3) as u64);
     })?;
     bar.finish_and_clear();

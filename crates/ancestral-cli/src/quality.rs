@@ -215,8 +215,8 @@ pub(crate) fn of_folder(args: &EvaluateArgs, folder: &Path, data_dir: Option<&Pa
     Ok(())
 }
 
-/// What examples that no model made get in the place of the samples: those of another split, not of
-/// the training split, since a network sees what it was trained on with other eyes.
+/// What examples that no model made get in the place of the samples: those of validation, since a
+/// network sees what it was trained on with other eyes, and test data is read for no other split.
 fn data_itself(
     args: &EvaluateArgs,
     network: &Network<'_>,
@@ -224,10 +224,10 @@ fn data_itself(
     examples: &Examples,
     reference: &Classified,
 ) -> Result<Option<(String, Quality)>> {
-    let split = match examples.split_name() {
-        SplitName::Valid => SplitName::Test,
-        _ => SplitName::Valid,
-    };
+    let split = SplitName::Valid;
+    if examples.split_name() == split {
+        return Ok(None);
+    }
     let Ok(others) = Examples::new(data, split, examples.binarize(), args.seed) else {
         return Ok(None);
     };

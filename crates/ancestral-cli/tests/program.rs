@@ -230,6 +230,9 @@ fn explanations_hold() {
     }
     bad(here, &["explain", "elbo"], 2, "exists already");
     bad(here, &["explain", "elb"], 2, "elbo");
+    bad(here, &["explain", "density", "--seed", "1"], 2, "--seed: density has no use for it");
+    bad(here, &["explain", "saturation", "--epochs", "1"], 2, "--epochs: saturation");
+    bad(here, &["explain", "optimal-discriminator", "--data", "mnist"], 2, "--data: optimal");
     bad(here, &["explain", "elbo", "--epochs", "0", "--out", "none"], 2, "--epochs");
 }
 
@@ -676,6 +679,12 @@ fn samples_are_measured_by_the_features_of_a_named_network() {
     assert!(of(samples, "frechet_distance") > of(itself, "frechet_distance"), "{found}");
     assert!(of(samples, "class_agreement") > 0.8, "{found}");
     assert_eq!(found["network"], "net");
+    // Beside validation, test data stays unread.
+    let valid = object(&good(here, &[&quality[..], &["--json", "--split", "valid"]].concat()));
+    assert_eq!(
+        (&valid["split"], &valid["data_itself"]),
+        (&"valid".into(), &serde_json::Value::Null)
+    );
     // The same bits whatever the number of threads.
     let one = object(&good(here, &[&quality[..], &["--json", "--threads", "1"]].concat()));
     assert_eq!(samples["frechet_distance"], one["samples"][0]["frechet_distance"]);
