@@ -242,6 +242,26 @@ pub(crate) trait Simd: Copy {
         totals
     }
 
+    /// Turns the square that the first `N` vectors are: lane j of vector i becomes lane i of
+    /// vector j.
+    #[inline(always)]
+    fn transpose(self, square: &mut [Self::V; 16]) {
+        let mut turned = [[0.0f32; 16]; 16];
+        for (i, &v) in square.iter().enumerate().take(Self::N) {
+            for (j, lane) in self.lanes(v).into_iter().enumerate() {
+                turned[j][i] = lane;
+            }
+        }
+        for (v, row) in square.iter_mut().zip(&turned).take(Self::N) {
+            // SAFETY: a row has 16 ≥ `N` values.
+            *v = unsafe { self.load(row.as_ptr()) };
+        }
+    }
+
+    /// Asks for the cache line at an address, which may be any, to be read soon.
+    #[inline(always)]
+    fn prefetch(self, _: *const f32) {}
+
     /// The lanes as an array; those from `N` on are zero.
     #[inline(always)]
     fn lanes(self, v: Self::V) -> [f32; 16] {
@@ -410,6 +430,42 @@ impl<const BF16: bool> Simd for Avx512<BF16> {
         op!(totals_of_8(halves))
     }
     #[inline(always)]
+    fn transpose(self, square: &mut [__m512; 16]) {
+        let v = *square;
+        for j in 0..2 {
+            // By four rows: column 4l + 2j (and the next) of each of the four lanes l of 128 bits.
+            let mut columns = [[op!(_mm512_setzero_ps()); 2]; 4];
+            for (columns, v) in columns.iter_mut().zip(v.chunks(4)) {
+                let (a, b) = if j == 0 {
+                    op!((_mm512_unpacklo_ps(v[0], v[1]), _mm512_unpacklo_ps(v[2], v[3])))
+                } else {
+                    op!((_mm512_unpackhi_ps(v[0], v[1]), _mm512_unpackhi_ps(v[2], v[3])))
+                };
+                let (a, b) = op!((_mm512_castps_pd(a), _mm512_castps_pd(b)));
+                columns[0] = op!(_mm512_castpd_ps(_mm512_unpacklo_pd(a, b)));
+                columns[1] = op!(_mm512_castpd_ps(_mm512_unpackhi_pd(a, b)));
+            }
+            for k in 0..2 {
+                let [a, b, c, d] = [columns[0][k], columns[1][k], columns[2][k], columns[3][k]];
+                let i = 2 * j + k;
+                op!({
+                    let (ab, cd) =
+                        (_mm512_shuffle_f32x4::<0x88>(a, b), _mm512_shuffle_f32x4::<0x88>(c, d));
+                    square[i] = _mm512_shuffle_f32x4::<0x88>(ab, cd);
+                    square[i + 8] = _mm512_shuffle_f32x4::<0xdd>(ab, cd);
+                    let (ab, cd) =
+                        (_mm512_shuffle_f32x4::<0xdd>(a, b), _mm512_shuffle_f32x4::<0xdd>(c, d));
+                    square[i + 4] = _mm512_shuffle_f32x4::<0x88>(ab, cd);
+                    square[i + 12] = _mm512_shuffle_f32x4::<0xdd>(ab, cd);
+                });
+            }
+        }
+    }
+    #[inline(always)]
+    fn prefetch(self, p: *const f32) {
+        op!(_mm_prefetch::<_MM_HINT_T0>(p.cast()))
+    }
+    #[inline(always)]
     fn nonzero(self, a: __m512) -> u32 {
         op!(u32::from(_mm512_cmp_ps_mask::<_CMP_NEQ_UQ>(a, _mm512_setzero_ps())))
     }
@@ -526,6 +582,33 @@ impl Simd for Avx2 {
     #[inline(always)]
     fn totals(self, v: [__m256; 8]) -> [f32; 8] {
         op!(totals_of_8(v))
+    }
+    #[inline(always)]
+    fn transpose(self, square: &mut [__m256; 16]) {
+        let v = *square;
+        for j in 0..2 {
+            // By four rows: column 4l + 2j (and the next) of both lanes l of 128 bits.
+            let mut columns = [[op!(_mm256_setzero_ps()); 2]; 2];
+            for (columns, v) in columns.iter_mut().zip(v.chunks(4)) {
+                let (a, b) = if j == 0 {
+                    op!((_mm256_unpacklo_ps(v[0], v[1]), _mm256_unpacklo_ps(v[2], v[3])))
+                } else {
+                    op!((_mm256_unpackhi_ps(v[0], v[1]), _mm256_unpackhi_ps(v[2], v[3])))
+                };
+                let (a, b) = op!((_mm256_castps_pd(a), _mm256_castps_pd(b)));
+                columns[0] = op!(_mm256_castpd_ps(_mm256_unpacklo_pd(a, b)));
+                columns[1] = op!(_mm256_castpd_ps(_mm256_unpackhi_pd(a, b)));
+            }
+            for k in 0..2 {
+                let (a, b, i) = (columns[0][k], columns[1][k], 2 * j + k);
+                square[i] = op!(_mm256_permute2f128_ps::<0x20>(a, b));
+                square[i + 4] = op!(_mm256_permute2f128_ps::<0x31>(a, b));
+            }
+        }
+    }
+    #[inline(always)]
+    fn prefetch(self, p: *const f32) {
+        op!(_mm_prefetch::<_MM_HINT_T0>(p.cast()))
     }
     #[inline(always)]
     fn nonzero(self, a: __m256) -> u32 {
@@ -745,6 +828,35 @@ mod tests {
                 assert_eq!(&out[..n], &source[..n]);
                 assert!(out[n..].iter().all(|&x| x == -1.0));
             }
+        }
+    }
+
+    /// A square in which each number says where it stood.
+    struct Square;
+    impl Kernel for Square {
+        type Output = ();
+        #[inline(always)]
+        fn run<S: Simd>(self, s: S) {
+            let mut square = [s.splat(-1.0); 16];
+            for (i, v) in square.iter_mut().enumerate().take(S::N) {
+                let row: [f32; 16] = core::array::from_fn(|j| (16 * i + j) as f32);
+                // SAFETY: there are 16 ≥ `N` values.
+                *v = unsafe { s.load(row.as_ptr()) };
+            }
+            s.transpose(&mut square);
+            for (j, &v) in square.iter().enumerate() {
+                for (i, &lane) in s.lanes(v)[..S::N].iter().enumerate() {
+                    let stood = if j < S::N { (16 * i + j) as f32 } else { -1.0 };
+                    assert_eq!(lane, stood, "lane {i} of vector {j}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_square_is_turned() {
+        for isa in Isa::available() {
+            isa.run(Square);
         }
     }
 

@@ -66,9 +66,10 @@ impl Geometry {
         self.image == self.filter && self.out == [1, 1] && self.padding == [0, 0]
     }
 
-    /// How many pictures a task takes, of `values` each.
+    /// How many pictures a task takes, of `values` each: in the corners of small ones, each is but
+    /// one row of a tile.
     fn group(&self, values: usize) -> usize {
-        (TASK / values.max(1)).min(self.n.div_ceil(16)).max(1)
+        (TASK / values.max(1)).min(self.n.div_ceil(8)).max(1)
     }
 }
 
@@ -282,28 +283,28 @@ unsafe fn pictures(
     (channels, pixels): (usize, usize),
     bias: &[f32],
 ) -> Vec<f32> {
-    // Of few groups, each is shared out by its places.
-    let pieces = (8 / n.div_ceil(size).max(1)).min(size * pixels / 64).max(1);
+    // Of few groups, each is shared out by its places; of all, by the blocks of lanes.
+    let (groups, blocks) = (n.div_ceil(size), panels.blocks());
+    let pieces = (8 / groups.max(1)).min(size * pixels / 64).max(1);
     let write = |out: *mut f32| {
         let out = SharedPtr(out);
-        (0..n.div_ceil(size) * pieces).into_par_iter().for_each_init(Vec::new, |rows, task| {
+        (0..groups * pieces * blocks).into_par_iter().for_each_init(Vec::new, |rows, task| {
+            let (task, block) = (task / blocks, task % blocks);
             let (first, piece) = (task / pieces * size, task % pieces);
+            let (lane, width, valid) =
+                (panels.first(block), panels.width(block), panels.valid(block));
             let count = size.min(n - first);
             let input = &input[first * picture..(first + count) * picture];
-            // SAFETY: groups of pictures do not overlap, nor do the places of their pieces.
-            let out = unsafe { out.get().add(first * channels * pixels) };
+            // SAFETY: groups of pictures do not overlap, nor do the places of their pieces or the
+            // planes of blocks.
+            let out = unsafe { out.get().add((first * channels + lane) * pixels) };
+            let bias = part(bias, lane, valid);
             for Part { at, to, steps } in parts {
                 let all = at.len() / size * count;
                 let own = all * piece / pieces..all * (piece + 1) / pieces;
                 let (at, to) = (&at[own.clone()], &to[own]);
-                products(unit, input, at, steps, panels, rows, |block, rows| {
-                    let lane = panels.first(block);
-                    let (width, valid) = (panels.width(block), panels.valid(block));
-                    // SAFETY: the lanes' planes lie in the group's output.
-                    let out = unsafe { out.add(lane * pixels) };
-                    let bias = part(bias, lane, valid);
-                    unit.isa.run(Spread { rows, width, to, valid, plane: pixels, bias, out });
-                });
+                let rows = product(unit, input, at, steps, panels, block, rows);
+                unit.isa.run(Spread { rows, width, to, valid, plane: pixels, bias, out });
             }
         });
     };
@@ -311,22 +312,20 @@ unsafe fn pictures(
     unsafe { flex::filled(n * channels * pixels, write) }
 }
 
-/// The product with each block of panels, in `rows` from call to call.
-fn products(
+/// The product with a block of panels, in `rows`.
+fn product<'a>(
     unit: Unit,
     input: &[f32],
     at: &[u32],
     steps: &[[u32; 2]],
     panels: &Panels,
-    rows: &mut Vec<f32>,
-    mut each: impl FnMut(usize, &[f32]),
-) {
-    for block in 0..panels.blocks() {
-        let width = panels.width(block);
-        let (panel, out) = (panels.of(block, 0), room(rows, at.len() * width));
-        unit.run(Gather { input, at, steps, panel, width, out, accumulate: false });
-        each(block, out);
-    }
+    block: usize,
+    rows: &'a mut Vec<f32>,
+) -> &'a [f32] {
+    let width = panels.width(block);
+    let (panel, out) = (panels.of(block, 0), room(rows, at.len() * width));
+    unit.run(Gather { input, at, steps, panel, width, out, accumulate: false });
+    out
 }
 
 fn add_bias(values: &mut [f32], bias: &[f32], plane: usize) {
@@ -464,27 +463,20 @@ fn scattered(unit: Unit, g: &Geometry, y: &[f32], weight: &[f32], bias: &[f32]) 
                 let input = &y[first * picture..(first + count) * picture];
                 sums.clear();
                 sums.resize(count * plane, 0.0);
-                products(
-                    unit,
-                    input,
-                    &at[..count * pixels],
-                    &steps,
-                    &panels,
-                    rows,
-                    |block, rows| {
-                        let (width, valid) = (panels.width(block), panels.valid(block));
-                        let lanes = &lanes[panels.first(block)..][..valid];
-                        for (sums, rows) in sums.chunks_mut(plane).zip(rows.chunks(pixels * width))
-                        {
-                            for (&corner, row) in corners.iter().zip(rows.chunks(width)) {
-                                let sums = &mut sums[corner..];
-                                for (&lane, value) in lanes.iter().zip(row) {
-                                    sums[lane] += value;
-                                }
+                let at = &at[..count * pixels];
+                for block in 0..panels.blocks() {
+                    let rows = product(unit, input, at, &steps, &panels, block, rows);
+                    let (width, valid) = (panels.width(block), panels.valid(block));
+                    let lanes = &lanes[panels.first(block)..][..valid];
+                    for (sums, rows) in sums.chunks_mut(plane).zip(rows.chunks(pixels * width)) {
+                        for (&corner, row) in corners.iter().zip(rows.chunks(width)) {
+                            let sums = &mut sums[corner..];
+                            for (&lane, value) in lanes.iter().zip(row) {
+                                sums[lane] += value;
                             }
                         }
-                    },
-                );
+                    }
+                }
                 for (i, sums) in sums.chunks(area(padded)).enumerate() {
                     let bias = if bias.is_empty() { 0.0 } else { bias[i % g.c] };
                     // SAFETY: groups of pictures do not overlap, and a plane has this many values.
@@ -556,11 +548,10 @@ fn filters_by(unit: Unit, g: &Geometry, x: &[f32], y: &[f32]) -> Vec<f32> {
     let starts: Vec<usize> =
         (0..g.n).flat_map(|n| (0..pixels).map(move |p| n * g.k * pixels + p)).collect();
     let panels = Panels::pack(isa, y, &starts, pixels, g.k);
-    // A task takes some channels, and all pictures in an order of its own.
-    let channels = g.c.div_ceil(16).max(1);
-    let shares = g.c.div_ceil(channels);
-    // With few channels, the blocks of lanes are shared out as well.
-    let split = if shares < 4 { panels.blocks() } else { 1 };
+    // A task takes some channels and a block of lanes, and all pictures in an order of its own. A
+    // tile has a row for each channel and tap of a part, and fewer would read panels too often.
+    let channels = g.c.div_ceil(8).max(1);
+    let (shares, blocks) = (g.c.div_ceil(channels), panels.blocks());
     let count = (PIXELS / pixels).min(TASK / (channels * picture)).clamp(1, g.n.max(1));
     let parts = parts(
         [&g.across(0), &g.across(1)],
@@ -572,19 +563,15 @@ fn filters_by(unit: Unit, g: &Geometry, x: &[f32], y: &[f32]) -> Vec<f32> {
     );
     let write = |out: *mut f32| {
         let out = SharedPtr(out);
-        (0..shares * split).into_par_iter().for_each(|task| {
-            let first = task / split * channels;
+        (0..shares * blocks).into_par_iter().for_each(|task| {
+            let (first, block) = (task / blocks * channels, task % blocks);
             let own = channels.min(g.c - first);
-            let blocks =
-                if split > 1 { task % split..task % split + 1 } else { 0..panels.blocks() };
-            // The sums of each part and block; a last, smaller share has fewer rows.
+            let (lane, width, valid) =
+                (panels.first(block), panels.width(block), panels.valid(block));
+            // The sums of each part; a last, smaller share has fewer rows.
             let rows = |part: &Part| part.at.len() / channels * own;
-            let pairs: Vec<(&Part, usize)> =
-                parts.iter().flat_map(|part| blocks.clone().map(move |b| (part, b))).collect();
-            let mut sums: Vec<Vec<f32>> = pairs
-                .iter()
-                .map(|&(part, block)| vec![0.0; rows(part) * panels.width(block)])
-                .collect();
+            let mut sums: Vec<Vec<f32>> =
+                parts.iter().map(|part| vec![0.0; rows(part) * width]).collect();
             let mut input = Vec::with_capacity(count * channels * picture);
             for begin in (0..g.n).step_by(count) {
                 let some = count.min(g.n - begin);
@@ -595,23 +582,22 @@ fn filters_by(unit: Unit, g: &Geometry, x: &[f32], y: &[f32]) -> Vec<f32> {
                     input.extend_from_slice(&x[from..from + own * picture]);
                     input.resize(input.len() + (channels - own) * picture, 0.0);
                 }
-                for (&(part, block), sums) in pairs.iter().zip(&mut sums) {
+                for (part, sums) in parts.iter().zip(&mut sums) {
                     unit.run(Gather {
                         input: &input,
                         at: &part.at[..rows(part)],
                         steps: &part.steps[..part.steps.len() / count * some],
                         panel: panels.of(block, begin * pixels),
-                        width: panels.width(block),
+                        width,
                         out: sums,
                         accumulate: true,
                     });
                 }
             }
-            for (&(part, block), sums) in pairs.iter().zip(&sums) {
-                let (width, valid) = (panels.width(block), panels.valid(block));
+            for (part, sums) in parts.iter().zip(&sums) {
                 let to = &part.to[..rows(part)];
                 // SAFETY: tasks write different taps, or different lanes of the same.
-                let out = unsafe { out.get().add(panels.first(block) * taps + first * filter) };
+                let out = unsafe { out.get().add(lane * taps + first * filter) };
                 isa.run(Spread { rows: sums, width, to, valid, plane: taps, bias: &[], out });
             }
         });

@@ -138,18 +138,19 @@ impl Kernel for Pack<'_> {
                     copy(s, source.add(start), row, valid);
                     (valid..width).for_each(|lane| row.add(lane).write(0.0));
                     t += 1;
-                } else if t + 16 <= starts.len() && starts[t + 15] == start + 15 {
+                } else if t + S::N <= starts.len() && starts[t + S::N - 1] == start + S::N - 1 {
                     // Starts one after another (they grow): whole lines of each lane, turned.
-                    let mut square = [[0.0f32; 16]; 32];
-                    for (lane, line) in square.iter_mut().enumerate().take(valid) {
-                        copy(s, source.add(start + lane * stride), line.as_mut_ptr(), 16);
-                    }
-                    for i in 0..16 {
-                        for (lane, line) in square.iter().enumerate().take(width) {
-                            *row.add(i * width + lane) = line[i];
+                    for first in (0..width).step_by(S::N) {
+                        let mut square = [s.splat(0.0); 16];
+                        for (lane, line) in (first..valid).zip(&mut square[..S::N]) {
+                            *line = s.load(source.add(start + lane * stride));
+                        }
+                        s.transpose(&mut square);
+                        for (i, &values) in square[..S::N].iter().enumerate() {
+                            s.store(row.add(i * width + first), values);
                         }
                     }
-                    t += 16;
+                    t += S::N;
                 } else {
                     for lane in 0..valid {
                         *row.add(lane) = *source.add(start + lane * stride);
@@ -324,6 +325,10 @@ impl Tile<'_> {
             }
             for &[step, row] in self.steps {
                 let panel = self.panel.add(row as usize * V * S::N);
+                // Rows of the panel mostly follow one another; by lines of the cache.
+                for lane in (0..V * S::N).step_by(16) {
+                    s.prefetch(panel.wrapping_add(8 * V * S::N + lane));
+                }
                 let mut w = [s.splat(0.0); V];
                 for (v, w) in w.iter_mut().enumerate() {
                     *w = s.load(panel.add(v * S::N));
@@ -368,23 +373,49 @@ impl Kernel for Spread<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
+    fn run<S: Simd>(self, s: S) {
         let Self { rows, width, to, valid, plane, bias, out } = self;
         assert!(rows.len() >= to.len() * width && valid <= width);
         assert!(bias.is_empty() || bias.len() == valid);
-        // Rows at a time that stay in the first-level cache.
-        for (to, rows) in to.chunks(32).zip(rows.chunks(32 * width)) {
-            for lane in 0..valid {
-                let b = if bias.is_empty() { 0.0 } else { bias[lane] };
-                // SAFETY: the caller of `isa.run` vouches that the planes of all valid lanes are
-                // writable at every place in `to`; the rows were checked above.
-                unsafe {
-                    let out = out.add(lane * plane);
-                    for (j, &to) in to.iter().enumerate() {
-                        *out.add(to as usize) = *rows.get_unchecked(j * width + lane) + b;
+        let lane_bias = |lane: usize| if bias.is_empty() { 0.0 } else { bias[lane] };
+        let (mut to, mut rows) = (to, rows);
+        while !to.is_empty() {
+            let most = to.len().min(S::N);
+            let run = (1..most).find(|&i| to[i] != to[0] + i as u32).unwrap_or(most);
+            // Rows that go to places one after another are turned together; of others, as many at
+            // a time as stay in the first-level cache.
+            let count = if run < 4 { to.len().min(32) } else { run };
+            let (places, others) = to.split_at(count);
+            // SAFETY: the caller of `isa.run` vouches that the planes of all valid lanes are
+            // writable at every place in `to`; the rows were checked above.
+            unsafe {
+                if run < 4 {
+                    for lane in 0..valid {
+                        let (b, out) = (lane_bias(lane), out.add(lane * plane));
+                        for (j, &to) in places.iter().enumerate() {
+                            *out.add(to as usize) = *rows.get_unchecked(j * width + lane) + b;
+                        }
+                    }
+                } else {
+                    for first in (0..valid).step_by(S::N) {
+                        let mut square = [s.splat(0.0); 16];
+                        for (j, row) in square[..run].iter_mut().enumerate() {
+                            *row = s.load(rows.as_ptr().add(j * width + first));
+                        }
+                        s.transpose(&mut square);
+                        for (lane, &values) in (first..valid).zip(&square[..S::N]) {
+                            let values = s.add(values, s.splat(lane_bias(lane)));
+                            let out = out.add(lane * plane + places[0] as usize);
+                            if run == S::N {
+                                s.store(out, values);
+                            } else {
+                                s.store_part(out, run, values);
+                            }
+                        }
                     }
                 }
             }
+            (to, rows) = (others, &rows[count * width..]);
         }
     }
 }
