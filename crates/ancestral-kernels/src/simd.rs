@@ -434,19 +434,18 @@ impl<const BF16: bool> Simd for Avx512<BF16> {
         let v = *square;
         for j in 0..2 {
             // By four rows: column 4l + 2j (and the next) of each of the four lanes l of 128 bits.
-            let mut columns = [[op!(_mm512_setzero_ps()); 2]; 4];
-            for (columns, v) in columns.iter_mut().zip(v.chunks(4)) {
+            let mut columns = [[op!(_mm512_setzero_ps()); 4]; 2];
+            for (i, v) in v.chunks(4).enumerate() {
                 let (a, b) = if j == 0 {
                     op!((_mm512_unpacklo_ps(v[0], v[1]), _mm512_unpacklo_ps(v[2], v[3])))
                 } else {
                     op!((_mm512_unpackhi_ps(v[0], v[1]), _mm512_unpackhi_ps(v[2], v[3])))
                 };
                 let (a, b) = op!((_mm512_castps_pd(a), _mm512_castps_pd(b)));
-                columns[0] = op!(_mm512_castpd_ps(_mm512_unpacklo_pd(a, b)));
-                columns[1] = op!(_mm512_castpd_ps(_mm512_unpackhi_pd(a, b)));
+                columns[0][i] = op!(_mm512_castpd_ps(_mm512_unpacklo_pd(a, b)));
+                columns[1][i] = op!(_mm512_castpd_ps(_mm512_unpackhi_pd(a, b)));
             }
-            for k in 0..2 {
-                let [a, b, c, d] = [columns[0][k], columns[1][k], columns[2][k], columns[3][k]];
+            for (k, [a, b, c, d]) in columns.into_iter().enumerate() {
                 let i = 2 * j + k;
                 op!({
                     let (ab, cd) =
@@ -589,18 +588,18 @@ impl Simd for Avx2 {
         for j in 0..2 {
             // By four rows: column 4l + 2j (and the next) of both lanes l of 128 bits.
             let mut columns = [[op!(_mm256_setzero_ps()); 2]; 2];
-            for (columns, v) in columns.iter_mut().zip(v.chunks(4)) {
+            for (i, v) in v.chunks(4).enumerate().take(2) {
                 let (a, b) = if j == 0 {
                     op!((_mm256_unpacklo_ps(v[0], v[1]), _mm256_unpacklo_ps(v[2], v[3])))
                 } else {
                     op!((_mm256_unpackhi_ps(v[0], v[1]), _mm256_unpackhi_ps(v[2], v[3])))
                 };
                 let (a, b) = op!((_mm256_castps_pd(a), _mm256_castps_pd(b)));
-                columns[0] = op!(_mm256_castpd_ps(_mm256_unpacklo_pd(a, b)));
-                columns[1] = op!(_mm256_castpd_ps(_mm256_unpackhi_pd(a, b)));
+                columns[0][i] = op!(_mm256_castpd_ps(_mm256_unpacklo_pd(a, b)));
+                columns[1][i] = op!(_mm256_castpd_ps(_mm256_unpackhi_pd(a, b)));
             }
-            for k in 0..2 {
-                let (a, b, i) = (columns[0][k], columns[1][k], 2 * j + k);
+            for (k, [a, b]) in columns.into_iter().enumerate() {
+                let i = 2 * j + k;
                 square[i] = op!(_mm256_permute2f128_ps::<0x20>(a, b));
                 square[i + 4] = op!(_mm256_permute2f128_ps::<0x31>(a, b));
             }
