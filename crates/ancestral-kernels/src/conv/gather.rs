@@ -138,8 +138,10 @@ impl Kernel for Pack<'_> {
                     copy(s, source.add(start), row, valid);
                     (valid..width).for_each(|lane| row.add(lane).write(0.0));
                     t += 1;
-                } else if t + S::N <= starts.len() && starts[t + S::N - 1] == start + S::N - 1 {
-                    // Starts one after another (they grow): whole lines of each lane, turned.
+                } else if t + S::N <= starts.len()
+                    && starts[t..t + S::N].windows(2).all(|pair| pair[1] == pair[0] + 1)
+                {
+                    // Starts one after another: whole lines of each lane, turned.
                     for first in (0..width).step_by(S::N) {
                         let mut square = [s.splat(0.0); 16];
                         for (lane, line) in (first..valid).zip(&mut square[..S::N]) {

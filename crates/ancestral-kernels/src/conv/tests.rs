@@ -15,7 +15,7 @@ use crate::{simd::Isa, tests::noise};
 /// n, c, k, image, filter, stride, padding
 type Sizes = (usize, usize, usize, [usize; 2], [usize; 2], [usize; 2], [usize; 2]);
 
-const SIZES: [Sizes; 30] = [
+const SIZES: [Sizes; 32] = [
     (1, 1, 1, [1, 1], [1, 1], [1, 1], [0, 0]),
     (2, 3, 5, [5, 5], [3, 3], [1, 1], [1, 1]),
     (3, 2, 33, [7, 4], [3, 2], [1, 1], [1, 0]),
@@ -46,6 +46,9 @@ const SIZES: [Sizes; 30] = [
     (3, 6, 31, [32, 32], [5, 5], [2, 2], [2, 2]),
     (1, 2, 2, [1, 7], [1, 4], [1, 2], [0, 1]),
     (1, 21, 22, [7, 1], [3, 1], [2, 1], [1, 0]),
+    // Taps of one stride that end one vector's width from where others began.
+    (2, 9, 2, [9, 9], [3, 4], [2, 2], [1, 1]),
+    (2, 16, 1, [12, 12], [4, 6], [3, 3], [1, 1]),
 ];
 
 fn geometry((n, c, k, image, filter, stride, padding): Sizes) -> Geometry {
