@@ -135,7 +135,7 @@ fn against_pytorch(args: &Args, case: &str) -> Result<()> {
 /// The sampler of a deep NADE against running its whole network for every entry.
 fn against_rerunning(args: &Args, case: &str, layers: usize) -> Result<()> {
     let model = DeepNadeDraws::new(layers)?;
-    let seconds = |draw: &dyn Fn() -> Result<Vec<f32>>| -> Result<(Vec<f32>, f64)> {
+    let seconds = |draw: &dyn Fn() -> Result<Vec<f64>>| -> Result<(Vec<f64>, f64)> {
         let began = Instant::now();
         let drawn = draw()?;
         Ok((drawn, began.elapsed().as_secs_f64()))

@@ -2,8 +2,13 @@
 
 use ancestral::autoregressive::deep_nade::{DeepNade, DeepNadeConfig};
 use ancestral::evaluate;
-use ancestral::model::{DataSpec, DensityOptions, Init, Model, SampleRequest, Sampler, find};
-use ancestral::train::{Feed, Optimisers, StepContext, TrainConfig};
+use ancestral::model::{
+    BatchIterator, DataSpec, DensityOptions, Init, Model, SampleRequest, StepContext,
+};
+use ancestral::optim::Optimizers;
+use ancestral::spec::cpu;
+use ancestral::train::TrainConfig;
+use ancestral::{Registry, model};
 use ancestral_data::{
     Binarize, Dataset, Domain, Examples, Shape, Split, SplitName, Streams, Values,
 };
@@ -56,8 +61,7 @@ pub(crate) fn of(case: &str) -> Result<Round> {
             let mut seed = 0;
             Ok(Box::new(move || {
                 seed += 1;
-                let sampler = model.sampler().context("a NADE draws")?;
-                sampler.sample(&SampleRequest::new(64, seed))?;
+                model::sample(model.as_ref(), &SampleRequest::new(64, seed))?;
                 Ok(())
             }))
         }
@@ -91,23 +95,23 @@ fn adversarial(name: &str, settings: &str, count: u64) -> Result<Round> {
     let data = Dataset::new("bench", domain, shape.clone(), split, None, None)?.with_splits(0)?;
     let examples = Examples::new(&data, SplitName::Train, Binarize::None, 0)?;
     let settings = format!("latent_dim = 100\n{settings}").parse()?;
-    let spec = DataSpec { domain, shape, classes: 0 };
-    let model = (find(name)?.build)(&settings, &spec, &Init::cpu(0))?;
+    let spec = DataSpec::new(domain, shape, 0);
+    let model = Registry::standard().build(name, &settings, &spec, &Init::new(&cpu(), 0))?;
     let config = TrainConfig { learning_rate: 2e-4, beta1: 0.5, ..TrainConfig::default() };
-    training(model, Feed::new(examples, 64, 0), config, Update::Adam, count)
+    training(model, BatchIterator::new(examples, 64, 0), config, Update::Adam, count)
 }
 
 /// A model of binary 28×28 pictures that starts at their marginals, and the pictures.
 fn model(name: &str, settings: &str) -> Result<(Box<dyn Model>, Examples)> {
     let examples = Examples::new(&binary_pictures()?, SplitName::Train, Binarize::None, 0)?;
     let settings = settings.parse()?;
-    let mut model = (find(name)?.build)(&settings, &spec(), &Init::cpu(0))?;
+    let mut model = Registry::standard().build(name, &settings, &spec(), &Init::new(&cpu(), 0))?;
     model.trainable().context("it is trained")?.start(&examples)?;
     Ok((model, examples))
 }
 
 fn spec() -> DataSpec {
-    DataSpec { domain: Domain::Binary, shape: Shape::image(1, 28, 28), classes: 0 }
+    DataSpec::new(Domain::Binary, Shape::image(1, 28, 28), 0)
 }
 
 /// Pictures of which an entry in eight is on, about as many as in MNIST; 10,000 for training.
@@ -126,18 +130,18 @@ fn binary_pictures() -> Result<Dataset> {
 /// Training steps on batches of 100.
 fn steps(name: &str, settings: &str, update: Update, count: u64) -> Result<Round> {
     let (model, examples) = model(name, settings)?;
-    training(model, Feed::new(examples, 100, 0), TrainConfig::default(), update, count)
+    training(model, BatchIterator::new(examples, 100, 0), TrainConfig::default(), update, count)
 }
 
 /// Steps of a model.
 fn training(
     mut model: Box<dyn Model>,
-    mut feed: Feed,
+    mut batches: BatchIterator,
     config: TrainConfig,
     update: Update,
     count: u64,
 ) -> Result<Round> {
-    let mut optimisers = Optimisers::new(&config)?;
+    let mut optimizers = Optimizers::new(&config.optimizer_config());
     let mut pace = ancestral_kernels::Pace::new();
     let mut step = 0;
     Ok(Box::new(move || {
@@ -145,12 +149,12 @@ fn training(
             step += 1;
             if update == Update::None {
                 // Of this step alone.
-                optimisers = Optimisers::recording(&config)?;
+                optimizers = Optimizers::recording(&config.optimizer_config());
             }
-            let epoch = feed.epoch();
+            let epoch = batches.epoch();
             let mut context = StepContext {
-                feed: &mut feed,
-                optimisers: &mut optimisers,
+                batches: &mut batches,
+                optimizers: &mut optimizers,
                 streams: Streams::new(0),
                 step,
                 epoch,
@@ -211,16 +215,16 @@ pub(crate) struct DeepNadeDraws(DeepNade);
 impl DeepNadeDraws {
     pub(crate) fn new(layers: usize) -> Result<Self> {
         let config = DeepNadeConfig { hidden: vec![500; layers], ..DeepNadeConfig::default() };
-        Ok(Self(config.init(&spec(), &Init::cpu(0))?))
+        Ok(Self(config.init(&spec(), &Init::new(&cpu(), 0))?))
     }
 
     /// Entry after entry, each changing what it touches.
-    pub(crate) fn carried(&self, seed: u64) -> Result<Vec<f32>> {
-        Ok(self.0.sample(&SampleRequest::new(64, seed))?)
+    pub(crate) fn carried(&self, seed: u64) -> Result<Vec<f64>> {
+        Ok(model::sample(&self.0, &SampleRequest::new(64, seed))?)
     }
 
     /// The whole network for every entry.
-    pub(crate) fn rerun(&self, seed: u64) -> Result<Vec<f32>> {
+    pub(crate) fn rerun(&self, seed: u64) -> Result<Vec<f64>> {
         Ok(self.0.sample_by_rerunning(0, 64, Streams::new(seed))?)
     }
 }

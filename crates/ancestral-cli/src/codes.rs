@@ -47,10 +47,9 @@ fn encode_first(
 }
 
 /// Values of the model's domain as greys in [0, 1].
-fn greys(model: &dyn Model, mut values: Vec<f32>) -> Vec<f32> {
-    let top = model.data().domain.max_level().unwrap_or(1) as f32;
-    values.iter_mut().for_each(|v| *v /= top);
-    values
+fn greys(model: &dyn Model, values: Vec<f64>) -> Vec<f32> {
+    let top = output::top(model);
+    values.into_iter().map(|v| v as f32 / top).collect()
 }
 
 pub(crate) fn encode(args: &EncodeArgs, data_dir: Option<&Path>) -> Result<()> {
@@ -59,10 +58,10 @@ pub(crate) fn encode(args: &EncodeArgs, data_dir: Option<&Path>) -> Result<()> {
     let dims = latent_of(loaded.model.as_ref())?.latent_dim();
     let (codes, _) = encode_first(&loaded, &examples, examples.len(), args.look.output)?;
     if kind == "npy" {
-        output::save_npy(&args.out, &codes, &[codes.len() / dims, dims])?;
+        output::save_npy(&args.out, &output::doubles(&codes), &[codes.len() / dims, dims])?;
     } else {
         let names: Vec<String> = (0..dims).map(|i| format!("z{i}")).collect();
-        output::save_csv(&args.out, &names, &codes)?;
+        output::save_csv(&args.out, &names, &output::doubles(&codes))?;
     }
     if args.look.output.json {
         return output::json(
@@ -97,7 +96,7 @@ pub(crate) fn reconstruct(args: &ReconstructArgs, data_dir: Option<&Path>) -> Re
 }
 
 /// Examples above what the model makes of them.
-fn picture_of(model: &dyn Model, examples: Vec<f32>, decoded: Vec<f32>) -> Result<Picture> {
+fn picture_of(model: &dyn Model, examples: Vec<f64>, decoded: Vec<f64>) -> Result<Picture> {
     let shape = image_of(model)?;
     let columns = (examples.len() / model.data().shape.size()).clamp(1, 16);
     Ok(Picture::stack(&[
@@ -188,7 +187,7 @@ pub(crate) fn latent(args: &LatentArgs, data_dir: Option<&Path>) -> Result<()> {
     let manifold = dims == 2 && image.is_some() && conditional != Some(true) && kind != "npy";
     if kind == "npy" {
         let (codes, _) = encode_first(&loaded, &examples, examples.len(), args.look.output)?;
-        output::save_npy(&args.out, &codes, &[codes.len() / dims, dims])?;
+        output::save_npy(&args.out, &output::doubles(&codes), &[codes.len() / dims, dims])?;
     } else if let (true, Some(shape)) = (manifold, image) {
         // Equal steps of probability, so that every cell stands for as much of the prior.
         let n = args.n.clamp(2, 60);

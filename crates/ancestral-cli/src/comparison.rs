@@ -223,7 +223,7 @@ mod tests {
             train_args(entry, Path::new("nowhere")).unwrap();
             evaluate_args(entry, Path::new("nowhere")).unwrap();
             assert!(entries[..i].iter().all(|other| other.folder() != entry.folder()));
-            assert!(ancestral::model::find(entry.model).is_ok());
+            assert!(ancestral::Registry::standard().find(entry.model).is_ok());
         }
     }
 }

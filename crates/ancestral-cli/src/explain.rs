@@ -4,8 +4,10 @@ use std::f64::consts::PI;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
+use ancestral::Registry;
 use ancestral::explain::{self, Map, Reached, Saturation};
-use ancestral::model::{Density, DensityOptions, Latent, Model, find};
+use ancestral::model::{Density, DensityOptions, Latent, Model};
+use ancestral::spec::cpu;
 use ancestral::train::{
     DataConfig, FORMAT, Progress, RunConfig, RunFolder, TrainConfig, Training, Weights,
 };
@@ -97,7 +99,7 @@ fn trained(
         format: FORMAT,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         command: format!("ancestral explain (its {name})"),
-        model: find(name)?.name.to_owned(),
+        model: name.to_owned(),
         preset: String::new(),
         seed: args.seed(),
         data: DataConfig {
@@ -116,11 +118,11 @@ fn trained(
         }
     }
     let bar = output::bar(args.output, 1000, &format!("training {name}"));
-    let mut training = Training::new(run, data)?;
+    let mut training = Training::new(run, data, &Registry::standard(), &cpu())?;
     training.train(&mut Watch(bar.clone()), &AtomicBool::new(false))?;
     bar.finish_and_clear();
     drop(training);
-    Ok(RunFolder::open(&path)?.load(Weights::Best)?.0)
+    Ok(RunFolder::open(&path)?.load(&Registry::standard(), &cpu(), Weights::Best)?.0)
 }
 
 fn open(args: &ExplainArgs, data_dir: Option<&Path>) -> Result<Dataset> {
@@ -172,7 +174,8 @@ fn ae_vs_vae(args: &ExplainArgs, out: &Path, data_dir: Option<&Path>) -> Result<
     let mut figures = serde_json::Map::new();
     for (name, model) in &models {
         let latent = latent_of(model.as_ref())?;
-        let greys: Vec<f32> = latent.decode(&codes, None)?.into_iter().map(|v| v / top).collect();
+        let greys: Vec<f32> =
+            latent.decode(&codes, None)?.into_iter().map(|v| v as f32 / top).collect();
         pictures.push((*name, output::grid(&greys, shape, 10)));
         let means = latent.encode(&batch)?;
         // Codes as the decoder met them in training: for the VAE, drawn from q.
@@ -290,7 +293,7 @@ fn elbo(args: &ExplainArgs, out: &Path, data_dir: Option<&Path>) -> Result<Found
                     .iter()
                     .zip(p)
                     .map(|(&x, &p)| {
-                        let p = f64::from(p).clamp(1e-12, 1.0 - 1e-12);
+                        let p = p.clamp(1e-12, 1.0 - 1e-12);
                         if x > 0.5 { p.ln() } else { (1.0 - p).ln() }
                     })
                     .sum();
@@ -421,8 +424,9 @@ fn saturation(args: &ExplainArgs, out: &Path, data_dir: Option<&Path>) -> Result
     let data = open(args, data_dir)?;
     let settings = Saturation { seed: args.seed(), ..Saturation::default() };
     let bar = output::bar(args.output, 1000, "training the discriminator ahead");
-    let reached =
-        explain::saturation(&data, settings, &mut |share| bar.set_position((share * 1e3) as u64))?;
+    let reached = explain::saturation(&data, settings, &cpu(), &mut |share| {
+        bar.set_position((share * 1e3) as u64)
+    })?;
     bar.finish_and_clear();
     let mut plot = Plot::new(
         "what reaches a generator while its discriminator gets ahead",
@@ -519,7 +523,7 @@ const STEPS: u64 = 2000;
 /// A trained discriminator beside p / (p + q), and its value beside the divergence.
 fn optimal_discriminator(args: &ExplainArgs, out: &Path) -> Result<Found> {
     let bar = output::bar(args.output, 1000, "training the discriminator");
-    let found = explain::optimal_discriminator(STEPS, args.seed(), &mut |share| {
+    let found = explain::optimal_discriminator(STEPS, args.seed(), &cpu(), &mut |share| {
         bar.set_position((share * 1e3) as u64);
     })?;
     bar.finish_and_clear();

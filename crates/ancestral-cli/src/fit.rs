@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use ancestral::Registry;
+use ancestral::distributions::{coin, coin_log_likelihood};
 use ancestral::evaluate;
-use ancestral::likelihood::fitted::{coin, coin_log_likelihood};
 use ancestral::model::{self, DataSpec, Estimate, Init};
 use ancestral::settings::{parse_assignment, unknown};
+use ancestral::spec::cpu;
 use ancestral::train::{DataConfig, FORMAT, RunConfig, RunFolder, TrainConfig, WeightsInfo};
 use ancestral_data::{Binarize, Examples, OpenOptions, Plot, Series, SplitName};
 use anyhow::Result;
@@ -71,7 +73,8 @@ fn fit_coin(args: &FitArgs, counts: &str) -> Result<()> {
 }
 
 fn fit_data(args: &FitArgs, name: &str, data_dir: Option<&Path>) -> Result<()> {
-    let entry = model::find(&args.family)?;
+    let registry = Registry::standard();
+    let entry = registry.find(&args.family)?;
     let fields = (entry.fields)();
     let mut settings = Table::new();
     for text in &args.sets {
@@ -98,12 +101,13 @@ fn fit_data(args: &FitArgs, name: &str, data_dir: Option<&Path>) -> Result<()> {
     described.fold = args.fold;
     described.name = crate::inputs::stored_name(name);
     let spec: DataSpec = described.spec()?;
-    let mut model = (entry.build)(&settings, &spec, &Init::cpu(args.seed))?;
+    let mut model =
+        registry.build(&args.family, &settings, &spec, &Init::new(&cpu(), args.seed))?;
     let family = model.name();
     let estimator = model.estimator().ok_or_else(|| {
         usage(format!("{family} is trained step by step: use `ancestral train {family}`"))
     })?;
-    let estimates = estimator.fit(&examples)?;
+    let estimates = model::fit(estimator, &examples, args.seed)?.estimates;
 
     let path = args.out.clone().unwrap_or_else(|| crate::train::default_folder(family, name));
     let folder = RunFolder::create(

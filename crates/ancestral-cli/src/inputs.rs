@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
+use ancestral::Registry;
 use ancestral::model::{Model, Sampler};
+use ancestral::spec::cpu;
 use ancestral::train::{RunFolder, Weights, WeightsInfo};
 use ancestral_data::{Background, Binarize, Dataset, Examples, OpenOptions, SplitName};
 use anyhow::{Context, Result};
@@ -72,7 +74,7 @@ pub(crate) struct Loaded {
 pub(crate) fn load(path: &Path, which: &str) -> Result<Loaded> {
     let which = weights(which)?;
     let run = RunFolder::open(path)?;
-    let (model, info) = run.load(which)?;
+    let (model, info) = run.load(&Registry::standard(), &cpu(), which)?;
     Ok(Loaded { run, model, info })
 }
 

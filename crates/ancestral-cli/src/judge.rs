@@ -6,6 +6,7 @@ use ancestral::model::{Model, SampleRequest};
 use ancestral_data::{Binarize, Dataset, Domain, Examples, SplitName};
 
 use crate::inputs::{self, Loaded};
+use crate::output;
 use crate::quality;
 
 /// Validation examples that it takes at least.
@@ -33,7 +34,7 @@ impl Judge {
         let indices: Vec<u64> = (0..valid.len() as u64).collect();
         if data.domain == Domain::Real && data.shape.size() == 2 {
             let first = &indices[..SAMPLES.min(indices.len())];
-            let mut points = valid.batch(first, 0).values;
+            let mut points = output::singles(&valid.batch(first, 0).values);
             let scales = [0, 1].map(|column| scale(&points, column));
             divide(&mut points, scales);
             return Ok(Some(Self::Plane { points, scales }));
@@ -56,18 +57,18 @@ impl Judge {
 
     /// The name of the figure and its value.
     pub(crate) fn judge(&self, model: &dyn Model) -> ancestral::Result<(&'static str, f64)> {
-        let mut drawn =
-            evaluate::draw(model, &SampleRequest::new(SAMPLES, SEED), &mut |_| {})?.values;
+        let drawn = evaluate::draw(model, &SampleRequest::new(SAMPLES, SEED), &mut |_| {})?.values;
         match self {
             Self::Features { network, name, reference } => {
                 let eyes = Network::new(name, network.model.as_ref())?;
                 let data = model.data();
-                let seen = eyes.see(&drawn, data.domain, &data.shape)?;
+                let seen = eyes.see(&drawn, output::domain(model), &data.shape)?;
                 let dim = seen.features.len() / SAMPLES;
                 let rows = Rows::new(&seen.features, dim, "the features of samples")?;
                 Ok(("frechet_distance", Gaussian::of(rows)?.frechet_distance(reference)?))
             }
             Self::Plane { points, scales } => {
+                let mut drawn = output::singles(&drawn);
                 divide(&mut drawn, *scales);
                 let samples = Rows::new(&drawn, 2, "samples")?;
                 let distance = evaluate::chamfer_distance(samples, Rows::new(points, 2, "data")?)?;

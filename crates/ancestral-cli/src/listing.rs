@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use ancestral::model;
+use ancestral::Registry;
+use ancestral::model::{Capability, Learning, ModelEntry};
 use ancestral::settings::{Field, Settings};
 use ancestral::train::{RunFolder, TrainConfig};
 use anyhow::Result;
@@ -13,14 +14,15 @@ use crate::output::{self, say, usage};
 
 pub(crate) fn models(args: &ModelsArgs) -> Result<()> {
     let Some(name) = &args.name else {
-        let models = model::models();
+        let registry = Registry::standard();
+        let models = registry.entries();
         if args.output.json {
             let list: Vec<_> = models
                 .iter()
                 .map(|m| {
                     let presets: Vec<&str> = m.presets.iter().map(|p| p.name).collect();
                     json!({
-                        "name": m.name, "about": m.about, "paper": m.paper, "can": m.can,
+                        "name": m.name, "about": m.about, "paper": m.paper, "can": can(m),
                         "presets": presets,
                     })
                 })
@@ -29,29 +31,32 @@ pub(crate) fn models(args: &ModelsArgs) -> Result<()> {
         }
         for m in models {
             say!("{:<11} {}", m.name, m.about)?;
-            say!("{:<11} gives {}; {}", "", m.can.join(", "), m.paper)?;
+            say!("{:<11} gives {}; {}", "", can(m).join(", "), m.paper)?;
         }
         if !args.output.quiet {
             say!("\nAll settings of one: ancestral models NAME")?;
         }
         return Ok(());
     };
-    let entry = model::find(name)?;
+    let registry = Registry::standard();
+    let entry = registry.find(name)?;
     let fields = (entry.fields)();
     if args.output.json {
         let list = |fields: &[Field]| -> Vec<_> {
             fields
                 .iter()
-                .map(|f| json!({ "name": f.name, "default": f.default, "about": f.doc }))
+                .map(
+                    |f| json!({ "name": f.name, "default": f.default.to_string(), "about": f.doc }),
+                )
                 .collect()
         };
         return output::json(&json!({
-            "name": entry.name, "about": entry.about, "paper": entry.paper, "can": entry.can,
+            "name": entry.name, "about": entry.about, "paper": entry.paper, "can": can(entry),
             "settings": list(&fields), "training": list(&TrainConfig::fields()),
         }));
     }
     say!("{}: {}", entry.name, entry.about)?;
-    say!("{}; gives {}", entry.paper, entry.can.join(", "))?;
+    say!("{}; gives {}", entry.paper, can(entry).join(", "))?;
     if !entry.presets.is_empty() {
         say!("\nPresets (--preset NAME):")?;
         for preset in entry.presets {
@@ -60,13 +65,18 @@ pub(crate) fn models(args: &ModelsArgs) -> Result<()> {
     }
     say!("\nSettings (--set KEY=VALUE):")?;
     print_fields(&fields)?;
-    if entry.can.iter().any(|c| c.contains("exact")) && entry.presets.is_empty() {
+    if entry.learning == Learning::Fit {
         say!("\nFitted in one go: ancestral fit {} --data …", entry.name)?;
     } else {
         say!("\nSettings of training (--set KEY=VALUE):")?;
         print_fields(&TrainConfig::fields())?;
     }
     Ok(())
+}
+
+/// What a model can be asked, as it is listed.
+fn can(entry: &ModelEntry) -> Vec<String> {
+    entry.capabilities.iter().map(|&can| Capability::describe(can)).collect()
 }
 
 fn print_fields(fields: &[Field]) -> Result<()> {

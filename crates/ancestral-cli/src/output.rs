@@ -4,7 +4,8 @@ use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use ancestral_data::{DataError, Picture, write_atomic};
+use ancestral::model::Model;
+use ancestral_data::{DataError, Domain, Picture, write_atomic};
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -136,11 +137,39 @@ pub(crate) fn extension<'a>(path: &Path, allowed: &[&'a str]) -> Result<&'a str>
     })
 }
 
-/// Rows of numbers as a NumPy array `[rows, …shape]` of 32-bit floats.
-pub(crate) fn save_npy(path: &Path, values: &[f32], shape: &[usize]) -> Result<()> {
+/// Values of a model's columns as drawing takes them.
+pub(crate) fn singles(values: &[f64]) -> Vec<f32> {
+    values.iter().map(|&value| value as f32).collect()
+}
+
+/// The same the other way.
+pub(crate) fn doubles(values: &[f32]) -> Vec<f64> {
+    values.iter().map(|&value| value.into()).collect()
+}
+
+/// What values a model's columns take.
+pub(crate) fn domain(model: &dyn Model) -> Domain {
+    model.data().domain().unwrap_or(Domain::Real)
+}
+
+/// The largest level of a model's columns; 1 for reals.
+pub(crate) fn top(model: &dyn Model) -> f32 {
+    domain(model).max_level().unwrap_or(1) as f32
+}
+
+/// Whether nothing is lost in single precision.
+fn is_single(value: f64) -> bool {
+    f64::from(value as f32) == value
+}
+
+/// Rows of numbers as a NumPy array `[rows, …shape]` of 32-bit floats, or of 64-bit ones where a
+/// number has more digits.
+pub(crate) fn save_npy(path: &Path, values: &[f64], shape: &[usize]) -> Result<()> {
     let dims: String = shape.iter().map(|d| format!("{d}, ")).collect();
+    let single = values.iter().all(|&value| is_single(value));
+    let kind = if single { "<f4" } else { "<f8" };
     let mut header =
-        format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({}), }}", dims.trim_end());
+        format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': ({}), }}", dims.trim_end());
     // Magic, version and length take 10 bytes; all of it ends on a multiple of 64.
     while (10 + header.len() + 1) % 64 != 0 {
         header.push(' ');
@@ -149,16 +178,23 @@ pub(crate) fn save_npy(path: &Path, values: &[f32], shape: &[usize]) -> Result<(
     let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
     bytes.extend((header.len() as u16).to_le_bytes());
     bytes.extend(header.as_bytes());
-    bytes.extend(values.iter().flat_map(|v| v.to_le_bytes()));
+    if single {
+        bytes.extend(values.iter().flat_map(|&v| (v as f32).to_le_bytes()));
+    } else {
+        bytes.extend(values.iter().flat_map(|v| v.to_le_bytes()));
+    }
     Ok(write_atomic(path, &bytes)?)
 }
 
-/// Rows of numbers as CSV with a header.
-pub(crate) fn save_csv(path: &Path, names: &[String], values: &[f32]) -> Result<()> {
+/// Rows of numbers as CSV with a header, each with the fewest digits that tell it from others.
+pub(crate) fn save_csv(path: &Path, names: &[String], values: &[f64]) -> Result<()> {
+    let digits = |&value: &f64| {
+        if is_single(value) { (value as f32).to_string() } else { value.to_string() }
+    };
     let mut text = names.join(",");
     for row in values.chunks_exact(names.len().max(1)) {
         text.push('\n');
-        let cells: Vec<String> = row.iter().map(ToString::to_string).collect();
+        let cells: Vec<String> = row.iter().map(digits).collect();
         text.push_str(&cells.join(","));
     }
     text.push('\n');

@@ -11,7 +11,12 @@ use crate::output::{self, say};
 
 pub(crate) fn run(args: &PackArgs) -> Result<()> {
     let weights = inputs::weights(&args.weights)?;
-    let (packed, info) = RunFolder::open(&args.run)?.pack(&args.out, weights, args.half)?;
+    let (packed, info) = RunFolder::open(&args.run)?.pack(
+        &args.out,
+        (&ancestral::Registry::standard(), &ancestral::spec::cpu()),
+        weights,
+        args.half,
+    )?;
     let file = packed.path().join("model.safetensors");
     let bytes = file.metadata().map_err(|e| DataError::io("read", &file, e))?.len();
     if args.output.json {

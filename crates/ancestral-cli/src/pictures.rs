@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ancestral::model::{Model, SampleRequest};
+use ancestral::model::{self, Model, SampleRequest};
 use ancestral::train::{Event, RunFolder};
 use ancestral_data::{Batch, Dataset, Domain, Picture, Plot, Series, SplitName, save_gif};
 
@@ -48,10 +48,10 @@ impl Plane {
         Some(Self { points, names, x_range, y_range })
     }
 
-    /// Samples over data, over the critic's verdicts if there is a critic that needs no classes.
-    fn draw(&self, model: &dyn Model, samples: &[f32], path: &Path) -> ancestral::Result<()> {
+    /// Samples over data, over the discriminator's scores if there is a critic that needs no classes.
+    fn draw(&self, model: &dyn Model, samples: &[f64], path: &Path) -> ancestral::Result<()> {
         let (x, y) = (self.x_range, self.y_range);
-        let points = samples.chunks_exact(2).map(|p| (f64::from(p[0]), f64::from(p[1])));
+        let points = samples.chunks_exact(2).map(|p| (p[0], p[1]));
         let inside = |p: &(f64, f64)| p.0 >= x.0 && p.0 <= x.1 && p.1 >= y.0 && p.1 <= y.1;
         let [first, second] = &self.names;
         let mut plot =
@@ -61,22 +61,17 @@ impl Plane {
         if (1.0 / ALIKE..ALIKE).contains(&ratio) {
             plot = plot.equal_aspect();
         }
-        if let Some(critic) = model.critic() {
+        if let Some(critic) = model.discriminator() {
             let at = |(low, high): (f64, f64), i: usize| {
                 low + (high - low) * (i as f64 + 0.5) / CELLS as f64
             };
             let cells = (0..CELLS * CELLS).flat_map(|k| {
                 // Rows go from the upper end down.
-                [at(x, k % CELLS) as f32, at(y, CELLS - 1 - k / CELLS) as f32]
+                [at(x, k % CELLS), at(y, CELLS - 1 - k / CELLS)]
             });
-            let batch = Batch {
-                values: cells.collect(),
-                labels: None,
-                indices: (0..(CELLS * CELLS) as u64).collect(),
-                epoch: 0,
-            };
-            if let Ok(verdicts) = critic.criticise(&batch) {
-                plot = plot.with_map(&verdicts, CELLS, x, y, "critic: higher looks like data");
+            let batch = Batch::of(cells.collect(), CELLS * CELLS);
+            if let Ok(scores) = critic.score(&batch) {
+                plot = plot.with_map(&scores, CELLS, x, y, "critic: higher looks like data");
             }
         }
         plot.with(Series::points("data", self.points.iter().copied()))
@@ -99,11 +94,11 @@ pub(crate) fn draw_samples(
     let n = run.config.train.sample_count;
     let request = SampleRequest::new(n, run.config.seed);
     if let Some(shape) = data.shape.as_image() {
-        let top = data.domain.max_level().unwrap_or(1) as f32;
+        let top = output::top(model);
         let columns = (n as f64).sqrt().ceil() as usize;
         let draw = |mean: bool| -> ancestral::Result<_> {
-            let mut values = sampler.sample(&SampleRequest { mean, ..request.clone() })?;
-            values.iter_mut().for_each(|v| *v /= top);
+            let values = model::sample(model, &SampleRequest { mean, ..request.clone() })?;
+            let values: Vec<f32> = values.into_iter().map(|v| v as f32 / top).collect();
             Ok(output::grid(&values, shape, columns))
         };
         let mut parts = vec![("samples", draw(false)?)];
@@ -112,7 +107,7 @@ pub(crate) fn draw_samples(
         }
         Picture::beside(&parts).save_png(path)?;
     } else if let Some(plane) = plane {
-        let values = sampler.sample(&SampleRequest { count: n.max(POINTS), ..request })?;
+        let values = model::sample(model, &SampleRequest { count: n.max(POINTS), ..request })?;
         plane.draw(model, &values, path)?;
     }
     Ok(())

@@ -72,7 +72,7 @@ pub(crate) fn of_run(args: &EvaluateArgs, run: &Path, data_dir: Option<&Path>) -
     let loaded = network(args, &first.run.config.data.name, &data)?;
     let name = network_name(&loaded);
     let network = Network::new(&name, loaded.model.as_ref())?;
-    network.check("the samples", spec.domain, &spec.shape)?;
+    network.check("the samples", spec.domain().unwrap_or(Domain::Real), &spec.shape)?;
     let train = Examples::new(&data, SplitName::Train, examples.binarize(), first.run.config.seed)?;
     let indices: Vec<u64> = (0..examples.len() as u64).collect();
     let bar = output::bar(args.output, indices.len() as u64, "reference");
@@ -280,11 +280,12 @@ fn measure(
     })?;
     bar.finish_and_clear();
     let data = model.data();
-    if let (Some(from), Some(to)) = (data.domain.max_level(), examples.domain().max_level())
+    if let (Some(from), Some(to)) =
+        (output::domain(model).max_level(), examples.domain().max_level())
         && from != to
     {
         let factor = to as f32 / from as f32;
-        drawn.values.iter_mut().for_each(|value| *value *= factor);
+        drawn.values.iter_mut().for_each(|value| *value = (*value as f32 * factor).into());
     }
     let seen = network.see(&drawn.values, examples.domain(), &data.shape)?;
     let asked = drawn.asked().filter(|a| a.codes > 0 || network.classes() == data.classes);
@@ -484,6 +485,7 @@ fn modes_of_run(
     for (weights, loaded) in runs {
         let model = loaded.model.as_ref();
         let Drawn { values, .. } = evaluate::draw(model, &request(args), &mut |_| {})?;
+        let values = output::singles(&values);
         let rows = Rows::new(&values, 2, "samples")?;
         let modes = evaluate::modes(rows, &mixture.centres, mixture.std)?;
         found.push((weights, loaded.info.step, modes));
@@ -552,7 +554,7 @@ fn check_nearest(args: &EvaluateArgs) -> Result<()> {
 }
 
 /// Draws some samples above their nearest training examples, and measures how near more of them are.
-fn nearest(out: &Path, values: &[f32], reference: &Examples, train: &Examples) -> Result<Nearest> {
+fn nearest(out: &Path, values: &[f64], reference: &Examples, train: &Examples) -> Result<Nearest> {
     let shape = train.shape();
     let Some(image) = shape.as_image() else {
         return Err(usage(format!("--nearest: examples of {shape} are no images")));
@@ -560,13 +562,13 @@ fn nearest(out: &Path, values: &[f32], reference: &Examples, train: &Examples) -
     let size = shape.size();
     let unit = 1.0 / train.domain().max_level().unwrap_or(1) as f32;
     let all = |examples: &Examples, chosen: &[u64]| -> Vec<f32> {
-        examples.batch(chosen, 0).values.iter().map(|v| v * unit).collect()
+        examples.batch(chosen, 0).values.iter().map(|&v| v as f32 * unit).collect()
     };
     // Spread, since classes may come one after another.
     let spread = |n: usize, of: usize| (0..n.min(of)).map(move |i| i * of / n.min(of));
     let n = values.len() / size;
     let rows: Vec<f32> = spread(LOOKED_AT, n)
-        .flat_map(|i| values[i * size..(i + 1) * size].iter().map(|v| v * unit))
+        .flat_map(|i| values[i * size..(i + 1) * size].iter().map(|&v| v as f32 * unit))
         .collect();
     let known = all(train, &(0..train.len() as u64).collect::<Vec<_>>());
     let others: Vec<u64> = spread(LOOKED_AT, reference.len()).map(|i| i as u64).collect();
@@ -612,12 +614,12 @@ fn nearest(out: &Path, values: &[f32], reference: &Examples, train: &Examples) -
 }
 
 /// The values of every split.
-fn all_values(data: &Dataset) -> Result<Vec<f32>> {
+fn all_values(data: &Dataset) -> Result<Vec<f64>> {
     let mut all = Vec::new();
     for name in [SplitName::Train, SplitName::Valid, SplitName::Test] {
         match data.split(name).map(|split| &split.values) {
-            Ok(Values::Bytes(v)) => all.extend(v.iter().map(|&x| f32::from(x))),
-            Ok(Values::Reals(v)) => all.extend_from_slice(v),
+            Ok(Values::Bytes(v)) => all.extend(v.iter().map(|&x| f64::from(x))),
+            Ok(Values::Reals(v)) => all.extend(v.iter().map(|&x| f64::from(x))),
             Err(_) => {}
         }
     }
@@ -625,10 +627,10 @@ fn all_values(data: &Dataset) -> Result<Vec<f32>> {
 }
 
 /// Levels of one domain as those of another.
-fn rescaled(mut values: Vec<f32>, from: Domain, to: Domain) -> Vec<f32> {
+fn rescaled(mut values: Vec<f64>, from: Domain, to: Domain) -> Vec<f64> {
     if let (Some(from), Some(to)) = (from.max_level(), to.max_level()) {
         let factor = to as f32 / from as f32;
-        values.iter_mut().for_each(|v| *v *= factor);
+        values.iter_mut().for_each(|v| *v = (*v as f32 * factor).into());
     }
     values
 }

@@ -286,13 +286,13 @@ fn report(args: &ReproduceArgs, row: &Row, mut report: Report) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ancestral::model;
 
     #[test]
     fn every_command_is_one_that_trains_with_a_preset_there_is() {
         for row in ROWS {
             let args = train_args(row, "", Path::new("nowhere")).unwrap();
-            let entry = model::find(&args.model.unwrap()).unwrap();
+            let registry = ancestral::Registry::standard();
+            let entry = registry.find(&args.model.unwrap()).unwrap();
             let preset = args.preset.unwrap();
             assert!(entry.presets.iter().any(|p| p.name == preset), "{}: {preset}", row.name);
         }

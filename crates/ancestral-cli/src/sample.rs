@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ancestral::model::{Completion, Known, SampleRequest};
+use ancestral::model::{self, Completion, Known, SampleRequest};
 use ancestral_data::{Dataset, Domain, OpenOptions, Shape, Split, SplitName, Streams, Values};
 use anyhow::{Context, Result};
 use serde_json::json;
@@ -51,7 +51,7 @@ pub(crate) fn run(args: &SampleArgs, data_dir: Option<&Path>) -> Result<()> {
         None => args.n.unwrap_or(64),
         Some(known) => known.values.len() / shape.size(),
     };
-    let mut values = sampler.sample(&SampleRequest {
+    let request = SampleRequest {
         first: 0,
         count,
         streams: Streams::new(args.seed),
@@ -63,11 +63,12 @@ pub(crate) fn run(args: &SampleArgs, data_dir: Option<&Path>) -> Result<()> {
             .transpose()?,
         mean: args.mean,
         known,
-    })?;
+    };
+    let values = model::sample(model, &request)?;
     match (kind, image) {
         ("png", Some(shape)) => {
-            let top = model.data().domain.max_level().unwrap_or(1) as f32;
-            values.iter_mut().for_each(|v| *v /= top);
+            let top = output::top(model);
+            let values: Vec<f32> = values.into_iter().map(|v| v as f32 / top).collect();
             // The completions of a row stand in a line.
             let columns = match (&args.complete, args.n) {
                 (Some(_), Some(n)) if n > 1 => n,
@@ -126,7 +127,7 @@ fn first_entries(
     loaded: &Loaded,
     name: &str,
     data_dir: Option<&Path>,
-) -> Result<(Vec<f32>, Vec<bool>)> {
+) -> Result<(Vec<f64>, Vec<bool>)> {
     let spec = loaded.model.data();
     let size = spec.shape.size();
     let options = OpenOptions {
@@ -143,7 +144,8 @@ fn first_entries(
         )));
     }
     // Zeros stand for what is not given.
-    let fill = |values: &Values| match (values, spec.domain) {
+    let own = spec.domain().unwrap_or(Domain::Real);
+    let fill = |values: &Values| match (values, own) {
         (Values::Bytes(v), domain) => {
             let rows = v.chunks_exact(width).map(|r| [r, &vec![0; size - width]].concat());
             let bytes: Vec<u8> = rows.flatten().collect();
@@ -159,12 +161,12 @@ fn first_entries(
     };
     let split = data.split(SplitName::Train)?;
     let filled = Split { values: fill(&split.values), labels: None };
-    let domain = if matches!(filled.values, Values::Reals(_)) { Domain::Real } else { spec.domain };
+    let domain = if matches!(filled.values, Values::Reals(_)) { Domain::Real } else { own };
     let filled = Dataset::new(name, domain, Shape::columns(size), filled, None, None)?;
     let fitting = ancestral::train::adapt(filled, spec, false)?;
-    let rows = match &fitting.split(SplitName::Train)?.values {
-        Values::Bytes(v) => v.iter().map(|&x| f32::from(x)).collect(),
-        Values::Reals(v) => v.clone(),
+    let rows: Vec<f64> = match &fitting.split(SplitName::Train)?.values {
+        Values::Bytes(v) => v.iter().map(|&x| f64::from(x)).collect(),
+        Values::Reals(v) => v.iter().map(|&x| f64::from(x)).collect(),
     };
     let given = (0..rows.len()).map(|i| i % size < width).collect();
     Ok((rows, given))

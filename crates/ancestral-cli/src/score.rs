@@ -64,7 +64,7 @@ pub(crate) fn run(args: &ScoreArgs, data_dir: Option<&Path>) -> Result<()> {
         }));
     }
     if !args.output.quiet {
-        let mass = density.is_mass(examples.domain());
+        let mass = density.is_mass(loaded.model.data());
         say!(
             "{} rows of {}, mean {} {mean:.3} nats ({kind}{}; binarisation {binarize})",
             nats.len(),

@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use ancestral::Registry;
 use ancestral::evaluate;
-use ancestral::model::{self, Model, ModelEntry};
-use ancestral::settings::{Field, Settings, parse_assignment, unknown};
+use ancestral::model::{Init, Model, ModelEntry};
+use ancestral::settings::{Field, Settings, normalize, parse_assignment, unknown};
+use ancestral::spec::cpu;
 use ancestral::train::{
     Budget, DataConfig, FORMAT, Observer, Outcome, Progress, RunConfig, RunFolder, StopReason,
-    TrainConfig, Training, Weights,
+    TrainConfig, Training, Weights, check_batch_size,
 };
 use ancestral_data::{Background, Binarize, Dataset, Examples, OpenOptions, SplitName};
 use anyhow::{Context, Result};
@@ -54,7 +56,7 @@ pub(crate) fn session(
         None => create(args, data_dir)?,
     };
     let path = run.path().to_owned();
-    let mut training = Training::new(run, &data)?;
+    let mut training = Training::new(run, &data, &Registry::standard(), &cpu())?;
     if args.resume.is_some()
         && let Some(budget) = budget(args)?
     {
@@ -107,8 +109,9 @@ fn create(args: &TrainArgs, data_dir: Option<&Path>) -> Result<(RunFolder, Datas
         }
         (None, None) => "",
     };
-    let entry = model::find(name)?;
-    let mut groups = gather(args, &entry)?;
+    let registry = Registry::standard();
+    let entry = registry.find(name)?;
+    let mut groups = gather(args, entry)?;
 
     let file = groups.file;
     let seed = args.seed.or(file.seed).unwrap_or(0);
@@ -166,14 +169,13 @@ fn create(args: &TrainArgs, data_dir: Option<&Path>) -> Result<(RunFolder, Datas
     }
     let train = TrainConfig::parse(&groups.train)?;
     // Builds once to catch bad settings before a folder is made; its settings are complete.
-    let init = model::Init::cpu(seed);
-    let mut built = (entry.build)(&groups.model, &spec, &init)?;
+    let mut built = registry.build(name, &groups.model, &spec, &Init::new(&cpu(), seed))?;
     let Some(trainable) = built.trainable() else {
         return Err(usage(format!(
             "{name} is not trained step by step; fit it with `ancestral fit {name}`"
         )));
     };
-    train.check_for(trainable)?;
+    check_batch_size(&train, trainable)?;
     let config = RunConfig {
         format: FORMAT,
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -277,6 +279,7 @@ const DATA_KEYS: [&str; 14] = [
 
 /// Preset, then file, then flags: later ones win.
 fn gather(args: &TrainArgs, entry: &ModelEntry) -> Result<Groups> {
+    let (model_fields, train_fields) = ((entry.fields)(), TrainConfig::fields());
     let mut groups = Groups::default();
     let file = args.config.as_deref().map(|path| read_config(path, entry.name)).transpose()?;
     let file_preset = file.as_ref().and_then(|(_, file)| file.preset.as_ref());
@@ -291,55 +294,16 @@ fn gather(args: &TrainArgs, entry: &ModelEntry) -> Result<Groups> {
         })?;
         let table: Table = preset.settings.parse().context("a built-in preset is broken")?;
         groups.file = table.clone().try_into().context("a built-in preset is broken")?;
-        groups.merge(&table);
+        groups.merge(&table, &model_fields, &train_fields)?;
     }
     if let Some((table, file)) = file {
-        groups.merge(&table);
+        groups.merge(&table, &model_fields, &train_fields)?;
         let binarize = groups.file.data.binarize.take();
         groups.file = file;
         groups.file.data.binarize = groups.file.data.binarize.or(binarize);
     }
-    let model_fields = (entry.fields)();
-    let train_fields = TrainConfig::fields();
     for text in &args.sets {
-        let (key, value) = parse_assignment(text)?;
-        let (group, name) = match key.split_once('.') {
-            Some((group, rest)) => (Some(group), rest),
-            None => (None, key.as_str()),
-        };
-        let of_model = model_fields.iter().any(|f| f.name == name);
-        let of_train = train_fields.iter().any(|f| f.name == name);
-        let known = |fields: &[Field]| fields.iter().map(|f| f.name).collect::<Vec<_>>();
-        match group {
-            None | Some("model") if of_model => {
-                groups.model.insert(name.to_owned(), value);
-            }
-            None | Some("train") if of_train => {
-                groups.train.insert(name.to_owned(), value);
-            }
-            Some("model") if of_train => {
-                return Err(usage(format!(
-                    "--set {text}: '{name}' is a setting of training; write train.{name}"
-                )));
-            }
-            Some("train") if of_model => {
-                return Err(usage(format!(
-                    "--set {text}: '{name}' is a setting of the model; write model.{name}"
-                )));
-            }
-            Some("model") => return Err(unknown(name, &known(&model_fields)).into()),
-            Some("train") => return Err(unknown(name, &known(&train_fields)).into()),
-            Some(other) => {
-                return Err(usage(format!(
-                    "--set {text}: there is no group '{other}'; the groups are model and train"
-                )));
-            }
-            None => {
-                return Err(
-                    unknown(name, &[known(&model_fields), known(&train_fields)].concat()).into()
-                );
-            }
-        }
+        groups.set(text, &model_fields, &train_fields)?;
     }
     if let Some(n) = args.batch_size {
         groups.train.insert("batch_size".to_owned(), integer(n as u64)?);
@@ -365,11 +329,45 @@ fn budget(args: &TrainArgs) -> Result<Option<Budget>> {
 }
 
 impl Groups {
-    fn merge(&mut self, table: &Table) {
+    fn merge(&mut self, table: &Table, model: &[Field], train: &[Field]) -> Result<()> {
         let group = |name: &str| table.get(name).and_then(Value::as_table).cloned();
-        // A run's own file calls the model's settings `settings`.
-        self.model.extend(group("settings").or_else(|| group("model")).unwrap_or_default());
-        self.train.extend(group("train").unwrap_or_default());
+        let settings = group("settings").or_else(|| group("model")).unwrap_or_default();
+        self.model.extend(normalize(model, &settings)?);
+        self.train.extend(normalize(train, &group("train").unwrap_or_default())?);
+        Ok(())
+    }
+
+    /// One setting as it was typed: `name=value`, or `group.name=value`.
+    fn set(&mut self, text: &str, model: &[Field], train: &[Field]) -> Result<()> {
+        let (key, value) = parse_assignment(text)?;
+        let (group, name) = match key.split_once('.') {
+            Some((group, rest)) => (Some(group), rest),
+            None => (None, key.as_str()),
+        };
+        let named = |fields: &[Field]| fields.iter().find(|f| f.is(name)).map(|f| f.stored);
+        let known = |fields: &[Field]| fields.iter().map(|f| f.name).collect::<Vec<_>>();
+        match (group, named(model), named(train)) {
+            (None | Some("settings" | "model"), Some(stored), _) => {
+                self.model.insert(stored.to_owned(), value);
+                Ok(())
+            }
+            (None | Some("train"), _, Some(stored)) => {
+                self.train.insert(stored.to_owned(), value);
+                Ok(())
+            }
+            (Some("settings" | "model"), None, Some(_)) => Err(usage(format!(
+                "--set {text}: '{name}' is a setting of training; write train.{name}"
+            ))),
+            (Some("train"), Some(_), None) => Err(usage(format!(
+                "--set {text}: '{name}' is a setting of the model; write settings.{name}"
+            ))),
+            (Some("settings" | "model"), None, None) => Err(unknown(name, &known(model)).into()),
+            (Some("train"), None, None) => Err(unknown(name, &known(train)).into()),
+            (None, None, None) => Err(unknown(name, &[known(model), known(train)].concat()).into()),
+            (Some(other), ..) => Err(usage(format!(
+                "--set {text}: there is no group '{other}'; the groups are settings and train"
+            ))),
+        }
     }
 }
 
@@ -543,7 +541,7 @@ impl Observer for Watch {
         }
     }
 
-    fn judge(&mut self, model: &dyn Model) -> ancestral::Result<Option<(&'static str, f64)>> {
+    fn evaluate(&mut self, model: &dyn Model) -> ancestral::Result<Option<(&'static str, f64)>> {
         if model.sampler().is_none() {
             return Ok(None);
         }
@@ -554,7 +552,7 @@ impl Observer for Watch {
         judge.as_ref().map(|judge| judge.judge(model)).transpose()
     }
 
-    fn concern(&mut self, text: &str) {
+    fn warning(&mut self, text: &str) {
         // What was said at the last report too is not said again: only its figures differ.
         let words: String = text.chars().filter(|c| !c.is_ascii_digit() && *c != '.').collect();
         let known = self.warned.0.contains(&words);
@@ -640,7 +638,7 @@ fn report(
         )?;
         return Err(output::Interrupted.into());
     }
-    let (mut model, _) = run.load(Weights::Best)?;
+    let (mut model, _) = run.load(&Registry::standard(), &cpu(), Weights::Best)?;
     let own = model.trainable().map_or("validation", |t| t.validation_name());
     let figure = judged.unwrap_or_else(|| own.to_owned());
     report.validation = outcome.best.map(|_| figure.clone());
@@ -704,7 +702,7 @@ fn report(
     }
     let animation = path.join("training.gif");
     let animated = config.train.sample_count > 0
-        && (model.critic().is_some() || Plane::of(data).is_some())
+        && (model.discriminator().is_some() || Plane::of(data).is_some())
         && pictures::animate(&run, &animation)?;
     if output.json {
         return output::json(&report);

@@ -59,10 +59,12 @@ fn five_hundred_kills_leave_no_unreadable_run() {
             let run = RunFolder::open(&path)
                 .unwrap_or_else(|error| panic!("kill {kill} of {name}: {error}"));
             if path.join("last.safetensors").exists() {
-                run.load(Weights::Last).unwrap_or_else(|e| panic!("kill {kill} of {name}: {e}"));
+                run.load(&ancestral::Registry::standard(), &ancestral::spec::cpu(), Weights::Last)
+                    .unwrap_or_else(|e| panic!("kill {kill} of {name}: {e}"));
             }
             if path.join("model.safetensors").exists() {
-                run.load(Weights::Best).unwrap_or_else(|e| panic!("kill {kill} of {name}: {e}"));
+                run.load(&ancestral::Registry::standard(), &ancestral::spec::cpu(), Weights::Best)
+                    .unwrap_or_else(|e| panic!("kill {kill} of {name}: {e}"));
             }
             for event in run.events().unwrap() {
                 assert!(event.seconds.is_finite());

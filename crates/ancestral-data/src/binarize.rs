@@ -60,8 +60,11 @@ impl FromStr for Binarize {
 /// Some examples as a model sees them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Batch {
-    /// Values `[batch, size]`: 0 or 1, the level as a whole number, or a real.
-    pub values: Vec<f32>,
+    /// Values `[batch, size]`: 0 or 1, a whole number (a level, a count, a category), or a real.
+    pub values: Vec<f64>,
+    /// Which of them are missing `[batch, size]`, so that their values do not matter; `None` if none
+    /// are.
+    pub missing: Option<Vec<bool>>,
     /// One class number an example, if the data is labelled.
     pub labels: Option<Vec<u32>>,
     /// The examples' numbers in their split.
@@ -71,6 +74,12 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// So many examples without labels, numbered from 0.
+    pub fn of(values: Vec<f64>, examples: usize) -> Self {
+        let indices = (0..examples as u64).collect();
+        Self { values, missing: None, labels: None, indices, epoch: 0 }
+    }
+
     /// The number of examples.
     pub fn len(&self) -> usize {
         self.indices.len()
@@ -207,12 +216,15 @@ impl Examples {
         for (row, &index) in values.chunks_exact_mut(size).zip(indices) {
             let at = index as usize * size;
             match &self.split.values {
-                Values::Reals(v) => row.copy_from_slice(&v[at..at + size]),
+                Values::Reals(v) => {
+                    row.iter_mut().zip(&v[at..]).for_each(|(x, &value)| *x = value.into());
+                }
                 Values::Bytes(v) => self.fill(row, &v[at..at + size], index, purpose.as_ref()),
             }
         }
         Batch {
             values,
+            missing: None,
             labels: self
                 .split
                 .labels
@@ -223,16 +235,16 @@ impl Examples {
         }
     }
 
-    fn fill(&self, row: &mut [f32], levels: &[u8], index: u64, purpose: Option<&Purpose>) {
+    fn fill(&self, row: &mut [f64], levels: &[u8], index: u64, purpose: Option<&Purpose>) {
         match purpose {
             None if self.binarize == Binarize::Threshold => {
                 for (x, &level) in row.iter_mut().zip(levels) {
-                    *x = f32::from(u32::from(level) * 2 >= self.max_level.max(1));
+                    *x = f64::from(u32::from(level) * 2 >= self.max_level.max(1));
                 }
             }
             None => {
                 for (x, &level) in row.iter_mut().zip(levels) {
-                    *x = f32::from(level);
+                    *x = f64::from(level);
                 }
             }
             Some(purpose) => {
@@ -240,7 +252,7 @@ impl Examples {
                 for (x, &level) in row.iter_mut().zip(levels) {
                     // P(1) = level / max: `draw` is uniform on 0..max·2³² / 2³².
                     let draw = (u64::from(rng.next_u32()) * u64::from(self.max_level)) >> 32;
-                    *x = f32::from(draw < u64::from(level));
+                    *x = f64::from(draw < u64::from(level));
                 }
             }
         }
@@ -272,7 +284,7 @@ mod tests {
         let mut mean = vec![0.0f64; 256];
         for epoch in 0..epochs {
             for row in examples.batch(&indices, epoch).values.chunks(256) {
-                mean.iter_mut().zip(row).for_each(|(m, &x)| *m += f64::from(x));
+                mean.iter_mut().zip(row).for_each(|(m, x)| *m += x);
             }
         }
         let draws = (n * epochs) as f64;

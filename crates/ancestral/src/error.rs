@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use ancestral_data::DataError;
 
+use crate::spec::{ColumnKind, KindName};
+
 /// An error of the library.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -44,6 +46,36 @@ pub enum Error {
         /// Why, and what to do.
         problem: String,
     },
+    /// A column is of a kind that the model does not take.
+    #[error(
+        "{model} cannot use this data: column '{column}' is {kind} and {model} takes {} columns{}",
+        list(taken),
+        hint(others)
+    )]
+    UnsuitableKind {
+        /// The model.
+        model: String,
+        /// The column's name.
+        column: String,
+        /// Its kind.
+        kind: ColumnKind,
+        /// The kinds that the model takes.
+        taken: Vec<KindName>,
+        /// Models that take all columns, where they are known.
+        others: Vec<&'static str>,
+    },
+    /// It would take more memory than there is.
+    #[error("{what} would need about {} and there are {}; lower {lower}", bytes(*needed), bytes(*free))]
+    Memory {
+        /// What would need it.
+        what: String,
+        /// Bytes that it would need.
+        needed: u64,
+        /// Bytes that there are.
+        free: u64,
+        /// What to lower.
+        lower: String,
+    },
     /// The model cannot do what was asked.
     #[error("{model} {problem}")]
     Unsupported {
@@ -71,6 +103,9 @@ pub enum Error {
         /// What is wrong with it, and what to do.
         problem: String,
     },
+    /// Work was stopped from outside.
+    #[error("stopped before it was done")]
+    Interrupted,
     /// Data could not be read, or a file not written.
     #[error(transparent)]
     Data(#[from] DataError),
@@ -91,7 +126,7 @@ impl Error {
         Self::Run { path: path.into(), problem: problem.into() }
     }
 
-    /// A figure of a step that is not finite.
+    /// A value of a step that is not finite.
     pub fn not_finite(step: u64, what: impl Into<String>) -> Self {
         Self::NotFinite { step, what: what.into() }
     }
@@ -105,16 +140,48 @@ impl Error {
     /// Whether the cause is what the user typed or gave, rather than the program or the machine.
     pub fn is_usage(&self) -> bool {
         match self {
-            Self::Data(DataError::Io { .. } | DataError::Fetch { .. }) | Self::NotFinite { .. } => {
-                false
-            }
+            Self::Data(DataError::Io { .. } | DataError::Fetch { .. })
+            | Self::NotFinite { .. }
+            | Self::Interrupted => false,
             Self::Run { .. }
             | Self::Setting { .. }
             | Self::UnknownSetting { .. }
             | Self::Unknown { .. }
             | Self::UnsuitableData { .. }
+            | Self::UnsuitableKind { .. }
+            | Self::Memory { .. }
             | Self::Unsupported { .. }
             | Self::Data(_) => true,
         }
+    }
+}
+
+/// Kinds as they are read out: "binary, levels or real".
+fn list(kinds: &[KindName]) -> String {
+    let words: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
+    match words.split_last() {
+        Some((last, [])) => (*last).to_owned(),
+        Some((last, others)) => format!("{} or {last}", others.join(", ")),
+        None => "no".to_owned(),
+    }
+}
+
+/// Models to take instead.
+fn hint(others: &[&str]) -> String {
+    match others {
+        [] => String::new(),
+        _ => format!("; models that take this data: {}", others.join(", ")),
+    }
+}
+
+/// A number of bytes in the largest unit that suits it.
+pub(crate) fn bytes(count: u64) -> String {
+    const UNITS: [&str; 7] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    let unit = (count.max(1).ilog2() / 10) as usize;
+    let value = count as f64 / (1u64 << (10 * unit)) as f64;
+    if unit == 0 || value >= 100.0 {
+        format!("{value:.0} {}", UNITS[unit])
+    } else {
+        format!("{value:.1} {}", UNITS[unit])
     }
 }

@@ -3,9 +3,11 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may be as short as it likes")]
 
+use ancestral::Registry;
 use ancestral::model::{
-    Completion, DataSpec, DensityOptions, Init, Known, Model, NamedTensors, SampleRequest, find,
+    Completion, DataSpec, DensityOptions, Init, Known, Model, NamedTensors, SampleRequest, sample,
 };
+use ancestral::spec::cpu;
 use ancestral_data::{Batch, Domain, Shape, Streams};
 use burn::tensor::TensorData;
 
@@ -33,9 +35,10 @@ fn models(domain: Domain) -> Vec<(&'static str, &'static str)> {
 
 /// A model with weights that are not small, so that entries depend on each other.
 fn lively(name: &str, settings: &str, domain: Domain, size: usize) -> Box<dyn Model> {
-    let spec = DataSpec { domain, shape: Shape::columns(size), classes: 0 };
+    let spec = DataSpec::new(domain, Shape::columns(size), 0);
     let settings = settings.parse().unwrap();
-    let mut model = (find(name).unwrap().build)(&settings, &spec, &Init::cpu(3)).unwrap();
+    let mut model =
+        Registry::standard().build(name, &settings, &spec, &Init::new(&cpu(), 3)).unwrap();
     let louder = |(tensor, data): (String, TensorData)| {
         let values: Vec<f32> = data.try_to_vec_as().unwrap();
         let fixed = tensor.contains("scale.") || tensor.ends_with("rescale");
@@ -55,25 +58,20 @@ fn lively(name: &str, settings: &str, domain: Domain, size: usize) -> Box<dyn Mo
     model
 }
 
-fn batch(rows: &[Vec<f32>]) -> Batch {
-    Batch {
-        values: rows.concat(),
-        labels: None,
-        indices: (0..rows.len() as u64).collect(),
-        epoch: 0,
-    }
+fn batch(rows: &[Vec<f64>]) -> Batch {
+    Batch::of(rows.concat(), rows.len())
 }
 
-fn member(model: &dyn Model, rows: &[Vec<f32>], member: u64) -> Vec<f64> {
+fn member(model: &dyn Model, rows: &[Vec<f64>], member: u64) -> Vec<f64> {
     let options = DensityOptions { members: member..member + 1, ..DensityOptions::new(1, 0) };
     model.density().unwrap().log_probability(&batch(rows), options).unwrap().nats
 }
 
 /// Every row of `size` entries of some levels.
-fn all_rows(levels: usize, size: usize) -> Vec<Vec<f32>> {
+fn all_rows(levels: usize, size: usize) -> Vec<Vec<f64>> {
     let count = levels.pow(size as u32);
     (0..count)
-        .map(|n| (0..size).map(|d| (n / levels.pow(d as u32) % levels) as f32).collect())
+        .map(|n| (0..size).map(|d| (n / levels.pow(d as u32) % levels) as f64).collect())
         .collect()
 }
 
@@ -104,9 +102,9 @@ fn densities_of_reals_integrate_to_one() {
         for (size, cells) in [(1usize, 20_000), (2, 1500)] {
             let model = lively(name, settings, Domain::Real, size);
             let width = 60.0 / cells as f64;
-            let axis: Vec<f32> =
-                (0..cells).map(|i| (-30.0 + (f64::from(i) + 0.5) * width) as f32).collect();
-            let rows: Vec<Vec<f32>> = if size == 1 {
+            let axis: Vec<f64> =
+                (0..cells).map(|i| (-30.0 + (f64::from(i) + 0.5) * width) as f64).collect();
+            let rows: Vec<Vec<f64>> = if size == 1 {
                 axis.iter().map(|&a| vec![a]).collect()
             } else {
                 axis.iter().flat_map(|&a| axis.iter().map(move |&b| vec![a, b])).collect()
@@ -132,7 +130,7 @@ fn draws_have_the_frequencies_that_the_probabilities_say() {
         let options = DensityOptions { members: 0..orders, ..DensityOptions::new(1, 0) };
         let density = model.density().unwrap();
         let nats = density.log_probability(&batch(&rows), options).unwrap().nats;
-        let drawn = model.sampler().unwrap().sample(&SampleRequest::new(n, 5)).unwrap();
+        let drawn = sample(model.as_ref(), &SampleRequest::new(n, 5)).unwrap();
         let mut counts = vec![0usize; rows.len()];
         for row in drawn.chunks_exact(size) {
             let at: usize = row.iter().enumerate().map(|(d, &x)| (x as usize) << d).sum();
@@ -165,10 +163,10 @@ fn values_that_are_not_given_do_not_leak() {
             let model = lively(name, settings, domain, size);
             let sampler = model.sampler().unwrap();
             for keep in 0..size {
-                let complete = |rest: f32| {
-                    let row = |i: usize| -> Vec<f32> {
+                let complete = |rest: f64| {
+                    let row = |i: usize| -> Vec<f64> {
                         (0..size)
-                            .map(|d| if d < keep { ((i >> d) & 1) as f32 } else { rest })
+                            .map(|d| if d < keep { ((i >> d) & 1) as f64 } else { rest })
                             .collect()
                     };
                     let known = Known {
@@ -177,12 +175,12 @@ fn values_that_are_not_given_do_not_leak() {
                     };
                     let request =
                         SampleRequest { known: Some(known), ..SampleRequest::new(count, 8) };
-                    sampler.sample(&request).unwrap()
+                    sample(model.as_ref(), &request).unwrap()
                 };
                 let (zeros, ones) = (complete(0.0), complete(1.0));
                 assert_eq!(zeros, ones, "{name} ({settings}), {keep} given");
                 for (i, row) in zeros.chunks_exact(size).enumerate() {
-                    let given: Vec<f32> = (0..keep).map(|d| ((i >> d) & 1) as f32).collect();
+                    let given: Vec<f64> = (0..keep).map(|d| ((i >> d) & 1) as f64).collect();
                     assert_eq!(row[..keep], given, "{name} ({settings})");
                 }
             }
@@ -195,7 +193,7 @@ fn values_that_are_not_given_do_not_leak() {
 #[test]
 fn one_pass_and_entry_after_entry_agree() {
     let size = 6;
-    let rows: Vec<Vec<f32>> = all_rows(2, size);
+    let rows: Vec<Vec<f64>> = all_rows(2, size);
     for (name, settings) in models(Domain::Binary) {
         if name == "deep-nade" || settings.contains("order = 'r") || settings.contains("masks") {
             continue;
@@ -213,12 +211,12 @@ fn one_pass_and_entry_after_entry_agree() {
                 }
                 let want = mass[1] / (mass[0] + mass[1]);
                 let known = Known {
-                    values: (0..size).map(|d| (prefix >> d & 1) as f32).collect(),
+                    values: (0..size).map(|d| (prefix >> d & 1) as f64).collect(),
                     given: (0..size).map(|d| d < keep).collect(),
                 };
                 let request =
                     SampleRequest { known: Some(known), mean: true, ..SampleRequest::new(1, 3) };
-                let got = model.sampler().unwrap().sample(&request).unwrap()[keep];
+                let got = sample(model.as_ref(), &request).unwrap()[keep];
                 let error = (f64::from(got) - want).abs();
                 assert!(error < 1e-5, "{name} ({settings}), {keep} given: {got} {want}");
             }
@@ -230,8 +228,8 @@ fn one_pass_and_entry_after_entry_agree() {
 fn an_ensemble_averages_probabilities_of_whole_rows() {
     let size = 8;
     for domain in [Domain::Binary, Domain::Real] {
-        let row = |i: usize| -> Vec<f32> { (0..size).map(|d| (i >> d & 1) as f32).collect() };
-        let rows: Vec<Vec<f32>> = (0..50).map(row).collect();
+        let row = |i: usize| -> Vec<f64> { (0..size).map(|d| (i >> d & 1) as f64).collect() };
+        let rows: Vec<Vec<f64>> = (0..50).map(row).collect();
         for (name, settings) in models(domain) {
             let model = lively(name, settings, domain, size);
             let density = model.density().unwrap();
@@ -275,16 +273,15 @@ fn extremes_stay_finite() {
                         model.load(&tensors).unwrap();
                         let mut values = vec![0.0, 1.0];
                         if domain == Domain::Real {
-                            values.extend([f32::MAX, f32::MIN, 1e-40, 1e20]);
+                            values.extend([f32::MAX, f32::MIN, 1e-40, 1e20].map(f64::from));
                         }
-                        let rows: Vec<Vec<f32>> = values.iter().map(|&v| vec![v; size]).collect();
+                        let rows: Vec<Vec<f64>> = values.iter().map(|&v| vec![v; size]).collect();
                         let nats = member(model.as_ref(), &rows, 0);
                         assert!(
                             nats.iter().all(|l| l.is_finite()),
                             "{name} ({settings}), {size}, factor {factor}: {nats:?}"
                         );
-                        let drawn =
-                            model.sampler().unwrap().sample(&SampleRequest::new(4, 1)).unwrap();
+                        let drawn = sample(model.as_ref(), &SampleRequest::new(4, 1)).unwrap();
                         assert!(drawn.iter().all(|x| !x.is_nan()), "{name} ({settings})");
                     }
                 }
@@ -300,7 +297,7 @@ fn a_temperature_of_zero_draws_one_row_and_a_low_one_less_variety() {
         let model = lively(name, settings, Domain::Binary, size);
         let variety = |temperature: f64| {
             let request = SampleRequest { temperature, ..SampleRequest::new(32, 6) };
-            let drawn = model.sampler().unwrap().sample(&request).unwrap();
+            let drawn = sample(model.as_ref(), &request).unwrap();
             let mut rows: Vec<Vec<u8>> =
                 drawn.chunks_exact(size).map(|r| r.iter().map(|&x| x as u8).collect()).collect();
             rows.sort();
@@ -322,14 +319,15 @@ fn any_part_is_completed_by_deep_nade_and_prefixes_by_the_others() {
         for (name, settings) in models(domain) {
             let model = lively(name, settings, domain, size);
             let sampler = model.sampler().unwrap();
+            let first = if domain == Domain::Real { 0.1 } else { 0.0 };
             let known =
-                Known { values: [0.1, 9.0, 1.0, 9.0, 9.0].repeat(3), given: given.repeat(3) };
+                Known { values: [first, 9.0, 1.0, 9.0, 9.0].repeat(3), given: given.repeat(3) };
             let request = SampleRequest { known: Some(known), ..SampleRequest::new(3, 1) };
             match sampler.completion() {
                 Completion::Any => {
-                    let drawn = sampler.sample(&request).unwrap();
+                    let drawn = sample(model.as_ref(), &request).unwrap();
                     for row in drawn.chunks_exact(size) {
-                        assert_eq!((row[0], row[2]), (0.1, 1.0), "{name}");
+                        assert_eq!((row[0], row[2]), (first, 1.0), "{name}");
                         assert!(row[1] != 9.0 && row[3] != 9.0 && row[4] != 9.0, "{name}");
                     }
                 }
@@ -337,13 +335,13 @@ fn any_part_is_completed_by_deep_nade_and_prefixes_by_the_others() {
                     if settings.contains("order") || settings.contains("masks") {
                         continue;
                     }
-                    let error = sampler.sample(&request).unwrap_err().to_string();
+                    let error = sample(model.as_ref(), &request).unwrap_err().to_string();
                     assert!(error.contains("entry 1"), "{name}: {error}");
                 }
             }
             let short = Known { values: vec![0.0; size], given: vec![true; size] };
             let request = SampleRequest { known: Some(short), ..SampleRequest::new(3, 1) };
-            assert!(sampler.sample(&request).is_err(), "{name}");
+            assert!(sample(model.as_ref(), &request).is_err(), "{name}");
         }
     }
 }
@@ -357,7 +355,7 @@ fn draws_do_not_depend_on_company_nor_threads() {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
                 pool.install(|| {
                     let model = lively(name, settings, domain, size);
-                    model.sampler().unwrap().sample(&SampleRequest::new(100, 4)).unwrap()
+                    sample(model.as_ref(), &SampleRequest::new(100, 4)).unwrap()
                 })
             };
             let all = with(3);
@@ -366,7 +364,7 @@ fn draws_do_not_depend_on_company_nor_threads() {
             let sampler = model.sampler().unwrap();
             for (first, count) in [(0, 1), (31, 2), (63, 37), (99, 1)] {
                 let request = SampleRequest { first: first as u64, ..SampleRequest::new(count, 4) };
-                let some = sampler.sample(&request).unwrap();
+                let some = sample(model.as_ref(), &request).unwrap();
                 let at = first * size..(first + count) * size;
                 assert_eq!(some, all[at], "{name} ({settings}): from {first}");
             }

@@ -4,17 +4,25 @@
 
 use std::sync::atomic::AtomicBool;
 
+use ancestral::Registry;
 use ancestral::model::{
-    DataSpec, DensityOptions, Init, Model, ModelEntry, NamedTensors, SampleRequest, models,
+    BatchIterator, Capability, DataSpec, DensityOptions, Init, Model, ModelEntry, NamedTensors,
+    SampleRequest, StepContext, fit, sample,
 };
+use ancestral::optim::{OptimizerConfig, Optimizers};
+use ancestral::spec::cpu;
 use ancestral::train::{
-    DataConfig, FORMAT, Feed, Observer, Optimisers, Progress, RunConfig, RunFolder, Silent,
-    StepContext, TrainConfig, Training, Weights,
+    DataConfig, FORMAT, NoopObserver, Observer, Progress, RunConfig, RunFolder, TrainConfig,
+    Training, Weights,
 };
 use ancestral_data::{
     Binarize, Dataset, Domain, Examples, Shape, Split, SplitName, Streams, Values,
 };
 use toml::{Table, Value};
+
+fn find(name: &str) -> ModelEntry {
+    Registry::standard().find(name).unwrap().clone()
+}
 
 /// A small data set of a domain, with structure to learn.
 fn data(domain: Domain) -> Dataset {
@@ -46,7 +54,7 @@ fn cases() -> Vec<(ModelEntry, Dataset, Table)> {
     let mut cases = Vec::new();
     for domain in [Domain::Binary, Domain::Levels(5), Domain::Levels(256), Domain::Real] {
         let data = data(domain);
-        for entry in models() {
+        for entry in Registry::standard().entries() {
             let variants: &[&str] = match entry.name {
                 "vae" => &[
                     "latent_dims = [2]\nhidden = [[8]]",
@@ -109,8 +117,8 @@ fn cases() -> Vec<(ModelEntry, Dataset, Table)> {
                 if adversarial(entry.name) {
                     settings.extend(SMALL_NETWORKS.parse::<Table>().unwrap());
                 }
-                if (entry.build)(&settings, &spec(&data), &Init::cpu(0)).is_ok() {
-                    let entry = ancestral::model::find(entry.name).unwrap();
+                if (entry.build)(&settings, &spec(&data), &Init::new(&cpu(), 0)).is_ok() {
+                    let entry = entry.clone();
                     cases.push((entry, data.clone(), settings));
                 }
             }
@@ -118,14 +126,14 @@ fn cases() -> Vec<(ModelEntry, Dataset, Table)> {
     }
     let pictures = shaped(Domain::Levels(5), Shape::image(1, 5, 4));
     let settings = "latent_dim = 2\nhidden = [5]\nchannels = [3]\nloss = 'bernoulli'";
-    let ae = ancestral::model::find("ae").unwrap();
+    let ae = find("ae");
     cases.push((ae, pictures, settings.parse().unwrap()));
     // Convolutions need pictures; an odd side is the harder one to give back.
     for (domain, shape) in
         [(Domain::Binary, Shape::image(1, 9, 8)), (Domain::Levels(5), Shape::image(3, 4, 5))]
     {
         let settings = "latent_dims = [2]\nhidden = [[5]]\nchannels = [2, 3]\nconditional = true";
-        let entry = ancestral::model::find("vae").unwrap();
+        let entry = find("vae");
         cases.push((entry, shaped(domain, shape), settings.parse().unwrap()));
     }
     // Networks of convolutions, with a penalty through each kind of layer.
@@ -140,17 +148,17 @@ fn cases() -> Vec<(ModelEntry, Dataset, Table)> {
         ("hinge-gan", Shape::image(3, 8, 8), "network = 'dcgan'\nprecision = 'bf16'"),
     ] {
         let settings: Table = format!("{SMALL_NETWORKS}{settings}").parse().unwrap();
-        let entry = ancestral::model::find(name).unwrap();
+        let entry = find(name);
         cases.push((entry, shaped(Domain::Levels(5), shape), settings));
     }
     for (domain, shape) in
         [(Domain::Levels(5), Shape::image(1, 5, 4)), (Domain::Real, Shape::image(3, 4, 5))]
     {
         let settings = "channels = [3, 2]\ndim = 12\nactivation = 'softplus'\ndropout = 0.0";
-        let entry = ancestral::model::find("features").unwrap();
+        let entry = find("features");
         cases.push((entry, shaped(domain, shape), settings.parse().unwrap()));
     }
-    for entry in models() {
+    for entry in Registry::standard().entries() {
         assert!(cases.iter().any(|(e, _, _)| e.name == entry.name), "{} was not tried", entry.name);
     }
     cases
@@ -166,7 +174,7 @@ fn adversarial(name: &str) -> bool {
 }
 
 fn spec(data: &Dataset) -> DataSpec {
-    DataSpec { domain: data.domain, shape: data.shape.clone(), classes: data.classes() }
+    DataSpec::new(data.domain, data.shape.clone(), data.classes())
 }
 
 fn label(entry: &ModelEntry, data: &Dataset, settings: &Table) -> String {
@@ -195,10 +203,13 @@ fn config(entry: &ModelEntry, data: &Dataset, settings: &Table, train: TrainConf
     }
 }
 
-fn outputs(model: &dyn Model, data: &Dataset) -> (Vec<f32>, Vec<f64>) {
-    let samples = model
-        .sampler()
-        .map_or(Vec::new(), |sampler| sampler.sample(&SampleRequest::new(5, 1)).unwrap());
+fn training(run: RunFolder, data: &Dataset) -> ancestral::Result<Training> {
+    Training::new(run, data, &Registry::standard(), &cpu())
+}
+
+fn outputs(model: &dyn Model, data: &Dataset) -> (Vec<f64>, Vec<f64>) {
+    let samples =
+        model.sampler().map_or(Vec::new(), |_| sample(model, &SampleRequest::new(5, 1)).unwrap());
     let options = DensityOptions::new(7, 2);
     let batch = examples(data).batch(&[0, 5, 3], 0);
     let mut nats = model
@@ -213,7 +224,7 @@ fn outputs(model: &dyn Model, data: &Dataset) -> (Vec<f32>, Vec<f64>) {
 fn prepared(entry: &ModelEntry, data: &Dataset, settings: &Table, init: &Init) -> Box<dyn Model> {
     let mut model = (entry.build)(settings, &spec(data), init).unwrap();
     if let Some(estimator) = model.estimator() {
-        estimator.fit(&examples(data)).unwrap();
+        fit(estimator, &examples(data), 0).unwrap();
     }
     if let Some(trainable) = model.trainable() {
         trainable.start(&examples(data)).unwrap();
@@ -225,8 +236,9 @@ fn prepared(entry: &ModelEntry, data: &Dataset, settings: &Table, init: &Init) -
 fn saved_weights_give_the_same_outputs() {
     for (entry, data, settings) in cases() {
         let name = label(&entry, &data, &settings);
-        let model = prepared(&entry, &data, &settings, &Init::cpu(1));
-        let mut other = (entry.build)(&model.settings(), &spec(&data), &Init::cpu(2)).unwrap();
+        let model = prepared(&entry, &data, &settings, &Init::new(&cpu(), 1));
+        let mut other =
+            (entry.build)(&model.settings(), &spec(&data), &Init::new(&cpu(), 2)).unwrap();
         other.load(&model.tensors()).unwrap();
         assert_eq!(outputs(model.as_ref(), &data), outputs(other.as_ref(), &data), "{name}");
         let broken: NamedTensors = model.tensors().into_iter().skip(1).collect();
@@ -238,21 +250,23 @@ fn saved_weights_give_the_same_outputs() {
 fn samples_lie_in_the_domain_and_depend_on_their_number_alone() {
     for (entry, data, settings) in cases() {
         let name = label(&entry, &data, &settings);
-        let model = prepared(&entry, &data, &settings, &Init::cpu(1));
-        let Some(sampler) = model.sampler() else { continue };
+        let model = prepared(&entry, &data, &settings, &Init::new(&cpu(), 1));
+        if model.sampler().is_none() {
+            continue;
+        }
         let size = data.shape.size();
-        let all = sampler.sample(&SampleRequest::new(9, 4)).unwrap();
+        let all = sample(model.as_ref(), &SampleRequest::new(9, 4)).unwrap();
         assert_eq!(all.len(), 9 * size, "{name}");
         for &x in &all {
             match data.domain.max_level() {
                 Some(max) => {
-                    assert!(x >= 0.0 && x <= max as f32 && x.fract() == 0.0, "{name}: {x}");
+                    assert!(x >= 0.0 && x <= f64::from(max) && x.fract() == 0.0, "{name}: {x}");
                 }
                 None => assert!(x.is_finite(), "{name}: {x}"),
             }
         }
         let request = SampleRequest { first: 6, ..SampleRequest::new(2, 4) };
-        let some = sampler.sample(&request).unwrap();
+        let some = sample(model.as_ref(), &request).unwrap();
         for (a, b) in some.iter().zip(&all[6 * size..]) {
             assert!((a - b).abs() < 1e-4, "{name}: {a} {b}");
         }
@@ -263,7 +277,7 @@ fn samples_lie_in_the_domain_and_depend_on_their_number_alone() {
 fn log_probabilities_do_not_depend_on_the_batch() {
     for (entry, data, settings) in cases() {
         let name = label(&entry, &data, &settings);
-        let model = prepared(&entry, &data, &settings, &Init::cpu(1));
+        let model = prepared(&entry, &data, &settings, &Init::new(&cpu(), 1));
         let Some(density) = model.density() else { continue };
         let options = DensityOptions::new(20, 2);
         let all = density
@@ -289,25 +303,25 @@ fn gradients_of(
     data: &Dataset,
     seed: u64,
 ) -> (Vec<(String, f64)>, NamedTensors) {
-    let mut feed = Feed::new(examples(data), 7, 0);
-    let mut optimisers = Optimisers::recording(&TrainConfig::default()).unwrap();
+    let mut batches = BatchIterator::new(examples(data), 7, 0);
+    let mut optimizers = Optimizers::recording(&OptimizerConfig::default());
     let mut context = StepContext {
-        feed: &mut feed,
-        optimisers: &mut optimisers,
+        batches: &mut batches,
+        optimizers: &mut optimizers,
         streams: Streams::new(seed),
         step: 1,
         epoch: 0.0,
     };
     let metrics = model.trainable().unwrap().step(&mut context).unwrap();
     let metrics = metrics.into_iter().map(|(n, v)| (n.to_owned(), v)).collect();
-    (metrics, optimisers.into_gradients())
+    (metrics, optimizers.into_gradients())
 }
 
 #[test]
 fn gradients_agree_with_finite_differences() {
     for (entry, data, settings) in cases() {
         let name = label(&entry, &data, &settings);
-        let mut model = prepared(&entry, &data, &settings, &Init::cpu_f64(1));
+        let mut model = prepared(&entry, &data, &settings, &Init::double(&cpu(), 1));
         if model.trainable().is_none() {
             continue;
         }
@@ -361,13 +375,13 @@ fn gradients_agree_with_finite_differences() {
 #[test]
 fn the_doubly_reparameterised_gradient_is_unbiased() {
     let data = data(Domain::Binary);
-    let entry = ancestral::model::find("iwae").unwrap();
+    let entry = find("iwae");
     let moments = |doubly: bool| {
         let settings = format!(
             "latent_dims = [2, 1]\nhidden = [[4], [3]]\nimportance_samples = 4\n\
              doubly_reparameterised = {doubly}"
         );
-        let init = Init::cpu_f64(1);
+        let init = Init::double(&cpu(), 1);
         let mut model = prepared(&entry, &data, &settings.parse().unwrap(), &init);
         // Away from the gentle start, so that the gradients are large.
         let moved = model.tensors().into_iter().map(|(name, data)| {
@@ -433,7 +447,7 @@ fn a_resumed_run_equals_one_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     for (i, (entry, data, settings)) in cases().into_iter().enumerate() {
         let name = label(&entry, &data, &settings);
-        let mut model = (entry.build)(&settings, &spec(&data), &Init::cpu(0)).unwrap();
+        let mut model = (entry.build)(&settings, &spec(&data), &Init::new(&cpu(), 0)).unwrap();
         if model.trainable().is_none() {
             continue;
         }
@@ -446,19 +460,22 @@ fn a_resumed_run_equals_one_left_alone() {
         let whole = dir.path().join(format!("whole-{i}"));
         let config = config(&entry, &data, &settings, train);
         let run = RunFolder::create(&whole, config.clone()).unwrap();
-        Training::new(run, &data).unwrap().train(&mut Silent, &AtomicBool::new(false)).unwrap();
+        training(run, &data).unwrap().train(&mut NoopObserver, &AtomicBool::new(false)).unwrap();
         let parts = dir.path().join(format!("parts-{i}"));
         let mut run = RunFolder::create(&parts, config).unwrap();
         for step in [1, 4, 7, u64::MAX] {
             let stop = AtomicBool::new(false);
-            let mut training = Training::new(run, &data).unwrap();
+            let mut training = training(run, &data).unwrap();
             training.train(&mut StopAt { step, stop: &stop }, &stop).unwrap();
             drop(training);
             run = RunFolder::open(&parts).unwrap();
         }
         for weights in [Weights::Best, Weights::Last, Weights::Raw] {
             let tensors = |path| {
-                let (model, _) = RunFolder::open(path).unwrap().load(weights).unwrap();
+                let (model, _) = RunFolder::open(path)
+                    .unwrap()
+                    .load(&Registry::standard(), &cpu(), weights)
+                    .unwrap();
                 model.tensors()
             };
             assert_eq!(tensors(&whole), tensors(&parts), "{name}: {weights:?}");
@@ -479,15 +496,15 @@ fn the_thread_count_changes_no_bit() {
         let train = |threads: usize| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| {
-                let mut model = prepared(&entry, &data, &settings, &Init::cpu(1));
-                let mut feed = Feed::new(examples(&data), 13, 0);
-                let mut optimisers = Optimisers::new(&TrainConfig::default()).unwrap();
+                let mut model = prepared(&entry, &data, &settings, &Init::new(&cpu(), 1));
+                let mut batches = BatchIterator::new(examples(&data), 13, 0);
+                let mut optimizers = Optimizers::new(&OptimizerConfig::default());
                 for step in 1..=4 {
                     let Some(trainable) = model.trainable() else { break };
-                    let epoch = feed.epoch();
+                    let epoch = batches.epoch();
                     let mut context = StepContext {
-                        feed: &mut feed,
-                        optimisers: &mut optimisers,
+                        batches: &mut batches,
+                        optimizers: &mut optimizers,
                         streams: Streams::new(5),
                         step,
                         epoch,
@@ -505,18 +522,18 @@ fn the_thread_count_changes_no_bit() {
 #[test]
 fn a_bound_rises_with_k_to_the_integral() {
     let data = data(Domain::Binary);
-    let entry = ancestral::model::find("vae").unwrap();
+    let entry = find("vae");
     for dims in [1usize, 2] {
         let settings: Table = format!("latent_dims = [{dims}]\nhidden = [[8]]").parse().unwrap();
-        let mut model = prepared(&entry, &data, &settings, &Init::cpu(1));
-        let mut feed = Feed::new(examples(&data), 24, 0);
+        let mut model = prepared(&entry, &data, &settings, &Init::new(&cpu(), 1));
+        let mut batches = BatchIterator::new(examples(&data), 24, 0);
         let train = loop_settings("learning_rate = 0.01");
-        let mut optimisers = Optimisers::new(&train).unwrap();
+        let mut optimizers = Optimizers::new(&train.optimizer_config());
         for step in 1..=150 {
-            let epoch = feed.epoch();
+            let epoch = batches.epoch();
             let mut context = StepContext {
-                feed: &mut feed,
-                optimisers: &mut optimisers,
+                batches: &mut batches,
+                optimizers: &mut optimizers,
                 streams: Streams::new(5),
                 step,
                 epoch,
@@ -620,8 +637,8 @@ fn held(entry: &ModelEntry, data: &Dataset) -> bool {
 }
 
 /// Values of a batch by column.
-fn columns(values: &[f32], size: usize) -> Vec<Vec<f64>> {
-    let column = |j| values.iter().skip(j).step_by(size).map(|&x| f64::from(x)).collect();
+fn columns(values: &[f64], size: usize) -> Vec<Vec<f64>> {
+    let column = |j| values.iter().skip(j).step_by(size).copied().collect();
     (0..size).map(column).collect()
 }
 
@@ -646,7 +663,7 @@ fn entropy(rows: impl Iterator<Item = Vec<u64>>) -> f64 {
 /// The settings and the training that a case learns 16 examples by heart with.
 fn by_heart(entry: &ModelEntry, data: &Dataset, settings: &Table) -> (Table, TrainConfig) {
     let settings = roomy(settings);
-    let builds = |settings: &Table| (entry.build)(settings, &spec(data), &Init::cpu(0));
+    let builds = |settings: &Table| (entry.build)(settings, &spec(data), &Init::new(&cpu(), 0));
     let game = builds(&settings)
         .is_ok_and(|m| m.sampler().is_some() && m.density().is_none() && m.latent().is_none());
     // Codes that come to mean something before they have to be few, and levels one by one: a
@@ -673,7 +690,8 @@ fn by_heart(entry: &ModelEntry, data: &Dataset, settings: &Table) -> (Table, Tra
         (settings, loop_settings(&format!("{train}\nschedule = 'cosine'\nsample_count = 0")))
     } else {
         // A network that answers for every order has as much more to learn.
-        let every_order = entry.can.iter().any(|can| can.contains("ensemble"));
+        let every_order =
+            entry.capabilities.iter().any(|can| matches!(can, Capability::EnsembleDensity(_)));
         let epochs = if every_order { 2500 } else { 1500 };
         let train = "learning_rate = 0.01\nschedule = 'cosine'\nsample_count = 0";
         (settings, loop_settings(&format!("epochs = {epochs}\n{train}")))
@@ -701,7 +719,7 @@ fn sixteen_examples_are_learned_by_heart() {
         let data = data.unwrap();
         let batch = examples(&data).batch(&(0..16).collect::<Vec<_>>(), 0);
         let config = config(&entry, &data, &settings, train);
-        let mut model = prepared(&entry, &data, &settings, &Init::cpu(config.seed));
+        let mut model = prepared(&entry, &data, &settings, &Init::new(&cpu(), config.seed));
         // Of games on reals the one that has to find their moments will do, and batch normalisation
         // over 16 pictures is no likeness of what training does; the zoo has what comes of those.
         let small = adversarial(entry.name)
@@ -717,10 +735,11 @@ fn sixteen_examples_are_learned_by_heart() {
         let start = figure(model.as_mut());
         let untrained = model;
         let run = RunFolder::create(&dir.path().join(i.to_string()), config).unwrap();
-        let mut training = Training::new(run, &data).unwrap();
-        let trained = training.train(&mut Silent, &AtomicBool::new(false));
+        let mut training = training(run, &data).unwrap();
+        let trained = training.train(&mut NoopObserver, &AtomicBool::new(false));
         trained.unwrap_or_else(|e| panic!("{name}: {e}"));
-        let (mut model, _) = training.run_folder().load(Weights::Last).unwrap();
+        let (mut model, _) =
+            training.run_folder().load(&Registry::standard(), &cpu(), Weights::Last).unwrap();
         let end = figure(model.as_mut());
         let by_column = columns(&batch.values, size);
         if let Some(density) = model.density() {
@@ -729,8 +748,8 @@ fn sixteen_examples_are_learned_by_heart() {
             let options = DensityOptions { members: 0..members, ..DensityOptions::new(100, 2) };
             let nats = density.log_probability(&batch, options).unwrap().nats;
             let nll = -moments(&nats).0;
-            if density.is_mass(data.domain) {
-                let bits = |row: &[f32]| row.iter().map(|x| x.to_bits().into()).collect();
+            if density.is_mass(model.data()) {
+                let bits = |row: &[f64]| row.iter().map(|x| x.to_bits()).collect();
                 let mut least = entropy(batch.values.chunks(size).map(bits));
                 if settings.get("conditional").is_some() {
                     // The class is told, and each example is of one class.
@@ -769,10 +788,10 @@ fn sixteen_examples_are_learned_by_heart() {
             assert!(end - least < 0.05 * (start - least), "{name}: {start} to {end}, {least}");
         } else {
             let near = |model: &dyn Model| {
-                let drawn = model.sampler().unwrap().sample(&SampleRequest::new(200, 1)).unwrap();
-                let distance = |row: &[f32]| {
-                    let to = |other: &[f32]| {
-                        let squares = row.iter().zip(other).map(|(a, b)| f64::from(a - b).powi(2));
+                let drawn = sample(model, &SampleRequest::new(200, 1)).unwrap();
+                let distance = |row: &[f64]| {
+                    let to = |other: &[f64]| {
+                        let squares = row.iter().zip(other).map(|(a, b)| (a - b).powi(2));
                         squares.sum::<f64>().sqrt()
                     };
                     batch.values.chunks(size).map(to).fold(f64::INFINITY, f64::min)
@@ -784,7 +803,7 @@ fn sixteen_examples_are_learned_by_heart() {
                 assert!(end < 0.75 * start, "{name}: {end} of {start} to the nearest");
                 continue;
             }
-            let drawn = model.sampler().unwrap().sample(&SampleRequest::new(2000, 1)).unwrap();
+            let drawn = sample(model.as_ref(), &SampleRequest::new(2000, 1)).unwrap();
             for (want, got) in by_column.iter().zip(columns(&drawn, size)) {
                 let ((mean, std), (drawn_mean, drawn_std)) = (moments(want), moments(&got));
                 assert!((drawn_mean - mean).abs() < 0.2 * std, "{name}: {drawn_mean} {mean}");
@@ -808,9 +827,9 @@ fn bad_settings_are_errors_that_name_the_setting() {
         ("vae", "importance_samples = 2\nbeta = 2.0", "importance_samples"),
         ("vae", "free_bits = -0.1", "free_bits"),
         ("vae", "channels = [4]", "channels"),
-        ("vae", "doubly_reparameterised = true", "doubly_reparameterised"),
-        ("vae", "latent_dim = 3", "did you mean 'latent_dims'"),
-        ("ae", "latent_dim = 0", "latent_dim"),
+        ("vae", "doubly_reparameterised = true", "doubly_reparameterized"),
+        ("vae", "latent_dimz = 3", "did you mean 'latent_dims'"),
+        ("ae", "latent_dim = 0", "latent_dims"),
         ("ae", "hidden = [0]", "hidden"),
         ("ae", "loss = 'cubic'", "loss"),
         ("ae", "corruption = 'salt'", "corruption"),
@@ -830,7 +849,7 @@ fn bad_settings_are_errors_that_name_the_setting() {
         ("fvsbn", "order = 'spiral'", "order"),
         ("rnade", "components = 0", "components"),
         ("rnade", "family = 'cauchy'", "family"),
-        ("rnade", "hidden = 3", "nade is the same model"),
+        ("rnade", "hidden = 3", "takes real columns"),
         ("features", "dim = 0", "dim"),
         ("features", "dropout = 1.0", "dropout"),
         ("features", "activation = 'sin'", "activation"),
@@ -839,9 +858,9 @@ fn bad_settings_are_errors_that_name_the_setting() {
         ("gaussian", "variance_floor = -1.0", "variance_floor"),
         ("bernoulli", "pseudo_count = -1.0", "pseudo_count"),
     ] {
-        let entry = ancestral::model::find(model).unwrap();
+        let entry = find(model);
         let data = data(Domain::Binary);
-        let result = (entry.build)(&text.parse().unwrap(), &spec(&data), &Init::cpu(0));
+        let result = (entry.build)(&text.parse().unwrap(), &spec(&data), &Init::new(&cpu(), 0));
         let error = result.err().unwrap_or_else(|| panic!("{model}: {text} was taken"));
         assert!(error.to_string().contains(expected), "{model}: {text}: {error}");
     }
@@ -851,7 +870,9 @@ fn bad_settings_are_errors_that_name_the_setting() {
         ("learning_rate = inf", "learning_rate"),
         ("beta1 = 1.0", "beta1"),
         ("epochs = 0", "epochs"),
-        ("optimiser = 'adamm'", "optimiser"),
+        ("optimiser = 'adamm'", "optimizer"),
+        ("step_gamma = nan", "step_gamma"),
+        ("seconds = inf", "seconds"),
         ("optimiser = 'adadelta'\nepsilon = 0.0", "epsilon"),
         ("schedule = 'cosin'", "schedule"),
         ("schedule = 'inverse'\ninverse_decay = -0.1", "inverse_decay"),
@@ -867,18 +888,19 @@ fn bad_settings_are_errors_that_name_the_setting() {
 fn a_run_that_breaks_says_so_and_keeps_its_checkpoint() {
     let dir = tempfile::tempdir().unwrap();
     let data = data(Domain::Real);
-    let entry = ancestral::model::find("vae").unwrap();
+    let entry = find("vae");
     let settings: Table = "latent_dims = [2]\nhidden = [[8]]".parse().unwrap();
     let train = loop_settings("epochs = 50\nlearning_rate = 1e30\noptimiser = 'sgd'");
     let path = dir.path().join("run");
     let run = RunFolder::create(&path, config(&entry, &data, &settings, train)).unwrap();
-    let error = Training::new(run, &data)
+    let error = training(run, &data)
         .unwrap()
-        .train(&mut Silent, &AtomicBool::new(false))
+        .train(&mut NoopObserver, &AtomicBool::new(false))
         .unwrap_err()
         .to_string();
     assert!(error.contains("is not finite") && error.contains("step"), "{error}");
-    let (model, _) = RunFolder::open(&path).unwrap().load(Weights::Best).unwrap();
+    let (model, _) =
+        RunFolder::open(&path).unwrap().load(&Registry::standard(), &cpu(), Weights::Best).unwrap();
     assert!(outputs(model.as_ref(), &data).1.iter().all(|x| x.is_finite()));
 }
 
@@ -886,14 +908,14 @@ fn a_run_that_breaks_says_so_and_keeps_its_checkpoint() {
 fn a_run_folder_is_used_by_one_process_and_of_a_known_format() {
     let dir = tempfile::tempdir().unwrap();
     let data = data(Domain::Binary);
-    let entry = ancestral::model::find("vae").unwrap();
+    let entry = find("vae");
     let settings: Table = "latent_dims = [2]\nhidden = [[8]]".parse().unwrap();
     let path = dir.path().join("run");
     let config = config(&entry, &data, &settings, loop_settings("epochs = 1"));
     let run = RunFolder::create(&path, config.clone()).unwrap();
     assert!(RunFolder::create(&path, config).unwrap_err().to_string().contains("--resume"));
-    let first = Training::new(run, &data).unwrap();
-    let second = Training::new(RunFolder::open(&path).unwrap(), &data);
+    let first = training(run, &data).unwrap();
+    let second = training(RunFolder::open(&path).unwrap(), &data);
     let error = second.err().unwrap().to_string();
     assert!(error.contains("another process"), "{error}");
     drop(first);

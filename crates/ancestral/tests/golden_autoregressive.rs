@@ -3,8 +3,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may be as short as it likes")]
 
-use ancestral::model::{DataSpec, DensityOptions, Init, Model, NamedTensors, find};
-use ancestral::train::{Feed, Optimisers, StepContext, TrainConfig};
+use ancestral::Registry;
+use ancestral::model::{
+    BatchIterator, DataSpec, DensityOptions, Init, Model, NamedTensors, StepContext,
+};
+use ancestral::optim::{OptimizerConfig, Optimizers};
+use ancestral::spec::cpu;
 use ancestral_data::{
     Batch, Binarize, Dataset, Domain, Examples, Shape, Split, SplitName, Streams, Values,
 };
@@ -80,9 +84,10 @@ fn model(
     size: usize,
     put: impl Fn(&str, usize, usize) -> Vec<f64>,
 ) -> Box<dyn Model> {
-    let spec = DataSpec { domain, shape: Shape::columns(size), classes: 0 };
+    let spec = DataSpec::new(domain, Shape::columns(size), 0);
     let settings = settings.parse().unwrap();
-    let mut model = (find(name).unwrap().build)(&settings, &spec, &Init::cpu(0)).unwrap();
+    let mut model =
+        Registry::standard().build(name, &settings, &spec, &Init::new(&cpu(), 0)).unwrap();
     let tensors: NamedTensors = model
         .tensors()
         .into_iter()
@@ -105,14 +110,14 @@ fn close(what: &str, ours: &[f64], golden: &[f64]) {
     }
 }
 
-fn log_probabilities(model: &dyn Model, values: Vec<f32>) -> Vec<f64> {
+fn log_probabilities(model: &dyn Model, values: Vec<f64>) -> Vec<f64> {
     let count = values.len() / model.data().shape.size();
-    let batch = Batch { values, labels: None, indices: (0..count as u64).collect(), epoch: 0 };
+    let batch = Batch::of(values, count);
     model.density().unwrap().log_probability(&batch, DensityOptions::new(1, 0)).unwrap().nats
 }
 
-fn binary() -> Vec<f32> {
-    BINARY.iter().map(|&x| f32::from(x)).collect()
+fn binary() -> Vec<f64> {
+    BINARY.iter().map(|&x| f64::from(x)).collect()
 }
 
 #[test]
@@ -123,10 +128,10 @@ fn nade_has_the_probabilities_and_gradients_of_pytorch() {
     let split = Split { values: Values::Bytes(BINARY.to_vec()), labels: None };
     let data = Dataset::new("golden", Domain::Binary, Shape::columns(5), split, None, None);
     let examples = Examples::new(&data.unwrap(), SplitName::Train, Binarize::None, 0).unwrap();
-    let mut optimisers = Optimisers::recording(&TrainConfig::default()).unwrap();
+    let mut optimizers = Optimizers::recording(&OptimizerConfig::default());
     let mut context = StepContext {
-        feed: &mut Feed::new(examples, 4, 0),
-        optimisers: &mut optimisers,
+        batches: &mut BatchIterator::new(examples, 4, 0),
+        optimizers: &mut optimizers,
         streams: Streams::new(0),
         step: 1,
         epoch: 0.0,
@@ -138,7 +143,7 @@ fn nade_has_the_probabilities_and_gradients_of_pytorch() {
         ("model.output_weight", &NADE_OUTPUT_WEIGHT),
         ("model.output_bias", &NADE_OUTPUT_BIAS),
     ];
-    let found = optimisers.into_gradients();
+    let found = optimizers.into_gradients();
     assert_eq!(found.len(), golden.len());
     for ((name, ours), (golden_name, golden)) in found.into_iter().zip(golden) {
         assert_eq!(name, golden_name);
@@ -187,6 +192,6 @@ fn rnade_has_the_densities_of_pytorch() {
             };
             weights(k, n).into_iter().map(|w| shift + factor * w).collect()
         });
-        close(family, &log_probabilities(model.as_ref(), REAL.to_vec()), &golden);
+        close(family, &log_probabilities(model.as_ref(), REAL.map(f64::from).to_vec()), &golden);
     }
 }

@@ -4,8 +4,10 @@
 
 use std::path::PathBuf;
 
+use ancestral::Registry;
 use ancestral::evaluate::{Options, likelihoods};
-use ancestral::model::{DataSpec, Init, find};
+use ancestral::model::{DataSpec, Init, fit};
+use ancestral::spec::cpu;
 use ancestral_data::{Binarize, DataError, Examples, OpenOptions, SplitName, open};
 
 /// Uria et al. 2013, Table 2: a mean test log-likelihood of −13.18 nats, on columns standardised by
@@ -30,12 +32,14 @@ fn a_full_gaussian_scores_what_was_published() {
             data => data.unwrap(),
         };
         let of = |split| Examples::new(&data, split, Binarize::None, 0).unwrap();
-        let spec = DataSpec { domain: data.domain, shape: data.shape.clone(), classes: 0 };
+        let spec = DataSpec::new(data.domain, data.shape.clone(), 0);
         // The floor is not small beside the variance of the densities, 3.6e-6.
         let settings = "variance_floor = 0.0".parse().unwrap();
-        let mut model = (find("gaussian").unwrap().build)(&settings, &spec, &Init::cpu(0)).unwrap();
+        let mut model = Registry::standard()
+            .build("gaussian", &settings, &spec, &Init::new(&cpu(), 0))
+            .unwrap();
         let train = of(SplitName::Train);
-        model.estimator().unwrap().fit(&train).unwrap();
+        fit(model.estimator().unwrap(), &train, 0).unwrap();
         let options = Options::default();
         let mut found =
             likelihoods(model.as_ref(), &of(SplitName::Test), options, &mut |_| {}).unwrap();

@@ -64,7 +64,7 @@ fn between(coordinate: f64, side: usize) -> (usize, f64) {
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::{DType, Device};
+    use burn::tensor::DType;
 
     use super::*;
     use crate::nn::to_f64;
@@ -74,7 +74,10 @@ mod tests {
     }
 
     fn tensor(values: Vec<f64>, shape: [usize; 2]) -> Tensor<2> {
-        Tensor::from_data(TensorData::new(values, shape), (&Device::flex().autodiff(), DType::F64))
+        Tensor::from_data(
+            TensorData::new(values, shape),
+            (&crate::spec::cpu().autodiff(), DType::F64),
+        )
     }
 
     /// PyTorch's `grid_sample`:

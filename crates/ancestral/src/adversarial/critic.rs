@@ -13,39 +13,28 @@ use burn::tensor::{Tensor, activation};
 use super::layers::{Form, Layer, Map, Mode, Network, Plan, Start, size, weights};
 use super::losses::Loss;
 use super::networks::{Blueprint, Family};
-use super::normalisation::{MOMENTUM, Norm, Statistics, list};
+use super::normalisation::{MOMENTUM, Norm, Statistics};
 use crate::model::Init;
 use crate::nn::{Activation, with_value};
-use crate::{Error, Result};
+use crate::{Result, choices};
 
-/// A restraint of the critic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Penalty {
-    None,
-    Clip,
-    Gradient,
-    Dragan,
-    R1,
+choices! {
+    /// Regularization of the discriminator.
+    pub enum Penalty {
+        /// none
+        None = "none",
+        /// weights are clipped after each update
+        Clip = "clip",
+        /// the input gradient between data and samples is held at norm 1 (WGAN-GP)
+        Gradient = "gradient",
+        /// the input gradient around data is held at norm 1
+        Dragan = "dragan",
+        /// the squared input gradient on data
+        R1 = "r1",
+    }
 }
 
 impl Penalty {
-    pub(crate) fn parse(name: &str) -> Result<Self> {
-        Ok(match name {
-            "none" => Self::None,
-            "clip" => Self::Clip,
-            "gradient" => Self::Gradient,
-            "dragan" => Self::Dragan,
-            "r1" => Self::R1,
-            other => {
-                return Err(Error::setting(
-                    "penalty",
-                    format!("'{other}'"),
-                    format!("choose {}", list(&["none", "clip", "gradient", "dragan", "r1"])),
-                ));
-            }
-        })
-    }
-
     /// Whether it takes the slope at each example.
     pub(crate) fn takes_slopes(self) -> bool {
         matches!(self, Self::Gradient | Self::Dragan | Self::R1)
@@ -62,39 +51,23 @@ impl Penalty {
     }
 }
 
-/// How classes or codes come in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Conditioning {
-    None,
-    /// The class beside the input of both networks (Mirza and Osindero 2014).
-    Concat,
-    /// The critic also names the class (Odena et al. 2017).
-    Auxiliary,
-    /// The critic also recovers codes that the generator was given (Chen et al. 2016).
-    MutualInformation,
-    /// The class as an inner product with the features (Miyato and Koyama 2018).
-    Projection,
+choices! {
+    /// How classes or codes come in.
+    pub enum Conditioning {
+        /// not at all
+        None = "none",
+        /// the class beside the input of both networks (Mirza and Osindero 2014)
+        Concat = "concat",
+        /// the discriminator also names the class (Odena et al. 2017)
+        Auxiliary = "auxiliary",
+        /// the discriminator also recovers codes that the generator was given (Chen et al. 2016)
+        MutualInformation = "mutual-information",
+        /// the class as an inner product with the features (Miyato and Koyama 2018)
+        Projection = "projection",
+    }
 }
 
 impl Conditioning {
-    pub(crate) fn parse(name: &str) -> Result<Self> {
-        Ok(match name {
-            "none" => Self::None,
-            "concat" => Self::Concat,
-            "auxiliary" => Self::Auxiliary,
-            "mutual-information" => Self::MutualInformation,
-            "projection" => Self::Projection,
-            other => {
-                let known = ["none", "concat", "auxiliary", "mutual-information", "projection"];
-                return Err(Error::setting(
-                    "conditioning",
-                    format!("'{other}'"),
-                    format!("choose {}", list(&known)),
-                ));
-            }
-        })
-    }
-
     /// Whether it needs the classes of the data.
     pub(crate) fn needs_labels(self) -> bool {
         matches!(self, Self::Concat | Self::Auxiliary | Self::Projection)

@@ -23,21 +23,26 @@ use toml::Table;
 
 use super::augment;
 pub use super::config::GanConfig;
-use super::config::{Choices, MOST_WEIGHTS};
+use super::config::{MOST_WEIGHTS, Noise};
 use super::critic::{
     Conditioning, Critic, CriticPlan, Penalty, Verdict, cross_entropy, flat, pull_away,
 };
 use super::layers::{Mode, Network, Start, weights};
 use super::losses::{Loss, LossTerms};
-use super::networks::{Blueprint, Family};
+use super::networks::{Blueprint, Family, NetworkName};
 use super::normalisation::{MOMENTUM, Norm};
 use crate::model::{
-    self, DataSpec, Init, Metrics, Model, NamedTensors, SampleRequest, Sampler, Trainable,
+    DataSpec, Discriminator, Init, KindName, Metrics, Model, NamedTensors, SampleRequest, Sampler,
+    StepContext, Trainable,
 };
-use crate::nn::{Activation, Entrance, Scale, load_module, module_tensors, rows, to_f64};
+use crate::nn::{
+    Activation, InputPipeline, Scale, as_f64, load_module, module_tensors, rows, scalar, to_f64,
+};
 use crate::settings::Settings;
-use crate::train::StepContext;
 use crate::{Error, Result};
+
+/// The kinds of columns it takes.
+pub(super) const KINDS: &[KindName] = &[KindName::Binary, KindName::Levels, KindName::Real];
 
 impl GanConfig {
     /// A model with its first weights, sized by the data; `name` is that of its entry.
@@ -49,54 +54,38 @@ impl GanConfig {
             Some(form) => form,
             None => [data.shape.size(), 1, 1],
         };
-        let choices = self.check(name, data)?;
-        if data.shape.as_image().is_none() && !["auto", "mlp"].contains(&self.network.as_str()) {
+        self.check(name, data)?;
+        let domain = data.one_domain(name, KINDS)?;
+        let tables = matches!(self.network, NetworkName::Auto | NetworkName::Mlp);
+        if data.shape.as_image().is_none() && !tables {
             return Err(Error::UnsuitableData {
                 model: name.to_owned(),
                 problem: format!(
-                    "network {} needs pictures and this data has rows; set network=mlp",
+                    "network {} needs images and this data is a table; set network=mlp",
                     self.network
                 ),
             });
         }
-        let family = Family::parse(&self.network, form)?;
+        let family = Family::choose(self.network, form)?;
         let convolutions = family != Family::Mlp;
-        let auto = |name: &str, layered: bool| {
-            match name {
-                "auto" if !convolutions => "none",
-                "auto" if layered => "layer",
-                "auto" => "batch",
-                _ => return name.to_owned(),
-            }
-            .to_owned()
-        };
         let precision = self.precision(convolutions)?;
-        let slopes = choices.penalty.takes_slopes();
-        let generator_norm = Norm::parse(
-            "generator_norm",
-            &auto(&self.generator_norm, false),
-            &["none", "batch", "layer"],
-        )?;
-        let critic_norm = Norm::parse(
-            "critic_norm",
-            &auto(&self.critic_norm, slopes),
-            &["none", "batch", "layer", "spectral"],
-        )?;
+        let slopes = self.penalty.takes_slopes();
+        let generator_norm = self.generator_norm.resolve(convolutions);
+        let critic_norm = self.critic_norm.resolve(convolutions, slopes);
         if slopes && critic_norm == Norm::Batch {
             return Err(Error::setting(
                 "critic_norm",
                 "'batch'",
                 format!(
-                    "penalty {} takes the slope at each example, and batch normalisation ties \
-                     examples together; choose layer",
+                    "penalty {} takes the input gradient of each example, and batch normalization \
+                     ties examples together; choose layer",
                     self.penalty
                 ),
             ));
         }
         let start =
             if self.start_std > 0.0 { Start::Normal(self.start_std) } else { Start::Glorot };
-        let output =
-            if data.domain == Domain::Real { Activation::Identity } else { Activation::Tanh };
+        let output = if domain == Domain::Real { Activation::Identity } else { Activation::Tanh };
         let blueprint = |hidden, norm, activation| Blueprint {
             family,
             form,
@@ -106,27 +95,27 @@ impl GanConfig {
             activation,
             precision,
         };
-        let coded = choices.conditioning == Conditioning::MutualInformation;
-        let classes = match choices.conditioning {
+        let coded = self.conditioning == Conditioning::MutualInformation;
+        let classes = match self.conditioning {
             Conditioning::None => 0,
             Conditioning::MutualInformation => self.categories,
             _ => data.classes,
         };
         let continuous = if coded { self.continuous } else { 0 };
-        let activation = Activation::parse("generator_activation", &self.generator_activation)?;
+        let activation = Activation::from(self.generator_activation);
         let plans = blueprint(&self.generator_hidden, generator_norm, activation)
-            .generator(self.latent_dim + classes + continuous, output)?;
-        let activation = Activation::parse("critic_activation", &self.critic_activation)?;
+            .generator(self.latent_dims + classes + continuous, output)?;
+        let activation = Activation::from(self.critic_activation);
         let critic = CriticPlan {
             networks: blueprint(&self.critic_hidden, critic_norm, activation),
-            loss: choices.loss,
-            conditioning: choices.conditioning,
+            loss: self.loss,
+            conditioning: self.conditioning,
             classes: data.classes,
             categories: self.categories,
             continuous: self.continuous,
             code_dim: self.code_dim,
             // Under a saturated tanh the absolute error of began's critic has no slope.
-            output: if choices.loss == Loss::Began { Activation::Identity } else { output },
+            output: if self.loss == Loss::Began { Activation::Identity } else { output },
             start,
         };
         let count = weights(&plans) + critic.weights()?;
@@ -144,13 +133,12 @@ impl GanConfig {
         Ok(Gan {
             name,
             config: self.clone(),
-            choices,
             classes,
             continuous,
-            entrance: Entrance::new(name, data, init),
+            pipeline: InputPipeline::new(name, data, domain, init),
             generator: Some(Generator {
                 network: Network::init(&plans, start, "generator", init),
-                scale: Scale::init(data, init),
+                scale: Scale::init(domain, data.size(), init),
             }),
             critic: Some(Critic::init(&critic, init)?),
         })
@@ -168,15 +156,14 @@ struct Generator {
 pub struct Gan {
     name: &'static str,
     config: GanConfig,
-    choices: Choices,
     /// One-hot entries beside the noise: classes of the data, or values of a code.
     classes: usize,
     /// Continuous codes beside the noise.
     continuous: usize,
-    entrance: Entrance,
-    /// Taken out only while the optimiser holds it.
+    pipeline: InputPipeline,
+    /// Taken out only while the optimizer holds it.
     generator: Option<Generator>,
-    /// Taken out only while the optimiser holds it.
+    /// Taken out only while the optimizer holds it.
     critic: Option<Critic>,
 }
 
@@ -200,8 +187,8 @@ impl Gan {
 
     /// Examples on the networks' own scale.
     fn real(&self, generator: &Generator, batch: &Batch) -> Result<Tensor<2>> {
-        let x = self.entrance.observed(generator.scale.as_ref(), batch)?;
-        Ok(match self.entrance.data.domain.max_level() {
+        let x = self.pipeline.observed(generator.scale.as_ref(), batch)?;
+        Ok(match self.pipeline.domain.max_level() {
             Some(top) => x * (2.0 / f64::from(top)) - 1.0,
             None => x,
         })
@@ -209,8 +196,8 @@ impl Gan {
 
     /// The classes of a batch as one-hot rows, where the critic is shown them.
     fn shown(&self, batch: &Batch) -> Result<Option<Tensor<2>>> {
-        let needed = self.choices.conditioning.needs_labels();
-        needed.then(|| self.entrance.one_hot(batch.labels.as_deref())).transpose()
+        let needed = self.config.conditioning.needs_labels();
+        needed.then(|| self.pipeline.one_hot(batch.labels.as_deref())).transpose()
     }
 
     /// One draw for each index, scaled by `temperature`; classes are given, or drawn evenly.
@@ -228,8 +215,8 @@ impl Gan {
             values.iter_mut().for_each(|u| *u = 2.0 * *u - 1.0);
             values
         };
-        let dims = self.config.latent_dim;
-        let mut z = if self.choices.uniform {
+        let dims = self.config.latent_dims;
+        let mut z = if self.config.noise == Noise::Uniform {
             symmetric("", dims)
         } else {
             draws("").normals(indices, dims)
@@ -237,7 +224,7 @@ impl Gan {
         if temperature != 1.0 {
             z.iter_mut().for_each(|e| *e *= temperature as f32);
         }
-        let mut parts = vec![self.entrance.tensor(z, dims)];
+        let mut parts = vec![self.pipeline.tensor(z, dims)];
         let hot = (self.classes > 0).then(|| {
             let drawn: Vec<u32>;
             let classes = match classes {
@@ -254,10 +241,10 @@ impl Gan {
             for (row, &class) in hot.chunks_exact_mut(self.classes).zip(classes) {
                 row[class as usize] = 1.0;
             }
-            self.entrance.tensor(hot, self.classes)
+            self.pipeline.tensor(hot, self.classes)
         });
         let continuous = (self.continuous > 0)
-            .then(|| self.entrance.tensor(symmetric(" codes", self.continuous), self.continuous));
+            .then(|| self.pipeline.tensor(symmetric(" codes", self.continuous), self.continuous));
         parts.extend(hot.clone());
         parts.extend(continuous.clone());
         Source { input: Tensor::cat(parts, 1), hot, continuous }
@@ -265,7 +252,7 @@ impl Gan {
 
     /// The noise of one batch: each draw depends on the example's number and the epoch alone.
     fn source_of(&self, streams: Streams, purpose: &str, batch: &Batch) -> Source {
-        let needed = self.choices.conditioning.needs_labels();
+        let needed = self.config.conditioning.needs_labels();
         let classes = batch.labels.as_deref().filter(|_| needed);
         self.source(streams, purpose, (batch.epoch, &batch.indices), classes, 1.0)
     }
@@ -280,7 +267,7 @@ impl Gan {
     ) -> Tensor<2> {
         let GanConfig { augment, augment_epochs: until, .. } = self.config;
         let due = augment > 0.0 && (until == 0.0 || context.epoch < until);
-        match self.entrance.data.shape.as_image() {
+        match self.pipeline.data.shape.as_image() {
             Some(form) if due => {
                 let draws = context.streams.purpose(purpose, batch.epoch);
                 let uniforms = draws.uniforms(&batch.indices, augment::DRAWS);
@@ -302,9 +289,9 @@ impl Gan {
         let [_, width] = real.dims();
         let uniforms = |what: &str, each: usize| {
             let draws = streams.purpose(what, batch.epoch).uniforms(&batch.indices, each);
-            self.entrance.tensor(draws, each)
+            self.pipeline.tensor(draws, each)
         };
-        let at = match self.choices.penalty {
+        let at = match self.config.penalty {
             Penalty::Gradient => {
                 let share = uniforms("penalty share", 1);
                 real.clone() + (fake - real) * share
@@ -319,7 +306,7 @@ impl Gan {
             }
             _ => real,
         };
-        self.choices.penalty.of(critic.slopes(at, hot))
+        self.config.penalty.of(critic.slopes(at, hot))
     }
 
     /// What the critic's heads lose on samples: classes and codes.
@@ -346,7 +333,7 @@ impl Gan {
     }
 
     fn critic_step(&mut self, context: &mut StepContext<'_>) -> Result<CriticFigures> {
-        let batch = context.feed.next_batch();
+        let batch = context.batches.next_batch();
         let (generator, critic) = self.parts()?;
         let real = self.real(generator, &batch)?;
         let hot = self.shown(&batch)?;
@@ -363,7 +350,7 @@ impl Gan {
             balance: critic.balance(),
             margin: self.config.margin,
         };
-        let accuracy = self.choices.loss.threshold().map(|threshold| {
+        let accuracy = self.config.loss.threshold().map(|threshold| {
             let right = |score: &Tensor<2>, above: bool| {
                 let scores = to_f64(score.clone());
                 let right = scores.iter().filter(|&&s| (s > threshold) == above).count();
@@ -376,8 +363,7 @@ impl Gan {
             scores.iter().sum::<f64>() / scores.len() as f64
         };
         let energies = (-mean(&on_real.score), -mean(&on_fake.score));
-        let mut loss =
-            self.choices.loss.critic(on_real.score.clone(), on_fake.score.clone(), terms);
+        let mut loss = self.config.loss.critic(on_real.score.clone(), on_fake.score.clone(), terms);
         if let (Some(logits), Some(hot)) = (&on_real.classes, &hot) {
             let real = cross_entropy(logits.clone(), hot.clone());
             loss = loss + real * self.config.class_weight;
@@ -386,7 +372,7 @@ impl Gan {
             loss = loss + heads;
         }
         let mut penalty = None;
-        if self.choices.penalty.takes_slopes() {
+        if self.config.penalty.takes_slopes() {
             let term = self.penalty(critic, context.streams, &batch, (real, fake), hot);
             penalty = Some(scalar(&term));
             loss = loss + term * self.config.penalty_weight;
@@ -395,14 +381,14 @@ impl Gan {
         let grads = loss.backward();
         drop(loss);
         drop((on_real, on_fake));
-        context.optimisers.update_at("critic", &mut self.critic, grads, self.config.critic_rate)?;
+        context.optimizers.update_at("critic", &mut self.critic, grads, self.config.critic_rate)?;
         if let Some(critic) = &mut self.critic {
             critic.absorb(statistics);
             critic.refresh();
-            if self.choices.penalty == Penalty::Clip {
+            if self.config.penalty == Penalty::Clip {
                 critic.clip(self.config.clip);
             }
-            if self.choices.loss == Loss::Began {
+            if self.config.loss == Loss::Began {
                 let drift = self.config.diversity * energies.0 - energies.1;
                 let k = critic.balance() + self.config.balance_rate * drift;
                 critic.set_balance(k.clamp(0.0, 1.0));
@@ -425,10 +411,6 @@ struct CriticFigures {
 fn rows_of(network: &Network, input: Tensor<2>, mode: Mode) -> Tensor<2> {
     let [n, width] = input.dims();
     flat(network.forward(input.reshape([n, width, 1, 1]), mode, false).0)
-}
-
-fn scalar(x: &Tensor<1>) -> f64 {
-    to_f64(x.clone()).first().copied().unwrap_or(f64::NAN)
 }
 
 /// How widely samples are spread against data: the ratio of the roots of the total variances, and
@@ -477,7 +459,7 @@ impl Model for Gan {
     }
 
     fn data(&self) -> &DataSpec {
-        &self.entrance.data
+        &self.pipeline.data
     }
 
     fn tensors(&self) -> NamedTensors {
@@ -499,7 +481,7 @@ impl Model for Gan {
         Some(self)
     }
 
-    fn critic(&self) -> Option<&dyn model::Critic> {
+    fn discriminator(&self) -> Option<&dyn Discriminator> {
         Some(self)
     }
 
@@ -508,8 +490,8 @@ impl Model for Gan {
     }
 }
 
-impl model::Critic for Gan {
-    fn criticise(&self, batch: &Batch) -> Result<Vec<f64>> {
+impl Discriminator for Gan {
+    fn score(&self, batch: &Batch) -> Result<Vec<f64>> {
         let (generator, critic) = self.parts()?;
         let real = self.real(generator, batch)?;
         let hot = self.shown(batch)?;
@@ -532,7 +514,7 @@ impl Trainable for Gan {
             penalty = add(penalty, found.penalty);
             energies = found.energies;
         }
-        let batch = context.feed.next_batch();
+        let batch = context.batches.next_batch();
         let (generator, critic) = self.parts()?;
         let source = self.source_of(context.streams, "generator noise", &batch);
         let [n, width] = source.input.dims();
@@ -545,34 +527,34 @@ impl Trainable for Gan {
         let seen = self.seen(fake.clone(), context, "generated moved", &batch);
         let verdict = critic.judge(seen, source.hot.clone(), Mode::Training);
         let shown = self.shown(&batch)?;
-        let on_real = (self.choices.loss.generator_sees_data()).then(|| {
+        let on_real = (self.config.loss.generator_sees_data()).then(|| {
             let seen = self.seen(real.clone(), context, "data moved", &batch);
             critic.judge(seen, shown, Mode::Training).score
         });
-        let mut loss = self.choices.loss.generator(verdict.score.clone(), on_real);
+        let mut loss = self.config.loss.generator(verdict.score.clone(), on_real);
         if let Some(heads) = self.heads_loss(&verdict, &source) {
             loss = loss + heads;
         }
         if let Some(codes) = verdict.encoded
-            && self.choices.loss == Loss::Ebgan
+            && self.config.loss == Loss::Ebgan
             && self.config.pull_away > 0.0
         {
             loss = loss + pull_away(codes) * self.config.pull_away;
         }
         let value = scalar(&loss);
         let (spread, nearest) =
-            spread(&rows(real), &rows(fake.inner()), self.entrance.data.shape.size());
+            spread(&rows(real), &rows(fake.inner()), self.pipeline.data.shape.size());
         let grads = loss.backward();
         drop(loss);
         drop(critic);
-        context.optimisers.update("generator", &mut self.generator, grads)?;
+        context.optimizers.update("generator", &mut self.generator, grads)?;
         if let Some(generator) = &mut self.generator {
             generator.network.absorb(passed.statistics, MOMENTUM);
         }
         let mut metrics = vec![("loss", value), ("critic_loss", critic_loss)];
         metrics.extend(accuracy.map(|share| ("critic_accuracy", share)));
         metrics.extend(penalty.map(|value| ("penalty", value)));
-        if self.choices.loss == Loss::Began {
+        if self.config.loss == Loss::Began {
             let (real, fake) = energies;
             let measure = real + (self.config.diversity * real - fake).abs();
             metrics.push(("convergence", measure));
@@ -587,13 +569,13 @@ impl Trainable for Gan {
         Ok(None)
     }
 
-    fn concerns(&self, means: &[(String, f64)]) -> Vec<String> {
+    fn warnings(&self, means: &[(String, f64)]) -> Vec<String> {
         let mean = |name: &str| means.iter().find(|(n, _)| n == name).map(|(_, v)| *v);
-        let mut concerns = Vec::new();
+        let mut warnings = Vec::new();
         if let Some(accuracy) = mean("critic_accuracy")
             && accuracy > 0.995
         {
-            concerns.push(format!(
+            warnings.push(format!(
                 "the critic tells data from samples {:.1} % of the time, so that the generator \
                  learns little; lower critic_rate, smooth its labels or give it a penalty",
                 100.0 * accuracy
@@ -602,32 +584,32 @@ impl Trainable for Gan {
         if let Some(spread) = mean("spread")
             && spread < 0.25
         {
-            concerns.push(format!(
+            warnings.push(format!(
                 "samples are spread {spread:.2} times as widely as data, which looks like mode \
                  collapse"
             ));
         } else if let Some(nearest) = mean("nearest")
             && nearest < 0.25
-            && self.entrance.data.shape.size() > 2
+            && self.pipeline.data.shape.size() > 2
         {
-            concerns.push(format!(
+            warnings.push(format!(
                 "samples of a batch lie {nearest:.2} times as far apart as data does, which looks \
                  like mode collapse"
             ));
         }
-        concerns
+        warnings
     }
 
     fn start(&mut self, examples: &Examples) -> Result<()> {
         if let Some(generator) = &mut self.generator
             && generator.scale.is_some()
         {
-            self.entrance.fit(&mut generator.scale, examples);
+            generator.scale = self.pipeline.fit(examples).0;
         }
         Ok(())
     }
 
-    fn least_batch(&self) -> usize {
+    fn min_batch_size(&self) -> usize {
         let ties = |(generator, critic): (&Generator, &Critic)| {
             generator.network.ties_examples() || critic.ties_examples()
         };
@@ -636,7 +618,7 @@ impl Trainable for Gan {
 
     /// Gives the generator the moments of its own samples (Brock et al. 2019, section 3.2, "standing
     /// statistics").
-    fn settle(&mut self) -> Result<()> {
+    fn recompute_batch_statistics(&mut self) -> Result<()> {
         if !self.parts()?.0.network.ties_examples() {
             return Ok(());
         }
@@ -655,28 +637,11 @@ impl Trainable for Gan {
 }
 
 impl Sampler for Gan {
-    fn sample(&self, request: &SampleRequest) -> Result<Vec<f32>> {
-        let unsupported =
-            |problem: String| Error::Unsupported { model: self.name.to_owned(), problem };
-        if request.known.is_some() {
-            return Err(unsupported("draws whole examples and completes none".to_owned()));
-        }
-        let classes = match request.class {
-            Some(_) if self.classes == 0 => {
-                return Err(unsupported("knows no classes; leave --class out".to_owned()));
-            }
-            Some(class) if class as usize >= self.classes => {
-                return Err(unsupported(format!(
-                    "has classes 0 to {} and class {class} was asked for",
-                    self.classes - 1
-                )));
-            }
-            Some(class) => Some(vec![class; request.count]),
-            None => None,
-        };
+    fn draw(&self, request: &SampleRequest) -> Result<Vec<f64>> {
+        let classes = request.class.map(|class| vec![class; request.count]);
         let generator = self.parts()?.0.valid();
         let indices: Vec<u64> = (request.first..request.first + request.count as u64).collect();
-        let mut values = Vec::with_capacity(request.count * self.entrance.data.shape.size());
+        let mut values = Vec::with_capacity(request.count * self.pipeline.data.shape.size());
         // A bound on memory, not on what is drawn.
         for (i, indices) in indices.chunks(SAMPLE_BATCH).enumerate() {
             let classes = classes.as_ref().map(|all| &all[i * SAMPLE_BATCH..][..indices.len()]);
@@ -689,7 +654,7 @@ impl Sampler for Gan {
             );
             values.extend(rows(rows_of(&generator.network, source.input, Mode::Sampling)));
         }
-        match self.entrance.data.domain.max_level() {
+        match self.pipeline.domain.max_level() {
             Some(top) => {
                 let top = top as f32;
                 for value in &mut values {
@@ -703,7 +668,7 @@ impl Sampler for Gan {
                 }
             }
         }
-        Ok(values)
+        Ok(as_f64(values))
     }
 
     fn has_noise(&self) -> bool {
@@ -715,7 +680,7 @@ impl Sampler for Gan {
     }
 
     fn classes_are_codes(&self) -> bool {
-        self.choices.conditioning == Conditioning::MutualInformation
+        self.config.conditioning == Conditioning::MutualInformation
     }
 }
 

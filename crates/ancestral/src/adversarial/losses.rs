@@ -19,27 +19,28 @@
 use ancestral_kernels as kernels;
 use burn::tensor::{Tensor, activation};
 
-use crate::{Error, Result};
+use crate::choices;
 
-/// A pair of objectives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Loss {
-    /// Saturating, as first written: the generator minimises log(1 − σ(D(G(z)))).
-    Minimax,
-    /// The generator maximises log σ(D(G(z))).
-    NonSaturating,
-    /// Squared distance of the score from 1 and 0.
-    LeastSquares,
-    /// Scores count up to ±1.
-    Hinge,
-    /// The difference of mean scores; wants a critic with a bounded slope.
-    Wasserstein,
-    /// Each score against the mean of the other side.
-    Relativistic,
-    /// Energies in a balance that a factor k keeps.
-    Began,
-    /// Energies up to a margin.
-    Ebgan,
+choices! {
+    /// A pair of objectives.
+    pub enum Loss {
+        /// saturating, as first written: the generator minimizes log(1 − σ(D(G(z))))
+        Minimax = "minimax",
+        /// the generator maximizes log σ(D(G(z)))
+        NonSaturating = "non-saturating",
+        /// squared distance of the score from 1 and 0
+        LeastSquares = "least-squares",
+        /// scores count up to ±1
+        Hinge = "hinge",
+        /// the difference of mean scores; wants a critic with a bounded input gradient
+        Wasserstein = "wasserstein",
+        /// each score against the mean of the other side
+        Relativistic = "relativistic",
+        /// energies in a balance that a factor k keeps
+        Began = "began",
+        /// energies up to a margin
+        Ebgan = "ebgan",
+    }
 }
 
 /// What the objectives know beside scores.
@@ -55,31 +56,6 @@ pub struct LossTerms {
 }
 
 impl Loss {
-    /// The loss of a name.
-    ///
-    /// # Errors
-    /// If there is none.
-    pub fn parse(name: &str) -> Result<Self> {
-        Ok(match name {
-            "minimax" => Self::Minimax,
-            "non-saturating" => Self::NonSaturating,
-            "least-squares" => Self::LeastSquares,
-            "hinge" => Self::Hinge,
-            "wasserstein" => Self::Wasserstein,
-            "relativistic" => Self::Relativistic,
-            "began" => Self::Began,
-            "ebgan" => Self::Ebgan,
-            other => {
-                return Err(Error::setting(
-                    "loss",
-                    format!("'{other}'"),
-                    "choose minimax, non-saturating, least-squares, hinge, wasserstein, \
-                     relativistic, began or ebgan",
-                ));
-            }
-        })
-    }
-
     /// Whether the critic is an autoencoder.
     pub fn wants_energy(self) -> bool {
         matches!(self, Self::Began | Self::Ebgan)
@@ -158,7 +134,7 @@ fn means(real: &Tensor<2>, fake: &Tensor<2>) -> (Tensor<2>, Tensor<2>) {
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::{Device, TensorData};
+    use burn::tensor::TensorData;
 
     use super::*;
     use crate::nn::to_f64;
@@ -167,7 +143,7 @@ mod tests {
 
     fn scores(values: &[f64]) -> Tensor<2> {
         let data = TensorData::new(values.to_vec(), [values.len(), 1]);
-        Tensor::from_data(data, (&Device::flex(), burn::tensor::DType::F64))
+        Tensor::from_data(data, (&crate::spec::cpu(), burn::tensor::DType::F64))
     }
 
     fn pair(loss: Loss, real: &[f64], fake: &[f64]) -> (f64, f64) {

@@ -12,9 +12,23 @@
 use ancestral_kernels::Precision;
 
 use super::layers::{Form, Map, Plan, size};
-use super::normalisation::{Norm, list};
+use super::normalisation::Norm;
 use crate::nn::Activation;
-use crate::{Error, Result};
+use crate::{Error, Result, choices};
+
+choices! {
+    /// The name of a pair of networks.
+    pub enum NetworkName {
+        /// infogan for images whose sides are multiples of 4, else mlp
+        Auto = "auto",
+        /// dense layers
+        Mlp = "mlp",
+        /// two convolutions and dense layers (Chen et al. 2016)
+        InfoGan = "infogan",
+        /// deep convolutions (Radford et al. 2016)
+        Dcgan = "dcgan",
+    }
+}
 
 /// Which networks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,29 +44,26 @@ const DENSE: usize = 1024;
 const MAPS: [usize; 2] = [64, 128];
 
 impl Family {
-    /// The networks of a name; `auto` takes convolutions for pictures whose sides allow it.
-    pub(crate) fn parse(name: &str, form: Form) -> Result<Self> {
+    /// The networks of a name; `auto` takes convolutions for images whose sides allow it.
+    ///
+    /// # Errors
+    /// If the images do not suit them, with sizes that would.
+    pub(crate) fn choose(name: NetworkName, form: Form) -> Result<Self> {
         let [_, height, width] = form;
         let quarters = height % 4 == 0 && width % 4 == 0;
         match name {
-            "auto" if quarters => Ok(Self::InfoGan),
-            "auto" | "mlp" => Ok(Self::Mlp),
-            "infogan" if quarters => Ok(Self::InfoGan),
-            "dcgan" => halvings(form).map(|_| Self::Dcgan),
-            "infogan" => Err(Error::setting(
+            NetworkName::Auto | NetworkName::InfoGan if quarters => Ok(Self::InfoGan),
+            NetworkName::Auto | NetworkName::Mlp => Ok(Self::Mlp),
+            NetworkName::Dcgan => halvings(form).map(|_| Self::Dcgan),
+            NetworkName::InfoGan => Err(Error::setting(
                 "network",
                 "'infogan'",
                 format!(
-                    "it needs pictures whose sides are multiples of 4 and these have {height} × \
+                    "it needs images whose sides are multiples of 4 and these have {height} × \
                      {width}; resize with --resize {}x{}, or choose mlp",
                     height.div_ceil(4) * 4,
                     width.div_ceil(4) * 4
                 ),
-            )),
-            other => Err(Error::setting(
-                "network",
-                format!("'{other}'"),
-                format!("choose {}", list(&["auto", "mlp", "infogan", "dcgan"])),
             )),
         }
     }
@@ -222,7 +233,7 @@ mod tests {
     fn dcgan_takes_the_sizes_that_its_strides_allow() {
         for side in [8, 10, 12, 14, 16, 24, 28, 32, 48, 64, 96, 128] {
             let form = [3, side, side];
-            assert_eq!(Family::parse("dcgan", form).unwrap(), Family::Dcgan, "{side}");
+            assert_eq!(Family::choose(NetworkName::Dcgan, form).unwrap(), Family::Dcgan, "{side}");
             let plan = blueprint(Family::Dcgan, form);
             let generator = plan.generator(100, Activation::Tanh).unwrap();
             assert_eq!(generator.last().unwrap().to, form);
@@ -232,11 +243,15 @@ mod tests {
             assert_eq!(features, generator[0].to[0]);
         }
         for side in [4, 7, 9, 17, 18, 30, 132] {
-            let error = Family::parse("dcgan", [1, side, side]).unwrap_err().to_string();
+            let error =
+                Family::choose(NetworkName::Dcgan, [1, side, side]).unwrap_err().to_string();
             assert!(error.contains(&format!("{side} × {side}")), "{error}");
             let again = error.rsplit(' ').next().unwrap().split('x').next().unwrap();
             let again: usize = again.parse().unwrap();
-            assert!(Family::parse("dcgan", [1, again, again]).is_ok(), "{side}: {error}");
+            assert!(
+                Family::choose(NetworkName::Dcgan, [1, again, again]).is_ok(),
+                "{side}: {error}"
+            );
         }
     }
 

@@ -15,9 +15,9 @@ use ancestral_data::fill_normal;
 use ancestral_kernels as kernels;
 
 use super::layers::Mode;
+use crate::choices;
 use crate::model::Init;
 use crate::nn::{Activation, frozen, parameter, with_value};
-use crate::{Error, Result};
 
 /// Added to variances before the root is taken.
 const EPSILON: f64 = 1e-5;
@@ -33,26 +33,59 @@ pub(crate) enum Norm {
     Spectral,
 }
 
-impl Norm {
-    /// The normalisation of a name.
-    pub(crate) fn parse(field: &str, name: &str, known: &[&str]) -> Result<Self> {
-        match name {
-            _ if !known.contains(&name) => {
-                Err(Error::setting(field, format!("'{name}'"), format!("choose {}", list(known))))
-            }
-            "batch" => Ok(Self::Batch),
-            "layer" => Ok(Self::Layer),
-            "spectral" => Ok(Self::Spectral),
-            _ => Ok(Self::None),
+choices! {
+    /// Normalization of a generator.
+    pub enum GeneratorNorm {
+        /// batch for convolutions, else none
+        Auto = "auto",
+        /// none
+        None = "none",
+        /// each channel over the batch
+        Batch = "batch",
+        /// each example over its features
+        Layer = "layer",
+    }
+}
+
+choices! {
+    /// Normalization of a discriminator.
+    pub enum CriticNorm {
+        /// batch for convolutions (layer under a penalty on input gradients), else none
+        Auto = "auto",
+        /// none
+        None = "none",
+        /// each channel over the batch
+        Batch = "batch",
+        /// each example over its features
+        Layer = "layer",
+        /// weights divided by their largest singular value
+        Spectral = "spectral",
+    }
+}
+
+impl GeneratorNorm {
+    /// What it means for these networks.
+    pub(crate) fn resolve(self, convolutions: bool) -> Norm {
+        match self {
+            Self::Auto if convolutions => Norm::Batch,
+            Self::Auto | Self::None => Norm::None,
+            Self::Batch => Norm::Batch,
+            Self::Layer => Norm::Layer,
         }
     }
 }
 
-/// "a, b or c".
-pub(crate) fn list(names: &[&str]) -> String {
-    match names {
-        [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
-        _ => names.join(""),
+impl CriticNorm {
+    /// What it means for these networks; `slopes` tells whether input gradients are penalized.
+    pub(crate) fn resolve(self, convolutions: bool, slopes: bool) -> Norm {
+        match self {
+            Self::Auto if convolutions && slopes => Norm::Layer,
+            Self::Auto if convolutions => Norm::Batch,
+            Self::Auto | Self::None => Norm::None,
+            Self::Batch => Norm::Batch,
+            Self::Layer => Norm::Layer,
+            Self::Spectral => Norm::Spectral,
+        }
     }
 }
 

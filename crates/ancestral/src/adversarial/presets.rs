@@ -2,18 +2,18 @@
 
 use toml::Table;
 
-use super::gan::GanConfig;
+use super::gan::{GanConfig, KINDS};
 use crate::Result;
-use crate::model::{DataSpec, Init, Model, ModelEntry, Preset};
-use crate::settings::{Field, Settings};
+use crate::model::{Capability, DataSpec, Init, Learning, Model, ModelEntry, Preset, Task};
+use crate::settings::{Field, Settings, normalize};
 
 /// Rows of up to this many entries get small networks and longer training.
 const FEW: usize = 8;
 
 /// Networks and training for rows of few entries.
 const PLANE: &str = "
-[model]
-latent_dim = 4
+[settings]
+latent_dims = 4
 noise = 'normal'
 generator_hidden = [128, 128, 128]
 critic_hidden = [128, 128, 128]
@@ -40,7 +40,7 @@ struct Named {
     name: &'static str,
     about: &'static str,
     paper: &'static str,
-    can: &'static [&'static str],
+    capabilities: &'static [Capability],
     presets: &'static [Preset],
     /// Its settings and training, above the common ones.
     settings: &'static str,
@@ -51,19 +51,20 @@ struct Named {
     train: fn(&DataSpec) -> Table,
 }
 
-const SAMPLES: &[&str] = &["samples"];
-const CLASSES: &[&str] = &["samples", "samples of a class"];
-const CODES: &[&str] = &["samples", "samples of a code"];
+const SAMPLES: &[Capability] =
+    &[Capability::Samples, Capability::ClassSamples, Capability::DiscriminatorScores];
+const CODES: &[Capability] =
+    &[Capability::Samples, Capability::CodeSamples, Capability::DiscriminatorScores];
 
 macro_rules! named {
-    ($($position:literal: $name:literal, $about:literal, $paper:literal, $can:expr, $presets:expr,
+    ($($position:literal: $name:literal, $about:literal, $paper:literal, $capabilities:expr, $presets:expr,
        $settings:literal, $plane:literal;)*) => {
         /// In the order in which they were published, nearly.
         const NAMED: &[Named] = &[$(Named {
             name: $name,
             about: $about,
             paper: $paper,
-            can: $can,
+            capabilities: $capabilities,
             presets: $presets,
             settings: $settings,
             plane: $plane,
@@ -77,55 +78,55 @@ macro_rules! named {
 named! {
     0: "gan", "the generator minimises log(1 − D(G(z))), as first written",
         "Goodfellow et al. 2014, arXiv:1406.2661", SAMPLES, PRESETS,
-        "[model]\nloss = 'minimax'", "";
+        "[settings]\nloss = 'minimax'", "";
     1: "ns-gan", "the generator maximises log D(G(z)), which does not saturate",
         "Goodfellow et al. 2014, section 3, arXiv:1406.2661", SAMPLES, PRESETS,
-        "[model]\nloss = 'non-saturating'", "";
+        "[settings]\nloss = 'non-saturating'", "";
     2: "cgan", "conditional: both networks are given the class",
-        "Mirza and Osindero 2014, arXiv:1411.1784", CLASSES, PRESETS,
-        "[model]\nconditioning = 'concat'", "";
-    3: "dcgan", "deep convolutions with batch normalisation, for pictures of 8 to 128 pixels",
+        "Mirza and Osindero 2014, arXiv:1411.1784", SAMPLES, PRESETS,
+        "[settings]\nconditioning = 'concat'", "";
+    3: "dcgan", "deep convolutions with batch normalisation, for images of 8 to 128 pixels",
         "Radford, Metz and Chintala 2016, arXiv:1511.06434", SAMPLES, PRESETS,
-        "[model]\nnetwork = 'dcgan'\nlatent_dim = 100\nstart_std = 0.02\n[train]\nepochs = 25", "";
+        "[settings]\nnetwork = 'dcgan'\nlatent_dims = 100\nstart_std = 0.02\n[train]\nepochs = 25", "";
     4: "infogan", "codes that the critic recovers, so that they come to mean something",
         "Chen et al. 2016, arXiv:1606.03657", CODES, CODE_PRESETS,
-        "[model]\nconditioning = 'mutual-information'\ncritic_rate = 0.2\n\
+        "[settings]\nconditioning = 'mutual-information'\ncritic_rate = 0.2\n\
          [train]\nlearning_rate = 1e-3",
-        "[model]\ncritic_rate = 1.0";
+        "[settings]\ncritic_rate = 1.0";
     5: "acgan", "the critic also names the class",
-        "Odena, Olah and Shlens 2017, arXiv:1610.09585", CLASSES, PRESETS,
-        "[model]\nconditioning = 'auxiliary'", "";
+        "Odena, Olah and Shlens 2017, arXiv:1610.09585", SAMPLES, PRESETS,
+        "[settings]\nconditioning = 'auxiliary'", "";
     6: "ebgan", "the critic is an autoencoder whose error is an energy, up to a margin",
         "Zhao, Mathieu and LeCun 2016, arXiv:1609.03126", SAMPLES, PRESETS,
-        "[model]\nloss = 'ebgan'", "";
+        "[settings]\nloss = 'ebgan'", "";
     7: "lsgan", "least squares instead of logarithms",
         "Mao et al. 2017, arXiv:1611.04076", SAMPLES, PRESETS,
-        "[model]\nloss = 'least-squares'", "";
+        "[settings]\nloss = 'least-squares'", "";
     8: "wgan", "the Wasserstein distance, under a critic whose weights are clipped",
         "Arjovsky, Chintala and Bottou 2017, arXiv:1701.07875", SAMPLES, PRESETS,
-        "[model]\nloss = 'wasserstein'\npenalty = 'clip'\ncritic_steps = 5\n\
-         [train]\noptimiser = 'rmsprop'\nlearning_rate = 5e-5\nbeta2 = 0.99",
-        "[model]\nclip = 0.1";
+        "[settings]\nloss = 'wasserstein'\npenalty = 'clip'\ncritic_steps = 5\n\
+         [train]\noptimizer = 'rmsprop'\nlearning_rate = 5e-5\nbeta2 = 0.99",
+        "[settings]\nclip = 0.1";
     9: "wgan-gp", "the Wasserstein distance, under a critic whose slope is held at 1",
         "Gulrajani et al. 2017, arXiv:1704.00028", SAMPLES, PRESETS,
-        "[model]\nloss = 'wasserstein'\npenalty = 'gradient'\ncritic_steps = 5\n\
+        "[settings]\nloss = 'wasserstein'\npenalty = 'gradient'\ncritic_steps = 5\n\
          [train]\nlearning_rate = 1e-4\nbeta1 = 0.0\nbeta2 = 0.9",
-        "[model]\npenalty_weight = 0.1\n[train]\nlearning_rate = 1e-3\nbeta1 = 0.5";
+        "[settings]\npenalty_weight = 0.1\n[train]\nlearning_rate = 1e-3\nbeta1 = 0.5";
     10: "began", "autoencoder critic, data and samples kept in a balance of energies",
         "Berthelot, Schumm and Metz 2017, arXiv:1703.10717", SAMPLES, PRESETS,
-        "[model]\nloss = 'began'\nbalance_rate = 0.05", "";
+        "[settings]\nloss = 'began'\nbalance_rate = 0.05", "";
     11: "dragan", "the critic's slope is held at 1 around data",
         "Kodali et al. 2017, arXiv:1705.07215", SAMPLES, PRESETS,
-        "[model]\npenalty = 'dragan'\n[train]\nlearning_rate = 1e-4\nbeta2 = 0.9", "";
+        "[settings]\npenalty = 'dragan'\n[train]\nlearning_rate = 1e-4\nbeta2 = 0.9", "";
     12: "hinge-gan", "the critic learns up to a margin, from which support vectors come",
         "Lim and Ye 2017, arXiv:1705.02894", SAMPLES, PRESETS,
-        "[model]\nloss = 'hinge'", "";
+        "[settings]\nloss = 'hinge'", "";
     13: "sngan", "weights of the critic divided by their largest singular value",
         "Miyato et al. 2018, arXiv:1802.05957", SAMPLES, PRESETS,
-        "[model]\nloss = 'hinge'\ncritic_norm = 'spectral'", "";
+        "[settings]\nloss = 'hinge'\ncritic_norm = 'spectral'", "";
     14: "ragan", "each score against the mean of the other side",
         "Jolicoeur-Martineau 2018, arXiv:1807.00734", SAMPLES, PRESETS,
-        "[model]\nloss = 'relativistic'",
+        "[settings]\nloss = 'relativistic'",
         "[train]\nlearning_rate = 5e-4";
 }
 
@@ -135,7 +136,12 @@ pub fn entries() -> Vec<ModelEntry> {
         name: named.name,
         about: named.about,
         paper: named.paper,
-        can: named.can,
+        tasks: &[Task::Sampling],
+        capabilities: named.capabilities,
+        validation: &[],
+        learning: Learning::GradientSteps,
+        kinds: KINDS,
+        size: |_, _| Ok(crate::model::Size::default()),
         presets: named.presets,
         fields: named.fields,
         build: named.build,
@@ -148,7 +154,7 @@ pub fn entries() -> Vec<ModelEntry> {
 const COMPARE: Preset = Preset {
     name: "compare",
     about: "InfoGAN networks, batches of 64 and 2,000 generator updates, as RESULTS.md compares",
-    settings: "[model]\nnetwork = 'infogan'\n[train]\nbatch_size = 64\nepochs = 0\nsteps = 2000",
+    settings: "[settings]\nnetwork = 'infogan'\n[train]\nbatch_size = 64\nepochs = 0\nsteps = 2000",
 };
 
 const PRESETS: &[Preset] = &[COMPARE];
@@ -157,9 +163,9 @@ const CODE_PRESETS: &[Preset] = &[
     COMPARE,
     Preset {
         name: "mnist",
-        about: "a categorical code that finds the digits: pictures are moved at first, so that the \
+        about: "a categorical code that finds the digits: images are augmented at first, so that the \
                 code does not settle on how they lean",
-        settings: "[model]\naugment = 0.15\naugment_epochs = 5\ncritic_rate = 0.5\n\
+        settings: "[settings]\naugment = 0.15\naugment_epochs = 5\ncritic_rate = 0.5\n\
                    [train]\nepochs = 10",
     },
 ];
@@ -173,26 +179,32 @@ fn defaults(named: &Named, data: &DataSpec) -> (Table, Table) {
         // A test reads all of them.
         let table: Table = text.parse().unwrap_or_default();
         let group = |name: &str| table.get(name).and_then(|v| v.as_table()).cloned();
-        model.extend(group("model").unwrap_or_default());
+        model.extend(group("settings").unwrap_or_default());
         train.extend(group("train").unwrap_or_default());
     }
     (model, train)
 }
 
 fn build(named: &Named, table: &Table, data: &DataSpec, init: &Init) -> Result<Box<dyn Model>> {
-    let mut all = defaults(named, data).0;
-    all.extend(table.clone());
-    Ok(Box::new(GanConfig::from_table(&all)?.init(named.name, data, init)?))
+    Ok(Box::new(config(named, table, data)?.init(named.name, data, init)?))
+}
+
+/// The settings of a named model on such data, under those that were asked for.
+fn config(named: &Named, table: &Table, data: &DataSpec) -> Result<GanConfig> {
+    let fields = GanConfig::fields();
+    let mut all = normalize(&fields, &defaults(named, data).0)?;
+    all.extend(normalize(&fields, table)?);
+    GanConfig::from_table(&all)
 }
 
 /// The settings with the defaults of a named model on pictures.
 fn fields(named: &Named) -> Vec<Field> {
     let table: Table = named.settings.parse().unwrap_or_default();
-    let own = table.get("model").and_then(|v| v.as_table()).cloned().unwrap_or_default();
+    let own = table.get("settings").and_then(|v| v.as_table()).cloned().unwrap_or_default();
     let mut fields = GanConfig::fields();
     for field in &mut fields {
         if let Some(value) = own.get(field.name) {
-            field.default = value.to_string();
+            field.default = field.kind.read(value).unwrap_or_else(|_| value.clone());
         }
     }
     fields
@@ -203,6 +215,7 @@ mod tests {
     use ancestral_data::{Domain, Shape};
 
     use super::*;
+    use crate::spec::cpu;
     use crate::train::TrainConfig;
 
     #[test]
@@ -212,18 +225,18 @@ mod tests {
             for text in [named.settings, named.plane, PLANE, PICTURES] {
                 let table: Table = text.parse().unwrap();
                 for group in table.keys() {
-                    assert!(["model", "train"].contains(&group.as_str()), "{}", named.name);
+                    assert!(["settings", "train"].contains(&group.as_str()), "{}", named.name);
                 }
             }
-            let data = |domain, shape| DataSpec { domain, shape, classes: 3 };
+            let data = |domain, shape| DataSpec::new(domain, shape, 3);
             for data in [
                 data(Domain::Real, Shape::columns(2)),
                 data(Domain::Levels(17), Shape::image(1, 8, 8)),
             ] {
                 TrainConfig::parse(&(named.train)(&data)).unwrap();
-                let model = (named.build)(&Table::new(), &data, &Init::cpu(0));
-                if named.name == "dcgan" && data.domain == Domain::Real {
-                    assert!(model.err().unwrap().to_string().contains("needs pictures"));
+                let model = (named.build)(&Table::new(), &data, &Init::new(&cpu(), 0));
+                if named.name == "dcgan" && data.domain() == Some(Domain::Real) {
+                    assert!(model.err().unwrap().to_string().contains("needs images"));
                 } else {
                     assert_eq!(model.unwrap().name(), named.name);
                 }
@@ -234,7 +247,7 @@ mod tests {
             let named = NAMED.iter().find(|n| n.name == name).unwrap();
             (named.fields)().into_iter().find(|f| f.name == "loss").unwrap().default
         };
-        assert_eq!(loss("wgan-gp"), "\"wasserstein\"");
-        assert_eq!(loss("gan"), "\"minimax\"");
+        assert_eq!(loss("wgan-gp").as_str(), Some("wasserstein"));
+        assert_eq!(loss("gan").as_str(), Some("minimax"));
     }
 }

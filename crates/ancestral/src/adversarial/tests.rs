@@ -2,7 +2,7 @@
 
 use ancestral_data::{Domain, Shape};
 use ancestral_kernels::Precision;
-use burn::tensor::{DType, Device, Tensor, TensorData};
+use burn::tensor::{DType, Tensor, TensorData};
 
 use super::critic::{Conditioning, Critic, CriticPlan, Penalty};
 use super::gan::GanConfig;
@@ -13,6 +13,7 @@ use super::normalisation::{BatchNorm, MOMENTUM, Norm, Spectral};
 use crate::model::{DataSpec, Init, Model, NamedTensors};
 use crate::nn::{Activation, load_module, module_tensors, to_f64};
 use crate::settings::Settings;
+use crate::spec::cpu;
 
 /// sin(0.7 i + k) / 2, as the script below fills its tensors.
 fn waves(n: usize, k: f64) -> Vec<f64> {
@@ -20,7 +21,7 @@ fn waves(n: usize, k: f64) -> Vec<f64> {
 }
 
 fn tensor<const D: usize>(values: Vec<f64>, shape: [usize; D]) -> Tensor<D> {
-    Tensor::from_data(TensorData::new(values, shape), (&Device::flex(), DType::F64))
+    Tensor::from_data(TensorData::new(values, shape), (&cpu(), DType::F64))
 }
 
 fn plan(networks: Blueprint<'_>) -> CriticPlan<'_> {
@@ -67,7 +68,7 @@ fn plan(networks: Blueprint<'_>) -> CriticPlan<'_> {
 /// ```
 #[test]
 fn the_penalty_and_its_gradient_are_those_of_a_double_backward() {
-    let init = Init::cpu_f64(0);
+    let init = Init::double(&cpu(), 0);
     let layer = |from, to, norm, name: &str| {
         let map = Map::Convolution { kernel: 4, stride: 2, padding: 1 };
         let (activation, precision) = (Activation::LeakyRelu, Precision::F32);
@@ -146,7 +147,7 @@ fn the_penalty_of_an_affine_critic_is_in_closed_form() {
         activation: Activation::LeakyRelu,
         precision: Precision::F32,
     };
-    let critic = Critic::init(&plan(networks), &Init::cpu_f64(0)).unwrap();
+    let critic = Critic::init(&plan(networks), &Init::double(&cpu(), 0)).unwrap();
     let w = [0.3, -1.1, 2.0];
     let tensors = module_tensors("critic", &critic)
         .into_iter()
@@ -192,7 +193,7 @@ fn spectral_normalisation_divides_by_the_largest_singular_value() {
     for outputs in [0, 1] {
         let weight = tensor(matrix.clone(), [rows, columns, 1, 1]);
         let size = [rows, columns][outputs];
-        let mut spectral = Spectral::init(size, outputs, "test", &Init::cpu_f64(3));
+        let mut spectral = Spectral::init(size, outputs, "test", &Init::double(&cpu(), 3));
         for _ in 0..60 {
             spectral.refresh(weight.clone());
         }
@@ -206,7 +207,7 @@ fn spectral_normalisation_divides_by_the_largest_singular_value() {
 
 #[test]
 fn running_moments_follow_their_recurrence() {
-    let mut norm = BatchNorm::init(2, &Init::cpu_f64(0));
+    let mut norm = BatchNorm::init(2, &Init::double(&cpu(), 0));
     let (mut mean, mut variance) = ([0.0f64; 2], [1.0f64; 2]);
     for step in 0..4 {
         let values = waves(3 * 2 * 2, f64::from(step));
@@ -236,8 +237,7 @@ fn running_moments_follow_their_recurrence() {
 
 #[test]
 fn settings_that_exclude_each_other_are_named() {
-    let data =
-        |classes| DataSpec { domain: Domain::Levels(17), shape: Shape::image(1, 8, 8), classes };
+    let data = |classes| DataSpec::new(Domain::Levels(17), Shape::image(1, 8, 8), classes);
     for (text, classes, expected) in [
         ("penalty = 'gradient'\ncritic_norm = 'batch'", 10, "choose layer"),
         ("conditioning = 'concat'", 0, "labels of at least 2 classes"),
@@ -248,16 +248,16 @@ fn settings_that_exclude_each_other_are_named() {
         ("conditioning = 'mutual-information'\ncategories = 1", 0, "categories"),
         ("loss = 'mini'", 0, "non-saturating"),
         ("penalty = 'l2'", 0, "dragan"),
-        ("generator_norm = 'spectral'", 0, "none, batch or layer"),
-        ("latent_dim = 0", 0, "latent_dim"),
-        ("latent_dim = 200000", 0, "1 to 100000"),
+        ("generator_norm = 'spectral'", 0, "auto, none, batch or layer"),
+        ("latent_dim = 0", 0, "latent_dims"),
+        ("latent_dim = 200000", 0, "from 1 to 100000"),
         ("features = 100000\nlatent_dim = 10000\nnetwork = 'dcgan'", 0, "weights"),
         (
             "loss = 'ebgan'\ncode_dim = 100000\ncritic_hidden = [100000]\nnetwork = 'mlp'",
             0,
             "weights",
         ),
-        ("critic_steps = 2000", 0, "1 to 1000"),
+        ("critic_steps = 2000", 0, "from 1 to 1000"),
         ("critic_rate = 0.0", 0, "critic_rate"),
         ("noise = 'pink'", 0, "uniform or normal"),
         ("diversity = 1.5", 0, "diversity"),
@@ -267,31 +267,32 @@ fn settings_that_exclude_each_other_are_named() {
         ("precision = 'f16'", 0, "f32 or bf16"),
         ("precision = 'bf16'\nnetwork = 'mlp'", 0, "choose f32"),
     ] {
-        let config = GanConfig::from_table(&text.parse().unwrap()).unwrap();
-        let error = config.init("gan", &data(classes), &Init::cpu(0)).err();
+        let error = GanConfig::from_table(&text.parse().unwrap())
+            .and_then(|config| config.init("gan", &data(classes), &Init::new(&cpu(), 0)))
+            .err();
         let error = error.unwrap_or_else(|| panic!("{text} was taken")).to_string();
         assert!(error.contains(expected), "{text}: {error}");
     }
-    let rows = DataSpec { domain: Domain::Real, shape: Shape::columns(4), classes: 0 };
+    let rows = DataSpec::new(Domain::Real, Shape::columns(4), 0);
     let config = GanConfig { augment: 0.1, ..GanConfig::default() };
-    let error = config.init("gan", &rows, &Init::cpu(0)).err().unwrap().to_string();
+    let error = config.init("gan", &rows, &Init::new(&cpu(), 0)).err().unwrap().to_string();
     assert!(error.contains("set augment=0"), "{error}");
 }
 
 #[test]
 fn a_run_warns_of_collapse_and_of_a_critic_that_wins() {
-    let data = DataSpec { domain: Domain::Real, shape: Shape::columns(4), classes: 0 };
-    let mut gan = GanConfig::default().init("gan", &data, &Init::cpu(0)).unwrap();
+    let data = DataSpec::new(Domain::Real, Shape::columns(4), 0);
+    let mut gan = GanConfig::default().init("gan", &data, &Init::new(&cpu(), 0)).unwrap();
     let trainable = gan.trainable().unwrap();
-    let concerns = |values: &[(&str, f64)]| {
+    let warnings = |values: &[(&str, f64)]| {
         let values: Vec<(String, f64)> =
             values.iter().map(|(n, v)| ((*n).to_owned(), *v)).collect();
-        trainable.concerns(&values)
+        trainable.warnings(&values)
     };
-    assert!(concerns(&[("critic_accuracy", 0.8), ("spread", 0.9), ("nearest", 0.8)]).is_empty());
-    assert!(concerns(&[("critic_accuracy", 1.0)])[0].contains("100.0 % of the time"));
-    assert!(concerns(&[("spread", 0.1), ("nearest", 0.1)])[0].contains("mode collapse"));
-    assert!(concerns(&[("spread", 0.9), ("nearest", 0.1)])[0].contains("mode collapse"));
+    assert!(warnings(&[("critic_accuracy", 0.8), ("spread", 0.9), ("nearest", 0.8)]).is_empty());
+    assert!(warnings(&[("critic_accuracy", 1.0)])[0].contains("100.0 % of the time"));
+    assert!(warnings(&[("spread", 0.1), ("nearest", 0.1)])[0].contains("mode collapse"));
+    assert!(warnings(&[("spread", 0.9), ("nearest", 0.1)])[0].contains("mode collapse"));
 }
 
 /// The tensors of a part whose names end so.
@@ -304,11 +305,11 @@ fn named(tensors: &NamedTensors, part: &str, end: &str) -> Vec<(String, Vec<f64>
 
 #[test]
 fn moments_of_averaged_weights_are_those_of_their_own_samples() {
-    let data = DataSpec { domain: Domain::Levels(17), shape: Shape::image(1, 8, 8), classes: 0 };
-    let config = GanConfig { features: 4, latent_dim: 6, ..GanConfig::default() };
-    let mut gan = config.init("gan", &data, &Init::cpu(3)).unwrap();
+    let data = DataSpec::new(Domain::Levels(17), Shape::image(1, 8, 8), 0);
+    let config = GanConfig { features: 4, latent_dims: 6, ..GanConfig::default() };
+    let mut gan = config.init("gan", &data, &Init::new(&cpu(), 3)).unwrap();
     let fresh = gan.tensors();
-    gan.trainable().unwrap().settle().unwrap();
+    gan.trainable().unwrap().recompute_batch_statistics().unwrap();
     let settled = gan.tensors();
     let (means, before) =
         (named(&settled, "generator", ".mean"), named(&fresh, "generator", ".mean"));
@@ -327,7 +328,7 @@ fn moments_of_averaged_weights_are_those_of_their_own_samples() {
         }
     }
     gan.load(&wrong).unwrap();
-    gan.trainable().unwrap().settle().unwrap();
+    gan.trainable().unwrap().recompute_batch_statistics().unwrap();
     let again = gan.tensors();
     for end in [".mean", ".variance"] {
         assert_eq!(named(&again, "generator", end), named(&settled, "generator", end));
@@ -346,7 +347,7 @@ fn an_autoencoder_keeps_the_moments_of_both_halves() {
         precision: Precision::F32,
     };
     let plan = CriticPlan { loss: Loss::Ebgan, code_dim: 3, ..plan(networks) };
-    let mut critic = Critic::init(&plan, &Init::cpu_f64(0)).unwrap();
+    let mut critic = Critic::init(&plan, &Init::double(&cpu(), 0)).unwrap();
     let verdict = critic.judge(tensor(waves(5 * 256, 0.0), [5, 256]), None, Mode::Training);
     critic.absorb(verdict.statistics);
     let tensors = module_tensors("critic", &critic);

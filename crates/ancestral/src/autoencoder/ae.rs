@@ -1,5 +1,5 @@
 //! Autoencoder: a code from an encoder, the example back from a decoder (Hinton and Salakhutdinov
-//! 2006, doi:10.1126/science.1127647), and with `noise` the denoising one, which is shown a spoilt
+//! 2006, doi:10.1126/science.1127647), and with `noise` the denoising one, which is shown a corrupted
 //! example and must give the clean one (Vincent, Larochelle, Bengio and Manzagol 2008,
 //! doi:10.1145/1390156.1390294).
 //!
@@ -11,36 +11,58 @@ use ancestral_data::{Batch, Domain, Examples, Streams};
 use ancestral_kernels as kernels;
 use burn::module::Module;
 use burn::tensor::Tensor;
-use toml::Table;
 
 use super::network::{Decoder, Encoder, Layers};
 use crate::model::{
-    DataSpec, Init, Latent, Metrics, Model, ModelEntry, NamedTensors, Preset, Trainable,
+    Abilities, Capability, Core, DataSpec, Init, KindName, Latent, Learning, Metrics, ModelEntry,
+    NeuralModel, Preset, StepContext, Task, Trainable,
 };
-use crate::nn::{Activation, Dense, Entrance, Scale, load_module, module_tensors, rows, to_f64};
+use crate::nn::{Activation, Dense, HiddenActivation, InputPipeline, Scale, as_f64, rows, to_f64};
 use crate::settings::Settings;
-use crate::train::StepContext;
-use crate::{Error, Result, settings};
+use crate::{Error, Result, choices, settings};
+
+/// The kinds of columns it takes.
+const KINDS: &[KindName] = &[KindName::Binary, KindName::Levels, KindName::Real];
+
+choices! {
+    /// What an error of the reconstruction costs.
+    pub enum ReconstructionLoss {
+        /// the sum of squared errors
+        Squared = "squared",
+        /// cross-entropy of entries in [0, 1]
+        Bernoulli = "bernoulli",
+    }
+}
+
+choices! {
+    /// How the input is corrupted in training.
+    pub enum Corruption {
+        /// Gaussian noise is added
+        Gaussian = "gaussian",
+        /// entries are set to 0
+        Masking = "masking",
+    }
+}
 
 settings! {
     /// Settings of the autoencoder.
     pub struct AeConfig {
-        /// Entries of the code.
-        pub latent_dim: usize = 20,
+        /// Dimensions of the latent code.
+        pub latent_dims: usize = 20, in 1.., stored "latent_dim";
         /// Hidden layers of the encoder, from the data's side; the decoder has them in reverse.
-        pub hidden: Vec<usize> = vec![200, 200],
+        pub hidden: Vec<usize> = vec![200, 200], in 1..;
         /// Channels of convolutions between the data and the hidden layers, each of which halves
-        /// the picture; empty for a dense network.
-        pub channels: Vec<usize> = vec![],
-        /// What follows hidden layers: tanh, relu, leaky-relu or softplus.
-        pub activation: String = "tanh".to_owned(),
-        /// What an error costs: squared or bernoulli (cross-entropy of entries in [0, 1]).
-        pub loss: String = "squared".to_owned(),
-        /// How the input is spoilt in training: gaussian (added) or masking (entries set to 0).
-        pub corruption: String = "gaussian".to_owned(),
+        /// the image; empty for a dense network.
+        pub channels: Vec<usize> = vec![], in 1..;
+        /// Hidden activation.
+        pub activation: HiddenActivation = HiddenActivation::Tanh;
+        /// Reconstruction loss.
+        pub loss: ReconstructionLoss = ReconstructionLoss::Squared;
+        /// How the input is corrupted in training.
+        pub corruption: Corruption = Corruption::Gaussian;
         /// How much: the standard deviation of the Gaussian, or the share of masked entries;
         /// 0 for a plain autoencoder.
-        pub noise: f64 = 0.0,
+        pub noise: f64 = 0.0, in 0.0..;
     }
 }
 
@@ -50,17 +72,22 @@ pub fn entry() -> ModelEntry {
         name: "ae",
         about: "autoencoder: a code and the example back from it, plain or denoising",
         paper: "Hinton and Salakhutdinov 2006, doi:10.1126/science.1127647",
-        can: &["codes"],
+        tasks: &[Task::Representation],
+        capabilities: &[Capability::Latent],
+        validation: &["squared_error", "cross_entropy"],
+        learning: Learning::GradientSteps,
+        kinds: KINDS,
+        size: |_, _| Ok(crate::model::Size::default()),
         presets: &[
             Preset {
                 name: "denoising",
                 about: "a quarter of the entries masked, as in Vincent et al. 2008",
-                settings: "[model]\ncorruption = \"masking\"\nnoise = 0.25\n",
+                settings: "[settings]\ncorruption = \"masking\"\nnoise = 0.25\n",
             },
             Preset {
                 name: "convolutional",
                 about: "convolutions next to the data, for pictures from 8×8 to 64×64",
-                settings: "[model]\nchannels = [32, 64]\nhidden = [128]\nactivation = \"leaky-relu\"\n",
+                settings: "[settings]\nchannels = [32, 64]\nhidden = [128]\nactivation = \"leaky-relu\"\n",
             },
         ],
         fields: AeConfig::fields,
@@ -69,50 +96,23 @@ pub fn entry() -> ModelEntry {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Loss {
-    Squared,
-    Bernoulli,
-}
-
 impl AeConfig {
     /// A model with its first weights, sized by the data.
     ///
     /// # Errors
     /// If a setting is out of range or does not suit the data.
     pub fn init(&self, data: &DataSpec, init: &Init) -> Result<Ae> {
-        if self.latent_dim == 0 {
-            return Err(Error::setting("latent_dim", 0, "it must be 1 or more"));
+        self.check_values()?;
+        let domain = data.one_domain("ae", KINDS)?;
+        if self.loss == ReconstructionLoss::Bernoulli && domain == Domain::Real {
+            let why = "entries must lie in [0, 1] and these are reals; choose squared";
+            return Err(Error::setting("loss", "'bernoulli'", why));
         }
-        if self.hidden.contains(&0) {
-            let given = format!("{:?}", self.hidden);
-            return Err(Error::setting("hidden", given, "each size must be 1 or more"));
+        if self.corruption == Corruption::Masking && self.noise >= 1.0 {
+            let why = "a share of masked entries must be below 1";
+            return Err(Error::setting("noise", self.noise, why));
         }
-        let loss = match (self.loss.as_str(), data.domain) {
-            ("squared", _) => Loss::Squared,
-            ("bernoulli", Domain::Binary | Domain::Levels(_)) => Loss::Bernoulli,
-            ("bernoulli", Domain::Real) => {
-                let why = "entries must lie in [0, 1] and these are reals; choose squared";
-                return Err(Error::setting("loss", "'bernoulli'", why));
-            }
-            (other, _) => {
-                let given = format!("'{other}'");
-                return Err(Error::setting("loss", given, "choose squared or bernoulli"));
-            }
-        };
-        let most = match self.corruption.as_str() {
-            "gaussian" => f64::INFINITY,
-            "masking" => 1.0,
-            other => {
-                let given = format!("'{other}'");
-                return Err(Error::setting("corruption", given, "choose gaussian or masking"));
-            }
-        };
-        if !(self.noise >= 0.0 && self.noise < most) {
-            let range = if most.is_finite() { "from 0 to below 1" } else { "0 or more, finite" };
-            return Err(Error::setting("noise", self.noise, format!("it must be {range}")));
-        }
-        let activation = Activation::parse("activation", &self.activation)?;
+        let activation = Activation::from(self.activation);
         let layers = Layers {
             data,
             channels: &self.channels,
@@ -124,21 +124,18 @@ impl AeConfig {
         let features = encoder.outputs();
         let network = Network {
             encoder,
-            code: Dense::init(features, self.latent_dim, Activation::Identity, "code", init),
-            decoder: Decoder::init(&layers, self.latent_dim, 1, init)?,
-            scale: Scale::init(data, init),
+            code: Dense::init(features, self.latent_dims, Activation::Identity, "code", init),
+            decoder: Decoder::init(&layers, self.latent_dims, 1, init)?,
+            scale: Scale::init(domain, data.size(), init),
         };
-        Ok(Ae {
-            config: self.clone(),
-            loss,
-            entrance: Entrance::new("ae", data, init),
-            network: Some(network),
-        })
+        let pipeline = InputPipeline::new("ae", data, domain, init);
+        Ok(Ae { config: self.clone(), core: Core::new(self.to_table(), pipeline, network) })
     }
 }
 
+/// The weights of an autoencoder.
 #[derive(Module, Debug)]
-struct Network {
+pub struct Network {
     encoder: Encoder,
     /// From the last hidden layer to the code.
     code: Dense,
@@ -150,37 +147,30 @@ struct Network {
 /// An autoencoder.
 pub struct Ae {
     config: AeConfig,
-    loss: Loss,
-    entrance: Entrance,
-    /// Taken out only while the optimiser holds it.
-    network: Option<Network>,
+    core: Core<Network>,
 }
 
 impl Ae {
-    fn network(&self) -> Result<&Network> {
-        self.network.as_ref().ok_or_else(|| Error::weights_lost("ae"))
-    }
-
     /// Entries in [0, 1], or standardised reals.
     fn entries(&self, network: &Network, batch: &Batch) -> Result<Tensor<2>> {
-        Ok(self.entrance.unit(self.entrance.observed(network.scale.as_ref(), batch)?))
+        Ok(self.core.pipeline.unit(self.core.pipeline.observed(network.scale.as_ref(), batch)?))
     }
 
     /// The input as training shows it.
-    fn spoilt(&self, x: Tensor<2>, batch: &Batch, streams: Streams) -> Tensor<2> {
-        let size = self.entrance.data.shape.size();
+    fn corrupt(&self, x: Tensor<2>, batch: &Batch, streams: Streams) -> Tensor<2> {
+        let size = self.core.pipeline.data.shape.size();
         let noise = self.config.noise;
         if noise == 0.0 {
             return x;
         }
         let purpose = streams.purpose("corruption", batch.epoch);
-        if self.config.corruption == "masking" {
+        if self.config.corruption == Corruption::Masking {
             let mut kept = purpose.uniforms(&batch.indices, size);
             kept.iter_mut().for_each(|u| *u = f32::from(f64::from(*u) >= noise));
-            x * self.entrance.tensor(kept, size)
+            x * self.core.pipeline.tensor(kept, size)
         } else {
             let added = purpose.normals(&batch.indices, size);
-            x + self.entrance.tensor(added, size) * noise
+            x + self.core.pipeline.tensor(added, size) * noise
         }
     }
 
@@ -188,9 +178,9 @@ impl Ae {
     fn errors(&self, network: &Network, shown: Tensor<2>, x: Tensor<2>) -> Tensor<1> {
         let code = network.code.forward(network.encoder.forward(shown, None));
         let outputs = network.decoder.forward(code, None);
-        match self.loss {
-            Loss::Bernoulli => kernels::bernoulli_nll(outputs, x),
-            Loss::Squared => {
+        match self.config.loss {
+            ReconstructionLoss::Bernoulli => kernels::bernoulli_nll(outputs, x),
+            ReconstructionLoss::Squared => {
                 let error = outputs - x;
                 (error.clone() * error).sum_dim(1).squeeze_dim(1)
             }
@@ -198,114 +188,92 @@ impl Ae {
     }
 }
 
-impl Model for Ae {
-    fn name(&self) -> &'static str {
-        "ae"
+impl NeuralModel for Ae {
+    type Network = Network;
+
+    fn core(&self) -> &Core<Network> {
+        &self.core
     }
 
-    fn settings(&self) -> Table {
-        self.config.to_table()
+    fn core_mut(&mut self) -> &mut Core<Network> {
+        &mut self.core
     }
 
-    fn data(&self) -> &DataSpec {
-        &self.entrance.data
-    }
-
-    fn tensors(&self) -> NamedTensors {
-        self.network.as_ref().map(|n| module_tensors("model", n)).unwrap_or_default()
-    }
-
-    fn load(&mut self, tensors: &NamedTensors) -> Result<()> {
-        // A clone shares the tensors, so that a failure leaves the model as it was.
-        let network = self.network()?.clone();
-        self.network = Some(load_module("model", network, tensors)?);
-        Ok(())
-    }
-
-    fn latent(&self) -> Option<&dyn Latent> {
-        Some(self)
-    }
-
-    fn trainable(&mut self) -> Option<&mut dyn Trainable> {
-        Some(self)
+    fn abilities(&self) -> Abilities<'_> {
+        Abilities { latent: Some(self), ..Abilities::default() }
     }
 }
 
 impl Trainable for Ae {
     fn step(&mut self, context: &mut StepContext<'_>) -> Result<Metrics> {
-        let batch = context.feed.next_batch();
-        let network = self.network()?;
+        let batch = context.batches.next_batch();
+        let network = self.core.network()?;
         let x = self.entries(network, &batch)?;
-        let shown = self.spoilt(x.clone(), &batch, context.streams);
+        let shown = self.corrupt(x.clone(), &batch, context.streams);
         let loss = self.errors(network, shown, x).mean();
-        let value = to_f64(loss.clone()).first().copied().unwrap_or(f64::NAN);
-        if !value.is_finite() {
-            return Err(Error::not_finite(context.step, "the loss"));
-        }
-        let grads = loss.backward();
-        drop(loss);
-        context.optimisers.update("model", &mut self.network, grads)?;
-        Ok(vec![("loss", value)])
+        Ok(vec![("loss", context.descend(loss, self.core.slot())?)])
     }
 
     fn validation(&self, batch: &Batch) -> Result<Option<Vec<f64>>> {
-        let network = self.network()?.valid();
+        let network = self.core.inference()?;
         let x = self.entries(&network, batch)?;
         Ok(Some(to_f64(self.errors(&network, x.clone(), x))))
     }
 
     fn validation_name(&self) -> &'static str {
-        match self.loss {
-            Loss::Squared => "squared_error",
-            Loss::Bernoulli => "cross_entropy",
+        match self.config.loss {
+            ReconstructionLoss::Squared => "squared_error",
+            ReconstructionLoss::Bernoulli => "cross_entropy",
         }
     }
 
     fn start(&mut self, examples: &Examples) -> Result<()> {
-        let Some(mut network) = self.network.take() else { return Ok(()) };
-        let mut means = self.entrance.fit(&mut network.scale, examples);
-        if let Some(top) = self.entrance.data.domain.max_level() {
+        let (scale, mut means) = self.core.pipeline.fit(examples);
+        if let Some(top) = self.core.pipeline.domain.max_level() {
             means.iter_mut().for_each(|m| *m /= f64::from(top));
         }
         let bias = |means: &[f64]| {
-            let bias = means.iter().map(|&mean| match self.loss {
-                Loss::Squared => mean as f32,
-                Loss::Bernoulli => {
+            let bias = means.iter().map(|&mean| match self.config.loss {
+                ReconstructionLoss::Squared => mean as f32,
+                ReconstructionLoss::Bernoulli => {
                     let p = mean.clamp(1e-3, 1.0 - 1e-3);
                     (p / (1.0 - p)).ln() as f32
                 }
             });
             bias.collect()
         };
-        network.decoder = network.decoder.start_at(&means, bias);
-        self.network = Some(network);
+        self.core.change(|network| Network {
+            decoder: network.decoder.start_at(&means, bias),
+            scale: scale.or(network.scale),
+            ..network
+        });
         Ok(())
     }
 }
 
 impl Latent for Ae {
     fn latent_dim(&self) -> usize {
-        self.config.latent_dim
+        self.config.latent_dims
     }
 
     fn encode(&self, batch: &Batch) -> Result<Vec<f32>> {
-        let network = self.network()?.valid();
+        let network = self.core.inference()?;
         let x = self.entries(&network, batch)?;
         Ok(rows(network.code.forward(network.encoder.forward(x, None))))
     }
 
-    fn decode(&self, codes: &[f32], _labels: Option<&[u32]>) -> Result<Vec<f32>> {
-        let network = self.network()?.valid();
-        let code = self.entrance.codes(codes, self.config.latent_dim)?;
+    fn decode(&self, codes: &[f32], _labels: Option<&[u32]>) -> Result<Vec<f64>> {
+        let network = self.core.inference()?;
+        let code = self.core.pipeline.codes(codes, self.config.latent_dims)?;
         let mut values = rows(network.decoder.forward(code, None));
-        if self.loss == Loss::Bernoulli {
+        if self.config.loss == ReconstructionLoss::Bernoulli {
             values.iter_mut().for_each(|v| *v = 1.0 / (1.0 + (-*v).exp()));
         }
         if let Some(scale) = &network.scale {
             scale.restore(&mut values);
-        } else if let Some(top) = self.entrance.data.domain.max_level() {
+        } else if let Some(top) = self.core.pipeline.domain.max_level() {
             values.iter_mut().for_each(|v| *v = v.clamp(0.0, 1.0) * top as f32);
         }
-        Ok(values)
+        Ok(as_f64(values))
     }
 }

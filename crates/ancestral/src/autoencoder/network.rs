@@ -1,5 +1,5 @@
 //! What autoencoders share: the layers next to the data, dense or convolutions that halve the
-//! picture.
+//! image.
 
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -21,11 +21,11 @@ pub(super) struct Layers<'a> {
 }
 
 impl Layers<'_> {
-    /// Sizes `[height, width]` of the picture before and after each convolution.
+    /// Sizes `[height, width]` of the image before and after each convolution.
     ///
     /// # Errors
-    /// If the data are not pictures, or too small for so many halvings.
-    pub(super) fn picture_sizes(&self) -> Result<Vec<[usize; 2]>> {
+    /// If the data are not images, or too small for so many halvings.
+    pub(super) fn image_sizes(&self) -> Result<Vec<[usize; 2]>> {
         if self.channels.is_empty() {
             return Ok(Vec::new());
         }
@@ -33,19 +33,16 @@ impl Layers<'_> {
             |what: String| Error::setting("channels", format!("{:?}", self.channels), what);
         let Some([_, height, width]) = self.data.shape.as_image() else {
             return Err(problem(format!(
-                "convolutions need pictures and an example of this data is {}; leave channels empty",
+                "convolutions need images and an example of this data is {}; leave channels empty",
                 self.data.shape
             )));
         };
-        if self.channels.contains(&0) {
-            return Err(problem("each must be 1 or more".to_owned()));
-        }
         let mut sizes = vec![[height, width]];
         for _ in self.channels {
             let next = sizes[sizes.len() - 1].map(|side| side / 2);
             if next.contains(&0) {
                 return Err(problem(format!(
-                    "each layer halves the picture, and {height}×{width} pixels can be halved {} \
+                    "each layer halves the image, and {height}×{width} pixels can be halved {} \
                      times",
                     sizes.len() - 1
                 )));
@@ -61,7 +58,7 @@ impl Layers<'_> {
 pub(super) struct Encoder {
     image: Vec<Halving>,
     hidden: Mlp,
-    /// `[channels, height, width]` of the picture, where there are convolutions.
+    /// `[channels, height, width]` of the image, where there are convolutions.
     #[module(skip)]
     shape: [usize; 3],
     #[module(skip)]
@@ -71,7 +68,7 @@ pub(super) struct Encoder {
 impl Encoder {
     /// The layers next to the data.
     pub(super) fn init(layers: &Layers<'_>, name: &str, init: &Init) -> Result<Self> {
-        let sizes = layers.picture_sizes()?;
+        let sizes = layers.image_sizes()?;
         let shape = layers.data.shape.as_image().unwrap_or_default();
         let mut from = shape[0];
         let mut image = Vec::new();
@@ -139,10 +136,10 @@ fn join(x: Tensor<2>, class: Option<Tensor<2>>) -> Tensor<2> {
 #[derive(Module, Debug)]
 pub(super) struct Decoder {
     hidden: Mlp,
-    /// To the outputs, or to the smallest picture where transposed convolutions follow.
+    /// To the outputs, or to the smallest image where transposed convolutions follow.
     output: Dense,
     image: Vec<Doubling>,
-    /// `[channels, height, width]` of the smallest picture.
+    /// `[channels, height, width]` of the smallest image.
     #[module(skip)]
     smallest: [usize; 3],
     /// Channels of the data.
@@ -158,7 +155,7 @@ impl Decoder {
         outputs: usize,
         init: &Init,
     ) -> Result<Self> {
-        let sizes = layers.picture_sizes()?;
+        let sizes = layers.image_sizes()?;
         let hidden: Vec<usize> = layers.hidden.iter().rev().copied().collect();
         let from = latent_dim + layers.class_inputs;
         let last = hidden.last().copied().unwrap_or(from);
@@ -217,7 +214,7 @@ impl Decoder {
     }
 
     /// Smaller first weights of the last layer, and its bias where `bias` puts each entry's mean;
-    /// a picture's channels get the bias of their mean over pixels.
+    /// a image's channels get the bias of their mean over pixels.
     pub(super) fn start_at(mut self, means: &[f64], bias: impl Fn(&[f64]) -> Vec<f32>) -> Self {
         if self.image.is_empty() {
             self.output = self.output.with_bias(bias(means));

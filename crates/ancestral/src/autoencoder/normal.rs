@@ -28,7 +28,7 @@ impl Normal {
     }
 
     /// mean + σ ε.
-    pub(super) fn at(&self, noise: Tensor<2>) -> Tensor<2> {
+    pub(super) fn rsample(&self, noise: Tensor<2>) -> Tensor<2> {
         self.mean.clone() + kernels::exp(self.log_sigma.clone()) * noise
     }
 

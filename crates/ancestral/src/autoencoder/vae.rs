@@ -12,7 +12,7 @@
 //!   ½ Σ(μ² + σ² − log σ² − 1), and of several the sampled log q − log p, with the closed form for
 //!   the top layer;
 //! - K > 1: log (1/K) Σ w_k (their equation 8), whose gradient weights each sample by its share of
-//!   w; or, with `doubly_reparameterised`, the encoder's gradient of Tucker, Lawson, Gu and Maddison
+//!   w; or, with `doubly_reparameterized`, the encoder's gradient of Tucker, Lawson, Gu and Maddison
 //!   2019 (arXiv:1810.04152, equation 8), whose noise does not swamp it as K grows.
 //!
 //! What it prints is a **lower bound** on log p(x): the K-sample bound, which rises with K.
@@ -24,22 +24,21 @@ use ancestral_kernels as kernels;
 use burn::module::Module;
 use burn::tensor::{DType, Tensor};
 use rayon::prelude::*;
-use toml::Table;
 
 use super::network::{Decoder, Encoder, Layers};
 use super::normal::{Normal, standard_log_density};
 use crate::likelihood::{Likelihood, log_mean_exp, log_sum_exp};
 use crate::model::{
-    DataSpec, Density, DensityKind, DensityOptions, ElboTerms, Init, Latent, LogProbability,
-    Metrics, Model, NamedTensors, SampleRequest, Sampler, Trainable,
+    Abilities, Core, DataSpec, Density, DensityKind, DensityOptions, ElboTerms, Init, Latent,
+    LogProbability, Metrics, NeuralModel, SampleRequest, Sampler, StepContext, Trainable,
 };
-use crate::nn::{Activation, Dense, Entrance, Scale, load_module, module_tensors, rows, to_f64};
+use crate::nn::{Activation, Dense, InputPipeline, Scale, as_f64, rows, scalar, to_f64};
 use crate::settings::Settings;
-use crate::train::StepContext;
 use crate::{Error, Result};
 
 mod config;
 
+use config::KINDS;
 pub use config::{VaeConfig, entry, iwae_entry};
 
 /// Samples of one example that share a stream of noise.
@@ -55,8 +54,9 @@ impl VaeConfig {
     /// If a setting is out of range or does not suit the data.
     pub fn init(&self, name: &'static str, data: &DataSpec, init: &Init) -> Result<Vae> {
         self.check(data)?;
-        let activation = Activation::parse("activation", &self.activation)?;
-        let likelihood = Likelihood::parse(&self.likelihood, data)?;
+        let domain = data.one_domain(name, KINDS)?;
+        let activation = Activation::from(self.activation);
+        let likelihood = Likelihood::choose(self.likelihood, domain)?;
 
         let class_inputs = if self.conditional { data.classes } else { 0 };
         let next_to_data = Layers {
@@ -90,11 +90,13 @@ impl VaeConfig {
         // A log σ that starts far from 0 makes squared errors of the first steps enormous.
         let decoder =
             if likelihood == Likelihood::Gaussian { decoder.gentler(0.1) } else { decoder };
+        let scale = Scale::init(domain, data.size(), init);
+        let network = Network { encoder, prior, decoder, scale };
+        let pipeline = InputPipeline::new(name, data, domain, init);
         Ok(Vae {
             config: self.clone(),
             likelihood,
-            entrance: Entrance::new(name, data, init),
-            network: Some(Network { encoder, prior, decoder, scale: Scale::init(data, init) }),
+            core: Core::new(self.to_table(), pipeline, network),
         })
     }
 }
@@ -130,8 +132,9 @@ impl GaussianBlock {
     }
 }
 
+/// The weights of a VAE.
 #[derive(Module, Debug)]
-struct Network {
+pub struct Network {
     /// q(z₁ | x), q(z₂ | z₁), …
     encoder: Vec<GaussianBlock>,
     /// p(z₁ | z₂), p(z₂ | z₃), …
@@ -152,9 +155,7 @@ impl Network {
 pub struct Vae {
     config: VaeConfig,
     likelihood: Likelihood,
-    entrance: Entrance,
-    /// Taken out only while the optimiser holds it.
-    network: Option<Network>,
+    core: Core<Network>,
 }
 
 /// Samples of the codes, sample after sample `[k · batch]`.
@@ -206,25 +207,16 @@ impl Codes {
 }
 
 impl Vae {
-    fn network(&self) -> Result<&Network> {
-        self.network.as_ref().ok_or_else(|| Error::weights_lost(self.entrance.model))
-    }
-
-    /// The network for evaluation: no graph is kept.
-    fn inference(&self) -> Result<Network> {
-        Ok(self.network()?.valid())
-    }
-
     /// The class as one-hot rows, for conditional models.
     fn class(&self, labels: Option<&[u32]>) -> Result<Option<Tensor<2>>> {
-        self.config.conditional.then(|| self.entrance.one_hot(labels)).transpose()
+        self.config.conditional.then(|| self.core.pipeline.one_hot(labels)).transpose()
     }
 
     /// The batch as the likelihood takes it, and q(z₁ | x), one row an example.
     fn encoded(&self, network: &Network, batch: &Batch) -> Result<(Tensor<2>, Normal)> {
-        let x = self.entrance.observed(network.scale.as_ref(), batch)?;
+        let x = self.core.pipeline.observed(network.scale.as_ref(), batch)?;
         let class = self.class(batch.labels.as_deref())?;
-        let bottom = network.encoder[0].forward_with(self.entrance.unit(x.clone()), class);
+        let bottom = network.encoder[0].forward_with(self.core.pipeline.unit(x.clone()), class);
         Ok((x, bottom))
     }
 
@@ -256,7 +248,7 @@ impl Vae {
                 }
             },
         );
-        self.entrance.tensor(values, dims)
+        self.core.pipeline.tensor(values, dims)
     }
 
     /// Draws `k` codes an example from q.
@@ -275,7 +267,7 @@ impl Vae {
         let mut q = bottom.clone().repeat(k);
         for l in 0..network.encoder.len() {
             let noise = self.noise(streams, batch, l, first, k);
-            let z = q.at(noise.clone());
+            let z = q.rsample(noise.clone());
             let above = network.encoder.get(l + 1).map(|block| block.forward(z.clone()));
             codes.q.push(q.clone());
             codes.noise.push(noise);
@@ -317,7 +309,7 @@ impl Vae {
         let jacobian = network.log_jacobian();
         if k > 1 {
             let constant = (k as f64).ln() - jacobian;
-            if self.config.doubly_reparameterised {
+            if self.config.doubly_reparameterized {
                 return self.doubly_reparameterised(network, batch, streams, constant);
             }
             let codes = self.codes(network, &bottom, batch, streams, 0, k);
@@ -400,61 +392,36 @@ impl Vae {
     }
 }
 
-fn scalar(x: &Tensor<1>) -> f64 {
-    to_f64(x.clone()).first().copied().unwrap_or(f64::NAN)
-}
+impl NeuralModel for Vae {
+    type Network = Network;
 
-impl Model for Vae {
-    fn name(&self) -> &'static str {
-        self.entrance.model
+    fn core(&self) -> &Core<Network> {
+        &self.core
     }
 
-    fn settings(&self) -> Table {
-        self.config.to_table()
+    fn core_mut(&mut self) -> &mut Core<Network> {
+        &mut self.core
     }
 
-    fn data(&self) -> &DataSpec {
-        &self.entrance.data
-    }
-
-    fn tensors(&self) -> NamedTensors {
-        self.network.as_ref().map(|n| module_tensors("model", n)).unwrap_or_default()
-    }
-
-    fn load(&mut self, tensors: &NamedTensors) -> Result<()> {
-        // A clone shares the tensors, so that a failure leaves the model as it was.
-        let network = self.network()?.clone();
-        self.network = Some(load_module("model", network, tensors)?);
-        Ok(())
-    }
-
-    fn density(&self) -> Option<&dyn Density> {
-        Some(self)
-    }
-
-    fn sampler(&self) -> Option<&dyn Sampler> {
-        Some(self)
-    }
-
-    fn latent(&self) -> Option<&dyn Latent> {
-        Some(self)
-    }
-
-    fn trainable(&mut self) -> Option<&mut dyn Trainable> {
-        Some(self)
+    fn abilities(&self) -> Abilities<'_> {
+        Abilities {
+            density: Some(self),
+            sampler: Some(self),
+            latent: Some(self),
+            ..Abilities::default()
+        }
     }
 }
 
 impl Trainable for Vae {
     fn step(&mut self, context: &mut StepContext<'_>) -> Result<Metrics> {
-        let batch = context.feed.next_batch();
-        let (loss, metrics) = self.loss(self.network()?, &batch, context.streams, context.epoch)?;
+        let batch = context.batches.next_batch();
+        let (loss, metrics) =
+            self.loss(self.core.network()?, &batch, context.streams, context.epoch)?;
         if !metrics[0].1.is_finite() {
             return Err(Error::not_finite(context.step, "the loss"));
         }
-        let grads = loss.backward();
-        drop(loss);
-        context.optimisers.update("model", &mut self.network, grads)?;
+        context.descend(loss, self.core.slot())?;
         Ok(metrics)
     }
 
@@ -468,11 +435,13 @@ impl Trainable for Vae {
     }
 
     fn start(&mut self, examples: &Examples) -> Result<()> {
-        let Some(mut network) = self.network.take() else { return Ok(()) };
-        let means = self.entrance.fit(&mut network.scale, examples);
+        let (scale, means) = self.core.pipeline.fit(examples);
         let bias = |means: &[f64]| self.likelihood.output_bias(means);
-        network.decoder = network.decoder.start_at(&means, bias);
-        self.network = Some(network);
+        self.core.change(|network| Network {
+            decoder: network.decoder.start_at(&means, bias),
+            scale: scale.or(network.scale),
+            ..network
+        });
         Ok(())
     }
 }
@@ -480,7 +449,7 @@ impl Trainable for Vae {
 impl Vae {
     /// The terms of the bound from one code an example.
     fn terms(&self, batch: &Batch, streams: Streams) -> Result<ElboTerms> {
-        let network = self.inference()?;
+        let network = self.core.inference()?;
         let (x, bottom) = self.encoded(&network, batch)?;
         // Validation always sees the same draws.
         let still = Batch { epoch: 0, ..batch.clone() };
@@ -503,16 +472,17 @@ impl Vae {
         network: &Network,
         code: Tensor<2>,
         class: Option<Tensor<2>>,
-        x: &[f32],
+        x: &[f64],
     ) -> Option<Vec<f64>> {
         let output = network.decoder.dense_output()?;
-        if self.likelihood != Likelihood::Bernoulli || self.entrance.dtype != DType::F32 {
+        if self.likelihood != Likelihood::Bernoulli || self.core.pipeline.dtype != DType::F32 {
             return None;
         }
         let (weight, bias) = (output.weight.val().into_data(), output.bias.val().into_data());
         let hidden = network.decoder.hidden(code, class);
         let [k, h] = hidden.dims();
         let hidden = hidden.into_data();
+        let x: Vec<f32> = x.iter().map(|&x| x as f32).collect();
         let mut out = vec![0.0; k];
         kernels::bernoulli_log_likelihood(
             hidden.as_slice().ok()?,
@@ -520,7 +490,7 @@ impl Vae {
             h,
             weight.as_slice().ok()?,
             bias.as_slice().ok()?,
-            x,
+            &x,
             &mut out,
         );
         Some(out)
@@ -537,7 +507,7 @@ impl Density for Vae {
         if total == 0 {
             return Err(Error::setting("samples", 0, "a bound needs at least 1"));
         }
-        let network = self.inference()?;
+        let network = self.core.inference()?;
         let b = batch.len();
         let (x, bottom) = self.encoded(&network, batch)?;
         let still = Batch { epoch: 0, ..batch.clone() };
@@ -585,14 +555,14 @@ fn mc_stderr(log_w: &[f64]) -> f64 {
 
 impl Sampler for Vae {
     fn classes(&self) -> usize {
-        if self.config.conditional { self.entrance.data.classes } else { 0 }
+        if self.config.conditional { self.core.pipeline.data.classes } else { 0 }
     }
 
-    fn sample(&self, request: &SampleRequest) -> Result<Vec<f32>> {
-        let network = self.inference()?;
+    fn draw(&self, request: &SampleRequest) -> Result<Vec<f64>> {
+        let network = self.core.inference()?;
         let indices: Vec<u64> = (request.first..request.first + request.count as u64).collect();
-        let labels = self.sample_labels(request, &indices)?;
-        let size = self.entrance.data.shape.size();
+        let labels = self.sample_labels(request, &indices);
+        let size = self.core.pipeline.data.shape.size();
         let mut out = Vec::with_capacity(indices.len() * size);
         for (n, chunk) in indices.chunks(EVALUATION_ROWS).enumerate() {
             let mut z: Option<Tensor<2>> = None;
@@ -601,10 +571,10 @@ impl Sampler for Vae {
                 let mut noise =
                     request.streams.purpose(&format!("sample code {l}"), 0).normals(chunk, dims);
                 noise.iter_mut().for_each(|e| *e *= request.temperature as f32);
-                let noise = self.entrance.tensor(noise, dims);
+                let noise = self.core.pipeline.tensor(noise, dims);
                 z = Some(match z {
                     None => noise,
-                    Some(above) => network.prior[l].forward(above).at(noise),
+                    Some(above) => network.prior[l].forward(above).rsample(noise),
                 });
             }
             let Some(code) = z else { continue };
@@ -625,7 +595,7 @@ impl Sampler for Vae {
             if let Some(scale) = &network.scale {
                 scale.restore(&mut values);
             }
-            out.extend(values);
+            out.extend(values.into_iter().map(f64::from));
         }
         Ok(out)
     }
@@ -633,27 +603,12 @@ impl Sampler for Vae {
 
 impl Vae {
     /// The class of each sample: the one asked for, or all in turn.
-    fn sample_labels(&self, request: &SampleRequest, indices: &[u64]) -> Result<Option<Vec<u32>>> {
-        match (self.config.conditional, request.class) {
-            (false, None) => Ok(None),
-            (false, Some(_)) => Err(Error::Unsupported {
-                model: self.entrance.model.to_owned(),
-                problem: "was not trained with classes (conditional = false); leave --class out"
-                    .to_owned(),
-            }),
-            (true, Some(class)) if class as usize >= self.entrance.data.classes => {
-                Err(Error::setting(
-                    "class",
-                    class,
-                    format!("the classes are 0 to {}", self.entrance.data.classes - 1),
-                ))
-            }
-            (true, Some(class)) => Ok(Some(vec![class; indices.len()])),
-            (true, None) => {
-                let classes = self.entrance.data.classes as u64;
-                Ok(Some(indices.iter().map(|i| (i % classes) as u32).collect()))
-            }
-        }
+    fn sample_labels(&self, request: &SampleRequest, indices: &[u64]) -> Option<Vec<u32>> {
+        let classes = self.core.pipeline.data.classes as u64;
+        self.config.conditional.then(|| match request.class {
+            Some(class) => vec![class; indices.len()],
+            None => indices.iter().map(|i| (i % classes) as u32).collect(),
+        })
     }
 }
 
@@ -663,22 +618,22 @@ impl Latent for Vae {
     }
 
     fn encode(&self, batch: &Batch) -> Result<Vec<f32>> {
-        Ok(rows(self.encoded(&self.inference()?, batch)?.1.mean))
+        Ok(rows(self.encoded(&self.core.inference()?, batch)?.1.mean))
     }
 
     fn posterior(&self, batch: &Batch) -> Result<Option<(Vec<f32>, Vec<f32>)>> {
-        let (_, q) = self.encoded(&self.inference()?, batch)?;
+        let (_, q) = self.encoded(&self.core.inference()?, batch)?;
         Ok(Some((rows(q.mean), rows(kernels::exp(q.log_sigma)))))
     }
 
-    fn decode(&self, codes: &[f32], labels: Option<&[u32]>) -> Result<Vec<f32>> {
-        let network = self.inference()?;
-        let code = self.entrance.codes(codes, self.latent_dim())?;
+    fn decode(&self, codes: &[f32], labels: Option<&[u32]>) -> Result<Vec<f64>> {
+        let network = self.core.inference()?;
+        let code = self.core.pipeline.codes(codes, self.latent_dim())?;
         let outputs = rows(network.decoder.forward(code, self.class(labels)?));
         let mut values = self.likelihood.mean(&outputs);
         if let Some(scale) = &network.scale {
             scale.restore(&mut values);
         }
-        Ok(values)
+        Ok(as_f64(values))
     }
 }

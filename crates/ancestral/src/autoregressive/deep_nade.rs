@@ -24,21 +24,24 @@ use ancestral_kernels::{self as kernels, NadeForm, Values};
 use burn::module::Module;
 use burn::tensor::Tensor;
 use rand::Rng;
-use toml::Table;
 
+use super::rnade::MixtureFamily;
 use super::sequential::{self, Chain, Rows, Sequential};
-use super::{CONDITION_LIMIT, descend, nade, order, rnade};
+use super::{CONDITION_LIMIT, nade, order};
 use crate::likelihood::{Likelihood, LogMeanExp};
 use crate::model::{
-    Completion, DataSpec, Density, DensityKind, DensityOptions, Ensemble, Init, LogProbability,
-    Metrics, Model, ModelEntry, NamedTensors, Preset, SampleRequest, Sampler, Trainable,
+    Abilities, Capability, Completion, Core, DataSpec, Density, DensityKind, DensityOptions,
+    Ensemble, Init, KindName, Learning, LogProbability, Metrics, ModelEntry, NeuralModel, Preset,
+    SampleRequest, Sampler, StepContext, Task, Trainable,
 };
 use crate::nn::{
-    Activation, Dense, Entrance, Mlp, Scale, load_module, module_tensors, rows, to_f64,
+    Activation, Dense, FusedActivation, InputPipeline, Mlp, Scale, as_f64, rows, to_f64,
 };
 use crate::settings::Settings;
-use crate::train::StepContext;
 use crate::{Error, Result, settings};
+
+/// The kinds of columns it takes.
+const KINDS: &[KindName] = &[KindName::Binary, KindName::Levels, KindName::Real];
 
 /// Random subsets an example that validation looks at.
 const VALIDATION_SUBSETS: u64 = 8;
@@ -47,18 +50,18 @@ settings! {
     /// Settings of deep NADE.
     pub struct DeepNadeConfig {
         /// Hidden layers.
-        pub hidden: Vec<usize> = vec![500, 500],
-        /// What follows hidden layers: tanh, relu or softplus.
-        pub activation: String = "relu".to_owned(),
+        pub hidden: Vec<usize> = vec![500, 500], in 1..;
+        /// Hidden activation.
+        pub activation: FusedActivation = FusedActivation::Relu;
         /// Whether a step takes every conditional of one random order that its batch shares, instead
         /// of a random subset for each example; for one hidden layer and binary entries.
-        pub every_conditional: bool = false,
-        /// For reals, what each conditional is a mixture of: gaussian or laplace.
-        pub family: String = "gaussian".to_owned(),
+        pub every_conditional: bool = false;
+        /// For reals, what each conditional is a mixture of.
+        pub family: MixtureFamily = MixtureFamily::Gaussian;
         /// For reals, components of each mixture.
-        pub components: usize = 10,
+        pub components: usize = 10, in 1..;
         /// For reals, whether the gradient of a Gaussian's mean is multiplied by its σ.
-        pub scale_mean_gradients: bool = false,
+        pub scale_mean_gradients: bool = false;
     }
 }
 
@@ -68,11 +71,16 @@ pub fn entry() -> ModelEntry {
         name: "deep-nade",
         about: "orderless NADE: every entry from any others; an ensemble over orders",
         paper: "Uria, Murray and Larochelle 2014, arXiv:1310.1757",
-        can: &[
-            "density (exact, an ensemble over orderings)",
-            "samples",
-            "completion (of any part)",
+        tasks: &[Task::Density, Task::Sampling],
+        capabilities: &[
+            Capability::EnsembleDensity("ordering"),
+            Capability::Samples,
+            Capability::Completion,
         ],
+        validation: &["orderless_nll"],
+        learning: Learning::GradientSteps,
+        kinds: KINDS,
+        size: |_, _| Ok(crate::model::Size::default()),
         presets: &[
             Preset {
                 name: "uria-2014",
@@ -109,22 +117,16 @@ impl DeepNadeConfig {
     /// # Errors
     /// If a setting is out of range.
     pub fn init(&self, data: &DataSpec, init: &Init) -> Result<DeepNade> {
-        if self.hidden.is_empty() || self.hidden.contains(&0) {
-            let given = format!("{:?}", self.hidden);
-            return Err(Error::setting("hidden", given, "give at least one size, each 1 or more"));
+        self.check_values()?;
+        let domain = data.one_domain("deep-nade", KINDS)?;
+        if self.hidden.is_empty() {
+            return Err(Error::setting("hidden", "[]", "give at least one size"));
         }
-        let activation = Activation::parse("activation", &self.activation)?;
-        let Some(fused) = activation.fused() else {
-            let given = format!("'{}'", self.activation);
-            return Err(Error::setting("activation", given, "choose tanh, relu or softplus"));
+        let likelihood = match domain {
+            Domain::Real => self.family.mixture(self.components),
+            discrete => Likelihood::discrete(discrete),
         };
-        let mixture = rnade::mixture(&self.family, self.components)?;
-        let likelihood = match data.domain {
-            Domain::Binary => Likelihood::Bernoulli,
-            Domain::Levels(n) => Likelihood::Categorical { levels: n as usize },
-            Domain::Real => mixture,
-        };
-        if self.every_conditional && (self.hidden.len() > 1 || data.domain != Domain::Binary) {
+        if self.every_conditional && (self.hidden.len() > 1 || domain != Domain::Binary) {
             let why = "it needs one hidden layer and binary entries; leave it out";
             return Err(Error::setting("every_conditional", true, why));
         }
@@ -132,22 +134,23 @@ impl DeepNadeConfig {
         let last = self.hidden.last().copied().unwrap_or(1);
         let outputs = size * likelihood.outputs();
         let network = Network {
-            hidden: Mlp::init(2 * size, &self.hidden, activation, "hidden", init),
+            hidden: Mlp::init(2 * size, &self.hidden, self.activation.into(), "hidden", init),
             output: Dense::init(last, outputs, Activation::Identity, "output", init),
-            scale: Scale::init(data, init),
+            scale: Scale::init(domain, size, init),
         };
+        let pipeline = InputPipeline::new("deep-nade", data, domain, init);
         Ok(DeepNade {
             config: self.clone(),
             likelihood,
-            activation: fused,
-            entrance: Entrance::new("deep-nade", data, init),
-            network: Some(network),
+            activation: self.activation.into(),
+            core: Core::new(self.to_table(), pipeline, network),
         })
     }
 }
 
+/// The weights of a deep NADE.
 #[derive(Module, Debug)]
-struct Network {
+pub struct Network {
     /// The first from `[batch, 2·D]`: masked entries, then the mask.
     hidden: Mlp,
     /// To `[batch, D·outputs]`.
@@ -161,18 +164,12 @@ pub struct DeepNade {
     config: DeepNadeConfig,
     likelihood: Likelihood,
     activation: kernels::Activation,
-    entrance: Entrance,
-    /// Taken out only while the optimiser holds it.
-    network: Option<Network>,
+    core: Core<Network>,
 }
 
 impl DeepNade {
-    fn network(&self) -> Result<&Network> {
-        self.network.as_ref().ok_or_else(|| Error::weights_lost("deep-nade"))
-    }
-
     fn size(&self) -> usize {
-        self.entrance.data.shape.size()
+        self.core.pipeline.data.shape.size()
     }
 
     /// −log p of each unobserved entry times D / (D − d), 0 for observed ones: `[batch, D]`.
@@ -185,11 +182,11 @@ impl DeepNade {
         streams: Streams,
     ) -> Result<Tensor<2>> {
         let size = self.size();
-        let x = self.entrance.observed(network.scale.as_ref(), batch)?;
+        let x = self.core.pipeline.observed(network.scale.as_ref(), batch)?;
         let (observed, weight) = subsets(batch, streams, size);
-        let observed = self.entrance.tensor(observed, size);
-        let weight = self.entrance.tensor(weight, size);
-        let shown = self.entrance.unit(x.clone()).clamp(-CONDITION_LIMIT, CONDITION_LIMIT);
+        let observed = self.core.pipeline.tensor(observed, size);
+        let weight = self.core.pipeline.tensor(weight, size);
+        let shown = self.core.pipeline.unit(x.clone()).clamp(-CONDITION_LIMIT, CONDITION_LIMIT);
         let input = Tensor::cat(vec![shown * observed.clone(), observed], 1);
         let mut outputs = network.output.forward(network.hidden.forward(input));
         if let (true, Likelihood::GaussianMixture { components }) =
@@ -204,7 +201,7 @@ impl DeepNade {
     /// layer: an entry adds a row for its being known, and another one if it is 1.
     fn ordered_nll(&self, network: &Network, batch: &Batch, order: &[usize]) -> Result<Tensor<1>> {
         let size = self.size();
-        let x = self.entrance.observed(None, batch)?;
+        let x = self.core.pipeline.observed(None, batch)?;
         let layer = &network.hidden.layers[0];
         let weight = layer.weight.val();
         let known = weight.clone().narrow(0, size, size);
@@ -236,8 +233,8 @@ impl DeepNade {
         first: u64,
         count: usize,
         streams: Streams,
-    ) -> Result<Vec<f32>> {
-        let network = self.network()?.valid();
+    ) -> Result<Vec<f64>> {
+        let network = self.core.inference()?;
         let (size, likelihood) = (self.size(), self.likelihood);
         let (width, draws) = (likelihood.outputs(), likelihood.draws());
         let numbers: Vec<u64> = (first..first + count as u64).collect();
@@ -246,12 +243,12 @@ impl DeepNade {
         let orders: Vec<Vec<usize>> =
             blocks.clone().map(|block| drawing_order(streams, block, size)).collect();
         let order_of = |number: u64| &orders[(number / LANES as u64 - blocks.start()) as usize];
-        let top = self.entrance.data.domain.max_level().unwrap_or(1) as f32;
+        let top = self.core.pipeline.domain.max_level().unwrap_or(1) as f32;
         let mut values = vec![0.0; count * size];
         // Of each example its masked entries, then the mask.
         let mut input = vec![0.0; count * 2 * size];
         for place in 0..size {
-            let x = self.entrance.tensor(input.clone(), 2 * size);
+            let x = self.core.pipeline.tensor(input.clone(), 2 * size);
             let outputs = rows(network.output.forward(network.hidden.forward(x)));
             for (row, &number) in numbers.iter().enumerate() {
                 let entry = order_of(number)[place];
@@ -267,12 +264,12 @@ impl DeepNade {
         if let Some(scale) = &network.scale {
             scale.restore(&mut values);
         }
-        Ok(values)
+        Ok(as_f64(values))
     }
 
     /// The parameters as plain numbers, laid out for one entry after another.
     fn flat(&self) -> Result<Flat<'_>> {
-        let network = self.network()?;
+        let network = self.core.network()?;
         let first = &network.hidden.layers[0];
         let later = network.hidden.layers[1..].iter().chain([&network.output]);
         Ok(Flat {
@@ -314,47 +311,26 @@ fn subsets(batch: &Batch, streams: Streams, size: usize) -> (Vec<f32>, Vec<f32>)
     (observed, weight)
 }
 
-impl Model for DeepNade {
-    fn name(&self) -> &'static str {
-        "deep-nade"
+impl NeuralModel for DeepNade {
+    type Network = Network;
+
+    fn core(&self) -> &Core<Network> {
+        &self.core
     }
 
-    fn settings(&self) -> Table {
-        self.config.to_table()
+    fn core_mut(&mut self) -> &mut Core<Network> {
+        &mut self.core
     }
 
-    fn data(&self) -> &DataSpec {
-        &self.entrance.data
-    }
-
-    fn tensors(&self) -> NamedTensors {
-        self.network.as_ref().map(|n| module_tensors("model", n)).unwrap_or_default()
-    }
-
-    fn load(&mut self, tensors: &NamedTensors) -> Result<()> {
-        // A clone shares the tensors, so that a failure leaves the model as it was.
-        let network = self.network()?.clone();
-        self.network = Some(load_module("model", network, tensors)?);
-        Ok(())
-    }
-
-    fn density(&self) -> Option<&dyn Density> {
-        Some(self)
-    }
-
-    fn sampler(&self) -> Option<&dyn Sampler> {
-        Some(self)
-    }
-
-    fn trainable(&mut self) -> Option<&mut dyn Trainable> {
-        Some(self)
+    fn abilities(&self) -> Abilities<'_> {
+        Abilities { density: Some(self), sampler: Some(self), ..Abilities::default() }
     }
 }
 
 impl Trainable for DeepNade {
     fn step(&mut self, context: &mut StepContext<'_>) -> Result<Metrics> {
-        let batch = context.feed.next_batch();
-        let network = self.network()?;
+        let batch = context.batches.next_batch();
+        let network = self.core.network()?;
         let loss = if self.config.every_conditional {
             let order = order::random(context.streams, "training", context.step, self.size());
             self.ordered_nll(network, &batch, &order)?.mean()
@@ -362,11 +338,13 @@ impl Trainable for DeepNade {
             self.weighted_nll(network, &batch, context.streams)?.sum_dim(1).mean()
         };
         let log_jacobian = network.scale.as_ref().map_or(0.0, Scale::log_jacobian);
-        descend(loss, log_jacobian, &mut self.network, context)
+        let value = context.descend(loss, self.core.slot())?;
+        // In the units of the data, as the density is.
+        Ok(vec![("loss", value - log_jacobian)])
     }
 
     fn validation(&self, batch: &Batch) -> Result<Option<Vec<f64>>> {
-        let network = self.network()?.valid();
+        let network = self.core.inference()?;
         let mut sums = vec![0.0; batch.len()];
         for subset in 0..VALIDATION_SUBSETS {
             // The same subsets at every validation and in every run.
@@ -384,10 +362,13 @@ impl Trainable for DeepNade {
     }
 
     fn start(&mut self, examples: &Examples) -> Result<()> {
-        let Some(mut network) = self.network.take() else { return Ok(()) };
-        let means = self.entrance.fit(&mut network.scale, examples);
-        network.output = network.output.with_bias(self.likelihood.output_bias(&means));
-        self.network = Some(network);
+        let (scale, means) = self.core.pipeline.fit(examples);
+        let bias = self.likelihood.output_bias(&means);
+        self.core.change(|network| Network {
+            output: network.output.with_bias(bias),
+            scale: scale.or(network.scale),
+            ..network
+        });
         Ok(())
     }
 }
@@ -403,8 +384,8 @@ impl Density for DeepNade {
 
     fn log_probability(&self, batch: &Batch, options: DensityOptions) -> Result<LogProbability> {
         // Checks the sizes too.
-        let network = self.network()?;
-        let x = rows(self.entrance.observed(network.scale.as_ref(), batch)?);
+        let network = self.core.network()?;
+        let x = rows(self.core.pipeline.observed(network.scale.as_ref(), batch)?);
         let flat = self.flat()?;
         let mut mean = LogMeanExp::new(batch.len());
         for member in options.members {
@@ -431,9 +412,9 @@ fn drawing_order(streams: Streams, block: u64, size: usize) -> Vec<usize> {
 }
 
 impl Sampler for DeepNade {
-    fn sample(&self, request: &SampleRequest) -> Result<Vec<f32>> {
+    fn draw(&self, request: &SampleRequest) -> Result<Vec<f64>> {
         let flat = self.flat()?;
-        sequential::sample_scaled(&flat, self.network()?.scale.as_ref(), request)
+        sequential::sample_scaled(&flat, self.core.network()?.scale.as_ref(), request)
     }
 
     fn completion(&self) -> Completion {
@@ -550,7 +531,7 @@ impl Rows for LaneRows<'_> {
     fn reveal(&mut self, place: usize, values: &[f32]) {
         let flat = self.chain.flat;
         let (entry, size, hidden) = (self.chain.order[place], flat.model.size(), flat.bias.len());
-        let top = flat.model.entrance.data.domain.max_level().unwrap_or(1) as f32;
+        let top = flat.model.core.pipeline.domain.max_level().unwrap_or(1) as f32;
         let mut shown = [0.0; LANES];
         for (shown, value) in shown.iter_mut().zip(&values[..self.rows]) {
             *shown = (value / top).clamp(-CONDITION_LIMIT, CONDITION_LIMIT);
@@ -563,6 +544,7 @@ impl Rows for LaneRows<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::cpu;
     use ancestral_data::Shape;
 
     /// Entry after entry, each output is that of the whole network run on what is known.
@@ -575,10 +557,10 @@ mod tests {
             (Domain::Real, vec![16]),
         ] {
             let (size, count) = (11, 7);
-            let data = DataSpec { domain, shape: Shape::columns(size), classes: 0 };
+            let data = DataSpec::new(domain, Shape::columns(size), 0);
             let config = DeepNadeConfig { hidden, components: 3, ..DeepNadeConfig::default() };
-            let model = config.init(&data, &Init::cpu(2)).unwrap();
-            let network = model.network().unwrap().valid();
+            let model = config.init(&data, &Init::new(&cpu(), 2)).unwrap();
+            let network = model.core.network().unwrap().valid();
             let top = domain.max_level().map_or(1.0, |m| m as f32);
             let mut values = Streams::new(1).purpose("x", 0).uniforms(&[0], count * size);
             values.iter_mut().for_each(|x| *x *= top);
@@ -591,8 +573,8 @@ mod tests {
             let width = model.likelihood.outputs();
             let mut mask = vec![0.0; count * size];
             for (place, &entry) in chain.order().to_vec().iter().enumerate() {
-                let x = model.entrance.tensor(values.iter().map(|x| x / top).collect(), size);
-                let m = model.entrance.tensor(mask.clone(), size);
+                let x = model.core.pipeline.tensor(values.iter().map(|x| x / top).collect(), size);
+                let m = model.core.pipeline.tensor(mask.clone(), size);
                 let input = Tensor::cat(vec![x * m.clone(), m], 1);
                 let whole = rows(network.output.forward(network.hidden.forward(input)));
                 let mut out = vec![0.0; count * width];
@@ -615,27 +597,24 @@ mod tests {
     #[test]
     fn one_pass_over_an_order_is_its_likelihood() {
         let (size, count) = (13, 9);
-        let data = DataSpec { domain: Domain::Binary, shape: Shape::columns(size), classes: 0 };
-        for activation in ["relu", "tanh", "softplus"] {
+        let data = DataSpec::new(Domain::Binary, Shape::columns(size), 0);
+        for activation in [FusedActivation::Relu, FusedActivation::Tanh, FusedActivation::Softplus]
+        {
             let config = DeepNadeConfig {
                 hidden: vec![21],
-                activation: activation.to_owned(),
+                activation,
                 every_conditional: true,
                 ..DeepNadeConfig::default()
             };
-            let model = config.init(&data, &Init::cpu(2)).unwrap();
+            let model = config.init(&data, &Init::new(&cpu(), 2)).unwrap();
             let values = Streams::new(1).purpose("x", 0).uniforms(&[0], count * size);
-            let batch = Batch {
-                values: values.into_iter().map(f32::round).collect(),
-                labels: None,
-                indices: (0..count as u64).collect(),
-                epoch: 0,
-            };
+            let values = values.into_iter().map(|x| f64::from(x.round())).collect();
+            let batch = Batch::of(values, count);
             for member in 0..3 {
                 let options =
                     DensityOptions { members: member..member + 1, ..DensityOptions::new(1, 0) };
                 let want = model.log_probability(&batch, options).unwrap().nats;
-                let network = model.network().unwrap();
+                let network = model.core.network().unwrap();
                 let order = ordering(member, size);
                 let got = to_f64(model.ordered_nll(network, &batch, &order).unwrap());
                 for (got, want) in got.iter().zip(want) {
@@ -652,12 +631,12 @@ mod tests {
             (Domain::Levels(4), vec![17, 9]),
             (Domain::Real, vec![16, 12]),
         ] {
-            let data = DataSpec { domain, shape: Shape::columns(9), classes: 0 };
+            let data = DataSpec::new(domain, Shape::columns(9), 0);
             let config = DeepNadeConfig { hidden, components: 3, ..DeepNadeConfig::default() };
-            let model = config.init(&data, &Init::cpu(2)).unwrap();
+            let model = config.init(&data, &Init::new(&cpu(), 2)).unwrap();
             // Over the borders of blocks, with their several orders.
             let request = SampleRequest { first: 20, ..SampleRequest::new(50, 3) };
-            let quick = model.sample(&request).unwrap();
+            let quick = model.draw(&request).unwrap();
             let slow = model.sample_by_rerunning(20, 50, request.streams).unwrap();
             for (quick, slow) in quick.iter().zip(slow) {
                 let near = if domain == Domain::Real { 1e-4 * (1.0 + slow.abs()) } else { 0.0 };
@@ -669,7 +648,7 @@ mod tests {
     #[test]
     fn subsets_are_uniform_in_size_and_weighted_to_be_unbiased() {
         let (size, n) = (5, 20_000);
-        let batch = Batch { values: vec![], labels: None, indices: (0..n).collect(), epoch: 3 };
+        let batch = Batch { epoch: 3, ..Batch::of(vec![], n as usize) };
         let (observed, weight) = subsets(&batch, Streams::new(1), size);
         let mut sizes = vec![0usize; size];
         let mut entries = vec![0usize; size];

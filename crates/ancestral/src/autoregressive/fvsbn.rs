@@ -6,17 +6,18 @@
 //! one, the loss being convex.
 
 use super::made::{Made, MadeConfig};
-use crate::model::{DataSpec, Init, ModelEntry, Preset};
+use super::{DISCRETE, OrderName};
+use crate::model::{Capability, DataSpec, Init, Learning, ModelEntry, Preset, Task};
 use crate::settings::Settings;
 use crate::{Result, settings};
 
 settings! {
     /// Settings of the fully visible sigmoid belief network.
     pub struct FvsbnConfig {
-        /// In which order the entries are drawn: raster, reversed or random.
-        pub order: String = "raster".to_owned(),
+        /// In which order the entries are drawn.
+        pub order: OrderName = OrderName::Raster;
         /// The seed of a random order.
-        pub order_seed: u64 = 0,
+        pub order_seed: u64 = 0;
     }
 }
 
@@ -26,7 +27,16 @@ pub fn entry() -> ModelEntry {
         name: "fvsbn",
         about: "logistic regressions, each of an entry on those before it: the baseline",
         paper: "Frey 1998, Graphical Models for Machine Learning and Digital Communication",
-        can: &["density (exact)", "samples", "completion (of the first entries)"],
+        tasks: &[Task::Density, Task::Sampling],
+        capabilities: &[
+            Capability::ExactDensity,
+            Capability::Samples,
+            Capability::PrefixCompletion,
+        ],
+        validation: &["nll"],
+        learning: Learning::GradientSteps,
+        kinds: DISCRETE,
+        size: |_, _| Ok(crate::model::Size::default()),
         presets: &[Preset {
             name: "uci",
             about: "Adam with averaged weights, batches of 20: ours for adult, dna and mushrooms",
@@ -47,7 +57,7 @@ impl FvsbnConfig {
         let made = MadeConfig {
             hidden: Vec::new(),
             direct: true,
-            order: self.order.clone(),
+            order: self.order,
             order_seed: self.order_seed,
             ..MadeConfig::default()
         };

@@ -18,7 +18,7 @@
 
 use std::sync::Arc;
 
-use ancestral_data::{Batch, Domain, Examples, Streams};
+use ancestral_data::{Batch, Examples, Streams};
 use ancestral_kernels::lanes::{self, LANES};
 use ancestral_kernels::{self as kernels, Staircase};
 use burn::module::{Module, Param};
@@ -27,17 +27,15 @@ use rand::Rng;
 use toml::Table;
 
 use super::sequential::{self, Chain, Rows, Sequential};
-use super::{descend, order};
+use super::{DISCRETE, OrderName, order};
 use crate::likelihood::{Likelihood, LogMeanExp};
 use crate::model::{
-    Completion, DataSpec, Density, DensityKind, DensityOptions, Ensemble, Init, LogProbability,
-    Metrics, Model, ModelEntry, NamedTensors, Preset, SampleRequest, Sampler, Trainable,
+    Abilities, Capability, Completion, Core, DataSpec, Density, DensityKind, DensityOptions,
+    Ensemble, Init, Learning, LogProbability, Metrics, ModelEntry, NeuralModel, Preset,
+    SampleRequest, Sampler, StepContext, Task, Trainable,
 };
-use crate::nn::{
-    Activation, Entrance, glorot, load_module, module_tensors, parameter, rows, with_value,
-};
+use crate::nn::{FusedActivation, InputPipeline, glorot, parameter, rows, with_value};
 use crate::settings::Settings;
-use crate::train::StepContext;
 use crate::{Error, Result, settings};
 
 /// Masks whose mean validation is of, where there are many.
@@ -47,22 +45,22 @@ settings! {
     /// Settings of MADE.
     pub struct MadeConfig {
         /// Hidden layers.
-        pub hidden: Vec<usize> = vec![500],
-        /// What follows hidden layers: tanh, relu or softplus.
-        pub activation: String = "relu".to_owned(),
+        pub hidden: Vec<usize> = vec![500], in 1..;
+        /// Hidden activation.
+        pub activation: FusedActivation = FusedActivation::Relu;
         /// Whether entries reach the outputs directly too.
-        pub direct: bool = false,
+        pub direct: bool = false;
         /// Masks that take turns in training; 1 for a fixed order, 0 for new ones every step.
-        pub masks: u64 = 1,
+        pub masks: u64 = 1;
         /// With many masks, whether units are told which of their inputs are masked.
-        pub condition_on_mask: bool = true,
+        pub condition_on_mask: bool = true;
         /// With many masks, whether each has an order of its own; else they share `order` and differ
         /// in their connections alone.
-        pub shuffle_order: bool = true,
-        /// In which order the entries are drawn: raster, reversed or random.
-        pub order: String = "raster".to_owned(),
+        pub shuffle_order: bool = true;
+        /// In which order the entries are drawn.
+        pub order: OrderName = OrderName::Raster;
         /// The seed of a random order and of the masks.
-        pub order_seed: u64 = 0,
+        pub order_seed: u64 = 0;
     }
 }
 
@@ -72,11 +70,16 @@ pub fn entry() -> ModelEntry {
         name: "made",
         about: "masked autoencoder: all conditionals in one pass; an ensemble over masks",
         paper: "Germain et al. 2015, arXiv:1502.03509",
-        can: &[
-            "density (exact, an ensemble over masks)",
-            "samples",
-            "completion (of the first entries)",
+        tasks: &[Task::Density, Task::Sampling],
+        capabilities: &[
+            Capability::EnsembleDensity("mask"),
+            Capability::Samples,
+            Capability::PrefixCompletion,
         ],
+        validation: &["nll"],
+        learning: Learning::GradientSteps,
+        kinds: DISCRETE,
+        size: |_, _| Ok(crate::model::Size::default()),
         presets: &[
             Preset {
                 name: "germain-2015",
@@ -117,6 +120,7 @@ impl MadeConfig {
     /// # Errors
     /// If a setting is out of range or the data is of reals.
     pub fn init(&self, data: &DataSpec, init: &Init) -> Result<Made> {
+        self.check_values()?;
         Made::new("made", self, self.to_table(), data, init)
     }
 }
@@ -185,8 +189,9 @@ struct Layer {
     seen: Option<Param<Tensor<1>>>,
 }
 
+/// The weights of a MADE.
 #[derive(Module, Debug)]
-struct Network {
+pub struct Network {
     hidden: Vec<Layer>,
     /// From the last hidden layer to `[batch, D·outputs]`; none without hidden layers.
     output: Option<Layer>,
@@ -236,14 +241,11 @@ impl Stairs {
 pub struct Made {
     name: &'static str,
     config: MadeConfig,
-    settings: Table,
     likelihood: Likelihood,
     activation: kernels::Activation,
-    entrance: Entrance,
     /// With one mask.
     fixed: Option<(Mask, Stairs)>,
-    /// Taken out only while the optimiser holds it.
-    network: Option<Network>,
+    core: Core<Network>,
 }
 
 impl Made {
@@ -254,34 +256,14 @@ impl Made {
         data: &DataSpec,
         init: &Init,
     ) -> Result<Self> {
-        if config.hidden.contains(&0) {
-            let given = format!("{:?}", config.hidden);
-            return Err(Error::setting("hidden", given, "each size must be 1 or more"));
-        }
+        let domain = data.one_domain(name, DISCRETE)?;
         if config.hidden.is_empty() && !config.direct {
             let why = "without hidden layers only `direct` connections are left; set direct=true";
             return Err(Error::setting("hidden", "[]", why));
         }
-        let activation = Activation::parse("activation", &config.activation)?;
-        let Some(fused) = activation.fused() else {
-            let given = format!("'{}'", config.activation);
-            return Err(Error::setting("activation", given, "choose tanh, relu or softplus"));
-        };
-        let likelihood = match data.domain {
-            Domain::Binary => Likelihood::Bernoulli,
-            Domain::Levels(n) => Likelihood::Categorical { levels: n as usize },
-            Domain::Real => {
-                return Err(Error::UnsuitableData {
-                    model: name.to_owned(),
-                    problem:
-                        "it needs binary entries or levels and this data has reals; rnade and \
-                              deep-nade take them"
-                            .to_owned(),
-                });
-            }
-        };
+        let likelihood = Likelihood::discrete(domain);
         let size = data.shape.size();
-        let order = order::parse(&config.order, config.order_seed, size)?;
+        let order = config.order.entries(config.order_seed, &data.shape);
         let fixed = (config.masks == 1).then(|| {
             let mask = Mask::even(order, &config.hidden);
             let stairs = Stairs::new(&mask, likelihood.outputs());
@@ -324,21 +306,15 @@ impl Made {
         Ok(Self {
             name,
             config: config.clone(),
-            settings,
             likelihood,
-            activation: fused,
-            entrance: Entrance::new(name, data, init),
+            activation: config.activation.into(),
             fixed,
-            network: Some(network),
+            core: Core::new(settings, InputPipeline::new(name, data, domain, init), network),
         })
     }
 
-    fn network(&self) -> Result<&Network> {
-        self.network.as_ref().ok_or_else(|| Error::weights_lost(self.name))
-    }
-
     fn size(&self) -> usize {
-        self.entrance.data.shape.size()
+        self.core.pipeline.data.shape.size()
     }
 
     /// A mask of the ensemble; those of fresh masks are not the ones training drew.
@@ -356,9 +332,9 @@ impl Made {
             _ => ("mask", member % masks),
         };
         let (streams, size) = (Streams::new(self.config.order_seed), self.size());
+        let shape = &self.core.pipeline.data.shape;
         let order = (!self.config.shuffle_order)
-            .then(|| order::parse(&self.config.order, self.config.order_seed, size))
-            .transpose()?;
+            .then(|| self.config.order.entries(self.config.order_seed, shape));
         Ok(Mask::drawn(streams, purpose, index, size, &self.config.hidden, order))
     }
 
@@ -413,7 +389,7 @@ impl Made {
                     for i in 0..from {
                         values.extend((0..to).map(|o| f32::from(seen(i, o))));
                     }
-                    let mask = self.entrance.tensor(values, to);
+                    let mask = self.core.pipeline.tensor(values, to);
                     let weight = layer.weight.val().reshape([from, to]) * mask.clone();
                     let bias = match &layer.seen {
                         Some(seen) => {
@@ -459,19 +435,19 @@ impl Made {
             Some((mask, _)) => order::permuted(&batch.values, &mask.order),
             None => batch.values.clone(),
         };
-        self.entrance.observed(None, &Batch { values, ..batch.clone() })
+        self.core.pipeline.observed(None, &Batch { values, ..batch.clone() })
     }
 
     /// log p(x) of each example in nats, under one mask.
     fn log_probabilities(&self, network: &Network, batch: &Batch, mask: &Mask) -> Result<Vec<f64>> {
         let x = self.arranged(batch)?;
-        let outputs = rows(self.outputs(network, self.entrance.unit(x.clone()), mask));
+        let outputs = rows(self.outputs(network, self.core.pipeline.unit(x.clone()), mask));
         Ok(self.likelihood.row_log_probabilities(&outputs, &rows(x), self.size()))
     }
 
     /// The network under a mask, laid out for one entry after another.
     fn flat(&self, mask: Mask) -> Result<Flat<'_>> {
-        let network = self.network()?;
+        let network = self.core.network()?;
         let (size, outputs) = (self.size(), self.likelihood.outputs());
         // The number of each sorted place: entries by the order, units by their degree.
         let sorted = |degrees: &[usize]| {
@@ -556,56 +532,35 @@ impl Made {
     }
 }
 
-impl Model for Made {
-    fn name(&self) -> &'static str {
-        self.name
+impl NeuralModel for Made {
+    type Network = Network;
+
+    fn core(&self) -> &Core<Network> {
+        &self.core
     }
 
-    fn settings(&self) -> Table {
-        self.settings.clone()
+    fn core_mut(&mut self) -> &mut Core<Network> {
+        &mut self.core
     }
 
-    fn data(&self) -> &DataSpec {
-        &self.entrance.data
-    }
-
-    fn tensors(&self) -> NamedTensors {
-        self.network.as_ref().map(|n| module_tensors("model", n)).unwrap_or_default()
-    }
-
-    fn load(&mut self, tensors: &NamedTensors) -> Result<()> {
-        // A clone shares the tensors, so that a failure leaves the model as it was.
-        let network = self.network()?.clone();
-        self.network = Some(load_module("model", network, tensors)?);
-        Ok(())
-    }
-
-    fn density(&self) -> Option<&dyn Density> {
-        Some(self)
-    }
-
-    fn sampler(&self) -> Option<&dyn Sampler> {
-        Some(self)
-    }
-
-    fn trainable(&mut self) -> Option<&mut dyn Trainable> {
-        Some(self)
+    fn abilities(&self) -> Abilities<'_> {
+        Abilities { density: Some(self), sampler: Some(self), ..Abilities::default() }
     }
 }
 
 impl Trainable for Made {
     fn step(&mut self, context: &mut StepContext<'_>) -> Result<Metrics> {
-        let batch = context.feed.next_batch();
-        let network = self.network()?;
+        let batch = context.batches.next_batch();
+        let network = self.core.network()?;
         let mask = self.mask(if self.fixed.is_some() { 0 } else { context.step }, true)?;
         let x = self.arranged(&batch)?;
-        let outputs = self.outputs(network, self.entrance.unit(x.clone()), &mask);
+        let outputs = self.outputs(network, self.core.pipeline.unit(x.clone()), &mask);
         let loss = self.likelihood.log_probability(outputs, x).mean().neg();
-        descend(loss, 0.0, &mut self.network, context)
+        Ok(vec![("loss", context.descend(loss, self.core.slot())?)])
     }
 
     fn validation(&self, batch: &Batch) -> Result<Option<Vec<f64>>> {
-        let network = self.network()?.valid();
+        let network = self.core.inference()?;
         let masks = match self.config.masks {
             0 => VALIDATION_MASKS,
             n => n.min(VALIDATION_MASKS),
@@ -622,19 +577,18 @@ impl Trainable for Made {
     }
 
     fn start(&mut self, examples: &Examples) -> Result<()> {
-        let Some(mut network) = self.network.take() else { return Ok(()) };
-        let mut means = self.entrance.fit(&mut None, examples);
+        let (_, mut means) = self.core.pipeline.fit(examples);
         if let Some((mask, _)) = &self.fixed {
             means = mask.order.iter().map(|&entry| means[entry]).collect();
         }
         let bias = self.likelihood.output_bias(&means);
         // One layer's bias is enough.
-        if let Some(last) = network.output.take() {
-            network.output = Some(Layer { bias: with_value(last.bias, bias), ..last });
-        } else if let Some(last) = network.direct.take() {
-            network.direct = Some(Layer { bias: with_value(last.bias, bias), ..last });
-        }
-        self.network = Some(network);
+        self.core.change(|mut network| {
+            let last =
+                if network.output.is_some() { &mut network.output } else { &mut network.direct };
+            *last = last.take().map(|layer| Layer { bias: with_value(layer.bias, bias), ..layer });
+            network
+        });
         Ok(())
     }
 }
@@ -654,7 +608,7 @@ impl Density for Made {
     }
 
     fn log_probability(&self, batch: &Batch, options: DensityOptions) -> Result<LogProbability> {
-        let network = self.network()?.valid();
+        let network = self.core.inference()?;
         let mut mean = LogMeanExp::new(batch.len());
         for member in options.members {
             mean.add(&self.log_probabilities(&network, batch, &self.mask(member, false)?)?);
@@ -664,8 +618,8 @@ impl Density for Made {
 }
 
 impl Sampler for Made {
-    fn sample(&self, request: &SampleRequest) -> Result<Vec<f32>> {
-        sequential::sample(&self.flat(self.mask(0, false)?)?, request)
+    fn draw(&self, request: &SampleRequest) -> Result<Vec<f64>> {
+        sequential::sample_scaled(&self.flat(self.mask(0, false)?)?, None, request)
     }
 
     fn completion(&self) -> Completion {
@@ -794,7 +748,7 @@ impl Rows for LaneRows<'_> {
 
     fn reveal(&mut self, place: usize, values: &[f32]) {
         let flat = self.flat;
-        let top = flat.model.entrance.data.domain.max_level().unwrap_or(1) as f32;
+        let top = flat.model.core.pipeline.domain.max_level().unwrap_or(1) as f32;
         let lanes_of_place = &mut self.entries[place * LANES..][..self.rows];
         lanes_of_place.iter_mut().zip(values).for_each(|(to, value)| *to = value / top);
         // The units that see just the entries known now.
@@ -824,7 +778,8 @@ impl Rows for LaneRows<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ancestral_data::Shape;
+    use crate::spec::cpu;
+    use ancestral_data::{Domain, Shape};
 
     /// Changing any entry at or after d leaves the outputs up to d as they were, bit for bit, and
     /// some later ones differ.
@@ -842,21 +797,21 @@ mod tests {
                 hidden: hidden.clone(),
                 masks,
                 direct,
-                order: "random".to_owned(),
+                order: OrderName::Random,
                 ..MadeConfig::default()
             };
-            let data = DataSpec { domain: Domain::Binary, shape: Shape::columns(size), classes: 0 };
-            let model = config.init(&data, &Init::cpu(1)).unwrap();
+            let data = DataSpec::new(Domain::Binary, Shape::columns(size), 0);
+            let model = config.init(&data, &Init::new(&cpu(), 1)).unwrap();
             let mask = model.mask(u64::from(masks != 1), false).unwrap();
             let places = mask.places();
-            let network = model.network().unwrap();
-            let outputs = |x: &[f32]| {
-                let batch = Batch { values: x.to_vec(), labels: None, indices: vec![0], epoch: 0 };
+            let network = model.core.network().unwrap();
+            let outputs = |x: &[f64]| {
+                let batch = Batch::of(x.to_vec(), 1);
                 rows(model.outputs(network, model.arranged(&batch).unwrap(), &mask))
             };
             // With one mask outputs lie in the model's order.
             let place = |at: usize| if masks == 1 { at } else { places[at] };
-            let x: Vec<f32> = (0..size).map(|i| (i % 2) as f32).collect();
+            let x: Vec<f64> = (0..size).map(|i| (i % 2) as f64).collect();
             let before = outputs(&x);
             let mut later = 0;
             for d in 0..size {

@@ -16,26 +16,26 @@ use burn::tensor::{Tensor, TensorData};
 use toml::Table;
 
 use super::sequential::{self, Chain, Rows, Sequential};
-use super::{CONDITION_LIMIT, descend, order};
+use super::{CONDITION_LIMIT, DISCRETE, OrderName, order};
 use crate::likelihood::Likelihood;
 use crate::model::{
-    Completion, DataSpec, Density, DensityKind, DensityOptions, Init, LogProbability, Metrics,
-    Model, ModelEntry, NamedTensors, Preset, SampleRequest, Sampler, Trainable,
+    Abilities, Capability, Completion, Core, DataSpec, Density, DensityKind, DensityOptions, Init,
+    Learning, LogProbability, Metrics, ModelEntry, NeuralModel, Preset, SampleRequest, Sampler,
+    StepContext, Task, Trainable,
 };
-use crate::nn::{Entrance, Scale, glorot, load_module, module_tensors, parameter, with_value};
+use crate::nn::{InputPipeline, Scale, glorot, parameter, with_value};
 use crate::settings::Settings;
-use crate::train::StepContext;
-use crate::{Error, Result, settings};
+use crate::{Result, settings};
 
 settings! {
     /// Settings of NADE.
     pub struct NadeConfig {
         /// Hidden units.
-        pub hidden: usize = 500,
-        /// In which order the entries are drawn: raster, reversed or random.
-        pub order: String = "raster".to_owned(),
+        pub hidden: usize = 500, in 1..;
+        /// In which order the entries are drawn.
+        pub order: OrderName = OrderName::Raster;
         /// The seed of a random order.
-        pub order_seed: u64 = 0,
+        pub order_seed: u64 = 0;
     }
 }
 
@@ -45,7 +45,16 @@ pub fn entry() -> ModelEntry {
         name: "nade",
         about: "neural autoregressive distribution estimator: every entry from those before it",
         paper: "Larochelle and Murray 2011, PMLR 15:29-37; Uria et al. 2016, arXiv:1605.02226",
-        can: &["density (exact)", "samples", "completion (of the first entries)"],
+        tasks: &[Task::Density, Task::Sampling],
+        capabilities: &[
+            Capability::ExactDensity,
+            Capability::Samples,
+            Capability::PrefixCompletion,
+        ],
+        validation: &["nll"],
+        learning: Learning::GradientSteps,
+        kinds: DISCRETE,
+        size: |_, _| Ok(crate::model::Size::default()),
         presets: &[
             Preset {
                 name: "uria-2016",
@@ -80,21 +89,12 @@ impl NadeConfig {
     /// # Errors
     /// If a setting is out of range or the data is of reals.
     pub fn init(&self, data: &DataSpec, init: &Init) -> Result<Nade> {
-        let likelihood = match data.domain {
-            Domain::Binary => Likelihood::Bernoulli,
-            Domain::Levels(n) => Likelihood::Categorical { levels: n as usize },
-            Domain::Real => {
-                return Err(Error::UnsuitableData {
-                    model: "nade".to_owned(),
-                    problem: "it needs binary entries or levels and this data has reals; rnade is \
-                              the same model for reals"
-                        .to_owned(),
-                });
-            }
-        };
-        let order = order::parse(&self.order, self.order_seed, data.shape.size())?;
+        self.check_values()?;
+        let domain = data.one_domain("nade", DISCRETE)?;
+        let likelihood = Likelihood::discrete(domain);
+        let order = self.order.entries(self.order_seed, &data.shape);
         let setup = Setup { name: "nade", hidden: self.hidden, likelihood, order, rescale: false };
-        Nade::new(setup, self.to_table(), false, data, init)
+        Ok(Nade::new(setup, self.to_table(), false, (data, domain), init))
     }
 }
 
@@ -108,8 +108,9 @@ pub(super) struct Setup {
     pub(super) rescale: bool,
 }
 
+/// The weights of a NADE.
 #[derive(Module, Debug)]
-struct Network {
+pub struct Network {
     /// W `[D, H]`, or `[D·levels, H]`.
     weight: Param<Tensor<2>>,
     /// c `[H]`.
@@ -127,12 +128,9 @@ struct Network {
 /// A NADE, of binary entries, levels or reals.
 pub struct Nade {
     setup: Setup,
-    settings: Table,
     /// Whether the gradient of a Gaussian's mean is multiplied by its σ.
     scaled_means: bool,
-    entrance: Entrance,
-    /// Taken out only while the optimiser holds it.
-    network: Option<Network>,
+    core: Core<Network>,
 }
 
 impl Nade {
@@ -140,12 +138,9 @@ impl Nade {
         setup: Setup,
         settings: Table,
         scaled_means: bool,
-        data: &DataSpec,
+        (data, domain): (&DataSpec, Domain),
         init: &Init,
-    ) -> Result<Self> {
-        if setup.hidden == 0 {
-            return Err(Error::setting("hidden", 0, "it must be 1 or more"));
-        }
+    ) -> Self {
         let (size, hidden, outputs) = (data.shape.size(), setup.hidden, setup.likelihood.outputs());
         let levels = match setup.likelihood {
             Likelihood::Categorical { levels } => levels,
@@ -158,26 +153,22 @@ impl Nade {
             output_weight: glorot([size * outputs, hidden], size + hidden, "output_weight", init),
             output_bias: vector(0.0, size * outputs),
             rescale: setup.rescale.then(|| vector(1.0, size)),
-            scale: Scale::init(data, init),
+            scale: Scale::init(domain, size, init),
         };
-        let entrance = Entrance::new(setup.name, data, init);
-        Ok(Self { setup, settings, scaled_means, entrance, network: Some(network) })
-    }
-
-    fn network(&self) -> Result<&Network> {
-        self.network.as_ref().ok_or_else(|| Error::weights_lost(self.setup.name))
+        let pipeline = InputPipeline::new(setup.name, data, domain, init);
+        Self { setup, scaled_means, core: Core::new(settings, pipeline, network) }
     }
 
     fn size(&self) -> usize {
-        self.entrance.data.shape.size()
+        self.core.pipeline.data.shape.size()
     }
 
     /// The entries in the model's order, standardised if they are reals.
     fn ordered(&self, network: &Network, batch: &Batch) -> Result<Tensor<2>> {
         let values = order::permuted(&batch.values, &self.setup.order);
-        let x = self.entrance.entries(values, batch.len())?;
+        let x = self.core.pipeline.entries(&values, batch.len())?;
         Ok(match &network.scale {
-            Some(scale) => scale.standardise(x, &self.setup.order),
+            Some(scale) => scale.standardize(x, &self.setup.order),
             None => x,
         })
     }
@@ -201,7 +192,7 @@ impl Nade {
 
     /// log p(x) of each example in nats, in the units of the data.
     fn log_probabilities(&self, batch: &Batch) -> Result<Vec<f64>> {
-        let network = self.network()?.valid();
+        let network = self.core.inference()?;
         let x = self.ordered(&network, batch)?;
         let outputs = Values::of(self.outputs(&network, x.clone()));
         let x = Values::of(x);
@@ -215,7 +206,7 @@ impl Nade {
 
     /// The parameters as plain numbers.
     fn flat(&self) -> Result<Flat> {
-        let network = self.network()?;
+        let network = self.core.network()?;
         Ok(Flat {
             weight: Values::of(network.weight.val()),
             bias: Values::of(network.bias.val()),
@@ -226,47 +217,26 @@ impl Nade {
     }
 }
 
-impl Model for Nade {
-    fn name(&self) -> &'static str {
-        self.setup.name
+impl NeuralModel for Nade {
+    type Network = Network;
+
+    fn core(&self) -> &Core<Network> {
+        &self.core
     }
 
-    fn settings(&self) -> Table {
-        self.settings.clone()
+    fn core_mut(&mut self) -> &mut Core<Network> {
+        &mut self.core
     }
 
-    fn data(&self) -> &DataSpec {
-        &self.entrance.data
-    }
-
-    fn tensors(&self) -> NamedTensors {
-        self.network.as_ref().map(|n| module_tensors("model", n)).unwrap_or_default()
-    }
-
-    fn load(&mut self, tensors: &NamedTensors) -> Result<()> {
-        // A clone shares the tensors, so that a failure leaves the model as it was.
-        let network = self.network()?.clone();
-        self.network = Some(load_module("model", network, tensors)?);
-        Ok(())
-    }
-
-    fn density(&self) -> Option<&dyn Density> {
-        Some(self)
-    }
-
-    fn sampler(&self) -> Option<&dyn Sampler> {
-        Some(self)
-    }
-
-    fn trainable(&mut self) -> Option<&mut dyn Trainable> {
-        Some(self)
+    fn abilities(&self) -> Abilities<'_> {
+        Abilities { density: Some(self), sampler: Some(self), ..Abilities::default() }
     }
 }
 
 impl Trainable for Nade {
     fn step(&mut self, context: &mut StepContext<'_>) -> Result<Metrics> {
-        let batch = context.feed.next_batch();
-        let network = self.network()?;
+        let batch = context.batches.next_batch();
+        let network = self.core.network()?;
         let x = self.ordered(network, &batch)?;
         let mut outputs = self.outputs(network, x.clone());
         if let (true, Likelihood::GaussianMixture { components }) =
@@ -276,7 +246,9 @@ impl Trainable for Nade {
         }
         let loss = self.setup.likelihood.log_probability(outputs, x).mean().neg();
         let log_jacobian = network.scale.as_ref().map_or(0.0, Scale::log_jacobian);
-        descend(loss, log_jacobian, &mut self.network, context)
+        let value = context.descend(loss, self.core.slot())?;
+        // In the units of the data, as validation is.
+        Ok(vec![("loss", value - log_jacobian)])
     }
 
     fn validation(&self, batch: &Batch) -> Result<Option<Vec<f64>>> {
@@ -288,12 +260,15 @@ impl Trainable for Nade {
     }
 
     fn start(&mut self, examples: &Examples) -> Result<()> {
-        let Some(mut network) = self.network.take() else { return Ok(()) };
-        let means = self.entrance.fit(&mut network.scale, examples);
+        let pipeline = &self.core.pipeline;
+        let (scale, means) = pipeline.fit(examples);
         let means: Vec<f64> = self.setup.order.iter().map(|&entry| means[entry]).collect();
         let bias = self.setup.likelihood.output_bias(&means);
-        network.output_bias = with_value(network.output_bias, bias);
-        self.network = Some(network);
+        self.core.change(|network| Network {
+            output_bias: with_value(network.output_bias, bias),
+            scale: scale.or(network.scale),
+            ..network
+        });
         Ok(())
     }
 }
@@ -323,7 +298,7 @@ impl Density for Nade {
 }
 
 impl Sampler for Nade {
-    fn sample(&self, request: &SampleRequest) -> Result<Vec<f32>> {
+    fn draw(&self, request: &SampleRequest) -> Result<Vec<f64>> {
         let flat = self.flat()?;
         let parameters = NadeParameters {
             weight: &flat.weight,
@@ -335,7 +310,7 @@ impl Sampler for Nade {
             order: None,
         };
         let ready = Ready { model: self, weights: NadeWeights::new(parameters, self.size()) };
-        sequential::sample_scaled(&ready, self.network()?.scale.as_ref(), request)
+        sequential::sample_scaled(&ready, self.core.network()?.scale.as_ref(), request)
     }
 
     fn completion(&self) -> Completion {

@@ -1,24 +1,38 @@
 //! The order in which a model takes the entries of an example.
 
-use ancestral_data::Streams;
+use ancestral_data::{Shape, Streams};
 use rand::seq::SliceRandom;
 
-use crate::{Error, Result};
+use crate::choices;
 
-/// Entry numbers in the order they are drawn.
-///
-/// # Errors
-/// If the name is none of raster, reversed and random.
-pub(super) fn parse(name: &str, seed: u64, size: usize) -> Result<Vec<usize>> {
-    match name {
-        "raster" => Ok((0..size).collect()),
-        "reversed" => Ok((0..size).rev().collect()),
-        "random" => Ok(random(Streams::new(seed), "order", 0, size)),
-        other => Err(Error::setting(
-            "order",
-            format!("'{other}'"),
-            "choose raster, reversed or random (with order_seed)",
-        )),
+choices! {
+    /// In which order the entries of an example are drawn.
+    pub enum OrderName {
+        /// row after row, of images channel after channel
+        Raster = "raster",
+        /// row after row, the channels of a pixel together
+        RgbRaster = "rgb-raster",
+        /// from the last entry to the first
+        Reversed = "reversed",
+        /// drawn once, by order_seed
+        Random = "random",
+    }
+}
+
+impl OrderName {
+    /// Entry numbers in the order they are drawn.
+    pub(super) fn entries(self, seed: u64, shape: &Shape) -> Vec<usize> {
+        let size = shape.size();
+        match (self, shape.as_image()) {
+            (Self::RgbRaster, Some([channels, height, width])) => {
+                let area = height * width;
+                let pixel = |p| (0..channels).map(move |channel| channel * area + p);
+                (0..area).flat_map(pixel).collect()
+            }
+            (Self::Raster | Self::RgbRaster, _) => (0..size).collect(),
+            (Self::Reversed, _) => (0..size).rev().collect(),
+            (Self::Random, _) => random(Streams::new(seed), "order", 0, size),
+        }
     }
 }
 
@@ -30,10 +44,28 @@ pub(super) fn random(streams: Streams, purpose: &str, index: u64, size: usize) -
 }
 
 /// Rows of entries, put in order.
-pub(super) fn permuted(values: &[f32], order: &[usize]) -> Vec<f32> {
+pub(super) fn permuted(values: &[f64], order: &[usize]) -> Vec<f64> {
     if order.iter().enumerate().all(|(place, &entry)| place == entry) {
         return values.to_vec();
     }
     let rows = values.chunks_exact(order.len().max(1));
     rows.flat_map(|row| order.iter().map(|&entry| row[entry])).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_channels_of_a_pixel_can_stand_together() {
+        let entries = |order: OrderName, shape| order.entries(0, &shape);
+        let image = Shape::image(3, 1, 2);
+        assert_eq!(entries(OrderName::RgbRaster, image.clone()), [0, 2, 4, 1, 3, 5]);
+        assert_eq!(entries(OrderName::Raster, image), [0, 1, 2, 3, 4, 5]);
+        assert_eq!(entries(OrderName::RgbRaster, Shape::columns(3)), [0, 1, 2]);
+        let mut drawn = entries(OrderName::Random, Shape::columns(9));
+        assert_ne!(drawn, (0..9).collect::<Vec<_>>());
+        drawn.sort_unstable();
+        assert_eq!(drawn, (0..9).collect::<Vec<_>>());
+    }
 }

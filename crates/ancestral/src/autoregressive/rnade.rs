@@ -9,32 +9,43 @@
 //! have a floor of e⁻⁷ standard deviations, and entries that others are conditioned on are held
 //! within 10⁴ of them, so that every finite row has a finite density.
 
-use ancestral_data::Domain;
-
+use super::OrderName;
 use super::nade::{Nade, Setup};
-use super::order;
 use crate::likelihood::Likelihood;
-use crate::model::{DataSpec, Init, ModelEntry, Preset};
+use crate::model::{Capability, DataSpec, Init, KindName, Learning, ModelEntry, Preset, Task};
 use crate::settings::Settings;
-use crate::{Error, Result, settings};
+use crate::{Result, choices, settings};
+
+/// The kinds of columns it takes.
+const REAL: &[KindName] = &[KindName::Real];
+
+choices! {
+    /// What the conditionals of reals are mixtures of.
+    pub enum MixtureFamily {
+        /// Gaussians
+        Gaussian = "gaussian",
+        /// Laplace distributions
+        Laplace = "laplace",
+    }
+}
 
 settings! {
     /// Settings of RNADE.
     pub struct RnadeConfig {
         /// Hidden units.
-        pub hidden: usize = 50,
-        /// What each conditional is a mixture of: gaussian or laplace.
-        pub family: String = "gaussian".to_owned(),
+        pub hidden: usize = 50, in 1..;
+        /// What each conditional is a mixture of.
+        pub family: MixtureFamily = MixtureFamily::Gaussian;
         /// Components of each mixture.
-        pub components: usize = 10,
+        pub components: usize = 10, in 1..;
         /// Whether the sums are rescaled by a learned number at each entry.
-        pub rescale: bool = true,
+        pub rescale: bool = true;
         /// Whether the gradient of a Gaussian's mean is multiplied by its σ.
-        pub scale_mean_gradients: bool = false,
-        /// In which order the entries are drawn: raster, reversed or random.
-        pub order: String = "raster".to_owned(),
+        pub scale_mean_gradients: bool = false;
+        /// In which order the entries are drawn.
+        pub order: OrderName = OrderName::Raster;
         /// The seed of a random order.
-        pub order_seed: u64 = 0,
+        pub order_seed: u64 = 0;
     }
 }
 
@@ -44,7 +55,16 @@ pub fn entry() -> ModelEntry {
         name: "rnade",
         about: "NADE of reals: each column a mixture that depends on the columns before it",
         paper: "Uria, Murray and Larochelle 2013, arXiv:1306.0186",
-        can: &["density (exact)", "samples", "completion (of the first entries)"],
+        tasks: &[Task::Density, Task::Sampling],
+        capabilities: &[
+            Capability::ExactDensity,
+            Capability::Samples,
+            Capability::PrefixCompletion,
+        ],
+        validation: &["nll"],
+        learning: Learning::GradientSteps,
+        kinds: REAL,
+        size: |_, _| Ok(crate::model::Size::default()),
         presets: &[
             Preset {
                 name: "uria-2013",
@@ -63,18 +83,13 @@ pub fn entry() -> ModelEntry {
     }
 }
 
-/// A mixture of reals by name.
-///
-/// # Errors
-/// If there is no such family, or no component.
-pub(super) fn mixture(family: &str, components: usize) -> Result<Likelihood> {
-    if components == 0 {
-        return Err(Error::setting("components", 0, "a mixture has 1 or more"));
-    }
-    match family {
-        "gaussian" => Ok(Likelihood::GaussianMixture { components }),
-        "laplace" => Ok(Likelihood::LaplaceMixture { components }),
-        other => Err(Error::setting("family", format!("'{other}'"), "choose gaussian or laplace")),
+impl MixtureFamily {
+    /// The mixture of this many components.
+    pub(super) fn mixture(self, components: usize) -> Likelihood {
+        match self {
+            Self::Gaussian => Likelihood::GaussianMixture { components },
+            Self::Laplace => Likelihood::LaplaceMixture { components },
+        }
     }
 }
 
@@ -84,19 +99,15 @@ impl RnadeConfig {
     /// # Errors
     /// If a setting is out of range or the data is not of reals.
     pub fn init(&self, data: &DataSpec, init: &Init) -> Result<Nade> {
-        let likelihood = mixture(&self.family, self.components)?;
-        if data.domain != Domain::Real {
-            return Err(Error::UnsuitableData {
-                model: "rnade".to_owned(),
-                problem: format!(
-                    "it needs rows of reals and this data has {}; nade is the same model for them",
-                    data.domain
-                ),
-            });
-        }
-        let order = order::parse(&self.order, self.order_seed, data.shape.size())?;
-        let setup =
-            Setup { name: "rnade", hidden: self.hidden, likelihood, order, rescale: self.rescale };
-        Nade::new(setup, self.to_table(), self.scale_mean_gradients, data, init)
+        self.check_values()?;
+        let domain = data.one_domain("rnade", REAL)?;
+        let setup = Setup {
+            name: "rnade",
+            hidden: self.hidden,
+            likelihood: self.family.mixture(self.components),
+            order: self.order.entries(self.order_seed, &data.shape),
+            rescale: self.rescale,
+        };
+        Ok(Nade::new(setup, self.to_table(), self.scale_mean_gradients, (data, domain), init))
     }
 }

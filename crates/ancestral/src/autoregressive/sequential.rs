@@ -11,8 +11,8 @@ use ancestral_data::Streams;
 use rayon::prelude::*;
 
 use crate::likelihood::Likelihood;
-use crate::model::{Known, SampleRequest};
-use crate::nn::Scale;
+use crate::model::SampleRequest;
+use crate::nn::{Scale, as_f64};
 use crate::{Error, Result};
 
 /// A model that gives its entries one after another.
@@ -68,21 +68,13 @@ pub(super) fn prefix_only(model: &str, order: &[usize], given: &[bool]) -> Resul
     }
 }
 
-/// Draws rows, or completes them.
-///
-/// # Errors
-/// If the model cannot be given the known entries.
-pub(super) fn sample(model: &dyn Sequential, request: &SampleRequest) -> Result<Vec<f32>> {
+/// Draws rows, or completes `known` ones.
+fn sample(
+    model: &dyn Sequential,
+    request: &SampleRequest,
+    known: Option<&[f32]>,
+) -> Result<Vec<f32>> {
     let (size, at_once) = (model.entries(), model.rows_at_once(request.count) as u64);
-    if let Some(Known { values, given }) = &request.known
-        && (values.len() != request.count * size || given.len() != values.len())
-    {
-        return Err(Error::setting(
-            "known",
-            format!("{} values and {} marks", values.len(), given.len()),
-            format!("{} rows of {size} entries take as many of each", request.count),
-        ));
-    }
     let nothing = vec![false; size];
     let given = |row: usize| match &request.known {
         Some(known) => &known.given[row * size..(row + 1) * size],
@@ -98,7 +90,7 @@ pub(super) fn sample(model: &dyn Sequential, request: &SampleRequest) -> Result<
         .into_par_iter()
         .map(|((block, given), rows)| {
             let chain = model.chain(request.streams, block, given)?;
-            let values = draw(model, chain.as_ref(), request, given, &rows);
+            let values = draw(model, chain.as_ref(), request, (known, given), &rows);
             Ok((rows, values))
         })
         .collect::<Result<_>>()?;
@@ -111,22 +103,28 @@ pub(super) fn sample(model: &dyn Sequential, request: &SampleRequest) -> Result<
     Ok(all)
 }
 
-/// The same for a model of standardised reals; what is given comes back as it was.
+/// Draws rows, or completes them, for a model whose reals are standardized by `scale`; what is given
+/// comes back as it was.
 ///
 /// # Errors
-/// As [`sample`].
+/// If the model cannot be given the known entries.
 pub(super) fn sample_scaled(
     model: &dyn Sequential,
     scale: Option<&Scale>,
     request: &SampleRequest,
-) -> Result<Vec<f32>> {
-    let Some(scale) = scale else { return sample(model, request) };
-    let mut inner = request.clone();
-    if let Some(known) = &mut inner.known {
-        scale.standardise_rows(&mut known.values);
+) -> Result<Vec<f64>> {
+    let mut known: Option<Vec<f32>> = request
+        .known
+        .as_ref()
+        .map(|known| known.values.iter().map(|&value| value as f32).collect());
+    if let (Some(known), Some(scale)) = (&mut known, scale) {
+        scale.standardize_rows(known);
     }
-    let mut values = sample(model, &inner)?;
-    scale.restore(&mut values);
+    let mut values = sample(model, request, known.as_deref())?;
+    if let Some(scale) = scale {
+        scale.restore(&mut values);
+    }
+    let mut values = as_f64(values);
     if let Some(known) = &request.known {
         for ((value, &given), &known) in values.iter_mut().zip(&known.given).zip(&known.values) {
             if given {
@@ -142,7 +140,7 @@ fn draw(
     model: &dyn Sequential,
     chain: &dyn Chain,
     request: &SampleRequest,
-    given: &[bool],
+    (known, given): (Option<&[f32]>, &[bool]),
     rows: &[usize],
 ) -> Vec<f32> {
     let (size, likelihood) = (model.entries(), model.likelihood());
@@ -154,10 +152,10 @@ fn draw(
     let mut outputs = vec![0.0; rows.len() * width];
     let mut values = vec![0.0; rows.len()];
     for (place, &entry) in chain.order().iter().enumerate() {
-        match &request.known {
+        match known {
             Some(known) if given[entry] => {
                 for (value, &row) in values.iter_mut().zip(rows) {
-                    *value = known.values[row * size + entry];
+                    *value = known[row * size + entry];
                 }
             }
             _ => {

@@ -3,7 +3,6 @@
 
 mod classes;
 mod distances;
-pub mod features;
 mod manifold;
 mod modes;
 mod quality;
@@ -102,7 +101,6 @@ fn log_deviations(train: &Examples) -> Option<f64> {
         for row in train.batch(chunk, 0).values.chunks_exact(columns) {
             count += 1.0;
             for ((&x, mean), square) in row.iter().zip(&mut means).zip(&mut squares) {
-                let x = f64::from(x);
                 let before = x - *mean;
                 *mean += before / count;
                 *square += before * (x - *mean);
@@ -195,7 +193,7 @@ pub fn likelihoods(
             latent_dim,
         });
     }
-    let mass = density.is_mass(examples.domain());
+    let mass = density.is_mass(model.data());
     let per_dim = examples.shape().size() as f64 * std::f64::consts::LN_2;
     Ok(Likelihoods {
         kind,
@@ -333,7 +331,9 @@ fn active_units(means: &[f32], latent_dim: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{DataSpec, Init, find};
+    use crate::Registry;
+    use crate::model::{DataSpec, Init, fit};
+    use crate::spec::cpu;
     use ancestral_data::{Binarize, Dataset, Shape, Split, SplitName, Values};
 
     fn examples(domain: Domain, values: Values) -> Examples {
@@ -360,11 +360,12 @@ mod tests {
             .collect();
         let measure = |values: Vec<f32>| {
             let examples = examples(Domain::Real, Values::Reals(values));
-            let spec = DataSpec { domain: Domain::Real, shape: Shape::columns(2), classes: 0 };
+            let spec = DataSpec::new(Domain::Real, Shape::columns(2), 0);
             let settings = "variance_floor = 0.0".parse().unwrap();
-            let mut model =
-                (find("gaussian").unwrap().build)(&settings, &spec, &Init::cpu(0)).unwrap();
-            model.estimator().unwrap().fit(&examples).unwrap();
+            let mut model = Registry::standard()
+                .build("gaussian", &settings, &spec, &Init::new(&cpu(), 0))
+                .unwrap();
+            fit(model.estimator().unwrap(), &examples, 0).unwrap();
             let options = Options::default();
             let mut found = likelihoods(model.as_ref(), &examples, options, &mut |_| {}).unwrap();
             found.standardise(&examples);

@@ -12,7 +12,7 @@ use super::classes::{
 use super::distances::{frechet_distance, kernel_distance};
 use super::manifold::{Coverage, coverage};
 use super::rows::Rows;
-use crate::model::{Classified, Classifier, Estimate, Model, SampleRequest};
+use crate::model::{self, Classified, Classifier, Estimate, Model, SampleRequest};
 use crate::{Error, Result};
 
 /// Examples that are drawn or seen at once.
@@ -21,8 +21,8 @@ const AT_ONCE: usize = 500;
 /// Samples of a model.
 #[derive(Debug, Clone)]
 pub struct Drawn {
-    /// In the values of the model's domain, row after row.
-    pub values: Vec<f32>,
+    /// In the values of the model's columns, row after row.
+    pub values: Vec<f64>,
     /// The class that each was asked to be of, for samplers that can be asked.
     pub asked: Option<Vec<u32>>,
     /// How many codes there are, where these classes are codes found without labels; else 0.
@@ -77,7 +77,7 @@ pub fn draw(
             let part = AT_ONCE.min(last - first);
             let number = request.first + first as u64;
             let request = SampleRequest { first: number, count: part, class, ..request.clone() };
-            drawn.values.extend(sampler.sample(&request)?);
+            drawn.values.extend(model::sample(model, &request)?);
             first += part;
             progress(first);
         }
@@ -139,8 +139,12 @@ impl<'a> Network<'a> {
         if own.shape != *shape {
             return wrong(shape.to_string(), own.shape.to_string());
         }
-        if (own.domain == Domain::Real) != (domain == Domain::Real) {
-            return wrong(domain.to_string(), own.domain.to_string());
+        let of = |domain: Option<Domain>| match domain {
+            Some(domain) => domain.to_string(),
+            None => "of several kinds".to_owned(),
+        };
+        if (own.domain() == Some(Domain::Real)) != (domain == Domain::Real) {
+            return wrong(domain.to_string(), of(own.domain()));
         }
         Ok(())
     }
@@ -150,7 +154,7 @@ impl<'a> Network<'a> {
     ///
     /// # Errors
     /// If they do not fit the network.
-    pub fn see(&self, values: &[f32], domain: Domain, shape: &Shape) -> Result<Classified> {
+    pub fn see(&self, values: &[f64], domain: Domain, shape: &Shape) -> Result<Classified> {
         self.check("the examples", domain, shape)?;
         // A rectified unit would make a 0 of it.
         if let Some(at) = values.iter().position(|v| !v.is_finite()) {
@@ -159,14 +163,16 @@ impl<'a> Network<'a> {
                 problem: format!("example {} holds {}", at / shape.size(), values[at]),
             });
         }
-        let factor = match (domain.max_level(), self.model.data().domain.max_level()) {
-            (Some(from), Some(to)) => to as f32 / from as f32,
-            _ => 1.0,
-        };
+        let factor =
+            match (domain.max_level(), self.model.data().domain().and_then(Domain::max_level)) {
+                (Some(from), Some(to)) => to as f32 / from as f32,
+                _ => 1.0,
+            };
         if factor == 1.0 {
             return self.classifier.classify(values);
         }
-        self.classifier.classify(&values.iter().map(|v| v * factor).collect::<Vec<f32>>())
+        let scaled = values.iter().map(|&v| f64::from(v as f32 * factor)).collect::<Vec<f64>>();
+        self.classifier.classify(&scaled)
     }
 
     /// The same of some examples of a split, in order.
@@ -300,12 +306,14 @@ pub fn quality(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{DataSpec, Init, find};
+    use crate::Registry;
+    use crate::model::{DataSpec, Init};
+    use crate::spec::cpu;
 
     fn network(settings: &str, domain: Domain) -> Box<dyn Model> {
-        let data = DataSpec { domain, shape: Shape::image(1, 4, 4), classes: 3 };
+        let data = DataSpec::new(domain, Shape::image(1, 4, 4), 3);
         let settings = settings.parse().unwrap();
-        (find("features").unwrap().build)(&settings, &data, &Init::cpu(0)).unwrap()
+        Registry::standard().build("features", &settings, &data, &Init::new(&cpu(), 0)).unwrap()
     }
 
     #[test]
@@ -313,8 +321,8 @@ mod tests {
         let model = network("channels = [4]\ndim = 5", Domain::Levels(256));
         let network = Network::new("net", model.as_ref()).unwrap();
         let shape = Shape::image(1, 4, 4);
-        let bits: Vec<f32> = (0..32).map(|i| (i % 3 % 2) as f32).collect();
-        let bytes: Vec<f32> = bits.iter().map(|b| 255.0 * b).collect();
+        let bits: Vec<f64> = (0..32).map(|i| f64::from(i % 3 % 2)).collect();
+        let bytes: Vec<f64> = bits.iter().map(|b| 255.0 * b).collect();
         let seen = network.see(&bits, Domain::Binary, &shape).unwrap();
         assert_eq!(seen, network.see(&bytes, Domain::Levels(256), &shape).unwrap());
         assert_eq!((seen.features.len(), seen.probabilities.len()), (10, 6));
@@ -326,7 +334,7 @@ mod tests {
     fn what_does_not_fit_the_network_is_named() {
         let model = network("channels = [4]\ndim = 5", Domain::Levels(256));
         let network = Network::new("net", model.as_ref()).unwrap();
-        let error = |values: &[f32], domain, shape: &Shape| {
+        let error = |values: &[f64], domain, shape: &Shape| {
             network.see(values, domain, shape).unwrap_err().to_string()
         };
         let shape = Shape::image(1, 4, 4);
@@ -335,7 +343,7 @@ mod tests {
         let said = error(&[0.0; 48], Domain::Binary, &Shape::image(3, 4, 4));
         assert!(said.contains("3×4×4 and it was trained on 1×4×4"), "{said}");
         let mut values = [0.0; 32];
-        values[20] = f32::NAN;
+        values[20] = f64::NAN;
         let said = error(&values, Domain::Binary, &shape);
         assert!(said.contains("example 1 holds NaN"), "{said}");
         assert!(error(&[0.0; 17], Domain::Binary, &shape).contains("no whole number"));

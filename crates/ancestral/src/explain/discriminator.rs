@@ -10,13 +10,14 @@ use std::f64::consts::TAU;
 
 use ancestral_data::Streams;
 use ancestral_kernels as kernels;
+use burn::tensor::Device;
 use rand::RngExt;
 use rand_distr::{Distribution, StandardNormal};
 
 use super::{Network, matrix};
 use crate::model::Init;
 use crate::nn::{Activation, to_f64};
-use crate::train::{Optimisers, TrainConfig};
+use crate::optim::{OptimizerConfig, Optimizers};
 use crate::{Error, Result};
 
 /// Share, mean and standard deviation of the Gaussians that p is mixed from.
@@ -72,14 +73,15 @@ pub struct Comparison {
 pub fn optimal_discriminator(
     steps: u64,
     seed: u64,
+    device: &Device,
     progress: &mut dyn FnMut(f64),
 ) -> Result<Comparison> {
     if steps == 0 {
         return Err(Error::setting("steps", 0, "it must be 1 or more"));
     }
-    let init = Init::cpu(seed);
-    let config = TrainConfig::default();
-    let mut optimisers = Optimisers::new(&config)?;
+    let init = Init::new(device, seed);
+    let config = OptimizerConfig::default();
+    let mut optimizers = Optimizers::new(&config);
     let layers = [Activation::Tanh, Activation::Identity];
     let mut network = Some(Network::init([1, 1], &HIDDEN, layers, "discriminator", &init));
     for step in 0..steps {
@@ -93,8 +95,8 @@ pub fn optimal_discriminator(
         // Down to 0 by a cosine, so that the last draws leave no mark.
         let share = step as f64 / steps as f64;
         let rate = LEARNING_RATE * 0.5 * (1.0 + (share * TAU / 2.0).cos());
-        optimisers.begin_step(step + 1, rate);
-        optimisers.update("discriminator", &mut network, grads)?;
+        optimizers.begin_step(step + 1, rate);
+        optimizers.update("discriminator", &mut network, grads)?;
         progress(share);
     }
     let Some(network) = network else { return Err(Error::weights_lost("the discriminator")) };
@@ -212,10 +214,10 @@ mod tests {
 
     #[test]
     fn a_short_training_comes_near() {
-        let found = optimal_discriminator(300, 1, &mut |_| {}).unwrap();
+        let found = optimal_discriminator(300, 1, &crate::spec::cpu(), &mut |_| {}).unwrap();
         assert!(found.mean < 0.05 && found.largest < 0.3, "{} {}", found.mean, found.largest);
         let gap = found.optimum - found.value;
         assert!((0.0..0.02).contains(&gap), "{gap}");
-        assert!(optimal_discriminator(0, 1, &mut |_| {}).is_err());
+        assert!(optimal_discriminator(0, 1, &crate::spec::cpu(), &mut |_| {}).is_err());
     }
 }

@@ -13,12 +13,12 @@
 use ancestral_data::{Batch, Binarize};
 use ancestral_data::{Dataset, Domain, Examples, SplitName, Streams};
 use ancestral_kernels as kernels;
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 
 use super::{Network, matrix};
 use crate::model::Init;
 use crate::nn::{Activation, to_f64};
-use crate::train::{Optimisers, TrainConfig};
+use crate::optim::{OptimizerConfig, Optimizers};
 use crate::{Error, Result};
 
 /// Size of the noise.
@@ -63,7 +63,7 @@ pub struct Reached {
     pub non_saturating: f64,
 }
 
-/// Trains the discriminator ahead of its generator on pictures of grey levels and measures both
+/// Trains the discriminator ahead of its generator on images of grey levels and measures both
 /// gradients of the generator.
 ///
 /// # Errors
@@ -72,6 +72,7 @@ pub struct Reached {
 pub fn saturation(
     data: &Dataset,
     settings: Saturation,
+    device: &Device,
     progress: &mut dyn FnMut(f64),
 ) -> Result<Vec<Reached>> {
     for (field, steps) in [("ahead", settings.ahead), ("every", settings.every)] {
@@ -89,7 +90,7 @@ pub fn saturation(
     if train.is_empty() || test.is_empty() {
         return Err(unsuitable("it needs examples to train on and others to test with".to_owned()));
     }
-    let mut pair = Pair::new(data.shape.size(), top, settings.seed)?;
+    let mut pair = Pair::new(data.shape.size(), top, settings.seed, device)?;
     let total = (settings.together + settings.ahead) as f64;
     for step in 0..settings.together {
         let real = pair.real(&pair.batch(&train, "together", step));
@@ -115,15 +116,15 @@ pub fn saturation(
     Ok(found)
 }
 
-/// A generator and a discriminator with their optimisers.
+/// A generator and a discriminator with their optimizers.
 struct Pair {
     init: Init,
     size: usize,
     /// The largest level.
     top: f32,
     streams: Streams,
-    config: TrainConfig,
-    optimisers: Optimisers,
+    config: OptimizerConfig,
+    optimizers: Optimizers,
     /// Taken out only while the optimiser holds it.
     generator: Option<Network>,
     /// Taken out only while the optimiser holds it.
@@ -131,15 +132,15 @@ struct Pair {
 }
 
 impl Pair {
-    fn new(size: usize, top: u32, seed: u64) -> Result<Self> {
-        let init = Init::cpu(seed);
-        let config = TrainConfig { beta1: 0.5, ..TrainConfig::default() };
+    fn new(size: usize, top: u32, seed: u64, device: &Device) -> Result<Self> {
+        let init = Init::new(device, seed);
+        let config = OptimizerConfig { beta1: 0.5, ..OptimizerConfig::default() };
         let layers = [Activation::LeakyRelu, Activation::Tanh];
         Ok(Self {
             size,
             top: top as f32,
             streams: Streams::new(seed),
-            optimisers: Optimisers::new(&config)?,
+            optimizers: Optimizers::new(&config),
             generator: Some(Network::init([NOISE, size], &HIDDEN, layers, "generator", &init)),
             discriminator: Some(discriminator(size, "discriminator", &init)),
             config,
@@ -157,7 +158,7 @@ impl Pair {
     /// A discriminator that has learned nothing.
     fn renew_discriminator(&mut self) -> Result<()> {
         self.discriminator = Some(discriminator(self.size, "second discriminator", &self.init));
-        self.optimisers = Optimisers::new(&self.config)?;
+        self.optimizers = Optimizers::new(&self.config);
         Ok(())
     }
 
@@ -172,7 +173,7 @@ impl Pair {
 
     /// Levels as −1 to 1, what the generator gives.
     fn real(&self, batch: &Batch) -> Tensor<2> {
-        let values = batch.values.iter().map(|v| 2.0 * v / self.top - 1.0).collect();
+        let values = batch.values.iter().map(|&v| 2.0 * v as f32 / self.top - 1.0).collect();
         matrix(values, self.size, &self.init)
     }
 
@@ -190,8 +191,8 @@ impl Pair {
         let loss = kernels::softplus(real.neg()).mean() + kernels::softplus(fake).mean();
         let grads = loss.backward();
         drop(loss);
-        self.optimisers.begin_step(step + 1, self.config.learning_rate);
-        self.optimisers.update("discriminator", &mut self.discriminator, grads)
+        self.optimizers.begin_step(step + 1, self.config.learning_rate);
+        self.optimizers.update("discriminator", &mut self.discriminator, grads)
     }
 
     fn train_generator(&mut self, step: u64) -> Result<()> {
@@ -201,7 +202,7 @@ impl Pair {
         let loss = kernels::softplus(logits.neg()).mean();
         let grads = loss.backward();
         drop(loss);
-        self.optimisers.update("generator", &mut self.generator, grads)
+        self.optimizers.update("generator", &mut self.generator, grads)
     }
 
     /// Logits of the samples that come from `noise`.
@@ -221,7 +222,7 @@ impl Pair {
             } else {
                 kernels::softplus(logits.neg()).mean()
             };
-            let mut record = Optimisers::recording(&self.config)?;
+            let mut record = Optimizers::recording(&self.config);
             record.update("generator", &mut self.generator, loss.backward())?;
             let squares = record
                 .into_gradients()
@@ -263,7 +264,7 @@ mod tests {
     #[test]
     fn the_two_gradients_differ_by_the_odds() {
         // For a single sample they are the same vector, times σ(d) and times 1 − σ(d).
-        let mut pair = Pair::new(64, 16, 3).unwrap();
+        let mut pair = Pair::new(64, 16, 3, &crate::spec::cpu()).unwrap();
         for i in 0..5 {
             let noise = pair.noise("test", i, 1);
             let [saturating, non_saturating] = pair.norms(&noise).unwrap();
@@ -277,18 +278,19 @@ mod tests {
     fn a_sure_discriminator_silences_one_loss_and_not_the_other() {
         let settings = Saturation { together: 60, ahead: 300, every: 100, seed: 1 };
         let data = digits().unwrap();
-        let found = saturation(&data, settings, &mut |_| {}).unwrap();
+        let found = saturation(&data, settings, &crate::spec::cpu(), &mut |_| {}).unwrap();
         assert_eq!(found.iter().map(|r| r.step).collect::<Vec<_>>(), [0, 100, 200, 300]);
         let (first, last) = (found[0], found[3]);
         assert!(last.correct > 0.99, "{last:?}");
         assert!(last.saturating < 0.1 * first.saturating, "{first:?} {last:?}");
         assert!(last.non_saturating > first.non_saturating, "{first:?} {last:?}");
         // The same again.
-        assert_eq!(found, saturation(&data, settings, &mut |_| {}).unwrap());
+        assert_eq!(found, saturation(&data, settings, &crate::spec::cpu(), &mut |_| {}).unwrap());
         let wrong = Saturation { every: 0, ..settings };
-        let said = saturation(&data, wrong, &mut |_| {}).unwrap_err().to_string();
+        let said =
+            saturation(&data, wrong, &crate::spec::cpu(), &mut |_| {}).unwrap_err().to_string();
         assert!(said.contains("every"), "{said}");
         let real = ancestral_data::open("moons", &Default::default()).unwrap();
-        assert!(saturation(&real, settings, &mut |_| {}).is_err());
+        assert!(saturation(&real, settings, &crate::spec::cpu(), &mut |_| {}).is_err());
     }
 }

@@ -7,9 +7,10 @@
 //! Odena, Dumoulin and Olah 2016 (doi:10.23915/distill.00003).
 
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
-use burn::tensor::{DType, Device, Tensor, TensorData, module};
+use burn::tensor::{DType, Tensor, TensorData, module};
 
 use crate::nn::to_f64;
+use crate::spec::cpu;
 use crate::{Error, Result};
 
 /// A square map of numbers, row after row.
@@ -35,7 +36,8 @@ impl Map {
 
     fn tensor(&self) -> Tensor<4> {
         let data = TensorData::new(self.values.clone(), [1, 1, self.side, self.side]);
-        Tensor::from_data(data, (&Device::flex(), DType::F64))
+        // In double precision, which other devices may lack.
+        Tensor::from_data(data, (&cpu(), DType::F64))
     }
 
     fn of(tensor: Tensor<4>) -> Self {

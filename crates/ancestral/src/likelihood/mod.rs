@@ -1,10 +1,8 @@
-//! p(x | θ): what a network's outputs say about an example, and plain distributions fitted by
-//! maximum likelihood.
+//! p(x | θ): what a network's outputs say about an example.
 
-pub mod fitted;
 mod observation;
 
-pub use observation::Likelihood;
+pub use observation::{Likelihood, LikelihoodName};
 
 use burn::tensor::Tensor;
 

@@ -18,13 +18,30 @@ use burn::tensor::{Int, Tensor};
 use rayon::prelude::*;
 
 use super::log_sum_exp;
-use crate::model::DataSpec;
-use crate::{Error, Result};
+use crate::{Error, Result, choices};
 
 /// Components of the mixture of discretised logistics.
 const COMPONENTS: usize = 5;
 /// Log-scales below this are raised to it: a logistic thinner than that is a point on the grid.
 const MIN_LOG_SCALE: f64 = -7.0;
+
+choices! {
+    /// The name of an observation model that a setting may choose.
+    pub enum LikelihoodName {
+        /// the natural one of the data
+        Auto = "auto",
+        /// for binary entries
+        Bernoulli = "bernoulli",
+        /// one logit a level
+        Categorical = "categorical",
+        /// a mixture of discretized logistics over ordered levels
+        LogisticMixture = "logistic-mixture",
+        /// for reals, with a variance of each entry's own
+        Gaussian = "gaussian",
+        /// for reals, with variance 1 of standardized data
+        GaussianFixed = "gaussian-fixed",
+    }
+}
 
 /// An observation model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,54 +75,42 @@ pub enum Likelihood {
 }
 
 impl Likelihood {
-    /// The names, as settings take them.
-    pub const NAMES: &'static str =
-        "auto, bernoulli, categorical, logistic-mixture, gaussian or gaussian-fixed";
-
-    /// The likelihood of a name for the data; `auto` takes the natural one of the domain.
+    /// The likelihood of a name for entries of a domain; `auto` takes the natural one.
     ///
     /// # Errors
-    /// If the name is unknown or does not suit the domain.
-    pub fn parse(name: &str, data: &DataSpec) -> Result<Self> {
-        let levels = data.domain.max_level().map_or(0, |max| max as usize + 1);
-        let chosen = match (name, data.domain) {
-            ("auto" | "bernoulli", Domain::Binary) => Self::Bernoulli,
-            ("auto", Domain::Levels(..=2)) => Self::Categorical { levels },
-            ("auto", Domain::Levels(_)) => Self::LogisticMixture { levels },
-            ("auto" | "gaussian", Domain::Real) => Self::Gaussian,
-            ("gaussian-fixed", Domain::Real) => Self::GaussianFixed,
-            ("categorical", Domain::Binary | Domain::Levels(_)) => Self::Categorical { levels },
-            ("logistic-mixture", Domain::Levels(_)) => Self::LogisticMixture { levels },
-            ("bernoulli", Domain::Levels(_)) => {
-                return Err(Error::setting(
-                    "likelihood",
-                    "'bernoulli'",
-                    format!(
-                        "a Bernoulli needs binary entries and this data has {}; \
-                         give --binarize dynamic, static or threshold",
-                        data.domain
-                    ),
-                ));
+    /// If it does not suit the domain.
+    pub fn choose(name: LikelihoodName, domain: Domain) -> Result<Self> {
+        use LikelihoodName as Name;
+        let levels = domain.max_level().map_or(0, |max| max as usize + 1);
+        let refused = |why: String| Error::setting("likelihood", format!("'{name}'"), why);
+        Ok(match (name, domain) {
+            (Name::Auto | Name::Bernoulli, Domain::Binary) => Self::Bernoulli,
+            (Name::Auto, Domain::Levels(..=2)) => Self::Categorical { levels },
+            (Name::Auto, Domain::Levels(_)) => Self::LogisticMixture { levels },
+            (Name::Auto | Name::Gaussian, Domain::Real) => Self::Gaussian,
+            (Name::GaussianFixed, Domain::Real) => Self::GaussianFixed,
+            (Name::Categorical, Domain::Binary | Domain::Levels(_)) => Self::Categorical { levels },
+            (Name::LogisticMixture, Domain::Levels(_)) => Self::LogisticMixture { levels },
+            (Name::Bernoulli, Domain::Levels(_)) => {
+                return Err(refused(format!(
+                    "a Bernoulli needs binary entries and this data has {domain}; binarize it: \
+                     dynamic, static or threshold"
+                )));
             }
-            (
-                "bernoulli" | "categorical" | "logistic-mixture" | "gaussian" | "gaussian-fixed",
-                domain,
-            ) => {
-                return Err(Error::setting(
-                    "likelihood",
-                    format!("'{name}'"),
-                    format!("it does not suit {domain} entries; leave it at auto"),
-                ));
+            (_, domain) => {
+                return Err(refused(format!(
+                    "it does not suit {domain} entries; leave it at auto"
+                )));
             }
-            _ => {
-                return Err(Error::setting(
-                    "likelihood",
-                    format!("'{name}'"),
-                    format!("choose {}", Self::NAMES),
-                ));
-            }
-        };
-        Ok(chosen)
+        })
+    }
+
+    /// That of one conditional over binary entries or levels, which choose a row of weights.
+    pub fn discrete(domain: Domain) -> Self {
+        match domain {
+            Domain::Levels(n) => Self::Categorical { levels: n as usize },
+            Domain::Binary | Domain::Real => Self::Bernoulli,
+        }
     }
 
     /// The name, as settings take it.
@@ -502,17 +507,13 @@ fn box_muller(u: f32, v: f32) -> f32 {
 mod tests {
     use super::*;
     use crate::nn::to_f64;
-    use ancestral_data::{Shape, Streams};
-    use burn::tensor::{Device, TensorData};
-
-    fn spec(domain: Domain) -> DataSpec {
-        DataSpec { domain, shape: Shape::columns(1), classes: 0 }
-    }
+    use ancestral_data::Streams;
+    use burn::tensor::TensorData;
 
     /// For one entry, the masses of all levels sum to one.
     #[test]
     fn masses_sum_to_one() {
-        let device = Device::flex();
+        let device = crate::spec::cpu();
         for (likelihood, levels) in [
             (Likelihood::Bernoulli, 2),
             (Likelihood::Categorical { levels: 17 }, 17),
@@ -556,7 +557,7 @@ mod tests {
             for x in likelihood.draw(&all, &uniforms) {
                 counts[x as usize] += 1;
             }
-            let device = Device::flex();
+            let device = crate::spec::cpu();
             let rows: Tensor<2> =
                 Tensor::from_data(TensorData::new(outputs.clone(), [1, width]), &device)
                     .repeat_dim(0, levels);
@@ -572,7 +573,7 @@ mod tests {
 
     #[test]
     fn gaussian_matches_its_formula() {
-        let device = Device::flex();
+        let device = crate::spec::cpu();
         let outputs = Tensor::<2>::from_data([[0.5f32, 0.3, -1.0, -0.2]], &device);
         let x = Tensor::<2>::from_data([[1.0f32, 0.0]], &device);
         let got = to_f64(Likelihood::Gaussian.log_probability(outputs, x))[0];
@@ -600,7 +601,7 @@ mod tests {
 
     #[test]
     fn one_entry_in_double_precision_is_what_the_tensors_say() {
-        let device = Device::flex();
+        let device = crate::spec::cpu();
         for (likelihood, levels) in all() {
             let (rows, size, width) = (6, 4, likelihood.outputs());
             let outputs = Streams::new(3).purpose("outputs", 0).normals(&[0], rows * size * width);
@@ -676,13 +677,12 @@ mod tests {
 
     #[test]
     fn names_that_do_not_suit_the_data_say_what_does() {
-        let error = Likelihood::parse("bernoulli", &spec(Domain::Levels(17))).unwrap_err();
-        assert!(error.to_string().contains("--binarize"), "{error}");
-        assert!(Likelihood::parse("gaussian", &spec(Domain::Binary)).is_err());
-        assert!(Likelihood::parse("beta", &spec(Domain::Binary)).is_err());
+        let error = Likelihood::choose(LikelihoodName::Bernoulli, Domain::Levels(17)).unwrap_err();
+        assert!(error.to_string().contains("binarize"), "{error}");
+        assert!(Likelihood::choose(LikelihoodName::Gaussian, Domain::Binary).is_err());
         for levels in [17, 256] {
             assert_eq!(
-                Likelihood::parse("auto", &spec(Domain::Levels(levels))).unwrap(),
+                Likelihood::choose(LikelihoodName::Auto, Domain::Levels(levels)).unwrap(),
                 Likelihood::LogisticMixture { levels: levels as usize }
             );
         }

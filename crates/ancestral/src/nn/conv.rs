@@ -5,7 +5,7 @@ use burn::module::{Module, Param};
 use burn::tensor::{Tensor, TensorData};
 
 use super::dense::{Activation, glorot, parameter, scaled, with_value};
-use crate::model::Init;
+use crate::spec::Init;
 
 /// Side of the filters. With stride 2 and one pixel of padding a side of s becomes ⌊s/2⌋.
 const KERNEL: usize = 4;

@@ -5,8 +5,8 @@ use ancestral_kernels as kernels;
 use burn::module::{Module, Param};
 use burn::tensor::{Tensor, TensorData};
 
-use crate::model::Init;
-use crate::{Error, Result};
+use crate::choices;
+use crate::spec::Init;
 
 /// The slope of the leaky rectifier below 0.
 const LEAK: f64 = 0.2;
@@ -28,25 +28,64 @@ pub enum Activation {
     Sigmoid,
 }
 
-impl Activation {
-    /// The activation of a name.
-    ///
-    /// # Errors
-    /// If there is none.
-    pub fn parse(field: &str, name: &str) -> Result<Self> {
-        match name {
-            "tanh" => Ok(Self::Tanh),
-            "relu" => Ok(Self::Relu),
-            "leaky-relu" => Ok(Self::LeakyRelu),
-            "softplus" => Ok(Self::Softplus),
-            other => Err(Error::setting(
-                field,
-                format!("'{other}'"),
-                "choose tanh, relu, leaky-relu or softplus",
-            )),
+choices! {
+    /// What may follow a hidden layer.
+    pub enum HiddenActivation {
+        /// hyperbolic tangent
+        Tanh = "tanh",
+        /// max(0, x)
+        Relu = "relu",
+        /// x above 0, 0.2 x below
+        LeakyRelu = "leaky-relu",
+        /// log(1 + eˣ)
+        Softplus = "softplus",
+    }
+}
+
+choices! {
+    /// What may follow a hidden layer that a kernel computes as a whole.
+    pub enum FusedActivation {
+        /// hyperbolic tangent
+        Tanh = "tanh",
+        /// max(0, x)
+        Relu = "relu",
+        /// log(1 + eˣ)
+        Softplus = "softplus",
+    }
+}
+
+impl From<HiddenActivation> for Activation {
+    fn from(activation: HiddenActivation) -> Self {
+        match activation {
+            HiddenActivation::Tanh => Self::Tanh,
+            HiddenActivation::Relu => Self::Relu,
+            HiddenActivation::LeakyRelu => Self::LeakyRelu,
+            HiddenActivation::Softplus => Self::Softplus,
         }
     }
+}
 
+impl From<FusedActivation> for Activation {
+    fn from(activation: FusedActivation) -> Self {
+        match activation {
+            FusedActivation::Tanh => Self::Tanh,
+            FusedActivation::Relu => Self::Relu,
+            FusedActivation::Softplus => Self::Softplus,
+        }
+    }
+}
+
+impl From<FusedActivation> for kernels::Activation {
+    fn from(activation: FusedActivation) -> Self {
+        match activation {
+            FusedActivation::Tanh => Self::Tanh,
+            FusedActivation::Relu => Self::Relu,
+            FusedActivation::Softplus => Self::Softplus,
+        }
+    }
+}
+
+impl Activation {
     /// The kernels' name for it, if a dense layer computes it on its way.
     pub(crate) fn fused(self) -> Option<kernels::Activation> {
         match self {

@@ -3,12 +3,13 @@
 
 mod conv;
 mod dense;
-mod entrance;
+mod pipeline;
 mod tensors;
 
 pub use conv::{Doubling, Halving};
-pub use dense::{Activation, Dense, Mlp};
+pub use dense::{Activation, Dense, FusedActivation, HiddenActivation, Mlp};
 pub(crate) use dense::{frozen, glorot, parameter, with_value};
-pub(crate) use entrance::{Entrance, Scale};
-pub(crate) use tensors::rows;
-pub use tensors::{load_module, module_tensors, to_f64};
+pub use pipeline::InputPipeline;
+pub(crate) use pipeline::Scale;
+pub(crate) use tensors::{as_f64, rows};
+pub use tensors::{load_module, module_tensors, scalar, to_f64};

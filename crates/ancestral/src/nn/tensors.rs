@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Tensor, TensorData};
 
-use crate::model::NamedTensors;
+use crate::spec::NamedTensors;
 use crate::{Error, Result};
 
 /// Every float tensor of `module`, named `part.path`.
@@ -95,4 +95,14 @@ pub fn to_f64<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
 /// The entries of a tensor as `f32`, row after row.
 pub(crate) fn rows<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor.inner().into_data().try_into_vec_as().unwrap_or_default()
+}
+
+/// The only entry of a tensor.
+pub fn scalar(tensor: &Tensor<1>) -> f64 {
+    to_f64(tensor.clone()).first().copied().unwrap_or(f64::NAN)
+}
+
+/// Values in double precision.
+pub(crate) fn as_f64(values: Vec<f32>) -> Vec<f64> {
+    values.into_iter().map(f64::from).collect()
 }

@@ -8,7 +8,7 @@ use burn::tensor::{DType, TensorData, f16};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
-use crate::model::NamedTensors;
+use crate::spec::NamedTensors;
 use crate::{Error, Result};
 
 /// The key of our own record in a file's metadata.

@@ -6,13 +6,16 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use ancestral_data::{Binarize, Dataset, Examples, SplitName, Streams};
 use ancestral_kernels::Pace;
 
-use super::checkpoint::under;
-use super::events::EventLog;
+use burn::tensor::Device;
+
+use super::checkpoint::{Best, State, under};
+use super::config::{Budget, TrainConfig};
+use super::events::{Event, EventLog};
+use super::folder::RunFolder;
 use super::tensorboard::TensorBoard;
-use super::{
-    Best, Budget, Event, Feed, Optimisers, RunFolder, Schedule, State, StepContext, TrainConfig,
-};
-use crate::model::{Metrics, Model, NamedTensors, Trainable};
+use crate::model::{BatchIterator, Metrics, Model, NamedTensors, StepContext, Trainable};
+use crate::optim::{Optimizers, Schedule};
+use crate::registry::Registry;
 use crate::{Error, Result};
 
 /// Examples a batch of validation; it decides no figure, only memory.
@@ -20,7 +23,7 @@ const VALIDATION_BATCH: usize = 200;
 /// Steps before which nothing is warned of: no model is worth watching from its start.
 const UNSETTLED: u64 = 100;
 
-/// How far a run is, for whoever shows it.
+/// How far a run is.
 #[derive(Debug, Clone)]
 pub struct Progress {
     /// Steps done.
@@ -43,7 +46,7 @@ pub struct Progress {
     pub epoch_ended: bool,
 }
 
-/// Whoever watches a run.
+/// Watches a run.
 pub trait Observer {
     /// After every step.
     fn progress(&mut self, progress: &Progress);
@@ -61,12 +64,12 @@ pub trait Observer {
     ///
     /// # Errors
     /// Those of drawing and measuring.
-    fn judge(&mut self, _model: &dyn Model) -> Result<Option<(&'static str, f64)>> {
+    fn evaluate(&mut self, _model: &dyn Model) -> Result<Option<(&'static str, f64)>> {
         Ok(None)
     }
 
-    /// When something is amiss that whoever watches should know.
-    fn concern(&mut self, _text: &str) {}
+    /// When something is amiss.
+    fn warning(&mut self, _text: &str) {}
 
     /// After a checkpoint was written.
     ///
@@ -79,9 +82,9 @@ pub trait Observer {
 
 /// Nobody watches.
 #[derive(Debug, Default)]
-pub struct Silent;
+pub struct NoopObserver;
 
-impl Observer for Silent {
+impl Observer for NoopObserver {
     fn progress(&mut self, _progress: &Progress) {}
 }
 
@@ -115,11 +118,11 @@ pub struct Outcome {
 pub struct Training {
     run: RunFolder,
     model: Box<dyn Model>,
-    feed: Feed,
+    batches: BatchIterator,
     valid: Option<Examples>,
     config: TrainConfig,
     schedule: Schedule,
-    optimisers: Optimisers,
+    optimizers: Optimizers,
     pace: Pace,
     streams: Streams,
     state: State,
@@ -133,7 +136,12 @@ impl Training {
     ///
     /// # Errors
     /// If the folder is in use, the data is not that of the run, or the model cannot be trained.
-    pub fn new(mut run: RunFolder, data: &Dataset) -> Result<Self> {
+    pub fn new(
+        mut run: RunFolder,
+        data: &Dataset,
+        registry: &Registry,
+        device: &Device,
+    ) -> Result<Self> {
         let there = |file| run.path().join(file).exists();
         if there("model.safetensors") && !there("last.safetensors") {
             return Err(Error::run(
@@ -146,7 +154,7 @@ impl Training {
         config.check()?;
         let seed = run.config.seed;
         let binarize: Binarize = run.config.data.binarize.parse()?;
-        let mut model = run.build()?;
+        let mut model = run.build(registry, device)?;
         let name = model.name();
         let Some(trainable) = model.trainable() else {
             return Err(Error::Unsupported {
@@ -154,8 +162,8 @@ impl Training {
                 problem: format!("is not trained step by step; fit it with `ancestral fit {name}`"),
             });
         };
-        config.check_for(trainable)?;
-        let feed = Feed::new(
+        check_batch_size(&config, trainable)?;
+        let batches = BatchIterator::new(
             Examples::new(data, SplitName::Train, binarize, seed)?,
             config.batch_size,
             seed,
@@ -163,17 +171,17 @@ impl Training {
         let valid = (config.validate_every > 0 && data.len(SplitName::Valid) > 0)
             .then(|| Examples::new(data, SplitName::Valid, binarize, seed))
             .transpose()?;
-        let mut optimisers = Optimisers::new(&config)?;
+        let mut optimizers = Optimizers::new(&config.optimizer_config());
         let (state, best) = match run.read_checkpoint()? {
             None => {
                 if let Some(trainable) = model.trainable() {
-                    trainable.start(feed.examples())?;
+                    trainable.start(batches.examples())?;
                 }
                 (State::default(), None)
             }
             Some((tensors, state)) => {
                 model.load(&under(&tensors, "weights"))?;
-                optimisers.restore(under(&tensors, "moments"), &state.updates);
+                optimizers.restore(under(&tensors, "moments"), &state.updates);
                 let best = under(&tensors, "best");
                 (state, (!best.is_empty()).then_some(best))
             }
@@ -181,17 +189,17 @@ impl Training {
         let events = EventLog::open(&run.path().join("events.jsonl"), state.event_offset)?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |d| d.as_secs_f64());
         let board = TensorBoard::open(run.path(), now - state.seconds, &run.events()?)?;
-        let mut feed = feed;
-        feed.seek(state.batches);
+        let mut batches = batches;
+        batches.seek(state.batches);
         Ok(Self {
-            schedule: Schedule::parse(&config)?,
+            schedule: config.schedule(),
             streams: Streams::new(seed),
             run,
             model,
-            feed,
+            batches,
             valid,
             config,
-            optimisers,
+            optimizers,
             pace: Pace::new(),
             state,
             best,
@@ -268,19 +276,19 @@ impl Training {
             if stop.load(Ordering::Relaxed) {
                 break StopReason::Interrupted;
             }
-            let (batches, share) = (self.feed.drawn(), self.share());
+            let (drawn, share) = (self.batches.drawn(), self.share());
             let metrics = self.step()?;
-            let batch = self.config.batch_size.min(self.feed.examples().len());
-            seen += (self.feed.drawn() - batches) * batch as u64;
+            let batch = self.config.batch_size.min(self.batches.examples().len());
+            seen += (self.batches.drawn() - drawn) * batch as u64;
             self.state.seconds = before + began.elapsed().as_secs_f64();
 
-            let per_epoch = self.feed.per_epoch();
-            let epoch_ended = self.feed.drawn() / per_epoch > batches / per_epoch;
+            let per_epoch = self.batches.per_epoch();
+            let epoch_ended = self.batches.drawn() / per_epoch > drawn / per_epoch;
             let ended = self.share() >= 1.0;
             let mut stalled = false;
             if epoch_ended || ended {
                 self.log_training(observer)?;
-                let epoch = self.feed.drawn().div_ceil(per_epoch);
+                let epoch = self.batches.drawn().div_ceil(per_epoch);
                 let every = self.config.validate_every.max(1);
                 let due = epoch_ended && epoch.is_multiple_of(every) || ended;
                 if due && let Some((name, value)) = self.validate(observer)? {
@@ -355,8 +363,8 @@ impl Training {
         let c = &self.config;
         let mut share = 0.0f64;
         if c.epochs > 0 {
-            let all = c.epochs * self.feed.per_epoch();
-            share = share.max(self.feed.drawn() as f64 / all as f64);
+            let all = c.epochs * self.batches.per_epoch();
+            share = share.max(self.batches.drawn() as f64 / all as f64);
         }
         if c.steps > 0 {
             share = share.max(self.state.step as f64 / c.steps as f64);
@@ -368,13 +376,13 @@ impl Training {
     }
 
     fn step(&mut self) -> Result<Metrics> {
-        let epoch = self.feed.epoch();
+        let epoch = self.batches.epoch();
         let step = self.state.step + 1;
         let rate = self.config.learning_rate * self.schedule.factor(self.share(), epoch);
-        self.optimisers.begin_step(step, rate);
+        self.optimizers.begin_step(step, rate);
         let mut context = StepContext {
-            feed: &mut self.feed,
-            optimisers: &mut self.optimisers,
+            batches: &mut self.batches,
+            optimizers: &mut self.optimizers,
             streams: self.streams,
             step,
             epoch,
@@ -384,11 +392,11 @@ impl Training {
         if let Some((name, _)) = metrics.iter().find(|(_, value)| !value.is_finite()) {
             return Err(Error::not_finite(step, format!("the figure '{name}'")));
         }
-        metrics.push(("gradient_norm", self.optimisers.gradient_norm()));
+        metrics.push(("gradient_norm", self.optimizers.gradient_norm()));
         metrics.push(("learning_rate", rate));
         self.state.step = step;
-        self.state.batches = self.feed.drawn();
-        self.state.epoch = self.feed.epoch();
+        self.state.batches = self.batches.drawn();
+        self.state.epoch = self.batches.epoch();
         self.state.summed += 1;
         for (name, value) in &metrics {
             match self.state.sums.iter_mut().find(|(n, _)| n == name) {
@@ -404,13 +412,13 @@ impl Training {
         self.state.summed = 0;
         let means = self.state.sums.drain(..).map(|(name, sum)| (name, sum / n));
         let values: Vec<(String, f64)> = means.collect();
-        let concerns = match self.state.step {
+        let warnings = match self.state.step {
             ..UNSETTLED => Vec::new(),
-            _ => trainable(&mut self.model)?.concerns(&values),
+            _ => trainable(&mut self.model)?.warnings(&values),
         };
         self.push_event("train", values)?;
-        for text in concerns {
-            observer.concern(&text);
+        for text in warnings {
+            observer.warning(&text);
             self.push_note("warning", text)?;
         }
         Ok(())
@@ -451,7 +459,7 @@ impl Training {
                 match trainable.validation(&valid.batch(chunk, 0))? {
                     Some(values) => all.extend(values),
                     None => {
-                        let found = observer.judge(model.as_ref())?;
+                        let found = observer.evaluate(model.as_ref())?;
                         return Ok(found.map(|(name, value)| (name, value, model.tensors())));
                     }
                 }
@@ -480,25 +488,41 @@ impl Training {
     /// The averaged weights, with the rest of the model's state as it fits them; empty unless
     /// averaging is on.
     fn averages(&mut self) -> Result<NamedTensors> {
-        let averages = self.optimisers.averages(&self.model.tensors());
+        let averages = self.optimizers.averages(&self.model.tensors());
         if averages.is_empty() {
             return Ok(averages);
         }
         with_weights(&mut self.model, averages, |model| {
-            trainable(model)?.settle()?;
+            trainable(model)?.recompute_batch_statistics()?;
             Ok(model.tensors())
         })
     }
 
     fn save(&mut self) -> Result<()> {
         self.state.event_offset = self.events.sync()?;
-        let (moments, updates) = self.optimisers.state();
+        let (moments, updates) = self.optimizers.state();
         self.state.updates = updates;
         let weights = self.model.tensors();
         let averages = self.averages()?;
         // Averages travel with the moments; the copy under their own name is what others read.
         self.run.write_checkpoint(weights, averages, moments, self.best.as_ref(), &self.state)
     }
+}
+
+/// Refuses batches that are too small for the model.
+///
+/// # Errors
+/// Naming the setting.
+pub fn check_batch_size(config: &TrainConfig, model: &dyn Trainable) -> Result<()> {
+    let least = model.min_batch_size();
+    if config.batch_size >= least {
+        return Ok(());
+    }
+    let allowed = format!(
+        "the examples of a batch are normalized together; give {least} or more, or another \
+         normalization"
+    );
+    Err(Error::setting("batch_size", config.batch_size, allowed))
 }
 
 fn trainable(model: &mut Box<dyn Model>) -> Result<&mut dyn Trainable> {

@@ -7,8 +7,10 @@
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use ancestral::model::{Completion, DensityOptions, Known, Model, SampleRequest};
-use ancestral::train::{Budget, DataConfig, RunFolder, Silent, Training, Weights};
+use ancestral::Registry;
+use ancestral::model::{Completion, DensityOptions, Known, Model, SampleRequest, sample};
+use ancestral::spec::cpu;
+use ancestral::train::{Budget, DataConfig, NoopObserver, RunFolder, Training, Weights};
 use ancestral_data::{DataError, Dataset, Examples, SplitName};
 
 pub(crate) use ancestral_data::Batch;
@@ -41,7 +43,7 @@ pub(crate) fn load(folder: &Path, weights: &str) -> Run {
         other => panic!("no weights '{other}'"),
     };
     let folder = RunFolder::open(folder).unwrap();
-    let (model, info) = folder.load(weights).unwrap();
+    let (model, info) = folder.load(&Registry::standard(), &cpu(), weights).unwrap();
     Run { folder, model, epoch: info.epoch }
 }
 
@@ -93,7 +95,7 @@ impl Run {
 
     /// The number of values an entry takes; `None` for reals.
     pub(crate) fn levels(&self) -> Option<u32> {
-        self.model.data().domain.max_level().map(|most| most + 1)
+        self.model.data().domain().unwrap().max_level().map(|most| most + 1)
     }
 
     /// The sizes of an example, outermost first.
@@ -108,10 +110,11 @@ impl Run {
 
     /// Examples of these values, with labels where the data has some.
     pub(crate) fn batch(&self, values: Vec<f32>) -> Batch {
-        let indices: Vec<u64> = (0..(values.len() / self.size()) as u64).collect();
+        let examples = values.len() / self.size();
         let classes = self.model.data().classes as u32;
-        let labels = indices.iter().map(|&i| i as u32 % classes.max(1)).collect();
-        Batch { values, labels: (classes > 0).then_some(labels), indices, epoch: 0 }
+        let labels = (0..examples as u32).map(|i| i % classes.max(1)).collect();
+        let batch = Batch::of(values.into_iter().map(f64::from).collect(), examples);
+        Batch { labels: (classes > 0).then_some(labels), ..batch }
     }
 
     /// All tensors one after another, in the order of their names.
@@ -128,7 +131,7 @@ impl Run {
             return None;
         }
         let request = SampleRequest { class, mean, ..SampleRequest::new(count, SEED) };
-        Some(sampler.sample(&request).unwrap())
+        Some(singles(&sample(self.model.as_ref(), &request).unwrap()))
     }
 
     /// The number of classes that samples can be asked for of.
@@ -146,13 +149,12 @@ impl Run {
     }
 
     /// Rows whose entries that are not given are drawn.
-    pub(crate) fn complete(&self, values: &[f32], given: &[bool]) -> Vec<f32> {
-        let known = Known { values: values.to_vec(), given: given.to_vec() };
-        let request = SampleRequest {
-            known: Some(known),
-            ..SampleRequest::new(values.len() / self.size(), SEED)
-        };
-        self.model.sampler().unwrap().sample(&request).unwrap()
+    pub(crate) fn complete(&self, values: &[f64], given: &[bool]) -> Vec<f32> {
+        let values = values.to_vec();
+        let count = given.len() / self.size();
+        let known = Known { values, given: given.to_vec() };
+        let request = SampleRequest { known: Some(known), ..SampleRequest::new(count, SEED) };
+        singles(&sample(self.model.as_ref(), &request).unwrap())
     }
 
     /// Log-probabilities in nats and their Monte Carlo errors, from some members of an ensemble.
@@ -183,12 +185,12 @@ impl Run {
 
     /// The means of examples of these codes.
     pub(crate) fn decoded(&self, codes: &[f32]) -> Option<Vec<f32>> {
-        Some(self.model.latent()?.decode(codes, None).unwrap())
+        Some(singles(&self.model.latent()?.decode(codes, None).unwrap()))
     }
 
     /// The critic's scores.
     pub(crate) fn scores(&self, batch: &Batch) -> Option<Vec<f64>> {
-        Some(self.model.critic()?.criticise(batch).unwrap())
+        Some(self.model.discriminator()?.score(batch).unwrap())
     }
 
     /// Features and class probabilities, row after row.
@@ -202,13 +204,14 @@ impl Run {
 pub(crate) fn resume(folder: &Path, files: &Path, more: u64) {
     let run = load(folder, "last");
     let data = Data::open(&run, files, None).unwrap();
-    let mut training = Training::new(run.folder, &data.data).unwrap();
+    let mut training =
+        Training::new(run.folder, &data.data, &Registry::standard(), &cpu()).unwrap();
     assert_eq!(training.state().finished, more > 0, "{}", folder.display());
     if more > 0 {
         let epochs = training.state().epoch as u64 + more;
         training.set_budget(Budget { epochs, steps: 0, seconds: 0.0 }, "resumed").unwrap();
     }
-    training.train(&mut Silent, &AtomicBool::new(false)).unwrap();
+    training.train(&mut NoopObserver, &AtomicBool::new(false)).unwrap();
     assert!(training.state().finished, "{}", folder.display());
 }
 
@@ -217,4 +220,9 @@ pub(crate) fn history(folder: &Path) -> Vec<f64> {
     let events = RunFolder::open(folder).unwrap().events().unwrap();
     let measured = events.into_iter().filter(|e| e.kind == "train" || e.kind == "valid");
     measured.flat_map(|e| e.values.into_iter().map(|(_, value)| value)).collect()
+}
+
+/// Values in single precision, which the models of these runs compute in.
+fn singles(values: &[f64]) -> Vec<f32> {
+    values.iter().map(|&value| value as f32).collect()
 }

@@ -1,38 +1,48 @@
 //! Settings of the variational autoencoder, its names in the list, and what is refused.
 
-use crate::model::{DataSpec, ModelEntry, Preset};
+use crate::likelihood::LikelihoodName;
+use crate::model::{Capability, DataSpec, KindName, Learning, ModelEntry, Preset, Task};
+use crate::nn::HiddenActivation;
 use crate::settings::{Field, Settings};
 use crate::{Error, Result, settings};
 
 settings! {
     /// Settings of the variational autoencoder.
     pub struct VaeConfig {
-        /// Sizes of the codes, one for each stochastic layer, the one next to the data first.
-        pub latent_dims: Vec<usize> = vec![20],
+        /// Dimensions of the latent codes, one for each stochastic layer, the one next to the data
+        /// first.
+        pub latent_dims: Vec<usize> = vec![20], in 1.., also ["latent_dim"];
         /// Hidden layers next to each stochastic layer, from the data's side;
         /// the decoder has the same in reverse.
-        pub hidden: Vec<Vec<usize>> = vec![vec![200, 200]],
+        pub hidden: Vec<Vec<usize>> = vec![vec![200, 200]], in 1..;
         /// Channels of convolutions between the data and the hidden layers, each of which halves
-        /// the picture; empty for a dense network.
-        pub channels: Vec<usize> = vec![],
-        /// What follows hidden layers: tanh, relu, leaky-relu or softplus.
-        pub activation: String = "tanh".to_owned(),
-        /// Observation model: auto, bernoulli, categorical, logistic-mixture, gaussian or gaussian-fixed.
-        pub likelihood: String = "auto".to_owned(),
+        /// the image; empty for a dense network.
+        pub channels: Vec<usize> = vec![], in 1..;
+        /// Hidden activation.
+        pub activation: HiddenActivation = HiddenActivation::Tanh;
+        /// Observation model.
+        pub likelihood: LikelihoodName = LikelihoodName::Auto;
         /// Weight of the divergence in the objective; 1 is the bound itself.
-        pub beta: f64 = 1.0,
+        pub beta: f64 = 1.0, in 0.0..;
         /// Epochs over which that weight rises from 0.
-        pub kl_warmup_epochs: f64 = 0.0,
-        /// Nats of divergence each code entry has for free, as a batch mean.
-        pub free_bits: f64 = 0.0,
+        pub kl_warmup_epochs: f64 = 0.0, in 0.0.., unit "epochs";
+        /// Divergence that each code entry has for free, as a batch mean.
+        pub free_bits: f64 = 0.0, in 0.0.., unit "nats";
         /// Importance samples K of the objective; above 1 it is the IWAE's.
-        pub importance_samples: usize = 1,
-        /// Whether the encoder of an IWAE learns by the doubly reparameterised gradient.
-        pub doubly_reparameterised: bool = false,
+        pub importance_samples: usize = 1, in 1.., unit "samples";
+        /// Whether the encoder of an IWAE learns by the doubly reparameterized gradient.
+        pub doubly_reparameterized: bool = false, stored "doubly_reparameterised";
         /// Whether encoder and decoder are told the class.
-        pub conditional: bool = false,
+        pub conditional: bool = false;
     }
 }
+
+/// The kinds of columns it takes.
+pub(super) const KINDS: &[KindName] = &[KindName::Binary, KindName::Levels, KindName::Real];
+
+/// What it can be asked.
+const CAPABILITIES: &[Capability] =
+    &[Capability::DensityBound, Capability::Samples, Capability::ClassSamples, Capability::Latent];
 
 /// The list entry of `vae`.
 pub fn entry() -> ModelEntry {
@@ -40,7 +50,12 @@ pub fn entry() -> ModelEntry {
         name: "vae",
         about: "variational autoencoder: a code from a Gaussian, an example from the code",
         paper: "Kingma and Welling 2014, arXiv:1312.6114",
-        can: &["density (lower bound)", "samples", "codes"],
+        tasks: &[Task::Density, Task::Sampling, Task::Representation],
+        capabilities: CAPABILITIES,
+        validation: &["negative_elbo"],
+        learning: Learning::GradientSteps,
+        kinds: KINDS,
+        size: |_, _| Ok(crate::model::Size::default()),
         presets: &[
             Preset {
                 name: "burda-1l",
@@ -75,7 +90,12 @@ pub fn iwae_entry() -> ModelEntry {
         name: "iwae",
         about: "variational autoencoder trained by its K-sample bound",
         paper: "Burda, Grosse and Salakhutdinov 2016, arXiv:1509.00519",
-        can: &["density (lower bound)", "samples", "codes"],
+        tasks: &[Task::Density, Task::Sampling, Task::Representation],
+        capabilities: CAPABILITIES,
+        validation: &["negative_elbo"],
+        learning: Learning::GradientSteps,
+        kinds: KINDS,
+        size: |_, _| Ok(crate::model::Size::default()),
         presets: &[
             Preset {
                 name: "burda-1l",
@@ -90,7 +110,7 @@ pub fn iwae_entry() -> ModelEntry {
         ],
         fields: || {
             let five = |field: Field| match field.name {
-                "importance_samples" => Field { default: IWAE_SAMPLES.to_string(), ..field },
+                "importance_samples" => Field { default: (IWAE_SAMPLES as i64).into(), ..field },
                 _ => field,
             };
             VaeConfig::fields().into_iter().map(five).collect()
@@ -109,36 +129,17 @@ pub fn iwae_entry() -> ModelEntry {
 impl VaeConfig {
     /// Refuses what is out of range or does not suit the data.
     pub(super) fn check(&self, data: &DataSpec) -> Result<()> {
+        self.check_values()?;
         let layers = self.latent_dims.len();
-        if layers == 0 || self.latent_dims.contains(&0) {
-            return Err(Error::setting(
-                "latent_dims",
-                format!("{:?}", self.latent_dims),
-                "give at least one size, each 1 or more",
-            ));
+        if layers == 0 {
+            return Err(Error::setting("latent_dims", "[]", "give at least one size"));
         }
-        if self.hidden.len() != layers || self.hidden.iter().flatten().any(|&n| n == 0) {
+        if self.hidden.len() != layers {
             return Err(Error::setting(
                 "hidden",
                 format!("{:?}", self.hidden),
                 format!("give one list of sizes for each of the {layers} stochastic layers"),
             ));
-        }
-        if !(self.beta >= 0.0 && self.beta.is_finite()) {
-            return Err(Error::setting("beta", self.beta, "it must be 0 or more"));
-        }
-        if !(self.kl_warmup_epochs >= 0.0 && self.kl_warmup_epochs.is_finite()) {
-            return Err(Error::setting(
-                "kl_warmup_epochs",
-                self.kl_warmup_epochs,
-                "it must be 0 or more",
-            ));
-        }
-        if !(self.free_bits >= 0.0 && self.free_bits.is_finite()) {
-            return Err(Error::setting("free_bits", self.free_bits, "it must be 0 or more"));
-        }
-        if self.importance_samples == 0 {
-            return Err(Error::setting("importance_samples", 0, "it must be 1 or more"));
         }
         let plain = self.beta == 1.0 && self.kl_warmup_epochs == 0.0 && self.free_bits == 0.0;
         if self.importance_samples > 1 && !plain {
@@ -149,9 +150,9 @@ impl VaeConfig {
                  kl_warmup_epochs and free_bits at 0",
             ));
         }
-        if self.doubly_reparameterised && self.importance_samples == 1 {
+        if self.doubly_reparameterized && self.importance_samples == 1 {
             return Err(Error::setting(
-                "doubly_reparameterised",
+                "doubly_reparameterized",
                 true,
                 "it weights several samples; set importance_samples above 1",
             ));

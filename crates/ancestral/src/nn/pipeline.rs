@@ -1,11 +1,11 @@
-//! From a batch to the tensors of a model: levels, standardised reals, classes.
+//! From a batch to the tensors of a model: levels, standardized reals, classes.
 
 use ancestral_data::{Batch, Domain, Examples};
 use burn::module::{Module, Param};
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
 use super::{frozen, rows, to_f64};
-use crate::model::{DataSpec, Init};
+use crate::spec::{DataSpec, Init};
 use crate::{Error, Result};
 
 /// The scale of real data, fitted on the training split.
@@ -19,9 +19,8 @@ pub(crate) struct Scale {
 
 impl Scale {
     /// One that changes nothing, for data of reals.
-    pub(crate) fn init(data: &DataSpec, init: &Init) -> Option<Self> {
-        let size = data.shape.size();
-        (data.domain == Domain::Real).then(|| Self {
+    pub(crate) fn init(domain: Domain, size: usize, init: &Init) -> Option<Self> {
+        (domain == Domain::Real).then(|| Self {
             mean: frozen(vec![0.0; size], init),
             std: frozen(vec![1.0; size], init),
         })
@@ -46,23 +45,23 @@ impl Scale {
         -to_f64(self.std.val()).iter().map(|v| v.ln()).sum::<f64>()
     }
 
-    /// Entries `[rows, size]`, standardised; column i holds entry `order[i]`.
-    pub(crate) fn standardise(&self, x: Tensor<2>, order: &[usize]) -> Tensor<2> {
+    /// Entries `[rows, size]`, standardized; column i holds entry `order[i]`.
+    pub(crate) fn standardize(&self, x: Tensor<2>, order: &[usize]) -> Tensor<2> {
         let index = TensorData::new(order.iter().map(|&o| o as i32).collect(), [order.len()]);
         let index: Tensor<1, Int> = Tensor::from_data(index, &x.device());
         let pick = |values: Tensor<1>| values.inner().select(0, index.clone()).unsqueeze::<2>();
         (x - pick(self.mean.val())) / pick(self.std.val())
     }
 
-    /// Rows of the data's own values, standardised in place.
-    pub(crate) fn standardise_rows(&self, values: &mut [f32]) {
+    /// Rows of the data's own values, standardized in place.
+    pub(crate) fn standardize_rows(&self, values: &mut [f32]) {
         let (mean, std) = (rows(self.mean.val()), rows(self.std.val()));
         for row in values.chunks_exact_mut(mean.len()) {
             row.iter_mut().zip(&mean).zip(&std).for_each(|((v, m), s)| *v = (*v - m) / s);
         }
     }
 
-    /// Standardised values back on the data's own scale.
+    /// Standardized values back on the data's own scale.
     pub(crate) fn restore(&self, values: &mut [f32]) {
         let (mean, std) = (rows(self.mean.val()), rows(self.std.val()));
         for row in values.chunks_exact_mut(mean.len()) {
@@ -85,8 +84,8 @@ impl Moments {
         for chunk in indices.chunks(1000) {
             for row in examples.batch(chunk, 0).values.chunks_exact(size) {
                 for ((s, q), &x) in sum.iter_mut().zip(&mut squares).zip(row) {
-                    *s += f64::from(x);
-                    *q += f64::from(x) * f64::from(x);
+                    *s += x;
+                    *q += x * x;
                 }
             }
         }
@@ -98,29 +97,38 @@ impl Moments {
     }
 }
 
-/// What stands between batches and tensors.
+/// From batches to tensors: levels, standardized reals, classes.
 #[derive(Debug, Clone)]
-pub(crate) struct Entrance {
-    pub(crate) model: &'static str,
-    pub(crate) data: DataSpec,
-    pub(crate) dtype: DType,
-    pub(crate) device: Device,
+pub struct InputPipeline {
+    /// The model's name, for errors.
+    pub model: &'static str,
+    /// The data that the model was made for.
+    pub data: DataSpec,
+    /// What values all its columns take.
+    pub domain: Domain,
+    /// The type of the tensors.
+    pub dtype: DType,
+    /// Where they lie.
+    pub device: Device,
 }
 
-impl Entrance {
-    pub(crate) fn new(model: &'static str, data: &DataSpec, init: &Init) -> Self {
-        Self { model, data: data.clone(), dtype: init.dtype, device: init.device.clone() }
+impl InputPipeline {
+    /// For a model whose columns all take the values of `domain`.
+    pub fn new(model: &'static str, data: &DataSpec, domain: Domain, init: &Init) -> Self {
+        let (data, device) = (data.clone(), init.device.clone());
+        Self { model, data, domain, dtype: init.dtype, device }
     }
 
-    /// Fits `scale`, where there is one, and gives the mean of each entry as the decoder should
-    /// start at it: standardised, or a level.
-    pub(crate) fn fit(&self, scale: &mut Option<Scale>, examples: &Examples) -> Vec<f64> {
-        let mut moments = Moments::of(examples, self.data.shape.size());
-        if let Some(scale) = scale {
-            *scale = Scale::fit(&moments, &self.device, self.dtype);
-            moments.means.fill(0.0);
+    /// The scale of real data, as the examples have it, and the mean of each entry as a decoder
+    /// should start at it: standardized, or a level.
+    pub(crate) fn fit(&self, examples: &Examples) -> (Option<Scale>, Vec<f64>) {
+        let moments = Moments::of(examples, self.data.shape.size());
+        if self.domain == Domain::Real {
+            let scale = Scale::fit(&moments, &self.device, self.dtype);
+            (Some(scale), vec![0.0; moments.means.len()])
+        } else {
+            (None, moments.means)
         }
-        moments.means
     }
 
     pub(crate) fn unsuitable(&self, problem: String) -> Error {
@@ -128,13 +136,16 @@ impl Entrance {
     }
 
     /// Values as a tensor `[rows, width]`.
-    pub(crate) fn tensor(&self, values: Vec<f32>, width: usize) -> Tensor<2> {
+    pub fn tensor(&self, values: Vec<f32>, width: usize) -> Tensor<2> {
         let rows = values.len() / width.max(1);
         Tensor::from_data(TensorData::new(values, [rows, width]), (&self.device, self.dtype))
     }
 
     /// The entries of so many examples, as they are.
-    pub(crate) fn entries(&self, values: Vec<f32>, examples: usize) -> Result<Tensor<2>> {
+    ///
+    /// # Errors
+    /// If they are not as many as so many examples have.
+    pub fn entries(&self, values: &[f64], examples: usize) -> Result<Tensor<2>> {
         let size = self.data.shape.size();
         if values.len() != examples * size {
             return Err(self.unsuitable(format!(
@@ -143,12 +154,12 @@ impl Entrance {
                 self.data.shape
             )));
         }
-        Ok(self.tensor(values, size))
+        Ok(self.tensor(values.iter().map(|&x| x as f32).collect(), size))
     }
 
-    /// The batch as the likelihood takes it: levels, or standardised reals.
+    /// The batch as the likelihood takes it: levels, or standardized reals.
     pub(crate) fn observed(&self, scale: Option<&Scale>, batch: &Batch) -> Result<Tensor<2>> {
-        let x = self.entries(batch.values.clone(), batch.len())?;
+        let x = self.entries(&batch.values, batch.len())?;
         Ok(match scale {
             Some(scale) => (x - scale.mean.val().unsqueeze()) / scale.std.val().unsqueeze(),
             None => x,
@@ -168,15 +179,18 @@ impl Entrance {
     }
 
     /// Levels as entries in \[0, 1\]; other values as they are.
-    pub(crate) fn unit(&self, x: Tensor<2>) -> Tensor<2> {
-        match self.data.domain {
+    pub fn unit(&self, x: Tensor<2>) -> Tensor<2> {
+        match self.domain {
             Domain::Levels(n) => x / f64::from(n - 1),
             Domain::Binary | Domain::Real => x,
         }
     }
 
-    /// Classes as one-hot rows.
-    pub(crate) fn one_hot(&self, labels: Option<&[u32]>) -> Result<Tensor<2>> {
+    /// Classes as one-hot rows `[rows, classes]`.
+    ///
+    /// # Errors
+    /// If there are no labels, or one is not below the number of classes.
+    pub fn one_hot(&self, labels: Option<&[u32]>) -> Result<Tensor<2>> {
         let classes = self.data.classes;
         let labels = labels.ok_or_else(|| {
             self.unsuitable("it is conditional and these examples have no labels".to_owned())

@@ -1,7 +1,24 @@
 //! Learning-rate schedules: a factor on the base rate from how far the run is.
 
-use super::TrainConfig;
-use crate::{Error, Result};
+use crate::choices;
+
+choices! {
+    /// The name of a schedule.
+    pub enum ScheduleName {
+        /// the rate stays
+        Constant = "constant",
+        /// falls on a straight line to 0
+        Linear = "linear",
+        /// falls on half a cosine to 0
+        Cosine = "cosine",
+        /// drops by a factor every few epochs
+        Step = "step",
+        /// falls as 1 / (1 + c · epoch)
+        Inverse = "inverse",
+        /// the stages of Burda et al. 2016
+        Burda = "burda",
+    }
+}
 
 /// How the learning rate changes over a run.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -30,31 +47,6 @@ pub enum Schedule {
 }
 
 impl Schedule {
-    /// The schedule of the settings.
-    ///
-    /// # Errors
-    /// If the name is unknown or a number is out of range.
-    pub fn parse(config: &TrainConfig) -> Result<Self> {
-        match config.schedule.as_str() {
-            "constant" => Ok(Self::Constant),
-            "cosine" => Ok(Self::Cosine),
-            "linear" => Ok(Self::Linear),
-            "inverse" => Ok(Self::Inverse { decay: config.inverse_decay }),
-            "burda" => Ok(Self::Burda),
-            "step" => {
-                if config.step_epochs == 0 {
-                    return Err(Error::setting("step_epochs", 0, "it must be 1 or more"));
-                }
-                Ok(Self::Step { epochs: config.step_epochs as f64, gamma: config.step_gamma })
-            }
-            other => Err(Error::setting(
-                "schedule",
-                format!("'{other}'"),
-                "choose constant, linear, cosine, step, inverse or burda",
-            )),
-        }
-    }
-
     /// The factor at a share of the budget in [0, 1] and a number of epochs.
     pub fn factor(self, share: f64, epoch: f64) -> f64 {
         match self {

@@ -8,202 +8,24 @@
 //! | `model.safetensors` | the weights that other commands read |
 //! | `events.jsonl` | what happened |
 //! | `events.out.tfevents.*` | the same for TensorBoard |
-//! | `curves.svg` | the same as a picture |
+//! | `curves.svg` | the same as a plot |
 //! | `samples/` | grids drawn on the way |
 
 use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use ancestral_data::{
-    Background, Binarize, DataError, Dataset, Domain, OpenOptions, Shape, Split, SplitName, Values,
-    write_atomic,
-};
+use ancestral_data::{DataError, write_atomic};
+use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
 use super::checkpoint::{self, State, over, under};
-use super::events::read_events;
-use super::{Event, TrainConfig};
-use crate::model::{self, DataSpec, Init, Model, NamedTensors};
+use super::config::{FORMAT, RunConfig, TrainConfig};
+use super::events::{Event, read_events};
+use crate::model::{Init, Model, NamedTensors};
+use crate::registry::Registry;
 use crate::{Error, Result};
-
-/// The format of run folders that this version writes, and the newest that it reads.
-pub const FORMAT: u32 = 1;
-
-/// The data of a run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct DataConfig {
-    /// A known name, or a path.
-    pub name: String,
-    /// none, threshold, static or dynamic.
-    pub binarize: String,
-    /// Whether the validation examples are trained on too (they still choose the checkpoint).
-    #[serde(default)]
-    pub all_train: bool,
-    /// The fold of the table that was kept for testing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fold: Option<u32>,
-    /// Height and width that images were resized to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub resize: Option<[usize; 2]>,
-    /// Whether colours were turned to grey.
-    #[serde(default)]
-    pub grey: bool,
-    /// What transparent pixels show.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub background: Option<Background>,
-    /// SHA-256 of what was read.
-    pub fingerprint: String,
-    /// "binary", "levels" or "real", as the model saw it.
-    pub domain: String,
-    /// The number of levels, for that domain.
-    #[serde(default)]
-    pub levels: u32,
-    /// The shape of one example.
-    pub shape: Vec<usize>,
-    /// The number of classes, 0 for none.
-    pub classes: usize,
-    /// The names of a table's columns.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub columns: Vec<String>,
-    /// The names of the classes, unless they are their numbers.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub class_names: Vec<String>,
-}
-
-impl DataConfig {
-    /// Describes a data set as a model will see it.
-    ///
-    /// # Errors
-    /// If the binarisation is unknown or does not suit the data.
-    pub fn describe(data: &Dataset, binarize: Binarize) -> Self {
-        // As the examples do it: what is binary already stays as it is.
-        let binarize = if data.domain == Domain::Binary { Binarize::None } else { binarize };
-        let domain = if binarize == Binarize::None { data.domain } else { Domain::Binary };
-        let is_number = |(i, name): (usize, &String)| *name == i.to_string();
-        let numbers = data.class_names.iter().enumerate().all(is_number);
-        Self {
-            name: data.name.clone(),
-            binarize: binarize.to_string(),
-            all_train: false,
-            fold: None,
-            resize: None,
-            grey: false,
-            background: None,
-            fingerprint: data.fingerprint(),
-            domain: match domain {
-                Domain::Binary => "binary",
-                Domain::Levels(_) => "levels",
-                Domain::Real => "real",
-            }
-            .to_owned(),
-            levels: match domain {
-                Domain::Levels(n) => n,
-                _ => 0,
-            },
-            shape: data.shape.dims().to_vec(),
-            classes: data.classes(),
-            columns: data.column_names.clone(),
-            class_names: if numbers { Vec::new() } else { data.class_names.clone() },
-        }
-    }
-
-    /// The number of a class that is given by it or by name.
-    ///
-    /// # Errors
-    /// If there is no such class, naming those there are.
-    pub fn class(&self, text: &str) -> Result<u32> {
-        if let Some(at) = self.class_names.iter().position(|name| name == text) {
-            return Ok(at as u32);
-        }
-        text.parse().map_err(|_| {
-            let some: Vec<&str> = self.class_names.iter().take(20).map(String::as_str).collect();
-            let more = if self.class_names.len() > some.len() { ", …" } else { "" };
-            let names = match some.len() {
-                0 => String::new(),
-                _ => format!(", or a name: {}{more}", some.join(", ")),
-            };
-            let allowed = format!("give a number from 0{names}");
-            Error::setting("class", format!("'{text}'"), allowed)
-        })
-    }
-
-    /// Opens the data again and checks that it is the same.
-    ///
-    /// # Errors
-    /// If it is not found, not readable, or has changed.
-    pub fn open(&self, data_dir: Option<&Path>, seed: u64) -> Result<Dataset> {
-        let options = OpenOptions {
-            data_dir: data_dir.map(Path::to_path_buf),
-            seed,
-            resize: self.resize.map(|[h, w]| (h, w)),
-            grey: self.grey,
-            background: self.background,
-            all_train: self.all_train,
-            fold: self.fold,
-            ..OpenOptions::default()
-        };
-        let data = ancestral_data::open(&self.name, &options)?;
-        let found = data.fingerprint();
-        if found != self.fingerprint {
-            return Err(Error::run(
-                &self.name,
-                format!(
-                    "is not the data of the run any more: its fingerprint begins {} and was {}; \
-                     give the data as it was, or evaluate on it with --data",
-                    &found[..12.min(found.len())],
-                    &self.fingerprint[..12.min(self.fingerprint.len())]
-                ),
-            ));
-        }
-        Ok(data)
-    }
-
-    /// What a model is made for.
-    ///
-    /// # Errors
-    /// If the domain is unknown.
-    pub fn spec(&self) -> Result<DataSpec> {
-        let domain = match self.domain.as_str() {
-            "binary" => Domain::Binary,
-            "levels" => Domain::Levels(self.levels),
-            "real" => Domain::Real,
-            other => {
-                return Err(Error::setting(
-                    "data.domain",
-                    format!("'{other}'"),
-                    "binary, levels or real was expected",
-                ));
-            }
-        };
-        Ok(DataSpec { domain, shape: Shape::from(self.shape.clone()), classes: self.classes })
-    }
-}
-
-/// All that made a run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct RunConfig {
-    /// The format of the folder.
-    pub format: u32,
-    /// The version of the program that began it.
-    pub version: String,
-    /// The command as it was typed.
-    pub command: String,
-    /// The model's name.
-    pub model: String,
-    /// The preset, if one was used.
-    #[serde(default)]
-    pub preset: String,
-    /// The seed of everything drawn.
-    pub seed: u64,
-    /// The data.
-    pub data: DataConfig,
-    /// The model's settings.
-    pub settings: Table,
-    /// The loop's settings.
-    pub train: TrainConfig,
-}
 
 /// Which weights to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -338,19 +160,23 @@ impl RunFolder {
     ///
     /// # Errors
     /// If the settings are not allowed.
-    pub fn build(&self) -> Result<Box<dyn Model>> {
-        let entry = model::find(&self.config.model)?;
-        let init = Init::cpu(self.config.seed);
-        (entry.build)(&self.config.settings, &self.config.data.spec()?, &init)
+    pub fn build(&self, registry: &Registry, device: &Device) -> Result<Box<dyn Model>> {
+        let RunConfig { model, settings, data, seed, .. } = &self.config;
+        registry.build(model, settings, &data.spec()?, &Init::new(device, *seed))
     }
 
     /// The model with the weights of the run, and the step they are of.
     ///
     /// # Errors
     /// If there are no weights yet, or they do not fit.
-    pub fn load(&self, weights: Weights) -> Result<(Box<dyn Model>, WeightsInfo)> {
+    pub fn load(
+        &self,
+        registry: &Registry,
+        device: &Device,
+        weights: Weights,
+    ) -> Result<(Box<dyn Model>, WeightsInfo)> {
         let (tensors, info) = self.read_weights(weights)?;
-        let mut model = self.build()?;
+        let mut model = self.build(registry, device)?;
         model.load(&tensors).map_err(|e| Error::run(&self.path, e.to_string()))?;
         Ok((model, info))
     }
@@ -361,9 +187,16 @@ impl RunFolder {
     /// # Errors
     /// If there are no such weights, they do not fit the model or half precision, or the folder
     /// exists.
-    pub fn pack(&self, path: &Path, weights: Weights, half: bool) -> Result<(Self, WeightsInfo)> {
+    pub fn pack(
+        &self,
+        path: &Path,
+        (registry, device): (&Registry, &Device),
+        weights: Weights,
+        half: bool,
+    ) -> Result<(Self, WeightsInfo)> {
         let (mut tensors, info) = self.read_weights(weights)?;
-        self.build()?.load(&tensors).map_err(|e| Error::run(&self.path, e.to_string()))?;
+        let mut model = self.build(registry, device)?;
+        model.load(&tensors).map_err(|e| Error::run(&self.path, e.to_string()))?;
         if half {
             tensors = checkpoint::halved(&self.path, &tensors)?;
         }
@@ -511,67 +344,4 @@ fn overlay(base: &mut NamedTensors, top: NamedTensors) {
             slot.1 = data;
         }
     }
-}
-
-/// Other data as a model takes it: of its shape, and of its domain where that loses nothing.
-///
-/// `binarized` says that levels will be binarised on the way.
-///
-/// # Errors
-/// If the data cannot be what the model was made for, saying why.
-pub fn adapt(data: Dataset, spec: &DataSpec, binarized: bool) -> Result<Dataset> {
-    let unsuitable =
-        |problem: String| Error::UnsuitableData { model: "the run".to_owned(), problem };
-    if data.shape.size() != spec.shape.size() {
-        return Err(unsuitable(format!(
-            "examples of {} ({} entries) were given and {} ({}) were expected",
-            data.shape,
-            data.shape.size(),
-            spec.shape,
-            spec.shape.size()
-        )));
-    }
-    // The same kind of file may show fewer levels, and a table holds levels as plain numbers; the
-    // values are checked below.
-    let domain = match (data.domain, spec.domain) {
-        (Domain::Levels(n), Domain::Binary) if binarized => Domain::Levels(n),
-        (_, wanted) => wanted,
-    };
-    let convert = |name| -> Result<Option<Split>> {
-        let Ok(split) = data.split(name) else { return Ok(None) };
-        let values = match (&split.values, domain.max_level()) {
-            (Values::Bytes(v), None) => Values::Reals(v.iter().map(|&x| f32::from(x)).collect()),
-            (Values::Reals(v), Some(most)) => {
-                let level = |x: f32| x.fract() == 0.0 && x >= 0.0 && f64::from(x) <= most.into();
-                if let Some(i) = v.iter().position(|&x| !level(x)) {
-                    let size = spec.shape.size();
-                    let column = match data.column_names.get(i % size) {
-                        Some(name) => format!("'{name}'"),
-                        None => (i % size).to_string(),
-                    };
-                    return Err(unsuitable(format!(
-                        "row {}, column {column}: {} was given and {domain} entries were \
-                         expected, which are whole numbers from 0 to {most}",
-                        i / size,
-                        v[i]
-                    )));
-                }
-                Values::Bytes(v.iter().map(|&x| x as u8).collect())
-            }
-            (values, _) => values.clone(),
-        };
-        Ok(Some(Split { values, labels: split.labels.clone() }))
-    };
-    let Some(train) = convert(SplitName::Train)? else { return Ok(data) };
-    let mut adapted = Dataset::new(
-        data.name.clone(),
-        domain,
-        spec.shape.clone(),
-        train,
-        convert(SplitName::Valid)?,
-        convert(SplitName::Test)?,
-    )?;
-    adapted.class_names = data.class_names.clone();
-    adapted.column_names = data.column_names.clone();
-    Ok(adapted)
 }

@@ -1,4 +1,4 @@
-//! Features: a small convolutional classifier, for figures that compare sets of pictures by the
+//! Features: a small convolutional classifier, for figures that compare sets of images by the
 //! activations of a trained network (Salimans et al. 2016, arXiv:1606.03498; Heusel et al. 2017,
 //! arXiv:1706.08500).
 //!
@@ -7,27 +7,26 @@
 //! So a figure on it compares with figures on the same weights and with no others, and is named
 //! after them wherever it is printed.
 //!
-//! An example in [0, 1] (reals: standardised) goes through convolutions that each halve the picture,
+//! An example in [0, 1] (reals: standardised) goes through convolutions that each halve the image,
 //! through one dense layer, whose outputs are the features, and through a linear map to the logits
 //! of the classes.
 //! The loss is −log p(class | example) in nats, which is what checkpoints are chosen by too.
-//! Without convolutions it takes rows as well as pictures.
+//! Without convolutions it takes rows as well as images.
 
 use ancestral_data::{Batch, Examples, Streams};
 use burn::module::Module;
 use burn::tensor::{Tensor, activation};
-use toml::Table;
 
 use crate::model::{
-    Classified, Classifier, DataSpec, Init, Metrics, Model, ModelEntry, NamedTensors, Preset,
-    Trainable,
+    Abilities, Capability, Classified, Classifier, Core, DataSpec, Init, KindName, Learning,
+    Metrics, ModelEntry, NeuralModel, Preset, StepContext, Task, Trainable,
 };
-use crate::nn::{
-    Activation, Dense, Entrance, Halving, Scale, load_module, module_tensors, rows, to_f64,
-};
+use crate::nn::{Activation, Dense, Halving, HiddenActivation, InputPipeline, Scale, rows, to_f64};
 use crate::settings::Settings;
-use crate::train::StepContext;
 use crate::{Error, Result, settings};
+
+/// The kinds of columns it takes.
+const KINDS: &[KindName] = &[KindName::Binary, KindName::Levels, KindName::Real];
 
 /// Examples that go through the network at once where no gradient is needed.
 const AT_ONCE: usize = 250;
@@ -35,16 +34,15 @@ const AT_ONCE: usize = 250;
 settings! {
     /// Settings of the classifier.
     pub struct FeaturesConfig {
-        /// Channels of convolutions, each of which halves the picture; empty for dense layers alone,
-        /// which take rows too.
-        pub channels: Vec<usize> = vec![32, 64],
+        /// Channels of convolutions, each of which halves the image; empty for dense layers alone,
+        /// which take tables too.
+        pub channels: Vec<usize> = vec![32, 64], in 1..;
         /// The number of features: outputs of the dense layer before the classes.
-        pub dim: usize = 128,
-        /// What follows each layer: relu, softplus, tanh or leaky-relu.
-        pub activation: String = "relu".to_owned(),
-        /// Share of the features, and of the inputs of their layer, that a training step leaves out;
-        /// 0 for none.
-        pub dropout: f64 = 0.3,
+        pub dim: usize = 128, in 1..;
+        /// Hidden activation.
+        pub activation: HiddenActivation = HiddenActivation::Relu;
+        /// Dropout rate of the features and of the inputs of their layer; 0 for none.
+        pub dropout: f64 = 0.3, in 0.0..1.0;
     }
 }
 
@@ -54,10 +52,15 @@ pub fn entry() -> ModelEntry {
         name: "features",
         about: "a classifier whose features the quality of samples is measured on",
         paper: "Salimans et al. 2016, arXiv:1606.03498",
-        can: &["features", "class probabilities"],
+        tasks: &[Task::Classification, Task::Representation],
+        capabilities: &[Capability::Features, Capability::Classes],
+        validation: &["class_nll"],
+        learning: Learning::GradientSteps,
+        kinds: KINDS,
+        size: |_, _| Ok(crate::model::Size::default()),
         presets: &[Preset {
             name: "28x28",
-            about: "as the networks of the zoo were trained, for pictures like MNIST's",
+            about: "as the networks of the zoo were trained, for images like MNIST's",
             settings: PRESET,
         }],
         fields: FeaturesConfig::fields,
@@ -69,7 +72,7 @@ pub fn entry() -> ModelEntry {
 }
 
 const PRESET: &str = "[train]\nepochs = 12\nbatch_size = 100\nlearning_rate = 2e-3\n\
-                      optimiser = \"adamw\"\nweight_decay = 1e-2\nschedule = \"cosine\"\n\
+                      optimizer = \"adamw\"\nweight_decay = 1e-2\nschedule = \"cosine\"\n\
                       average_decay = 0.998\n";
 
 impl FeaturesConfig {
@@ -91,14 +94,9 @@ impl FeaturesConfig {
                 ),
             });
         }
-        if self.dim == 0 {
-            return Err(Error::setting("dim", 0, "it must be 1 or more"));
-        }
-        if !(0.0..1.0).contains(&self.dropout) {
-            let allowed = "it must be at least 0 and below 1";
-            return Err(Error::setting("dropout", self.dropout, allowed));
-        }
-        let activation = Activation::parse("activation", &self.activation)?;
+        self.check_values()?;
+        let domain = data.one_domain("features", KINDS)?;
+        let activation = Activation::from(self.activation);
         let flat = self.flat(data)?;
         let mut from = data.shape.as_image().map_or(0, |[channels, ..]| channels);
         let mut image = Vec::new();
@@ -110,13 +108,10 @@ impl FeaturesConfig {
             image,
             features: Dense::init(flat, self.dim, activation, "features", init),
             classes: Dense::init(self.dim, data.classes, Activation::Identity, "classes", init),
-            scale: Scale::init(data, init),
+            scale: Scale::init(domain, data.size(), init),
         };
-        Ok(Features {
-            config: self.clone(),
-            entrance: Entrance::new("features", data, init),
-            network: Some(network),
-        })
+        let pipeline = InputPipeline::new("features", data, domain, init);
+        Ok(Features { config: self.clone(), core: Core::new(self.to_table(), pipeline, network) })
     }
 
     /// The number of inputs of the dense layer.
@@ -124,19 +119,16 @@ impl FeaturesConfig {
         let problem =
             |what: String| Error::setting("channels", format!("{:?}", self.channels), what);
         let Some(&last) = self.channels.last() else { return Ok(data.shape.size()) };
-        if self.channels.contains(&0) {
-            return Err(problem("each must be 1 or more".to_owned()));
-        }
         let Some([_, height, width]) = data.shape.as_image() else {
             return Err(problem(format!(
-                "convolutions need pictures and an example of this data is {}; set channels=[]",
+                "convolutions need images and an example of this data is {}; set channels=[]",
                 data.shape
             )));
         };
         let side = |side: usize| side >> self.channels.len().min(63);
         if side(height.min(width)) == 0 {
             return Err(problem(format!(
-                "each layer halves the picture, and {height}×{width} pixels can be halved {} times",
+                "each layer halves the image, and {height}×{width} pixels can be halved {} times",
                 height.min(width).max(1).ilog2()
             )));
         }
@@ -144,8 +136,9 @@ impl FeaturesConfig {
     }
 }
 
+/// The weights of a classifier.
 #[derive(Module, Debug)]
-struct Network {
+pub struct Network {
     image: Vec<Halving>,
     /// Its outputs are the features.
     features: Dense,
@@ -158,24 +151,18 @@ struct Network {
 /// A classifier.
 pub struct Features {
     config: FeaturesConfig,
-    entrance: Entrance,
-    /// Taken out only while the optimiser holds it.
-    network: Option<Network>,
+    core: Core<Network>,
 }
 
 impl Features {
-    fn network(&self) -> Result<&Network> {
-        self.network.as_ref().ok_or_else(|| Error::weights_lost("features"))
-    }
-
     /// Entries in [0, 1], or standardised reals.
     fn entries(&self, network: &Network, batch: &Batch) -> Result<Tensor<2>> {
-        Ok(self.entrance.unit(self.entrance.observed(network.scale.as_ref(), batch)?))
+        Ok(self.core.pipeline.unit(self.core.pipeline.observed(network.scale.as_ref(), batch)?))
     }
 
     /// `[rows, size]` to the inputs of the dense layer, `[rows, flat]`.
     fn image(&self, network: &Network, x: Tensor<2>) -> Tensor<2> {
-        let Some([c, h, w]) = self.entrance.data.shape.as_image() else { return x };
+        let Some([c, h, w]) = self.core.pipeline.data.shape.as_image() else { return x };
         if network.image.is_empty() {
             return x;
         }
@@ -185,7 +172,7 @@ impl Features {
     }
 
     /// What is left of `x` in a training step, scaled so that its mean stays.
-    fn thinned(&self, x: Tensor<2>, what: &str, batch: &Batch, streams: Streams) -> Tensor<2> {
+    fn dropout(&self, x: Tensor<2>, what: &str, batch: &Batch, streams: Streams) -> Tensor<2> {
         let dropout = self.config.dropout;
         if dropout == 0.0 {
             return x;
@@ -195,74 +182,50 @@ impl Features {
         let mut kept = purpose.uniforms(&batch.indices, width);
         let factor = (1.0 / (1.0 - dropout)) as f32;
         kept.iter_mut().for_each(|u| *u = if f64::from(*u) < dropout { 0.0 } else { factor });
-        x * self.entrance.tensor(kept, width)
+        x * self.core.pipeline.tensor(kept, width)
     }
 
     /// −log p(class | example) of each example, in nats.
     fn loss(&self, logits: Tensor<2>, batch: &Batch) -> Result<Tensor<1>> {
         if batch.labels.is_none() {
             let problem = "it learns to tell classes apart and these examples have no labels";
-            return Err(self.entrance.unsuitable(problem.to_owned()));
+            return Err(self.core.pipeline.unsuitable(problem.to_owned()));
         }
-        let hot = self.entrance.one_hot(batch.labels.as_deref())?;
+        let hot = self.core.pipeline.one_hot(batch.labels.as_deref())?;
         Ok((activation::log_softmax(logits, 1) * hot).sum_dim(1).squeeze_dim::<1>(1).neg())
     }
 }
 
-impl Model for Features {
-    fn name(&self) -> &'static str {
-        "features"
+impl NeuralModel for Features {
+    type Network = Network;
+
+    fn core(&self) -> &Core<Network> {
+        &self.core
     }
 
-    fn settings(&self) -> Table {
-        self.config.to_table()
+    fn core_mut(&mut self) -> &mut Core<Network> {
+        &mut self.core
     }
 
-    fn data(&self) -> &DataSpec {
-        &self.entrance.data
-    }
-
-    fn tensors(&self) -> NamedTensors {
-        self.network.as_ref().map(|n| module_tensors("model", n)).unwrap_or_default()
-    }
-
-    fn load(&mut self, tensors: &NamedTensors) -> Result<()> {
-        // A clone shares the tensors, so that a failure leaves the model as it was.
-        let network = self.network()?.clone();
-        self.network = Some(load_module("model", network, tensors)?);
-        Ok(())
-    }
-
-    fn trainable(&mut self) -> Option<&mut dyn Trainable> {
-        Some(self)
-    }
-
-    fn classifier(&self) -> Option<&dyn Classifier> {
-        Some(self)
+    fn abilities(&self) -> Abilities<'_> {
+        Abilities { classifier: Some(self), ..Abilities::default() }
     }
 }
 
 impl Trainable for Features {
     fn step(&mut self, context: &mut StepContext<'_>) -> Result<Metrics> {
-        let batch = context.feed.next_batch();
-        let network = self.network()?;
+        let batch = context.batches.next_batch();
+        let network = self.core.network()?;
         let x = self.image(network, self.entries(network, &batch)?);
-        let x = self.thinned(x, "inputs", &batch, context.streams);
+        let x = self.dropout(x, "inputs", &batch, context.streams);
         let features = network.features.forward(x);
-        let features = self.thinned(features, "features", &batch, context.streams);
+        let features = self.dropout(features, "features", &batch, context.streams);
         let loss = self.loss(network.classes.forward(features), &batch)?.mean();
-        let value = to_f64(loss.clone()).first().copied().unwrap_or(f64::NAN);
-        if !value.is_finite() {
-            return Err(Error::not_finite(context.step, "the loss"));
-        }
-        let grads = loss.backward();
-        drop(loss);
-        context.optimisers.update("model", &mut self.network, grads)?;
-        Ok(vec![("loss", value)])
+        Ok(vec![("loss", context.descend(loss, self.core.slot())?)])
     }
 
     fn validation(&self, batch: &Batch) -> Result<Option<Vec<f64>>> {
-        let network = self.network()?.valid();
+        let network = self.core.inference()?;
         let x = self.image(&network, self.entries(&network, batch)?);
         let logits = network.classes.forward(network.features.forward(x));
         Ok(Some(to_f64(self.loss(logits, batch)?)))
@@ -273,9 +236,8 @@ impl Trainable for Features {
     }
 
     fn start(&mut self, examples: &Examples) -> Result<()> {
-        let Some(mut network) = self.network.take() else { return Ok(()) };
-        self.entrance.fit(&mut network.scale, examples);
-        self.network = Some(network);
+        let (scale, _) = self.core.pipeline.fit(examples);
+        self.core.change(|network| Network { scale: scale.or(network.scale), ..network });
         Ok(())
     }
 }
@@ -285,29 +247,24 @@ impl Classifier for Features {
         self.config.dim
     }
 
-    fn classify(&self, values: &[f32]) -> Result<Classified> {
-        let network = self.network()?.valid();
-        let size = self.entrance.data.shape.size();
+    fn classify(&self, values: &[f64]) -> Result<Classified> {
+        let network = self.core.inference()?;
+        let size = self.core.pipeline.data.shape.size();
         if !values.len().is_multiple_of(size) {
-            return Err(self.entrance.unsuitable(format!(
+            return Err(self.core.pipeline.unsuitable(format!(
                 "{} entries were given, which is no whole number of examples of {size} ({})",
                 values.len(),
-                self.entrance.data.shape
+                self.core.pipeline.data.shape
             )));
         }
         let mut found = Classified::default();
         for part in values.chunks(AT_ONCE * size) {
-            let batch = Batch {
-                values: part.to_vec(),
-                labels: None,
-                indices: (0..(part.len() / size) as u64).collect(),
-                epoch: 0,
-            };
+            let batch = Batch::of(part.to_vec(), part.len() / size);
             let x = self.image(&network, self.entries(&network, &batch)?);
             let features = network.features.forward(x);
             found.features.extend(rows(features.clone()));
             let logits = to_f64(network.classes.forward(features));
-            found.probabilities.extend(softmax(&logits, self.entrance.data.classes));
+            found.probabilities.extend(softmax(&logits, self.core.pipeline.data.classes));
         }
         Ok(found)
     }

@@ -1,0 +1,3 @@
+//! Models that tell classes apart.
+
+pub mod features;

@@ -1,0 +1,354 @@
+//! N(μ, Σ), fitted in closed form: μ̂ is the mean and Σ̂ the mean squared deviation, diagonal or
+//! full; exact.
+//!
+//! Discrete columns are taken as points of the real line, so that the value is a density.
+
+use ancestral_data::{Batch, Examples};
+use burn::tensor::TensorData;
+use toml::Table;
+
+use super::take;
+use crate::model::{
+    Capability, DataSpec, Density, DensityKind, DensityOptions, Estimate, Estimator, FitContext,
+    FitReport, KindName, Learning, LogProbability, Model, ModelEntry, NamedTensors, SampleRequest,
+    Sampler, SumEstimator, Task, fit_sums,
+};
+use crate::settings::Settings;
+use crate::{Error, Result, choices, settings};
+
+/// The kinds of columns it takes.
+const KINDS: &[KindName] = &[KindName::Real, KindName::Binary, KindName::Levels, KindName::Count];
+/// Columns of a full covariance at most.
+const MOST_COLUMNS: usize = 4096;
+
+choices! {
+    /// The shape of a covariance.
+    pub enum Covariance {
+        /// every pair of columns
+        Full = "full",
+        /// each column by itself
+        Diagonal = "diagonal",
+    }
+}
+
+settings! {
+    /// Settings of the fitted Gaussian.
+    pub struct GaussianConfig {
+        /// Shape of the covariance.
+        pub covariance: Covariance = Covariance::Full;
+        /// Added to every variance, so that constant columns stay usable.
+        pub variance_floor: f64 = 1e-6, in 0.0.., unit "units of the data, squared";
+    }
+}
+
+/// A multivariate normal distribution.
+pub struct Gaussian {
+    config: GaussianConfig,
+    data: DataSpec,
+    /// `[columns]`.
+    mean: Vec<f64>,
+    /// Lower Cholesky factor of the covariance, `[columns, columns]` row after row.
+    factor: Vec<f64>,
+}
+
+/// The list entry of `gaussian`.
+pub fn entry() -> ModelEntry {
+    ModelEntry {
+        name: "gaussian",
+        about: "a normal distribution, fitted in closed form",
+        paper: "maximum likelihood",
+        tasks: &[Task::Density, Task::Sampling],
+        capabilities: &[Capability::ExactDensity, Capability::Samples],
+        validation: &[],
+        learning: Learning::Fit,
+        kinds: KINDS,
+        size: |_, _| Ok(crate::model::Size::default()),
+        presets: &[],
+        fields: GaussianConfig::fields,
+        train: |_| toml::Table::new(),
+        build: |table, data, _| Ok(Box::new(GaussianConfig::from_table(table)?.init(data)?)),
+    }
+}
+
+impl GaussianConfig {
+    /// A standard normal distribution.
+    ///
+    /// # Errors
+    /// If a setting is out of range, or a full covariance would be too large.
+    pub fn init(&self, data: &DataSpec) -> Result<Gaussian> {
+        self.check_values()?;
+        data.check_kinds("gaussian", KINDS)?;
+        let n = data.size();
+        if self.covariance == Covariance::Full && n > MOST_COLUMNS {
+            let why = format!("a full covariance of {n} columns is too large; choose diagonal");
+            return Err(Error::setting("covariance", "'full'", why));
+        }
+        let mut factor = vec![0.0; n * n];
+        (0..n).for_each(|i| factor[i * n + i] = 1.0);
+        Ok(Gaussian { config: self.clone(), data: data.clone(), mean: vec![0.0; n], factor })
+    }
+}
+
+impl Model for Gaussian {
+    fn name(&self) -> &'static str {
+        "gaussian"
+    }
+
+    fn settings(&self) -> Table {
+        self.config.to_table()
+    }
+
+    fn data(&self) -> &DataSpec {
+        &self.data
+    }
+
+    fn tensors(&self) -> NamedTensors {
+        let n = self.mean.len();
+        vec![
+            ("model.mean".to_owned(), TensorData::new(self.mean.clone(), [n])),
+            ("model.factor".to_owned(), TensorData::new(self.factor.clone(), [n, n])),
+        ]
+    }
+
+    fn load(&mut self, tensors: &NamedTensors) -> Result<()> {
+        self.mean = take("gaussian", tensors, "model.mean", self.mean.len())?;
+        self.factor = take("gaussian", tensors, "model.factor", self.factor.len())?;
+        Ok(())
+    }
+
+    fn density(&self) -> Option<&dyn Density> {
+        Some(self)
+    }
+
+    fn sampler(&self) -> Option<&dyn Sampler> {
+        Some(self)
+    }
+
+    fn estimator(&mut self) -> Option<&mut dyn Estimator> {
+        Some(self)
+    }
+}
+
+impl Estimator for Gaussian {
+    fn fit(&mut self, examples: &Examples, context: &mut FitContext<'_>) -> Result<FitReport> {
+        fit_sums(self, examples, context)
+    }
+}
+
+/// Means and centred products of some examples, which join without cancellation (Chan, Golub and
+/// LeVeque 1983).
+#[derive(Debug, Clone)]
+pub struct Moments {
+    examples: f64,
+    mean: Vec<f64>,
+    /// Σ (x − mean)(x − mean)ᵀ, the lower half `[columns, columns]`, or its diagonal alone.
+    products: Vec<f64>,
+}
+
+impl SumEstimator for Gaussian {
+    type Sums = Moments;
+
+    fn empty(&self) -> Moments {
+        let d = self.mean.len();
+        Moments { examples: 0.0, mean: vec![0.0; d], products: vec![0.0; d * d] }
+    }
+
+    fn accumulate(&self, block: &Batch, sums: &mut Moments) -> Result<()> {
+        let d = self.mean.len();
+        let mut own = self.empty();
+        own.examples = block.len() as f64;
+        for row in block.values.chunks_exact(d) {
+            own.mean.iter_mut().zip(row).for_each(|(mean, x)| *mean += x);
+        }
+        own.mean.iter_mut().for_each(|mean| *mean /= own.examples);
+        let mut centred = vec![0.0; d];
+        for row in block.values.chunks_exact(d) {
+            centred.iter_mut().zip(row).zip(&own.mean).for_each(|((c, x), mean)| *c = x - mean);
+            for i in 0..d {
+                for j in self.row_start(i)..=i {
+                    own.products[i * d + j] += centred[i] * centred[j];
+                }
+            }
+        }
+        self.merge(sums, own);
+        Ok(())
+    }
+
+    fn merge(&self, earlier: &mut Moments, later: Moments) {
+        if earlier.examples == 0.0 {
+            *earlier = later;
+            return;
+        }
+        let d = self.mean.len();
+        let all = earlier.examples + later.examples;
+        let share = later.examples / all;
+        let apart: Vec<f64> = later.mean.iter().zip(&earlier.mean).map(|(l, e)| l - e).collect();
+        for i in 0..d {
+            for j in self.row_start(i)..=i {
+                let at = i * d + j;
+                let between = apart[i] * apart[j] * earlier.examples * share;
+                earlier.products[at] += later.products[at] + between;
+            }
+        }
+        earlier.mean.iter_mut().zip(apart).for_each(|(mean, apart)| *mean += apart * share);
+        earlier.examples = all;
+    }
+
+    fn finish(&mut self, sums: Moments) -> Result<FitReport> {
+        let Moments { examples: count, mean, products: mut covariance } = sums;
+        let d = mean.len();
+        for i in 0..d {
+            for j in 0..=i {
+                covariance[i * d + j] /= count;
+            }
+            covariance[i * d + i] += self.config.variance_floor;
+        }
+        self.factor = cholesky(&covariance, d).ok_or_else(|| Error::UnsuitableData {
+            model: "gaussian".to_owned(),
+            problem: format!(
+                "the covariance of its {d} columns over {count} examples is singular; set \
+                 covariance=diagonal or raise variance_floor"
+            ),
+        })?;
+        let variance = |i: usize| covariance[i * d + i];
+        let estimate = |name: String, value: f64, squared_error: f64| Estimate {
+            name,
+            value,
+            stderr: Some((squared_error / count).sqrt()),
+        };
+        let mut estimates: Vec<Estimate> = (0..d)
+            .map(|i| estimate(format!("mean[{i}]"), mean[i], variance(i)))
+            .chain((0..d).map(|i| {
+                // Var σ̂² = 2 σ⁴ / n.
+                estimate(format!("variance[{i}]"), variance(i), 2.0 * variance(i).powi(2))
+            }))
+            .collect();
+        for (i, j) in (0..d).flat_map(|i| (self.row_start(i)..i).map(move |j| (i, j))) {
+            // Var σ̂ij = (σii σjj + σij²) / n.
+            let value = covariance[i * d + j];
+            let squared = variance(i) * variance(j) + value * value;
+            estimates.push(estimate(format!("covariance[{i}, {j}]"), value, squared));
+        }
+        self.mean = mean;
+        Ok(FitReport { estimates, ..FitReport::default() })
+    }
+}
+
+impl Gaussian {
+    /// Where the products of column `i` with those up to it begin.
+    fn row_start(&self, i: usize) -> usize {
+        if self.config.covariance == Covariance::Full { 0 } else { i }
+    }
+}
+
+impl Density for Gaussian {
+    fn kind(&self, _samples: usize) -> DensityKind {
+        DensityKind::Exact
+    }
+
+    fn is_mass(&self, _data: &DataSpec) -> bool {
+        false
+    }
+
+    fn log_probability(&self, batch: &Batch, _: DensityOptions) -> Result<LogProbability> {
+        let d = self.mean.len();
+        let log_det: f64 = (0..d).map(|i| self.factor[i * d + i].ln()).sum();
+        let constant = -0.5 * d as f64 * (2.0 * std::f64::consts::PI).ln() - log_det;
+        let mut z = vec![0.0; d];
+        let nats = batch
+            .values
+            .chunks_exact(d)
+            .map(|row| {
+                for i in 0..d {
+                    let inner: f64 = (0..i).map(|j| self.factor[i * d + j] * z[j]).sum();
+                    z[i] = (row[i] - self.mean[i] - inner) / self.factor[i * d + i];
+                }
+                constant - 0.5 * z.iter().map(|v| v * v).sum::<f64>()
+            })
+            .collect();
+        Ok(LogProbability { nats, mc_stderr: None })
+    }
+}
+
+impl Sampler for Gaussian {
+    fn draw(&self, request: &SampleRequest) -> Result<Vec<f64>> {
+        let d = self.mean.len();
+        let purpose = request.streams.purpose("sample", 0);
+        let mut out = Vec::with_capacity(request.count * d);
+        for index in request.first..request.first + request.count as u64 {
+            let z = purpose.normals(&[index], d);
+            for i in 0..d {
+                let spread: f64 = (0..=i).map(|j| self.factor[i * d + j] * f64::from(z[j])).sum();
+                let spread = if request.mean { 0.0 } else { spread * request.temperature };
+                out.push(self.mean[i] + spread);
+            }
+        }
+        for (at, x) in out.iter_mut().enumerate() {
+            if let Some(kind) = self.data.kind(at % d).filter(|kind| kind.is_discrete()) {
+                let most = kind.max_level().map_or(f64::INFINITY, f64::from);
+                *x = x.round().clamp(0.0, most);
+            }
+        }
+        Ok(out)
+    }
+}
+
+/// The lower factor L with L Lᵀ = A, from the lower half of A; `None` unless A is positive.
+fn cholesky(a: &[f64], n: usize) -> Option<Vec<f64>> {
+    let mut l = vec![0.0; n * n];
+    for i in 0..n {
+        for j in 0..=i {
+            let inner: f64 = (0..j).map(|k| l[i * n + k] * l[j * n + k]).sum();
+            let rest = a[i * n + j] - inner;
+            if i == j {
+                if rest.is_nan() || rest <= 0.0 {
+                    return None;
+                }
+                l[i * n + i] = rest.sqrt();
+            } else {
+                l[i * n + j] = rest / l[j * n + j];
+            }
+        }
+    }
+    Some(l)
+}
+
+#[cfg(test)]
+mod tests {
+    use ancestral_data::{Binarize, Dataset, Domain, Shape, Split, SplitName, Streams, Values};
+
+    use super::*;
+    use crate::model::fit;
+
+    #[test]
+    fn a_full_gaussian_finds_its_own_covariance() {
+        let z = Streams::new(2).purpose("z", 0).normals(&[0], 40_000);
+        let x: Vec<f32> =
+            z.chunks_exact(2).flat_map(|z| [1.0 + 2.0 * z[0], z[0] + 0.5 * z[1]]).collect();
+        let split = Split { values: Values::Reals(x), labels: None };
+        let data = Dataset::new("t", Domain::Real, Shape::columns(2), split, None, None).unwrap();
+        let examples = Examples::new(&data, SplitName::Train, Binarize::None, 0).unwrap();
+        let spec = DataSpec::new(Domain::Real, Shape::columns(2), 0);
+        let mut model = GaussianConfig::default().init(&spec).unwrap();
+        let estimates = fit(&mut model, &examples, 0).unwrap().estimates;
+        let truth = [("mean[0]", 1.0), ("mean[1]", 0.0), ("variance[0]", 4.0)];
+        let truth = truth.into_iter().chain([("variance[1]", 1.25), ("covariance[1, 0]", 2.0)]);
+        for (found, (name, value)) in estimates.iter().zip(truth) {
+            let error = found.stderr.unwrap();
+            assert_eq!(found.name, name);
+            assert!((found.value - value).abs() < 4.0 * error && error < 0.05, "{found:?}");
+        }
+        assert_eq!(estimates.len(), 5);
+        let factor = take("t", &model.tensors(), "model.factor", 4).unwrap();
+        for (got, want) in factor.iter().zip([2.0, 0.0, 1.0, 0.5]) {
+            assert!((got - want).abs() < 0.05, "{factor:?}");
+        }
+        // The entropy of the distribution that the rows came from: log(2πe) + log det factor.
+        let batch = examples.batch(&(0..examples.len() as u64).collect::<Vec<_>>(), 0);
+        let options = DensityOptions::new(1, 0);
+        let nats = model.density().unwrap().log_probability(&batch, options).unwrap().nats;
+        let mean = nats.iter().sum::<f64>() / nats.len() as f64;
+        let entropy = (2.0 * std::f64::consts::PI * std::f64::consts::E).ln() + 1f64.ln();
+        assert!((mean + entropy).abs() < 0.05, "{mean} {entropy}");
+    }
+}

@@ -1,0 +1,22 @@
+//! Plain distributions, fitted by maximum likelihood.
+
+pub mod bernoulli;
+pub mod gaussian;
+
+pub use bernoulli::{coin, coin_log_likelihood};
+
+use crate::model::NamedTensors;
+use crate::{Error, Result};
+
+fn take(model: &str, tensors: &NamedTensors, name: &str, length: usize) -> Result<Vec<f64>> {
+    let found = tensors
+        .iter()
+        .find(|(n, _)| n == name)
+        .and_then(|(_, data)| data.try_to_vec_as::<f64>().ok().filter(|v| v.len() == length));
+    found.ok_or_else(|| Error::Unsupported {
+        model: model.to_owned(),
+        problem: format!(
+            "cannot take these weights: tensor '{name}' of {length} entries is missing"
+        ),
+    })
+}

@@ -1,0 +1,109 @@
+//! Log-probabilities.
+
+use std::ops::Range;
+
+use ancestral_data::{Batch, Streams};
+
+use crate::Result;
+use crate::spec::DataSpec;
+
+/// What a log-probability is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DensityKind {
+    /// The log-probability itself.
+    Exact,
+    /// A lower bound from this many importance samples an example.
+    LowerBound {
+        /// K.
+        samples: usize,
+    },
+}
+
+/// How to estimate log-probabilities.
+#[derive(Debug, Clone)]
+pub struct DensityOptions {
+    /// Importance samples an example (K); models with an exact density need none.
+    pub samples: usize,
+    /// Where the importance samples are drawn from.
+    pub streams: Streams,
+    /// Which members of an ensemble are averaged, as probabilities of the whole example; others
+    /// than the first for models that are one ([`Density::ensemble`]).
+    pub members: Range<u64>,
+}
+
+impl DensityOptions {
+    /// K samples by seed, and the first member of an ensemble.
+    pub fn new(samples: usize, seed: u64) -> Self {
+        Self { samples, streams: Streams::new(seed), members: 0..1 }
+    }
+}
+
+/// The members of a model that is an ensemble of exact densities.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ensemble {
+    /// What a member is: "ordering" or "mask".
+    pub member: &'static str,
+    /// How many there are; `None` for as many as one likes.
+    pub count: Option<u64>,
+}
+
+/// The log-probabilities of some examples.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LogProbability {
+    /// One an example, in nats.
+    pub nats: Vec<f64>,
+    /// The Monte Carlo standard error of each, in nats, where there is one.
+    pub mc_stderr: Option<Vec<f64>>,
+}
+
+/// The terms of the evidence lower bound of each example, in nats.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ElboTerms {
+    /// E_q[log p(x | z)].
+    pub reconstruction: Vec<f64>,
+    /// The divergence from the prior, summed over stochastic layers; the ELBO is
+    /// reconstruction − kl.
+    pub kl: Vec<f64>,
+    /// The mean code of each example `[examples, latent_dim]`, for the count of active units.
+    pub means: Vec<f32>,
+}
+
+/// A model with a log-probability.
+pub trait Density {
+    /// Exact, or a bound with K samples.
+    fn kind(&self, samples: usize) -> DensityKind;
+
+    /// The log-probability of each example, summed in double precision.
+    ///
+    /// # Errors
+    /// If the batch does not fit the model.
+    fn log_probability(&self, batch: &Batch, options: DensityOptions) -> Result<LogProbability>;
+
+    /// The members whose probabilities can be averaged, for models that are an ensemble.
+    fn ensemble(&self) -> Option<Ensemble> {
+        None
+    }
+
+    /// Whether the values are probabilities, which bits per dimension ask for, and not a density
+    /// at a point of the real line.
+    fn is_mass(&self, data: &DataSpec) -> bool {
+        (0..data.size()).all(|column| data.kind(column).is_some_and(|kind| kind.is_discrete()))
+    }
+
+    /// The terms of the log-probability by column, `[batch, columns]` row after row, which add up to
+    /// it; `None` for models whose log-probability is no sum over columns.
+    ///
+    /// # Errors
+    /// If the batch does not fit the model.
+    fn column_terms(&self, _batch: &Batch) -> Result<Option<Vec<f64>>> {
+        Ok(None)
+    }
+
+    /// The evidence lower bound in its terms, for models that have one.
+    ///
+    /// # Errors
+    /// If the batch does not fit the model.
+    fn elbo_terms(&self, _batch: &Batch, _streams: Streams) -> Result<Option<ElboTerms>> {
+        Ok(None)
+    }
+}

@@ -1,0 +1,30 @@
+//! What a model can be asked.
+//!
+//! A command never matches on a type: it asks a [`Model`] for a capability, gets an `Option`, and
+//! says plainly when the model lacks it.
+
+mod classify;
+mod contract;
+mod density;
+mod entry;
+mod estimator;
+mod latent;
+mod neural;
+mod request;
+mod sampler;
+mod trainable;
+
+pub use classify::{Assignments, Classified, Classifier, Clusterer, Discriminator};
+pub use contract::Model;
+pub use density::{Density, DensityKind, DensityOptions, ElboTerms, Ensemble, LogProbability};
+pub use entry::{Capability, Learning, ModelEntry, Preset, Size, Task};
+pub use estimator::{
+    BLOCK, Estimate, Estimator, FitContext, FitReport, SumEstimator, fit, fit_sums,
+};
+pub use latent::Latent;
+pub use neural::{Abilities, Core, NeuralModel};
+pub use request::{sample, sampler_for};
+pub use sampler::{Completion, Known, SampleRequest, Sampler};
+pub use trainable::{BatchIterator, Metrics, StepContext, Trainable};
+
+pub use crate::spec::{ColumnKind, Columns, DataSpec, Init, KindName, NamedTensors};

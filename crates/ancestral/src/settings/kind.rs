@@ -1,0 +1,235 @@
+//! What a setting may be: its type and range, how a value is read, and what is said of one that
+//! does not fit.
+
+use std::fmt;
+use std::ops::{Bound, RangeBounds};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use toml::Value;
+
+/// The type of a setting and the values that it takes.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SettingKind {
+    /// `true` or `false`.
+    Bool,
+    /// A whole number from `min` to `max`, both included.
+    Int {
+        /// The least.
+        min: u64,
+        /// The largest; `u64::MAX` for none.
+        max: u64,
+    },
+    /// A finite real number.
+    Real {
+        /// The lower end.
+        min: Bound<f64>,
+        /// The upper end.
+        max: Bound<f64>,
+    },
+    /// One of some words.
+    Choice(&'static [Choice]),
+    /// A list; a single value stands for a list of one.
+    List(Box<SettingKind>),
+}
+
+/// A word that a setting may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Choice {
+    /// As it is typed and stored.
+    pub name: &'static str,
+    /// What it chooses, in one line.
+    pub doc: &'static str,
+}
+
+/// A type that a setting can have.
+pub trait SettingType: Serialize + DeserializeOwned {
+    /// Every value of the type.
+    fn kind() -> SettingKind;
+}
+
+/// A type of numbers, or of lists of them, whose range can be narrowed.
+pub trait Ranged: SettingType {
+    /// The numbers.
+    type Number;
+
+    /// The values (of a list: the entries) in a range.
+    fn within(range: impl RangeBounds<Self::Number>) -> SettingKind;
+}
+
+/// The range above `least`, which is itself left out.
+pub const fn above(least: f64) -> (Bound<f64>, Bound<f64>) {
+    (Bound::Excluded(least), Bound::Unbounded)
+}
+
+/// The range above `least`, which is left out, to `most`, which is not.
+pub const fn above_to(least: f64, most: f64) -> (Bound<f64>, Bound<f64>) {
+    (Bound::Excluded(least), Bound::Included(most))
+}
+
+impl SettingType for bool {
+    fn kind() -> SettingKind {
+        SettingKind::Bool
+    }
+}
+
+impl SettingType for f64 {
+    fn kind() -> SettingKind {
+        Self::within(..)
+    }
+}
+
+impl Ranged for f64 {
+    type Number = Self;
+
+    fn within(range: impl RangeBounds<Self>) -> SettingKind {
+        SettingKind::Real { min: range.start_bound().cloned(), max: range.end_bound().cloned() }
+    }
+}
+
+macro_rules! whole_numbers {
+    ($($type:ty),*) => {$(
+        impl SettingType for $type {
+            fn kind() -> SettingKind {
+                Self::within(..)
+            }
+        }
+
+        impl Ranged for $type {
+            type Number = Self;
+
+            fn within(range: impl RangeBounds<Self>) -> SettingKind {
+                let min = match range.start_bound() {
+                    Bound::Included(&least) => least as u64,
+                    Bound::Excluded(&least) => (least as u64).saturating_add(1),
+                    Bound::Unbounded => 0,
+                };
+                let max = match range.end_bound() {
+                    Bound::Included(&most) => most as u64,
+                    Bound::Excluded(&most) => (most as u64).saturating_sub(1),
+                    Bound::Unbounded => <$type>::MAX as u64,
+                };
+                SettingKind::Int { min, max }
+            }
+        }
+    )*};
+}
+
+whole_numbers!(u32, u64, usize);
+
+impl<T: SettingType> SettingType for Vec<T> {
+    fn kind() -> SettingKind {
+        SettingKind::List(Box::new(T::kind()))
+    }
+}
+
+impl<T: Ranged> Ranged for Vec<T> {
+    type Number = T::Number;
+
+    fn within(range: impl RangeBounds<T::Number>) -> SettingKind {
+        SettingKind::List(Box::new(T::within(range)))
+    }
+}
+
+impl SettingKind {
+    /// The value as the setting stores it: whole numbers as reals where reals are meant and the
+    /// other way round, a single value as a list of one.
+    ///
+    /// # Errors
+    /// If it does not fit, saying what is allowed.
+    pub fn read(&self, value: &Value) -> Result<Value, String> {
+        self.convert(value).ok_or_else(|| match (self, value) {
+            (Self::Choice(choices), Value::String(word)) => {
+                let names: Vec<&str> = choices.iter().map(|choice| choice.name).collect();
+                match super::nearest(word, &names) {
+                    Some(near) => format!("{self} (did you mean '{near}'?)"),
+                    None => self.to_string(),
+                }
+            }
+            _ => self.to_string(),
+        })
+    }
+
+    fn convert(&self, value: &Value) -> Option<Value> {
+        match (self, value) {
+            (Self::Bool, Value::Boolean(_)) => Some(value.clone()),
+            (Self::Int { min, max }, Value::Integer(n)) => {
+                let fits = u64::try_from(*n).is_ok_and(|n| (*min..=*max).contains(&n));
+                fits.then(|| value.clone())
+            }
+            // 1e5 is a whole number too.
+            (Self::Int { .. }, Value::Float(x)) if x.fract() == 0.0 && x.abs() < 2f64.powi(53) => {
+                self.convert(&Value::Integer(*x as i64))
+            }
+            (Self::Real { .. }, Value::Integer(n)) => self.convert(&Value::Float(*n as f64)),
+            (Self::Real { min, max }, Value::Float(x)) => {
+                let fits = x.is_finite() && (*min, *max).contains(x);
+                fits.then(|| value.clone())
+            }
+            (Self::Choice(choices), Value::String(word)) => {
+                choices.iter().any(|choice| choice.name == word).then(|| value.clone())
+            }
+            (Self::List(of), Value::Array(values)) => {
+                // One list stands for a list of one list.
+                let flat = values.iter().any(|value| !value.is_array());
+                if flat && matches!(**of, Self::List(_)) {
+                    return of.convert(value).map(|list| Value::Array(vec![list]));
+                }
+                values.iter().map(|v| of.convert(v)).collect::<Option<_>>().map(Value::Array)
+            }
+            (Self::List(of), single) => of.convert(single).map(|one| Value::Array(vec![one])),
+            _ => None,
+        }
+    }
+}
+
+/// What is allowed, as the end of a sentence about a value that is not.
+impl fmt::Display for SettingKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bool => f.write_str("give true or false"),
+            Self::Int { min, max } if *max >= i64::MAX as u64 => {
+                write!(f, "it must be a whole number, {min} or more")
+            }
+            Self::Int { min, max } => {
+                write!(f, "it must be a whole number from {min} to {max}")
+            }
+            Self::Real { min, max } => {
+                f.write_str("it must be ")?;
+                match (min, max) {
+                    (Bound::Unbounded, Bound::Unbounded) => f.write_str("a finite number"),
+                    (Bound::Included(a), Bound::Unbounded) => write!(f, "{a} or more"),
+                    (Bound::Excluded(a), Bound::Unbounded) => write!(f, "above {a}"),
+                    (Bound::Unbounded, Bound::Included(b)) => write!(f, "at most {b}"),
+                    (Bound::Unbounded, Bound::Excluded(b)) => write!(f, "below {b}"),
+                    (Bound::Included(a), Bound::Included(b)) => write!(f, "from {a} to {b}"),
+                    (Bound::Included(a), Bound::Excluded(b)) => {
+                        write!(f, "at least {a} and below {b}")
+                    }
+                    (Bound::Excluded(a), Bound::Included(b)) => {
+                        write!(f, "above {a} and at most {b}")
+                    }
+                    (Bound::Excluded(a), Bound::Excluded(b)) => {
+                        write!(f, "above {a} and below {b}")
+                    }
+                }
+            }
+            Self::Choice(choices) => {
+                f.write_str("choose ")?;
+                for (i, choice) in choices.iter().enumerate() {
+                    let before = match i {
+                        0 => "",
+                        i if i + 1 == choices.len() => " or ",
+                        _ => ", ",
+                    };
+                    write!(f, "{before}{}", choice.name)?;
+                }
+                Ok(())
+            }
+            Self::List(of) => match &**of {
+                Self::List(of) => write!(f, "give lists, as in [[1, 2], [3]]; of each entry, {of}"),
+                of => write!(f, "give a list, as in [1, 2]; of each entry, {of}"),
+            },
+        }
+    }
+}

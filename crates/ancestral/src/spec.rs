@@ -1,0 +1,275 @@
+//! What a model is made for and started from: the columns of its data, the device and the streams
+//! of its first weights.
+
+use std::fmt;
+
+use ancestral_data::{Domain, Shape, Streams};
+use burn::tensor::{DType, Device, TensorData};
+
+use crate::{Error, Result};
+
+/// Tensors by name, in the order the model lists them; a name is `part.path.to.tensor`.
+pub type NamedTensors = Vec<(String, TensorData)>;
+
+/// The processor, as a device.
+pub fn cpu() -> Device {
+    Device::flex()
+}
+
+/// What values a column takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ColumnKind {
+    /// Any finite real.
+    Real,
+    /// Whole numbers 0, 1, 2, … without an end.
+    Count,
+    /// 0 or 1.
+    Binary,
+    /// Ordered whole numbers 0, 1, …, n − 1.
+    Levels(u32),
+    /// Numbers 0, 1, …, n − 1 of categories without an order.
+    Category(u32),
+}
+
+impl ColumnKind {
+    /// The largest value, for kinds that have one.
+    pub fn max_level(self) -> Option<u32> {
+        match self {
+            Self::Real | Self::Count => None,
+            Self::Binary => Some(1),
+            Self::Levels(n) | Self::Category(n) => Some(n.saturating_sub(1)),
+        }
+    }
+
+    /// Whether a probability mass (rather than a density) belongs to it.
+    pub fn is_discrete(self) -> bool {
+        self != Self::Real
+    }
+
+    /// The kind without its number of values.
+    pub fn name(self) -> KindName {
+        match self {
+            Self::Real => KindName::Real,
+            Self::Count => KindName::Count,
+            Self::Binary => KindName::Binary,
+            Self::Levels(_) => KindName::Levels,
+            Self::Category(_) => KindName::Category,
+        }
+    }
+}
+
+impl fmt::Display for ColumnKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Real => f.write_str("real"),
+            Self::Count => f.write_str("a count"),
+            Self::Binary => f.write_str("binary"),
+            Self::Levels(n) => write!(f, "of {n} levels"),
+            Self::Category(n) => write!(f, "of {n} categories"),
+        }
+    }
+}
+
+impl From<Domain> for ColumnKind {
+    fn from(domain: Domain) -> Self {
+        match domain {
+            Domain::Binary => Self::Binary,
+            Domain::Levels(n) => Self::Levels(n),
+            Domain::Real => Self::Real,
+        }
+    }
+}
+
+/// A kind of column without its number of values, as models declare what they take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum KindName {
+    /// [`ColumnKind::Real`].
+    Real,
+    /// [`ColumnKind::Count`].
+    Count,
+    /// [`ColumnKind::Binary`].
+    Binary,
+    /// [`ColumnKind::Levels`].
+    Levels,
+    /// [`ColumnKind::Category`].
+    Category,
+}
+
+impl KindName {
+    /// The word, as it is printed.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Real => "real",
+            Self::Count => "count",
+            Self::Binary => "binary",
+            Self::Levels => "levels",
+            Self::Category => "category",
+        }
+    }
+}
+
+/// The kinds of the columns of an example.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Columns {
+    /// All are of one kind, as the pixels of an image.
+    Same(ColumnKind),
+    /// One kind for each.
+    Each(Vec<ColumnKind>),
+}
+
+/// The data a model is made for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DataSpec {
+    /// What values each entry takes, after binarization.
+    pub columns: Columns,
+    /// The shape of one example.
+    pub shape: Shape,
+    /// The number of classes, 0 if the data is not labelled.
+    pub classes: usize,
+    /// The names of the columns of a table; empty for images and where there are none.
+    pub names: Vec<String>,
+}
+
+impl DataSpec {
+    /// Data whose columns all take the same values.
+    pub fn new(domain: Domain, shape: Shape, classes: usize) -> Self {
+        Self { columns: Columns::Same(domain.into()), shape, classes, names: Vec::new() }
+    }
+
+    /// The number of entries of an example.
+    pub fn size(&self) -> usize {
+        self.shape.size()
+    }
+
+    /// The kind of a column.
+    pub fn kind(&self, column: usize) -> Option<ColumnKind> {
+        match &self.columns {
+            Columns::Same(kind) => (column < self.size()).then_some(*kind),
+            Columns::Each(kinds) => kinds.get(column).copied(),
+        }
+    }
+
+    /// The name of a column, or `x` and its number.
+    pub fn column_name(&self, column: usize) -> String {
+        self.names.get(column).cloned().unwrap_or_else(|| format!("x{column}"))
+    }
+
+    /// What values all columns take, if it is the same for all and models of one domain know it.
+    pub fn domain(&self) -> Option<Domain> {
+        let kind = match &self.columns {
+            Columns::Same(kind) => *kind,
+            Columns::Each(kinds) => {
+                let first = *kinds.first()?;
+                kinds.iter().all(|kind| *kind == first).then_some(first)?
+            }
+        };
+        match kind {
+            ColumnKind::Binary => Some(Domain::Binary),
+            ColumnKind::Levels(n) => Some(Domain::Levels(n)),
+            ColumnKind::Real => Some(Domain::Real),
+            ColumnKind::Count | ColumnKind::Category(_) => None,
+        }
+    }
+
+    /// Refuses columns of a kind that `model` does not take.
+    ///
+    /// # Errors
+    /// Naming the first such column, and the kinds that are taken.
+    pub fn check_kinds(&self, model: &str, taken: &[KindName]) -> Result<()> {
+        let kinds: &[ColumnKind] = match &self.columns {
+            Columns::Same(kind) => std::slice::from_ref(kind),
+            Columns::Each(kinds) => kinds,
+        };
+        match kinds.iter().position(|kind| !taken.contains(&kind.name())) {
+            None => Ok(()),
+            Some(column) => Err(Error::UnsuitableKind {
+                model: model.to_owned(),
+                column: self.column_name(column),
+                kind: kinds[column],
+                taken: taken.to_vec(),
+                others: Vec::new(),
+            }),
+        }
+    }
+
+    /// What values all columns take, for a model of one domain that takes these kinds.
+    ///
+    /// # Errors
+    /// Naming the first column of a kind that is not taken, or that differs from the first.
+    pub fn one_domain(&self, model: &str, taken: &[KindName]) -> Result<Domain> {
+        self.check_kinds(model, taken)?;
+        self.domain().ok_or_else(|| {
+            let first = self.kind(0);
+            let other = (0..self.size()).find(|&column| self.kind(column) != first).unwrap_or(0);
+            Error::UnsuitableData {
+                model: model.to_owned(),
+                problem: format!(
+                    "it takes columns of one kind; '{}' is {} and '{}' is {}",
+                    self.column_name(0),
+                    first.map_or("absent".to_owned(), |kind| kind.to_string()),
+                    self.column_name(other),
+                    self.kind(other).map_or("absent".to_owned(), |kind| kind.to_string()),
+                ),
+            }
+        })
+    }
+}
+
+/// Where and from what a model's first weights are made.
+#[derive(Debug, Clone)]
+pub struct Init {
+    /// The device that holds the weights.
+    pub device: Device,
+    /// The weights' type: `F32`, or `F64` where gradients are checked.
+    pub dtype: DType,
+    /// Where the first weights are drawn from.
+    pub streams: Streams,
+}
+
+impl Init {
+    /// Single precision.
+    pub fn new(device: &Device, seed: u64) -> Self {
+        Self { device: device.clone(), dtype: DType::F32, streams: Streams::new(seed) }
+    }
+
+    /// Double precision, for checks against finite differences.
+    pub fn double(device: &Device, seed: u64) -> Self {
+        Self { dtype: DType::F64, ..Self::new(device, seed) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mixed(kinds: Vec<ColumnKind>) -> DataSpec {
+        DataSpec {
+            shape: Shape::columns(kinds.len()),
+            columns: Columns::Each(kinds),
+            classes: 0,
+            names: vec!["age".to_owned(), "town".to_owned()],
+        }
+    }
+
+    #[test]
+    fn kinds_that_are_not_taken_are_named_with_their_column() {
+        let table = mixed(vec![ColumnKind::Real, ColumnKind::Category(4), ColumnKind::Count]);
+        let error = table.check_kinds("nade", &[KindName::Real]).unwrap_err().to_string();
+        assert!(error.contains("'town' is of 4 categories"), "{error}");
+        assert!(error.contains("takes real columns"), "{error}");
+        let all = [KindName::Real, KindName::Category, KindName::Count];
+        assert!(table.check_kinds("gmm", &all).is_ok());
+        let error = table.one_domain("vae", &all).unwrap_err().to_string();
+        assert!(error.contains("'age' is real and 'town' is of 4 categories"), "{error}");
+    }
+
+    #[test]
+    fn columns_of_one_kind_are_a_domain() {
+        let table = mixed(vec![ColumnKind::Levels(5); 2]);
+        assert_eq!(table.one_domain("vae", &[KindName::Levels]).unwrap(), Domain::Levels(5));
+        assert_eq!(mixed(vec![ColumnKind::Count; 2]).domain(), None);
+        let image = DataSpec::new(Domain::Binary, Shape::image(1, 2, 2), 0);
+        assert_eq!((image.kind(3), image.kind(4)), (Some(ColumnKind::Binary), None));
+        assert_eq!(image.column_name(2), "x2");
+    }
+}
