@@ -6,22 +6,13 @@
 //! [0, 1], so that nothing cancels, and one logarithm serves sixteen factors.
 
 use burn::{
-    backend::{
-        Autodiff, Backend, Dispatch, Flex, TensorMetadata,
-        autodiff::{
-            checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
-            grads::Gradients,
-            ops::{Backward, Ops, OpsKind},
-        },
-        backend_extension,
-        tensor::FloatTensor,
-    },
+    backend::TensorMetadata,
     tensor::{Shape, Tensor},
 };
-
 use rayon::prelude::*;
 
 use crate::{
+    autodiff::Operation,
     elementwise::composed_softplus,
     flex::{self, Primitive},
     gemm::{self, Matrix},
@@ -266,68 +257,35 @@ pub(crate) fn nll_rows_grad(
     }
 }
 
-/// The extension.
-#[backend_extension(Flex, Autodiff)]
-pub(crate) trait BernoulliOps: Backend {
-    fn bernoulli_nll(logits: FloatTensor<Self>, targets: FloatTensor<Self>) -> FloatTensor<Self>;
+#[derive(Debug, Clone)]
+struct BernoulliNll {
+    logits: Primitive,
+    targets: Primitive,
 }
 
-impl BernoulliOps for Flex {
-    fn bernoulli_nll(logits: FloatTensor<Self>, targets: FloatTensor<Self>) -> FloatTensor<Self> {
-        let (logits, targets) = (flex::contiguous(logits), flex::contiguous(targets));
+impl Operation<2> for BernoulliNll {
+    type Parameters = ();
+
+    fn forward([logits, targets]: [Primitive; 2], (): ()) -> (Primitive, Self) {
         let [rows, width] = logits.shape().dims();
         let nll = nll_rows(Isa::best(), logits.storage(), targets.storage(), rows, width);
-        flex::tensor(nll, Shape::new([rows]))
+        (flex::tensor(nll, Shape::new([rows])), Self { logits, targets })
     }
-}
 
-#[derive(Debug)]
-struct BernoulliBackward;
-
-impl Backward<Flex, 2> for BernoulliBackward {
-    /// Logits and targets, both contiguous.
-    type State = (Primitive, Primitive);
-
-    fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let grad = flex::contiguous(grads.consume::<Flex>(&ops.node));
-        let (logits, targets) = ops.state;
-        let [rows, width] = logits.shape().dims();
-        let [for_logits, for_targets] = ops.parents;
-        if let Some(node) = for_logits {
-            let out = nll_rows_grad(
-                Isa::best(),
-                logits.storage(),
-                targets.storage(),
-                grad.storage(),
-                rows,
-                width,
-            );
-            grads.register::<Flex>(node.id, flex::tensor(out, logits.shape()));
-        }
-        if let Some(node) = for_targets {
-            // −l·g: rare, so plainly.
-            let out = logits
-                .storage::<f32>()
-                .chunks(width.max(1))
-                .zip(grad.storage::<f32>())
-                .flat_map(|(row, g)| row.iter().map(move |l| -l * g))
-                .collect();
-            grads.register::<Flex>(node.id, flex::tensor(out, logits.shape()));
-        }
-    }
-}
-
-impl<C: CheckpointStrategy> BernoulliOps for Autodiff<Flex, C> {
-    fn bernoulli_nll(logits: FloatTensor<Self>, targets: FloatTensor<Self>) -> FloatTensor<Self> {
-        let (logits, logits_node) = logits.into_parts();
-        let (targets, targets_node) = targets.into_parts();
-        let (logits, targets) = (flex::contiguous(logits), flex::contiguous(targets));
-        let nll = Flex::bernoulli_nll(logits.clone(), targets.clone());
-        let prep = BernoulliBackward.prepare::<C>([logits_node, targets_node]);
-        match prep.compute_bound().stateful() {
-            OpsKind::Tracked(prep) => prep.finish((logits, targets), nll),
-            OpsKind::UnTracked(prep) => prep.finish(nll),
-        }
+    fn backward(self, grad: Primitive, [logits, targets]: [bool; 2]) -> [Option<Primitive>; 2] {
+        let shape = self.logits.shape();
+        let [rows, width] = shape.dims();
+        let (l, t, g) = (self.logits.storage(), self.targets.storage(), grad.storage());
+        let for_logits = || nll_rows_grad(Isa::best(), l, t, g, rows, width);
+        // −l·g: rare, so plainly.
+        let for_targets = || {
+            let rows = l.chunks(width.max(1)).zip(g);
+            rows.flat_map(|(row, g)| row.iter().map(move |l| -l * g)).collect()
+        };
+        [
+            logits.then(|| flex::tensor(for_logits(), shape.clone())),
+            targets.then(|| flex::tensor(for_targets(), shape.clone())),
+        ]
     }
 }
 
@@ -347,10 +305,7 @@ pub fn bernoulli_nll(logits: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
         "bernoulli_nll: logits and targets must agree in shape"
     );
     if flex::is_fast(&logits) && flex::is_fast(&targets) {
-        return Tensor::from_dispatch(<Dispatch as BernoulliOps>::bernoulli_nll(
-            logits.into_dispatch(),
-            targets.into_dispatch(),
-        ));
+        return BernoulliNll::run((logits, targets), ());
     }
     composed_nll(logits, targets)
 }

@@ -2,20 +2,11 @@
 
 use burn::{
     backend::TensorMetadata,
-    backend::{
-        Autodiff, Backend, Dispatch, Flex,
-        autodiff::{
-            checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
-            grads::Gradients,
-            ops::{Backward, Ops, OpsKind, unary},
-        },
-        backend_extension,
-        tensor::FloatTensor,
-    },
     tensor::{Tensor, activation},
 };
 
 use crate::{
+    autodiff::Operation,
     flex::{self, Primitive},
     simd::Isa,
     vector::{self, Binary, Unary},
@@ -99,45 +90,34 @@ pub(crate) fn zip<F: Binary>(a: Primitive, b: Primitive) -> Primitive {
     flex::tensor(out, a.shape())
 }
 
-/// The extension: one operation for all functions.
-#[backend_extension(Flex, Autodiff)]
-pub(crate) trait ElementwiseOps: Backend {
-    fn elementwise(x: FloatTensor<Self>, function: Function) -> FloatTensor<Self>;
+/// A function of every value, with its input or its output.
+#[derive(Debug, Clone)]
+struct Elementwise {
+    saved: Primitive,
+    function: Function,
 }
 
-impl ElementwiseOps for Flex {
-    fn elementwise(x: FloatTensor<Self>, function: Function) -> FloatTensor<Self> {
-        function.forward(x)
+impl Operation<1> for Elementwise {
+    type Parameters = Function;
+
+    fn forward([x]: [Primitive; 1], function: Function) -> (Primitive, Self) {
+        let input = function.keeps_input().then(|| x.clone());
+        let y = function.forward(x);
+        let saved = input.unwrap_or_else(|| y.clone());
+        (y, Self { saved, function })
     }
-}
 
-#[derive(Debug)]
-struct ElementwiseBackward(Function);
-
-impl Backward<Flex, 1> for ElementwiseBackward {
-    type State = Primitive;
-
-    fn backward(self, ops: Ops<Primitive, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
-        unary::<Flex, _>(ops.parents, ops.node, grads, |grad| self.0.backward(grad, ops.state));
+    fn untracked([x]: [Primitive; 1], function: Function) -> (Primitive, [Vec<f32>; 0]) {
+        (function.forward(x), [])
     }
-}
 
-impl<C: CheckpointStrategy> ElementwiseOps for Autodiff<Flex, C> {
-    fn elementwise(x: FloatTensor<Self>, function: Function) -> FloatTensor<Self> {
-        let (x, node) = x.into_parts();
-        match ElementwiseBackward(function).prepare::<C>([node]).compute_bound().stateful() {
-            OpsKind::Tracked(prep) => {
-                let input = function.keeps_input().then(|| x.clone());
-                let y = function.forward(x);
-                prep.finish(input.unwrap_or_else(|| y.clone()), y)
-            }
-            OpsKind::UnTracked(prep) => prep.finish(function.forward(x)),
-        }
+    fn backward(self, grad: Primitive, _: [bool; 1]) -> [Option<Primitive>; 1] {
+        [Some(self.function.backward(grad, self.saved))]
     }
 }
 
 fn apply<const D: usize>(x: Tensor<D>, function: Function) -> Tensor<D> {
-    Tensor::from_dispatch(<Dispatch as ElementwiseOps>::elementwise(x.into_dispatch(), function))
+    Elementwise::run((x,), function)
 }
 
 /// tanh of every value; its gradient is 1 − tanh².

@@ -29,6 +29,7 @@
 )]
 
 mod aligned;
+mod autodiff;
 mod bernoulli;
 mod conv;
 mod elementwise;

@@ -5,20 +5,12 @@
 use std::sync::Arc;
 
 use burn::{
-    backend::{
-        Autodiff, Backend, Dispatch, Flex, TensorMetadata,
-        autodiff::{
-            checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
-            grads::Gradients,
-            ops::{Backward, Ops, OpsKind},
-        },
-        backend_extension,
-        tensor::FloatTensor,
-    },
+    backend::TensorMetadata,
     tensor::{Shape, Tensor, activation},
 };
 
 use crate::{
+    autodiff::Operation,
     elementwise::{self, composed_softplus},
     flex::{self, Primitive},
     gemm::{self, Matrix},
@@ -65,12 +57,7 @@ pub fn linear(
         "linear: x [_, {from}], weight [{inputs}, {outputs}] and bias [{biases}] do not fit"
     );
     if flex::is_fast(&x) && flex::is_fast(&weight) && flex::is_fast(&bias) {
-        return Tensor::from_dispatch(<Dispatch as LinearOps>::fused_linear(
-            x.into_dispatch(),
-            weight.into_dispatch(),
-            bias.into_dispatch(),
-            activation,
-        ));
+        return Linear::run((x, weight, bias), activation);
     }
     composed_linear(x, weight, bias, activation)
 }
@@ -87,10 +74,7 @@ pub fn linear_vjp(v: Tensor<2>, weight: Tensor<2>) -> Tensor<2> {
     let ([_, from], [_, outputs]) = (v.dims(), weight.dims());
     assert!(from == outputs, "linear_vjp: v [_, {from}] and weight [_, {outputs}] do not fit");
     if flex::is_fast(&v) && flex::is_fast(&weight) {
-        return Tensor::from_dispatch(<Dispatch as LinearOps>::fused_linear_vjp(
-            v.into_dispatch(),
-            weight.into_dispatch(),
-        ));
+        return LinearVjp::run((v, weight), ());
     }
     v.matmul(weight.transpose())
 }
@@ -115,63 +99,6 @@ pub(crate) fn composed_activation(sum: Tensor<2>, activation: Activation) -> Ten
     }
 }
 
-/// The extension.
-#[backend_extension(Flex, Autodiff)]
-pub(crate) trait LinearOps: Backend {
-    fn fused_linear(
-        x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        activation: Activation,
-    ) -> FloatTensor<Self>;
-
-    fn fused_linear_vjp(v: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self>;
-}
-
-/// The output, and the sparse form of `x` where it is sparse; `x` and `weight` contiguous.
-fn forward(
-    x: &Primitive,
-    weight: &Primitive,
-    bias: Primitive,
-    activation: Activation,
-) -> (Primitive, Option<Arc<Sparse>>) {
-    let bias = flex::contiguous(bias);
-    let ([m, k], [_, n]) = (x.shape().dims(), weight.shape().dims());
-    let isa = Isa::best();
-    let sparse = Sparse::from_dense(isa, x.storage(), m, k);
-    let out = match &sparse {
-        Some(x) => x.affine(isa, weight.storage(), n, Some(bias.storage()), activation),
-        None => {
-            let (x, weight) =
-                (Matrix::rows(x.storage(), m, k), Matrix::rows(weight.storage(), k, n));
-            gemm::affine(isa, x, weight, bias.storage(), activation)
-        }
-    };
-    (flex::tensor(out, Shape::new([m, n])), sparse.map(Arc::new))
-}
-
-impl LinearOps for Flex {
-    fn fused_linear(
-        x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        activation: Activation,
-    ) -> FloatTensor<Self> {
-        forward(&flex::contiguous(x), &flex::contiguous(weight), bias, activation).0
-    }
-
-    fn fused_linear_vjp(v: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
-        pull(&flex::contiguous(v), &flex::contiguous(weight))
-    }
-}
-
-/// v·weightᵀ; both contiguous.
-fn pull(v: &Primitive, weight: &Primitive) -> Primitive {
-    let ([m, n], [k, _]) = (v.shape().dims(), weight.shape().dims());
-    let weight = Matrix::rows(weight.storage(), k, n).transposed();
-    flex::tensor(gemm::product(Matrix::rows(v.storage(), m, n), weight), Shape::new([m, k]))
-}
-
 /// The gradient for the sums of a layer, from the one for its outputs `y`.
 pub(crate) fn through(activation: Activation, grad: Primitive, y: Primitive) -> Primitive {
     match activation {
@@ -184,102 +111,86 @@ pub(crate) fn through(activation: Activation, grad: Primitive, y: Primitive) -> 
 }
 
 #[derive(Debug, Clone)]
-struct LinearState {
+struct Linear {
     x: Primitive,
     /// The same, where it is sparse.
     sparse: Option<Arc<Sparse>>,
     weight: Primitive,
     y: Primitive,
+    activation: Activation,
 }
 
-#[derive(Debug)]
-struct LinearBackward(Activation);
+impl Operation<3> for Linear {
+    type Parameters = Activation;
 
-impl Backward<Flex, 3> for LinearBackward {
-    type State = LinearState;
-
-    fn backward(self, ops: Ops<LinearState, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let grad = grads.consume::<Flex>(&ops.node);
-        let LinearState { x, sparse, weight, y } = ops.state;
+    fn forward([x, weight, bias]: [Primitive; 3], activation: Activation) -> (Primitive, Self) {
         let ([m, k], [_, n]) = (x.shape().dims(), weight.shape().dims());
-        let [for_x, for_weight, for_bias] = ops.parents;
-        let delta = through(self.0, grad, y);
-        let d = delta.storage::<f32>();
-        if let Some(node) = for_weight {
-            let out = match sparse {
-                Some(x) => x.transposed().affine(Isa::best(), d, n, None, Activation::None),
-                None => gemm::product(
-                    Matrix::rows(x.storage(), m, k).transposed(),
-                    Matrix::rows(d, m, n),
-                ),
-            };
-            grads.register::<Flex>(node.id, flex::tensor(out, Shape::new([k, n])));
-        }
-        if let Some(node) = for_x {
-            let out = gemm::product(
-                Matrix::rows(d, m, n),
-                Matrix::rows(weight.storage(), k, n).transposed(),
-            );
-            grads.register::<Flex>(node.id, flex::tensor(out, Shape::new([m, k])));
-        }
-        if let Some(node) = for_bias {
-            let out = gemm::column_sums(Isa::best(), d, m, n);
-            grads.register::<Flex>(node.id, flex::tensor(out, Shape::new([n])));
-        }
-    }
-}
-
-#[derive(Debug)]
-struct VjpBackward;
-
-impl Backward<Flex, 2> for VjpBackward {
-    type State = [Primitive; 2];
-
-    fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let grad = flex::contiguous(grads.consume::<Flex>(&ops.node));
-        let [v, weight] = ops.state;
-        let ([m, n], [k, _]) = (v.shape().dims(), weight.shape().dims());
-        let [for_v, for_weight] = ops.parents;
-        let grad = Matrix::rows(grad.storage(), m, k);
-        if let Some(node) = for_v {
-            let out = gemm::product(grad, Matrix::rows(weight.storage(), k, n));
-            grads.register::<Flex>(node.id, flex::tensor(out, Shape::new([m, n])));
-        }
-        if let Some(node) = for_weight {
-            let out = gemm::product(grad.transposed(), Matrix::rows(v.storage(), m, n));
-            grads.register::<Flex>(node.id, flex::tensor(out, Shape::new([k, n])));
-        }
-    }
-}
-
-impl<C: CheckpointStrategy> LinearOps for Autodiff<Flex, C> {
-    fn fused_linear(
-        x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        activation: Activation,
-    ) -> FloatTensor<Self> {
-        let (x, x_node) = x.into_parts();
-        let (weight, weight_node) = weight.into_parts();
-        let (bias, bias_node) = bias.into_parts();
-        let (x, weight) = (flex::contiguous(x), flex::contiguous(weight));
-        let (y, sparse) = forward(&x, &weight, bias, activation);
-        let prep = LinearBackward(activation).prepare::<C>([x_node, weight_node, bias_node]);
-        match prep.compute_bound().stateful() {
-            OpsKind::Tracked(prep) => {
-                prep.finish(LinearState { x, sparse, weight, y: y.clone() }, y)
+        let isa = Isa::best();
+        let sparse = Sparse::from_dense(isa, x.storage(), m, k);
+        let y = match &sparse {
+            Some(x) => x.affine(isa, weight.storage(), n, Some(bias.storage()), activation),
+            None => {
+                let (x, weight) =
+                    (Matrix::rows(x.storage(), m, k), Matrix::rows(weight.storage(), k, n));
+                gemm::affine(isa, x, weight, bias.storage(), activation)
             }
-            OpsKind::UnTracked(prep) => prep.finish(y),
-        }
+        };
+        let y = flex::tensor(y, Shape::new([m, n]));
+        (y.clone(), Self { x, sparse: sparse.map(Arc::new), weight, y, activation })
     }
-    fn fused_linear_vjp(v: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
-        let (v, v_node) = v.into_parts();
-        let (weight, weight_node) = weight.into_parts();
-        let (v, weight) = (flex::contiguous(v), flex::contiguous(weight));
-        let out = pull(&v, &weight);
-        match VjpBackward.prepare::<C>([v_node, weight_node]).compute_bound().stateful() {
-            OpsKind::Tracked(prep) => prep.finish([v, weight], out),
-            OpsKind::UnTracked(prep) => prep.finish(out),
-        }
+
+    fn backward(self, grad: Primitive, [x, weight, bias]: [bool; 3]) -> [Option<Primitive>; 3] {
+        let ([m, k], [_, n]) = (self.x.shape().dims(), self.weight.shape().dims());
+        let delta = through(self.activation, grad, self.y);
+        let d = delta.storage::<f32>();
+        let for_weight = || match &self.sparse {
+            Some(x) => x.transposed().affine(Isa::best(), d, n, None, Activation::None),
+            None => gemm::product(
+                Matrix::rows(self.x.storage(), m, k).transposed(),
+                Matrix::rows(d, m, n),
+            ),
+        };
+        [
+            x.then(|| pull(&delta, &self.weight)),
+            weight.then(|| flex::tensor(for_weight(), Shape::new([k, n]))),
+            bias.then(|| column_sums(d, m, n)),
+        ]
+    }
+}
+
+/// The sum of each column of an \[m, n\] matrix: the gradient of a bias.
+pub(crate) fn column_sums(values: &[f32], m: usize, n: usize) -> Primitive {
+    flex::tensor(gemm::column_sums(Isa::best(), values, m, n), Shape::new([n]))
+}
+
+#[derive(Debug, Clone)]
+struct LinearVjp {
+    v: Primitive,
+    weight: Primitive,
+}
+
+/// v·weightᵀ; both contiguous.
+fn pull(v: &Primitive, weight: &Primitive) -> Primitive {
+    let ([m, n], [k, _]) = (v.shape().dims(), weight.shape().dims());
+    let weight = Matrix::rows(weight.storage(), k, n).transposed();
+    flex::tensor(gemm::product(Matrix::rows(v.storage(), m, n), weight), Shape::new([m, k]))
+}
+
+impl Operation<2> for LinearVjp {
+    type Parameters = ();
+
+    fn forward([v, weight]: [Primitive; 2], (): ()) -> (Primitive, Self) {
+        (pull(&v, &weight), Self { v, weight })
+    }
+
+    fn backward(self, grad: Primitive, [v, weight]: [bool; 2]) -> [Option<Primitive>; 2] {
+        let ([m, n], [k, _]) = (self.v.shape().dims(), self.weight.shape().dims());
+        let grad = Matrix::rows(grad.storage(), m, k);
+        let for_v = || gemm::product(grad, Matrix::rows(self.weight.storage(), k, n));
+        let for_weight = || gemm::product(grad.transposed(), Matrix::rows(self.v.storage(), m, n));
+        [
+            v.then(|| flex::tensor(for_v(), Shape::new([m, n]))),
+            weight.then(|| flex::tensor(for_weight(), Shape::new([k, n]))),
+        ]
     }
 }

@@ -5,21 +5,13 @@ mod layer;
 pub use layer::{layer_norm, layer_norm_vjp};
 
 use burn::{
-    backend::{
-        Autodiff, AutodiffBackend, Backend, Dispatch, Flex, TensorMetadata,
-        autodiff::{
-            checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
-            grads::Gradients,
-            ops::{Backward, Ops, OpsKind, unary},
-        },
-        backend_extension,
-        tensor::FloatTensor,
-    },
-    tensor::{Shape, Tensor, activation},
+    backend::{DType, TensorMetadata},
+    tensor::{Shape, Tensor, TensorData, activation},
 };
 use rayon::prelude::*;
 
 use crate::{
+    autodiff::Operation,
     flex::{self, Primitive},
     parallel::{self, SharedPtr},
     simd::{Isa, Kernel, Simd},
@@ -32,7 +24,7 @@ pub fn leaky_relu<const D: usize>(x: Tensor<D>, slope: f64) -> Tensor<D> {
     if !flex::is_fast(&x) {
         return activation::leaky_relu(x, slope);
     }
-    Tensor::from_dispatch(<Dispatch as NormOps>::fused_leaky_relu(x.into_dispatch(), slope as f32))
+    LeakyRelu::run((x,), slope as f32)
 }
 
 /// `v` where `y` is above 0, `slope`·`v` elsewhere: `v` times the derivative of [`leaky_relu`], whose
@@ -48,11 +40,7 @@ pub fn leaky_relu_vjp<const D: usize>(v: Tensor<D>, y: Tensor<D>, slope: f64) ->
     if !(flex::is_fast(&v) && flex::is_fast(&y)) {
         return composed_leaky_relu_vjp(v, y, slope);
     }
-    Tensor::from_dispatch(<Dispatch as NormOps>::fused_leaky_relu_vjp(
-        v.into_dispatch(),
-        y.into_dispatch(),
-        slope as f32,
-    ))
+    LeakyReluVjp::run((v, y), slope as f32)
 }
 
 /// The same in Burn's operations.
@@ -93,15 +81,12 @@ pub fn batch_norm<const D: usize>(
     if !(flex::is_fast(&x) && flex::is_fast(&gamma) && flex::is_fast(&beta)) {
         return composed_batch_norm(x, gamma, beta, eps, slope);
     }
-    let (y, mean, variance) = <Dispatch as NormOps>::fused_batch_norm(
-        x.into_dispatch(),
-        gamma.into_dispatch(),
-        beta.into_dispatch(),
-        eps as f32,
-        slope.unwrap_or(1.0) as f32,
-    );
-    let [mean, variance] = [mean, variance].map(Tensor::from_dispatch);
-    (Tensor::from_dispatch(y), mean, variance)
+    let (device, slope) = (x.device(), slope.unwrap_or(1.0));
+    let (y, statistics) =
+        BatchNorm::run_with_statistics((x, gamma, beta), (eps as f32, slope as f32));
+    let [mean, variance] = statistics
+        .map(|values| Tensor::from_data(TensorData::new(values, [scales]), (&device, DType::F32)));
+    (y, mean, variance)
 }
 
 /// The same in Burn's operations.
@@ -125,27 +110,6 @@ pub(crate) fn composed_batch_norm<const D: usize>(
         None => y,
     };
     (y.reshape(dims), mean.detach().reshape([c]), variance.detach().reshape([c]))
-}
-
-/// The extension.
-#[backend_extension(Flex, Autodiff)]
-pub(crate) trait NormOps: Backend {
-    fn fused_leaky_relu(x: FloatTensor<Self>, slope: f32) -> FloatTensor<Self>;
-
-    fn fused_leaky_relu_vjp(
-        v: FloatTensor<Self>,
-        y: FloatTensor<Self>,
-        slope: f32,
-    ) -> FloatTensor<Self>;
-
-    /// A slope of 1 is no activation.
-    fn fused_batch_norm(
-        x: FloatTensor<Self>,
-        gamma: FloatTensor<Self>,
-        beta: FloatTensor<Self>,
-        eps: f32,
-        slope: f32,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 }
 
 #[inline(always)]
@@ -188,12 +152,11 @@ impl Kernel for Leaky {
 
 /// `x` where `sign` (or, without one, `x` itself) is above 0, else slope·x; in place where nobody
 /// else holds the buffer of `x`.
-fn leaky_pass(isa: Isa, sign: Option<Primitive>, x: Primitive, slope: f32) -> Primitive {
-    let mut x = flex::contiguous(x);
-    let sign = sign.map(flex::contiguous);
+fn leaky_pass(sign: Option<&Primitive>, mut x: Primitive, slope: f32) -> Primitive {
+    let isa = Isa::best();
     // SAFETY: as the two calls say.
     let pass = |x: *const f32, out: *mut f32, len: usize| {
-        let sign = sign.as_ref().map_or(x, |sign| sign.storage::<f32>().as_ptr());
+        let sign = sign.map_or(x, |sign| sign.storage::<f32>().as_ptr());
         let [sign, x] = [sign, x].map(|p| SharedPtr(p.cast_mut()));
         let out = SharedPtr(out);
         parallel::blocks(len, |start, len| {
@@ -484,8 +447,7 @@ fn normalise(
     isa: Isa,
     x: &[f32],
     sizes @ [n, c, l]: [usize; 3],
-    gamma: &[f32],
-    beta: &[f32],
+    [gamma, beta]: [&[f32]; 2],
     eps: f32,
     slope: f32,
 ) -> Normalised {
@@ -576,152 +538,102 @@ fn sizes(x: &Primitive) -> [usize; 3] {
     [shape[0], shape[1], shape[2..].iter().product()]
 }
 
-fn forward(
-    x: &Primitive,
-    gamma: &Primitive,
-    beta: &Primitive,
-    eps: f32,
-    slope: f32,
-) -> (Primitive, Normalised) {
-    let mut out =
-        normalise(Isa::best(), x.storage(), sizes(x), gamma.storage(), beta.storage(), eps, slope);
-    (flex::tensor(std::mem::take(&mut out.y), x.shape()), out)
-}
-
+/// A value for each channel.
 fn statistic(values: Vec<f32>) -> Primitive {
     let shape = Shape::new([values.len()]);
     flex::tensor(values, shape)
 }
 
-impl NormOps for Flex {
-    fn fused_leaky_relu(x: FloatTensor<Self>, slope: f32) -> FloatTensor<Self> {
-        leaky_pass(Isa::best(), None, x, slope)
-    }
-
-    fn fused_leaky_relu_vjp(
-        v: FloatTensor<Self>,
-        y: FloatTensor<Self>,
-        slope: f32,
-    ) -> FloatTensor<Self> {
-        leaky_pass(Isa::best(), Some(y), v, slope)
-    }
-
-    fn fused_batch_norm(
-        x: FloatTensor<Self>,
-        gamma: FloatTensor<Self>,
-        beta: FloatTensor<Self>,
-        eps: f32,
-        slope: f32,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        let [x, gamma, beta] = [x, gamma, beta].map(flex::contiguous);
-        let (y, out) = forward(&x, &gamma, &beta, eps, slope);
-        (y, statistic(out.mean), statistic(out.variance))
-    }
+/// The leaky ReLU, with what has its sign: the output, unless the slope is negative.
+#[derive(Debug, Clone)]
+struct LeakyRelu {
+    sign: Primitive,
+    slope: f32,
 }
 
-#[derive(Debug)]
-struct LeakyBackward(f32);
+impl Operation<1> for LeakyRelu {
+    type Parameters = f32;
 
-impl Backward<Flex, 1> for LeakyBackward {
-    type State = Primitive;
+    fn forward([x]: [Primitive; 1], slope: f32) -> (Primitive, Self) {
+        let input = (slope < 0.0).then(|| x.clone());
+        let y = leaky_pass(None, x, slope);
+        let sign = input.unwrap_or_else(|| y.clone());
+        (y, Self { sign, slope })
+    }
 
-    fn backward(self, ops: Ops<Primitive, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
-        unary::<Flex, _>(ops.parents, ops.node, grads, |grad| {
-            leaky_pass(Isa::best(), Some(ops.state), grad, self.0)
-        });
+    fn untracked([x]: [Primitive; 1], slope: f32) -> (Primitive, [Vec<f32>; 0]) {
+        (leaky_pass(None, x, slope), [])
+    }
+
+    fn backward(self, grad: Primitive, _: [bool; 1]) -> [Option<Primitive>; 1] {
+        [Some(leaky_pass(Some(&self.sign), grad, self.slope))]
     }
 }
 
 #[derive(Debug, Clone)]
-struct NormState {
+struct LeakyReluVjp(LeakyRelu);
+
+impl Operation<2> for LeakyReluVjp {
+    type Parameters = f32;
+
+    /// The sign.
+    const CONSTANTS: usize = 1;
+
+    fn forward([v, sign]: [Primitive; 2], slope: f32) -> (Primitive, Self) {
+        (leaky_pass(Some(&sign), v, slope), Self(LeakyRelu { sign, slope }))
+    }
+
+    fn backward(self, grad: Primitive, _: [bool; 2]) -> [Option<Primitive>; 2] {
+        // The same map takes its gradient back.
+        [Some(leaky_pass(Some(&self.0.sign), grad, self.0.slope)), None]
+    }
+}
+
+#[derive(Debug, Clone)]
+struct BatchNorm {
     x: Primitive,
     gamma: Primitive,
     beta: Primitive,
     mean: Vec<f32>,
+    /// Until it is taken.
+    variance: Vec<f32>,
     rate: Vec<f32>,
-}
-
-#[derive(Debug)]
-struct NormBackward {
+    /// 1 where there is no activation.
     slope: f32,
 }
 
-impl Backward<Flex, 3> for NormBackward {
-    type State = NormState;
+impl Operation<3, 2> for BatchNorm {
+    /// ε and the slope.
+    type Parameters = (f32, f32);
 
-    fn backward(self, ops: Ops<NormState, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let grad = flex::contiguous(grads.consume::<Flex>(&ops.node));
-        let NormState { x, gamma, beta, mean, rate } = ops.state;
-        let [for_x, for_gamma, for_beta] = ops.parents;
-        let [dx, dgamma, dbeta] = normalise_grad(
+    fn forward([x, gamma, beta]: [Primitive; 3], (eps, slope): (f32, f32)) -> (Primitive, Self) {
+        let (values, scales) = (x.storage(), [gamma.storage(), beta.storage()]);
+        let Normalised { y, mean, variance, rate } =
+            normalise(Isa::best(), values, sizes(&x), scales, eps, slope);
+        let y = flex::tensor(y, x.shape());
+        (y, Self { x, gamma, beta, mean, variance, rate, slope })
+    }
+
+    fn statistics(&mut self) -> [Vec<f32>; 2] {
+        [self.mean.clone(), std::mem::take(&mut self.variance)]
+    }
+
+    fn backward(self, grad: Primitive, [x, gamma, beta]: [bool; 3]) -> [Option<Primitive>; 3] {
+        let scales = [&self.mean, &self.rate, self.gamma.storage(), self.beta.storage()];
+        let [for_x, for_gamma, for_beta] = normalise_grad(
             Isa::best(),
-            x.storage(),
+            self.x.storage(),
             grad.storage(),
-            sizes(&x),
-            [&mean, &rate, gamma.storage(), beta.storage()],
+            sizes(&self.x),
+            scales,
             self.slope,
-            for_x.is_some(),
+            x,
         );
-        if let Some(node) = for_x {
-            grads.register::<Flex>(node.id, flex::tensor(dx, x.shape()));
-        }
-        if let Some(node) = for_gamma {
-            grads.register::<Flex>(node.id, statistic(dgamma));
-        }
-        if let Some(node) = for_beta {
-            grads.register::<Flex>(node.id, statistic(dbeta));
-        }
-    }
-}
-
-impl<C: CheckpointStrategy> NormOps for Autodiff<Flex, C> {
-    fn fused_leaky_relu(x: FloatTensor<Self>, slope: f32) -> FloatTensor<Self> {
-        let (x, node) = x.into_parts();
-        match LeakyBackward(slope).prepare::<C>([node]).compute_bound().stateful() {
-            OpsKind::Tracked(prep) => {
-                // The value has the sign of the input, unless the slope turns it.
-                let input = (slope < 0.0).then(|| x.clone());
-                let y = leaky_pass(Isa::best(), None, x, slope);
-                prep.finish(input.unwrap_or_else(|| y.clone()), y)
-            }
-            OpsKind::UnTracked(prep) => prep.finish(leaky_pass(Isa::best(), None, x, slope)),
-        }
-    }
-
-    fn fused_leaky_relu_vjp(
-        v: FloatTensor<Self>,
-        y: FloatTensor<Self>,
-        slope: f32,
-    ) -> FloatTensor<Self> {
-        let (v, node) = v.into_parts();
-        let (y, _) = y.into_parts();
-        let out = leaky_pass(Isa::best(), Some(y.clone()), v, slope);
-        // The same map takes its gradient back.
-        match LeakyBackward(slope).prepare::<C>([node]).compute_bound().stateful() {
-            OpsKind::Tracked(prep) => prep.finish(y, out),
-            OpsKind::UnTracked(prep) => prep.finish(out),
-        }
-    }
-
-    fn fused_batch_norm(
-        x: FloatTensor<Self>,
-        gamma: FloatTensor<Self>,
-        beta: FloatTensor<Self>,
-        eps: f32,
-        slope: f32,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        let (x, x_node) = x.into_parts();
-        let (gamma, gamma_node) = gamma.into_parts();
-        let (beta, beta_node) = beta.into_parts();
-        let [x, gamma, beta] = [x, gamma, beta].map(flex::contiguous);
-        let (y, Normalised { mean, variance, rate, .. }) = forward(&x, &gamma, &beta, eps, slope);
-        let [m, v] = [mean.clone(), variance].map(|values| Self::from_inner(statistic(values)));
-        let prep = NormBackward { slope }.prepare::<C>([x_node, gamma_node, beta_node]);
-        let y = match prep.compute_bound().stateful() {
-            OpsKind::Tracked(prep) => prep.finish(NormState { x, gamma, beta, mean, rate }, y),
-            OpsKind::UnTracked(prep) => prep.finish(y),
-        };
-        (y, m, v)
+        [
+            x.then(|| flex::tensor(for_x, self.x.shape())),
+            gamma.then(|| statistic(for_gamma)),
+            beta.then(|| statistic(for_beta)),
+        ]
     }
 }
 

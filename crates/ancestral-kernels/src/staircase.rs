@@ -8,21 +8,13 @@
 use std::sync::Arc;
 
 use burn::{
-    backend::{
-        Autodiff, Backend, Dispatch, Flex, TensorMetadata,
-        autodiff::{
-            checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
-            grads::Gradients,
-            ops::{Backward, Ops, OpsKind},
-        },
-        backend_extension,
-        tensor::FloatTensor,
-    },
+    backend::TensorMetadata,
     tensor::{Shape, Tensor, TensorData},
 };
 use rayon::prelude::*;
 
 use crate::{
+    autodiff::Operation,
     flex::{self, Primitive},
     gemm,
     linear::{self, Activation},
@@ -165,13 +157,7 @@ pub fn staircase_linear(
         stairs.limits.len()
     );
     if flex::is_fast(&x) && flex::is_fast(&weight) && flex::is_fast(&bias) {
-        return Tensor::from_dispatch(<Dispatch as StaircaseOps>::fused_staircase(
-            x.into_dispatch(),
-            weight.into_dispatch(),
-            bias.into_dispatch(),
-            stairs.clone(),
-            activation,
-        ));
+        return StaircaseLinear::run((x, weight, bias), (stairs.clone(), activation));
     }
     composed_staircase(x, weight, bias, stairs, activation)
 }
@@ -199,33 +185,20 @@ pub(crate) fn composed_staircase(
     linear::composed_activation(Tensor::cat(sums.collect(), 1), activation)
 }
 
-/// The extension.
-#[backend_extension(Flex, Autodiff)]
-pub(crate) trait StaircaseOps: Backend {
-    fn fused_staircase(
-        x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        stairs: Arc<Staircase>,
-        activation: Activation,
-    ) -> FloatTensor<Self>;
-}
-
-/// `x` and `weight` contiguous.
+/// act(x·weight + bias).
 fn forward(
-    x: &Primitive,
-    weight: &Primitive,
-    bias: Primitive,
+    x: &[f32],
+    weight: &[f32],
+    bias: &[f32],
+    batch: usize,
     stairs: &Staircase,
     activation: Activation,
-) -> Primitive {
-    let bias = flex::contiguous(bias);
-    let ([batch, k], n) = (x.shape().dims::<2>(), stairs.limits.len());
-    let (x, weight) = (x.storage::<f32>(), weight.storage::<f32>());
+) -> Vec<f32> {
+    let (k, n) = (stairs.inputs, stairs.limits.len());
     assert_eq!(weight.len(), stairs.len, "one weight for each place of the staircase");
     // SAFETY: the blocks cover all columns of the output and do not overlap; each reads the first
     // `rows` columns of `x` and its own weights.
-    let out = unsafe {
+    unsafe {
         flex::filled(batch * n, |out| {
             let out = SharedPtr(out);
             stairs.blocks.par_iter().for_each(|block| {
@@ -234,10 +207,9 @@ fn forward(
                 let size = [batch, block.width, block.rows];
                 gemm::strided(size, to, n, false, (a, [k, 1]), (b, [block.width, 1]));
             });
-            gemm::bias_activation(Isa::best(), out, bias.storage(), batch, activation);
+            gemm::bias_activation(Isa::best(), out, bias, batch, activation);
         })
-    };
-    flex::tensor(out, Shape::new([batch, n]))
+    }
 }
 
 /// xᵀ·delta under the staircase, packed.
@@ -295,74 +267,41 @@ impl Staircase {
     }
 }
 
-impl StaircaseOps for Flex {
-    fn fused_staircase(
-        x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        stairs: Arc<Staircase>,
-        activation: Activation,
-    ) -> FloatTensor<Self> {
-        forward(&flex::contiguous(x), &flex::contiguous(weight), bias, &stairs, activation)
-    }
-}
-
 #[derive(Debug, Clone)]
-struct StaircaseState {
+struct StaircaseLinear {
     x: Primitive,
     weight: Primitive,
     y: Primitive,
     stairs: Arc<Staircase>,
+    activation: Activation,
 }
 
-#[derive(Debug)]
-struct StaircaseBackward(Activation);
+impl Operation<3> for StaircaseLinear {
+    type Parameters = (Arc<Staircase>, Activation);
 
-impl Backward<Flex, 3> for StaircaseBackward {
-    type State = StaircaseState;
-
-    fn backward(self, ops: Ops<StaircaseState, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let grad = grads.consume::<Flex>(&ops.node);
-        let StaircaseState { x, weight, y, stairs } = ops.state;
-        let ([batch, k], n) = (x.shape().dims::<2>(), stairs.limits.len());
-        let [for_x, for_weight, for_bias] = ops.parents;
-        let delta = linear::through(self.0, grad, y);
-        let d = delta.storage::<f32>();
-        if let Some(node) = for_weight {
-            let out = weight_gradient(x.storage(), d, batch, &stairs);
-            grads.register::<Flex>(node.id, flex::tensor(out, Shape::new([stairs.len])));
-        }
-        if let Some(node) = for_x {
-            let out = input_gradient(weight.storage(), d, batch, &stairs);
-            grads.register::<Flex>(node.id, flex::tensor(out, Shape::new([batch, k])));
-        }
-        if let Some(node) = for_bias {
-            let out = gemm::column_sums(Isa::best(), d, batch, n);
-            grads.register::<Flex>(node.id, flex::tensor(out, Shape::new([n])));
-        }
+    fn forward(
+        [x, weight, bias]: [Primitive; 3],
+        (stairs, activation): Self::Parameters,
+    ) -> (Primitive, Self) {
+        let ([batch, _], n) = (x.shape().dims::<2>(), stairs.limits.len());
+        let (values, weights, biases) = (x.storage(), weight.storage(), bias.storage());
+        let y = forward(values, weights, biases, batch, &stairs, activation);
+        let y = flex::tensor(y, Shape::new([batch, n]));
+        (y.clone(), Self { x, weight, y, stairs, activation })
     }
-}
 
-impl<C: CheckpointStrategy> StaircaseOps for Autodiff<Flex, C> {
-    fn fused_staircase(
-        x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        stairs: Arc<Staircase>,
-        activation: Activation,
-    ) -> FloatTensor<Self> {
-        let (x, x_node) = x.into_parts();
-        let (weight, weight_node) = weight.into_parts();
-        let (bias, bias_node) = bias.into_parts();
-        let (x, weight) = (flex::contiguous(x), flex::contiguous(weight));
-        let y = forward(&x, &weight, bias, &stairs, activation);
-        let prep = StaircaseBackward(activation).prepare::<C>([x_node, weight_node, bias_node]);
-        match prep.compute_bound().stateful() {
-            OpsKind::Tracked(prep) => {
-                prep.finish(StaircaseState { x, weight, y: y.clone(), stairs }, y)
-            }
-            OpsKind::UnTracked(prep) => prep.finish(y),
-        }
+    fn backward(self, grad: Primitive, [x, weight, bias]: [bool; 3]) -> [Option<Primitive>; 3] {
+        let Self { x: values, weight: weights, y, stairs, activation } = self;
+        let ([batch, k], n) = (values.shape().dims::<2>(), stairs.limits.len());
+        let delta = linear::through(activation, grad, y);
+        let d = delta.storage::<f32>();
+        let for_x = || input_gradient(weights.storage(), d, batch, &stairs);
+        let for_weight = || weight_gradient(values.storage(), d, batch, &stairs);
+        [
+            x.then(|| flex::tensor(for_x(), Shape::new([batch, k]))),
+            weight.then(|| flex::tensor(for_weight(), Shape::new([stairs.len]))),
+            bias.then(|| linear::column_sums(d, batch, n)),
+        ]
     }
 }
 

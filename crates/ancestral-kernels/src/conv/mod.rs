@@ -7,16 +7,7 @@ mod gather;
 mod pairs;
 
 use burn::{
-    backend::{
-        Autodiff, Backend, Dispatch, Flex, TensorMetadata,
-        autodiff::{
-            checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
-            grads::Gradients,
-            ops::{Backward, Ops, OpsKind},
-        },
-        backend_extension,
-        tensor::FloatTensor,
-    },
+    backend::TensorMetadata,
     tensor::{
         Shape, Tensor, module,
         ops::{ConvOptions, ConvTransposeOptions},
@@ -24,6 +15,7 @@ use burn::{
 };
 
 use crate::{
+    autodiff::Operation,
     flex::{self, Primitive},
     norm,
     simd::Isa,
@@ -80,13 +72,7 @@ pub fn conv2d(
     let out = [0, 1].map(|i| (image[i] + 2 * padding[i] - filter[i]) / stride[i] + 1);
     let geometry = Geometry { n, c, k, image, filter, out, stride, padding, precision };
     let bias = bias.unwrap_or_else(|| Tensor::zeros([0], &x.device()));
-    Tensor::from_dispatch(<Dispatch as ConvolutionOps>::fused_convolution(
-        x.into_dispatch(),
-        weight.into_dispatch(),
-        bias.into_dispatch(),
-        geometry,
-        false,
-    ))
+    Convolution::run((x, weight, bias), (geometry, false))
 }
 
 /// The transposed convolution of pictures `x` \[n, k, h, w\] with `weight` \[k, c, r, s\], plus
@@ -131,13 +117,7 @@ pub fn conv_transpose2d(
     let image = [0, 1].map(|i| full[i] - 2 * padding[i]);
     let geometry = Geometry { n, c, k, image, filter, out, stride, padding, precision };
     let bias = bias.unwrap_or_else(|| Tensor::zeros([0], &x.device()));
-    Tensor::from_dispatch(<Dispatch as ConvolutionOps>::fused_convolution(
-        x.into_dispatch(),
-        weight.into_dispatch(),
-        bias.into_dispatch(),
-        geometry,
-        true,
-    ))
+    Convolution::run((x, weight, bias), (geometry, true))
 }
 
 fn check(name: &str, picture: [usize; 2], filter: [usize; 2], stride: [usize; 2]) {
@@ -172,37 +152,6 @@ pub(crate) fn composed_conv_transpose2d(
     module::conv_transpose2d(x, weight, bias, options)
 }
 
-/// The extension: one operation for both directions.
-#[backend_extension(Flex, Autodiff)]
-pub(crate) trait ConvolutionOps: Backend {
-    /// A bias without values is none.
-    fn fused_convolution(
-        x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        geometry: Geometry,
-        transposed: bool,
-    ) -> FloatTensor<Self>;
-}
-
-/// The output; `x` and `weight` contiguous.
-fn forward(
-    x: &Primitive,
-    weight: &Primitive,
-    bias: Primitive,
-    g: Geometry,
-    transposed: bool,
-) -> Primitive {
-    let bias = flex::contiguous(bias);
-    let (x, weight, bias) = (x.storage(), weight.storage(), bias.storage());
-    let isa = Isa::best();
-    if transposed {
-        flex::tensor(cores::data(isa, &g, x, weight, bias), g.x_shape())
-    } else {
-        flex::tensor(cores::forward(isa, &g, x, weight, bias), g.y_shape())
-    }
-}
-
 impl Geometry {
     fn x_shape(&self) -> Shape {
         Shape::new([self.n, self.c, self.image[0], self.image[1]])
@@ -213,80 +162,58 @@ impl Geometry {
     }
 }
 
-impl ConvolutionOps for Flex {
-    fn fused_convolution(
-        x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        geometry: Geometry,
-        transposed: bool,
-    ) -> FloatTensor<Self> {
-        forward(&flex::contiguous(x), &flex::contiguous(weight), bias, geometry, transposed)
-    }
-}
-
+/// Both directions; a bias without values is none.
 #[derive(Debug, Clone)]
-struct ConvolutionState {
+struct Convolution {
     x: Primitive,
     weight: Primitive,
     geometry: Geometry,
     transposed: bool,
 }
 
-#[derive(Debug)]
-struct ConvolutionBackward;
-
-impl Backward<Flex, 3> for ConvolutionBackward {
-    type State = ConvolutionState;
-
-    fn backward(self, ops: Ops<ConvolutionState, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let delta = flex::contiguous(grads.consume::<Flex>(&ops.node));
-        let ConvolutionState { x, weight, geometry: g, transposed } = ops.state;
-        let [for_x, for_weight, for_bias] = ops.parents;
-        let (isa, d) = (Isa::best(), delta.storage::<f32>());
-        if let Some(node) = for_weight {
-            // Of a transposed convolution, the data stand where the other has its result.
-            let (image, out) = if transposed { (d, x.storage()) } else { (x.storage(), d) };
-            let shape = Shape::new([g.k, g.c, g.filter[0], g.filter[1]]);
-            let out = cores::filters(isa, &g, image, out);
-            grads.register::<Flex>(node.id, flex::tensor(out, shape));
-        }
-        if let Some(node) = for_x {
-            let out = if transposed {
-                flex::tensor(cores::forward(isa, &g, d, weight.storage(), &[]), g.y_shape())
-            } else {
-                flex::tensor(cores::data(isa, &g, d, weight.storage(), &[]), g.x_shape())
-            };
-            grads.register::<Flex>(node.id, out);
-        }
-        if let Some(node) = for_bias {
-            let [n, channels, height, width] = delta.shape().dims();
-            let out = norm::channel_sums(isa, d, [n, channels, height * width]);
-            grads.register::<Flex>(node.id, flex::tensor(out, Shape::new([channels])));
+impl Convolution {
+    /// From the side of the data to the other, or back.
+    fn map(g: &Geometry, from: &[f32], weight: &Primitive, bias: &[f32], back: bool) -> Primitive {
+        let (isa, weight) = (Isa::best(), weight.storage());
+        if back {
+            flex::tensor(cores::data(isa, g, from, weight, bias), g.x_shape())
+        } else {
+            flex::tensor(cores::forward(isa, g, from, weight, bias), g.y_shape())
         }
     }
 }
 
-impl<C: CheckpointStrategy> ConvolutionOps for Autodiff<Flex, C> {
-    fn fused_convolution(
-        x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        geometry: Geometry,
-        transposed: bool,
-    ) -> FloatTensor<Self> {
-        let (x, x_node) = x.into_parts();
-        let (weight, weight_node) = weight.into_parts();
-        let (bias, bias_node) = bias.into_parts();
-        let (x, weight) = (flex::contiguous(x), flex::contiguous(weight));
-        let y = forward(&x, &weight, bias, geometry, transposed);
-        let prep = ConvolutionBackward.prepare::<C>([x_node, weight_node, bias_node]);
-        match prep.compute_bound().stateful() {
-            OpsKind::Tracked(prep) => {
-                prep.finish(ConvolutionState { x, weight, geometry, transposed }, y)
-            }
-            OpsKind::UnTracked(prep) => prep.finish(y),
-        }
+impl Operation<3> for Convolution {
+    type Parameters = (Geometry, bool);
+
+    fn forward(
+        [x, weight, bias]: [Primitive; 3],
+        (geometry, transposed): Self::Parameters,
+    ) -> (Primitive, Self) {
+        let y = Self::map(&geometry, x.storage(), &weight, bias.storage(), transposed);
+        (y, Self { x, weight, geometry, transposed })
+    }
+
+    fn backward(self, grad: Primitive, [x, weight, bias]: [bool; 3]) -> [Option<Primitive>; 3] {
+        let (g, isa, delta) = (&self.geometry, Isa::best(), grad.storage::<f32>());
+        // First, because it takes the most room.
+        let for_weight = weight.then(|| {
+            // Of a transposed convolution, the data stand where the other has its result.
+            let data = self.x.storage();
+            let (image, out) = if self.transposed { (delta, data) } else { (data, delta) };
+            let shape = Shape::new([g.k, g.c, g.filter[0], g.filter[1]]);
+            flex::tensor(cores::filters(isa, g, image, out), shape)
+        });
+        let for_bias = || {
+            let [n, channels, height, width] = grad.shape().dims();
+            let sums = norm::channel_sums(isa, delta, [n, channels, height * width]);
+            flex::tensor(sums, Shape::new([channels]))
+        };
+        [
+            x.then(|| Self::map(g, delta, &self.weight, &[], !self.transposed)),
+            for_weight,
+            bias.then(for_bias),
+        ]
     }
 }
 

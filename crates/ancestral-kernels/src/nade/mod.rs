@@ -7,26 +7,18 @@
 //! in order; so no buffer is joined, and no sum depends on how many threads there are.
 
 use burn::{
-    backend::{
-        Autodiff, Backend, Dispatch, Flex, TensorMetadata,
-        autodiff::{
-            checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
-            grads::Gradients,
-            ops::{Backward, Ops, OpsKind},
-        },
-        backend_extension,
-        tensor::FloatTensor,
-    },
+    backend::TensorMetadata,
     tensor::{Int, Shape, Tensor},
 };
+
 mod gradient;
 mod rows;
 
 pub use rows::{NadeRows, NadeWeights};
 
 use crate::{
+    autodiff::Operation,
     flex::{self, Primitive},
-    gemm,
     linear::{self, Activation},
     simd::Isa,
 };
@@ -83,15 +75,7 @@ pub fn nade(
     if tensors_are_fast {
         // No scale travels as one of no entries.
         let scale = scale.unwrap_or_else(|| Tensor::empty([0], &bias.device()));
-        return Tensor::from_dispatch(<Dispatch as NadeOps>::fused_nade(
-            x.into_dispatch(),
-            weight.into_dispatch(),
-            bias.into_dispatch(),
-            output_weight.into_dispatch(),
-            output_bias.into_dispatch(),
-            scale.into_dispatch(),
-            form,
-        ));
+        return Nade::run((weight, bias, output_weight, output_bias, scale, x), form);
     }
     composed_nade(x, weight, bias, output_weight, output_bias, scale, form)
 }
@@ -229,34 +213,19 @@ impl NadeParameters<'_> {
     }
 }
 
-/// The extension.
-#[backend_extension(Flex, Autodiff)]
-pub(crate) trait NadeOps: Backend {
-    fn fused_nade(
-        x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        output_weight: FloatTensor<Self>,
-        output_bias: FloatTensor<Self>,
-        scale: FloatTensor<Self>,
-        form: NadeForm,
-    ) -> FloatTensor<Self>;
-}
-
-/// What the gradient needs; all contiguous.
 #[derive(Debug, Clone)]
-struct NadeState {
-    x: Primitive,
+struct Nade {
     weight: Primitive,
     bias: Primitive,
     output_weight: Primitive,
     output_bias: Primitive,
     /// Of no entries where there is none.
     scale: Primitive,
+    x: Primitive,
     form: NadeForm,
 }
 
-impl NadeState {
+impl Nade {
     fn sizes(&self) -> Sizes {
         Sizes::of(&self.x, &self.weight, &self.output_weight)
     }
@@ -273,105 +242,45 @@ impl NadeState {
             order: self.form.order.as_deref(),
         }
     }
+}
 
-    fn forward(&self) -> Primitive {
-        let ([batch, entries], x) = (self.x.shape().dims(), self.x.storage());
-        let weights = NadeWeights::new(self.parameters(), entries);
+impl Operation<6> for Nade {
+    type Parameters = NadeForm;
+
+    /// The entries.
+    const CONSTANTS: usize = 1;
+
+    fn forward(
+        [weight, bias, output_weight, output_bias, scale, x]: [Primitive; 6],
+        form: NadeForm,
+    ) -> (Primitive, Self) {
+        let state = Self { weight, bias, output_weight, output_bias, scale, x, form };
+        let [batch, entries] = state.x.shape().dims();
+        let weights = NadeWeights::new(state.parameters(), entries);
         let outputs = weights.sizes.all_outputs();
         let mut out = vec![0.0f32; batch * outputs];
-        weights.forward(x, &mut out);
-        flex::tensor(out, Shape::new([batch, outputs]))
+        weights.forward(state.x.storage(), &mut out);
+        (flex::tensor(out, Shape::new([batch, outputs])), state)
     }
-}
 
-impl NadeOps for Flex {
-    fn fused_nade(
-        x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        output_weight: FloatTensor<Self>,
-        output_bias: FloatTensor<Self>,
-        scale: FloatTensor<Self>,
-        form: NadeForm,
-    ) -> FloatTensor<Self> {
-        NadeState {
-            x: flex::contiguous(x),
-            weight: flex::contiguous(weight),
-            bias: flex::contiguous(bias),
-            output_weight: flex::contiguous(output_weight),
-            output_bias: flex::contiguous(output_bias),
-            scale: flex::contiguous(scale),
-            form,
-        }
-        .forward()
-    }
-}
-
-#[derive(Debug)]
-struct NadeBackward;
-
-impl Backward<Flex, 5> for NadeBackward {
-    type State = NadeState;
-
-    fn backward(self, ops: Ops<NadeState, 5>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let grad = flex::contiguous(grads.consume::<Flex>(&ops.node));
-        let state = ops.state;
-        let sizes = state.sizes();
-        let [for_weight, for_bias, for_output_weight, for_output_bias, for_scale] = ops.parents;
-        let (parameters, x) = (state.parameters(), state.x.storage());
+    fn backward(
+        self,
+        grad: Primitive,
+        [_, _, _, output_bias, _, _]: [bool; 6],
+    ) -> [Option<Primitive>; 6] {
+        let ([batch, outputs], isa) = (grad.shape().dims(), Isa::best());
+        let (parameters, x) = (self.parameters(), self.x.storage());
         let [weight, bias, output_weight, scale] =
-            gradient::backward(Isa::best(), sizes, parameters, x, grad.storage());
-        let outputs = sizes.all_outputs();
-        let [batch, _] = grad.shape().dims();
-        if let Some(node) = for_output_bias {
-            let out = gemm::column_sums(Isa::best(), grad.storage(), batch, outputs);
-            grads.register::<Flex>(node.id, flex::tensor(out, Shape::new([outputs])));
-        }
-        let found = [
-            (for_weight, weight, Shape::new([sizes.entries * sizes.levels, sizes.hidden])),
-            (for_bias, bias, Shape::new([sizes.hidden])),
-            (for_output_weight, output_weight, Shape::new([outputs, sizes.hidden])),
-            (for_scale, scale, state.scale.shape()),
-        ];
-        for (node, out, shape) in found {
-            if let Some(node) = node {
-                grads.register::<Flex>(node.id, flex::tensor(out, shape));
-            }
-        }
-    }
-}
-
-impl<C: CheckpointStrategy> NadeOps for Autodiff<Flex, C> {
-    fn fused_nade(
-        x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        output_weight: FloatTensor<Self>,
-        output_bias: FloatTensor<Self>,
-        scale: FloatTensor<Self>,
-        form: NadeForm,
-    ) -> FloatTensor<Self> {
-        let (x, _) = x.into_parts();
-        let (weight, weight_node) = weight.into_parts();
-        let (bias, bias_node) = bias.into_parts();
-        let (output_weight, output_weight_node) = output_weight.into_parts();
-        let (output_bias, output_bias_node) = output_bias.into_parts();
-        let (scale, scale_node) = scale.into_parts();
-        let state = NadeState {
-            x: flex::contiguous(x),
-            weight: flex::contiguous(weight),
-            bias: flex::contiguous(bias),
-            output_weight: flex::contiguous(output_weight),
-            output_bias: flex::contiguous(output_bias),
-            scale: flex::contiguous(scale),
-            form,
-        };
-        let y = state.forward();
-        let nodes = [weight_node, bias_node, output_weight_node, output_bias_node, scale_node];
-        match NadeBackward.prepare::<C>(nodes).compute_bound().stateful() {
-            OpsKind::Tracked(prep) => prep.finish(state, y),
-            OpsKind::UnTracked(prep) => prep.finish(y),
-        }
+            gradient::backward(isa, self.sizes(), parameters, x, grad.storage());
+        let like = |values, parameter: &Primitive| Some(flex::tensor(values, parameter.shape()));
+        [
+            like(weight, &self.weight),
+            like(bias, &self.bias),
+            like(output_weight, &self.output_weight),
+            output_bias.then(|| linear::column_sums(grad.storage(), batch, outputs)),
+            like(scale, &self.scale),
+            None,
+        ]
     }
 }
 

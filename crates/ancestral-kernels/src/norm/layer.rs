@@ -14,22 +14,14 @@
 //! The slope is constant wherever it has a derivative, so that β has no gradient there.
 
 use burn::{
-    backend::{
-        Autodiff, Backend, Dispatch, Flex, TensorMetadata,
-        autodiff::{
-            checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
-            grads::Gradients,
-            ops::{Backward, Ops, OpsKind},
-        },
-        backend_extension,
-        tensor::FloatTensor,
-    },
+    backend::TensorMetadata,
     tensor::{Tensor, activation},
 };
 use rayon::prelude::*;
 
 use super::{RUN, leaky, sizes, statistic};
 use crate::{
+    autodiff::Operation,
     flex::{self, Primitive},
     parallel::SharedPtr,
     simd::{Isa, Kernel, Simd},
@@ -55,13 +47,7 @@ pub fn layer_norm<const D: usize>(
     if !(flex::is_fast(&x) && flex::is_fast(&gamma) && flex::is_fast(&beta)) {
         return composed_layer_norm(x, gamma, beta, eps, slope);
     }
-    Tensor::from_dispatch(<Dispatch as LayerNormOps>::fused_layer_norm(
-        x.into_dispatch(),
-        gamma.into_dispatch(),
-        beta.into_dispatch(),
-        eps as f32,
-        slope.unwrap_or(1.0) as f32,
-    ))
+    LayerNorm::run((x, gamma, beta), (eps as f32, slope.unwrap_or(1.0) as f32))
 }
 
 /// The product of `v`, in the shape of `x`, with the Jacobian of [`layer_norm`] at `x`:
@@ -83,14 +69,7 @@ pub fn layer_norm_vjp<const D: usize>(
     if !(fast && flex::is_fast(&gamma) && flex::is_fast(&beta)) {
         return composed_layer_norm_vjp(v, x, gamma, beta, eps, slope);
     }
-    Tensor::from_dispatch(<Dispatch as LayerNormOps>::fused_layer_norm_vjp(
-        v.into_dispatch(),
-        x.into_dispatch(),
-        gamma.into_dispatch(),
-        beta.into_dispatch(),
-        eps as f32,
-        slope.unwrap_or(1.0) as f32,
-    ))
+    LayerNormVjp::run((v, x, gamma, beta), (eps as f32, slope.unwrap_or(1.0) as f32))
 }
 
 fn check<const D: usize>(name: &str, x: [usize; D], gamma: &Tensor<1>, beta: &Tensor<1>) {
@@ -153,27 +132,6 @@ pub(crate) fn composed_layer_norm_vjp<const D: usize>(
     let g = (v.reshape([n, c, l]) * gamma.reshape([1, c, 1])).reshape([n, c * l]);
     let along = (g.clone() * normal.clone()).mean_dim(1);
     ((g.clone() - g.mean_dim(1) - normal * along) * inverse).reshape(dims)
-}
-
-/// The extension; a slope of 1 is no activation.
-#[backend_extension(Flex, Autodiff)]
-pub(crate) trait LayerNormOps: Backend {
-    fn fused_layer_norm(
-        x: FloatTensor<Self>,
-        gamma: FloatTensor<Self>,
-        beta: FloatTensor<Self>,
-        eps: f32,
-        slope: f32,
-    ) -> FloatTensor<Self>;
-
-    fn fused_layer_norm_vjp(
-        v: FloatTensor<Self>,
-        x: FloatTensor<Self>,
-        gamma: FloatTensor<Self>,
-        beta: FloatTensor<Self>,
-        eps: f32,
-        slope: f32,
-    ) -> FloatTensor<Self>;
 }
 
 /// What every pass knows.
@@ -623,7 +581,7 @@ fn push(isa: Isa, layout: Layout<'_>, x: &[f32], v: &[f32], h: &[f32]) -> [Vec<f
     [for_v, for_x, for_gamma]
 }
 
-/// What the operations have beside their data.
+/// What the operations have beside their data; a slope of 1 is no activation.
 #[derive(Debug, Clone)]
 struct Scales {
     gamma: Primitive,
@@ -633,10 +591,6 @@ struct Scales {
 }
 
 impl Scales {
-    fn new(gamma: Primitive, beta: Primitive, eps: f32, slope: f32) -> Self {
-        Self { gamma: flex::contiguous(gamma), beta: flex::contiguous(beta), eps, slope }
-    }
-
     fn layout(&self, x: &Primitive) -> Layout<'_> {
         Layout {
             sizes: sizes(x),
@@ -646,126 +600,61 @@ impl Scales {
             slope: self.slope,
         }
     }
+}
 
-    fn forward(&self, x: &Primitive) -> Primitive {
-        flex::tensor(forward(Isa::best(), self.layout(x), x.storage()), x.shape())
+#[derive(Debug, Clone)]
+struct LayerNorm {
+    x: Primitive,
+    scales: Scales,
+}
+
+impl Operation<3> for LayerNorm {
+    /// ε and the slope.
+    type Parameters = (f32, f32);
+
+    fn forward([x, gamma, beta]: [Primitive; 3], (eps, slope): (f32, f32)) -> (Primitive, Self) {
+        let scales = Scales { gamma, beta, eps, slope };
+        let y = forward(Isa::best(), scales.layout(&x), x.storage());
+        (flex::tensor(y, x.shape()), Self { x, scales })
     }
 
-    fn pull(&self, v: &Primitive, x: &Primitive) -> Primitive {
-        let [out, ..] = pull(Isa::best(), self.layout(x), x.storage(), v.storage(), false);
-        flex::tensor(out, x.shape())
+    fn backward(self, grad: Primitive, [x, gamma, beta]: [bool; 3]) -> [Option<Primitive>; 3] {
+        let (layout, values) = (self.scales.layout(&self.x), self.x.storage());
+        let [for_x, for_beta, for_gamma] =
+            pull(Isa::best(), layout, values, grad.storage(), gamma || beta);
+        [
+            x.then(|| flex::tensor(for_x, self.x.shape())),
+            gamma.then(|| statistic(for_gamma)),
+            beta.then(|| statistic(for_beta)),
+        ]
     }
 }
 
-impl LayerNormOps for Flex {
-    fn fused_layer_norm(
-        x: FloatTensor<Self>,
-        gamma: FloatTensor<Self>,
-        beta: FloatTensor<Self>,
-        eps: f32,
-        slope: f32,
-    ) -> FloatTensor<Self> {
-        Scales::new(gamma, beta, eps, slope).forward(&flex::contiguous(x))
-    }
-
-    fn fused_layer_norm_vjp(
-        v: FloatTensor<Self>,
-        x: FloatTensor<Self>,
-        gamma: FloatTensor<Self>,
-        beta: FloatTensor<Self>,
-        eps: f32,
-        slope: f32,
-    ) -> FloatTensor<Self> {
-        Scales::new(gamma, beta, eps, slope).pull(&flex::contiguous(v), &flex::contiguous(x))
-    }
+#[derive(Debug, Clone)]
+struct LayerNormVjp {
+    v: Primitive,
+    x: Primitive,
+    scales: Scales,
 }
 
-#[derive(Debug)]
-struct NormBackward;
+impl Operation<4> for LayerNormVjp {
+    /// ε and the slope.
+    type Parameters = (f32, f32);
 
-impl Backward<Flex, 3> for NormBackward {
-    type State = (Primitive, Scales);
+    /// β.
+    const CONSTANTS: usize = 1;
 
-    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let grad = flex::contiguous(grads.consume::<Flex>(&ops.node));
-        let (x, scales) = ops.state;
-        let [for_x, for_gamma, for_beta] = ops.parents;
-        let sums = for_gamma.is_some() || for_beta.is_some();
-        let layout = scales.layout(&x);
-        let [dx, dbeta, dgamma] = pull(Isa::best(), layout, x.storage(), grad.storage(), sums);
-        if let Some(node) = for_x {
-            grads.register::<Flex>(node.id, flex::tensor(dx, x.shape()));
-        }
-        if let Some(node) = for_gamma {
-            grads.register::<Flex>(node.id, statistic(dgamma));
-        }
-        if let Some(node) = for_beta {
-            grads.register::<Flex>(node.id, statistic(dbeta));
-        }
-    }
-}
-
-#[derive(Debug)]
-struct VjpBackward;
-
-impl Backward<Flex, 3> for VjpBackward {
-    type State = (Primitive, Primitive, Scales);
-
-    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let grad = flex::contiguous(grads.consume::<Flex>(&ops.node));
-        let (v, x, scales) = ops.state;
-        let layout = scales.layout(&x);
-        let [dv, dx, dgamma] = push(Isa::best(), layout, x.storage(), v.storage(), grad.storage());
-        let [for_v, for_x, for_gamma] = ops.parents;
-        for (node, values) in [(for_v, dv), (for_x, dx)] {
-            if let Some(node) = node {
-                grads.register::<Flex>(node.id, flex::tensor(values, x.shape()));
-            }
-        }
-        if let Some(node) = for_gamma {
-            grads.register::<Flex>(node.id, statistic(dgamma));
-        }
-    }
-}
-
-impl<C: CheckpointStrategy> LayerNormOps for Autodiff<Flex, C> {
-    fn fused_layer_norm(
-        x: FloatTensor<Self>,
-        gamma: FloatTensor<Self>,
-        beta: FloatTensor<Self>,
-        eps: f32,
-        slope: f32,
-    ) -> FloatTensor<Self> {
-        let (x, x_node) = x.into_parts();
-        let (gamma, gamma_node) = gamma.into_parts();
-        let (beta, beta_node) = beta.into_parts();
-        let (x, scales) = (flex::contiguous(x), Scales::new(gamma, beta, eps, slope));
-        let y = scales.forward(&x);
-        let prep = NormBackward.prepare::<C>([x_node, gamma_node, beta_node]);
-        match prep.compute_bound().stateful() {
-            OpsKind::Tracked(prep) => prep.finish((x, scales), y),
-            OpsKind::UnTracked(prep) => prep.finish(y),
-        }
+    fn forward([v, x, gamma, beta]: [Primitive; 4], (eps, slope): (f32, f32)) -> (Primitive, Self) {
+        let scales = Scales { gamma, beta, eps, slope };
+        let [out, ..] = pull(Isa::best(), scales.layout(&x), x.storage(), v.storage(), false);
+        (flex::tensor(out, x.shape()), Self { v, x, scales })
     }
 
-    fn fused_layer_norm_vjp(
-        v: FloatTensor<Self>,
-        x: FloatTensor<Self>,
-        gamma: FloatTensor<Self>,
-        beta: FloatTensor<Self>,
-        eps: f32,
-        slope: f32,
-    ) -> FloatTensor<Self> {
-        let (v, v_node) = v.into_parts();
-        let (x, x_node) = x.into_parts();
-        let (gamma, gamma_node) = gamma.into_parts();
-        let (v, x) = (flex::contiguous(v), flex::contiguous(x));
-        let scales = Scales::new(gamma, beta.into_parts().0, eps, slope);
-        let out = scales.pull(&v, &x);
-        match VjpBackward.prepare::<C>([v_node, x_node, gamma_node]).compute_bound().stateful() {
-            OpsKind::Tracked(prep) => prep.finish((v, x, scales), out),
-            OpsKind::UnTracked(prep) => prep.finish(out),
-        }
+    fn backward(self, grad: Primitive, _: [bool; 4]) -> [Option<Primitive>; 4] {
+        let (layout, x, v) = (self.scales.layout(&self.x), self.x.storage(), self.v.storage());
+        let [for_v, for_x, for_gamma] = push(Isa::best(), layout, x, v, grad.storage());
+        let like_x = |values| Some(flex::tensor(values, self.x.shape()));
+        [like_x(for_v), like_x(for_x), Some(statistic(for_gamma)), None]
     }
 }
 

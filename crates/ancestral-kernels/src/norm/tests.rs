@@ -124,7 +124,7 @@ fn every_instruction_set_gives_the_same_within_rounding() {
         let (gamma, beta) = (noise(3, c), noise(4, c));
         let wide = |values: &[f32]| values.iter().map(|&x| f64::from(x)).collect::<Vec<_>>();
         let all = Isa::available().into_iter().map(|isa| {
-            let out = normalise(isa, &x, sizes, &gamma, &beta, 1e-5, 0.2);
+            let out = normalise(isa, &x, sizes, [&gamma, &beta], 1e-5, 0.2);
             let statistics = [&out.mean[..], &out.rate, &gamma, &beta];
             let [dx, dgamma, dbeta] = normalise_grad(isa, &x, &grad, sizes, statistics, 1.0, true);
             let sums = channel_sums(isa, &x, sizes);
