@@ -93,8 +93,8 @@ mod tests {
                 let tensor = Tensor::<2>::from_data(data(), (&device, dtype));
                 let narrow = tensor.clone().narrow(0, 1, 2);
                 assert_eq!(*Values::of(narrow), [3.0, 4.0, 5.0, 6.0, 7.0, 8.0]);
-                let turned = tensor.transpose().narrow(0, 2, 1);
-                assert_eq!(*Values::of(turned), [2.0, 5.0, 8.0, 11.0]);
+                let transposed = tensor.transpose().narrow(0, 2, 1);
+                assert_eq!(*Values::of(transposed), [2.0, 5.0, 8.0, 11.0]);
             }
         }
     }

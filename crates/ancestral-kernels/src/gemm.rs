@@ -68,19 +68,19 @@ unsafe fn product_into(a: Matrix, b: Matrix, out: *mut f32, parallel: bool) {
     if !parallel || m * n * k < PARALLEL {
         whole(NO_THREADS);
     } else if m <= THIN && n > SHORT && b.row_stride == 1 && b.column_stride != 1 {
-        // Weights whose rows lie along the sum are read as they are, and the batch is turned, which
-        // is less to turn.
+        // Weights whose rows lie along the sum are read as they are, and the batch is transposed,
+        // which is less to do.
         each_part(n, |columns| {
             let width = columns.len();
             // SAFETY: all of the part is written; parts of `out` do not overlap.
             unsafe {
-                let turned = flex::filled(m * width, |turned| {
-                    parted(a, 0..m, b, columns.clone(), (turned, [1, m]), NO_THREADS);
+                let transposed = flex::filled(m * width, |transposed| {
+                    parted(a, 0..m, b, columns.clone(), (transposed, [1, m]), NO_THREADS);
                 });
                 for row in 0..m {
                     let out = out.get().add(row * n + columns.start);
                     for column in 0..width {
-                        *out.add(column) = turned[column * m + row];
+                        *out.add(column) = transposed[column * m + row];
                     }
                 }
             }

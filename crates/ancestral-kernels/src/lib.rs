@@ -1,23 +1,23 @@
 //! CPU kernels with hand-written gradients, offered to Burn as backend extensions.
 //!
-//! The ground floor of the project: it knows tensors and slices, and no model.
+//! The lowest layer of the project: it knows tensors and slices, and no model.
 //!
 //! - [`tanh`], [`sigmoid`], [`softplus`], [`exp`], [`log`]: elementwise, on tensors of any rank;
 //!   [`vector`] has the same on slices, with the table of their errors.
-//! - [`linear`]: a dense layer with its activation; [`linear_vjp`]: the way back through one.
-//! - [`conv2d`], [`conv_transpose2d`]: convolutions of pictures; [`batch_norm`] and [`layer_norm`],
+//! - [`linear`]: a dense layer with its activation; [`linear_vjp`]: its vector-Jacobian product.
+//! - [`conv2d`], [`conv_transpose2d`]: convolutions of images; [`batch_norm`] and [`layer_norm`],
 //!   with an activation if wanted; [`leaky_relu`]; [`layer_norm_vjp`] and [`leaky_relu_vjp`], whose
 //!   own gradients are second derivatives.
 //! - [`bernoulli_nll`]: the Bernoulli loss from logits, and [`bernoulli_log_probabilities`] the same
-//!   on slices, in `f64`; [`bernoulli_log_likelihood`]: one example
-//!   under thousands of codes, on slices.
-//! - [`nade`]: a neural autoregressive distribution estimator, all entries in one pass.
-//! - [`staircase_linear`]: a dense layer whose later outputs see more inputs; [`lanes`]: layers that
-//!   grow entry after entry, for drawing.
+//!   on slices, in `f64`; [`bernoulli_log_likelihood`]: one example under thousands of latent codes,
+//!   on slices.
+//! - [`nade`]: a neural autoregressive distribution estimator, all dimensions in one pass.
+//! - [`block_triangular_linear`]: a dense layer whose later outputs see more inputs;
+//!   [`batched_rows`]: layers that grow by one dimension at a time, for autoregressive sampling.
 //! - [`Values`]: a tensor's values as a slice, without a copy.
 //! - [`optim`]: steps of optimisers and sums, on slices.
 //! - [`keep_freed_memory`]: spares a program the pages that it would give back and take again.
-//! - [`Pace`]: runs work that comes again and again with as many threads as pay off.
+//! - [`ThreadTuner`]: runs work that is done again and again with as many threads as pay off.
 //!
 //! Tensors of `f32` on the Flex backend take the kernels; any other type or backend takes the same
 //! formula composed of Burn's operations, gradient included, which is also what the kernels are
@@ -30,26 +30,27 @@
 
 mod aligned;
 mod autodiff;
+pub mod batched_rows;
 mod bernoulli;
+mod block_triangular;
 mod conv;
 mod elementwise;
 mod flex;
 mod gemm;
-pub mod lanes;
 mod linear;
 mod math;
 mod memory;
 mod nade;
 mod norm;
 pub mod optim;
-mod pace;
 mod parallel;
 mod simd;
 mod sparse;
-mod staircase;
+mod thread_tuner;
 pub mod vector;
 
 pub use bernoulli::{bernoulli_log_likelihood, bernoulli_log_probabilities, bernoulli_nll};
+pub use block_triangular::{BlockTriangularLinear, block_triangular_linear};
 pub use conv::{Precision, conv_transpose2d, conv2d};
 pub use elementwise::{exp, log, relu, sigmoid, softplus, tanh};
 pub use flex::Values;
@@ -57,9 +58,8 @@ pub use linear::{Activation, linear, linear_vjp};
 pub use memory::keep_freed_memory;
 pub use nade::{NadeForm, NadeParameters, NadeRows, NadeWeights, nade};
 pub use norm::{batch_norm, layer_norm, layer_norm_vjp, leaky_relu, leaky_relu_vjp};
-pub use pace::Pace;
 pub use simd::Isa;
-pub use staircase::{Staircase, staircase_linear};
+pub use thread_tuner::ThreadTuner;
 
 #[cfg(test)]
 mod tests;

@@ -65,8 +65,8 @@ pub fn linear(
 /// v·weightᵀ, for `v` \[batch, out\] and `weight` \[in, out\]: the product of `v` with the Jacobian of
 /// [`linear`] without its activation; the result is \[batch, in\].
 ///
-/// `f32` on Flex takes neither a turned copy of the weights nor one of their gradient; any other type
-/// or backend is Burn's product.
+/// `f32` on Flex takes neither a transposed copy of the weights nor one of their gradient; any other
+/// type or backend is Burn's product.
 ///
 /// # Panics
 /// If the shapes do not fit.

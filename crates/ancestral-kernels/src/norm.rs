@@ -182,7 +182,7 @@ fn leaky_pass(sign: Option<&Primitive>, mut x: Primitive, slope: f32) -> Primiti
 struct Channels {
     first: usize,
     count: usize,
-    /// Pictures, channels and values of a channel.
+    /// Images, channels and values of a channel.
     sizes: [usize; 3],
 }
 
@@ -317,22 +317,22 @@ impl<T: Term<N>, const N: usize> Kernel for Sums<'_, T, N> {
     fn run<S: Simd>(self, s: S) {
         let Self { x, grad, channels: Channels { first, count, sizes: [n, c, l] }, term, out } =
             self;
-        // Runs of whole pictures, or of a part of one.
+        // Runs of whole images, or of a part of one.
         let row = l.min(RUN * S::N);
-        let pictures = (RUN * S::N / l.max(1)).max(1);
+        let images = (RUN * S::N / l.max(1)).max(1);
         let mut lanes = vec![[[0.0f32; 16]; N]; count];
         let mut begin = 0;
         // SAFETY: `lanes` has room for a vector in every place, and the values of every channel
         // are read inside of the tensor.
         unsafe {
             while begin < n {
-                let end = n.min(begin + pictures);
+                let end = n.min(begin + images);
                 let mut from = 0;
                 while from < l {
                     let len = row.min(l - from);
-                    for picture in begin..end {
+                    for image in begin..end {
                         for (channel, lanes) in lanes.iter_mut().enumerate() {
-                            let at = (picture * c + first + channel) * l + from;
+                            let at = (image * c + first + channel) * l + from;
                             let (x, grad) = (x.add(at), grad.add(at));
                             let mut sums = [s.splat(0.0); N];
                             for k in 0..N {
@@ -393,9 +393,9 @@ impl<T: Term<1>> Kernel for Each<'_, T> {
     fn run<S: Simd>(self, s: S) {
         let Self { x, grad, out, channels: Channels { first, count, sizes: [n, c, l] }, term } =
             self;
-        for picture in 0..n {
+        for image in 0..n {
             for channel in 0..count {
-                let at = (picture * c + first + channel) * l;
+                let at = (image * c + first + channel) * l;
                 let mut i = 0;
                 // SAFETY: the channel's values lie inside of the tensors, which are of one size.
                 unsafe {
@@ -532,7 +532,7 @@ fn normalise_grad(
     [x, for_gamma, for_beta]
 }
 
-/// Pictures, channels and values of a channel.
+/// Images, channels and values of a channel.
 fn sizes(x: &Primitive) -> [usize; 3] {
     let shape = x.shape();
     [shape[0], shape[1], shape[2..].iter().product()]

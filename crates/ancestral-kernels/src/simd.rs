@@ -242,17 +242,17 @@ pub(crate) trait Simd: Copy {
         totals
     }
 
-    /// Turns the square that the first `N` vectors are: lane j of vector i becomes lane i of
+    /// Transposes the square that the first `N` vectors are: lane j of vector i becomes lane i of
     /// vector j.
     #[inline(always)]
     fn transpose(self, square: &mut [Self::V; 16]) {
-        let mut turned = [[0.0f32; 16]; 16];
+        let mut transposed = [[0.0f32; 16]; 16];
         for (i, &v) in square.iter().enumerate().take(Self::N) {
             for (j, lane) in self.lanes(v).into_iter().enumerate() {
-                turned[j][i] = lane;
+                transposed[j][i] = lane;
             }
         }
-        for (v, row) in square.iter_mut().zip(&turned).take(Self::N) {
+        for (v, row) in square.iter_mut().zip(&transposed).take(Self::N) {
             // SAFETY: a row has 16 ≥ `N` values.
             *v = unsafe { self.load(row.as_ptr()) };
         }
@@ -853,7 +853,7 @@ mod tests {
     }
 
     #[test]
-    fn a_square_is_turned() {
+    fn a_square_is_transposed() {
         for isa in Isa::available() {
             isa.run(Square);
         }

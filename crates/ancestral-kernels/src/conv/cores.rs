@@ -37,7 +37,7 @@ fn area([height, width]: [usize; 2]) -> usize {
     height * width
 }
 
-/// Values of a task's pictures: 256 KiB, a part of one core's second-level cache.
+/// Values of a task's images: 256 KiB, a part of one core's second-level cache.
 const TASK: usize = 65_536;
 
 /// Steps of the filters' gradient that are laid out at a time.
@@ -61,12 +61,12 @@ impl Geometry {
         self.k * self.taps()
     }
 
-    /// Whether a filter sees the whole picture, from one place: then all is one matrix product.
+    /// Whether a filter sees the whole image, from one place: then all is one matrix product.
     fn covers(&self) -> bool {
         self.image == self.filter && self.out == [1, 1] && self.padding == [0, 0]
     }
 
-    /// How many pictures a task takes, of `values` each: in the corners of small ones, each is but
+    /// How many images a task takes, of `values` each: in the corners of small ones, each is but
     /// one row of a tile.
     fn group(&self, values: usize) -> usize {
         (TASK / values.max(1)).min(self.n.div_ceil(8)).max(1)
@@ -114,7 +114,7 @@ impl Geometry {
         let mut lines = Vec::new();
         for x in 0..self.image[axis] {
             let place = x + padding;
-            // The taps that meet a row of y, from the highest row down; then turned.
+            // The taps that meet a row of y, from the highest row down; then reversed.
             let mut seen: Vec<[usize; 2]> = (0..self.filter[axis].min(place + 1))
                 .filter(|tap| (place - tap) % stride == 0)
                 .map(|tap| [(place - tap) / stride, tap])
@@ -204,13 +204,13 @@ fn room(buffer: &mut Vec<f32>, len: usize) -> &mut [f32] {
     &mut buffer[..len]
 }
 
-/// An offset within the pictures of one task.
+/// An offset within the images of one task.
 fn narrow(offset: usize) -> u32 {
-    assert!(offset <= u32::MAX as usize, "a picture has less than 2³² values");
+    assert!(offset <= u32::MAX as usize, "an image has less than 2³² values");
     offset as u32
 }
 
-/// Calls `work(first, count)` for groups of pictures, each call with a buffer that it may reuse.
+/// Calls `work(first, count)` for groups of images, each call with a buffer that it may reuse.
 fn groups<B: Send>(
     n: usize,
     size: usize,
@@ -249,37 +249,37 @@ pub(crate) fn forward(isa: Isa, g: &Geometry, x: &[f32], weight: &[f32], bias: &
 /// [`forward`] by sums of single products, or of pairs of channels, then counted as one channel.
 fn forward_by(unit: Unit, g: &Geometry, x: &[f32], weight: &[f32], bias: &[f32]) -> Vec<f32> {
     let (isa, taps) = (unit.isa, g.taps());
-    if let Some(turned) = g.turned(isa) {
-        return scattered(unit, &turned, x, &g.turn(weight), bias);
+    if let Some(flipped) = g.flipped(isa) {
+        return scattered(unit, &flipped, x, &g.flip(weight), bias);
     }
     let panels = Panels::pack(isa, weight, &(0..taps).collect::<Vec<_>>(), taps, g.k);
-    let (picture, pixels, [r, s]) = (g.c * area(g.image), area(g.out), g.filter);
-    let size = g.group(picture);
+    let (image, pixels, [r, s]) = (g.c * area(g.image), area(g.out), g.filter);
+    let size = g.group(image);
     let parts = parts(
         [&g.down(0), &g.down(1)],
-        Again { count: size, from: picture },
+        Again { count: size, from: image },
         g.k * pixels,
         Again { count: g.c, from: area(g.image) },
         [g.image[1], g.out[1]],
         |c, a, b| (c * r + a) * s + b,
     );
-    // SAFETY: the parts are all pixels of a group of pictures.
-    unsafe { pictures(unit, g.n, size, &parts, &panels, (x, picture), (g.k, pixels), bias) }
+    // SAFETY: the parts are all pixels of a group of images.
+    unsafe { images(unit, g.n, size, &parts, &panels, (x, image), (g.k, pixels), bias) }
 }
 
-/// Runs the parts for groups of `size` pictures of `picture` values each in the input, into planes
+/// Runs the parts for groups of `size` images of `image` values each in the input, into planes
 /// of `pixels` values.
 ///
 /// # Safety
 /// The parts must write all pixels of a group's planes, and no others.
-#[allow(clippy::too_many_arguments, reason = "two pictures and what leads from one to the other")]
-unsafe fn pictures(
+#[allow(clippy::too_many_arguments, reason = "two images and what leads from one to the other")]
+unsafe fn images(
     unit: Unit,
     n: usize,
     size: usize,
     parts: &[Part],
     panels: &Panels,
-    (input, picture): (&[f32], usize),
+    (input, image): (&[f32], usize),
     (channels, pixels): (usize, usize),
     bias: &[f32],
 ) -> Vec<f32> {
@@ -294,8 +294,8 @@ unsafe fn pictures(
             let (lane, width, valid) =
                 (panels.first(block), panels.width(block), panels.valid(block));
             let count = size.min(n - first);
-            let input = &input[first * picture..(first + count) * picture];
-            // SAFETY: groups of pictures do not overlap, nor do the places of their pieces or the
+            let input = &input[first * image..(first + count) * image];
+            // SAFETY: groups of images do not overlap, nor do the places of their pieces or the
             // planes of blocks.
             let out = unsafe { out.get().add((first * channels + lane) * pixels) };
             let bias = part(bias, lane, valid);
@@ -308,7 +308,7 @@ unsafe fn pictures(
             }
         });
     };
-    // SAFETY: every group writes all of its pictures, as the caller vouches.
+    // SAFETY: every group writes all of its images, as the caller vouches.
     unsafe { flex::filled(n * channels * pixels, write) }
 }
 
@@ -377,18 +377,18 @@ fn data_by(unit: Unit, g: &Geometry, y: &[f32], weight: &[f32], bias: &[f32]) ->
         }
     }
     let panels = Panels::pack(isa, weight, &starts, r * s, g.c);
-    let (picture, pixels) = (g.k * area(g.out), area(g.image));
-    let size = g.group(picture);
+    let (image, pixels) = (g.k * area(g.out), area(g.image));
+    let size = g.group(image);
     let parts = parts(
         [&g.up(0), &g.up(1)],
-        Again { count: size, from: picture },
+        Again { count: size, from: image },
         g.c * pixels,
         Again { count: g.k, from: area(g.out) },
         [g.out[1], g.image[1]],
         |k, a, b| places[(k * r + a) * s + b],
     );
-    // SAFETY: the parts are all pixels of a group of pictures.
-    unsafe { pictures(unit, g.n, size, &parts, &panels, (y, picture), (g.c, pixels), bias) }
+    // SAFETY: the parts are all pixels of a group of images.
+    unsafe { images(unit, g.n, size, &parts, &panels, (y, image), (g.c, pixels), bias) }
 }
 
 impl Geometry {
@@ -403,11 +403,11 @@ impl Geometry {
         self.c.next_multiple_of(n) * taps >= 2 * (self.c * taps).next_multiple_of(n)
     }
 
-    /// A convolution with stride 1 as the transposed one with turned filters, where few channels
+    /// A convolution with stride 1 as the transposed one with flipped filters, where few channels
     /// come out.
-    fn turned(&self, isa: Isa) -> Option<Self> {
+    fn flipped(&self, isa: Isa) -> Option<Self> {
         let fits = (0..2).all(|i| self.padding[i] < self.filter[i]);
-        let turned = Self {
+        let flipped = Self {
             c: self.k,
             k: self.c,
             image: self.out,
@@ -415,11 +415,11 @@ impl Geometry {
             padding: [0, 1].map(|i| self.filter[i].saturating_sub(1 + self.padding[i])),
             ..*self
         };
-        (self.stride == [1, 1] && fits && turned.scatters(isa)).then_some(turned)
+        (self.stride == [1, 1] && fits && flipped.scatters(isa)).then_some(flipped)
     }
 
     /// Its filters.
-    fn turn(&self, weight: &[f32]) -> Vec<f32> {
+    fn flip(&self, weight: &[f32]) -> Vec<f32> {
         let taps = area(self.filter);
         (0..self.c * self.k * taps)
             .map(|i| {
@@ -432,14 +432,14 @@ impl Geometry {
 
 /// [`data`] for few channels: lanes are channels and taps, and each value is added to its pixel.
 fn scattered(unit: Unit, g: &Geometry, y: &[f32], weight: &[f32], bias: &[f32]) -> Vec<f32> {
-    let (taps, pixels, picture) = (g.taps(), area(g.out), g.k * area(g.out));
+    let (taps, pixels, image) = (g.taps(), area(g.out), g.k * area(g.out));
     let starts: Vec<usize> = (0..g.k).map(|k| k * taps).collect();
     let panels = Panels::pack(unit.isa, weight, &starts, 1, taps);
-    let size = g.group(picture);
+    let size = g.group(image);
     let steps: Vec<[u32; 2]> = (0..g.k).map(|k| [narrow(k * pixels), narrow(k)]).collect();
-    let at = (0..size).flat_map(|i| (0..pixels).map(move |p| narrow(i * picture + p)));
+    let at = (0..size).flat_map(|i| (0..pixels).map(move |p| narrow(i * image + p)));
     let at: Vec<u32> = at.collect();
-    // All that filters reach, which may be less than the padded picture, or more than the picture.
+    // All that filters reach, which may be less than the padded image, or more than the image.
     let padded = [0, 1].map(|i| (g.out[i] - 1) * g.stride[i] + g.filter[i]);
     let [height, row] = padded;
     let corner = |i: usize| {
@@ -460,7 +460,7 @@ fn scattered(unit: Unit, g: &Geometry, y: &[f32], weight: &[f32], bias: &[f32]) 
             size,
             Default::default,
             |(sums, rows): &mut (Vec<f32>, Vec<f32>), first, count| {
-                let input = &y[first * picture..(first + count) * picture];
+                let input = &y[first * image..(first + count) * image];
                 sums.clear();
                 sums.resize(count * plane, 0.0);
                 let at = &at[..count * pixels];
@@ -479,7 +479,7 @@ fn scattered(unit: Unit, g: &Geometry, y: &[f32], weight: &[f32], bias: &[f32]) 
                 }
                 for (i, sums) in sums.chunks(area(padded)).enumerate() {
                     let bias = if bias.is_empty() { 0.0 } else { bias[i % g.c] };
-                    // SAFETY: groups of pictures do not overlap, and a plane has this many values.
+                    // SAFETY: groups of images do not overlap, and a plane has this many values.
                     let plane = unsafe {
                         let begin = out.get().add((first * g.c + i) * area(g.image));
                         std::slice::from_raw_parts_mut(
@@ -498,12 +498,12 @@ fn scattered(unit: Unit, g: &Geometry, y: &[f32], weight: &[f32], bias: &[f32]) 
             },
         );
     };
-    // SAFETY: every group writes all of its pictures.
+    // SAFETY: every group writes all of its images.
     unsafe { flex::filled(g.x_len(), write) }
 }
 
 impl Geometry {
-    /// The same convolution of pictures that have their zeros around them.
+    /// The same convolution of images that have their zeros around them.
     fn padded(&self, x: &[f32]) -> (Vec<f32>, Self) {
         let image = [0, 1].map(|i| self.image[i] + 2 * self.padding[i]);
         let mut padded = vec![0.0; self.n * self.c * area(image)];
@@ -536,7 +536,7 @@ pub(crate) fn filters(isa: Isa, g: &Geometry, x: &[f32], y: &[f32]) -> Vec<f32> 
     filters_by(Unit { isa, pairs: false }, g, x, y)
 }
 
-/// [`filters`] by sums of single products, or of pairs of pictures, then counted as one picture.
+/// [`filters`] by sums of single products, or of pairs of images, then counted as one image.
 fn filters_by(unit: Unit, g: &Geometry, x: &[f32], y: &[f32]) -> Vec<f32> {
     let (isa, taps) = (unit.isa, g.taps());
     if g.padding != [0, 0] && g.c <= 8 {
@@ -544,20 +544,20 @@ fn filters_by(unit: Unit, g: &Geometry, x: &[f32], y: &[f32]) -> Vec<f32> {
         let (x, padded) = g.padded(x);
         return filters_by(unit, &padded, &x, y);
     }
-    let (picture, pixels, filter) = (area(g.image), area(g.out), area(g.filter));
+    let (image, pixels, filter) = (area(g.image), area(g.out), area(g.filter));
     let starts: Vec<usize> =
         (0..g.n).flat_map(|n| (0..pixels).map(move |p| n * g.k * pixels + p)).collect();
     let panels = Panels::pack(isa, y, &starts, pixels, g.k);
-    // A task takes some channels and a block of lanes, and all pictures in an order of its own. A
+    // A task takes some channels and a block of lanes, and all images in an order of its own. A
     // tile has a row for each channel and tap of a part, and fewer would read panels too often.
     let channels = g.c.div_ceil(8).max(1);
     let (shares, blocks) = (g.c.div_ceil(channels), panels.blocks());
-    let count = (PIXELS / pixels).min(TASK / (channels * picture)).clamp(1, g.n.max(1));
+    let count = (PIXELS / pixels).min(TASK / (channels * image)).clamp(1, g.n.max(1));
     let parts = parts(
         [&g.across(0), &g.across(1)],
-        Again { count: channels, from: picture },
+        Again { count: channels, from: image },
         filter,
-        Again { count, from: channels * picture },
+        Again { count, from: channels * image },
         [g.image[1], g.filter[1]],
         |i, y, x| i * pixels + y * g.out[1] + x,
     );
@@ -572,15 +572,15 @@ fn filters_by(unit: Unit, g: &Geometry, x: &[f32], y: &[f32]) -> Vec<f32> {
             let rows = |part: &Part| part.at.len() / channels * own;
             let mut sums: Vec<Vec<f32>> =
                 parts.iter().map(|part| vec![0.0; rows(part) * width]).collect();
-            let mut input = Vec::with_capacity(count * channels * picture);
+            let mut input = Vec::with_capacity(count * channels * image);
             for begin in (0..g.n).step_by(count) {
                 let some = count.min(g.n - begin);
-                // One after another, or pictures of a round size would share the places in the cache.
+                // One after another, or images of a round size would share the places in the cache.
                 input.clear();
                 for n in begin..begin + some {
-                    let from = (n * g.c + first) * picture;
-                    input.extend_from_slice(&x[from..from + own * picture]);
-                    input.resize(input.len() + (channels - own) * picture, 0.0);
+                    let from = (n * g.c + first) * image;
+                    input.extend_from_slice(&x[from..from + own * image]);
+                    input.resize(input.len() + (channels - own) * image, 0.0);
                 }
                 for (part, sums) in parts.iter().zip(&mut sums) {
                     unit.run(Gather {

@@ -3,7 +3,7 @@
 //!
 //! A convolution and both of its gradients have this form. Going forward, j runs over output
 //! pixels, t over channels and taps, and lanes are output channels; for the filters' gradient, j
-//! runs over taps and t over pixels. So no patch of a picture is ever copied: a value is read from
+//! runs over taps and t over pixels. So no patch of an image is ever copied: a value is read from
 //! its place and multiplied by a vector, whatever the filter, the stride and the size of a row.
 
 use rayon::prelude::*;
@@ -141,7 +141,7 @@ impl Kernel for Pack<'_> {
                 } else if t + S::N <= starts.len()
                     && starts[t..t + S::N].windows(2).all(|pair| pair[1] == pair[0] + 1)
                 {
-                    // Starts one after another: whole lines of each lane, turned.
+                    // Starts one after another: whole lines of each lane, transposed.
                     for first in (0..width).step_by(S::N) {
                         let mut square = [s.splat(0.0); 16];
                         for (lane, line) in (first..valid).zip(&mut square[..S::N]) {
@@ -384,8 +384,8 @@ impl Kernel for Spread<'_> {
         while !to.is_empty() {
             let most = to.len().min(S::N);
             let run = (1..most).find(|&i| to[i] != to[0] + i as u32).unwrap_or(most);
-            // Rows that go to places one after another are turned together; of others, as many at
-            // a time as stay in the first-level cache.
+            // Rows that go to places one after another are transposed together; of others, as many
+            // at a time as stay in the first-level cache.
             let count = if run < 4 { to.len().min(32) } else { run };
             let (places, others) = to.split_at(count);
             // SAFETY: the caller of `isa.run` vouches that the planes of all valid lanes are

@@ -1,4 +1,4 @@
-//! Convolutions and transposed convolutions of pictures, with their gradients.
+//! Convolutions and transposed convolutions of images, with their gradients.
 //!
 //! The gradient of either for its data is the other; three loops ([`cores`]) serve both.
 
@@ -30,12 +30,12 @@ pub enum Precision {
     F32,
     /// Both factors rounded to bf16 (to 8 binary digits, nearest, ties to even), forward and in
     /// both gradients. Faster where the processor has AVX-512 BF16, slower elsewhere.
-    /// Sums along a single channel or of a single picture, those of filters that see the whole
-    /// picture, and any other type or backend stay as they are.
+    /// Sums along a single channel or of a single image, those of filters that see the whole
+    /// image, and any other type or backend stay as they are.
     Bf16,
 }
 
-/// Convolves pictures `x` \[n, c, h, w\] with `weight` \[k, c, r, s\] and adds `bias` \[k\]; the
+/// Convolves images `x` \[n, c, h, w\] with `weight` \[k, c, r, s\] and adds `bias` \[k\]; the
 /// result is \[n, k, (h + 2·padding − r) / stride + 1, …\], rounded down.
 ///
 /// `stride` and `padding` (of zeros, on either side) are those of the rows and of the columns, in
@@ -46,7 +46,7 @@ pub enum Precision {
 /// before, by up to 2⁻⁹ of itself.
 ///
 /// # Panics
-/// If the shapes do not fit, a stride is 0, or a filter does not fit into the padded picture.
+/// If the shapes do not fit, a stride is 0, or a filter does not fit into the padded image.
 pub fn conv2d(
     x: Tensor<4>,
     weight: Tensor<4>,
@@ -64,7 +64,7 @@ pub fn conv2d(
     check("conv2d", image, filter, stride);
     assert!(
         (0..2).all(|i| image[i] + 2 * padding[i] >= filter[i]),
-        "conv2d: a filter of {filter:?} does not fit into a picture of {image:?} with {padding:?}"
+        "conv2d: a filter of {filter:?} does not fit into an image of {image:?} with {padding:?}"
     );
     if !(flex::is_fast(&x) && flex::is_fast(&weight) && bias.as_ref().is_none_or(flex::is_fast)) {
         return composed_conv2d(x, weight, bias, stride, padding);
@@ -75,7 +75,7 @@ pub fn conv2d(
     Convolution::run((x, weight, bias), (geometry, false))
 }
 
-/// The transposed convolution of pictures `x` \[n, k, h, w\] with `weight` \[k, c, r, s\], plus
+/// The transposed convolution of images `x` \[n, k, h, w\] with `weight` \[k, c, r, s\], plus
 /// `bias` \[c\]; the result is \[n, c, (h − 1)·stride − 2·padding + r + output_padding, …\].
 ///
 /// Its map from `x` is the transpose of [`conv2d`]'s with the same `weight`, `stride` and
@@ -120,10 +120,10 @@ pub fn conv_transpose2d(
     Convolution::run((x, weight, bias), (geometry, true))
 }
 
-fn check(name: &str, picture: [usize; 2], filter: [usize; 2], stride: [usize; 2]) {
+fn check(name: &str, image: [usize; 2], filter: [usize; 2], stride: [usize; 2]) {
     assert!(
-        picture.iter().chain(&filter).chain(&stride).all(|&size| size > 0),
-        "{name}: pictures of {picture:?}, filters of {filter:?} and strides of {stride:?} are \
+        image.iter().chain(&filter).chain(&stride).all(|&size| size > 0),
+        "{name}: images of {image:?}, filters of {filter:?} and strides of {stride:?} are \
          at least 1"
     );
 }

@@ -380,8 +380,8 @@ fn untracked_inputs_are_left_alone_and_views_are_read_in_order() {
     assert!(x.grad(&grads).is_none() && weight.grad(&grads).is_some());
     // A view with its own strides, and no gradients at all.
     let plain = |x: Tensor<4>| Tensor::<4>::from_data(x.into_data(), &Device::flex());
-    let turned = plain(x.swap_dims(2, 3)).swap_dims(2, 3);
-    let again = conv2d(turned, plain(weight.detach()), None, [1, 1], [1, 1], Precision::F32);
+    let transposed = plain(x.swap_dims(2, 3)).swap_dims(2, 3);
+    let again = conv2d(transposed, plain(weight.detach()), None, [1, 1], [1, 1], Precision::F32);
     assert_eq!(values(again), values(y));
 }
 

@@ -1,5 +1,5 @@
-//! How many threads pay off for a short piece of work that is done again and again, such as a step
-//! of training.
+//! Measures how many threads pay off for a short piece of work that is done again and again, such as
+//! a step of training.
 //!
 //! Where two processors are far apart, what one writes the other waits for, and a step of a few
 //! milliseconds may take longer on both than on one. How far apart they are is not known
@@ -26,13 +26,13 @@ const GAIN: f64 = 0.95;
 /// Nothing but the time depends on how many they are: the kernels give the same bits for any
 /// number.
 #[derive(Debug, Default)]
-pub struct Pace {
+pub struct ThreadTuner {
     /// Pools of 1, 2, 4, … threads, fewer than the caller's pool has; made on first use.
     smaller: Vec<Option<ThreadPool>>,
     choice: Choice,
 }
 
-impl Pace {
+impl ThreadTuner {
     /// Starts with all threads.
     pub fn new() -> Self {
         Self::default()
@@ -59,7 +59,7 @@ impl Pace {
         result
     }
 
-    /// The pool of the crew at hand; none stands for the caller's, also where a pool cannot start.
+    /// The pool of the size in use; none stands for the caller's, also where a pool cannot start.
     fn pool(&mut self) -> Option<&ThreadPool> {
         let size = self.choice.size();
         let slot = self.smaller.get_mut(size)?;
@@ -188,19 +188,19 @@ mod tests {
     fn the_result_is_that_of_the_work_for_any_pool_and_a_panic_passes_through() {
         for threads in [1, 2, 3, 5] {
             let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            let mut pace = Pace::new();
+            let mut tuner = ThreadTuner::new();
             let mut seen = std::collections::BTreeSet::new();
             for i in 0..40 {
                 let (result, size) =
-                    pool.install(|| pace.run(|| (i, rayon::current_num_threads())));
+                    pool.install(|| tuner.run(|| (i, rayon::current_num_threads())));
                 assert_eq!(result, i);
                 seen.insert(size);
             }
             // More than one size was tried, and never more than there are.
             assert_eq!((seen.len() > 1, seen.last()), (threads > 1, Some(&threads)), "{seen:?}");
-            let fall = || pool.install(|| pace.run(|| panic!("inside")));
+            let fall = || pool.install(|| tuner.run(|| panic!("inside")));
             assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(fall)).is_err());
-            assert_eq!(pool.install(|| pace.run(|| 7)), 7);
+            assert_eq!(pool.install(|| tuner.run(|| 7)), 7);
         }
     }
 }

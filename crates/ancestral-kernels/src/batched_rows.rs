@@ -1,9 +1,8 @@
-//! Layers for models that draw entry after entry: an example in each lane of a vector.
+//! Layers for autoregressive sampling, one dimension at a time: an example in each lane of a vector.
 //!
 //! Values of [`LANES`] examples lie side by side, `[units, LANES]`, so that a weight is read once for
 //! all of them, and a layer that grows by a unit or takes one more input costs just that. Sums run
-//! over the inputs in an order that does not depend on the other lanes: an example's bits are the
-//! same in any company.
+//! over the inputs in an order that does not depend on the other lanes: they are batch-invariant.
 
 use crate::{
     linear::Activation,
@@ -52,7 +51,7 @@ pub(crate) fn linear_with(
         out.len() == outputs * LANES
             && units.len() >= inputs * LANES
             && (outputs == 0 || weight.len() >= (outputs - 1) * stride + inputs),
-        "lanes: {outputs} rows of {inputs} weights, {} units and {} outputs do not fit",
+        "batched_rows: {outputs} rows of {inputs} weights, {} units and {} outputs do not fit",
         units.len(),
         out.len()
     );
@@ -175,7 +174,7 @@ pub(crate) fn add_input_with(
         values.len() == LANES
             && sums.len() == row.len() * LANES
             && shift.is_none_or(|shift| shift.len() == row.len()),
-        "lanes: {} weights, {} values and {} sums do not fit",
+        "batched_rows: {} weights, {} values and {} sums do not fit",
         row.len(),
         values.len(),
         sums.len()
@@ -218,7 +217,10 @@ pub fn activate(sums: &[f32], activation: Activation, units: &mut [f32]) {
 }
 
 pub(crate) fn activate_with(isa: Isa, sums: &[f32], activation: Activation, units: &mut [f32]) {
-    assert!(sums.len() == units.len() && sums.len().is_multiple_of(LANES), "lanes: whole units");
+    assert!(
+        sums.len() == units.len() && sums.len().is_multiple_of(LANES),
+        "batched_rows: whole units"
+    );
     isa.run(Activate { sums, activation, units });
 }
 

@@ -1,5 +1,5 @@
-//! Dense layers whose later outputs see more inputs: the masks of MADE with inputs and units sorted
-//! by degree.
+//! Dense layers with a block-triangular matrix, whose later outputs see more inputs: the masks of
+//! MADE with inputs and units sorted by degree.
 //!
 //! Output j sees inputs 0..limit(j), and no limit is below the one before. Weights are kept block
 //! after block of columns, each block with the rows that its last column needs; so about half of
@@ -37,23 +37,27 @@ struct Block {
     start: usize,
 }
 
-/// Which inputs each output sees, and where its weights lie.
+/// The layout of a layer with a block-triangular matrix: which inputs each output sees, and where
+/// its weights lie.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Staircase {
+pub struct BlockTriangularLinear {
     inputs: usize,
     limits: Vec<usize>,
     blocks: Vec<Block>,
     len: usize,
 }
 
-impl Staircase {
+impl BlockTriangularLinear {
     /// Output j sees the first `limits[j]` of the inputs.
     ///
     /// # Panics
     /// If a limit is below the one before, or above `inputs`.
     pub fn new(inputs: usize, limits: Vec<usize>) -> Self {
-        assert!(limits.is_sorted(), "Staircase: limits must not fall");
-        assert!(limits.last().is_none_or(|&l| l <= inputs), "Staircase: a limit above the inputs");
+        assert!(limits.is_sorted(), "BlockTriangularLinear: limits must not fall");
+        assert!(
+            limits.last().is_none_or(|&l| l <= inputs),
+            "BlockTriangularLinear: a limit above the inputs"
+        );
         let mut blocks = Vec::new();
         let mut len = 0;
         for (i, columns) in limits.chunks(WIDTH).enumerate() {
@@ -84,10 +88,10 @@ impl Staircase {
         self.len == 0
     }
 
-    /// Sets the weights that lie in the blocks but not under the staircase to zero, as
-    /// [`staircase_linear`] needs them.
+    /// Sets the weights that lie in the blocks but that no output sees to zero, as
+    /// [`block_triangular_linear`] needs them.
     pub fn clear_unseen(&self, weight: &mut [f32]) {
-        assert_eq!(weight.len(), self.len, "Staircase: weights of another layer");
+        assert_eq!(weight.len(), self.len, "BlockTriangularLinear: weights of another layer");
         for block in &self.blocks {
             for row in 0..block.rows {
                 for column in 0..block.width {
@@ -109,7 +113,11 @@ impl Staircase {
     /// Puts a matrix `[inputs, outputs]` into the packed form.
     pub fn pack(&self, dense: &[f32]) -> Vec<f32> {
         let outputs = self.limits.len();
-        assert_eq!(dense.len(), self.inputs * outputs, "Staircase: a matrix of another layer");
+        assert_eq!(
+            dense.len(),
+            self.inputs * outputs,
+            "BlockTriangularLinear: a matrix of another layer"
+        );
         let mut packed = Vec::with_capacity(self.len);
         for block in &self.blocks {
             for row in 0..block.rows {
@@ -120,7 +128,7 @@ impl Staircase {
         packed
     }
 
-    /// 1 under the staircase, 0 elsewhere in a block.
+    /// 1 where an output sees an input, 0 elsewhere in a block.
     fn mask(&self, block: Block) -> Vec<f32> {
         (0..block.rows * block.width)
             .map(|i| {
@@ -131,53 +139,53 @@ impl Staircase {
     }
 }
 
-/// act(x·weight + bias), for `x` `[batch, inputs]`, packed `weight` `[stairs.len()]` and `bias`
+/// act(x·weight + bias), for `x` `[batch, inputs]`, packed `weight` `[layout.len()]` and `bias`
 /// `[outputs]`; the result is `[batch, outputs]`.
 ///
 /// `f32` on Flex runs fused; any other type or backend is composed of Burn's operations. Weights
-/// that no output sees must be zero ([`Staircase::clear_unseen`]) and get no gradient, so that they
-/// stay so.
+/// that no output sees must be zero ([`BlockTriangularLinear::clear_unseen`]) and get no gradient,
+/// so that they stay so.
 ///
 /// # Panics
 /// If the shapes do not fit.
-pub fn staircase_linear(
+pub fn block_triangular_linear(
     x: Tensor<2>,
     weight: Tensor<1>,
     bias: Tensor<1>,
-    stairs: &Arc<Staircase>,
+    layout: &Arc<BlockTriangularLinear>,
     activation: Activation,
 ) -> Tensor<2> {
     let ([_, inputs], [weights], [outputs]) = (x.dims(), weight.dims(), bias.dims());
     assert!(
-        inputs == stairs.inputs && weights == stairs.len && outputs == stairs.limits.len(),
-        "staircase_linear: x [_, {inputs}], weight [{weights}] and bias [{outputs}] do not fit \
-         {} inputs, {} weights and {} outputs",
-        stairs.inputs,
-        stairs.len,
-        stairs.limits.len()
+        inputs == layout.inputs && weights == layout.len && outputs == layout.limits.len(),
+        "block_triangular_linear: x [_, {inputs}], weight [{weights}] and bias [{outputs}] do not \
+         fit {} inputs, {} weights and {} outputs",
+        layout.inputs,
+        layout.len,
+        layout.limits.len()
     );
     if flex::is_fast(&x) && flex::is_fast(&weight) && flex::is_fast(&bias) {
-        return StaircaseLinear::run((x, weight, bias), (stairs.clone(), activation));
+        return MaskedLinear::run((x, weight, bias), (layout.clone(), activation));
     }
-    composed_staircase(x, weight, bias, stairs, activation)
+    composed_block_triangular(x, weight, bias, layout, activation)
 }
 
 /// The same in Burn's operations, block after block.
-pub(crate) fn composed_staircase(
+pub(crate) fn composed_block_triangular(
     x: Tensor<2>,
     weight: Tensor<1>,
     bias: Tensor<1>,
-    stairs: &Staircase,
+    layout: &BlockTriangularLinear,
     activation: Activation,
 ) -> Tensor<2> {
     let batch = x.dims()[0];
-    let sums = stairs.blocks.iter().map(|&block| {
+    let sums = layout.blocks.iter().map(|&block| {
         let bias = bias.clone().narrow(0, block.first, block.width).unsqueeze_dim::<2>(0);
         if block.rows == 0 {
             return bias.repeat_dim(0, batch);
         }
         let size = [block.rows, block.width];
-        let mask = TensorData::new(stairs.mask(block), size);
+        let mask = TensorData::new(layout.mask(block), size);
         let mask: Tensor<2> = Tensor::from_data(mask, (&weight.device(), weight.dtype()));
         let weight = weight.clone().narrow(0, block.start, block.rows * block.width);
         x.clone().narrow(1, 0, block.rows).matmul(weight.reshape(size) * mask) + bias
@@ -191,17 +199,17 @@ fn forward(
     weight: &[f32],
     bias: &[f32],
     batch: usize,
-    stairs: &Staircase,
+    layout: &BlockTriangularLinear,
     activation: Activation,
 ) -> Vec<f32> {
-    let (k, n) = (stairs.inputs, stairs.limits.len());
-    assert_eq!(weight.len(), stairs.len, "one weight for each place of the staircase");
+    let (k, n) = (layout.inputs, layout.limits.len());
+    assert_eq!(weight.len(), layout.len, "one weight for each place of the blocks");
     // SAFETY: the blocks cover all columns of the output and do not overlap; each reads the first
     // `rows` columns of `x` and its own weights.
     unsafe {
         flex::filled(batch * n, |out| {
             let out = SharedPtr(out);
-            stairs.blocks.par_iter().for_each(|block| {
+            layout.blocks.par_iter().for_each(|block| {
                 let to = out.get().add(block.first);
                 let (a, b) = (x.as_ptr(), weight.as_ptr().add(block.start));
                 let size = [batch, block.width, block.rows];
@@ -212,14 +220,19 @@ fn forward(
     }
 }
 
-/// xᵀ·delta under the staircase, packed.
-fn weight_gradient(x: &[f32], delta: &[f32], batch: usize, stairs: &Staircase) -> Vec<f32> {
-    let (k, n) = (stairs.inputs, stairs.limits.len());
+/// xᵀ·delta where an output sees an input, packed.
+fn weight_gradient(
+    x: &[f32],
+    delta: &[f32],
+    batch: usize,
+    layout: &BlockTriangularLinear,
+) -> Vec<f32> {
+    let (k, n) = (layout.inputs, layout.limits.len());
     // SAFETY: each block writes its own weights, all of them.
     let mut out = unsafe {
-        flex::filled(stairs.len, |out| {
+        flex::filled(layout.len, |out| {
             let out = SharedPtr(out);
-            stairs.blocks.par_iter().for_each(|block| {
+            layout.blocks.par_iter().for_each(|block| {
                 let to = out.get().add(block.start);
                 let (a, b) = (x.as_ptr(), delta.as_ptr().add(block.first));
                 let size = [block.rows, block.width, batch];
@@ -227,18 +240,23 @@ fn weight_gradient(x: &[f32], delta: &[f32], batch: usize, stairs: &Staircase) -
             });
         })
     };
-    stairs.clear_unseen_edges(&mut out);
+    layout.clear_unseen_edges(&mut out);
     out
 }
 
 /// delta·weightᵀ.
-fn input_gradient(weight: &[f32], delta: &[f32], batch: usize, stairs: &Staircase) -> Vec<f32> {
-    let (k, n) = (stairs.inputs, stairs.limits.len());
+fn input_gradient(
+    weight: &[f32],
+    delta: &[f32],
+    batch: usize,
+    layout: &BlockTriangularLinear,
+) -> Vec<f32> {
+    let (k, n) = (layout.inputs, layout.limits.len());
     let mut out = vec![0.0f32; batch * k];
     let to = SharedPtr(out.as_mut_ptr());
     (0..k.div_ceil(TILE)).into_par_iter().for_each(|tile| {
         let first = tile * TILE;
-        for block in stairs.blocks.iter().filter(|block| block.rows > first) {
+        for block in layout.blocks.iter().filter(|block| block.rows > first) {
             let rows = (block.rows - first).min(TILE);
             let size = [batch, rows, block.width];
             // SAFETY: each tile adds to its own columns of the output; the weights are those of
@@ -254,8 +272,9 @@ fn input_gradient(weight: &[f32], delta: &[f32], batch: usize, stairs: &Staircas
     out
 }
 
-impl Staircase {
-    /// [`Staircase::clear_unseen`] for weights whose rows below every limit of a block are right.
+impl BlockTriangularLinear {
+    /// [`BlockTriangularLinear::clear_unseen`] for weights whose rows below every limit of a block
+    /// are right.
     fn clear_unseen_edges(&self, weight: &mut [f32]) {
         for block in &self.blocks {
             let limits = &self.limits[block.first..][..block.width];
@@ -268,38 +287,38 @@ impl Staircase {
 }
 
 #[derive(Debug, Clone)]
-struct StaircaseLinear {
+struct MaskedLinear {
     x: Primitive,
     weight: Primitive,
     y: Primitive,
-    stairs: Arc<Staircase>,
+    layout: Arc<BlockTriangularLinear>,
     activation: Activation,
 }
 
-impl Operation<3> for StaircaseLinear {
-    type Parameters = (Arc<Staircase>, Activation);
+impl Operation<3> for MaskedLinear {
+    type Parameters = (Arc<BlockTriangularLinear>, Activation);
 
     fn forward(
         [x, weight, bias]: [Primitive; 3],
-        (stairs, activation): Self::Parameters,
+        (layout, activation): Self::Parameters,
     ) -> (Primitive, Self) {
-        let ([batch, _], n) = (x.shape().dims::<2>(), stairs.limits.len());
+        let ([batch, _], n) = (x.shape().dims::<2>(), layout.limits.len());
         let (values, weights, biases) = (x.storage(), weight.storage(), bias.storage());
-        let y = forward(values, weights, biases, batch, &stairs, activation);
+        let y = forward(values, weights, biases, batch, &layout, activation);
         let y = flex::tensor(y, Shape::new([batch, n]));
-        (y.clone(), Self { x, weight, y, stairs, activation })
+        (y.clone(), Self { x, weight, y, layout, activation })
     }
 
     fn backward(self, grad: Primitive, [x, weight, bias]: [bool; 3]) -> [Option<Primitive>; 3] {
-        let Self { x: values, weight: weights, y, stairs, activation } = self;
-        let ([batch, k], n) = (values.shape().dims::<2>(), stairs.limits.len());
+        let Self { x: values, weight: weights, y, layout, activation } = self;
+        let ([batch, k], n) = (values.shape().dims::<2>(), layout.limits.len());
         let delta = linear::through(activation, grad, y);
         let d = delta.storage::<f32>();
-        let for_x = || input_gradient(weights.storage(), d, batch, &stairs);
-        let for_weight = || weight_gradient(values.storage(), d, batch, &stairs);
+        let for_x = || input_gradient(weights.storage(), d, batch, &layout);
+        let for_weight = || weight_gradient(values.storage(), d, batch, &layout);
         [
             x.then(|| flex::tensor(for_x(), Shape::new([batch, k]))),
-            weight.then(|| flex::tensor(for_weight(), Shape::new([stairs.len]))),
+            weight.then(|| flex::tensor(for_weight(), Shape::new([layout.len]))),
             bias.then(|| linear::column_sums(d, batch, n)),
         ]
     }
@@ -313,33 +332,36 @@ mod tests {
     use crate::{linear::composed_linear as dense, tests::noise};
 
     /// Batch, inputs and the limits.
-    fn cases() -> Vec<(usize, Staircase)> {
+    fn cases() -> Vec<(usize, BlockTriangularLinear)> {
         let even = |inputs: usize, outputs: usize| {
-            Staircase::new(inputs, (0..outputs).map(|j| j * inputs / outputs.max(1)).collect())
+            BlockTriangularLinear::new(
+                inputs,
+                (0..outputs).map(|j| j * inputs / outputs.max(1)).collect(),
+            )
         };
         vec![
-            (1, Staircase::new(1, vec![1])),
-            (3, Staircase::new(4, vec![0, 0, 0])),
-            (2, Staircase::new(5, vec![0, 2, 2, 5, 5, 5])),
+            (1, BlockTriangularLinear::new(1, vec![1])),
+            (3, BlockTriangularLinear::new(4, vec![0, 0, 0])),
+            (2, BlockTriangularLinear::new(5, vec![0, 2, 2, 5, 5, 5])),
             (7, even(65, 65)),
             (5, even(30, 200)),
             (9, even(600, 70)),
-            (4, Staircase::new(300, vec![300; 129])),
+            (4, BlockTriangularLinear::new(300, vec![300; 129])),
         ]
     }
 
     fn tensors(
         batch: usize,
-        stairs: &Staircase,
+        layout: &BlockTriangularLinear,
         dtype: DType,
     ) -> (Tensor<2>, Tensor<1>, Tensor<1>, Tensor<2>) {
         let device = Device::flex().autodiff();
-        let (k, n) = (stairs.inputs, stairs.limits.len());
-        let mut weight = noise(2, stairs.len);
-        stairs.clear_unseen(&mut weight);
+        let (k, n) = (layout.inputs, layout.limits.len());
+        let mut weight = noise(2, layout.len);
+        layout.clear_unseen(&mut weight);
         let x = TensorData::new(noise(1, batch * k), [batch, k]);
         let x = Tensor::<2>::from_data(x, (&device, dtype)).require_grad();
-        let w = Tensor::<1>::from_data(TensorData::new(weight, [stairs.len]), (&device, dtype));
+        let w = Tensor::<1>::from_data(TensorData::new(weight, [layout.len]), (&device, dtype));
         let b = Tensor::<1>::from_data(TensorData::new(noise(3, n), [n]), (&device, dtype));
         let pull = TensorData::new(noise(4, batch * n), [batch, n]);
         let pull = Tensor::<2>::from_data(pull, (&device, dtype));
@@ -349,12 +371,12 @@ mod tests {
     /// Value and the three gradients.
     fn pulled(
         batch: usize,
-        stairs: &Arc<Staircase>,
+        layout: &Arc<BlockTriangularLinear>,
         activation: Activation,
         dtype: DType,
     ) -> [Vec<f64>; 4] {
-        let (x, w, b, pull) = tensors(batch, stairs, dtype);
-        let y = staircase_linear(x.clone(), w.clone(), b.clone(), stairs, activation);
+        let (x, w, b, pull) = tensors(batch, layout, dtype);
+        let y = block_triangular_linear(x.clone(), w.clone(), b.clone(), layout, activation);
         let grads = (y.clone() * pull).sum().backward();
         let f64s = |data: TensorData| data.try_into_vec_as::<f64>().unwrap();
         [
@@ -368,11 +390,11 @@ mod tests {
 
     #[test]
     fn the_fused_form_agrees_with_the_composed_one_in_f64() {
-        for (batch, stairs) in cases() {
-            let stairs = Arc::new(stairs);
+        for (batch, layout) in cases() {
+            let layout = Arc::new(layout);
             for activation in [Activation::None, Activation::Relu, Activation::Tanh] {
-                let ours = pulled(batch, &stairs, activation, DType::F32);
-                let theirs = pulled(batch, &stairs, activation, DType::F64);
+                let ours = pulled(batch, &layout, activation, DType::F32);
+                let theirs = pulled(batch, &layout, activation, DType::F64);
                 for (ours, theirs) in ours.iter().zip(&theirs) {
                     assert_eq!(ours.len(), theirs.len());
                     for (a, b) in ours.iter().zip(theirs) {
@@ -385,20 +407,20 @@ mod tests {
 
     #[test]
     fn a_packed_matrix_is_the_matrix_under_its_mask() {
-        for (batch, stairs) in cases() {
-            let (k, n) = (stairs.inputs, stairs.limits.len());
+        for (batch, layout) in cases() {
+            let (k, n) = (layout.inputs, layout.limits.len());
             let mut matrix = noise(5, k * n);
-            let packed = stairs.pack(&matrix);
-            assert_eq!(packed.len(), stairs.len());
+            let packed = layout.pack(&matrix);
+            assert_eq!(packed.len(), layout.len());
             for (i, w) in matrix.iter_mut().enumerate() {
-                if i / n >= stairs.limits[i % n] {
+                if i / n >= layout.limits[i % n] {
                     *w = 0.0;
                 }
             }
             for output in [0, n / 2, n - 1] {
                 let column: Vec<f32> =
-                    (0..stairs.limits[output]).map(|row| matrix[row * n + output]).collect();
-                assert_eq!(stairs.column(&packed, output).collect::<Vec<_>>(), column);
+                    (0..layout.limits[output]).map(|row| matrix[row * n + output]).collect();
+                assert_eq!(layout.column(&packed, output).collect::<Vec<_>>(), column);
             }
             let device = Device::flex();
             let from = |values: Vec<f32>, shape: [usize; 2]| -> Tensor<2> {
@@ -408,10 +430,10 @@ mod tests {
             let zero = Tensor::<1>::zeros([n], (&device, DType::F64));
             let want = dense(x.clone(), from(matrix, [k, n]), zero.clone(), Activation::None);
             let weight = Tensor::<1>::from_data(
-                TensorData::new(packed, [stairs.len()]),
+                TensorData::new(packed, [layout.len()]),
                 (&device, DType::F64),
             );
-            let got = staircase_linear(x, weight, zero, &Arc::new(stairs), Activation::None);
+            let got = block_triangular_linear(x, weight, zero, &Arc::new(layout), Activation::None);
             let f64s = |t: Tensor<2>| t.into_data().try_into_vec_as::<f64>().unwrap();
             for (a, b) in f64s(got).into_iter().zip(f64s(want)) {
                 assert!((a - b).abs() < 1e-10, "{a} {b}");
@@ -421,11 +443,11 @@ mod tests {
 
     #[test]
     fn bits_do_not_depend_on_threads() {
-        for (batch, stairs) in cases() {
-            let stairs = Arc::new(stairs);
+        for (batch, layout) in cases() {
+            let layout = Arc::new(layout);
             let run = |threads: usize| {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-                pool.install(|| pulled(batch, &stairs, Activation::Relu, DType::F32))
+                pool.install(|| pulled(batch, &layout, Activation::Relu, DType::F32))
             };
             assert_eq!(run(1), run(3));
         }
@@ -433,11 +455,11 @@ mod tests {
 
     #[test]
     fn unseen_weights_get_no_gradient() {
-        for (batch, stairs) in cases() {
-            let stairs = Arc::new(stairs);
-            let gradient = pulled(batch, &stairs, Activation::None, DType::F32)[2].clone();
+        for (batch, layout) in cases() {
+            let layout = Arc::new(layout);
+            let gradient = pulled(batch, &layout, Activation::None, DType::F32)[2].clone();
             let mut cleared: Vec<f32> = gradient.iter().map(|&g| g as f32).collect();
-            stairs.clear_unseen(&mut cleared);
+            layout.clear_unseen(&mut cleared);
             assert!(gradient.iter().zip(&cleared).all(|(&a, &b)| a as f32 == b));
         }
     }
