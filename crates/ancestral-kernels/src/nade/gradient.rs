@@ -54,13 +54,14 @@ impl Changes {
     }
 }
 
-/// Vectors of hidden units that one task of the gradient takes where there are registers for more,
-/// and few threads to share them: each run of entries is then gone through less often.
+/// Vectors of hidden units that one task of the gradient takes where they have 16 lanes, and there
+/// are registers for as many: each run of entries is then gone through less often.
+///
+/// Not to be chosen by the number of threads: whether an example's products stay in their range is
+/// decided for a slice as a whole, and the gradient of the scale is summed slice by slice.
 const WIDE: usize = 8;
 /// The same elsewhere.
 const NARROW: usize = 4;
-/// Threads that [`WIDE`] slices can keep busy.
-const FEW: usize = 4;
 /// Examples whose hidden units a task holds at one time.
 const TOGETHER: usize = 16;
 /// Rows of the output weights that a task goes through for all those examples before it takes the
@@ -78,7 +79,6 @@ struct Slice<'a> {
     grad: &'a [f32],
     /// The first unit of the slice.
     first: usize,
-    wide: bool,
     /// Of `weight`, `bias` and `output_weight`.
     out: [SharedPtr; 3],
 }
@@ -89,7 +89,7 @@ impl Kernel for Slice<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) -> Vec<f32> {
-        if self.wide { self.vectors::<S, WIDE>(s) } else { self.vectors::<S, NARROW>(s) }
+        if S::N == 16 { self.vectors::<S, WIDE>(s) } else { self.vectors::<S, NARROW>(s) }
     }
 }
 
@@ -416,15 +416,15 @@ fn scale_gradient<S: Simd, const W: usize>(
     gradient
 }
 
-/// The number of lanes that the instruction set has.
-struct Lanes;
+/// The hidden units of a slice.
+struct Width;
 
-impl Kernel for Lanes {
+impl Kernel for Width {
     type Output = usize;
 
     #[inline(always)]
     fn run<S: Simd>(self, _: S) -> usize {
-        S::N
+        S::N * if S::N == 16 { WIDE } else { NARROW }
     }
 }
 
@@ -451,16 +451,14 @@ pub(super) fn backward(
     let lens = [parameters.weight.len(), sizes.hidden, parameters.output_weight.len()];
     let mut out = lens.map(Vec::<f32>::with_capacity);
     let pointers = [0, 1, 2].map(|i| SharedPtr(out[i].as_mut_ptr()));
-    let lanes = isa.run(Lanes);
-    let wide = lanes == 16 && rayon::current_num_threads() <= FEW;
-    let width = lanes * if wide { WIDE } else { NARROW };
+    let width = isa.run(Width);
     let changes = Changes::find(sizes, x, parameters.scale.is_some());
     let slices: Vec<Vec<f32>> = (0..sizes.hidden.div_ceil(width))
         .into_par_iter()
         .map(|slice| {
             let first = slice * width;
             let (changes, out) = (&changes, pointers);
-            isa.run(Slice { sizes, parameters, x, changes, grad, first, wide, out })
+            isa.run(Slice { sizes, parameters, x, changes, grad, first, out })
         })
         .collect();
     for (out, len) in out.iter_mut().zip(lens) {

@@ -361,6 +361,7 @@ fn bits_do_not_depend_on_threads_nor_on_other_rows() {
             })
         };
         assert_eq!(run(1), run(3));
+        assert_eq!(run(1), run(8));
         // One after another, and in another company, a row has the same bits.
         let (whole, _) = run(1);
         for first in [0, batch - 1] {
@@ -379,6 +380,38 @@ fn bits_do_not_depend_on_threads_nor_on_other_rows() {
                     .collect();
                 rows.push(d, &values);
             }
+        }
+    }
+}
+
+/// Rescaled sums, and a single unit whose products of factors leave their range: both are matters of
+/// all hidden units of a slice.
+#[test]
+fn gradients_do_not_depend_on_threads_where_units_share_a_slice() {
+    let (batch, entries, hidden) = (20, 12, 150);
+    let x: Vec<f32> = noise(1, batch * entries).into_iter().map(|x| f32::from(x > -0.2)).collect();
+    let mut weight = noise(2, entries * hidden);
+    weight.chunks_exact_mut(hidden).for_each(|row| row[70] *= 200.0);
+    let (bias, output_weight) = (noise(3, hidden), noise(4, entries * hidden));
+    let (output_bias, scale, grad) = (noise(5, entries), noise(6, entries), noise(7, x.len()));
+    for scale in [None, Some(&scale[..])] {
+        let parameters = NadeParameters {
+            weight: &weight,
+            bias: &bias,
+            output_weight: &output_weight,
+            output_bias: &output_bias,
+            scale,
+            activation: Activation::Sigmoid,
+            order: None,
+        };
+        let sizes = Sizes { entries, levels: 1, outputs: 1, hidden };
+        let run = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| gradient::backward(Isa::best(), sizes, parameters, &x, &grad))
+        };
+        let one = run(1);
+        for threads in [2, 5, 16] {
+            assert_eq!(run(threads), one, "{threads} threads, rescaled: {}", scale.is_some());
         }
     }
 }
