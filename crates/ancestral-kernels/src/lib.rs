@@ -23,6 +23,11 @@
 //! formula composed of Burn's operations, gradient included, which is also what the kernels are
 //! tested against. The instruction set is chosen when the program runs ([`Isa`]). No result depends
 //! on the number of threads.
+//!
+//! No kernel sets a state of the process, but for [`keep_freed_memory`], which is called for that. Work
+//! is shared out in the rayon pool from which a kernel is called; outside any pool, rayon starts its
+//! global one, as it does for Burn's own operations. So trainings may run at once in threads of one
+//! process, each with the bits that it has alone.
 #![allow(
     unsafe_code,
     reason = "vector instructions, and buffers written by several threads; each block says why it is sound"
