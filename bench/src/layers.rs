@@ -36,7 +36,7 @@ fn gradients<const D: usize>(
 pub(crate) fn convolution(precision: Precision) -> Round {
     let x = parameter([16, 64, 28, 28], 1.0);
     let (weight, bias) = (parameter([64, 64, 3, 3], 0.05), parameter([64], 0.1));
-    let mut pace = kernels::Pace::new();
+    let mut pace = kernels::ThreadTuner::new();
     Box::new(move || {
         for _ in 0..10 {
             pace.run(|| -> Result<()> {
@@ -60,7 +60,7 @@ pub(crate) fn convolution(precision: Precision) -> Round {
 pub(crate) fn dense() -> Round {
     let x = parameter([64, 6272], 1.0);
     let (weight, bias) = (parameter([6272, 1024], 0.02), parameter([1024], 0.1));
-    let mut pace = kernels::Pace::new();
+    let mut pace = kernels::ThreadTuner::new();
     Box::new(move || {
         for _ in 0..10 {
             pace.run(|| -> Result<()> {
@@ -131,7 +131,7 @@ pub(crate) fn dcgan() -> Round {
         Layer::new([128, 256], false, true, Some(0.2), false),
         Layer::new([256, 1], true, false, None, false),
     ];
-    let mut pace = kernels::Pace::new();
+    let mut pace = kernels::ThreadTuner::new();
     Box::new(move || {
         for _ in 0..2 {
             pace.run(|| -> Result<()> {

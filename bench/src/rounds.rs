@@ -142,7 +142,7 @@ fn training(
     count: u64,
 ) -> Result<Round> {
     let mut optimizers = Optimizers::new(&config.optimizer_config());
-    let mut pace = ancestral_kernels::Pace::new();
+    let mut pace = ancestral_kernels::ThreadTuner::new();
     let mut step = 0;
     Ok(Box::new(move || {
         for _ in 0..count {

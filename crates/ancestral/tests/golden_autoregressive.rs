@@ -12,7 +12,7 @@ use ancestral::spec::cpu;
 use ancestral_data::{
     Batch, Binarize, Dataset, Domain, Examples, Shape, Split, SplitName, Streams, Values,
 };
-use ancestral_kernels::Staircase;
+use ancestral_kernels::BlockTriangularLinear;
 use burn::tensor::TensorData;
 
 const BINARY: [u8; 20] = [0, 1, 1, 0, 1, 1, 1, 0, 1, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1];
@@ -159,14 +159,14 @@ fn made_has_the_probabilities_of_pytorch() {
     let (first, second) = (degrees(7), degrees(6));
     let up_to = |degrees: &[usize], most: usize| degrees.iter().filter(|&&d| d <= most).count();
     let stairs = |name: &str| match name {
-        "model.hidden.0.weight" => Some(Staircase::new(5, first.clone())),
+        "model.hidden.0.weight" => Some(BlockTriangularLinear::new(5, first.clone())),
         "model.hidden.1.weight" => {
-            Some(Staircase::new(7, second.iter().map(|&d| up_to(&first, d)).collect()))
+            Some(BlockTriangularLinear::new(7, second.iter().map(|&d| up_to(&first, d)).collect()))
         }
         "model.output.weight" => {
-            Some(Staircase::new(6, (0..5).map(|d| up_to(&second, d)).collect()))
+            Some(BlockTriangularLinear::new(6, (0..5).map(|d| up_to(&second, d)).collect()))
         }
-        "model.direct.weight" => Some(Staircase::new(5, (0..5).collect())),
+        "model.direct.weight" => Some(BlockTriangularLinear::new(5, (0..5).collect())),
         _ => None,
     };
     let model = model("made", settings, Domain::Binary, 5, |name, k, n| match stairs(name) {

@@ -19,7 +19,7 @@
 //! the layers after it are computed anew.
 
 use ancestral_data::{Batch, Domain, Examples, Streams};
-use ancestral_kernels::lanes::{self, LANES};
+use ancestral_kernels::batched_rows::{self, LANES};
 use ancestral_kernels::{self as kernels, NadeForm, Values};
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -506,12 +506,12 @@ impl Rows for LaneRows<'_> {
         let flat = self.chain.flat;
         let activation = flat.model.activation;
         let [units, next] = &mut self.units;
-        lanes::activate(&self.sums, activation, &mut units[..self.sums.len()]);
+        batched_rows::activate(&self.sums, activation, &mut units[..self.sums.len()]);
         let Some((output, hidden)) = flat.later.split_last() else { return };
         for layer in hidden {
             let to = &mut next[..layer.bias.len() * LANES];
             let (weight, bias) = (&layer.weight, &layer.bias);
-            lanes::linear(weight, layer.inputs, layer.inputs, bias, units, activation, to);
+            batched_rows::linear(weight, layer.inputs, layer.inputs, bias, units, activation, to);
             std::mem::swap(units, next);
         }
         // The rows of this entry alone.
@@ -520,7 +520,15 @@ impl Rows for LaneRows<'_> {
         let weight = &output.weight[first * output.inputs..(first + width) * output.inputs];
         let bias = &output.bias[first..first + width];
         let none = kernels::Activation::None;
-        lanes::linear(weight, output.inputs, output.inputs, bias, units, none, &mut self.outputs);
+        batched_rows::linear(
+            weight,
+            output.inputs,
+            output.inputs,
+            bias,
+            units,
+            none,
+            &mut self.outputs,
+        );
         for (row, out) in out.chunks_exact_mut(width).enumerate() {
             for (k, out) in out.iter_mut().enumerate() {
                 *out = self.outputs[k * LANES + row];
@@ -537,7 +545,7 @@ impl Rows for LaneRows<'_> {
             *shown = (value / top).clamp(-CONDITION_LIMIT, CONDITION_LIMIT);
         }
         let row = |i: usize| &flat.weight[i * hidden..(i + 1) * hidden];
-        lanes::add_input(row(entry), &shown, Some(row(size + entry)), &mut self.sums);
+        batched_rows::add_input(row(entry), &shown, Some(row(size + entry)), &mut self.sums);
     }
 }
 

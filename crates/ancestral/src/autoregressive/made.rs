@@ -6,7 +6,7 @@
 //! sees units of degrees up to d (their equation 13). The likelihood is exact.
 //!
 //! With one mask (`masks = 1`) units are sorted by degree, so that a layer is a
-//! [staircase](kernels::Staircase): the masked half of the weights is neither stored nor multiplied.
+//! [staircase](kernels::BlockTriangularLinear): the masked half of the weights is neither stored nor multiplied.
 //! Degrees are spread evenly there instead of drawn. With `masks = N` the orders and degrees of N
 //! masks take turns, with `masks = 0` every step draws new ones (order- and connectivity-agnostic
 //! training); several masks are averaged as probabilities of the whole example. A unit cannot tell an
@@ -19,8 +19,8 @@
 use std::sync::Arc;
 
 use ancestral_data::{Batch, Examples, Streams};
-use ancestral_kernels::lanes::{self, LANES};
-use ancestral_kernels::{self as kernels, Staircase};
+use ancestral_kernels::batched_rows::{self, LANES};
+use ancestral_kernels::{self as kernels, BlockTriangularLinear};
 use burn::module::{Module, Param};
 use burn::tensor::{Tensor, TensorData};
 use rand::Rng;
@@ -202,15 +202,15 @@ pub struct Network {
 /// The staircases of a network with one mask.
 #[derive(Debug, Clone)]
 struct Stairs {
-    hidden: Vec<Arc<Staircase>>,
-    output: Option<Arc<Staircase>>,
-    direct: Arc<Staircase>,
+    hidden: Vec<Arc<BlockTriangularLinear>>,
+    output: Option<Arc<BlockTriangularLinear>>,
+    direct: Arc<BlockTriangularLinear>,
 }
 
 impl Stairs {
     fn new(mask: &Mask, outputs: usize) -> Self {
         let size = mask.order.len();
-        let mut hidden: Vec<Arc<Staircase>> = Vec::new();
+        let mut hidden: Vec<Arc<BlockTriangularLinear>> = Vec::new();
         let mut before: Option<&Vec<usize>> = None;
         for degrees in &mask.degrees {
             let (inputs, limits) = match before {
@@ -220,7 +220,7 @@ impl Stairs {
                     (before.len(), degrees.iter().map(seen).collect())
                 }
             };
-            hidden.push(Arc::new(Staircase::new(inputs, limits)));
+            hidden.push(Arc::new(BlockTriangularLinear::new(inputs, limits)));
             before = Some(degrees);
         }
         let each = |limit: &dyn Fn(usize) -> usize| -> Vec<usize> {
@@ -230,9 +230,9 @@ impl Stairs {
             hidden,
             output: before.map(|degrees| {
                 let seen = |d: usize| degrees.partition_point(|&b| b <= d);
-                Arc::new(Staircase::new(degrees.len(), each(&seen)))
+                Arc::new(BlockTriangularLinear::new(degrees.len(), each(&seen)))
             }),
-            direct: Arc::new(Staircase::new(size, each(&|d| d))),
+            direct: Arc::new(BlockTriangularLinear::new(size, each(&|d| d))),
         }
     }
 }
@@ -271,23 +271,25 @@ impl Made {
         });
         let outputs = size * likelihood.outputs();
         let stairs = fixed.as_ref().map(|(_, stairs)| stairs);
-        let layer = |from: usize, to: usize, stairs: Option<&Arc<Staircase>>, name: &str| {
-            let bias = parameter(TensorData::new(vec![0.0f32; to], [to]), init);
-            let weight = match stairs {
-                None => glorot([from * to], from + to, name, init),
-                Some(stairs) => {
-                    // Half of the connections are there.
-                    let weight: Param<Tensor<1>> =
-                        glorot([stairs.len()], (from + to).div_ceil(2), name, init);
-                    let mut values = rows(weight.val());
-                    stairs.clear_unseen(&mut values);
-                    with_value(weight, values)
-                }
+        let layer =
+            |from: usize, to: usize, stairs: Option<&Arc<BlockTriangularLinear>>, name: &str| {
+                let bias = parameter(TensorData::new(vec![0.0f32; to], [to]), init);
+                let weight = match stairs {
+                    None => glorot([from * to], from + to, name, init),
+                    Some(stairs) => {
+                        // Half of the connections are there.
+                        let weight: Param<Tensor<1>> =
+                            glorot([stairs.len()], (from + to).div_ceil(2), name, init);
+                        let mut values = rows(weight.val());
+                        stairs.clear_unseen(&mut values);
+                        with_value(weight, values)
+                    }
+                };
+                let seen = (stairs.is_none() && config.condition_on_mask).then(|| {
+                    parameter(TensorData::new(vec![0.0f32; from * to], [from * to]), init)
+                });
+                Layer { weight, bias, seen }
             };
-            let seen = (stairs.is_none() && config.condition_on_mask)
-                .then(|| parameter(TensorData::new(vec![0.0f32; from * to], [from * to]), init));
-            Layer { weight, bias, seen }
-        };
         let mut from = size;
         let mut hidden = Vec::new();
         for (l, &to) in config.hidden.iter().enumerate() {
@@ -360,9 +362,9 @@ impl Made {
         let device = x.device();
         let (through, direct) = match &self.fixed {
             Some((_, stairs)) => {
-                let apply = |x, layer: &Layer, stairs: &Arc<Staircase>, activation| {
+                let apply = |x, layer: &Layer, stairs: &Arc<BlockTriangularLinear>, activation| {
                     let (weight, bias) = (layer.weight.val(), layer.bias.val());
-                    kernels::staircase_linear(x, weight, bias, stairs, activation)
+                    kernels::block_triangular_linear(x, weight, bias, stairs, activation)
                 };
                 let layers = network.hidden.iter().zip(&stairs.hidden);
                 let h = layers
@@ -457,7 +459,7 @@ impl Made {
         };
         // The weights of an output from the first `limit` of the sorted inputs.
         let gather = |layer: &Layer,
-                      stairs: Option<&Arc<Staircase>>,
+                      stairs: Option<&Arc<BlockTriangularLinear>>,
                       inputs: &[usize],
                       columns: &[(usize, usize)]|
          -> Vec<f32> {
@@ -731,12 +733,12 @@ impl Rows for LaneRows<'_> {
         if let (Some(layer), Some(units)) = (&flat.output, self.units.last()) {
             let weight = &layer.weight[self.output_starts[first]..];
             let limit = layer.limits[first];
-            lanes::linear(weight, limit, limit, &bias(layer), units, none, through);
+            batched_rows::linear(weight, limit, limit, &bias(layer), units, none, through);
         }
         if let Some(layer) = &flat.direct {
             let weight = &layer.weight[self.direct_starts[first]..];
             let limit = layer.limits[first];
-            lanes::linear(weight, limit, limit, &bias(layer), &self.entries, none, direct);
+            batched_rows::linear(weight, limit, limit, &bias(layer), &self.entries, none, direct);
             through.iter_mut().zip(direct).for_each(|(sum, direct)| *sum += *direct);
         }
         for (row, out) in out.chunks_exact_mut(width).enumerate() {
@@ -761,7 +763,7 @@ impl Rows for LaneRows<'_> {
                 continue;
             }
             let limit = layer.limits[first];
-            lanes::linear(
+            batched_rows::linear(
                 &layer.weight[self.hidden_starts[l][first]..],
                 limit,
                 limit,

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use ancestral_data::{Binarize, Dataset, Examples, SplitName, Streams};
-use ancestral_kernels::Pace;
+use ancestral_kernels::ThreadTuner;
 
 use burn::tensor::Device;
 
@@ -123,7 +123,7 @@ pub struct Training {
     config: TrainConfig,
     schedule: Schedule,
     optimizers: Optimizers,
-    pace: Pace,
+    pace: ThreadTuner,
     streams: Streams,
     state: State,
     best: Option<NamedTensors>,
@@ -200,7 +200,7 @@ impl Training {
             valid,
             config,
             optimizers,
-            pace: Pace::new(),
+            pace: ThreadTuner::new(),
             state,
             best,
             events,
