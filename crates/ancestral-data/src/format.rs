@@ -292,7 +292,7 @@ pub(crate) fn assemble(
     splits: Vec<(SplitName, Loaded)>,
     options: &OpenOptions,
 ) -> Result<Dataset, DataError> {
-    crate::open::refuse_fold(name, options)?;
+    options.refuse_fold(name)?;
     let Some((_, first)) = splits.first() else {
         return Err(DataError::Unsuitable(format!("{name}: there is no data")));
     };

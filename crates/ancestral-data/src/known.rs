@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use crate::format::{Stream, table};
-use crate::open::{
-    amat, cifar10, density, expect_file, folders_of, mnist, omniglot, with_or_without_gz,
-};
+use crate::layouts::{amat, cifar10, density, expect_file, mnist, omniglot, with_or_without_gz};
+use crate::options::OpenOptions;
+use crate::sources::is_fetchable;
 use crate::toys::{TOYS, Toy};
-use crate::{DataError, Dataset, OpenOptions};
+use crate::{DataError, Dataset};
 
 /// A known data set, and whether it is there.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -175,21 +175,6 @@ pub fn is_known(name: &str) -> bool {
     names().contains(&name) || matches!(Toy::parse(name), Some(Ok(_)))
 }
 
-/// The data folder that known sets lie in: the given one, else that of `ANCESTRAL_DATA`, else
-/// `ancestral` in the platform's data folder.
-pub fn data_dir(given: Option<&Path>) -> Option<PathBuf> {
-    given
-        .map(Path::to_owned)
-        .or_else(|| {
-            std::env::var_os("ANCESTRAL_DATA").filter(|dir| !dir.is_empty()).map(PathBuf::from)
-        })
-        .or_else(|| dirs::data_dir().map(|dir| dir.join("ancestral")))
-}
-
-pub(crate) fn data_dirs(given: Option<&Path>) -> Vec<PathBuf> {
-    data_dir(given).into_iter().collect()
-}
-
 /// The known data sets: the embedded one first, then those that are drawn; of `rings:K` and
 /// `grid:N` the usual one.
 pub fn list(data_dir: Option<&Path>) -> Vec<Known> {
@@ -206,9 +191,9 @@ pub fn list(data_dir: Option<&Path>) -> Vec<Known> {
         name: set.name,
         about: set.about,
         terms: set.terms,
-        looked_in: folders_of(set.folder, &options).into_iter().next(),
+        looked_in: options.folders_of(set.folder).into_iter().next(),
         present: set.find_folder(&options).is_ok(),
-        fetchable: crate::fetch::is_fetchable(set.name),
+        fetchable: is_fetchable(set.name),
     });
     let toys = TOYS.iter().map(|&(name, about)| Known {
         name,
@@ -254,13 +239,13 @@ impl Set {
     }
 
     fn find_folder(&self, options: &OpenOptions) -> Result<PathBuf, DataError> {
-        let folders = folders_of(self.folder, options);
+        let folders = options.folders_of(self.folder);
         folders.iter().find(|folder| self.is_in(folder)).cloned().ok_or_else(|| {
             let looked_in = match folders.first() {
                 Some(folder) => folder.display().to_string(),
                 None => "no data folder, since this system names none".into(),
             };
-            let get = if crate::fetch::is_fetchable(self.name) {
+            let get = if is_fetchable(self.name) {
                 format!("download it with 'ancestral data fetch {}', or ", self.name)
             } else {
                 String::new()

@@ -5,7 +5,7 @@
 //! over the inputs in an order that does not depend on the other lanes: they are batch-invariant.
 
 use crate::{
-    linear::Activation,
+    activation::Activation,
     math,
     simd::{Isa, Kernel, Simd},
 };

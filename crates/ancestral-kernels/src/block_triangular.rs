@@ -14,10 +14,10 @@ use burn::{
 use rayon::prelude::*;
 
 use crate::{
+    activation::Activation,
     autodiff::Operation,
     flex::{self, Primitive},
-    gemm,
-    linear::{self, Activation},
+    gemm, linear,
     parallel::SharedPtr,
     simd::Isa,
 };

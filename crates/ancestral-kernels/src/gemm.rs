@@ -5,9 +5,8 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use crate::{
-    flex,
-    linear::Activation,
-    math,
+    activation::Activation,
+    flex, math,
     parallel::{self, SharedPtr},
     simd::{Isa, Kernel, Simd},
 };

@@ -33,6 +33,7 @@
     reason = "vector instructions, and buffers written by several threads; each block says why it is sound"
 )]
 
+mod activation;
 mod aligned;
 mod autodiff;
 pub mod batched_rows;
@@ -54,12 +55,13 @@ mod sparse;
 mod thread_tuner;
 pub mod vector;
 
+pub use activation::Activation;
 pub use bernoulli::{bernoulli_log_likelihood, bernoulli_log_probabilities, bernoulli_nll};
 pub use block_triangular::{BlockTriangularLinear, block_triangular_linear};
 pub use conv::{Precision, conv_transpose2d, conv2d};
 pub use elementwise::{exp, log, relu, sigmoid, softplus, tanh};
 pub use flex::Values;
-pub use linear::{Activation, linear, linear_vjp};
+pub use linear::{linear, linear_vjp};
 pub use memory::keep_freed_memory;
 pub use nade::{NadeForm, NadeParameters, NadeRows, NadeWeights, nade};
 pub use norm::{batch_norm, layer_norm, layer_norm_vjp, leaky_relu, leaky_relu_vjp};

@@ -10,6 +10,7 @@ use burn::{
 };
 
 use crate::{
+    activation::Activation,
     autodiff::Operation,
     elementwise::{self, composed_softplus},
     flex::{self, Primitive},
@@ -18,22 +19,6 @@ use crate::{
     sparse::Sparse,
     vector,
 };
-
-/// What a dense layer applies to its sums.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Activation {
-    /// Nothing.
-    #[default]
-    None,
-    /// tanh.
-    Tanh,
-    /// 1 / (1 + e⁻ˣ).
-    Sigmoid,
-    /// ln(1 + eˣ).
-    Softplus,
-    /// max(x, 0).
-    Relu,
-}
 
 /// act(x·weight + bias), for `x` \[batch, in\], `weight` \[in, out\] and `bias` \[out\]; the result
 /// is \[batch, out\].

@@ -3,7 +3,7 @@
 //! Each is branch-free: both sides of a case are computed and one is selected. Polynomials marked
 //! "Cephes" are those of Stephen Moshier's single-precision library.
 
-use crate::{linear::Activation, simd::Simd};
+use crate::{activation::Activation, simd::Simd};
 
 /// Σ cᵢ xⁱ, the highest power first in `c`.
 #[inline(always)]

@@ -5,9 +5,8 @@
 //! limit.
 
 use crate::{
-    flex,
-    linear::Activation,
-    math,
+    activation::Activation,
+    flex, math,
     parallel::{self, SharedPtr},
     simd::{Isa, Kernel, Simd},
 };

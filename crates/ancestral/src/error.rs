@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use ancestral_data::DataError;
 
-use crate::spec::{ColumnKind, KindName};
+use crate::columns::{ColumnKind, KindName};
 
 /// An error of the library.
 #[derive(Debug, thiserror::Error)]

@@ -10,6 +10,7 @@ pub mod adversarial;
 pub mod autoencoder;
 pub mod autoregressive;
 pub mod classifier;
+pub mod columns;
 pub mod distributions;
 pub mod error;
 pub mod evaluate;

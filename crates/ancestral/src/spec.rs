@@ -1,11 +1,10 @@
 //! What a model is made for and started from: the columns of its data, the device and the streams
 //! of its first weights.
 
-use std::fmt;
-
 use ancestral_data::{Domain, Shape, Streams};
 use burn::tensor::{DType, Device, TensorData};
 
+pub use crate::columns::{ColumnKind, KindName};
 use crate::{Error, Result};
 
 /// Tensors by name, in the order the model lists them; a name is `part.path.to.tensor`.
@@ -14,98 +13,6 @@ pub type NamedTensors = Vec<(String, TensorData)>;
 /// The processor, as a device.
 pub fn cpu() -> Device {
     Device::flex()
-}
-
-/// What values a column takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ColumnKind {
-    /// Any finite real.
-    Real,
-    /// Whole numbers 0, 1, 2, … without an end.
-    Count,
-    /// 0 or 1.
-    Binary,
-    /// Ordered whole numbers 0, 1, …, n − 1.
-    Levels(u32),
-    /// Numbers 0, 1, …, n − 1 of categories without an order.
-    Category(u32),
-}
-
-impl ColumnKind {
-    /// The largest value, for kinds that have one.
-    pub fn max_level(self) -> Option<u32> {
-        match self {
-            Self::Real | Self::Count => None,
-            Self::Binary => Some(1),
-            Self::Levels(n) | Self::Category(n) => Some(n.saturating_sub(1)),
-        }
-    }
-
-    /// Whether a probability mass (rather than a density) belongs to it.
-    pub fn is_discrete(self) -> bool {
-        self != Self::Real
-    }
-
-    /// The kind without its number of values.
-    pub fn name(self) -> KindName {
-        match self {
-            Self::Real => KindName::Real,
-            Self::Count => KindName::Count,
-            Self::Binary => KindName::Binary,
-            Self::Levels(_) => KindName::Levels,
-            Self::Category(_) => KindName::Category,
-        }
-    }
-}
-
-impl fmt::Display for ColumnKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Real => f.write_str("real"),
-            Self::Count => f.write_str("a count"),
-            Self::Binary => f.write_str("binary"),
-            Self::Levels(n) => write!(f, "of {n} levels"),
-            Self::Category(n) => write!(f, "of {n} categories"),
-        }
-    }
-}
-
-impl From<Domain> for ColumnKind {
-    fn from(domain: Domain) -> Self {
-        match domain {
-            Domain::Binary => Self::Binary,
-            Domain::Levels(n) => Self::Levels(n),
-            Domain::Real => Self::Real,
-        }
-    }
-}
-
-/// A kind of column without its number of values, as models declare what they take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum KindName {
-    /// [`ColumnKind::Real`].
-    Real,
-    /// [`ColumnKind::Count`].
-    Count,
-    /// [`ColumnKind::Binary`].
-    Binary,
-    /// [`ColumnKind::Levels`].
-    Levels,
-    /// [`ColumnKind::Category`].
-    Category,
-}
-
-impl KindName {
-    /// The word, as it is printed.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Real => "real",
-            Self::Count => "count",
-            Self::Binary => "binary",
-            Self::Levels => "levels",
-            Self::Category => "category",
-        }
-    }
 }
 
 /// The kinds of the columns of an example.

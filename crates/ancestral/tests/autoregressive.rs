@@ -161,7 +161,6 @@ fn values_that_are_not_given_do_not_leak() {
                 continue;
             }
             let model = lively(name, settings, domain, size);
-            let sampler = model.sampler().unwrap();
             for keep in 0..size {
                 let complete = |rest: f64| {
                     let row = |i: usize| -> Vec<f64> {
@@ -361,7 +360,6 @@ fn draws_do_not_depend_on_company_nor_threads() {
             let all = with(3);
             assert_eq!(all, with(1), "{name} ({settings})");
             let model = lively(name, settings, domain, size);
-            let sampler = model.sampler().unwrap();
             for (first, count) in [(0, 1), (31, 2), (63, 37), (99, 1)] {
                 let request = SampleRequest { first: first as u64, ..SampleRequest::new(count, 4) };
                 let some = sample(model.as_ref(), &request).unwrap();

@@ -17,9 +17,10 @@ mod rows;
 pub use rows::{NadeRows, NadeWeights};
 
 use crate::{
+    activation::Activation,
     autodiff::Operation,
     flex::{self, Primitive},
-    linear::{self, Activation},
+    linear,
     simd::Isa,
 };
 

@@ -11,8 +11,8 @@ use rayon::prelude::*;
 
 use super::{NadeParameters, Sizes};
 use crate::{
+    activation::Activation,
     aligned::Aligned,
-    linear::Activation,
     math,
     simd::{Isa, Kernel, Simd},
 };

@@ -5,7 +5,7 @@ use ancestral_kernels::Precision;
 use super::critic::{Conditioning, Penalty};
 use super::losses::Loss;
 use super::networks::NetworkName;
-use super::normalisation::{CriticNorm, GeneratorNorm};
+use super::normalization::{CriticNorm, GeneratorNorm};
 use crate::model::DataSpec;
 use crate::nn::HiddenActivation;
 use crate::settings::{Settings, above, above_to};

@@ -10,10 +10,10 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Tensor, activation};
 
-use super::layers::{Form, Layer, Map, Mode, Network, Plan, Start, size, weights};
+use super::layers::{Form, Layer, Map, Network, Plan, Start, size, weights};
 use super::losses::Loss;
 use super::networks::{Blueprint, Family};
-use super::normalisation::{MOMENTUM, Norm, Statistics};
+use super::normalization::{MOMENTUM, Mode, Norm, Statistics};
 use crate::model::Init;
 use crate::nn::{Activation, with_value};
 use crate::{Result, choices};

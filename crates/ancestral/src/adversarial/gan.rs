@@ -3,7 +3,7 @@
 //!
 //! A generator G maps noise z to an example; a critic D tells examples from samples.
 //! They are trained in turn on the objectives of [`losses`](super::losses), under a penalty of
-//! `critic.rs`, with layers normalised as in `normalisation.rs`; `augment.rs` moves pictures before D
+//! `critic.rs`, with layers normalised as in `normalization.rs`; `augment.rs` moves pictures before D
 //! sees them.
 //! The named models of the list are presets of this one ([`presets`](super::presets)).
 //!
@@ -27,10 +27,10 @@ use super::config::{MOST_WEIGHTS, Noise};
 use super::critic::{
     Conditioning, Critic, CriticPlan, Penalty, Verdict, cross_entropy, flat, pull_away,
 };
-use super::layers::{Mode, Network, Start, weights};
+use super::layers::{Network, Start, weights};
 use super::losses::{Loss, LossTerms};
 use super::networks::{Blueprint, Family, NetworkName};
-use super::normalisation::{MOMENTUM, Norm};
+use super::normalization::{MOMENTUM, Mode, Norm};
 use crate::model::{
     DataSpec, Discriminator, Init, KindName, Metrics, Model, NamedTensors, SampleRequest, Sampler,
     StepContext, Trainable,

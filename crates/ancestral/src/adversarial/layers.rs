@@ -15,7 +15,7 @@ use burn::tensor::{Tensor, TensorData};
 use ancestral_data::fill_normal;
 use ancestral_kernels::{self as kernels, Precision};
 
-use super::normalisation::{BatchNorm, LayerNorm, Norm, Spectral, Statistics};
+use super::normalization::{BatchNorm, LayerNorm, Mode, Norm, Spectral, Statistics};
 use crate::model::Init;
 use crate::nn::{Activation, glorot, parameter};
 
@@ -84,15 +84,6 @@ pub(crate) struct Trace {
     linear: Tensor<4>,
     /// What came out in the end.
     after: Tensor<4>,
-}
-
-/// How batch normalisation takes its moments.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mode {
-    /// From the batch.
-    Training,
-    /// From what training has seen.
-    Sampling,
 }
 
 /// The weights of layers to be made.

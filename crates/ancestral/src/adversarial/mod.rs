@@ -8,7 +8,7 @@ pub mod gan;
 mod layers;
 pub mod losses;
 mod networks;
-mod normalisation;
+mod normalization;
 pub mod presets;
 
 #[cfg(test)]

@@ -12,7 +12,7 @@
 use ancestral_kernels::Precision;
 
 use super::layers::{Form, Map, Plan, size};
-use super::normalisation::Norm;
+use super::normalization::Norm;
 use crate::nn::Activation;
 use crate::{Error, Result, choices};
 

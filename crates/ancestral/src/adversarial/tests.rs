@@ -6,10 +6,10 @@ use burn::tensor::{DType, Tensor, TensorData};
 
 use super::critic::{Conditioning, Critic, CriticPlan, Penalty};
 use super::gan::GanConfig;
-use super::layers::{Layer, Map, Mode, Plan, Start};
+use super::layers::{Layer, Map, Plan, Start};
 use super::losses::Loss;
 use super::networks::{Blueprint, Family};
-use super::normalisation::{BatchNorm, MOMENTUM, Norm, Spectral};
+use super::normalization::{BatchNorm, MOMENTUM, Mode, Norm, Spectral};
 use crate::model::{DataSpec, Init, Model, NamedTensors};
 use crate::nn::{Activation, load_module, module_tensors, to_f64};
 use crate::settings::Settings;

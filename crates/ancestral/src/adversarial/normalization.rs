@@ -14,7 +14,6 @@ use burn::tensor::{Tensor, TensorData};
 use ancestral_data::fill_normal;
 use ancestral_kernels as kernels;
 
-use super::layers::Mode;
 use crate::choices;
 use crate::model::Init;
 use crate::nn::{Activation, frozen, parameter, with_value};
@@ -23,6 +22,15 @@ use crate::nn::{Activation, frozen, parameter, with_value};
 const EPSILON: f64 = 1e-5;
 /// Share of the new batch in the running moments, PyTorch's `momentum`.
 pub(crate) const MOMENTUM: f64 = 0.1;
+
+/// How batch normalisation takes its moments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// From the batch.
+    Training,
+    /// From what training has seen.
+    Sampling,
+}
 
 /// Which normalisation a layer has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,0 +1,96 @@
+//! How a data set is opened, and where known ones are looked for.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::DataError;
+
+/// How to open a data set.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct OpenOptions {
+    /// Where known sets are looked for; else `ANCESTRAL_DATA`, else the platform's data folder.
+    pub data_dir: Option<PathBuf>,
+    /// Decides which examples are carved off where there is no official split.
+    pub seed: u64,
+    /// Brings pictures of a folder or tar to this height and width.
+    pub resize: Option<(usize, usize)>,
+    /// Reads pictures of a folder or tar without colour.
+    pub grey: bool,
+    /// What transparent pixels of a folder's or tar's pictures show; without one they are refused.
+    pub background: Option<Background>,
+    /// Trains on the whole official training set; validation examples stay part of it.
+    pub all_train: bool,
+    /// Splits a table by its column `fold`: the rows of this fold are the test split, those of the
+    /// next one (after the last comes the first) are for validation, and the rest are for training,
+    /// all in file order. The column itself is never an entry of the examples, asked for or not.
+    pub fold: Option<u32>,
+    /// Leaves a set that has no official splits whole, as training examples in file order; a lone
+    /// validation or test split counts as such.
+    pub whole: bool,
+    /// Reads the columns of a table as an image `[channels, height, width]`.
+    pub image_shape: Option<[usize; 3]>,
+    /// How many levels the values have, 2 to 256, where the file cannot tell.
+    pub levels: Option<u32>,
+    /// Takes every value as a real, whole numbers too.
+    pub real: bool,
+}
+
+/// What lies behind transparent pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Background {
+    /// As paper.
+    White,
+    /// As a dark screen.
+    Black,
+}
+
+impl FromStr for Background {
+    type Err = DataError;
+
+    fn from_str(text: &str) -> Result<Self, DataError> {
+        match text {
+            "white" => Ok(Self::White),
+            "black" => Ok(Self::Black),
+            other => Err(DataError::Unsuitable(format!(
+                "no background '{other}'; choose white or black"
+            ))),
+        }
+    }
+}
+
+impl OpenOptions {
+    /// The levels of byte images, which a few dark ones do not show, unless asked otherwise.
+    pub(crate) fn or_bytes(&self) -> Option<u32> {
+        self.levels.or((!self.real).then_some(256))
+    }
+
+    /// For data that has no folds.
+    pub(crate) fn refuse_fold(&self, name: &str) -> Result<(), DataError> {
+        match self.fold {
+            None => Ok(()),
+            Some(fold) => Err(DataError::Unsuitable(format!(
+                "{name}: fold {fold} was asked for, but this data has no folds; they are given by a \
+                 CSV column named fold that holds whole numbers"
+            ))),
+        }
+    }
+
+    /// The folders in which a set is looked for.
+    pub(crate) fn folders_of(&self, folder: &str) -> Vec<PathBuf> {
+        data_dir(self.data_dir.as_deref()).into_iter().map(|dir| dir.join(folder)).collect()
+    }
+}
+
+/// The data folder that known sets lie in: the given one, else that of `ANCESTRAL_DATA`, else
+/// `ancestral` in the platform's data folder.
+pub fn data_dir(given: Option<&Path>) -> Option<PathBuf> {
+    given
+        .map(Path::to_owned)
+        .or_else(|| {
+            std::env::var_os("ANCESTRAL_DATA").filter(|dir| !dir.is_empty()).map(PathBuf::from)
+        })
+        .or_else(|| dirs::data_dir().map(|dir| dir.join("ancestral")))
+}
