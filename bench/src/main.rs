@@ -8,14 +8,28 @@
 //! python3 -m venv venv && venv/bin/pip install -r bench/requirements.txt
 //! cargo run --release -p ancestral-bench -- --python venv/bin/python
 //! ```
+//!
+//! With `--against PROGRAM`, "theirs" is an `ancestral` built from another commit: both train the
+//! cases `vae`, `nade`, `dcgan` and `wgan-gp` for the same steps, each run a process of its own, the
+//! order within the pairs alternating. A ratio is then ours / theirs of the seconds a step that the
+//! runs record themselves, starts and first steps left out (`against.rs` says why so). It is printed
+//! whether both end with the same weights, and whether the median keeps to `--bar` and the upper
+//! quartile to `--upper-bar`; the exit code is 1 if one does not. The cases train on MNIST
+//! (`--data-dir`), or on the embedded digits where it is missing.
+//!
+//! ```text
+//! cargo build --release && cargo build --release -p ancestral-bench
+//! target/release/ancestral-bench --against OTHER/target/release/ancestral --data-dir DATA
+//! ```
 
+mod against;
 mod layers;
 mod memory;
 mod peer;
 mod rounds;
 
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
@@ -24,7 +38,7 @@ use clap::Parser;
 use peer::{Peer, beside};
 use rounds::{DeepNadeDraws, PAIRED};
 
-/// Times cases of ours against the same work in PyTorch.
+/// Times cases of ours against the same work in PyTorch, or against another build.
 #[derive(Parser)]
 struct Args {
     /// The Python that has PyTorch
@@ -33,11 +47,30 @@ struct Args {
     /// Cases to run, of vae-step, vae-evaluate, first-sample, nade-step, nade-sample,
     /// nade-evaluate, deep-nade-step, deep-nade-sample-1, deep-nade-sample-2, made-step, conv-64,
     /// conv-64-bf16, dense-6272, dcgan-layers, dcgan-step, dcgan-step-bf16, wgan-gp-critic and
-    /// quality, which has no other side [default: all]
+    /// quality, which has no other side; with --against of vae, nade, dcgan and wgan-gp [default:
+    /// all]
     cases: Vec<String>,
     /// Pairs a case
-    #[arg(long, default_value_t = 15)]
+    #[arg(long, default_value = "15", value_parser = at_least_one)]
     pairs: usize,
+    /// Compare training with an `ancestral` built from another commit
+    #[arg(long, value_name = "PROGRAM")]
+    against: Option<PathBuf>,
+    /// Our `ancestral` [default: the one beside this program]
+    #[arg(long, value_name = "PATH")]
+    program: Option<PathBuf>,
+    /// With --against, the folder with MNIST and binarized MNIST [default: as `ancestral` has it]
+    #[arg(long, value_name = "DIR", requires = "against")]
+    data_dir: Option<PathBuf>,
+    /// With --against, steps of each run [default: some that take a few seconds]
+    #[arg(long, value_name = "N", requires = "against")]
+    steps: Option<u64>,
+    /// With --against, the largest median of ours / theirs
+    #[arg(long, default_value_t = 1.03, value_name = "RATIO", requires = "against")]
+    bar: f64,
+    /// With --against, the largest upper quartile of ours / theirs
+    #[arg(long, default_value_t = 1.05, value_name = "RATIO", requires = "against")]
+    upper_bar: f64,
     /// Threads of either side
     #[arg(long, default_value_t = 2)]
     threads: usize,
@@ -49,28 +82,49 @@ struct Args {
     memory: Option<String>,
 }
 
+impl Args {
+    /// Our `ancestral`.
+    fn program(&self) -> Result<PathBuf> {
+        let program = match &self.program {
+            Some(path) => path.clone(),
+            None => std::env::current_exe()?.with_file_name("ancestral"),
+        };
+        if !program.exists() {
+            bail!("{} is not there: cargo build --release", program.display());
+        }
+        Ok(program)
+    }
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|&n| n > 0).ok_or_else(|| "a number of 1 or more".to_owned())
+}
+
 /// Rests before each round, so that idle threads of the other side have stopped spinning.
 const REST: Duration = Duration::from_millis(300);
 /// Deep NADE's sampler, by its number of hidden layers.
 const DRAWS: [(&str, usize); 2] = [("deep-nade-sample-1", 1), ("deep-nade-sample-2", 2)];
 
-fn main() -> Result<()> {
+fn main() -> Result<ExitCode> {
     ancestral_kernels::keep_freed_memory();
     let args = Args::parse();
+    if let Some(theirs) = &args.against {
+        let cases = chosen(&against::names(), &args.cases)?;
+        let holds = against::run(&args, theirs, &cases)?;
+        return Ok(if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
     rayon::ThreadPoolBuilder::new().num_threads(args.threads).build_global()?;
     if let Some(case) = &args.memory {
         let baseline = memory::resident_peak()?;
         rounds::of(case)?()?;
         println!("{}", memory::resident_peak()? - baseline);
-        return Ok(());
+        return Ok(ExitCode::SUCCESS);
     }
     let mut all = PAIRED.to_vec();
     all.extend(DRAWS.map(|(case, _)| case));
     all.extend(["first-sample", "quality"]);
-    if let Some(unknown) = args.cases.iter().find(|c| !all.contains(&c.as_str())) {
-        bail!("no case '{unknown}'; the cases are {}", all.join(", "));
-    }
-    let wanted = |case: &str| args.cases.is_empty() || args.cases.iter().any(|c| c == case);
+    let cases = chosen(&all, &args.cases)?;
+    let wanted = |case: &str| cases.contains(&case);
     println!("{} pairs, {} threads; ratio = theirs / ours", args.pairs, args.threads);
     for case in PAIRED.into_iter().filter(|c| wanted(c)) {
         against_pytorch(&args, case)?;
@@ -84,7 +138,16 @@ fn main() -> Result<()> {
     if wanted("quality") {
         quality(&args)?;
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The cases that were asked for, in the order of all; all if none was.
+fn chosen<'a>(all: &[&'a str], asked: &[String]) -> Result<Vec<&'a str>> {
+    if let Some(unknown) = asked.iter().find(|c| !all.contains(&c.as_str())) {
+        bail!("no case '{unknown}'; the cases are {}", all.join(", "));
+    }
+    let wanted = |case: &&&str| asked.is_empty() || asked.iter().any(|c| c == **case);
+    Ok(all.iter().filter(wanted).copied().collect())
 }
 
 fn against_pytorch(args: &Args, case: &str) -> Result<()> {
@@ -165,10 +228,7 @@ fn timed(round: &mut rounds::Round) -> Result<f64> {
 /// From nothing to the first sample of a saved run, each as a process of its own.
 fn first_sample(args: &Args) -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let program = std::env::current_exe()?.with_file_name("ancestral");
-    if !program.exists() {
-        bail!("{} is not there: cargo build --release", program.display());
-    }
+    let program = args.program()?;
     let weights = folder.path().join("weights.pt");
     let theirs = || {
         let mut command = Command::new(&args.python);
@@ -216,23 +276,38 @@ fn quality(args: &Args) -> Result<()> {
 }
 
 fn report(case: &str, other: &str, pairs: &[(f64, f64)]) {
-    let sorted = |f: &dyn Fn(&(f64, f64)) -> f64| {
-        let mut values: Vec<f64> = pairs.iter().map(f).collect();
-        values.sort_by(f64::total_cmp);
-        values
-    };
-    let ratio = sorted(&|p| p.1 / p.0);
+    let [lower, ratio, upper] = quartiles(pairs.iter().map(|p| p.1 / p.0));
+    let [_, ours, _] = quartiles(pairs.iter().map(|p| p.0));
+    let [_, theirs, _] = quartiles(pairs.iter().map(|p| p.1));
     println!(
-        "{case} against {other}: {:.2}× [{:.2}, {:.2}]; ours {:.1} ms, theirs {:.1} ms a round",
-        quantile(&ratio, 0.5),
-        quantile(&ratio, 0.25),
-        quantile(&ratio, 0.75),
-        1e3 * quantile(&sorted(&|p| p.0), 0.5),
-        1e3 * quantile(&sorted(&|p| p.1), 0.5),
+        "{case} against {other}: {ratio:.2}× [{lower:.2}, {upper:.2}]; ours {:.1} ms, theirs {:.1} \
+         ms a round",
+        1e3 * ours,
+        1e3 * theirs,
     );
+}
+
+/// The lower quartile, the median and the upper quartile of at least one value.
+fn quartiles(values: impl Iterator<Item = f64>) -> [f64; 3] {
+    let mut sorted: Vec<f64> = values.collect();
+    sorted.sort_by(f64::total_cmp);
+    [0.25, 0.5, 0.75].map(|share| quantile(&sorted, share))
 }
 
 /// The value below which a share of the sorted values lies.
 fn quantile(sorted: &[f64], share: f64) -> f64 {
     sorted[((sorted.len() - 1) as f64 * share).round() as usize]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quartiles_are_values_of_the_row() {
+        assert_eq!(quartiles([5.0, 1.0, 4.0, 2.0, 3.0].into_iter()), [2.0, 3.0, 4.0]);
+        assert_eq!(quartiles([7.0].into_iter()), [7.0; 3]);
+        assert_eq!(quartiles((0..15).rev().map(f64::from)), [4.0, 7.0, 11.0]);
+        assert_eq!(quartiles([f64::INFINITY, -1.0, 0.0].into_iter()), [0.0, 0.0, f64::INFINITY]);
+    }
 }
