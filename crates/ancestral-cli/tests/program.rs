@@ -2,8 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may be as short as it likes")]
 
+use std::ops::Range;
 use std::path::Path;
 use std::process::{Command, Output};
+
+use ancestral_test_support::{BLACK, Image, WHITE, assert_hash, assert_lines};
 
 fn ancestral(folder: &Path, args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_ancestral")).current_dir(folder).args(args).output().unwrap()
@@ -22,6 +25,21 @@ fn bad(folder: &Path, args: &[&str], code: i32, words: &str) {
     assert_eq!(output.status.code(), Some(code), "{args:?}: {errors}");
     assert!(errors.contains(words), "{args:?}: {errors}");
     assert!(!errors.contains("panicked") && !errors.contains("backtrace"), "{args:?}: {errors}");
+}
+
+/// Asserts the size of an image that trained weights drew, and about which share of it is ink and
+/// what its mean is.
+fn looks(
+    path: &Path,
+    size: (usize, usize),
+    background: [u8; 3],
+    ink: Range<f64>,
+    mean: Range<f64>,
+) {
+    println!("{}", path.display());
+    let image = Image::open(path);
+    assert_eq!(image.size(), size);
+    image.assert_looks(background, ink, mean);
 }
 
 #[test]
@@ -49,8 +67,10 @@ fn the_commands_of_the_readme_work() {
     let line = ["train", "vae", "--epochs", "1", "--set", "latent_dims=[1]", "--out", "line"];
     good(here, &line);
     good(here, &["latent", "line", "--out", "line.svg"]);
+    assert_lines(&here.join("line.svg"), &["codes of digits", "code", "examples", "9"], &[30; 10]);
     let said = good(here, &["fit", "bernoulli", "--counts", "900/1300"]);
     assert!(said.contains("0.6923 ± 0.0128"), "{said}");
+    assert_hash(&here.join("likelihood.png"), "2fbffe5b5ab56216");
     good(here, &["models", "vae"]);
     good(here, &["data", "list"]);
     let listed = good(here, &["runs", "--json"]);
@@ -64,8 +84,14 @@ fn the_commands_of_the_readme_work() {
     good(here, &["train", "--resume", run]);
     let events = std::fs::read_to_string(here.join(run).join("events.jsonl")).unwrap();
     assert_eq!(events.matches("\"kind\":\"test\"").count(), 1, "{events}");
-    for file in ["more.png", "reconstructions.png", "interpolation.png", "latent.png"] {
-        assert!(here.join(file).metadata().unwrap().len() > 500, "{file}");
+    for (file, size, background, ink, mean) in [
+        ("runs/vae-digits-1/samples.png", (1180, 608), BLACK, 0.71..0.84, 115.0..135.0),
+        ("more.png", (728, 728), BLACK, 0.64..0.77, 110.0..127.0),
+        ("reconstructions.png", (1160, 208), BLACK, 0.67..0.78, 138.0..154.0),
+        ("interpolation.png", (872, 80), BLACK, 0.61..0.73, 105.0..121.0),
+        ("latent.png", (800, 520), WHITE, 0.04..0.08, 244.0..251.0),
+    ] {
+        looks(&here.join(file), size, background, ink, mean);
     }
 }
 
@@ -76,9 +102,20 @@ fn adversarial_networks_are_trained_drawn_and_measured() {
     let said = good(here, &["train", "gan", "--data", "rings:8", "--steps", "200"]);
     let run = "runs/gan-rings-8-1";
     assert!(said.contains("best validation chamfer_distance"), "{said}");
-    for file in ["samples.png", "training.gif", "curves.svg", "validation.svg"] {
-        assert!(here.join(run).join(file).metadata().unwrap().len() > 500, "{file}");
+    let drawn = here.join(run);
+    // One an epoch, and the last of them eight times more.
+    let frames = Image::frames(&drawn.join("training.gif"));
+    assert!(frames.len() == 18 && frames[0] != frames[9] && frames[9] == frames[17]);
+    for image in [&Image::open(&drawn.join("samples.png")), &frames[9]] {
+        // The numbers beside the bar of the critic's scores are of some width.
+        let (width, height) = image.size();
+        assert!(height == 520 && (690..=730).contains(&width), "{width}×{height}");
+        image.assert_looks(WHITE, 0.46..0.55, 195.0..225.0);
     }
+    let words = ["gan on rings:8", "epoch", "loss", "generator loss", "critic loss"];
+    assert_lines(&drawn.join("curves.svg"), &words, &[10, 10]);
+    let words = ["gan on rings:8", "epoch", "Chamfer distance, validation split"];
+    assert_lines(&drawn.join("validation.svg"), &words, &[10]);
     let said = good(here, &["evaluate", run, "--quality", "--samples-count", "500"]);
     assert!(said.contains("of 8 modes of rings:8") && said.contains("best weights"), "{said}");
     let quality = ["evaluate", run, "--quality"];
@@ -97,6 +134,7 @@ fn adversarial_networks_are_trained_drawn_and_measured() {
     assert!(good(here, &["models", "wgan-gp"]).contains("wasserstein"));
     good(here, &[&["train", "cgan", "--out", "cgan"], &small[..]].concat());
     good(here, &["sample", "cgan", "--class", "3", "-n", "4", "--out", "threes.png"]);
+    looks(&here.join("threes.png"), (152, 152), BLACK, 0.9..1.1, 130.0..160.0);
     bad(here, &["sample", "cgan", "--class", "12", "-n", "4"], 2, "classes 0 to 9");
     // Classes have the names that the data gives them.
     let moons = ["--data", "moons", "--steps", "20", "--set", "sample_count=0", "--out", "moons"];
@@ -133,6 +171,8 @@ fn an_autoencoder_draws_what_it_gives_back_and_has_no_density() {
     let here = dir.path();
     let said = good(here, &["train", "ae", "--epochs", "2", "--preset", "convolutional"]);
     assert!(said.contains("reconstructions.png"), "{said}");
+    let drawn = here.join("runs/ae-digits-1/reconstructions.png");
+    looks(&drawn, (1160, 208), BLACK, 0.71..0.82, 140.0..156.0);
     let said = good(here, &["evaluate", "runs/ae-digits-1"]);
     assert!(said.contains("no log-probability"), "{said}");
     good(here, &["encode", "runs/ae-digits-1"]);
@@ -160,6 +200,12 @@ fn the_zoo_draws_and_scores_what_it_says() {
             continue;
         }
         good(here, &["sample", path, "-n", "9", "--out", "drawn.png"]);
+        let (side, ink, mean) = if path.ends_with("-digits") {
+            (224, 0.54..0.66, 104.0..123.0)
+        } else {
+            (176, 0.12..0.30, 32.0..58.0)
+        };
+        looks(&here.join("drawn.png"), (side, side), BLACK, ink, mean);
         let weights = model.join("model.safetensors").metadata().unwrap().len();
         // A wide layer is worth its size; half of it is masked and left out.
         let most = if path.ends_with("made-mnist") { 16_000_000 } else { 4_000_000 };
@@ -218,16 +264,24 @@ fn explanations_hold() {
         let even = figure("filter") % figure("stride") == 0.0;
         assert_eq!(even, figure("fewest_terms") == figure("most_terms"), "{row}");
     }
-    for file in [
-        "both/decoded.png",
-        "both/codes-vae.png",
-        "explain-elbo/gap.png",
-        "explain-saturation/saturation.png",
-        "explain-saturation/losses.png",
-        "explain-optimal-discriminator/discriminator.png",
-        "explain-transposed-convolution/transposed.png",
+    for (file, hash) in [
+        ("explain-density/density.png", "4e8627c2a7ae2108"),
+        ("explain-saturation/losses.png", "caae614db3538885"),
+        ("explain-transposed-convolution/transposed.png", "16542f2073288e54"),
     ] {
-        assert!(here.join(file).metadata().unwrap().len() > 500, "{file}");
+        assert_hash(&here.join(file), hash);
+    }
+    let plot = (800, 520);
+    for (file, size, background, ink, mean) in [
+        ("both/decoded.png", (1468, 752), BLACK, 0.65..0.78, 110.0..126.0),
+        ("both/codes-ae.png", plot, WHITE, 0.03..0.07, 245.0..252.0),
+        ("both/codes-vae.png", plot, WHITE, 0.04..0.08, 244.0..251.0),
+        ("explain-elbo/gap.png", plot, WHITE, 0.15..0.4, 190.0..232.0),
+        ("explain-elbo/posterior.png", (972, 504), WHITE, 0.92..0.97, 60.0..75.0),
+        ("explain-saturation/saturation.png", plot, WHITE, 0.03..0.07, 245.0..252.0),
+        ("explain-optimal-discriminator/discriminator.png", plot, WHITE, 0.09..0.13, 244.0..250.0),
+    ] {
+        looks(&here.join(file), size, background, ink, mean);
     }
     bad(here, &["explain", "elbo"], 2, "exists already");
     bad(here, &["explain", "elb"], 2, "elbo");
@@ -247,8 +301,12 @@ fn toy_data_needs_no_files() {
         let set = listed.as_array().unwrap().iter().find(|set| set["name"] == name).unwrap();
         assert_eq!(set["present"], true);
     }
-    good(here, &["data", "show", "rings:5", "--out", "rings.png"]);
-    assert!(here.join("rings.png").metadata().unwrap().len() > 500);
+    for (name, file, hash) in
+        [("rings:5", "rings.png", "2770e27bad8e3412"), ("digits", "digits.png", "905cf1eabf5637e2")]
+    {
+        good(here, &["data", "show", name, "--out", file]);
+        assert_hash(&here.join(file), hash);
+    }
     bad(here, &["data", "show", "grid:24"], 2, "grid:25");
     bad(here, &["data", "show", "ring:8"], 2, "did you mean 'rings:8'?");
     bad(here, &["data", "fetch", "moons"], 2, "needs no files");
@@ -672,7 +730,7 @@ fn samples_are_measured_by_the_features_of_a_named_network() {
     ] {
         assert!(said.contains(words), "{words}: {said}");
     }
-    assert!(here.join("near.png").metadata().unwrap().len() > 500);
+    looks(&here.join("near.png"), (1160, 352), BLACK, 0.6..0.7, 122.0..139.0);
     let found = object(&good(here, &[&quality[..], &["--json"]].concat()));
     let of = |rows: &serde_json::Value, name: &str| rows[name].as_f64().unwrap();
     let (samples, itself) = (&found["samples"][0], &found["data_itself"]);
@@ -747,7 +805,9 @@ fn pictures_of_a_folder_are_measured_beside_data() {
     pictures("good", 30, 8, false);
     let said = good(here, &[&measure("good")[..], &["--grey", "--nearest", "n.png"]].concat());
     assert!(said.contains("30 pictures of good beside 300 examples of digits, test split"));
-    assert!(said.contains("Fréchet distance (net)") && here.join("n.png").exists(), "{said}");
+    assert!(said.contains("Fréchet distance (net)"), "{said}");
+    // The nearest by pixels are the same for every network.
+    assert_hash(&here.join("n.png"), "3fd1e38b723077bb");
     let said = good(here, &[&measure("good")[..], &["--grey", "--json"]].concat());
     assert!(serde_json::from_str::<serde_json::Value>(&said).unwrap()["quality"]["n"] == 30);
     // A colour picture is no grey one.

@@ -206,6 +206,8 @@ fn spread(values: &mut [f32], column: usize, stride: usize) {
 
 #[cfg(test)]
 mod tests {
+    use ancestral_test_support::assert_hash;
+
     use super::*;
     use crate::{Shape, digits};
 
@@ -225,9 +227,16 @@ mod tests {
 
     #[test]
     fn sheets_of_every_kind() {
+        let dir = tempfile::tempdir().unwrap();
+        let hash = |sheet: &Picture, hash| {
+            let path = dir.path().join("sheet.png");
+            sheet.save_png(&path).unwrap();
+            assert_hash(&path, hash);
+        };
         let sheet = contact_sheet(&digits().unwrap(), SplitName::Test, 30).unwrap();
         // Six columns and five rows of 8×8 at six times the size, with their separators.
         assert_eq!((sheet.width(), sheet.height()), ((6 * 9 + 1) * 6, (5 * 9 + 1) * 6));
+        hash(&sheet, "69ccbf8d248c2da6");
         let table = |values: Values, domain, columns| {
             let split = Split { values, labels: None };
             Dataset::new("t", domain, Shape::columns(columns), split, None, None).unwrap()
@@ -236,17 +245,20 @@ mod tests {
         let data = table(reals.clone(), Domain::Real, 3);
         let sheet = contact_sheet(&data, SplitName::Train, 9).unwrap();
         assert_eq!((sheet.width(), sheet.height()), (48, 32));
+        hash(&sheet, "cd080e28359060d5");
         assert!(contact_sheet(&data, SplitName::Test, 9).is_err());
         assert_eq!(describe(&data).splits[0].mean as f32, 2.5);
         // Pairs are points in the plane.
-        for data in
-            [table(reals, Domain::Real, 2), crate::open("moons", &Default::default()).unwrap()]
+        let moons = crate::open("moons", &Default::default()).unwrap();
+        for (data, expected) in
+            [(table(reals, Domain::Real, 2), "673daac779e7d992"), (moons, "622a926e5dc21ebc")]
         {
             let sheet = contact_sheet(&data, SplitName::Train, 1).unwrap();
             assert_eq!((sheet.width(), sheet.height()), (640, 560));
-            assert!(sheet.rgb().chunks(3).any(|p| p == [0x00, 0x72, 0xB2] || p[0] < 0x40));
+            hash(&sheet, expected);
         }
         let data = table(Values::Bytes(vec![0, 1, 1, 1]), Domain::Binary, 2);
+        hash(&contact_sheet(&data, SplitName::Train, 2).unwrap(), "40b07b34637c6a45");
         assert!(contact_sheet(&data, SplitName::Train, 0).unwrap().width() > 0);
         assert!(describe(&data).splits[0].balance.is_empty());
     }

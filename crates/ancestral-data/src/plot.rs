@@ -308,6 +308,8 @@ impl Plot {
 
 #[cfg(test)]
 mod tests {
+    use ancestral_test_support::assert_hash;
+
     use super::*;
     use crate::{heat, save_gif};
 
@@ -347,6 +349,8 @@ mod tests {
             assert!(png.pixels().any(|p| p.0 == ink), "{ink:?}");
         }
         assert!(busy().save(dir.path().join("a.pdf")).is_err());
+        assert_hash(&dir.path().join("a.png"), "23179898c5c12416");
+        assert_hash(&dir.path().join("a.svg"), "20372671ad23063f");
     }
 
     #[test]

@@ -1,0 +1,7 @@
+//! What the tests of several crates share. It is a part of those tests: it panics where a test does.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may be as short as it likes")]
+
+mod images;
+
+pub use images::{BLACK, Image, WHITE, assert_hash, assert_lines};
