@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use ancestral_test_support::{BLACK, Image, WHITE, assert_hash, assert_lines};
+use ancestral_test_support::{BLACK, Image, WHITE, assert_hash, assert_lines, data_dir_with};
 
 fn ancestral(folder: &Path, args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_ancestral")).current_dir(folder).args(args).output().unwrap()
@@ -854,11 +854,7 @@ fn published_rows_are_listed_and_their_data_asked_for() {
 
 #[test]
 fn a_published_row_is_reproduced_from_start_to_end() {
-    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
-    if !data.join("density_estimation/mushrooms").is_dir() {
-        eprintln!("skipped: mushrooms is not beside the project");
-        return;
-    }
+    let Some(data) = data_dir_with("density_estimation/mushrooms") else { return };
     let dir = tempfile::tempdir().unwrap();
     let here = dir.path();
     let args = ["reproduce", "fvsbn-mushrooms", "--data-dir", data.to_str().unwrap(), "--json"];

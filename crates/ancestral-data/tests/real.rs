@@ -1,28 +1,18 @@
-//! The published files, where `ANCESTRAL_DATA` says or beside the project; else the test says that
-//! it is skipped.
+//! The published files, in the data folder or beside the project; else the test says that it is
+//! skipped.
 // Clippy exempts only the test functions themselves from these.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use ancestral_data::{Dataset, Domain, OpenOptions, SplitName, Values, open};
+use ancestral_test_support::data_dir_with;
 
-fn folder() -> PathBuf {
-    let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
-    std::env::var_os("ANCESTRAL_DATA").map_or_else(beside, PathBuf::from)
-}
-
-fn by_name(name: &str, all_train: bool) -> Option<Dataset> {
-    let dir = folder();
-    let options = OpenOptions { data_dir: Some(dir.clone()), all_train, ..OpenOptions::default() };
-    match open(name, &options) {
-        Ok(data) => Some(data),
-        Err(ancestral_data::DataError::Missing { .. }) => {
-            println!("skipped: {name} is not in {}", dir.display());
-            None
-        }
-        Err(e) => panic!("{name}: {e}"),
-    }
+/// A known set, whose folder in the data folder may be missing as a whole.
+fn by_name(name: &str, folder: &str, all_train: bool) -> Option<Dataset> {
+    let data_dir = Some(data_dir_with(folder)?);
+    let options = OpenOptions { data_dir, all_train, ..OpenOptions::default() };
+    Some(open(name, &options).unwrap_or_else(|e| panic!("{name}: {e}")))
 }
 
 fn counts(data: &Dataset) -> [usize; 3] {
@@ -38,12 +28,12 @@ fn mean(data: &Dataset, split: SplitName) -> f64 {
 
 #[test]
 fn mnist() {
-    let Some(data) = by_name("mnist", false) else { return };
+    let Some(data) = by_name("mnist", "mnist", false) else { return };
     assert_eq!(counts(&data), [50_000, 10_000, 10_000]);
     assert_eq!((data.shape.dims(), data.domain), (&[1, 28, 28][..], Domain::Levels(256)));
     let labels = data.split(SplitName::Train).unwrap().labels.clone().unwrap();
     assert_eq!(labels[..5], [5, 0, 4, 1, 9]);
-    let Some(all) = by_name("mnist", true) else { return };
+    let Some(all) = by_name("mnist", "mnist", true) else { return };
     assert_eq!(counts(&all), [60_000, 10_000, 10_000]);
     // The well-known mean of the training images.
     assert!((mean(&all, SplitName::Train) / 255.0 - 0.1307).abs() < 1e-4);
@@ -51,7 +41,7 @@ fn mnist() {
 
 #[test]
 fn fashion_mnist() {
-    let Some(data) = by_name("fashion-mnist", true) else { return };
+    let Some(data) = by_name("fashion-mnist", "fashion-mnist", true) else { return };
     assert_eq!(counts(&data), [60_000, 10_000, 10_000]);
     assert_eq!(data.class_names[9], "Ankle boot");
     assert!((mean(&data, SplitName::Train) / 255.0 - 0.2860).abs() < 1e-4);
@@ -59,7 +49,7 @@ fn fashion_mnist() {
 
 #[test]
 fn binarized_mnist() {
-    let Some(data) = by_name("binarized-mnist", false) else { return };
+    let Some(data) = by_name("binarized-mnist", "binarized-mnist", false) else { return };
     assert_eq!(counts(&data), [50_000, 10_000, 10_000]);
     assert_eq!((data.shape.dims(), data.domain), (&[1, 28, 28][..], Domain::Binary));
     let share = mean(&data, SplitName::Test);
@@ -68,7 +58,7 @@ fn binarized_mnist() {
 
 #[test]
 fn omniglot() {
-    let Some(data) = by_name("omniglot", false) else { return };
+    let Some(data) = by_name("omniglot", "omniglot", false) else { return };
     assert_eq!(counts(&data), [17_352, 1_928, 13_180]);
     assert_eq!((data.classes(), data.class_names.len()), (964 + 659, 964 + 659));
     assert_eq!(data.class_names[0], "Alphabet_of_the_Magi/character01");
@@ -85,7 +75,8 @@ fn density_sets() {
         ("nltcs", 16, [16_181, 2_157, 3_236]),
         ("plants", 69, [17_412, 2_321, 3_482]),
     ] {
-        let Some(data) = by_name(name, false) else { continue };
+        let folder = format!("density_estimation/{name}");
+        let Some(data) = by_name(name, &folder, false) else { continue };
         assert_eq!((counts(&data), data.shape.dims()), (expected, &[columns][..]), "{name}");
         assert_eq!(data.domain, Domain::Binary);
     }
@@ -93,17 +84,11 @@ fn density_sets() {
 
 #[test]
 fn red_wine() {
-    let dir = folder();
+    let Some(dir) = data_dir_with("red_wine") else { return };
     for fold in 1..=10 {
         let options =
             OpenOptions { data_dir: Some(dir.clone()), fold: Some(fold), ..OpenOptions::default() };
-        let data = match open("red-wine", &options) {
-            Err(ancestral_data::DataError::Missing { .. }) => {
-                println!("skipped: red-wine is not in {}", dir.display());
-                return;
-            }
-            data => data.unwrap(),
-        };
+        let data = open("red-wine", &options).unwrap();
         assert_eq!((data.domain, data.shape.dims()), (Domain::Real, &[11][..]));
         let last = |of: u32| if of == 10 { 168 } else { 159 };
         let (test, valid) = (last(fold), last(fold % 10 + 1));
@@ -122,12 +107,9 @@ fn red_wine() {
 fn by_path() {
     let whole = OpenOptions { whole: true, ..OpenOptions::default() };
     let at = |path: &str| {
-        let file = folder().join(path);
-        if file.exists() {
-            return Some(open(file.to_str().unwrap(), &whole).unwrap());
-        }
-        println!("skipped: {path} is not there");
-        None
+        let folder = Path::new(path).parent().unwrap();
+        let file = data_dir_with(folder.to_str().unwrap())?.join(path);
+        Some(open(file.to_str().unwrap(), &whole).unwrap())
     };
     if let Some(data) = at("mnist/t10k-images-idx3-ubyte.gz") {
         assert_eq!(data.len(SplitName::Train), 10_000);

@@ -2,20 +2,18 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may be as short as it likes")]
 
-use std::path::PathBuf;
-
 use ancestral::Registry;
 use ancestral::evaluate::{Options, likelihoods};
 use ancestral::model::{DataSpec, Init, fit};
 use ancestral::spec::cpu;
-use ancestral_data::{Binarize, DataError, Examples, OpenOptions, SplitName, open};
+use ancestral_data::{Binarize, Examples, OpenOptions, SplitName, open};
+use ancestral_test_support::data_dir_with;
 
 /// Uria et al. 2013, Table 2: a mean test log-likelihood of −13.18 nats, on columns standardised by
 /// the nine folds that were fitted to.
 #[test]
 fn a_full_gaussian_scores_what_was_published() {
-    let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
-    let dir = std::env::var_os("ANCESTRAL_DATA").map_or_else(beside, PathBuf::from);
+    let Some(dir) = data_dir_with("red_wine") else { return };
     let (mut raw, mut standardised) = (0.0, 0.0);
     for fold in 1..=10 {
         let options = OpenOptions {
@@ -24,13 +22,7 @@ fn a_full_gaussian_scores_what_was_published() {
             fold: Some(fold),
             ..OpenOptions::default()
         };
-        let data = match open("red-wine", &options) {
-            Err(DataError::Missing { .. }) => {
-                println!("skipped: red-wine is not in {}", dir.display());
-                return;
-            }
-            data => data.unwrap(),
-        };
+        let data = open("red-wine", &options).unwrap();
         let of = |split| Examples::new(&data, split, Binarize::None, 0).unwrap();
         let spec = DataSpec::new(data.domain, data.shape.clone(), 0);
         // The floor is not small beside the variance of the densities, 3.6e-6.

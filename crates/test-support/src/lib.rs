@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may be as short as it likes")]
 
+mod data;
 mod images;
 
+pub use data::data_dir_with;
 pub use images::{BLACK, Image, WHITE, assert_hash, assert_lines};

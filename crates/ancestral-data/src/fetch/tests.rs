@@ -4,6 +4,8 @@ use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
+use ancestral_test_support::data_dir_with;
+
 use super::*;
 
 const BODY: &[u8] = &[b'x'; 200_000];
@@ -252,19 +254,22 @@ fn a_redirection_to_https_is_explained() {
     assert!(error.to_string().contains("--features tls"), "{error}");
 }
 
-/// The pinned hashes are those of the files beside the project, where they lie there.
+/// The pinned hashes are those of the files in the data folder, as published or packed.
 #[test]
 fn pinned_hashes_are_those_of_the_real_files() {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
     for source in &SOURCES {
+        let Some(dir) = data_dir_with(source.set) else { continue };
         for file in source.files {
-            let path = beside.join(source.set).join(file.name);
-            if path.is_file() {
-                assert_eq!(sha256_of(&path).unwrap(), file.sha256, "{}", path.display());
-                assert_eq!(fs::metadata(&path).unwrap().len(), file.bytes);
-            } else {
-                println!("skipped: {} is not there", path.display());
+            let mut path = dir.join(source.set).join(file.name);
+            let unpacked = tempfile::NamedTempFile::new().unwrap();
+            if !path.is_file() {
+                let packed = File::open(format!("{}.gz", path.display()));
+                let mut packed = flate2::read::GzDecoder::new(packed.unwrap());
+                std::io::copy(&mut packed, &mut unpacked.as_file()).unwrap();
+                path = unpacked.path().to_owned();
             }
+            assert_eq!(sha256_of(&path).unwrap(), file.sha256, "{}", file.name);
+            assert_eq!(fs::metadata(&path).unwrap().len(), file.bytes);
         }
     }
 }
