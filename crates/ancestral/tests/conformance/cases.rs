@@ -1,0 +1,177 @@
+//! The models, data and settings that are tried, for every test that runs over all models.
+
+#![allow(dead_code, reason = "several test programs share this file, and each takes what it needs")]
+
+use ancestral::Registry;
+use ancestral::model::{DataSpec, Init, ModelEntry};
+use ancestral::spec::cpu;
+use ancestral_data::{
+    Binarize, Dataset, Domain, Examples, Shape, Split, SplitName, Streams, Values,
+};
+use toml::Table;
+
+pub(crate) fn find(name: &str) -> ModelEntry {
+    Registry::standard().find(name).unwrap().clone()
+}
+
+/// A small data set of a domain, with structure to learn.
+pub(crate) fn data(domain: Domain) -> Dataset {
+    shaped(domain, Shape::columns(6))
+}
+
+pub(crate) fn shaped(domain: Domain, shape: Shape) -> Dataset {
+    let n = 60;
+    let size = shape.size();
+    let noise = Streams::new(11).purpose("data", 0).normals(&[0], n * size);
+    let centre = |i: usize, j: usize| if (i + j).is_multiple_of(3) { 1.0 } else { -1.0 };
+    let at = |k: usize| centre(k / size % 3, k % size) + 0.3 * noise[k];
+    let values = match domain {
+        Domain::Real => Values::Reals((0..n * size).map(at).collect()),
+        Domain::Binary => Values::Bytes((0..n * size).map(|k| u8::from(at(k) > 0.0)).collect()),
+        Domain::Levels(levels) => {
+            let top = (levels - 1) as f32;
+            let level = |k: usize| ((at(k) + 2.0) / 4.0 * top).round().clamp(0.0, top) as u8;
+            Values::Bytes((0..n * size).map(level).collect())
+        }
+    };
+    let labels = Some((0..n).map(|i| (i % 3) as u32).collect());
+    let split = Split { values, labels };
+    Dataset::new("small", domain, shape, split, None, None).unwrap().with_splits(0).unwrap()
+}
+
+/// Every model on every domain that it takes, with settings that try its options.
+pub(crate) fn cases() -> Vec<(ModelEntry, Dataset, Table)> {
+    let mut cases = Vec::new();
+    for domain in [Domain::Binary, Domain::Levels(5), Domain::Levels(256), Domain::Real] {
+        let data = data(domain);
+        for entry in Registry::standard().entries() {
+            let variants: &[&str] = match entry.name {
+                "vae" => &[
+                    "latent_dims = [2]\nhidden = [[8]]",
+                    "latent_dims = [3, 2]\nhidden = [[8], [5]]\nactivation = 'softplus'",
+                    "latent_dims = [2]\nhidden = [[8, 8]]\nimportance_samples = 3",
+                    "latent_dims = [2]\nhidden = [[8]]\nconditional = true\nbeta = 0.5",
+                ],
+                "ae" => &[
+                    "latent_dim = 3\nhidden = [8]",
+                    "latent_dim = 3\nhidden = [8]\nnoise = 0.2\ncorruption = 'masking'",
+                    "latent_dim = 3\nhidden = []\nnoise = 0.1\nloss = 'bernoulli'",
+                ],
+                "iwae" => &[
+                    "latent_dims = [2]\nhidden = [[8]]",
+                    "latent_dims = [3, 2]\nhidden = [[8], [5]]\ndoubly_reparameterised = true",
+                ],
+                "nade" => &["hidden = 7", "hidden = 9\norder = 'random'"],
+                "rnade" => &[
+                    "hidden = 6\ncomponents = 2",
+                    "hidden = 5\ncomponents = 3\nfamily = 'laplace'\nrescale = false",
+                    "hidden = 6\ncomponents = 2\norder = 'reversed'\nscale_mean_gradients = true",
+                ],
+                // Sums start at 0 where all that is seen is: there ReLU has no slope to check.
+                "deep-nade" => &[
+                    "hidden = [8]\nactivation = 'softplus'\ncomponents = 2",
+                    "hidden = [8]\nactivation = 'tanh'\nevery_conditional = true",
+                    "hidden = [7, 9]\nactivation = 'tanh'\nfamily = 'laplace'\ncomponents = 2",
+                    "hidden = [8]\nactivation = 'tanh'\ncomponents = 2\nscale_mean_gradients = true",
+                ],
+                "made" => &[
+                    "hidden = [9]\nactivation = 'softplus'",
+                    "hidden = [9, 14]\norder = 'random'\ndirect = true\nactivation = 'tanh'",
+                    "hidden = [12]\nmasks = 3\nactivation = 'softplus'\nshuffle_order = false",
+                    "hidden = [10]\nmasks = 0\ndirect = true\nactivation = 'tanh'",
+                ],
+                name if adversarial(name) => {
+                    // Of the bounded domains one will do: they differ by a scale.
+                    if matches!(domain, Domain::Binary | Domain::Levels(256)) {
+                        continue;
+                    }
+                    match name {
+                        "ns-gan" => &[
+                            "label_smoothing = 0.1\ngenerator_norm = 'batch'",
+                            "penalty = 'r1'\ncritic_norm = 'layer'\nconditioning = 'projection'",
+                        ],
+                        "lsgan" => &["generator_norm = 'layer'"],
+                        "wgan-gp" => &["critic_norm = 'layer'", "conditioning = 'concat'"],
+                        "cgan" => &["noise = 'uniform'"],
+                        _ => &[""],
+                    }
+                }
+                "features" => &[
+                    "channels = []\ndim = 16\nactivation = 'softplus'\ndropout = 0.0",
+                    "channels = []\ndim = 16\nactivation = 'tanh'\ndropout = 0.25",
+                ],
+                _ => &[""],
+            };
+            for settings in variants {
+                let mut settings: Table = settings.parse().unwrap();
+                if adversarial(entry.name) {
+                    settings.extend(SMALL_NETWORKS.parse::<Table>().unwrap());
+                }
+                if (entry.build)(&settings, &spec(&data), &Init::new(&cpu(), 0)).is_ok() {
+                    let entry = entry.clone();
+                    cases.push((entry, data.clone(), settings));
+                }
+            }
+        }
+    }
+    let pictures = shaped(Domain::Levels(5), Shape::image(1, 5, 4));
+    let settings = "latent_dim = 2\nhidden = [5]\nchannels = [3]\nloss = 'bernoulli'";
+    let ae = find("ae");
+    cases.push((ae, pictures, settings.parse().unwrap()));
+    // Convolutions need pictures; an odd side is the harder one to give back.
+    for (domain, shape) in
+        [(Domain::Binary, Shape::image(1, 9, 8)), (Domain::Levels(5), Shape::image(3, 4, 5))]
+    {
+        let settings = "latent_dims = [2]\nhidden = [[5]]\nchannels = [2, 3]\nconditional = true";
+        let entry = find("vae");
+        cases.push((entry, shaped(domain, shape), settings.parse().unwrap()));
+    }
+    // Networks of convolutions, with a penalty through each kind of layer.
+    for (name, shape, settings) in [
+        ("dcgan", Shape::image(1, 8, 8), ""),
+        ("dcgan", Shape::image(3, 10, 8), "penalty = 'gradient'\nconditioning = 'projection'"),
+        ("wgan-gp", Shape::image(1, 8, 8), "network = 'dcgan'\nconditioning = 'concat'"),
+        ("sngan", Shape::image(2, 8, 8), "network = 'dcgan'\npenalty = 'dragan'"),
+        ("infogan", Shape::image(1, 4, 4), "network = 'infogan'"),
+        ("ragan", Shape::image(2, 8, 8), "network = 'dcgan'\naugment = 0.3\naugment_epochs = 2"),
+        ("began", Shape::image(1, 8, 8), "network = 'dcgan'"),
+        ("hinge-gan", Shape::image(3, 8, 8), "network = 'dcgan'\nprecision = 'bf16'"),
+    ] {
+        let settings: Table = format!("{SMALL_NETWORKS}{settings}").parse().unwrap();
+        let entry = find(name);
+        cases.push((entry, shaped(Domain::Levels(5), shape), settings));
+    }
+    for (domain, shape) in
+        [(Domain::Levels(5), Shape::image(1, 5, 4)), (Domain::Real, Shape::image(3, 4, 5))]
+    {
+        let settings = "channels = [3, 2]\ndim = 12\nactivation = 'softplus'\ndropout = 0.0";
+        let entry = find("features");
+        cases.push((entry, shaped(domain, shape), settings.parse().unwrap()));
+    }
+    for entry in Registry::standard().entries() {
+        assert!(cases.iter().any(|(e, _, _)| e.name == entry.name), "{} was not tried", entry.name);
+    }
+    cases
+}
+
+/// Settings of adversarial networks that are quick to try, with smooth layers.
+pub(crate) const SMALL_NETWORKS: &str =
+    "latent_dim = 3\ngenerator_hidden = [8, 6]\ncritic_hidden = [7, 5]
+generator_activation = 'tanh'\ncritic_activation = 'softplus'\ncritic_steps = 1\ncode_dim = 3
+categories = 3\ncontinuous = 1\nfeatures = 2\n";
+
+pub(crate) fn adversarial(name: &str) -> bool {
+    ancestral::adversarial::presets::entries().iter().any(|entry| entry.name == name)
+}
+
+pub(crate) fn spec(data: &Dataset) -> DataSpec {
+    DataSpec::new(data.domain, data.shape.clone(), data.classes())
+}
+
+pub(crate) fn label(entry: &ModelEntry, data: &Dataset, settings: &Table) -> String {
+    format!("{} on {}: {}", entry.name, data.domain, settings.to_string().replace('\n', "; "))
+}
+
+pub(crate) fn examples(data: &Dataset) -> Examples {
+    Examples::new(data, SplitName::Train, Binarize::None, 0).unwrap()
+}
