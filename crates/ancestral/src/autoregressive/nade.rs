@@ -165,6 +165,7 @@ impl Nade {
 
     /// The entries in the model's order, standardised if they are reals.
     fn ordered(&self, network: &Network, batch: &Batch) -> Result<Tensor<2>> {
+        self.core.pipeline.whole(batch)?;
         let values = order::permuted(&batch.values, &self.setup.order);
         let x = self.core.pipeline.entries(&values, batch.len())?;
         Ok(match &network.scale {

@@ -23,7 +23,7 @@ use ancestral_data::{Domain, Examples, Streams};
 use serde::Serialize;
 
 use crate::likelihood::LogMeanExp;
-use crate::model::{DensityKind, DensityOptions, Ensemble, Model};
+use crate::model::{DensityKind, DensityOptions, Ensemble, Model, log_probability};
 use crate::{Error, Result};
 
 /// Code entries whose mean varies more than this over the examples are active (Burda et al. 2016,
@@ -239,7 +239,7 @@ pub fn log_probabilities(
     };
     for chunk in indices.chunks(at_once) {
         let batch = examples.batch(chunk, 0);
-        let found = density.log_probability(&batch, options.clone())?;
+        let found = log_probability(model, &batch, options.clone())?;
         if let Some(i) = found.nats.iter().position(|x| x.is_nan()) {
             return Err(Error::UnsuitableData {
                 model: model.name().to_owned(),
@@ -285,7 +285,6 @@ fn averaged(
     curve: &mut Vec<CurvePoint>,
 ) -> Result<Vec<f64>> {
     check_members(model, options.members)?;
-    let density = density_of(model)?;
     let n = examples.len();
     let indices: Vec<u64> = (0..n as u64).collect();
     let mut mean = LogMeanExp::new(n);
@@ -296,7 +295,7 @@ fn averaged(
             ..DensityOptions::new(options.samples, options.seed)
         };
         for chunk in indices.chunks(EXACT_AT_ONCE) {
-            nats.extend(density.log_probability(&examples.batch(chunk, 0), one.clone())?.nats);
+            nats.extend(log_probability(model, &examples.batch(chunk, 0), one.clone())?.nats);
             let done = member as f64 * n as f64 + nats.len() as f64;
             progress((done / options.members as f64) as usize);
         }

@@ -22,6 +22,12 @@ pub trait Model: Send + Sync {
     /// The data it was made for.
     fn data(&self) -> &DataSpec;
 
+    /// Whether it can do without missing entries of an example; batches that have some are refused
+    /// for it otherwise.
+    fn takes_missing(&self) -> bool {
+        false
+    }
+
     /// Parameters and buffers.
     fn tensors(&self) -> NamedTensors;
 

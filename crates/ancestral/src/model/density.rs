@@ -75,6 +75,9 @@ pub trait Density {
 
     /// The log-probability of each example, summed in double precision.
     ///
+    /// This does not check the batch: [`log_probability`](super::log_probability) does, for every
+    /// model alike.
+    ///
     /// # Errors
     /// If the batch does not fit the model.
     fn log_probability(&self, batch: &Batch, options: DensityOptions) -> Result<LogProbability>;

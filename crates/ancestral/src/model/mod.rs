@@ -23,7 +23,7 @@ pub use estimator::{
 };
 pub use latent::Latent;
 pub use neural::{Abilities, Core, NeuralModel};
-pub use request::{sample, sampler_for};
+pub use request::{check_batch, column_terms, log_probability, sample, sampler_for};
 pub use sampler::{Completion, Known, SampleRequest, Sampler};
 pub use trainable::{BatchIterator, Metrics, StepContext, Trainable};
 

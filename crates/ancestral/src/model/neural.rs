@@ -71,6 +71,8 @@ pub struct Abilities<'a> {
     pub classifier: Option<&'a dyn Classifier>,
     /// Clusters.
     pub clusterer: Option<&'a dyn Clusterer>,
+    /// Whether it can do without missing entries.
+    pub missing: bool,
 }
 
 /// A model of one network that learns step by step; it is a [`Model`] by this alone.
@@ -99,6 +101,10 @@ impl<M: NeuralModel> Model for M {
 
     fn data(&self) -> &DataSpec {
         &self.core().pipeline.data
+    }
+
+    fn takes_missing(&self) -> bool {
+        self.abilities().missing
     }
 
     fn tensors(&self) -> NamedTensors {

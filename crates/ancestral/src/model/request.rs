@@ -1,8 +1,104 @@
-//! The check of what is asked of a model against what it can do, once for all models.
+//! The check of what is asked of a model against what it can do and what it was made for, once for
+//! all models.
+
+use ancestral_data::Batch;
 
 use super::contract::Model;
+use super::density::{Density, DensityOptions, LogProbability};
 use super::sampler::{Completion, Known, SampleRequest, Sampler};
 use crate::{Error, Result};
+
+/// The log-probability of each example of a batch.
+///
+/// # Errors
+/// If the model has none, the batch does not fit it, or it is one of an ensemble that has not so
+/// many members.
+pub fn log_probability(
+    model: &dyn Model,
+    batch: &Batch,
+    options: DensityOptions,
+) -> Result<LogProbability> {
+    let density = density_for(model, batch)?;
+    let members = &options.members;
+    let (member, count) = match density.ensemble() {
+        None => ("density", Some(1)),
+        Some(ensemble) => (ensemble.member, ensemble.count),
+    };
+    if members.is_empty() || count.is_some_and(|count| members.end > count) {
+        let all = match count {
+            None => format!("has any number of {member}s"),
+            Some(1) => "is one density".to_owned(),
+            Some(count) => format!("has {count} {member}s"),
+        };
+        let asked = format!("the members {} to {} were asked for", members.start, members.end);
+        return Err(unsupported(model, format!("{all} and {asked}")));
+    }
+    density.log_probability(batch, options)
+}
+
+/// The terms of [`log_probability`] by column, `[batch, columns]` row after row, of the first member
+/// of an ensemble; `None` for models whose log-probability is no sum over columns.
+///
+/// # Errors
+/// If the model has no log-probability, or the batch does not fit it.
+pub fn column_terms(model: &dyn Model, batch: &Batch) -> Result<Option<Vec<f64>>> {
+    density_for(model, batch)?.column_terms(batch)
+}
+
+/// The density of a model that the batch fits.
+fn density_for<'a>(model: &'a dyn Model, batch: &Batch) -> Result<&'a dyn Density> {
+    let density = model.density().ok_or_else(|| {
+        unsupported(model, "has no log-probability and cannot score examples".to_owned())
+    })?;
+    check_batch(model, batch)?;
+    Ok(density)
+}
+
+/// Refuses a batch that does not fit the data that a model was made for, or has missing entries that
+/// the model cannot do without.
+///
+/// # Errors
+/// Naming the model and what does not fit.
+pub fn check_batch(model: &dyn Model, batch: &Batch) -> Result<()> {
+    let data = model.data();
+    let unsuitable =
+        |problem: String| Error::UnsuitableData { model: model.name().to_owned(), problem };
+    let (examples, size) = (batch.len(), data.size());
+    let values = batch.values.len();
+    if values != examples * size {
+        return Err(unsuitable(format!(
+            "{values} values were given for {examples} examples, and an example of {} has {size}",
+            data.shape
+        )));
+    }
+    if let Some(labels) = batch.labels.as_ref().filter(|labels| labels.len() != examples) {
+        return Err(unsuitable(format!(
+            "{} labels were given for {examples} examples",
+            labels.len()
+        )));
+    }
+    let Some(missing) = &batch.missing else { return Ok(()) };
+    if missing.len() != values {
+        return Err(unsuitable(format!(
+            "{} marks of missing entries were given for {values} values",
+            missing.len()
+        )));
+    }
+    match missing.iter().position(|&missing| missing) {
+        Some(at) if !model.takes_missing() => Err(unsuitable(format!(
+            "column '{}' of example {} is missing, and {} needs every entry; impute it or leave \
+             the example out",
+            data.column_name(at % size),
+            batch.indices[at / size],
+            model.name()
+        ))),
+        _ => Ok(()),
+    }
+}
+
+fn unsupported(model: &dyn Model, problem: String) -> Error {
+    Error::Unsupported { model: model.name().to_owned(), problem }
+}
 
 /// Draws examples, row after row, in the values of the model's columns.
 ///
@@ -18,11 +114,13 @@ pub fn sample(model: &dyn Model, request: &SampleRequest) -> Result<Vec<f64>> {
 /// # Errors
 /// As [`sample`].
 pub fn sampler_for<'a>(model: &'a dyn Model, request: &SampleRequest) -> Result<&'a dyn Sampler> {
-    let unsupported =
-        |problem: String| Error::Unsupported { model: model.name().to_owned(), problem };
+    let unsupported = |problem: String| unsupported(model, problem);
     let sampler = model.sampler().ok_or_else(|| unsupported("cannot draw examples".to_owned()))?;
     if !(request.temperature >= 0.0 && request.temperature.is_finite()) {
-        return Err(Error::setting("temperature", request.temperature, "it must be 0 or more"));
+        return Err(unsupported(format!(
+            "draws at a temperature of 0 or more and {} was asked for",
+            request.temperature
+        )));
     }
     if request.temperature != 1.0 && !sampler.has_temperature() {
         return Err(unsupported(format!(
@@ -53,25 +151,26 @@ pub fn sampler_for<'a>(model: &'a dyn Model, request: &SampleRequest) -> Result<
         }
         let size = model.data().size();
         if values.len() != request.count * size || given.len() != values.len() {
-            return Err(Error::setting(
-                "known",
-                format!("{} values and {} marks", values.len(), given.len()),
-                format!("{} rows of {size} entries take as many of each", request.count),
-            ));
+            return Err(unsupported(format!(
+                "completes {} rows of {size} entries, and {} known values and {} marks of them \
+                 were given",
+                request.count,
+                values.len(),
+                given.len()
+            )));
         }
         let is_given = |at: usize| given[at];
         if let Some(at) =
             (0..values.len()).find(|&at| is_given(at) && !fits(model, at % size, values[at]))
         {
-            return Err(Error::setting(
-                "known",
+            let (data, column) = (model.data(), at % size);
+            let kind = data.kind(column).map_or("absent".to_owned(), |kind| kind.to_string());
+            return Err(unsupported(format!(
+                "cannot be given {} as column '{}' of row {}: the column is {kind}",
                 values[at],
-                format!(
-                    "row {}, column '{}' is given as what it cannot be",
-                    at / size,
-                    model.data().column_name(at % size)
-                ),
-            ));
+                data.column_name(column),
+                at / size
+            )));
         }
     }
     Ok(sampler)

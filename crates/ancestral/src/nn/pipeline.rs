@@ -157,8 +157,28 @@ impl InputPipeline {
         Ok(self.tensor(values.iter().map(|&x| x as f32).collect(), size))
     }
 
+    /// Refuses missing entries, which a tensor has no place for.
+    ///
+    /// # Errors
+    /// Naming the first example that has some.
+    pub(crate) fn whole(&self, batch: &Batch) -> Result<()> {
+        let Some(missing) = &batch.missing else { return Ok(()) };
+        let size = self.data.size().max(1);
+        let gaps = missing.chunks(size).zip(&batch.indices).find(|(row, _)| row.contains(&true));
+        match gaps {
+            None => Ok(()),
+            Some((_, example)) => Err(self.unsuitable(format!(
+                "entries of example {example} are missing; impute them or leave the example out"
+            ))),
+        }
+    }
+
     /// The batch as the likelihood takes it: levels, or standardized reals.
+    ///
+    /// # Errors
+    /// If entries are missing, or they are not as many as the examples have.
     pub(crate) fn observed(&self, scale: Option<&Scale>, batch: &Batch) -> Result<Tensor<2>> {
+        self.whole(batch)?;
         let x = self.entries(&batch.values, batch.len())?;
         Ok(match scale {
             Some(scale) => (x - scale.mean.val().unsqueeze()) / scale.std.val().unsqueeze(),

@@ -5,6 +5,7 @@
 mod by_heart;
 mod cases;
 mod density;
+mod requests;
 mod runs;
 mod sampler;
 mod settings;
