@@ -141,6 +141,9 @@ impl Estimator for Gaussian {
 pub struct Moments {
     examples: f64,
     mean: Vec<f64>,
+    /// What the rounding of `mean` has left out: where means are far larger than deviations, it
+    /// would show in the products.
+    rest: Vec<f64>,
     /// Σ (x − mean)(x − mean)ᵀ, the lower half `[columns, columns]`, or its diagonal alone.
     products: Vec<f64>,
 }
@@ -150,7 +153,8 @@ impl SumEstimator for Gaussian {
 
     fn empty(&self) -> Moments {
         let d = self.mean.len();
-        Moments { examples: 0.0, mean: vec![0.0; d], products: vec![0.0; d * d] }
+        let zeros = vec![0.0; d];
+        Moments { examples: 0.0, mean: zeros.clone(), rest: zeros, products: vec![0.0; d * d] }
     }
 
     fn accumulate(&self, block: &Batch, sums: &mut Moments) -> Result<()> {
@@ -182,7 +186,9 @@ impl SumEstimator for Gaussian {
         let d = self.mean.len();
         let all = earlier.examples + later.examples;
         let share = later.examples / all;
-        let apart: Vec<f64> = later.mean.iter().zip(&earlier.mean).map(|(l, e)| l - e).collect();
+        let apart: Vec<f64> = (0..d)
+            .map(|i| (later.mean[i] - earlier.mean[i]) + (later.rest[i] - earlier.rest[i]))
+            .collect();
         for i in 0..d {
             for j in self.row_start(i)..=i {
                 let at = i * d + j;
@@ -190,12 +196,14 @@ impl SumEstimator for Gaussian {
                 earlier.products[at] += later.products[at] + between;
             }
         }
-        earlier.mean.iter_mut().zip(apart).for_each(|(mean, apart)| *mean += apart * share);
+        for ((mean, rest), apart) in earlier.mean.iter_mut().zip(&mut earlier.rest).zip(apart) {
+            (*mean, *rest) = exact_sum(*mean, apart * share + *rest);
+        }
         earlier.examples = all;
     }
 
     fn finish(&mut self, sums: Moments) -> Result<FitReport> {
-        let Moments { examples: count, mean, products: mut covariance } = sums;
+        let Moments { examples: count, mean, products: mut covariance, .. } = sums;
         let d = mean.len();
         for i in 0..d {
             for j in 0..=i {
@@ -291,6 +299,13 @@ impl Sampler for Gaussian {
         }
         Ok(out)
     }
+}
+
+/// The sum of two numbers, and what its rounding leaves out (Knuth's two-sum).
+fn exact_sum(a: f64, b: f64) -> (f64, f64) {
+    let sum = a + b;
+    let from_b = sum - a;
+    (sum, (a - (sum - from_b)) + (b - from_b))
 }
 
 /// The lower factor L with L Lᵀ = A, from the lower half of A; `None` unless A is positive.

@@ -5,6 +5,7 @@
 mod by_heart;
 mod cases;
 mod density;
+mod estimator;
 mod requests;
 mod runs;
 mod sampler;
