@@ -51,10 +51,15 @@ struct Named {
     train: fn(&DataSpec) -> Table,
 }
 
-const SAMPLES: &[Capability] =
+const SAMPLES: &[Capability] = &[
+    Capability::Samples,
+    Capability::ClassSamples,
+    Capability::CodeSamples,
+    Capability::DiscriminatorScores,
+];
+/// Those of a critic that is an autoencoder, which has no heads for codes.
+const ENERGIES: &[Capability] =
     &[Capability::Samples, Capability::ClassSamples, Capability::DiscriminatorScores];
-const CODES: &[Capability] =
-    &[Capability::Samples, Capability::CodeSamples, Capability::DiscriminatorScores];
 
 macro_rules! named {
     ($($position:literal: $name:literal, $about:literal, $paper:literal, $capabilities:expr, $presets:expr,
@@ -89,7 +94,7 @@ named! {
         "Radford, Metz and Chintala 2016, arXiv:1511.06434", SAMPLES, PRESETS,
         "[settings]\nnetwork = 'dcgan'\nlatent_dims = 100\nstart_std = 0.02\n[train]\nepochs = 25", "";
     4: "infogan", "codes that the critic recovers, so that they come to mean something",
-        "Chen et al. 2016, arXiv:1606.03657", CODES, CODE_PRESETS,
+        "Chen et al. 2016, arXiv:1606.03657", SAMPLES, CODE_PRESETS,
         "[settings]\nconditioning = 'mutual-information'\ncritic_rate = 0.2\n\
          [train]\nlearning_rate = 1e-3",
         "[settings]\ncritic_rate = 1.0";
@@ -97,7 +102,7 @@ named! {
         "Odena, Olah and Shlens 2017, arXiv:1610.09585", SAMPLES, PRESETS,
         "[settings]\nconditioning = 'auxiliary'", "";
     6: "ebgan", "the critic is an autoencoder whose error is an energy, up to a margin",
-        "Zhao, Mathieu and LeCun 2016, arXiv:1609.03126", SAMPLES, PRESETS,
+        "Zhao, Mathieu and LeCun 2016, arXiv:1609.03126", ENERGIES, PRESETS,
         "[settings]\nloss = 'ebgan'", "";
     7: "lsgan", "least squares instead of logarithms",
         "Mao et al. 2017, arXiv:1611.04076", SAMPLES, PRESETS,
@@ -113,7 +118,7 @@ named! {
          [train]\nlearning_rate = 1e-4\nbeta1 = 0.0\nbeta2 = 0.9",
         "[settings]\npenalty_weight = 0.1\n[train]\nlearning_rate = 1e-3\nbeta1 = 0.5";
     10: "began", "autoencoder critic, data and samples kept in a balance of energies",
-        "Berthelot, Schumm and Metz 2017, arXiv:1703.10717", SAMPLES, PRESETS,
+        "Berthelot, Schumm and Metz 2017, arXiv:1703.10717", ENERGIES, PRESETS,
         "[settings]\nloss = 'began'\nbalance_rate = 0.05", "";
     11: "dragan", "the critic's slope is held at 1 around data",
         "Kodali et al. 2017, arXiv:1705.07215", SAMPLES, PRESETS,

@@ -4,6 +4,7 @@
 
 mod by_heart;
 mod cases;
+mod declared;
 mod density;
 mod estimator;
 mod requests;
