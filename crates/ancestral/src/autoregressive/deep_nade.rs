@@ -399,6 +399,17 @@ impl Density for DeepNade {
         }
         Ok(LogProbability { nats, mc_stderr: None })
     }
+
+    fn column_terms(&self, batch: &Batch) -> Result<Option<Vec<f64>>> {
+        let network = self.core.network()?;
+        let x = rows(self.core.pipeline.observed(network.scale.as_ref(), batch)?);
+        let flat = self.flat()?;
+        let mut terms = sequential::terms(&flat, &flat.ordered(ordering(0, self.size())), &x);
+        if let Some(scale) = &network.scale {
+            scale.add_log_jacobian(&mut terms);
+        }
+        Ok(Some(terms))
+    }
 }
 
 /// The order of a member of the ensemble: the same for every run, so that figures can be compared.

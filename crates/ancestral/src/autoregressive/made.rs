@@ -440,11 +440,22 @@ impl Made {
         self.core.pipeline.observed(None, &Batch { values, ..batch.clone() })
     }
 
-    /// log p(x) of each example in nats, under one mask.
-    fn log_probabilities(&self, network: &Network, batch: &Batch, mask: &Mask) -> Result<Vec<f64>> {
+    /// The outputs under one mask and the entries that they are about, as [`Made::outputs`] has them.
+    fn scored(
+        &self,
+        network: &Network,
+        batch: &Batch,
+        mask: &Mask,
+    ) -> Result<(Vec<f32>, Vec<f32>)> {
         let x = self.arranged(batch)?;
         let outputs = rows(self.outputs(network, self.core.pipeline.unit(x.clone()), mask));
-        Ok(self.likelihood.row_log_probabilities(&outputs, &rows(x), self.size()))
+        Ok((outputs, rows(x)))
+    }
+
+    /// log p(x) of each example in nats, under one mask.
+    fn log_probabilities(&self, network: &Network, batch: &Batch, mask: &Mask) -> Result<Vec<f64>> {
+        let (outputs, x) = self.scored(network, batch, mask)?;
+        Ok(self.likelihood.row_log_probabilities(&outputs, &x, self.size()))
     }
 
     /// The network under a mask, laid out for one entry after another.
@@ -616,6 +627,16 @@ impl Density for Made {
             mean.add(&self.log_probabilities(&network, batch, &self.mask(member, false)?)?);
         }
         Ok(LogProbability { nats: mean.finish(), mc_stderr: None })
+    }
+
+    fn column_terms(&self, batch: &Batch) -> Result<Option<Vec<f64>>> {
+        let mask = self.mask(0, false)?;
+        let (outputs, x) = self.scored(&self.core.inference()?, batch, &mask)?;
+        let terms = self.likelihood.term_log_probabilities(&outputs, &x, self.size());
+        Ok(Some(match &self.fixed {
+            Some((mask, _)) => order::restored(&terms, &mask.order),
+            None => terms,
+        }))
     }
 }
 

@@ -191,12 +191,17 @@ impl Nade {
         )
     }
 
+    /// The outputs `[batch, size · outputs]` and the entries that they are about, both in the model's
+    /// order.
+    fn scored(&self, network: &Network, batch: &Batch) -> Result<(Values, Values)> {
+        let x = self.ordered(network, batch)?;
+        Ok((Values::of(self.outputs(network, x.clone())), Values::of(x)))
+    }
+
     /// log p(x) of each example in nats, in the units of the data.
     fn log_probabilities(&self, batch: &Batch) -> Result<Vec<f64>> {
         let network = self.core.inference()?;
-        let x = self.ordered(&network, batch)?;
-        let outputs = Values::of(self.outputs(&network, x.clone()));
-        let x = Values::of(x);
+        let (outputs, x) = self.scored(&network, batch)?;
         let mut nats = self.setup.likelihood.row_log_probabilities(&outputs, &x, self.size());
         if let Some(scale) = &network.scale {
             let log_jacobian = scale.log_jacobian();
@@ -295,6 +300,17 @@ impl Density for Nade {
 
     fn log_probability(&self, batch: &Batch, _options: DensityOptions) -> Result<LogProbability> {
         Ok(LogProbability { nats: self.log_probabilities(batch)?, mc_stderr: None })
+    }
+
+    fn column_terms(&self, batch: &Batch) -> Result<Option<Vec<f64>>> {
+        let network = self.core.inference()?;
+        let (outputs, x) = self.scored(&network, batch)?;
+        let terms = self.setup.likelihood.term_log_probabilities(&outputs, &x, self.size());
+        let mut terms = order::restored(&terms, &self.setup.order);
+        if let Some(scale) = &network.scale {
+            scale.add_log_jacobian(&mut terms);
+        }
+        Ok(Some(terms))
     }
 }
 

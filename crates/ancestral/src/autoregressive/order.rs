@@ -52,6 +52,16 @@ pub(super) fn permuted(values: &[f64], order: &[usize]) -> Vec<f64> {
     rows.flat_map(|row| order.iter().map(|&entry| row[entry])).collect()
 }
 
+/// Rows that were put in order, back in the order of the data.
+pub(super) fn restored(values: &[f64], order: &[usize]) -> Vec<f64> {
+    let mut all = vec![0.0; values.len()];
+    let size = order.len().max(1);
+    for (row, from) in all.chunks_exact_mut(size).zip(values.chunks_exact(size)) {
+        order.iter().zip(from).for_each(|(&entry, &value)| row[entry] = value);
+    }
+    all
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -177,27 +177,50 @@ fn draw(
 
 /// log p(x) of each row `[rows, entries]` in nats, entry after entry, summed in double precision.
 pub(super) fn log_probability(model: &dyn Sequential, chain: &dyn Chain, rows: &[f32]) -> Vec<f64> {
-    let (size, likelihood) = (model.entries(), model.likelihood());
-    let width = likelihood.outputs();
+    let size = model.entries();
     rows.par_chunks(size * model.rows_at_once(rows.len() / size))
         .flat_map_iter(|rows| {
-            let count = rows.len() / size;
-            let mut state = chain.begin(count);
-            let mut outputs = vec![0.0; count * width];
-            let mut values = vec![0.0; count];
-            let mut sums = vec![0.0f64; count];
-            for (place, &entry) in chain.order().iter().enumerate() {
-                state.outputs(place, &mut outputs);
-                for (i, sum) in sums.iter_mut().enumerate() {
-                    values[i] = rows[i * size + entry];
-                    let outputs = &outputs[i * width..(i + 1) * width];
-                    *sum += likelihood.log_probability_of(outputs, values[i]);
-                }
-                if place + 1 < size {
-                    state.reveal(place, &values);
-                }
-            }
+            let mut sums = vec![0.0f64; rows.len() / size];
+            score(model, chain, rows, |row, _, term| sums[row] += term);
             sums
         })
         .collect()
+}
+
+/// The terms of it by entry `[rows, entries]`, in the order of the data.
+pub(super) fn terms(model: &dyn Sequential, chain: &dyn Chain, rows: &[f32]) -> Vec<f64> {
+    let size = model.entries();
+    rows.par_chunks(size * model.rows_at_once(rows.len() / size))
+        .flat_map_iter(|rows| {
+            let mut terms = vec![0.0f64; rows.len()];
+            score(model, chain, rows, |row, entry, term| terms[row * size + entry] = term);
+            terms
+        })
+        .collect()
+}
+
+/// Calls `each` with row, entry and log p of that entry given those before it, of rows that are
+/// worked on together.
+fn score(
+    model: &dyn Sequential,
+    chain: &dyn Chain,
+    rows: &[f32],
+    mut each: impl FnMut(usize, usize, f64),
+) {
+    let (size, likelihood) = (model.entries(), model.likelihood());
+    let (width, count) = (likelihood.outputs(), rows.len() / size);
+    let mut state = chain.begin(count);
+    let mut outputs = vec![0.0; count * width];
+    let mut values = vec![0.0; count];
+    for (place, &entry) in chain.order().iter().enumerate() {
+        state.outputs(place, &mut outputs);
+        for (row, value) in values.iter_mut().enumerate() {
+            *value = rows[row * size + entry];
+            let outputs = &outputs[row * width..(row + 1) * width];
+            each(row, entry, likelihood.log_probability_of(outputs, *value));
+        }
+        if place + 1 < size {
+            state.reveal(place, &values);
+        }
+    }
 }

@@ -247,6 +247,15 @@ impl Gaussian {
     fn row_start(&self, i: usize) -> usize {
         if self.config.covariance == Covariance::Full { 0 } else { i }
     }
+
+    /// L⁻¹ (x − μ).
+    fn whiten(&self, row: &[f64], z: &mut [f64]) {
+        let d = self.mean.len();
+        for i in 0..d {
+            let inner: f64 = (0..i).map(|j| self.factor[i * d + j] * z[j]).sum();
+            z[i] = (row[i] - self.mean[i] - inner) / self.factor[i * d + i];
+        }
+    }
 }
 
 impl Density for Gaussian {
@@ -267,14 +276,26 @@ impl Density for Gaussian {
             .values
             .chunks_exact(d)
             .map(|row| {
-                for i in 0..d {
-                    let inner: f64 = (0..i).map(|j| self.factor[i * d + j] * z[j]).sum();
-                    z[i] = (row[i] - self.mean[i] - inner) / self.factor[i * d + i];
-                }
+                self.whiten(row, &mut z);
                 constant - 0.5 * z.iter().map(|v| v * v).sum::<f64>()
             })
             .collect();
         Ok(LogProbability { nats, mc_stderr: None })
+    }
+
+    /// Given the columns before it, column i is normal with deviation L\[i, i\].
+    fn column_terms(&self, batch: &Batch) -> Result<Option<Vec<f64>>> {
+        let d = self.mean.len();
+        let half_log_tau = 0.5 * (2.0 * std::f64::consts::PI).ln();
+        let constants: Vec<f64> =
+            (0..d).map(|i| -half_log_tau - self.factor[i * d + i].ln()).collect();
+        let mut z = vec![0.0; d];
+        let mut terms = Vec::with_capacity(batch.values.len());
+        for row in batch.values.chunks_exact(d) {
+            self.whiten(row, &mut z);
+            terms.extend(constants.iter().zip(&z).map(|(constant, z)| constant - 0.5 * z * z));
+        }
+        Ok(Some(terms))
     }
 }
 

@@ -290,6 +290,28 @@ impl Likelihood {
         .collect()
     }
 
+    /// log p(x | outputs) of each entry `[rows, size]` in nats, which add up to
+    /// [`Likelihood::row_log_probabilities`] of the same.
+    pub fn term_log_probabilities(self, outputs: &[f32], x: &[f32], size: usize) -> Vec<f64> {
+        let width = self.outputs();
+        let mut terms: Vec<f64> = outputs
+            .par_chunks_exact(width)
+            .zip(x)
+            .map(|(outputs, &x)| self.log_probability_of(outputs, x))
+            .collect();
+        if self == Self::Bernoulli {
+            // The kernel rounds sums in single precision; each term takes its share of that.
+            let sums = self.row_log_probabilities(outputs, x, size);
+            for (terms, total) in terms.chunks_exact_mut(size).zip(sums) {
+                let sum: f64 = terms.iter().sum();
+                if sum < 0.0 {
+                    terms.iter_mut().for_each(|term| *term *= total / sum);
+                }
+            }
+        }
+        terms
+    }
+
     /// Outputs of one or more entries at another temperature: 1 leaves them, below 1 the likely
     /// values gain, at 0 nothing else is drawn.
     ///

@@ -94,7 +94,8 @@ pub trait Density {
     }
 
     /// The terms of the log-probability by column, `[batch, columns]` row after row, which add up to
-    /// it; `None` for models whose log-probability is no sum over columns.
+    /// it, of an ensemble those of its first member: each column given those before it in the model's
+    /// order. `None` for models whose log-probability is no sum over columns.
     ///
     /// # Errors
     /// If the batch does not fit the model.

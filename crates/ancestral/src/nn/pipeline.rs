@@ -45,6 +45,14 @@ impl Scale {
         -to_f64(self.std.val()).iter().map(|v| v.ln()).sum::<f64>()
     }
 
+    /// Adds what each column has of it to terms `[rows, size]`.
+    pub(crate) fn add_log_jacobian(&self, terms: &mut [f64]) {
+        let std = to_f64(self.std.val());
+        for row in terms.chunks_exact_mut(std.len()) {
+            row.iter_mut().zip(&std).for_each(|(term, std)| *term -= std.ln());
+        }
+    }
+
     /// Entries `[rows, size]`, standardized; column i holds entry `order[i]`.
     pub(crate) fn standardize(&self, x: Tensor<2>, order: &[usize]) -> Tensor<2> {
         let index = TensorData::new(order.iter().map(|&o| o as i32).collect(), [order.len()]);

@@ -1,9 +1,11 @@
 //! Log-probabilities and bounds.
 
-use ancestral::model::{BatchIterator, DensityOptions, Init, StepContext};
+use ancestral::model::{
+    BatchIterator, DensityOptions, Init, StepContext, column_terms, log_probability,
+};
 use ancestral::optim::Optimizers;
 use ancestral::spec::cpu;
-use ancestral_data::{Domain, Streams};
+use ancestral_data::{Batch, Domain, Streams};
 use toml::Table;
 
 use crate::cases::{cases, data, examples, find, label};
@@ -121,6 +123,73 @@ fn a_bound_rises_with_k_to_the_integral() {
             let gap = (many.nats[i] - integrals[i]).abs();
             assert!(gap < 0.003 + 4.0 * errors[i], "{:?} {integrals:?}", many.nats);
             assert!(errors[i] < 0.02, "{errors:?}");
+        }
+    }
+}
+
+/// The models whose log-probability is a sum over columns.
+const SUMS: [&str; 7] = ["nade", "rnade", "deep-nade", "made", "fvsbn", "gaussian", "bernoulli"];
+
+#[test]
+fn column_terms_add_up_to_the_log_probability() {
+    for (entry, data, settings) in cases() {
+        let name = label(&entry, &data, &settings);
+        let model = prepared(&entry, &data, &settings, &Init::new(&cpu(), 1));
+        if model.density().is_none() {
+            continue;
+        }
+        let (size, batch) = (data.shape.size(), examples(&data).batch(&[4, 9, 2], 0));
+        let terms = column_terms(model.as_ref(), &batch).unwrap();
+        assert_eq!(terms.is_some(), SUMS.contains(&entry.name), "{name}");
+        let Some(terms) = terms else { continue };
+        assert_eq!(terms.len(), 3 * size, "{name}");
+        let options = DensityOptions::new(1, 0);
+        let nats = log_probability(model.as_ref(), &batch, options).unwrap().nats;
+        for (terms, total) in terms.chunks_exact(size).zip(nats) {
+            let sum: f64 = terms.iter().sum();
+            assert!((sum - total).abs() <= 1e-9 * total.abs(), "{name}: {sum} {total}");
+        }
+    }
+}
+
+/// A column's term depends on the columns before it in some order, and on no other; the last one of
+/// that order changes no term but its own.
+#[test]
+fn column_terms_belong_to_their_columns() {
+    for (entry, data, settings) in cases() {
+        let name = label(&entry, &data, &settings);
+        let model = prepared(&entry, &data, &settings, &Init::new(&cpu(), 1));
+        let (size, row) = (data.shape.size(), examples(&data).batch(&[4], 0).values);
+        let terms = |row: Vec<f64>| column_terms(model.as_ref(), &Batch::of(row, 1)).unwrap();
+        if model.density().is_none() || !SUMS.contains(&entry.name) {
+            continue;
+        }
+        let plain = terms(row.clone()).unwrap();
+        // Of each column the number of terms that it changes, which are distinct where every column
+        // bears on those after it.
+        let mut changed: Vec<usize> = (0..size)
+            .map(|column| {
+                let mut row = row.clone();
+                row[column] = match row[column] {
+                    x if data.domain == Domain::Real || entry.name == "gaussian" => x + 0.37,
+                    x if x > 0.5 => 0.0,
+                    _ => 1.0,
+                };
+                let other = terms(row).unwrap();
+                let apart = |at: &usize| {
+                    // A sum that is rounded in single precision is shared out.
+                    (plain[*at] - other[*at]).abs() > 1e-5 * plain[*at].abs().max(1e-3)
+                };
+                assert!(apart(&column), "{name}: column {column} does not change its own term");
+                (0..size).filter(apart).count()
+            })
+            .collect();
+        changed.sort_unstable();
+        let diagonal = entry.name == "bernoulli";
+        assert!(diagonal || changed.last() > Some(&1), "{name}: no column bears on another");
+        let most = |i: usize| if diagonal { 1 } else { i + 1 };
+        for (i, count) in changed.into_iter().enumerate() {
+            assert!((1..=most(i)).contains(&count), "{name}: {count} terms");
         }
     }
 }
