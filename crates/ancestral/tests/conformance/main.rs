@@ -7,6 +7,7 @@ mod cases;
 mod declared;
 mod density;
 mod estimator;
+mod registry;
 mod requests;
 mod runs;
 mod sampler;

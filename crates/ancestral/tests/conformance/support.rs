@@ -1,9 +1,13 @@
 //! What several of the tests share: models that are ready, runs, steps.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use ancestral::Registry;
 use ancestral::model::{DensityOptions, Init, Model, ModelEntry, SampleRequest, fit, sample};
 use ancestral::spec::cpu;
-use ancestral::train::{DataConfig, FORMAT, RunConfig, RunFolder, TrainConfig, Training};
+use ancestral::train::{
+    DataConfig, FORMAT, Observer, Progress, RunConfig, RunFolder, TrainConfig, Training,
+};
 use ancestral_data::{Binarize, Dataset};
 use toml::Table;
 
@@ -64,4 +68,32 @@ pub(crate) fn prepared(
         trainable.start(&examples(data)).unwrap();
     }
     model
+}
+
+/// The numbers of the first examples that differ from one another.
+pub(crate) fn different(data: &Dataset, count: usize) -> Vec<u64> {
+    let examples = examples(data);
+    let mut found: Vec<(u64, Vec<f64>)> = Vec::new();
+    for index in 0..examples.len() as u64 {
+        let values = examples.batch(&[index], 0).values;
+        if found.len() < count && !found.iter().any(|(_, other)| *other == values) {
+            found.push((index, values));
+        }
+    }
+    assert_eq!(found.len(), count);
+    found.into_iter().map(|(index, _)| index).collect()
+}
+
+/// Stops after a number of steps, as a kill would, but with the state on disk.
+pub(crate) struct StopAt<'a> {
+    pub(crate) step: u64,
+    pub(crate) stop: &'a AtomicBool,
+}
+
+impl Observer for StopAt<'_> {
+    fn progress(&mut self, progress: &Progress) {
+        if progress.step == self.step {
+            self.stop.store(true, Ordering::Relaxed);
+        }
+    }
 }

@@ -6,11 +6,11 @@ use ancestral::Registry;
 use ancestral::model::{BatchIterator, Init, Model, NamedTensors, StepContext};
 use ancestral::optim::{OptimizerConfig, Optimizers};
 use ancestral::spec::cpu;
-use ancestral::train::{NoopObserver, Observer, Progress, RunFolder, Weights};
+use ancestral::train::{NoopObserver, RunFolder, Weights};
 use ancestral_data::{Dataset, Domain, Streams};
 
 use crate::cases::{cases, data, examples, find, label, spec};
-use crate::support::{config, loop_settings, outputs, prepared, training};
+use crate::support::{StopAt, config, loop_settings, outputs, prepared, training};
 
 /// The loss and the gradients of one step, in double precision.
 fn gradients(model: &mut dyn Model, data: &Dataset) -> (Vec<(String, f64)>, NamedTensors) {
@@ -145,20 +145,6 @@ fn the_doubly_reparameterised_gradient_is_unbiased() {
     assert!(noise_doubly < noise_plain, "{noise_doubly} {noise_plain}");
     let size = plain.iter().flat_map(|p| &p.1).map(|g| g.0.abs()).fold(0.0, f64::max);
     assert!(size > 20.0 * (noise_plain / 50.0).sqrt(), "too little to compare: {size}");
-}
-
-/// Stops after a number of steps, as a kill would, but with the state on disk.
-struct StopAt<'a> {
-    step: u64,
-    stop: &'a AtomicBool,
-}
-
-impl Observer for StopAt<'_> {
-    fn progress(&mut self, progress: &Progress) {
-        if progress.step == self.step {
-            self.stop.store(true, std::sync::atomic::Ordering::Relaxed);
-        }
-    }
 }
 
 #[test]
