@@ -4,9 +4,12 @@
 
 mod by_heart;
 mod cases;
+mod classifier;
 mod declared;
 mod density;
+mod discriminator;
 mod estimator;
+mod latent;
 mod registry;
 mod requests;
 mod runs;

@@ -1,8 +1,10 @@
 //! Run folders.
 
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use ancestral::Registry;
+use ancestral::model::NamedTensors;
 use ancestral::spec::cpu;
 use ancestral::train::{NoopObserver, RunFolder, Weights};
 use ancestral_data::Domain;
@@ -51,4 +53,76 @@ fn a_run_folder_is_used_by_one_process_and_of_a_known_format() {
     std::fs::write(&file, text).unwrap();
     let error = RunFolder::open(&path).unwrap_err().to_string();
     assert!(error.contains("format 2"), "{error}");
+}
+
+/// The weights that a run has ended with, and all that it has noted but the time.
+fn trained(path: &Path, name: &str, settings: &str, domain: Domain) -> (NamedTensors, Vec<Noted>) {
+    let (data, entry) = (data(domain), find(name));
+    let train = loop_settings(
+        "epochs = 12\nbatch_size = 10\nlearning_rate = 0.01\nschedule = 'cosine'\n\
+         average_decay = 0.9\nclip_norm = 5.0",
+    );
+    let config = config(&entry, &data, &settings.parse().unwrap(), train);
+    let run = RunFolder::create(path, config).unwrap();
+    training(run, &data).unwrap().train(&mut NoopObserver, &AtomicBool::new(false)).unwrap();
+    let run = RunFolder::open(path).unwrap();
+    let (model, _) = run.load(&Registry::standard(), &cpu(), Weights::Last).unwrap();
+    let events = run.events().unwrap();
+    (model.tensors(), events.into_iter().map(|e| (e.kind, e.step, e.values)).collect())
+}
+
+type Noted = (String, u64, Vec<(String, f64)>);
+
+/// Two models that train at the same time in one process, each in a pool of its own or both in the
+/// global one, end with the bits of one after the other.
+#[test]
+fn two_trainings_in_one_process_do_not_disturb_each_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: String| dir.path().join(name);
+    for (i, pair) in [
+        // With the same names of tensors, and the same data.
+        [
+            ("vae", "latent_dims = [2]\nhidden = [[40]]\nimportance_samples = 2", Domain::Binary),
+            ("made", "hidden = [60]\nmasks = 0", Domain::Binary),
+        ],
+        // With two parts, and the same model twice.
+        [
+            ("wgan-gp", "generator_hidden = [30]\ncritic_hidden = [40]", Domain::Real),
+            ("wgan-gp", "generator_hidden = [30]\ncritic_hidden = [40]", Domain::Real),
+        ],
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let alone: Vec<_> = pair
+            .iter()
+            .enumerate()
+            .map(|(k, (name, settings, domain))| {
+                trained(&path(format!("{i}-alone-{k}")), name, settings, *domain)
+            })
+            .collect();
+        for own_pools in [true, false] {
+            let together: Vec<_> = std::thread::scope(|scope| {
+                let path = &path;
+                let threads: Vec<_> = pair
+                    .iter()
+                    .enumerate()
+                    .map(|(k, (name, settings, domain))| {
+                        let path = path(format!("{i}-together-{k}-{own_pools}"));
+                        scope.spawn(move || {
+                            let train = || trained(&path, name, settings, *domain);
+                            if own_pools {
+                                let pool = rayon::ThreadPoolBuilder::new().num_threads(k + 2);
+                                pool.build().unwrap().install(train)
+                            } else {
+                                train()
+                            }
+                        })
+                    })
+                    .collect();
+                threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+            });
+            assert!(alone == together, "{pair:?}, own pools {own_pools}");
+        }
+    }
 }
