@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use crate::names::{self, Names};
+
 /// Trains, samples, scores and measures generative models.
 #[derive(Debug, Parser)]
 #[command(
@@ -29,7 +31,7 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Train a model and keep everything about it in a run folder
     #[command(
-        after_help = "Examples:\n  ancestral train vae\n  ancestral train vae --data mnist --binarize dynamic --epochs 20\n  ancestral train vae --data mnist --preset burda-1l\n  ancestral train vae --data table.csv --set latent_dims=[2] --set learning_rate=3e-4\n  ancestral train --resume runs/vae-digits-1\n  ancestral train --resume runs/vae-digits-1 --epochs 300"
+        after_help = "Examples:\n  ancestral train vae\n  ancestral train vae --data mnist --binarize dynamic --epochs 20\n  ancestral train vae --data mnist --preset burda-1l\n  ancestral train vae --data table.csv --set latent_dims=[2] --set learning_rate=3e-4\n  ancestral train --resume runs/vae-digits-1\n  ancestral train --resume runs/vae-digits-1 --epochs 300\n  ancestral train --from zoo/vae-mnist --data fashion-mnist --epochs 20"
     )]
     Train(Box<TrainArgs>),
     /// Draw examples from a trained model
@@ -89,7 +91,12 @@ pub(crate) enum Command {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct TrainArgs {
     /// The model (`ancestral models` lists them)
-    #[arg(required_unless_present_any = ["resume", "config"], conflicts_with = "resume")]
+    #[arg(
+        required_unless_present_any = ["resume", "config", "from"],
+        conflicts_with = "resume",
+        value_parser = Names(names::trained),
+        hide_possible_values = true
+    )]
     pub(crate) model: Option<String>,
     /// A known data set, or a file or folder
     /// [default: digits, or the file's]
@@ -105,24 +112,35 @@ pub(crate) struct TrainArgs {
     /// Keep this fold of a CSV with a column `fold` for testing, the next one for validation
     #[arg(long, value_name = "K", conflicts_with = "resume")]
     pub(crate) fold: Option<u32>,
-    /// Bring pictures of a folder or tar to this size
+    /// Resize the images of a folder or tar
     #[arg(long, value_name = "HxW", conflicts_with = "resume")]
     pub(crate) resize: Option<String>,
-    /// Read pictures of a folder or tar without colour
+    /// Read the images of a folder or tar in grey
     #[arg(long, conflicts_with = "resume")]
     pub(crate) grey: bool,
-    /// What transparent pixels of a folder or tar of pictures show: white or black
+    /// Color behind the transparent pixels of a folder or tar of images: white or black
     #[arg(long, value_name = "COLOUR", conflicts_with = "resume")]
     pub(crate) background: Option<String>,
     /// Settings of a paper, by name
-    #[arg(long, conflicts_with = "resume")]
+    #[arg(
+        long,
+        conflicts_with = "resume",
+        value_parser = Names(names::presets),
+        hide_possible_values = true
+    )]
     pub(crate) preset: Option<String>,
-    /// Settings from a TOML file: tables `model`, `train` and `data`, and `seed`; a run's own
+    /// Settings from a TOML file: tables `settings`, `train` and `data`, and `seed`; a run's own
     /// config.toml repeats the run
     #[arg(long, conflicts_with = "resume", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// One setting; may be given many times (`ancestral models NAME` lists them)
-    #[arg(long = "set", value_name = "KEY=VALUE", conflicts_with = "resume")]
+    #[arg(
+        long = "set",
+        value_name = "KEY=VALUE",
+        conflicts_with = "resume",
+        value_parser = Names(names::settings),
+        hide_possible_values = true
+    )]
     pub(crate) sets: Vec<String>,
     /// Train for this many passes over the data; with --resume, those already made included
     #[arg(long, conflicts_with_all = ["steps", "time"], allow_negative_numbers = true)]
@@ -142,7 +160,11 @@ pub(crate) struct TrainArgs {
     /// The run folder to make [default: runs/MODEL-DATA-N]
     #[arg(long, value_name = "DIR", conflicts_with = "resume")]
     pub(crate) out: Option<PathBuf>,
-    /// Go on with a run that was stopped
+    /// Start from the weights of this run, with its model and settings, on its data or other data
+    /// of the same shape (fine-tuning); the optimizer and all counters start anew
+    #[arg(long, value_name = "RUN", conflicts_with = "resume")]
+    pub(crate) from: Option<PathBuf>,
+    /// Resume a run that was stopped
     #[arg(long, value_name = "RUN")]
     pub(crate) resume: Option<PathBuf>,
     /// Leave the test split unread, to try settings by validation alone
@@ -378,7 +400,8 @@ pub(crate) struct LatentArgs {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct FitArgs {
-    /// gaussian or bernoulli
+    /// The model (`ancestral models` lists them)
+    #[arg(value_parser = Names(names::fitted), hide_possible_values = true)]
     pub(crate) family: String,
     /// A known data set, or a file or folder
     #[arg(long, value_name = "NAME|PATH", required_unless_present = "counts")]
@@ -396,7 +419,12 @@ pub(crate) struct FitArgs {
     #[arg(long, value_name = "K", conflicts_with = "counts")]
     pub(crate) fold: Option<u32>,
     /// One setting; may be given many times (`ancestral models NAME` lists them)
-    #[arg(long = "set", value_name = "KEY=VALUE")]
+    #[arg(
+        long = "set",
+        value_name = "KEY=VALUE",
+        value_parser = Names(names::settings),
+        hide_possible_values = true
+    )]
     pub(crate) sets: Vec<String>,
     /// The seed of carved splits and binarisation
     #[arg(long, default_value_t = 0)]
@@ -469,6 +497,7 @@ pub(crate) struct ReproduceArgs {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct ModelsArgs {
     /// Show all settings of this model
+    #[arg(value_parser = Names(names::models), hide_possible_values = true)]
     pub(crate) name: Option<String>,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
@@ -500,13 +529,13 @@ pub(crate) enum DataCommand {
         /// Where to draw some examples [default: NAME.png for images, else no picture]
         #[arg(long)]
         out: Option<PathBuf>,
-        /// Bring pictures of a folder or tar to this size
+        /// Resize the images of a folder or tar
         #[arg(long, value_name = "HxW")]
         resize: Option<String>,
-        /// Read pictures of a folder or tar without colour
+        /// Read the images of a folder or tar in grey
         #[arg(long)]
         grey: bool,
-        /// What transparent pixels of a folder or tar of pictures show: white or black
+        /// Color behind the transparent pixels of a folder or tar of images: white or black
         #[arg(long, value_name = "COLOUR")]
         background: Option<String>,
         #[command(flatten)]

@@ -102,6 +102,7 @@ fn trained(
         model: name.to_owned(),
         preset: String::new(),
         seed: args.seed(),
+        from: None,
         data: DataConfig {
             name: crate::inputs::stored_name(args.data()),
             ..DataConfig::describe(data, binarize)

@@ -119,6 +119,7 @@ fn fit_data(args: &FitArgs, name: &str, data_dir: Option<&Path>) -> Result<()> {
             model: family.to_owned(),
             preset: String::new(),
             seed: args.seed,
+            from: None,
             data: described,
             settings: model.settings(),
             train: TrainConfig::default(),

@@ -63,6 +63,11 @@ pub(crate) fn stored_name(given: &str) -> String {
     }
 }
 
+/// The path that a run is found by from anywhere.
+pub(crate) fn stored_path(path: &Path) -> String {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned()).display().to_string()
+}
+
 /// A run with its weights.
 pub(crate) struct Loaded {
     pub(crate) run: RunFolder,

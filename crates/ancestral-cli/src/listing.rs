@@ -3,60 +3,69 @@
 use std::path::{Path, PathBuf};
 
 use ancestral::Registry;
-use ancestral::model::{Capability, Learning, ModelEntry};
-use ancestral::settings::{Field, Settings};
+use ancestral::model::{Capability, KindName, Learning, ModelEntry, Task};
+use ancestral::settings::{Field, Settings, schema};
 use ancestral::train::{RunFolder, TrainConfig};
 use anyhow::Result;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::args::{ModelsArgs, RunsArgs};
+use crate::args::{ModelsArgs, OutputArgs, RunsArgs};
 use crate::output::{self, say, usage};
 
 pub(crate) fn models(args: &ModelsArgs) -> Result<()> {
-    let Some(name) = &args.name else {
-        let registry = Registry::standard();
-        let models = registry.entries();
-        if args.output.json {
-            let list: Vec<_> = models
-                .iter()
-                .map(|m| {
-                    let presets: Vec<&str> = m.presets.iter().map(|p| p.name).collect();
-                    json!({
-                        "name": m.name, "about": m.about, "paper": m.paper, "can": can(m),
-                        "presets": presets,
-                    })
-                })
-                .collect();
-            return output::json(&list);
-        }
-        for m in models {
-            say!("{:<11} {}", m.name, m.about)?;
-            say!("{:<11} gives {}; {}", "", can(m).join(", "), m.paper)?;
-        }
-        if !args.output.quiet {
-            say!("\nAll settings of one: ancestral models NAME")?;
-        }
-        return Ok(());
-    };
     let registry = Registry::standard();
-    let entry = registry.find(name)?;
+    match &args.name {
+        None => list(&registry, args.output),
+        Some(name) => one(registry.find(name)?, args.output),
+    }
+}
+
+fn list(registry: &Registry, output: OutputArgs) -> Result<()> {
+    if output.json {
+        let list: Vec<_> = registry.entries().iter().map(summary).collect();
+        return output::json(&list);
+    }
+    for m in registry.entries() {
+        say!("{:<11} {}", m.name, m.about)?;
+        say!("{:<11} {}: {}; {}", "", words(m.tasks, Task::as_str), can(m).join(", "), m.paper)?;
+    }
+    if !output.quiet {
+        say!("\nAll settings of one: ancestral models NAME")?;
+    }
+    Ok(())
+}
+
+/// A model as `--json` lists it.
+fn summary(m: &ModelEntry) -> Value {
+    let presets: Vec<&str> = m.presets.iter().map(|p| p.name).collect();
+    let tasks: Vec<&str> = m.tasks.iter().map(|task| task.as_str()).collect();
+    let columns: Vec<&str> = m.kinds.iter().map(|kind| kind.as_str()).collect();
+    json!({
+        "name": m.name, "about": m.about, "paper": m.paper, "tasks": tasks, "can": can(m),
+        "learning": m.learning.as_str(), "columns": columns, "validation": m.validation,
+        "presets": presets,
+    })
+}
+
+fn one(entry: &ModelEntry, output: OutputArgs) -> Result<()> {
     let fields = (entry.fields)();
-    if args.output.json {
+    if output.json {
         let list = |fields: &[Field]| -> Vec<_> {
-            fields
-                .iter()
-                .map(
-                    |f| json!({ "name": f.name, "default": f.default.to_string(), "about": f.doc }),
-                )
-                .collect()
+            let field = |f: &Field| json!({ "name": f.name, "default": f.default.to_string(), "about": f.doc });
+            fields.iter().map(field).collect()
         };
-        return output::json(&json!({
-            "name": entry.name, "about": entry.about, "paper": entry.paper, "can": can(entry),
-            "settings": list(&fields), "training": list(&TrainConfig::fields()),
-        }));
+        let mut all = summary(entry);
+        let training = TrainConfig::fields();
+        all["settings"] = list(&fields).into();
+        all["training"] = list(&training).into();
+        all["schema"] = schema(entry.name, &fields);
+        all["training_schema"] = schema("training", &training);
+        return output::json(&all);
     }
     say!("{}: {}", entry.name, entry.about)?;
-    say!("{}; gives {}", entry.paper, can(entry).join(", "))?;
+    say!("{}; {}", entry.paper, words(entry.tasks, Task::as_str))?;
+    say!("supports {}", can(entry).join(", "))?;
+    say!("takes columns of kind {}", words(entry.kinds, KindName::as_str))?;
     if !entry.presets.is_empty() {
         say!("\nPresets (--preset NAME):")?;
         for preset in entry.presets {
@@ -65,13 +74,21 @@ pub(crate) fn models(args: &ModelsArgs) -> Result<()> {
     }
     say!("\nSettings (--set KEY=VALUE):")?;
     print_fields(&fields)?;
-    if entry.learning == Learning::Fit {
-        say!("\nFitted in one go: ancestral fit {} --data …", entry.name)?;
-    } else {
-        say!("\nSettings of training (--set KEY=VALUE):")?;
-        print_fields(&TrainConfig::fields())?;
+    match entry.learning {
+        Learning::Fit => {
+            say!("\nFitted in one go: ancestral fit {} --data …", entry.name)?;
+        }
+        Learning::GradientSteps => {
+            say!("\nSettings of training (--set KEY=VALUE):")?;
+            print_fields(&TrainConfig::fields())?;
+        }
     }
     Ok(())
+}
+
+/// Some words in a row.
+fn words<T: Copy>(all: &[T], word: fn(T) -> &'static str) -> String {
+    all.iter().map(|&one| word(one)).collect::<Vec<_>>().join(", ")
 }
 
 /// What a model can be asked, as it is listed.
@@ -81,7 +98,12 @@ fn can(entry: &ModelEntry) -> Vec<String> {
 
 fn print_fields(fields: &[Field]) -> Result<()> {
     for field in fields {
-        say!("  {:<22} {}", format!("{} = {}", field.name, field.default), field.doc)?;
+        let doc = field.doc.trim_end_matches('.');
+        let notes = [field.kind.summary(), field.unit.unwrap_or_default().to_owned()];
+        let notes: Vec<&str> = notes.iter().map(String::as_str).filter(|n| !n.is_empty()).collect();
+        let notes =
+            if notes.is_empty() { String::new() } else { format!(" ({})", notes.join("; ")) };
+        say!("  {:<28} {doc}{notes}", format!("{} = {}", field.name, field.default))?;
     }
     Ok(())
 }

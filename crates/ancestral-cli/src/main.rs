@@ -10,6 +10,7 @@ mod fit;
 mod inputs;
 mod judge;
 mod listing;
+mod names;
 mod output;
 mod pack;
 mod pictures;

@@ -101,17 +101,19 @@ fn stop_on_interrupt(talk: bool) -> Result<&'static AtomicBool> {
 /// Makes the run folder from what was typed.
 fn create(args: &TrainArgs, data_dir: Option<&Path>) -> Result<(RunFolder, Dataset)> {
     let of_file;
-    let name = match (&args.model, &args.config) {
-        (Some(name), _) => name,
-        (None, Some(path)) => {
+    let source = args.from.as_deref().map(RunFolder::open).transpose()?;
+    let name = match (&args.model, &args.config, &source) {
+        (Some(name), ..) => name,
+        (None, Some(path), _) => {
             of_file = model_of(path)?;
             &of_file
         }
-        (None, None) => "",
+        (None, None, Some(source)) => &source.config.model,
+        (None, None, None) => "",
     };
     let registry = Registry::standard();
     let entry = registry.find(name)?;
-    let mut groups = gather(args, entry)?;
+    let mut groups = gather(args, entry, source.as_ref())?;
 
     let file = groups.file;
     let seed = args.seed.or(file.seed).unwrap_or(0);
@@ -136,11 +138,20 @@ fn create(args: &TrainArgs, data_dir: Option<&Path>) -> Result<(RunFolder, Datas
         fold,
         ..OpenOptions::default()
     };
-    let asked = args.data.as_deref().or(file.data.name.as_deref()).unwrap_or("digits");
+    let of_source = source.as_ref().map(|source| &source.config.data);
+    let asked = args
+        .data
+        .as_deref()
+        .or(file.data.name.as_deref())
+        .or(of_source.map(|data| data.name.as_str()))
+        .unwrap_or("digits");
     let data = ancestral_data::open(asked, &options)?;
     let binarize: Binarize = match &args.binarize {
         Some(text) => text.parse().map_err(|e| usage(format!("--binarize: {e}")))?,
-        None => file.data.binarize.as_deref().unwrap_or("none").parse()?,
+        None => {
+            let of_source = of_source.map(|data| data.binarize.as_str());
+            file.data.binarize.as_deref().or(of_source).unwrap_or("none").parse()?
+        }
     };
     // Refuses what cannot be binarised before a folder is made.
     Examples::new(&data, SplitName::Train, binarize, seed)?;
@@ -183,6 +194,7 @@ fn create(args: &TrainArgs, data_dir: Option<&Path>) -> Result<(RunFolder, Datas
         model: entry.name.to_owned(),
         preset: args.preset.clone().or(file.preset).unwrap_or_default(),
         seed,
+        from: source.as_ref().map(|source| inputs::stored_path(source.path())),
         data: described,
         settings: built.settings(),
         train,
@@ -257,8 +269,9 @@ struct FileData {
 }
 
 /// The keys of a settings file; the first five say what a run was made by.
-const FILE_KEYS: [&str; 9] =
-    ["format", "version", "command", "preset", "seed", "model", "settings", "train", "data"];
+const FILE_KEYS: [&str; 10] = [
+    "format", "version", "command", "preset", "seed", "from", "model", "settings", "train", "data",
+];
 /// The keys of its table `data`; a run's own has all of them.
 const DATA_KEYS: [&str; 14] = [
     "name",
@@ -277,10 +290,13 @@ const DATA_KEYS: [&str; 14] = [
     "class_names",
 ];
 
-/// Preset, then file, then flags: later ones win.
-fn gather(args: &TrainArgs, entry: &ModelEntry) -> Result<Groups> {
+/// The run whose weights are taken, then preset, then file, then flags: later ones win.
+fn gather(args: &TrainArgs, entry: &ModelEntry, source: Option<&RunFolder>) -> Result<Groups> {
     let (model_fields, train_fields) = ((entry.fields)(), TrainConfig::fields());
     let mut groups = Groups::default();
+    if let Some(source) = source {
+        groups.model.extend(normalize(&model_fields, &source.config.settings)?);
+    }
     let file = args.config.as_deref().map(|path| read_config(path, entry.name)).transpose()?;
     let file_preset = file.as_ref().and_then(|(_, file)| file.preset.as_ref());
     if let Some(name) = args.preset.as_ref().or(file_preset.filter(|name| !name.is_empty())) {

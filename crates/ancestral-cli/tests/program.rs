@@ -154,7 +154,7 @@ fn adversarial_networks_are_trained_drawn_and_measured() {
     let events = std::fs::read_to_string(here.join("won/events.jsonl")).unwrap();
     assert!(events.contains("\"warning\"") && events.contains("of the time"), "{events}");
     bad(here, &["train", "dcgan", "--data", "rings:8"], 2, "needs images");
-    bad(here, &["train", "gan", "--batch-size", "1"], 2, "normalised together");
+    bad(here, &["train", "gan", "--batch-size", "1"], 2, "normalized together");
     bad(here, &["train", "gan", "--set", "sample_count=100000"], 2, "sample_count");
     bad(here, &["train", "gan", "--steps", "-5"], 2, "invalid value '-5'");
     // A budget in steps is not cut by the default one in epochs.

@@ -47,6 +47,32 @@ impl Registry {
         &self.entries
     }
 
+    /// The models as a table in Markdown: names, task, columns, how they learn and what they
+    /// support; models that are alike in all of it share a row.
+    pub fn markdown(&self) -> String {
+        let mut rows: Vec<(String, String)> = Vec::new();
+        for entry in &self.entries {
+            let tasks: Vec<&str> = entry.tasks.iter().map(|task| task.as_str()).collect();
+            let kinds: Vec<&str> = entry.kinds.iter().map(|kind| kind.as_str()).collect();
+            let can: Vec<String> = entry.capabilities.iter().map(|can| can.describe()).collect();
+            let rest = format!(
+                "{} | {} | {} | {}",
+                tasks.join(", "),
+                kinds.join(", "),
+                entry.learning.as_str(),
+                can.join(", ")
+            );
+            let name = format!("`{}`", entry.name);
+            match rows.iter_mut().find(|(_, other)| *other == rest) {
+                Some((names, _)) => *names += &format!(", {name}"),
+                None => rows.push((name, rest)),
+            }
+        }
+        let head = "| model | task | columns | trained with | supports |\n|---|---|---|---|---|\n";
+        let row = |(names, rest): &(String, String)| format!("| {names} | {rest} |\n");
+        head.to_owned() + &rows.iter().map(row).collect::<String>()
+    }
+
     /// The model of a name.
     ///
     /// # Errors

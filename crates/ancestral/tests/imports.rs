@@ -94,6 +94,10 @@ fn collect(items: &[Item], file: &Path, path: Vec<String>, modules: &mut Crate) 
                 for (name, target) in found {
                     match (passes_on, name.as_str()) {
                         (true, "*") => module.globs.push(target),
+                        // A macro of the module itself, made reachable by a path.
+                        (true, _) if target == [name.clone()] => {
+                            module.items.insert(name);
+                        }
                         (true, _) => {
                             module.passed_on.insert(name, target);
                         }

@@ -33,7 +33,10 @@ const INK: RGBColor = RGBColor(0x40, 0x40, 0x40);
 const MESH: RGBColor = RGBColor(0xE4, 0xE4, 0xE4);
 /// Stands for the background in an SVG until the picture takes its place; drawn nowhere else.
 const PLACEHOLDER: RGBColor = RGBColor(1, 2, 3);
-const FAMILY: &str = "sans-serif";
+/// Our font, under a name that no other user of plotters in the process would take for its own.
+const FAMILY: &str = "ancestral-sans";
+/// What an SVG asks its reader for.
+const SVG_FAMILY: &str = "sans-serif";
 
 /// Pixels drawn for each of a picture, along a side.
 const SMOOTH: u32 = 2;
@@ -117,6 +120,7 @@ impl Plot {
         let large = format!("width=\"{wide}\" height=\"{high}\" viewBox");
         let svg =
             svg.replacen(&large, &format!("width=\"{width}\" height=\"{height}\" viewBox"), 1);
+        let svg = svg.replace(FAMILY, SVG_FAMILY);
         match &self.background {
             Some(background) => {
                 let (x, y) = self.axes(self.beside());

@@ -5,9 +5,9 @@
 use rayon::prelude::*;
 
 use super::{
-    Precision,
     gather::{Gather, Panels, Spread, Unit, lanes},
     pairs::pairs,
+    precision::Precision,
 };
 use crate::{
     flex,

@@ -5,6 +5,9 @@
 mod cores;
 mod gather;
 mod pairs;
+mod precision;
+
+pub use precision::Precision;
 
 use burn::{
     backend::TensorMetadata,
@@ -21,19 +24,6 @@ use crate::{
     simd::Isa,
 };
 use cores::Geometry;
-
-/// The numbers that a convolution multiplies; its sums are `f32`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Precision {
-    /// `f32` as they come.
-    #[default]
-    F32,
-    /// Both factors rounded to bf16 (to 8 binary digits, nearest, ties to even), forward and in
-    /// both gradients. Faster where the processor has AVX-512 BF16, slower elsewhere.
-    /// Sums along a single channel or of a single image, those of filters that see the whole
-    /// image, and any other type or backend stay as they are.
-    Bf16,
-}
 
 /// Convolves images `x` \[n, c, h, w\] with `weight` \[k, c, r, s\] and adds `bias` \[k\]; the
 /// result is \[n, k, (h + 2·padding − r) / stride + 1, …\], rounded down.

@@ -2,8 +2,8 @@
 
 use rayon::prelude::*;
 
+use super::parameters::{NadeParameters, Sizes};
 use super::rows::{activate, in_range, negative_exp};
-use super::{NadeParameters, Sizes};
 use crate::{
     aligned::Aligned,
     math,

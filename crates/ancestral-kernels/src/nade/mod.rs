@@ -12,8 +12,10 @@ use burn::{
 };
 
 mod gradient;
+mod parameters;
 mod rows;
 
+pub use parameters::NadeParameters;
 pub use rows::{NadeRows, NadeWeights};
 
 use crate::{
@@ -23,6 +25,7 @@ use crate::{
     linear,
     simd::Isa,
 };
+use parameters::{Sizes, check_order};
 
 /// Outputs `[batch, D·K]` of a NADE, those of entry d from the entries before d alone:
 /// act(ρ_d (bias + Σ_{e<d} x_e W_e)) · Vᵀ_d + b_d, where act is the sigmoid in the paper.
@@ -90,16 +93,6 @@ pub struct NadeForm {
     pub order: Option<Vec<usize>>,
 }
 
-fn check_order(order: Option<&[usize]>, entries: usize) {
-    let Some(order) = order else { return };
-    let mut seen = vec![false; entries];
-    order.iter().filter(|&&e| e < entries).for_each(|&e| seen[e] = true);
-    assert!(
-        order.len() == entries && seen.into_iter().all(|seen| seen),
-        "nade: an order names each of {entries} entries once"
-    );
-}
-
 /// The same in Burn's operations, entry after entry.
 pub(crate) fn composed_nade(
     x: Tensor<2>,
@@ -135,83 +128,6 @@ pub(crate) fn composed_nade(
             };
     }
     Tensor::cat(all.into_iter().flatten().collect(), 1)
-}
-
-/// The sizes of a model.
-#[derive(Debug, Clone, Copy)]
-struct Sizes {
-    entries: usize,
-    levels: usize,
-    outputs: usize,
-    hidden: usize,
-}
-
-impl Sizes {
-    fn of(x: &Primitive, weight: &Primitive, output_weight: &Primitive) -> Self {
-        let ([_, entries], [rows, hidden]) = (x.shape().dims(), weight.shape().dims());
-        let [outputs, _] = output_weight.shape().dims();
-        Self { entries, levels: rows / entries, outputs: outputs / entries, hidden }
-    }
-
-    fn all_outputs(self) -> usize {
-        self.entries * self.outputs
-    }
-
-    /// The row of `weight` that entry `d` of value `x` adds, and by what it is multiplied.
-    #[inline(always)]
-    fn addend(self, d: usize, x: f32) -> (usize, f32) {
-        if self.levels == 1 {
-            (d, x)
-        } else {
-            (d * self.levels + (x as usize).min(self.levels - 1), 1.0)
-        }
-    }
-}
-
-/// The parameters of [`nade`] as slices, row after row.
-#[derive(Debug, Clone, Copy)]
-pub struct NadeParameters<'a> {
-    /// `[D·E, H]`.
-    pub weight: &'a [f32],
-    /// `[H]`.
-    pub bias: &'a [f32],
-    /// `[D·K, H]`.
-    pub output_weight: &'a [f32],
-    /// `[D·K]`.
-    pub output_bias: &'a [f32],
-    /// `[D]`, by places of the order, if the sums are rescaled.
-    pub scale: Option<&'a [f32]>,
-    /// What the hidden units apply to their sums.
-    pub activation: Activation,
-    /// The entries' numbers, first to last; 0, 1, … where there is none.
-    pub order: Option<&'a [usize]>,
-}
-
-impl NadeParameters<'_> {
-    #[inline(always)]
-    fn scale(&self, d: usize) -> f32 {
-        self.scale.map_or(1.0, |scale| scale[d])
-    }
-
-    /// The entry at place `d`.
-    #[inline(always)]
-    fn entry(&self, d: usize) -> usize {
-        self.order.map_or(d, |order| order[d])
-    }
-
-    /// Where what is numbered `row` in the order lies, with `together` rows an entry.
-    #[inline(always)]
-    fn row(&self, row: usize, together: usize) -> usize {
-        match self.order {
-            Some(order) if together > 0 => order[row / together] * together + row % together,
-            _ => row,
-        }
-    }
-
-    /// Whether hidden units may be had from products of e^−w.
-    fn has_factors(&self) -> bool {
-        self.activation == Activation::Sigmoid && self.scale.is_none()
-    }
 }
 
 #[derive(Debug, Clone)]

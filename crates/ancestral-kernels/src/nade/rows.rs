@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::{NadeParameters, Sizes};
+use super::parameters::{NadeParameters, Sizes, check_order};
 use crate::{
     activation::Activation,
     aligned::Aligned,
@@ -67,7 +67,7 @@ impl<'a> NadeWeights<'a> {
                 && parameters.scale.is_none_or(|scale| scale.len() == entries),
             "NadeWeights: {entries} entries and parameters of other sizes"
         );
-        super::check_order(parameters.order, entries);
+        check_order(parameters.order, entries);
         let sizes = Sizes { entries, levels, outputs, hidden };
         let width = Self::width_of(hidden);
         let factors = parameters.has_factors().then(|| {

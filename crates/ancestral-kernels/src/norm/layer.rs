@@ -19,7 +19,8 @@ use burn::{
 };
 use rayon::prelude::*;
 
-use super::{RUN, leaky, sizes, statistic};
+use super::leaky::{composed_leaky_relu_vjp, leaky};
+use super::shared::{RUN, sizes, statistic};
 use crate::{
     autodiff::Operation,
     flex::{self, Primitive},
@@ -124,7 +125,7 @@ pub(crate) fn composed_layer_norm_vjp<const D: usize>(
         Some(slope) => {
             let (gamma, beta) = (gamma.clone().detach(), beta.detach());
             let y = composed_layer_norm(x.clone().detach(), gamma, beta, eps, None);
-            super::composed_leaky_relu_vjp(v, y, slope)
+            composed_leaky_relu_vjp(v, y, slope)
         }
         None => v,
     };

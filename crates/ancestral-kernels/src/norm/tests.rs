@@ -6,10 +6,8 @@ use burn::{
     tensor::{Device, Tensor, TensorData, activation},
 };
 
-use super::{
-    batch_norm, channel_sums, composed_batch_norm, leaky_relu, leaky_relu_vjp, normalise,
-    normalise_grad,
-};
+use super::batch::{batch_norm, channel_sums, composed_batch_norm, normalise, normalise_grad};
+use super::leaky::{leaky_relu, leaky_relu_vjp};
 use crate::{simd::Isa, tests::noise};
 
 fn device() -> Device {

@@ -102,6 +102,16 @@ pub enum Learning {
     Fit,
 }
 
+impl Learning {
+    /// The words, as they are printed.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::GradientSteps => "gradient steps",
+            Self::Fit => "one fit",
+        }
+    }
+}
+
 /// How large a model is, before it is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Size {

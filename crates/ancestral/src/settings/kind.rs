@@ -183,6 +183,29 @@ impl SettingKind {
     }
 }
 
+impl SettingKind {
+    /// The values in a few words, as help shows them beside the default; empty where the default
+    /// says it all.
+    pub fn summary(&self) -> String {
+        match self {
+            Self::Bool => String::new(),
+            Self::Int { min: 0, max } if *max >= i64::MAX as u64 => String::new(),
+            Self::Int { min, max } if *max >= i64::MAX as u64 => format!("{min} or more"),
+            Self::Int { min, max } => format!("{min} to {max}"),
+            Self::Real { min: Bound::Unbounded, max: Bound::Unbounded } => String::new(),
+            Self::Real { .. } => self.to_string().replacen("it must be ", "", 1),
+            Self::Choice(choices) => {
+                choices.iter().map(|choice| choice.name).collect::<Vec<_>>().join(", ")
+            }
+            Self::List(of) => match of.summary() {
+                each if each.is_empty() => each,
+                each if matches!(**of, Self::List(_)) => each,
+                each => format!("each {each}"),
+            },
+        }
+    }
+}
+
 /// What is allowed, as the end of a sentence about a value that is not.
 impl fmt::Display for SettingKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -316,6 +316,9 @@ pub struct RunConfig {
     pub preset: String,
     /// The seed of everything drawn.
     pub seed: u64,
+    /// The run whose weights this one started from, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
     /// The data.
     pub data: DataConfig,
     /// The model's settings.

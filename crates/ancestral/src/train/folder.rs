@@ -205,6 +205,35 @@ impl RunFolder {
         Ok((packed, info))
     }
 
+    /// The weights that the run starts from, if these are those of another run.
+    ///
+    /// # Errors
+    /// If that run is not there or was trained on examples of another shape or of other values.
+    pub(super) fn starting_weights(&self) -> Result<Option<NamedTensors>> {
+        let Some(from) = &self.config.from else { return Ok(None) };
+        let source = Self::open(Path::new(from))?;
+        let (own, other) = (self.config.data.spec()?, source.config.data.spec()?);
+        if own.shape != other.shape {
+            return Err(Error::run(
+                &source.path,
+                format!(
+                    "was trained on examples of {} and these are of {}; its weights fit no others",
+                    other.shape, own.shape
+                ),
+            ));
+        }
+        if own.columns != other.columns {
+            return Err(Error::run(
+                &source.path,
+                format!(
+                    "was trained on {} entries and these are {}; binarize the data as it was",
+                    source.config.data.domain, self.config.data.domain
+                ),
+            ));
+        }
+        Ok(Some(source.read_weights(Weights::Best)?.0))
+    }
+
     /// The tensors that were asked for, and the step they are of.
     fn read_weights(&self, weights: Weights) -> Result<(NamedTensors, WeightsInfo)> {
         match weights {

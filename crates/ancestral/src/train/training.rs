@@ -174,8 +174,15 @@ impl Training {
         let mut optimizers = Optimizers::new(&config.optimizer_config());
         let (state, best) = match run.read_checkpoint()? {
             None => {
-                if let Some(trainable) = model.trainable() {
-                    trainable.start(batches.examples())?;
+                match run.starting_weights()? {
+                    Some(weights) => model
+                        .load(&weights)
+                        .map_err(|e| Error::run(run.path(), format!("cannot start: {e}")))?,
+                    None => {
+                        if let Some(trainable) = model.trainable() {
+                            trainable.start(batches.examples())?;
+                        }
+                    }
                 }
                 (State::default(), None)
             }

@@ -30,6 +30,7 @@ pub(crate) fn config(
         model: entry.name.to_owned(),
         preset: String::new(),
         seed: 3,
+        from: None,
         data: DataConfig::describe(data, Binarize::None),
         settings: settings.clone(),
         train,

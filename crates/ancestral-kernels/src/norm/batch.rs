@@ -1,57 +1,19 @@
-//! Batch and layer normalisation with the activation after them, and the leaky ReLU alone.
-
-mod layer;
-
-pub use layer::{layer_norm, layer_norm_vjp};
+//! Batch normalization, with the activation after it.
 
 use burn::{
     backend::{DType, TensorMetadata},
-    tensor::{Shape, Tensor, TensorData, activation},
+    tensor::{Tensor, TensorData, activation},
 };
 use rayon::prelude::*;
 
+use super::leaky::leaky;
+use super::shared::{RUN, sizes, statistic};
 use crate::{
     autodiff::Operation,
     flex::{self, Primitive},
-    parallel::{self, SharedPtr},
+    parallel::SharedPtr,
     simd::{Isa, Kernel, Simd},
 };
-
-/// x above 0, `slope`·x elsewhere; its gradient at 0 is `slope`.
-///
-/// `f32` on Flex runs as one pass each way; any other type or backend runs Burn's own operation.
-pub fn leaky_relu<const D: usize>(x: Tensor<D>, slope: f64) -> Tensor<D> {
-    if !flex::is_fast(&x) {
-        return activation::leaky_relu(x, slope);
-    }
-    LeakyRelu::run((x,), slope as f32)
-}
-
-/// `v` where `y` is above 0, `slope`·`v` elsewhere: `v` times the derivative of [`leaky_relu`], whose
-/// argument is `y`, or its value if the slope is not negative.
-///
-/// It can be differentiated for `v`; for `y` it is constant wherever it has a derivative. Paths as
-/// there.
-///
-/// # Panics
-/// If the shapes differ.
-pub fn leaky_relu_vjp<const D: usize>(v: Tensor<D>, y: Tensor<D>, slope: f64) -> Tensor<D> {
-    assert!(v.dims() == y.dims(), "leaky_relu_vjp: v {:?} and y {:?} differ", v.dims(), y.dims());
-    if !(flex::is_fast(&v) && flex::is_fast(&y)) {
-        return composed_leaky_relu_vjp(v, y, slope);
-    }
-    LeakyReluVjp::run((v, y), slope as f32)
-}
-
-/// The same in Burn's operations.
-pub(crate) fn composed_leaky_relu_vjp<const D: usize>(
-    v: Tensor<D>,
-    y: Tensor<D>,
-    slope: f64,
-) -> Tensor<D> {
-    let positive = y.detach().greater_elem(0.0).float().cast(v.dtype());
-    v * (positive * (1.0 - slope) + slope)
-}
 
 /// Normalises `x` \[n, c, …\] over its batch and all that follows the channels:
 /// y = γ·(x − mean) / √(var + `eps`) + β, with `gamma` and `beta` \[c\]; then, if there is a
@@ -110,71 +72,6 @@ pub(crate) fn composed_batch_norm<const D: usize>(
         None => y,
     };
     (y.reshape(dims), mean.detach().reshape([c]), variance.detach().reshape([c]))
-}
-
-#[inline(always)]
-fn leaky<S: Simd>(s: S, sign: S::V, x: S::V, slope: f32) -> S::V {
-    s.select(s.lt(s.splat(0.0), sign), x, s.mul(x, s.splat(slope)))
-}
-
-/// out = x where sign > 0, else slope·x.
-struct Leaky {
-    sign: *const f32,
-    x: *const f32,
-    out: *mut f32,
-    len: usize,
-    slope: f32,
-}
-
-impl Kernel for Leaky {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        let Self { sign, x, out, len, slope } = self;
-        let mut i = 0;
-        // SAFETY: `len` values on all sides. Where two are the same memory, each vector is read
-        // before it is written.
-        unsafe {
-            while i + S::N <= len {
-                let y = leaky(s, s.load(sign.add(i)), s.load(x.add(i)), slope);
-                s.store(out.add(i), y);
-                i += S::N;
-            }
-            if i < len {
-                let n = len - i;
-                let y = leaky(s, s.load_part(sign.add(i), n), s.load_part(x.add(i), n), slope);
-                s.store_part(out.add(i), n, y);
-            }
-        }
-    }
-}
-
-/// `x` where `sign` (or, without one, `x` itself) is above 0, else slope·x; in place where nobody
-/// else holds the buffer of `x`.
-fn leaky_pass(sign: Option<&Primitive>, mut x: Primitive, slope: f32) -> Primitive {
-    let isa = Isa::best();
-    // SAFETY: as the two calls say.
-    let pass = |x: *const f32, out: *mut f32, len: usize| {
-        let sign = sign.map_or(x, |sign| sign.storage::<f32>().as_ptr());
-        let [sign, x] = [sign, x].map(|p| SharedPtr(p.cast_mut()));
-        let out = SharedPtr(out);
-        parallel::blocks(len, |start, len| {
-            // SAFETY: all have the same length, which the blocks part without overlap.
-            let (sign, x, out) =
-                unsafe { (sign.get().add(start), x.get().add(start), out.get().add(start)) };
-            isa.run(Leaky { sign, x, out, len, slope });
-        });
-    };
-    if let Some(values) = x.try_storage_mut::<f32>() {
-        let p = values.as_mut_ptr();
-        pass(p, p, values.len());
-        return x;
-    }
-    let values = x.storage::<f32>();
-    // SAFETY: the pass writes every value.
-    let out = unsafe { flex::filled(values.len(), |out| pass(values.as_ptr(), out, values.len())) };
-    flex::tensor(out, x.shape())
 }
 
 /// Which channels a task takes, and the sizes of the whole.
@@ -296,9 +193,6 @@ impl Term<1> for Pull<'_> {
         [s.mul(own, s.splat(self.normal.gamma[channel] * self.normal.rate[channel]))]
     }
 }
-
-/// Vectors that are summed in one lane of `f32`, before they are joined in `f64`.
-const RUN: usize = 256;
 
 /// Sums of terms over each channel of a task.
 struct Sums<'a, T, const N: usize> {
@@ -436,14 +330,14 @@ pub(crate) fn channel_sums(isa: Isa, values: &[f32], sizes @ [n, c, l]: [usize; 
 }
 
 /// Values, means, variances and rates.
-struct Normalised {
-    y: Vec<f32>,
-    mean: Vec<f32>,
-    variance: Vec<f32>,
-    rate: Vec<f32>,
+pub(super) struct Normalised {
+    pub(super) y: Vec<f32>,
+    pub(super) mean: Vec<f32>,
+    pub(super) variance: Vec<f32>,
+    pub(super) rate: Vec<f32>,
 }
 
-fn normalise(
+pub(super) fn normalise(
     isa: Isa,
     x: &[f32],
     sizes @ [n, c, l]: [usize; 3],
@@ -488,7 +382,7 @@ fn normalise(
 }
 
 /// The gradients for x (if wanted), γ and β.
-fn normalise_grad(
+pub(super) fn normalise_grad(
     isa: Isa,
     x: &[f32],
     grad: &[f32],
@@ -530,63 +424,6 @@ fn normalise_grad(
     // SAFETY: where x's gradient is wanted, the shares are all channels, each written whole.
     let x = unsafe { flex::filled(len, work) };
     [x, for_gamma, for_beta]
-}
-
-/// Images, channels and values of a channel.
-fn sizes(x: &Primitive) -> [usize; 3] {
-    let shape = x.shape();
-    [shape[0], shape[1], shape[2..].iter().product()]
-}
-
-/// A value for each channel.
-fn statistic(values: Vec<f32>) -> Primitive {
-    let shape = Shape::new([values.len()]);
-    flex::tensor(values, shape)
-}
-
-/// The leaky ReLU, with what has its sign: the output, unless the slope is negative.
-#[derive(Debug, Clone)]
-struct LeakyRelu {
-    sign: Primitive,
-    slope: f32,
-}
-
-impl Operation<1> for LeakyRelu {
-    type Parameters = f32;
-
-    fn forward([x]: [Primitive; 1], slope: f32) -> (Primitive, Self) {
-        let input = (slope < 0.0).then(|| x.clone());
-        let y = leaky_pass(None, x, slope);
-        let sign = input.unwrap_or_else(|| y.clone());
-        (y, Self { sign, slope })
-    }
-
-    fn untracked([x]: [Primitive; 1], slope: f32) -> (Primitive, [Vec<f32>; 0]) {
-        (leaky_pass(None, x, slope), [])
-    }
-
-    fn backward(self, grad: Primitive, _: [bool; 1]) -> [Option<Primitive>; 1] {
-        [Some(leaky_pass(Some(&self.sign), grad, self.slope))]
-    }
-}
-
-#[derive(Debug, Clone)]
-struct LeakyReluVjp(LeakyRelu);
-
-impl Operation<2> for LeakyReluVjp {
-    type Parameters = f32;
-
-    /// The sign.
-    const CONSTANTS: usize = 1;
-
-    fn forward([v, sign]: [Primitive; 2], slope: f32) -> (Primitive, Self) {
-        (leaky_pass(Some(&sign), v, slope), Self(LeakyRelu { sign, slope }))
-    }
-
-    fn backward(self, grad: Primitive, _: [bool; 2]) -> [Option<Primitive>; 2] {
-        // The same map takes its gradient back.
-        [Some(leaky_pass(Some(&self.0.sign), grad, self.0.slope)), None]
-    }
 }
 
 #[derive(Debug, Clone)]
@@ -636,6 +473,3 @@ impl Operation<3, 2> for BatchNorm {
         ]
     }
 }
-
-#[cfg(test)]
-mod tests;

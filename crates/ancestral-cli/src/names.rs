@@ -1,0 +1,71 @@
+//! Names from the list of models, as shells complete them.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+
+use ancestral::Registry;
+use ancestral::model::{Learning, ModelEntry};
+use ancestral::settings::Settings;
+use ancestral::train::TrainConfig;
+use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
+use clap::{Arg, Command, Error};
+
+/// Takes any text and offers some names: what is not known is answered by the library, which
+/// knows what was meant.
+#[derive(Clone)]
+pub(crate) struct Names(pub(crate) fn() -> Vec<String>);
+
+impl TypedValueParser for Names {
+    type Value = String;
+
+    fn parse_ref(
+        &self,
+        command: &Command,
+        arg: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<String, Error> {
+        StringValueParser::new().parse_ref(command, arg, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new((self.0)().into_iter().map(PossibleValue::new)))
+    }
+}
+
+fn of_models<T: Ord>(names: impl Fn(&ModelEntry) -> Vec<T>) -> Vec<T> {
+    let found: BTreeSet<T> = Registry::standard().entries().iter().flat_map(names).collect();
+    found.into_iter().collect()
+}
+
+fn learning(how: Learning) -> Vec<String> {
+    of_models(|m| if m.learning == how { vec![m.name.to_owned()] } else { Vec::new() })
+}
+
+/// All models.
+pub(crate) fn models() -> Vec<String> {
+    of_models(|m| vec![m.name.to_owned()])
+}
+
+/// Those that are trained step by step.
+pub(crate) fn trained() -> Vec<String> {
+    learning(Learning::GradientSteps)
+}
+
+/// Those that are fitted in one go.
+pub(crate) fn fitted() -> Vec<String> {
+    learning(Learning::Fit)
+}
+
+/// Presets of all models.
+pub(crate) fn presets() -> Vec<String> {
+    of_models(|m| m.presets.iter().map(|preset| preset.name.to_owned()).collect())
+}
+
+/// The settings of all models and of training, each up to its value.
+pub(crate) fn settings() -> Vec<String> {
+    let mut names = of_models(|m| (m.fields)().iter().map(|f| format!("{}=", f.name)).collect());
+    names.extend(TrainConfig::fields().iter().map(|field| format!("{}=", field.name)));
+    names.sort();
+    names.dedup();
+    names
+}
