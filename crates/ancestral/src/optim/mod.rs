@@ -2,6 +2,7 @@
 //! rules, learning-rate schedules and averages of the weights.
 
 mod gradients;
+pub mod minimize;
 mod rules;
 mod schedule;
 
