@@ -32,6 +32,9 @@ pub struct FitReport {
     pub trace: Vec<f64>,
     /// Whether the iterations converged; `None` for fits without iterations.
     pub converged: Option<bool>,
+    /// What one must know to read the estimates: columns that were left out, classes without
+    /// examples, iterations that did not converge.
+    pub notes: Vec<String>,
 }
 
 /// What a fit is given beside the examples.
@@ -50,8 +53,12 @@ impl FitContext<'_> {
     /// # Errors
     /// If it was.
     pub fn check_stop(&self) -> Result<()> {
-        if self.stop.load(Ordering::Relaxed) { Err(Error::Interrupted) } else { Ok(()) }
+        check(self.stop)
     }
+}
+
+fn check(stop: &AtomicBool) -> Result<()> {
+    if stop.load(Ordering::Relaxed) { Err(Error::Interrupted) } else { Ok(()) }
 }
 
 /// A model that is fitted in one go.
@@ -106,24 +113,48 @@ pub fn fit_sums<E: SumEstimator>(
     examples: &Examples,
     context: &mut FitContext<'_>,
 ) -> Result<FitReport> {
+    let total = {
+        let of = &*model;
+        let add = |block: &Batch, sums: &mut E::Sums| of.accumulate(block, sums);
+        let FitContext { stop, progress, .. } = context;
+        block_sums(examples, stop, progress, || of.empty(), add, |a, b| of.merge(a, b))?
+    };
+    model.finish(total)
+}
+
+/// Sums over fixed blocks of [`BLOCK`] examples, joined in order: one pass of a fit, with the same
+/// bits for any number of threads.
+///
+/// `progress` is called with the share of the pass that is done; iterative fits take a pass an
+/// iteration.
+///
+/// # Errors
+/// Those of `add`, or if the fit was asked to `stop`.
+pub fn block_sums<S: Send>(
+    examples: &Examples,
+    stop: &AtomicBool,
+    progress: &mut dyn FnMut(f64),
+    empty: impl Fn() -> S + Sync,
+    add: impl Fn(&Batch, &mut S) -> Result<()> + Sync,
+    merge: impl Fn(&mut S, S),
+) -> Result<S> {
     let indices: Vec<u64> = (0..examples.len() as u64).collect();
-    let mut total = model.empty();
+    let mut total = empty();
     for (round, blocks) in indices.chunks(BLOCK * BLOCKS_AT_ONCE).enumerate() {
-        context.check_stop()?;
-        let estimator = &*model;
-        let sums: Vec<E::Sums> = blocks
+        check(stop)?;
+        let sums: Vec<S> = blocks
             .par_chunks(BLOCK)
             .map(|block| {
-                let mut sums = estimator.empty();
-                estimator.accumulate(&examples.batch(block, 0), &mut sums)?;
+                let mut sums = empty();
+                add(&examples.batch(block, 0), &mut sums)?;
                 Ok(sums)
             })
             .collect::<Result<_>>()?;
         for later in sums {
-            model.merge(&mut total, later);
+            merge(&mut total, later);
         }
         let done = (round * BLOCK * BLOCKS_AT_ONCE + blocks.len()) as f64;
-        (context.progress)(done / indices.len() as f64);
+        progress(done / indices.len() as f64);
     }
-    model.finish(total)
+    Ok(total)
 }

@@ -19,7 +19,7 @@ pub use contract::Model;
 pub use density::{Density, DensityKind, DensityOptions, ElboTerms, Ensemble, LogProbability};
 pub use entry::{Capability, Learning, ModelEntry, Preset, Size, Task};
 pub use estimator::{
-    BLOCK, Estimate, Estimator, FitContext, FitReport, SumEstimator, fit, fit_sums,
+    BLOCK, Estimate, Estimator, FitContext, FitReport, SumEstimator, block_sums, fit, fit_sums,
 };
 pub use latent::Latent;
 pub use neural::{Abilities, Core, NeuralModel};
