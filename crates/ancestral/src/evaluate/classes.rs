@@ -161,7 +161,7 @@ fn same_length(n: usize, given: usize) -> Result<()> {
 }
 
 /// The rows of probabilities.
-fn checked(
+pub(super) fn checked(
     probabilities: &[f64],
     classes: usize,
 ) -> Result<impl ExactSizeIterator<Item = &[f64]> + Clone> {

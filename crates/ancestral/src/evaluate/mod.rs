@@ -1,6 +1,7 @@
 //! Figures about a trained model: likelihoods and bounds with their errors, and what its samples are
 //! like beside the data.
 
+mod calibration;
 mod classes;
 mod distances;
 mod manifold;
@@ -8,6 +9,10 @@ mod modes;
 mod quality;
 mod rows;
 
+pub use calibration::{
+    BINS, Classification, ReliabilityBin, brier_score, calibration_error, class_nll,
+    classification, reliability,
+};
 pub use classes::{best_assignment, class_agreement, classifier_score, confusion, most_probable};
 pub use distances::{Gaussian, chamfer_distance, frechet_distance, kernel_distance};
 pub use manifold::{
