@@ -30,6 +30,7 @@ impl Registry {
             distributions::gaussian::entry(),
             distributions::bernoulli::entry(),
             classifier::features::entry(),
+            classifier::logistic::entry(),
         ]);
         Self { entries }
     }

@@ -1,3 +1,4 @@
 //! Models that tell classes apart.
 
 pub mod features;
+pub mod logistic;

@@ -8,7 +8,13 @@ pub use bernoulli::{coin, coin_log_likelihood};
 use crate::model::NamedTensors;
 use crate::{Error, Result};
 
-fn take(model: &str, tensors: &NamedTensors, name: &str, length: usize) -> Result<Vec<f64>> {
+/// The entries of a tensor that must be there with that many.
+pub(crate) fn take(
+    model: &str,
+    tensors: &NamedTensors,
+    name: &str,
+    length: usize,
+) -> Result<Vec<f64>> {
     let found = tensors
         .iter()
         .find(|(n, _)| n == name)

@@ -100,6 +100,7 @@ pub(crate) fn cases() -> Vec<(ModelEntry, Dataset, Table)> {
                     "channels = []\ndim = 16\nactivation = 'softplus'\ndropout = 0.0",
                     "channels = []\ndim = 16\nactivation = 'tanh'\ndropout = 0.25",
                 ],
+                "logistic" => &["", "penalty = 0.1\nstandardize = false"],
                 _ => &[""],
             };
             for settings in variants {

@@ -57,6 +57,10 @@ fn bad_settings_are_errors_that_name_the_setting() {
         ("gaussian", "covariance = 'round'", "covariance"),
         ("gaussian", "variance_floor = -1.0", "variance_floor"),
         ("bernoulli", "pseudo_count = -1.0", "pseudo_count"),
+        ("logistic", "penalty = -1.0", "penalty"),
+        ("logistic", "penalty = inf", "penalty"),
+        ("logistic", "tolerance = 0.0", "tolerance"),
+        ("logistic", "max_iterations = 0", "max_iterations"),
     ] {
         let entry = find(model);
         let data = data(Domain::Binary);
