@@ -60,9 +60,9 @@ pub(crate) enum Command {
     Interpolate(InterpolateArgs),
     /// Draw what the space of codes holds
     Latent(LatentArgs),
-    /// Fit a plain distribution by maximum likelihood
+    /// Fit a plain distribution or a classifier by maximum likelihood
     #[command(
-        after_help = "Examples:\n  ancestral fit bernoulli --counts 900/1300\n  ancestral fit gaussian --data table.csv --set covariance=diagonal"
+        after_help = "Examples:\n  ancestral fit bernoulli --counts 900/1300\n  ancestral fit gaussian --data table.csv --set covariance=diagonal\n  ancestral fit logistic --data digits"
     )]
     Fit(FitArgs),
     /// Show a point of the field by a small experiment

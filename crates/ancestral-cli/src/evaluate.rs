@@ -1,16 +1,16 @@
-//! `evaluate`: the likelihood of a split, or a bound on it, with its errors; the accuracy of a
-//! classifier.
+//! `evaluate`: the likelihood of a split, or a bound on it, with its errors; the accuracy and the
+//! calibration of a classifier.
 
 use std::path::Path;
 
-use ancestral::evaluate::{self, Likelihoods, Network};
+use ancestral::evaluate::{self, Classification, Likelihoods};
 use ancestral_data::{Examples, SplitName};
 use anyhow::{Context, Result};
 use serde::Serialize;
 
 use crate::args::EvaluateArgs;
-use crate::inputs;
 use crate::output::{self, say, usage};
+use crate::{classification, inputs};
 
 /// What `--json` prints.
 #[derive(Serialize)]
@@ -73,7 +73,7 @@ pub(crate) fn run(args: &EvaluateArgs, data_dir: Option<&Path>) -> Result<()> {
         None => examples,
     };
     if model.classifier().is_some() {
-        return accuracy(args, run, &loaded, &examples, &data.name);
+        return classes(args, run, &loaded, &examples, &data.name);
     }
     let figures = if model.density().is_none() {
         Figures::None {
@@ -140,8 +140,22 @@ pub(crate) fn run(args: &EvaluateArgs, data_dir: Option<&Path>) -> Result<()> {
     Ok(())
 }
 
-/// The share of examples that a classifier is right about.
-fn accuracy(
+/// What `--json` prints of a classifier.
+#[derive(Serialize)]
+struct ClassReport<'a> {
+    model: &'a str,
+    run: &'a Path,
+    data: &'a str,
+    split: &'a str,
+    binarize: &'a str,
+    weights: &'a str,
+    step: u64,
+    #[serde(flatten)]
+    found: Classification,
+}
+
+/// Accuracy, log-loss and calibration of a classifier.
+fn classes(
     args: &EvaluateArgs,
     run: &Path,
     loaded: &inputs::Loaded,
@@ -149,28 +163,20 @@ fn accuracy(
     data: &str,
 ) -> Result<()> {
     let model = loaded.model.as_ref();
-    let name = run.display().to_string();
-    let found = Network::new(&name, model)?.accuracy(examples)?;
-    let (value, stderr) = (found.value, found.stderr.unwrap_or(0.0));
-    let (split, binarize) = (examples.split_name(), examples.binarize());
+    let found = classification::measure(model, examples, args.output)?;
+    let (split, binarize) = (examples.split_name().as_str(), examples.binarize().as_str());
     let weights = args.weights.as_deref().unwrap_or("best");
+    let step = loaded.info.step;
     if args.output.json {
-        return output::json(&serde_json::json!({
-            "model": model.name(), "run": run, "data": data, "split": split.as_str(),
-            "binarize": binarize.as_str(), "weights": weights, "step": loaded.info.step,
-            "n": examples.len(), "accuracy": value, "accuracy_stderr": stderr,
-        }));
+        let model = model.name();
+        let report = ClassReport { model, run, data, split, binarize, weights, step, found };
+        return output::json(&report);
     }
     if args.output.quiet {
-        return say!("{value}");
+        return say!("{}", found.accuracy);
     }
-    say!("{} of {name} (step {}) on {data}", model.name(), loaded.info.step)?;
-    say!(
-        "{split} accuracy {:.2} ± {:.2} % (n = {}, binarisation {binarize})",
-        100.0 * value,
-        100.0 * stderr,
-        examples.len()
-    )
+    say!("{} of {} (step {step}) on {data}", model.name(), run.display())?;
+    say!("{}", classification::sentence(&found, split, binarize))
 }
 
 /// The figures as a person reads them.

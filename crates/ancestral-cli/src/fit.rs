@@ -1,20 +1,22 @@
-//! `fit`: plain distributions by maximum likelihood.
+//! `fit`: plain distributions and classifiers by maximum likelihood.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 use ancestral::Registry;
 use ancestral::distributions::{coin, coin_log_likelihood};
 use ancestral::evaluate;
-use ancestral::model::{self, DataSpec, Estimate, Init};
+use ancestral::model::{DataSpec, Estimate, Estimator, FitContext, FitReport, Init};
 use ancestral::settings::{parse_assignment, unknown};
 use ancestral::spec::cpu;
 use ancestral::train::{DataConfig, FORMAT, RunConfig, RunFolder, TrainConfig, WeightsInfo};
-use ancestral_data::{Binarize, Examples, OpenOptions, Plot, Series, SplitName};
+use ancestral_data::{Binarize, Examples, OpenOptions, Plot, Series, SplitName, Streams};
 use anyhow::Result;
 use serde_json::json;
 use toml::Table;
 
 use crate::args::FitArgs;
+use crate::classification;
 use crate::output::{self, say, usage};
 
 pub(crate) fn run(args: &FitArgs, data_dir: Option<&Path>) -> Result<()> {
@@ -107,7 +109,7 @@ fn fit_data(args: &FitArgs, name: &str, data_dir: Option<&Path>) -> Result<()> {
     let estimator = model.estimator().ok_or_else(|| {
         usage(format!("{family} is trained step by step: use `ancestral train {family}`"))
     })?;
-    let estimates = model::fit(estimator, &examples, args.seed)?.estimates;
+    let report = fit(estimator, &examples, args)?;
 
     let path = args.out.clone().unwrap_or_else(|| crate::train::default_folder(family, name));
     let folder = RunFolder::create(
@@ -127,33 +129,74 @@ fn fit_data(args: &FitArgs, name: &str, data_dir: Option<&Path>) -> Result<()> {
     )?;
     folder.write_model(&model.tensors(), &WeightsInfo::default())?;
 
-    let mut figures = Vec::new();
+    let mut measured = Vec::new();
     for split in [SplitName::Train, SplitName::Test] {
-        let measured = Examples::new(&data, split, binarize, args.seed)?;
-        let options = evaluate::Options::default();
-        let mut found = evaluate::likelihoods(model.as_ref(), &measured, options, &mut |_| {})?;
-        found.standardise(&examples);
-        figures.push((split, found));
+        let of = Examples::new(&data, split, binarize, args.seed)?;
+        let binarize = of.binarize().as_str();
+        measured.push(if model.density().is_none() && model.classifier().is_some() {
+            let found = classification::measure(model.as_ref(), &of, args.output)?;
+            let text = classification::sentence(&found, split.as_str(), binarize);
+            (serde_json::to_value(found)?, text)
+        } else {
+            let options = evaluate::Options::default();
+            let mut found = evaluate::likelihoods(model.as_ref(), &of, options, &mut |_| {})?;
+            found.standardise(&examples);
+            let text = crate::evaluate::sentence(&found, split.as_str(), binarize);
+            (serde_json::to_value(found)?, text)
+        });
     }
     if args.output.json {
-        let list: Vec<_> = estimates
+        let list: Vec<_> = report
+            .estimates
             .iter()
             .map(|e| json!({ "name": e.name, "value": e.value, "stderr": e.stderr }))
             .collect();
-        return output::json(&json!({
+        let mut all = json!({
             "family": family, "run": path, "estimates": list,
-            "train": figures[0].1, "test": figures[1].1,
-        }));
+            "train": measured[0].0, "test": measured[1].0,
+        });
+        if let Some(converged) = report.converged {
+            all["converged"] = converged.into();
+            all["iterations"] = report.trace.len().into();
+            all["objective"] = report.trace.last().copied().into();
+        }
+        if !report.notes.is_empty() {
+            all["notes"] = report.notes.into();
+        }
+        return output::json(&all);
     }
     if !args.output.quiet {
-        print_estimates(&estimates)?;
-        for (split, found) in &figures {
-            let binarize = examples.binarize().as_str();
-            say!("{}", crate::evaluate::sentence(found, split.as_str(), binarize))?;
+        print_estimates(&report.estimates)?;
+        if let (Some(true), Some(objective)) = (report.converged, report.trace.last()) {
+            let n = report.trace.len();
+            say!("converged after {n} iterations, objective {objective:.6} nats an example")?;
+        }
+        for note in &report.notes {
+            say!("note: {note}")?;
+        }
+        for (_, text) in &measured {
+            say!("{text}")?;
         }
     }
     output::wrote(args.output, &path)?;
     Ok(())
+}
+
+/// Fits with a bar.
+fn fit(
+    estimator: &mut dyn Estimator,
+    examples: &Examples,
+    args: &FitArgs,
+) -> ancestral::Result<FitReport> {
+    let bar = output::bar(args.output, 100, "fitting");
+    let mut context = FitContext {
+        streams: Streams::new(args.seed),
+        progress: &mut |share| bar.set_position((100.0 * share) as u64),
+        stop: &AtomicBool::new(false),
+    };
+    let report = estimator.fit(examples, &mut context);
+    bar.finish_and_clear();
+    report
 }
 
 /// Estimates of one kind that are printed.

@@ -1,6 +1,7 @@
 //! The program `ancestral`: parses what was typed, calls the library, prints.
 
 mod args;
+mod classification;
 mod codes;
 mod comparison;
 mod data;

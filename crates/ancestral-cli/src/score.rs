@@ -1,4 +1,5 @@
-//! `score`: one log-probability for each row of a file, in the file's order.
+//! `score`: one log-probability for each row of a file, in the file's order; of a classifier, the
+//! probabilities of its classes.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -10,8 +11,8 @@ use anyhow::{Context, Result};
 use serde_json::json;
 
 use crate::args::ScoreArgs;
-use crate::inputs;
 use crate::output::{self, say, usage};
+use crate::{classification, inputs};
 
 pub(crate) fn run(args: &ScoreArgs, data_dir: Option<&Path>) -> Result<()> {
     output::extension(&args.out, &["csv"])?;
@@ -26,15 +27,21 @@ pub(crate) fn run(args: &ScoreArgs, data_dir: Option<&Path>) -> Result<()> {
         .map_err(|e| usage(format!("--split: {e}")))?;
     let loaded = inputs::load(&args.run, &args.weights)?;
     let model = loaded.model.as_ref();
-    let density = model.density().ok_or_else(|| {
-        usage(format!(
-            "{} has no log-probability: it draws examples and cannot score them",
-            model.name()
-        ))
-    })?;
-    let (examples, data) = loaded
-        .examples(Some(&args.data), split, data_dir)
-        .with_context(|| format!("rows to score, {}", args.data))?;
+    let examples = || {
+        let found = loaded.examples(Some(&args.data), split, data_dir);
+        found.with_context(|| format!("rows to score, {}", args.data))
+    };
+    let Some(density) = model.density() else {
+        if model.classifier().is_none() {
+            return Err(usage(format!(
+                "{} has no log-probability: it draws examples and cannot score them",
+                model.name()
+            )));
+        }
+        let (examples, data) = examples()?;
+        return classification::score(args, &loaded, &examples, &data.name);
+    };
+    let (examples, data) = examples()?;
     let bar = output::bar(args.output, examples.len() as u64, "scoring");
     let options =
         evaluate::Options { samples: args.samples, seed: args.seed, members: args.orderings };
