@@ -16,6 +16,7 @@ pub mod error;
 pub mod evaluate;
 pub mod explain;
 pub mod likelihood;
+pub mod memory;
 pub mod model;
 pub mod nn;
 pub mod optim;
