@@ -103,6 +103,7 @@ fn fit_data(args: &FitArgs, name: &str, data_dir: Option<&Path>) -> Result<()> {
     described.fold = args.fold;
     described.name = crate::inputs::stored_name(name);
     let spec: DataSpec = described.spec()?;
+    registry.check_fit(&args.family, &settings, &spec, examples.len())?;
     let mut model =
         registry.build(&args.family, &settings, &spec, &Init::new(&cpu(), args.seed))?;
     let family = model.name();

@@ -12,7 +12,7 @@ use ancestral::settings::{Field, Settings, normalize, parse_assignment, unknown}
 use ancestral::spec::cpu;
 use ancestral::train::{
     Budget, DataConfig, FORMAT, Observer, Outcome, Progress, RunConfig, RunFolder, StopReason,
-    TrainConfig, Training, Weights, check_batch_size,
+    TrainConfig, Training, Weights, check_batch_size, check_memory,
 };
 use ancestral_data::{Background, Binarize, Dataset, Examples, OpenOptions, SplitName};
 use anyhow::{Context, Result};
@@ -179,6 +179,8 @@ fn create(args: &TrainArgs, data_dir: Option<&Path>) -> Result<(RunFolder, Datas
         }
     }
     let train = TrainConfig::parse(&groups.train)?;
+    let examples = data.len(SplitName::Train);
+    check_memory(&registry, (name, &groups.model), &spec, &train, examples)?;
     // Builds once to catch bad settings before a folder is made; its settings are complete.
     let mut built = registry.build(name, &groups.model, &spec, &Init::new(&cpu(), seed))?;
     let Some(trainable) = built.trainable() else {

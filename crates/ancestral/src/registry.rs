@@ -1,15 +1,30 @@
 //! The list of models: the only file that knows all families.
 
+use burn::tensor::DType;
 use toml::Table;
 
-use crate::model::{DataSpec, Init, Model, ModelEntry};
-use crate::{Error, Result};
+use crate::model::{DataSpec, Init, Learning, Model, ModelEntry, Size, setting_to_lower};
+use crate::optim::Rule;
+use crate::{Error, Result, memory};
 use crate::{adversarial, autoencoder, autoregressive, classifier, distributions};
 
 /// Models by name.
 #[derive(Clone)]
 pub struct Registry {
     entries: Vec<ModelEntry>,
+    /// Bytes that a model may take; what the process may take, where it is not given.
+    memory_limit: Option<u64>,
+}
+
+/// How a model is trained, as far as memory depends on it.
+#[derive(Debug, Clone, Copy)]
+pub struct StepPlan {
+    /// Examples a batch.
+    pub batch_size: usize,
+    /// The update rule.
+    pub rule: Rule,
+    /// Whether an average of the weights is kept.
+    pub averaged: bool,
 }
 
 impl Registry {
@@ -32,7 +47,7 @@ impl Registry {
             classifier::features::entry(),
             classifier::logistic::entry(),
         ]);
-        Self { entries }
+        Self { entries, memory_limit: None }
     }
 
     /// The same with one more model; one of the same name gives way to it.
@@ -40,6 +55,13 @@ impl Registry {
     pub fn with(mut self, entry: ModelEntry) -> Self {
         self.entries.retain(|other| other.name != entry.name);
         self.entries.push(entry);
+        self
+    }
+
+    /// The same, with models that may take so many bytes, in place of what the process may take.
+    #[must_use]
+    pub fn with_memory_limit(mut self, bytes: u64) -> Self {
+        self.memory_limit = Some(bytes);
         self
     }
 
@@ -90,10 +112,19 @@ impl Registry {
         })
     }
 
-    /// The model of a name with its first weights.
+    /// How large the model of a name would be.
     ///
     /// # Errors
     /// If there is none, the data does not suit it, or a setting is not allowed.
+    pub fn size(&self, name: &str, settings: &Table, data: &DataSpec) -> Result<Size> {
+        (self.suited(name, data)?.size)(settings, data)
+    }
+
+    /// The model of a name with its first weights.
+    ///
+    /// # Errors
+    /// If there is none, the data does not suit it, a setting is not allowed, or there is not the
+    /// memory for it.
     pub fn build(
         &self,
         name: &str,
@@ -101,13 +132,83 @@ impl Registry {
         data: &DataSpec,
         init: &Init,
     ) -> Result<Box<dyn Model>> {
-        let entry = self.find(name)?;
-        data.check_kinds(name, entry.kinds).map_err(|error| self.with_others(error, data))?;
+        let entry = self.suited(name, data)?;
+        // First weights are drawn, and some copied before they are in place.
+        let copies = if init.dtype == DType::F64 { 4 } else { 2 };
+        let cost = |size: &Size| size.bytes().saturating_mul(copies);
+        self.check(entry, (settings, data), entry.name, &cost, &[])?;
         (entry.build)(settings, data, init)
+    }
+
+    /// Refuses a training whose steps would take more memory than there is; of a model that is
+    /// fitted in one go there are none.
+    ///
+    /// # Errors
+    /// As [`Registry::size`], and with the setting to lower if it would.
+    pub fn check_step(
+        &self,
+        name: &str,
+        settings: &Table,
+        data: &DataSpec,
+        plan: StepPlan,
+    ) -> Result<()> {
+        let entry = self.suited(name, data)?;
+        if entry.learning == Learning::Fit {
+            return Ok(());
+        }
+        let StepPlan { batch_size, rule, averaged } = plan;
+        let bytes = |size: &Size, batch| size.step_bytes(batch, rule, averaged);
+        let half = bytes(&(entry.size)(settings, data)?, (batch_size / 2).max(1));
+        let what = format!("training {} with batches of {batch_size}", entry.name);
+        let cost = |size: &Size| bytes(size, batch_size);
+        self.check(entry, (settings, data), &what, &cost, &[("batch_size", half)])
+    }
+
+    /// Refuses a fit in one go that would take more memory than there is.
+    ///
+    /// # Errors
+    /// As [`Registry::check_step`].
+    pub fn check_fit(
+        &self,
+        name: &str,
+        settings: &Table,
+        data: &DataSpec,
+        examples: usize,
+    ) -> Result<()> {
+        let entry = self.suited(name, data)?;
+        let what = format!("fitting {}", entry.name);
+        let cost = |size: &Size| size.fit_bytes(examples);
+        self.check(entry, (settings, data), &what, &cost, &[])
     }
 }
 
 impl Registry {
+    /// The model of a name, if the data suits it.
+    fn suited(&self, name: &str, data: &DataSpec) -> Result<&ModelEntry> {
+        let entry = self.find(name)?;
+        data.check_kinds(name, entry.kinds).map_err(|error| self.with_others(error, data))?;
+        Ok(entry)
+    }
+
+    /// Refuses what would cost more bytes than there are; `others` are costs as
+    /// [`setting_to_lower`] takes them.
+    fn check(
+        &self,
+        entry: &ModelEntry,
+        (settings, data): (&Table, &DataSpec),
+        what: &str,
+        cost: &dyn Fn(&Size) -> u64,
+        others: &[(&str, u64)],
+    ) -> Result<()> {
+        let needed = cost(&(entry.size)(settings, data)?);
+        let limit = self.memory_limit.or_else(memory::available);
+        if limit.is_none_or(|limit| needed <= limit) {
+            return Ok(());
+        }
+        let lower = setting_to_lower(entry, settings, data, cost, others);
+        memory::check(what, needed, limit, &lower)
+    }
+
     /// The error with the models that do take the data.
     fn with_others(&self, mut error: Error, data: &DataSpec) -> Error {
         if let Error::UnsuitableKind { others, .. } = &mut error {

@@ -47,17 +47,17 @@ settings! {
         /// Networks.
         pub network: NetworkName = NetworkName::Auto;
         /// Dimensions of the noise that the generator starts from.
-        pub latent_dims: usize = 64, in 1..=MOST_UNITS, stored "latent_dim";
+        pub latent_dims: usize = 64, in 1.., stored "latent_dim";
         /// Distribution of the noise.
         pub noise: Noise = Noise::Uniform;
         /// What convolutions multiply.
         pub precision: PrecisionName = PrecisionName::F32;
         /// Hidden layers of an mlp generator.
-        pub generator_hidden: Vec<usize> = vec![256, 512], in 1..=MOST_UNITS;
+        pub generator_hidden: Vec<usize> = vec![256, 512], in 1..;
         /// Hidden layers of an mlp critic.
-        pub critic_hidden: Vec<usize> = vec![512, 256], in 1..=MOST_UNITS;
+        pub critic_hidden: Vec<usize> = vec![512, 256], in 1..;
         /// Features of the largest map of dcgan networks.
-        pub features: usize = 64, in 1..=MOST_UNITS;
+        pub features: usize = 64, in 1..;
         /// Normalization of the generator.
         pub generator_norm: GeneratorNorm = GeneratorNorm::Auto;
         /// Normalization of the critic.
@@ -83,13 +83,13 @@ settings! {
         /// (mutual-information).
         pub class_weight: f64 = 1.0, in 0.0..;
         /// Values of the categorical code of mutual-information; 0 for none.
-        pub categories: usize = 10, in 0..=MOST_UNITS;
+        pub categories: usize = 10;
         /// Continuous codes of mutual-information, uniform on [−1, 1].
-        pub continuous: usize = 2, in 0..=MOST_UNITS;
+        pub continuous: usize = 2;
         /// Weight of the loss of the continuous codes.
         pub continuous_weight: f64 = 0.1, in 0.0..;
         /// Size of the code of a critic that is an autoencoder (began, ebgan).
-        pub code_dim: usize = 64, in 1..=MOST_UNITS;
+        pub code_dim: usize = 64, in 1..;
         /// Energy of samples over that of data which began keeps, γ.
         pub diversity: f64 = 0.75, in above_to(0.0, 1.0);
         /// Rate λ at which began moves its balance k.
@@ -100,11 +100,6 @@ settings! {
         pub pull_away: f64 = 0.1, in 0.0..;
     }
 }
-
-/// Units of a layer at most.
-const MOST_UNITS: usize = 100_000;
-/// Weights of both networks at most; with gradients and moments they take five times their size.
-pub(super) const MOST_WEIGHTS: f64 = 1e9;
 
 impl GanConfig {
     /// What convolutions multiply.
@@ -165,7 +160,7 @@ impl GanConfig {
             ));
         }
         if conditioning == Conditioning::MutualInformation
-            && (self.categories == 1 || self.categories + self.continuous == 0)
+            && (self.categories == 1 || self.categories.saturating_add(self.continuous) == 0)
         {
             return Err(Error::setting(
                 "categories",

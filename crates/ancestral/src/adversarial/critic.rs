@@ -10,11 +10,11 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Tensor, activation};
 
-use super::layers::{Form, Layer, Map, Network, Plan, Start, size, weights};
+use super::layers::{Form, Layer, Map, Network, Plan, Start, size};
 use super::losses::Loss;
 use super::networks::{Blueprint, Family};
 use super::normalization::{MOMENTUM, Mode, Norm, Statistics};
-use crate::model::Init;
+use crate::model::{Init, SizeBuilder};
 use crate::nn::{Activation, with_value};
 use crate::{Result, choices};
 
@@ -168,7 +168,7 @@ impl CriticPlan<'_> {
     fn trunk(&self) -> Result<(Vec<Plan>, Form)> {
         let extra = if self.conditioning == Conditioning::Concat { self.classes } else { 0 };
         let trunk = self.networks.critic(extra)?;
-        let inputs = [size(self.networks.form) + extra, 1, 1];
+        let inputs = [size(self.networks.form).saturating_add(extra), 1, 1];
         let features = trunk.last().map_or(inputs, |last| last.to);
         Ok((trunk, features))
     }
@@ -183,27 +183,80 @@ impl CriticPlan<'_> {
         mirrored.generator(self.code_dim, self.output).map(Some)
     }
 
-    /// How many weights it has, nearly.
-    pub(crate) fn weights(&self) -> Result<f64> {
-        let (trunk, features) = self.trunk()?;
-        let heads = [self.classes, self.categories, self.code_dim].into_iter().sum::<usize>();
-        let decoder = self.decoder()?.map_or(0.0, |plans| weights(&plans));
-        Ok(weights(&trunk) + decoder + size(features) as f64 * heads as f64)
+    /// A dense layer that reads features, or what another such layer gives.
+    fn head(&self, from: Form, to: usize, activation: Activation) -> Plan {
+        let spectral = self.networks.norm == Norm::Spectral;
+        Plan {
+            map: Map::Dense,
+            from,
+            to: [to, 1, 1],
+            norm: if spectral { Norm::Spectral } else { Norm::None },
+            activation,
+            bias: true,
+            precision: self.networks.precision,
+        }
+    }
+
+    /// The features' weights for each class. A bias would stand outside the spectral norm.
+    fn embedding(&self, features: Form) -> Plan {
+        let plan = self.head([self.classes, 1, 1], size(features), Activation::Identity);
+        Plan { bias: false, ..plan }
+    }
+
+    /// What the first head gives: one score, or the code of an autoencoder.
+    fn scores(&self) -> usize {
+        if self.loss.wants_energy() { self.code_dim } else { 1 }
+    }
+
+    /// Every layer of a [`Critic`].
+    fn layers(&self) -> Result<Vec<Plan>> {
+        let (mut all, features) = self.trunk()?;
+        let identity = Activation::Identity;
+        all.push(self.head(features, self.scores(), identity));
+        all.extend(self.decoder()?.into_iter().flatten());
+        match self.conditioning {
+            Conditioning::Auxiliary => all.push(self.head(features, self.classes, identity)),
+            Conditioning::Projection => all.push(self.embedding(features)),
+            Conditioning::MutualInformation => {
+                let hidden = [RECOGNITION, 1, 1];
+                all.push(self.head(features, RECOGNITION, self.networks.activation));
+                let read = [self.categories, self.continuous].into_iter().filter(|&to| to > 0);
+                all.extend(read.map(|to| self.head(hidden, to, identity)));
+            }
+            Conditioning::None | Conditioning::Concat => {}
+        }
+        Ok(all)
+    }
+
+    /// Counts the tensors of a [`Critic`].
+    pub(crate) fn count(&self, count: &mut SizeBuilder) -> Result<()> {
+        self.layers()?.iter().for_each(|layer| layer.count(count));
+        if self.loss == Loss::Began {
+            count.buffer(&[1]);
+        }
+        Ok(())
+    }
+
+    /// Counts what one pass keeps.
+    pub(crate) fn count_pass(&self, count: &mut SizeBuilder) -> Result<()> {
+        self.layers()?.iter().for_each(|layer| layer.count_pass(count));
+        Ok(())
     }
 }
+
+/// Units of the layer that codes are recovered through.
+const RECOGNITION: usize = 128;
 
 impl Critic {
     pub(crate) fn init(plan: &CriticPlan<'_>, init: &Init) -> Result<Self> {
         let networks = &plan.networks;
         let concat = plan.conditioning == Conditioning::Concat;
         let (trunk, features) = plan.trunk()?;
-        let spectral = if networks.norm == Norm::Spectral { Norm::Spectral } else { Norm::None };
+        let make = |layer: Plan, name: &str| Layer::init(layer, plan.start, name, init);
         let layer = |from: Form, to: usize, activation: Activation, name: &str| {
-            let (map, to, norm) = (Map::Dense, [to, 1, 1], spectral);
-            let head = Plan { map, from, to, norm, activation, precision: networks.precision };
-            Layer::init(head, plan.start, name, init)
+            make(plan.head(from, to, activation), name)
         };
-        let outputs = if plan.loss.wants_energy() { plan.code_dim } else { 1 };
+        let outputs = plan.scores();
         let decoder = plan.decoder()?;
         let decoder =
             decoder.map(|plans| Network::init(&plans, plan.start, "critic.decoder", init));
@@ -216,11 +269,9 @@ impl Critic {
             classes: (conditioning == Conditioning::Auxiliary)
                 .then(|| layer(features, plan.classes, identity, "critic.classes")),
             embedding: (conditioning == Conditioning::Projection)
-                .then(|| layer([plan.classes, 1, 1], size(features), identity, "critic.embedding"))
-                // A bias would stand outside the spectral norm.
-                .map(Layer::without_bias),
+                .then(|| make(plan.embedding(features), "critic.embedding")),
             recognition: (conditioning == Conditioning::MutualInformation).then(|| {
-                let hidden = 128;
+                let hidden = RECOGNITION;
                 let read = |to: usize, name: &str| {
                     (to > 0).then(|| layer([hidden, 1, 1], to, identity, name))
                 };

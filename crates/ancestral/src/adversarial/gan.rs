@@ -23,17 +23,17 @@ use toml::Table;
 
 use super::augment;
 pub use super::config::GanConfig;
-use super::config::{MOST_WEIGHTS, Noise};
+use super::config::Noise;
 use super::critic::{
     Conditioning, Critic, CriticPlan, Penalty, Verdict, cross_entropy, flat, pull_away,
 };
-use super::layers::{Network, Start, weights};
+use super::layers::{Network, Plan, Start};
 use super::losses::{Loss, LossTerms};
 use super::networks::{Blueprint, Family, NetworkName};
 use super::normalization::{MOMENTUM, Mode, Norm};
 use crate::model::{
     DataSpec, Discriminator, Init, KindName, Metrics, Model, NamedTensors, SampleRequest, Sampler,
-    StepContext, Trainable,
+    Size, SizeBuilder, StepContext, Trainable, product,
 };
 use crate::nn::{
     Activation, InputPipeline, Scale, as_f64, load_module, module_tensors, rows, scalar, to_f64,
@@ -50,9 +50,55 @@ impl GanConfig {
     /// # Errors
     /// If a setting is out of range, two exclude each other, or the data lacks what they need.
     pub fn init(&self, name: &'static str, data: &DataSpec, init: &Init) -> Result<Gan> {
+        let Plans { domain, classes, continuous, start, generator, critic } =
+            self.plans(name, data)?;
+        Ok(Gan {
+            name,
+            config: self.clone(),
+            classes,
+            continuous,
+            pipeline: InputPipeline::new(name, data, domain, init),
+            generator: Some(Generator {
+                network: Network::init(&generator, start, "generator", init),
+                scale: Scale::init(domain, data.size(), init),
+            }),
+            critic: Some(Critic::init(&critic, init)?),
+        })
+    }
+
+    /// How large one would be.
+    pub(super) fn size(&self, name: &'static str, data: &DataSpec) -> Result<Size> {
+        let Plans { domain, classes, generator, critic, .. } = self.plans(name, data)?;
+        let entries = product(data.shape.dims()) as u64;
+        // A moved image has four neighbours of each pixel, each with its place and its weight.
+        let moved = if self.augment > 0.0 { entries.saturating_mul(14) } else { 0 };
+        let hot = (classes as u64).saturating_mul(2);
+
+        // The critic sees data and samples, and where its slope is held, points on their way.
+        let mut of_critic = SizeBuilder::new(data);
+        critic.count(&mut of_critic)?;
+        of_critic.rows(2);
+        of_critic.kept(entries.saturating_add(moved).saturating_add(hot));
+        critic.count_pass(&mut of_critic)?;
+        if self.penalty.takes_slopes() {
+            critic.count_pass(&mut of_critic)?;
+        }
+
+        let mut of_generator = SizeBuilder::new(data);
+        generator.iter().for_each(|plan| plan.count(&mut of_generator));
+        of_generator.scale(data, domain);
+        of_generator.kept(entries.saturating_add(moved).saturating_add(hot));
+        generator.iter().for_each(|plan| plan.count_pass(&mut of_generator));
+        of_generator.rows(if self.loss.generator_sees_data() { 2 } else { 1 });
+        critic.count_pass(&mut of_generator)?;
+        Ok(of_critic.in_turn(of_generator).finish())
+    }
+
+    /// The layers of both networks, and what is refused before they are made.
+    fn plans(&self, name: &'static str, data: &DataSpec) -> Result<Plans<'_>> {
         let form = match data.shape.as_image() {
             Some(form) => form,
-            None => [data.shape.size(), 1, 1],
+            None => [product(data.shape.dims()), 1, 1],
         };
         self.check(name, data)?;
         let domain = data.one_domain(name, KINDS)?;
@@ -103,8 +149,9 @@ impl GanConfig {
         };
         let continuous = if coded { self.continuous } else { 0 };
         let activation = Activation::from(self.generator_activation);
-        let plans = blueprint(&self.generator_hidden, generator_norm, activation)
-            .generator(self.latent_dims + classes + continuous, output)?;
+        let inputs = self.latent_dims.saturating_add(classes).saturating_add(continuous);
+        let generator = blueprint(&self.generator_hidden, generator_norm, activation)
+            .generator(inputs, output)?;
         let activation = Activation::from(self.critic_activation);
         let critic = CriticPlan {
             networks: blueprint(&self.critic_hidden, critic_norm, activation),
@@ -118,31 +165,20 @@ impl GanConfig {
             output: if self.loss == Loss::Began { Activation::Identity } else { output },
             start,
         };
-        let count = weights(&plans) + critic.weights()?;
-        if count > MOST_WEIGHTS {
-            return Err(Error::UnsuitableData {
-                model: name.to_owned(),
-                problem: format!(
-                    "its networks would hold {count:.1e} weights for examples of {}, and \
-                     {MOST_WEIGHTS:.0e} is the most; lower features, latent_dim, code_dim, \
-                     categories or hidden sizes",
-                    data.shape
-                ),
-            });
-        }
-        Ok(Gan {
-            name,
-            config: self.clone(),
-            classes,
-            continuous,
-            pipeline: InputPipeline::new(name, data, domain, init),
-            generator: Some(Generator {
-                network: Network::init(&plans, start, "generator", init),
-                scale: Scale::init(domain, data.size(), init),
-            }),
-            critic: Some(Critic::init(&critic, init)?),
-        })
+        Ok(Plans { domain, classes, continuous, start, generator, critic })
     }
+}
+
+/// What both networks are made of.
+struct Plans<'a> {
+    domain: Domain,
+    /// One-hot entries beside the noise.
+    classes: usize,
+    /// Continuous codes beside the noise.
+    continuous: usize,
+    start: Start,
+    generator: Vec<Plan>,
+    critic: CriticPlan<'a>,
 }
 
 /// The generator and the scale of reals, which it needs to speak in the data's units.

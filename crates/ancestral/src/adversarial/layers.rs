@@ -16,7 +16,7 @@ use ancestral_data::fill_normal;
 use ancestral_kernels::{self as kernels, Precision};
 
 use super::normalization::{BatchNorm, LayerNorm, Mode, Norm, Spectral, Statistics};
-use crate::model::Init;
+use crate::model::{Init, SizeBuilder, product};
 use crate::nn::{Activation, glorot, parameter};
 
 /// `[channels, height, width]` of a feature map.
@@ -50,6 +50,8 @@ pub(crate) struct Plan {
     pub(crate) to: Form,
     pub(crate) norm: Norm,
     pub(crate) activation: Activation,
+    /// Whether there is a bias for each output channel.
+    pub(crate) bias: bool,
     /// Of a convolution's products.
     pub(crate) precision: Precision,
 }
@@ -86,29 +88,65 @@ pub(crate) struct Trace {
     after: Tensor<4>,
 }
 
-/// The weights of layers to be made.
-pub(crate) fn weights(plans: &[Plan]) -> f64 {
-    let of = |plan: &Plan| match plan.map {
-        Map::Dense => size(plan.from) as f64 * size(plan.to) as f64,
-        Map::Convolution { kernel, .. } | Map::Transposed { kernel, .. } => {
-            (plan.from[0] * kernel * kernel) as f64 * plan.to[0] as f64
-        }
-    };
-    plans.iter().map(of).sum()
+/// The number of entries of a feature map, as far as numbers go.
+pub(crate) fn size(form: Form) -> usize {
+    product(&form)
 }
 
-pub(crate) fn size(form: Form) -> usize {
-    form.iter().product()
+impl Plan {
+    /// The shape of the weights.
+    fn shape(&self) -> [usize; 4] {
+        let Self { from, to, .. } = *self;
+        match self.map {
+            Map::Dense => [size(from), size(to), 1, 1],
+            Map::Convolution { kernel, .. } => [to[0], from[0], kernel, kernel],
+            Map::Transposed { kernel, .. } => [from[0], to[0], kernel, kernel],
+        }
+    }
+
+    /// The number of biases.
+    fn outputs(&self) -> usize {
+        if self.map == Map::Dense { size(self.to) } else { self.to[0] }
+    }
+
+    /// Which dimension of the weights counts outputs.
+    fn outputs_at(&self) -> usize {
+        if matches!(self.map, Map::Convolution { .. }) { 0 } else { 1 }
+    }
+
+    /// Counts the tensors of a [`Layer`].
+    pub(crate) fn count(&self, count: &mut SizeBuilder) {
+        count.trained(&self.shape());
+        if self.bias {
+            count.trained(&[self.outputs()]);
+        }
+        match self.norm {
+            Norm::None => {}
+            Norm::Batch => {
+                count.trained(&[self.to[0], 2]);
+                count.buffer(&[self.to[0], 2]);
+            }
+            Norm::Layer => count.trained(&[self.to[0], 2]),
+            Norm::Spectral => {
+                count.buffer(&[self.shape()[self.outputs_at()]]);
+                // The weights divided, twice turned about for the products.
+                count.fixed(product(&self.shape()).saturating_mul(3) as u64);
+            }
+        }
+    }
+
+    /// Counts what a forward pass keeps.
+    pub(crate) fn count_pass(&self, count: &mut SizeBuilder) {
+        let normalized = u64::from(matches!(self.norm, Norm::Batch | Norm::Layer));
+        let activated = u64::from(self.activation != Activation::Identity);
+        count.outputs(size(self.to), 1 + normalized.max(activated));
+    }
 }
 
 impl Layer {
     pub(crate) fn init(plan: Plan, start: Start, name: &str, init: &Init) -> Self {
-        let Plan { map, from, to, norm, activation, precision } = plan;
-        let shape = match map {
-            Map::Dense => [size(from), size(to), 1, 1],
-            Map::Convolution { kernel, .. } => [to[0], from[0], kernel, kernel],
-            Map::Transposed { kernel, .. } => [from[0], to[0], kernel, kernel],
-        };
+        let Plan { map, from, to, norm, activation, bias, precision } = plan;
+        let shape = plan.shape();
         let weight = match start {
             Start::Glorot => glorot(shape, (shape[0] + shape[1]) * shape[2] * shape[3], name, init),
             Start::Normal(std) => {
@@ -119,14 +157,14 @@ impl Layer {
                 parameter(TensorData::new(values, shape), init)
             }
         };
-        let outputs = if map == Map::Dense { size(to) } else { to[0] };
+        let outputs = plan.outputs();
         Self {
             weight,
-            bias: Some(parameter(TensorData::new(vec![0.0f32; outputs], [outputs]), init)),
+            bias: bias.then(|| parameter(TensorData::new(vec![0.0f32; outputs], [outputs]), init)),
             batch_norm: (norm == Norm::Batch).then(|| BatchNorm::init(to[0], init)),
             layer_norm: (norm == Norm::Layer).then(|| LayerNorm::init(to[0], init)),
             spectral: (norm == Norm::Spectral).then(|| {
-                let outputs = if matches!(map, Map::Convolution { .. }) { 0 } else { 1 };
+                let outputs = plan.outputs_at();
                 Spectral::init(shape[outputs], outputs, name, init)
             }),
             map,
@@ -135,11 +173,6 @@ impl Layer {
             activation,
             precision,
         }
-    }
-
-    /// The layer as a linear map alone.
-    pub(crate) fn without_bias(self) -> Self {
-        Self { bias: None, ..self }
     }
 
     /// Applies the layer; gives the batch's moments where it took them, and what

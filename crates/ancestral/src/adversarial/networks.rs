@@ -13,6 +13,7 @@ use ancestral_kernels::Precision;
 
 use super::layers::{Form, Map, Plan, size};
 use super::normalization::Norm;
+use crate::model::product;
 use crate::nn::Activation;
 use crate::{Error, Result, choices};
 
@@ -113,6 +114,11 @@ const DOWN: Map = Map::Convolution { kernel: 4, stride: 2, padding: 1 };
 const UP: Map = Map::Transposed { kernel: 4, stride: 2, padding: 1 };
 
 impl Blueprint<'_> {
+    /// Maps of `dcgan` where an image has shrunk by `scale`.
+    fn maps(&self, scale: usize) -> usize {
+        product(&[self.features, scale / 2])
+    }
+
     /// Layers from `inputs` numbers to an example, the last followed by `output`.
     pub(crate) fn generator(&self, inputs: usize, output: Activation) -> Result<Vec<Plan>> {
         let [channels, height, width] = self.form;
@@ -125,7 +131,7 @@ impl Blueprint<'_> {
                 let [first, second] = MAPS;
                 vec![
                     (Map::Dense, [DENSE, 1, 1]),
-                    (Map::Dense, [second * (height / 4) * (width / 4), 1, 1]),
+                    (Map::Dense, [product(&[second, height / 4, width / 4]), 1, 1]),
                     (UP, [first, height / 2, width / 2]),
                     (UP, self.form),
                 ]
@@ -134,7 +140,7 @@ impl Blueprint<'_> {
                 let times = halvings(self.form)?;
                 let at = |level: u32| {
                     let scale = 1usize << level;
-                    let maps = if level == 0 { channels } else { self.features * scale / 2 };
+                    let maps = if level == 0 { channels } else { self.maps(scale) };
                     [maps, height / scale, width / scale]
                 };
                 let up = (0..times).rev().map(|level| (UP, at(level)));
@@ -147,7 +153,7 @@ impl Blueprint<'_> {
             // Rows of features become maps where a convolution follows.
             let [_, h, w] = to;
             let form = if map == UP && from[1..] == [1, 1] {
-                [size(from) / (h / 2 * (w / 2)), h / 2, w / 2]
+                [size(from) / product(&[h / 2, w / 2]), h / 2, w / 2]
             } else {
                 from
             };
@@ -157,6 +163,7 @@ impl Blueprint<'_> {
                 to,
                 norm: if i == last { keep_spectral(self.norm) } else { self.norm },
                 activation: if i == last { output } else { self.activation },
+                bias: true,
                 precision: self.precision,
             };
             from = to;
@@ -182,15 +189,15 @@ impl Blueprint<'_> {
             Family::Dcgan => {
                 let at = |level: u32| {
                     let scale = 1usize << level;
-                    (DOWN, [self.features * scale / 2, height / scale, width / scale])
+                    (DOWN, [self.maps(scale), height / scale, width / scale])
                 };
                 (1..=halvings(self.form)?).map(at).collect()
             }
         };
         let mut from = if self.family == Family::Mlp {
-            [size(self.form) + extra, 1, 1]
+            [size(self.form).saturating_add(extra), 1, 1]
         } else {
-            [channels + extra, height, width]
+            [channels.saturating_add(extra), height, width]
         };
         let plans = forms.into_iter().enumerate().map(|(i, (map, to))| {
             let plan = Plan {
@@ -199,6 +206,7 @@ impl Blueprint<'_> {
                 to,
                 norm: if i == 0 { keep_spectral(self.norm) } else { self.norm },
                 activation: self.activation,
+                bias: true,
                 precision: self.precision,
             };
             from = to;

@@ -4,7 +4,7 @@ use toml::Table;
 
 use super::gan::{GanConfig, KINDS};
 use crate::Result;
-use crate::model::{Capability, DataSpec, Init, Learning, Model, ModelEntry, Preset, Task};
+use crate::model::{Capability, DataSpec, Init, Learning, Model, ModelEntry, Preset, Size, Task};
 use crate::settings::{Field, Settings, normalize};
 
 /// Rows of up to this many entries get small networks and longer training.
@@ -47,6 +47,7 @@ struct Named {
     /// The same for rows of few entries, above all others.
     plane: &'static str,
     fields: fn() -> Vec<Field>,
+    size: fn(&Table, &DataSpec) -> Result<Size>,
     build: fn(&Table, &DataSpec, &Init) -> Result<Box<dyn Model>>,
     train: fn(&DataSpec) -> Table,
 }
@@ -74,6 +75,7 @@ macro_rules! named {
             settings: $settings,
             plane: $plane,
             fields: || fields(&NAMED[$position]),
+            size: |table, data| config(&NAMED[$position], table, data)?.size($name, data),
             build: |table, data, init| build(&NAMED[$position], table, data, init),
             train: |data| defaults(&NAMED[$position], data).1,
         }),*];
@@ -146,7 +148,7 @@ pub fn entries() -> Vec<ModelEntry> {
         validation: &[],
         learning: Learning::GradientSteps,
         kinds: KINDS,
-        size: |_, _| Ok(crate::model::Size::default()),
+        size: named.size,
         presets: named.presets,
         fields: named.fields,
         build: named.build,

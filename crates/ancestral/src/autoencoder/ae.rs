@@ -15,7 +15,7 @@ use burn::tensor::Tensor;
 use super::network::{Decoder, Encoder, Layers};
 use crate::model::{
     Abilities, Capability, Core, DataSpec, Init, KindName, Latent, Learning, Metrics, ModelEntry,
-    NeuralModel, Preset, StepContext, Task, Trainable,
+    NeuralModel, Preset, Size, SizeBuilder, StepContext, Task, Trainable, product,
 };
 use crate::nn::{Activation, Dense, HiddenActivation, InputPipeline, Scale, as_f64, rows, to_f64};
 use crate::settings::Settings;
@@ -77,7 +77,7 @@ pub fn entry() -> ModelEntry {
         validation: &["squared_error", "cross_entropy"],
         learning: Learning::GradientSteps,
         kinds: KINDS,
-        size: |_, _| Ok(crate::model::Size::default()),
+        size: |table, data| AeConfig::from_table(table)?.size(data),
         presets: &[
             Preset {
                 name: "denoising",
@@ -102,24 +102,8 @@ impl AeConfig {
     /// # Errors
     /// If a setting is out of range or does not suit the data.
     pub fn init(&self, data: &DataSpec, init: &Init) -> Result<Ae> {
-        self.check_values()?;
-        let domain = data.one_domain("ae", KINDS)?;
-        if self.loss == ReconstructionLoss::Bernoulli && domain == Domain::Real {
-            let why = "entries must lie in [0, 1] and these are reals; choose squared";
-            return Err(Error::setting("loss", "'bernoulli'", why));
-        }
-        if self.corruption == Corruption::Masking && self.noise >= 1.0 {
-            let why = "a share of masked entries must be below 1";
-            return Err(Error::setting("noise", self.noise, why));
-        }
-        let activation = Activation::from(self.activation);
-        let layers = Layers {
-            data,
-            channels: &self.channels,
-            hidden: &self.hidden,
-            activation,
-            class_inputs: 0,
-        };
+        let domain = self.check(data)?;
+        let layers = self.layers(data);
         let encoder = Encoder::init(&layers, "encoder", init)?;
         let features = encoder.outputs();
         let network = Network {
@@ -130,6 +114,45 @@ impl AeConfig {
         };
         let pipeline = InputPipeline::new("ae", data, domain, init);
         Ok(Ae { config: self.clone(), core: Core::new(self.to_table(), pipeline, network) })
+    }
+
+    /// How large one would be.
+    fn size(&self, data: &DataSpec) -> Result<Size> {
+        let domain = self.check(data)?;
+        let layers = self.layers(data);
+        let mut size = SizeBuilder::new(data);
+        let features = layers.count_encoder(&mut size)?;
+        size.dense(features, self.latent_dims);
+        layers.count_decoder(&mut size, self.latent_dims, 1)?;
+        size.scale(data, domain);
+        // The corruption and its result, the error and its square.
+        size.kept((product(data.shape.dims()) as u64).saturating_mul(4));
+        Ok(size.finish())
+    }
+
+    fn layers<'a>(&'a self, data: &'a DataSpec) -> Layers<'a> {
+        Layers {
+            data,
+            channels: &self.channels,
+            hidden: &self.hidden,
+            activation: self.activation.into(),
+            class_inputs: 0,
+        }
+    }
+
+    /// Refuses what is out of range or does not suit the data.
+    fn check(&self, data: &DataSpec) -> Result<Domain> {
+        self.check_values()?;
+        let domain = data.one_domain("ae", KINDS)?;
+        if self.loss == ReconstructionLoss::Bernoulli && domain == Domain::Real {
+            let why = "entries must lie in [0, 1] and these are reals; choose squared";
+            return Err(Error::setting("loss", "'bernoulli'", why));
+        }
+        if self.corruption == Corruption::Masking && self.noise >= 1.0 {
+            let why = "a share of masked entries must be below 1";
+            return Err(Error::setting("noise", self.noise, why));
+        }
+        Ok(domain)
     }
 }
 

@@ -4,8 +4,8 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 
-use crate::model::{DataSpec, Init};
-use crate::nn::{Activation, Dense, Doubling, Halving, Mlp};
+use crate::model::{DataSpec, Init, SizeBuilder, product};
+use crate::nn::{Activation, Dense, Doubling, Halving, KERNEL, Mlp};
 use crate::{Error, Result};
 
 /// The sizes of the layers next to the data.
@@ -50,6 +50,49 @@ impl Layers<'_> {
             sizes.push(next);
         }
         Ok(sizes)
+    }
+
+    /// Counts the layers of an [`Encoder`], and gives the width of the last.
+    pub(super) fn count_encoder(&self, size: &mut SizeBuilder) -> Result<usize> {
+        let sizes = self.image_sizes()?;
+        let mut from = self.data.shape.as_image().unwrap_or_default()[0];
+        for (&to, &[height, width]) in self.channels.iter().zip(sizes.iter().skip(1)) {
+            size.convolution(from, to, KERNEL, height * width);
+            from = to;
+        }
+        let features = match sizes.last() {
+            Some(&[height, width]) => product(&[from, height, width]),
+            None => product(self.data.shape.dims()),
+        };
+        Ok(size.mlp(features.saturating_add(self.class_inputs), self.hidden))
+    }
+
+    /// Counts the layers of a [`Decoder`].
+    pub(super) fn count_decoder(
+        &self,
+        size: &mut SizeBuilder,
+        latent_dim: usize,
+        outputs: usize,
+    ) -> Result<()> {
+        let sizes = self.image_sizes()?;
+        let hidden = self.hidden.iter().rev();
+        let from = latent_dim.saturating_add(self.class_inputs);
+        let last = hidden.fold(from, |from, &to| size.dense(from, to));
+        let (Some(&[height, width]), Some(&top)) = (sizes.last(), self.channels.last()) else {
+            size.dense(last, product(&[product(self.data.shape.dims()), outputs]));
+            return Ok(());
+        };
+        size.dense(last, product(&[top, height, width]));
+        let [channels, ..] = self.data.shape.as_image().unwrap_or_default();
+        for (i, &from) in self.channels.iter().enumerate().rev() {
+            let to = match i.checked_sub(1) {
+                Some(below) => self.channels[below],
+                None => product(&[channels, outputs]),
+            };
+            let [height, width] = sizes[i];
+            size.convolution(from, to, KERNEL, height * width);
+        }
+        Ok(())
     }
 }
 

@@ -19,7 +19,7 @@
 //! Differences from the papers: weights start from U(−a, a) of Glorot and Bengio, those of the heads
 //! that give a mean and a log σ at a tenth of it; Adam's second moment starts at 0 and is bias-corrected, as in Kingma and Ba.
 
-use ancestral_data::{Batch, Examples, Streams, fill_normal};
+use ancestral_data::{Batch, Domain, Examples, Streams, fill_normal};
 use ancestral_kernels as kernels;
 use burn::module::Module;
 use burn::tensor::{DType, Tensor};
@@ -30,7 +30,8 @@ use super::normal::{Normal, standard_log_density};
 use crate::likelihood::{Likelihood, log_mean_exp, log_sum_exp};
 use crate::model::{
     Abilities, Core, DataSpec, Density, DensityKind, DensityOptions, ElboTerms, Init, Latent,
-    LogProbability, Metrics, NeuralModel, SampleRequest, Sampler, StepContext, Trainable,
+    LogProbability, Metrics, NeuralModel, SampleRequest, Sampler, Size, SizeBuilder, StepContext,
+    Trainable, product,
 };
 use crate::nn::{Activation, Dense, InputPipeline, Scale, as_f64, rows, scalar, to_f64};
 use crate::settings::Settings;
@@ -53,19 +54,9 @@ impl VaeConfig {
     /// # Errors
     /// If a setting is out of range or does not suit the data.
     pub fn init(&self, name: &'static str, data: &DataSpec, init: &Init) -> Result<Vae> {
-        self.check(data)?;
-        let domain = data.one_domain(name, KINDS)?;
-        let activation = Activation::from(self.activation);
-        let likelihood = Likelihood::choose(self.likelihood, domain)?;
-
-        let class_inputs = if self.conditional { data.classes } else { 0 };
-        let next_to_data = Layers {
-            data,
-            channels: &self.channels,
-            hidden: &self.hidden[0],
-            activation,
-            class_inputs,
-        };
+        let (domain, likelihood) = self.suits(name, data)?;
+        let next_to_data = self.next_to_data(data);
+        let activation = next_to_data.activation;
         let mut encoder = Vec::new();
         let mut prior = Vec::new();
         for (l, &latent) in self.latent_dims.iter().enumerate() {
@@ -98,6 +89,58 @@ impl VaeConfig {
             likelihood,
             core: Core::new(self.to_table(), pipeline, network),
         })
+    }
+
+    /// How large one would be.
+    fn size(&self, name: &str, data: &DataSpec) -> Result<Size> {
+        let (domain, likelihood) = self.suits(name, data)?;
+        let next_to_data = self.next_to_data(data);
+        let entries = product(data.shape.dims());
+        let mut size = SizeBuilder::new(data);
+        size.scale(data, domain);
+        let features = next_to_data.count_encoder(&mut size)?;
+        size.dense(features, product(&[2, self.latent_dims[0]]));
+        // Everything from the first code on is there for each sample.
+        let passes = if self.doubly_reparameterized { 2 } else { 1 };
+        size.rows(self.importance_samples.saturating_mul(passes));
+        for (l, &latent) in self.latent_dims.iter().enumerate() {
+            if let Some(below) = l.checked_sub(1) {
+                let features = size.mlp(self.latent_dims[below], &self.hidden[l]);
+                size.dense(features, product(&[2, latent]));
+            }
+            // Mean and log σ, σ, ε and z, and the terms of the divergence.
+            size.kept((latent as u64).saturating_mul(12));
+            if let Some(&above) = self.latent_dims.get(l + 1) {
+                let hidden = self.hidden[l + 1].iter().rev();
+                let last = hidden.fold(above, |from, &to| size.dense(from, to));
+                size.dense(last, product(&[2, latent]));
+                size.kept((latent as u64).saturating_mul(6));
+            }
+        }
+        next_to_data.count_decoder(&mut size, self.latent_dims[0], likelihood.outputs())?;
+        if self.importance_samples > 1 {
+            size.kept(entries as u64);
+        }
+        size.likelihood(likelihood, entries);
+        Ok(size.finish())
+    }
+
+    /// What stands next to the data on both sides.
+    fn next_to_data<'a>(&'a self, data: &'a DataSpec) -> Layers<'a> {
+        Layers {
+            data,
+            channels: &self.channels,
+            hidden: &self.hidden[0],
+            activation: self.activation.into(),
+            class_inputs: if self.conditional { data.classes } else { 0 },
+        }
+    }
+
+    /// Refuses what is out of range or does not suit the data.
+    fn suits(&self, name: &str, data: &DataSpec) -> Result<(Domain, Likelihood)> {
+        self.check(data)?;
+        let domain = data.one_domain(name, KINDS)?;
+        Ok((domain, Likelihood::choose(self.likelihood, domain)?))
     }
 }
 

@@ -32,7 +32,7 @@ use crate::likelihood::{Likelihood, LogMeanExp};
 use crate::model::{
     Abilities, Capability, Completion, Core, DataSpec, Density, DensityKind, DensityOptions,
     Ensemble, Init, KindName, Learning, LogProbability, Metrics, ModelEntry, NeuralModel, Preset,
-    SampleRequest, Sampler, StepContext, Task, Trainable,
+    SampleRequest, Sampler, Size, SizeBuilder, StepContext, Task, Trainable, product,
 };
 use crate::nn::{
     Activation, Dense, FusedActivation, InputPipeline, Mlp, Scale, as_f64, rows, to_f64,
@@ -80,7 +80,7 @@ pub fn entry() -> ModelEntry {
         validation: &["orderless_nll"],
         learning: Learning::GradientSteps,
         kinds: KINDS,
-        size: |_, _| Ok(crate::model::Size::default()),
+        size: |table, data| DeepNadeConfig::from_table(table)?.size(data),
         presets: &[
             Preset {
                 name: "uria-2014",
@@ -117,19 +117,7 @@ impl DeepNadeConfig {
     /// # Errors
     /// If a setting is out of range.
     pub fn init(&self, data: &DataSpec, init: &Init) -> Result<DeepNade> {
-        self.check_values()?;
-        let domain = data.one_domain("deep-nade", KINDS)?;
-        if self.hidden.is_empty() {
-            return Err(Error::setting("hidden", "[]", "give at least one size"));
-        }
-        let likelihood = match domain {
-            Domain::Real => self.family.mixture(self.components),
-            discrete => Likelihood::discrete(discrete),
-        };
-        if self.every_conditional && (self.hidden.len() > 1 || domain != Domain::Binary) {
-            let why = "it needs one hidden layer and binary entries; leave it out";
-            return Err(Error::setting("every_conditional", true, why));
-        }
+        let (domain, likelihood) = self.check(data)?;
         let size = data.shape.size();
         let last = self.hidden.last().copied().unwrap_or(1);
         let outputs = size * likelihood.outputs();
@@ -145,6 +133,45 @@ impl DeepNadeConfig {
             activation: self.activation.into(),
             core: Core::new(self.to_table(), pipeline, network),
         })
+    }
+
+    /// How large one would be.
+    fn size(&self, data: &DataSpec) -> Result<Size> {
+        let (domain, likelihood) = self.check(data)?;
+        let entries = product(data.shape.dims());
+        let both = product(&[2, entries]);
+        let mut size = SizeBuilder::new(data);
+        let last = size.mlp(both, &self.hidden);
+        size.dense(last, product(&[entries, likelihood.outputs()]));
+        size.likelihood(likelihood, entries);
+        size.scale(data, domain);
+        if self.every_conditional {
+            // The rows of both halves, put beside each other, and their gradients.
+            size.fixed(product(&[both, last, 4]) as u64);
+            size.fixed(nade::kernel_room(entries, 2, 1, last));
+        } else {
+            // Which entries are observed, their weights, and both halves of the input.
+            size.kept((both as u64).saturating_mul(3));
+        }
+        Ok(size.finish())
+    }
+
+    /// Refuses what is out of range or does not suit the data.
+    fn check(&self, data: &DataSpec) -> Result<(Domain, Likelihood)> {
+        self.check_values()?;
+        let domain = data.one_domain("deep-nade", KINDS)?;
+        if self.hidden.is_empty() {
+            return Err(Error::setting("hidden", "[]", "give at least one size"));
+        }
+        let likelihood = match domain {
+            Domain::Real => self.family.mixture(self.components),
+            discrete => Likelihood::discrete(discrete),
+        };
+        if self.every_conditional && (self.hidden.len() > 1 || domain != Domain::Binary) {
+            let why = "it needs one hidden layer and binary entries; leave it out";
+            return Err(Error::setting("every_conditional", true, why));
+        }
+        Ok((domain, likelihood))
     }
 }
 

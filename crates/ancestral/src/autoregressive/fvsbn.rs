@@ -36,7 +36,7 @@ pub fn entry() -> ModelEntry {
         validation: &["nll"],
         learning: Learning::GradientSteps,
         kinds: DISCRETE,
-        size: |_, _| Ok(crate::model::Size::default()),
+        size: |table, data| FvsbnConfig::from_table(table)?.made().size("fvsbn", data),
         presets: &[Preset {
             name: "uci",
             about: "Adam with averaged weights, batches of 20: ours for adult, dna and mushrooms",
@@ -54,13 +54,17 @@ impl FvsbnConfig {
     /// # Errors
     /// If a setting is unknown or the data is of reals.
     pub fn init(&self, data: &DataSpec, init: &Init) -> Result<Made> {
-        let made = MadeConfig {
+        Made::new("fvsbn", &self.made(), self.to_table(), data, init)
+    }
+
+    /// The same as a MADE.
+    fn made(&self) -> MadeConfig {
+        MadeConfig {
             hidden: Vec::new(),
             direct: true,
             order: self.order,
             order_seed: self.order_seed,
             ..MadeConfig::default()
-        };
-        Made::new("fvsbn", &made, self.to_table(), data, init)
+        }
     }
 }

@@ -32,7 +32,7 @@ use crate::likelihood::{Likelihood, LogMeanExp};
 use crate::model::{
     Abilities, Capability, Completion, Core, DataSpec, Density, DensityKind, DensityOptions,
     Ensemble, Init, Learning, LogProbability, Metrics, ModelEntry, NeuralModel, Preset,
-    SampleRequest, Sampler, StepContext, Task, Trainable,
+    SampleRequest, Sampler, Size, SizeBuilder, StepContext, Task, Trainable, product,
 };
 use crate::nn::{FusedActivation, InputPipeline, glorot, parameter, rows, with_value};
 use crate::settings::Settings;
@@ -79,7 +79,11 @@ pub fn entry() -> ModelEntry {
         validation: &["nll"],
         learning: Learning::GradientSteps,
         kinds: DISCRETE,
-        size: |_, _| Ok(crate::model::Size::default()),
+        size: |table, data| {
+            let config = MadeConfig::from_table(table)?;
+            config.check_values()?;
+            config.size("made", data)
+        },
         presets: &[
             Preset {
                 name: "germain-2015",
@@ -123,6 +127,73 @@ impl MadeConfig {
         self.check_values()?;
         Made::new("made", self, self.to_table(), data, init)
     }
+
+    /// How large one would be.
+    pub(super) fn size(&self, name: &str, data: &DataSpec) -> Result<Size> {
+        let (_, likelihood) = self.suits(name, data)?;
+        let entries = product(data.shape.dims());
+        let outputs = product(&[entries, likelihood.outputs()]);
+        // Units that saw every entry would be of no use to any.
+        let most = entries.saturating_sub(1).max(1);
+        let mut size = SizeBuilder::new(data);
+        let mut layer = |from: usize, to: usize, limit: &dyn Fn(u128) -> u128| {
+            if self.masks == 1 {
+                size.trained(&[packed_weights(to, limit)]);
+            } else {
+                // The mask, the masked weights and their gradient, for either kind.
+                let kinds = if self.condition_on_mask { 2 } else { 1 };
+                size.trained(&[from, to, kinds]);
+                size.fixed(product(&[from, to, 1 + 2 * kinds]) as u64);
+            }
+            size.trained(&[to]);
+            size.outputs(to, 1);
+        };
+        let mut before = entries;
+        for (l, &units) in self.hidden.iter().enumerate() {
+            layer(before, units, &|unit| {
+                let degree = Mask::degree(unit, most, units);
+                if l == 0 { degree } else { Mask::units_up_to(degree, most, before) }
+            });
+            before = units;
+        }
+        let entry = |output: u128| output / likelihood.outputs().max(1) as u128;
+        if !self.hidden.is_empty() {
+            layer(before, outputs, &|output| Mask::units_up_to(entry(output), most, before));
+        }
+        if self.direct {
+            layer(entries, outputs, &|output| entry(output));
+        }
+        size.likelihood(likelihood, entries);
+        Ok(size.finish())
+    }
+
+    /// Refuses what does not suit the data.
+    fn suits(&self, name: &str, data: &DataSpec) -> Result<(Domain, Likelihood)> {
+        let domain = data.one_domain(name, DISCRETE)?;
+        if self.hidden.is_empty() && !self.direct {
+            let why = "without hidden layers only `direct` connections are left; set direct=true";
+            return Err(Error::setting("hidden", "[]", why));
+        }
+        Ok((domain, Likelihood::discrete(domain)))
+    }
+}
+
+/// Columns of a block of a staircase, as the kernel has them; a test holds the two together.
+const BLOCK: usize = 64;
+/// Blocks that are counted one after another; of more, a part stands for all.
+const MOST_BLOCKS: usize = 1 << 18;
+
+/// The weights of a staircase with so many outputs, whose output `j` sees the first `limit(j)` inputs.
+fn packed_weights(outputs: usize, limit: &dyn Fn(u128) -> u128) -> usize {
+    let blocks = outputs.div_ceil(BLOCK);
+    let together = blocks.div_ceil(MOST_BLOCKS).max(1);
+    let mut all = 0u128;
+    for block in (0..blocks).step_by(together) {
+        let first = block as u128 * BLOCK as u128;
+        let end = (first + (BLOCK * together) as u128).min(outputs as u128);
+        all = all.saturating_add(limit(end - 1).saturating_mul(end - first));
+    }
+    usize::try_from(all).unwrap_or(usize::MAX)
 }
 
 /// The degrees and the order of one mask.
@@ -139,8 +210,19 @@ impl Mask {
     fn even(order: Vec<usize>, hidden: &[usize]) -> Self {
         // Units that saw every entry would be of no use to any.
         let most = order.len().saturating_sub(1).max(1);
-        let spread = |n: usize| (0..n).map(|k| 1 + k * most / n).collect();
+        let degree = |k: usize, n: usize| Self::degree(k as u128, most, n) as usize;
+        let spread = |n: usize| (0..n).map(|k| degree(k, n)).collect();
         Self { order, degrees: hidden.iter().map(|&n| spread(n)).collect() }
+    }
+
+    /// The degree, up to `most`, of a unit of so many whose degrees are spread evenly.
+    fn degree(unit: u128, most: usize, units: usize) -> u128 {
+        1 + unit * most as u128 / units.max(1) as u128
+    }
+
+    /// How many of them have at most this degree.
+    fn units_up_to(degree: u128, most: usize, units: usize) -> u128 {
+        (degree * units as u128).div_ceil(most as u128).min(units as u128)
     }
 
     /// One of many: degrees drawn, and the order too if there is none (Germain et al. 2015,
@@ -256,12 +338,7 @@ impl Made {
         data: &DataSpec,
         init: &Init,
     ) -> Result<Self> {
-        let domain = data.one_domain(name, DISCRETE)?;
-        if config.hidden.is_empty() && !config.direct {
-            let why = "without hidden layers only `direct` connections are left; set direct=true";
-            return Err(Error::setting("hidden", "[]", why));
-        }
-        let likelihood = Likelihood::discrete(domain);
+        let (domain, likelihood) = config.suits(name, data)?;
         let size = data.shape.size();
         let order = config.order.entries(config.order_seed, &data.shape);
         let fixed = (config.masks == 1).then(|| {

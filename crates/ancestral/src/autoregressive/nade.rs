@@ -21,7 +21,7 @@ use crate::likelihood::Likelihood;
 use crate::model::{
     Abilities, Capability, Completion, Core, DataSpec, Density, DensityKind, DensityOptions, Init,
     Learning, LogProbability, Metrics, ModelEntry, NeuralModel, Preset, SampleRequest, Sampler,
-    StepContext, Task, Trainable,
+    Size, SizeBuilder, StepContext, Task, Trainable, product,
 };
 use crate::nn::{InputPipeline, Scale, glorot, parameter, with_value};
 use crate::settings::Settings;
@@ -54,7 +54,7 @@ pub fn entry() -> ModelEntry {
         validation: &["nll"],
         learning: Learning::GradientSteps,
         kinds: DISCRETE,
-        size: |_, _| Ok(crate::model::Size::default()),
+        size: |table, data| NadeConfig::from_table(table)?.size(data),
         presets: &[
             Preset {
                 name: "uria-2016",
@@ -84,14 +84,25 @@ pub fn entry() -> ModelEntry {
 }
 
 impl NadeConfig {
+    /// Refuses what is out of range or does not suit the data.
+    fn check(&self, data: &DataSpec) -> Result<(Domain, Likelihood)> {
+        self.check_values()?;
+        let domain = data.one_domain("nade", DISCRETE)?;
+        Ok((domain, Likelihood::discrete(domain)))
+    }
+
+    /// How large one would be.
+    fn size(&self, data: &DataSpec) -> Result<Size> {
+        let (domain, likelihood) = self.check(data)?;
+        Ok(size_of(self.hidden, likelihood, false, (data, domain)))
+    }
+
     /// A model with its first weights, sized by the data.
     ///
     /// # Errors
     /// If a setting is out of range or the data is of reals.
     pub fn init(&self, data: &DataSpec, init: &Init) -> Result<Nade> {
-        self.check_values()?;
-        let domain = data.one_domain("nade", DISCRETE)?;
-        let likelihood = Likelihood::discrete(domain);
+        let (domain, likelihood) = self.check(data)?;
         let order = self.order.entries(self.order_seed, &data.shape);
         let setup = Setup { name: "nade", hidden: self.hidden, likelihood, order, rescale: false };
         Ok(Nade::new(setup, self.to_table(), false, (data, domain), init))
@@ -106,6 +117,49 @@ pub(super) struct Setup {
     pub(super) order: Vec<usize>,
     /// Whether the sums are rescaled at each entry.
     pub(super) rescale: bool,
+}
+
+/// How large a NADE is, of which [`Network`] lists the tensors.
+pub(super) fn size_of(
+    hidden: usize,
+    likelihood: Likelihood,
+    rescale: bool,
+    (data, domain): (&DataSpec, Domain),
+) -> Size {
+    let (entries, outputs) = (product(data.shape.dims()), likelihood.outputs());
+    let mut size = SizeBuilder::new(data);
+    let weights = [[entries, rows_of(likelihood), hidden], [entries, outputs, hidden]];
+    weights.iter().for_each(|weight| size.trained(weight));
+    size.trained(&[hidden]);
+    size.trained(&[entries, outputs]);
+    if rescale {
+        size.trained(&[entries]);
+    }
+    size.scale(data, domain);
+    size.outputs(product(&[entries, outputs]), 1);
+    size.likelihood(likelihood, entries);
+    size.fixed(kernel_room(entries, rows_of(likelihood), outputs, hidden));
+    size.finish()
+}
+
+/// Numbers that the kernel's gradient takes: every thread has a slice of the hidden units, with its
+/// own weights and their gradients, and the units of some examples at every entry.
+pub(super) fn kernel_room(entries: usize, rows: usize, outputs: usize, hidden: usize) -> u64 {
+    /// Units of a slice.
+    const WIDTH: usize = 128;
+    /// Examples at one time.
+    const TOGETHER: usize = 16;
+    let slices = hidden.div_ceil(WIDTH).min(rayon::current_num_threads());
+    let each = rows.saturating_add(outputs).saturating_mul(2).saturating_add(TOGETHER);
+    product(&[entries, each, WIDTH, slices]) as u64
+}
+
+/// Rows of W that an entry chooses from.
+fn rows_of(likelihood: Likelihood) -> usize {
+    match likelihood {
+        Likelihood::Categorical { levels } => levels,
+        _ => 1,
+    }
 }
 
 /// The weights of a NADE.
@@ -142,10 +196,7 @@ impl Nade {
         init: &Init,
     ) -> Self {
         let (size, hidden, outputs) = (data.shape.size(), setup.hidden, setup.likelihood.outputs());
-        let levels = match setup.likelihood {
-            Likelihood::Categorical { levels } => levels,
-            _ => 1,
-        };
+        let levels = rows_of(setup.likelihood);
         let vector = |value: f32, n: usize| parameter(TensorData::new(vec![value; n], [n]), init);
         let network = Network {
             weight: glorot([size * levels, hidden], size + hidden, "weight", init),

@@ -10,9 +10,11 @@
 //! within 10⁴ of them, so that every finite row has a finite density.
 
 use super::OrderName;
-use super::nade::{Nade, Setup};
+use super::nade::{self, Nade, Setup};
 use crate::likelihood::Likelihood;
-use crate::model::{Capability, DataSpec, Init, KindName, Learning, ModelEntry, Preset, Task};
+use crate::model::{
+    Capability, DataSpec, Init, KindName, Learning, ModelEntry, Preset, Size, Task,
+};
 use crate::settings::Settings;
 use crate::{Result, choices, settings};
 
@@ -64,7 +66,7 @@ pub fn entry() -> ModelEntry {
         validation: &["nll"],
         learning: Learning::GradientSteps,
         kinds: REAL,
-        size: |_, _| Ok(crate::model::Size::default()),
+        size: |table, data| RnadeConfig::from_table(table)?.size(data),
         presets: &[
             Preset {
                 name: "uria-2013",
@@ -94,6 +96,14 @@ impl MixtureFamily {
 }
 
 impl RnadeConfig {
+    /// How large one would be.
+    fn size(&self, data: &DataSpec) -> Result<Size> {
+        self.check_values()?;
+        let domain = data.one_domain("rnade", REAL)?;
+        let likelihood = self.family.mixture(self.components);
+        Ok(nade::size_of(self.hidden, likelihood, self.rescale, (data, domain)))
+    }
+
     /// A model with its first weights, sized by the data.
     ///
     /// # Errors

@@ -13,15 +13,18 @@
 //! The loss is −log p(class | example) in nats, which is what checkpoints are chosen by too.
 //! Without convolutions it takes rows as well as images.
 
-use ancestral_data::{Batch, Examples, Streams};
+use ancestral_data::{Batch, Domain, Examples, Streams};
 use burn::module::Module;
 use burn::tensor::{Tensor, activation};
 
 use crate::model::{
     Abilities, Capability, Classified, Classifier, Core, DataSpec, Init, KindName, Learning,
-    Metrics, ModelEntry, NeuralModel, Preset, StepContext, Task, Trainable,
+    Metrics, ModelEntry, NeuralModel, Preset, Size, SizeBuilder, StepContext, Task, Trainable,
+    product,
 };
-use crate::nn::{Activation, Dense, Halving, HiddenActivation, InputPipeline, Scale, rows, to_f64};
+use crate::nn::{
+    Activation, Dense, Halving, HiddenActivation, InputPipeline, KERNEL, Scale, rows, to_f64,
+};
 use crate::settings::Settings;
 use crate::{Error, Result, settings};
 
@@ -57,7 +60,7 @@ pub fn entry() -> ModelEntry {
         validation: &["class_nll"],
         learning: Learning::GradientSteps,
         kinds: KINDS,
-        size: |_, _| Ok(crate::model::Size::default()),
+        size: |table, data| FeaturesConfig::from_table(table)?.size(data),
         presets: &[Preset {
             name: "28x28",
             about: "as the networks of the zoo were trained, for images like MNIST's",
@@ -81,23 +84,8 @@ impl FeaturesConfig {
     /// # Errors
     /// If a setting is out of range, or the data have no classes or are too small to be halved.
     pub fn init(&self, data: &DataSpec, init: &Init) -> Result<Features> {
-        if data.classes < 2 {
-            return Err(Error::UnsuitableData {
-                model: "features".to_owned(),
-                problem: format!(
-                    "it learns to tell classes apart and this data has {}; train it on labelled \
-                     data of the same kind",
-                    match data.classes {
-                        0 => "no labels".to_owned(),
-                        n => format!("{n} class"),
-                    }
-                ),
-            });
-        }
-        self.check_values()?;
-        let domain = data.one_domain("features", KINDS)?;
+        let (domain, flat) = self.check(data)?;
         let activation = Activation::from(self.activation);
-        let flat = self.flat(data)?;
         let mut from = data.shape.as_image().map_or(0, |[channels, ..]| channels);
         let mut image = Vec::new();
         for (i, &channels) in self.channels.iter().enumerate() {
@@ -114,11 +102,51 @@ impl FeaturesConfig {
         Ok(Features { config: self.clone(), core: Core::new(self.to_table(), pipeline, network) })
     }
 
+    /// How large one would be.
+    fn size(&self, data: &DataSpec) -> Result<Size> {
+        let (domain, flat) = self.check(data)?;
+        let mut size = SizeBuilder::new(data);
+        let [mut from, mut height, mut width] = data.shape.as_image().unwrap_or_default();
+        for &to in &self.channels {
+            (height, width) = (height / 2, width / 2);
+            size.convolution(from, to, KERNEL, product(&[height, width]));
+            from = to;
+        }
+        size.dense(flat, self.dim);
+        size.dense(self.dim, data.classes);
+        size.scale(data, domain);
+        // What dropout leaves, and of what; log-probabilities of the classes beside the labels.
+        let dropped = (flat as u64).saturating_add(self.dim as u64).saturating_mul(2);
+        size.kept(if self.dropout > 0.0 { dropped } else { 0 });
+        size.kept((data.classes as u64).saturating_mul(4));
+        Ok(size.finish())
+    }
+
+    /// Refuses what is out of range or does not suit the data, and gives the number of inputs of
+    /// the dense layer.
+    fn check(&self, data: &DataSpec) -> Result<(Domain, usize)> {
+        if data.classes < 2 {
+            return Err(Error::UnsuitableData {
+                model: "features".to_owned(),
+                problem: format!(
+                    "it learns to tell classes apart and this data has {}; train it on labelled \
+                     data of the same kind",
+                    match data.classes {
+                        0 => "no labels".to_owned(),
+                        n => format!("{n} class"),
+                    }
+                ),
+            });
+        }
+        self.check_values()?;
+        Ok((data.one_domain("features", KINDS)?, self.flat(data)?))
+    }
+
     /// The number of inputs of the dense layer.
     fn flat(&self, data: &DataSpec) -> Result<usize> {
         let problem =
             |what: String| Error::setting("channels", format!("{:?}", self.channels), what);
-        let Some(&last) = self.channels.last() else { return Ok(data.shape.size()) };
+        let Some(&last) = self.channels.last() else { return Ok(product(data.shape.dims())) };
         let Some([_, height, width]) = data.shape.as_image() else {
             return Err(problem(format!(
                 "convolutions need images and an example of this data is {}; set channels=[]",
@@ -132,7 +160,7 @@ impl FeaturesConfig {
                 height.min(width).max(1).ilog2()
             )));
         }
-        Ok(last * side(height) * side(width))
+        Ok(product(&[last, side(height), side(width)]))
     }
 }
 

@@ -9,7 +9,7 @@ use super::take;
 use crate::model::{
     Capability, DataSpec, Density, DensityKind, DensityOptions, Estimate, Estimator, FitContext,
     FitReport, KindName, Learning, LogProbability, Model, ModelEntry, NamedTensors, SampleRequest,
-    Sampler, SumEstimator, Task, fit_sums,
+    Sampler, Size, SizeBuilder, SumEstimator, Task, fit_sums, product,
 };
 use crate::settings::Settings;
 use crate::{Error, Result, settings};
@@ -44,7 +44,7 @@ pub fn entry() -> ModelEntry {
         validation: &[],
         learning: Learning::Fit,
         kinds: KINDS,
-        size: |_, _| Ok(crate::model::Size::default()),
+        size: |table, data| BernoulliConfig::from_table(table)?.size(data),
         presets: &[],
         fields: BernoulliConfig::fields,
         train: |_| toml::Table::new(),
@@ -53,6 +53,19 @@ pub fn entry() -> ModelEntry {
 }
 
 impl BernoulliConfig {
+    /// How large one would be.
+    fn size(&self, data: &DataSpec) -> Result<Size> {
+        self.check_values()?;
+        data.check_kinds("bernoulli", KINDS)?;
+        let entries = product(data.shape.dims());
+        let mut size = SizeBuilder::default();
+        size.buffer(&[entries]);
+        size.kept(entries as u64);
+        // Counts, and what is said of each estimate.
+        size.fixed(product(&[entries, 14]) as u64);
+        Ok(size.finish())
+    }
+
     /// One that says ½ everywhere.
     ///
     /// # Errors

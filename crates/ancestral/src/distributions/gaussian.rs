@@ -9,9 +9,9 @@ use toml::Table;
 
 use super::take;
 use crate::model::{
-    Capability, DataSpec, Density, DensityKind, DensityOptions, Estimate, Estimator, FitContext,
-    FitReport, KindName, Learning, LogProbability, Model, ModelEntry, NamedTensors, SampleRequest,
-    Sampler, SumEstimator, Task, fit_sums,
+    BLOCK, Capability, DataSpec, Density, DensityKind, DensityOptions, Estimate, Estimator,
+    FitContext, FitReport, KindName, Learning, LogProbability, Model, ModelEntry, NamedTensors,
+    SampleRequest, Sampler, Size, SizeBuilder, SumEstimator, Task, fit_sums, product,
 };
 use crate::settings::Settings;
 use crate::{Error, Result, choices, settings};
@@ -20,6 +20,8 @@ use crate::{Error, Result, choices, settings};
 const KINDS: &[KindName] = &[KindName::Real, KindName::Binary, KindName::Levels, KindName::Count];
 /// Columns of a full covariance at most.
 const MOST_COLUMNS: usize = 4096;
+/// Numbers in double precision that an estimate with its name takes.
+const ESTIMATE: usize = 12;
 
 choices! {
     /// The shape of a covariance.
@@ -62,7 +64,7 @@ pub fn entry() -> ModelEntry {
         validation: &[],
         learning: Learning::Fit,
         kinds: KINDS,
-        size: |_, _| Ok(crate::model::Size::default()),
+        size: |table, data| GaussianConfig::from_table(table)?.size(data),
         presets: &[],
         fields: GaussianConfig::fields,
         train: |_| toml::Table::new(),
@@ -76,16 +78,42 @@ impl GaussianConfig {
     /// # Errors
     /// If a setting is out of range, or a full covariance would be too large.
     pub fn init(&self, data: &DataSpec) -> Result<Gaussian> {
+        self.check(data)?;
+        let n = data.size();
+        let mut factor = vec![0.0; n * n];
+        (0..n).for_each(|i| factor[i * n + i] = 1.0);
+        Ok(Gaussian { config: self.clone(), data: data.clone(), mean: vec![0.0; n], factor })
+    }
+
+    /// How large one would be.
+    fn size(&self, data: &DataSpec) -> Result<Size> {
+        self.check(data)?;
+        let n = product(data.shape.dims());
+        let (square, pairs) = (product(&[n, n]), product(&[n, n.div_ceil(2)]));
+        let mut size = SizeBuilder::default();
+        size.buffer(&[n]);
+        size.buffer(&[square]);
+        // Sums of a block and those of its examples alone; the last block may be a small one.
+        let sums = product(&[square, 2]) as u64;
+        size.kept((sums / BLOCK as u64).saturating_add(n as u64));
+        size.fixed(sums);
+        // All sums so far, the covariance and its factor, and what is said of each estimate.
+        size.fixed(product(&[square, 3]) as u64);
+        let estimates = if self.covariance == Covariance::Full { pairs } else { n };
+        size.fixed(product(&[estimates, ESTIMATE]) as u64);
+        Ok(size.finish())
+    }
+
+    /// Refuses what is out of range or does not suit the data.
+    fn check(&self, data: &DataSpec) -> Result<()> {
         self.check_values()?;
         data.check_kinds("gaussian", KINDS)?;
-        let n = data.size();
+        let n = product(data.shape.dims());
         if self.covariance == Covariance::Full && n > MOST_COLUMNS {
             let why = format!("a full covariance of {n} columns is too large; choose diagonal");
             return Err(Error::setting("covariance", "'full'", why));
         }
-        let mut factor = vec![0.0; n * n];
-        (0..n).for_each(|i| factor[i * n + i] = 1.0);
-        Ok(Gaussian { config: self.clone(), data: data.clone(), mean: vec![0.0; n], factor })
+        Ok(())
     }
 }
 

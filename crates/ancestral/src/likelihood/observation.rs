@@ -134,7 +134,22 @@ impl Likelihood {
             Self::LogisticMixture { .. } => 3 * COMPONENTS,
             Self::Gaussian => 2,
             Self::GaussianMixture { components } | Self::LaplaceMixture { components } => {
-                3 * components
+                components.saturating_mul(3)
+            }
+        }
+    }
+
+    /// Numbers that [`Likelihood::log_probability`] keeps of an entry until its gradient is known,
+    /// nearly.
+    pub fn kept(self) -> u64 {
+        match self {
+            Self::Bernoulli => 2,
+            Self::GaussianFixed => 4,
+            Self::Gaussian => 10,
+            Self::Categorical { levels } => (levels as u64).saturating_mul(4),
+            Self::LogisticMixture { .. } => 30 * COMPONENTS as u64,
+            Self::GaussianMixture { components } | Self::LaplaceMixture { components } => {
+                (components as u64).saturating_mul(15)
             }
         }
     }

@@ -3,8 +3,8 @@
 use toml::Table;
 
 use super::contract::Model;
+use super::size::Size;
 use crate::Result;
-use crate::optim::Rule;
 use crate::settings::Field;
 use crate::spec::{DataSpec, Init, KindName};
 
@@ -109,42 +109,6 @@ impl Learning {
             Self::GradientSteps => "gradient steps",
             Self::Fit => "one fit",
         }
-    }
-}
-
-/// How large a model is, before it is made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Size {
-    /// Numbers in all its tensors, buffers included.
-    pub parameters: u64,
-    /// Of these, numbers that an optimizer updates.
-    pub trained: u64,
-    /// Numbers that a training step keeps for each example of a batch.
-    pub per_example: u64,
-    /// Numbers that a step needs once, whatever the batch.
-    pub fixed: u64,
-}
-
-impl Size {
-    /// Bytes that a training step takes at its peak: an estimate.
-    ///
-    /// Weights and gradients once each, the optimizer's moments, the average of the weights if there
-    /// is one, and what is kept of each example until its gradient is known.
-    pub fn step_bytes(&self, batch: usize, rule: Rule, averaged: bool) -> u64 {
-        let copies = 2 + rule.moments() as u64 + u64::from(averaged);
-        let buffers = self.parameters.saturating_sub(self.trained);
-        let numbers = self
-            .trained
-            .saturating_mul(copies)
-            .saturating_add(buffers)
-            .saturating_add(self.fixed)
-            .saturating_add(self.per_example.saturating_mul(batch as u64));
-        numbers.saturating_mul(4)
-    }
-
-    /// Bytes of its tensors.
-    pub fn bytes(&self) -> u64 {
-        self.parameters.saturating_mul(4)
     }
 }
 

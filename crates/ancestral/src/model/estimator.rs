@@ -9,8 +9,13 @@ use crate::{Error, Result};
 
 /// Examples of a block of sums; fixed, so that the sums do not depend on how blocks are shared out.
 pub const BLOCK: usize = 4096;
-/// Blocks whose sums are taken in parallel before they are joined; it bounds memory alone.
+/// Blocks at most whose sums are taken in parallel before they are joined; it bounds memory alone.
 const BLOCKS_AT_ONCE: usize = 16;
+
+/// Examples whose sums are there at one time.
+pub(super) fn examples_at_once() -> usize {
+    BLOCK * rayon::current_num_threads().min(BLOCKS_AT_ONCE)
+}
 
 /// One fitted number with its standard error, where there is one.
 #[derive(Debug, Clone, PartialEq)]
@@ -140,7 +145,8 @@ pub fn block_sums<S: Send>(
 ) -> Result<S> {
     let indices: Vec<u64> = (0..examples.len() as u64).collect();
     let mut total = empty();
-    for (round, blocks) in indices.chunks(BLOCK * BLOCKS_AT_ONCE).enumerate() {
+    let at_once = examples_at_once();
+    for (round, blocks) in indices.chunks(at_once).enumerate() {
         check(stop)?;
         let sums: Vec<S> = blocks
             .par_chunks(BLOCK)
@@ -153,7 +159,7 @@ pub fn block_sums<S: Send>(
         for later in sums {
             merge(&mut total, later);
         }
-        let done = (round * BLOCK * BLOCKS_AT_ONCE + blocks.len()) as f64;
+        let done = (round * at_once + blocks.len()) as f64;
         progress(done / indices.len() as f64);
     }
     Ok(total)

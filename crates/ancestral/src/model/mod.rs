@@ -9,22 +9,26 @@ mod density;
 mod entry;
 mod estimator;
 mod latent;
+mod lower;
 mod neural;
 mod request;
 mod sampler;
+mod size;
 mod trainable;
 
 pub use classify::{Assignments, Classified, Classifier, Clusterer, Discriminator};
 pub use contract::Model;
 pub use density::{Density, DensityKind, DensityOptions, ElboTerms, Ensemble, LogProbability};
-pub use entry::{Capability, Learning, ModelEntry, Preset, Size, Task};
+pub use entry::{Capability, Learning, ModelEntry, Preset, Task};
 pub use estimator::{
     BLOCK, Estimate, Estimator, FitContext, FitReport, SumEstimator, block_sums, fit, fit_sums,
 };
 pub use latent::Latent;
+pub(crate) use lower::setting_to_lower;
 pub use neural::{Abilities, Core, NeuralModel};
 pub use request::{check_batch, column_terms, log_probability, sample, sampler_for};
 pub use sampler::{Completion, Known, SampleRequest, Sampler};
+pub use size::{Size, SizeBuilder, product};
 pub use trainable::{BatchIterator, Metrics, StepContext, Trainable};
 
 pub use crate::spec::{ColumnKind, Columns, DataSpec, Init, KindName, NamedTensors};

@@ -8,7 +8,7 @@ use super::dense::{Activation, glorot, parameter, scaled, with_value};
 use crate::spec::Init;
 
 /// Side of the filters. With stride 2 and one pixel of padding a side of s becomes ⌊s/2⌋.
-const KERNEL: usize = 4;
+pub(crate) const KERNEL: usize = 4;
 const STRIDE: usize = 2;
 const PADDING: usize = 1;
 

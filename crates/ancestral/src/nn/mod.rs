@@ -6,6 +6,7 @@ mod dense;
 mod pipeline;
 mod tensors;
 
+pub(crate) use conv::KERNEL;
 pub use conv::{Doubling, Halving};
 pub use dense::{Activation, Dense, FusedActivation, HiddenActivation, Mlp};
 pub(crate) use dense::{frozen, glorot, parameter, with_value};

@@ -7,6 +7,7 @@ mod checkpoint;
 mod config;
 mod events;
 mod folder;
+mod memory;
 mod tensorboard;
 mod training;
 
@@ -14,6 +15,7 @@ pub use checkpoint::{Best, State};
 pub use config::{Budget, DataConfig, FORMAT, RunConfig, TrainConfig, adapt};
 pub use events::Event;
 pub use folder::{RunFolder, Weights, WeightsInfo};
+pub use memory::check_memory;
 pub use training::{
     NoopObserver, Observer, Outcome, Progress, StopReason, Training, check_batch_size,
 };

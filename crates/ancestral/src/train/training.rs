@@ -9,9 +9,10 @@ use ancestral_kernels::ThreadTuner;
 use burn::tensor::Device;
 
 use super::checkpoint::{Best, State, under};
-use super::config::{Budget, TrainConfig};
+use super::config::{Budget, RunConfig, TrainConfig};
 use super::events::{Event, EventLog};
 use super::folder::RunFolder;
+use super::memory::check_memory;
 use super::tensorboard::TensorBoard;
 use crate::model::{BatchIterator, Metrics, Model, NamedTensors, StepContext, Trainable};
 use crate::optim::{Optimizers, Schedule};
@@ -154,6 +155,9 @@ impl Training {
         config.check()?;
         let seed = run.config.seed;
         let binarize: Binarize = run.config.data.binarize.parse()?;
+        let RunConfig { model, settings, data: described, .. } = &run.config;
+        let examples = data.len(SplitName::Train);
+        check_memory(registry, (model, settings), &described.spec()?, &config, examples)?;
         let mut model = run.build(registry, device)?;
         let name = model.name();
         let Some(trainable) = model.trainable() else {

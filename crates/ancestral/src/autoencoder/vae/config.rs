@@ -1,5 +1,7 @@
 //! Settings of the variational autoencoder, its names in the list, and what is refused.
 
+use toml::Table;
+
 use crate::likelihood::LikelihoodName;
 use crate::model::{Capability, DataSpec, KindName, Learning, ModelEntry, Preset, Task};
 use crate::nn::HiddenActivation;
@@ -55,7 +57,7 @@ pub fn entry() -> ModelEntry {
         validation: &["negative_elbo"],
         learning: Learning::GradientSteps,
         kinds: KINDS,
-        size: |_, _| Ok(crate::model::Size::default()),
+        size: |table, data| VaeConfig::from_table(table)?.size("vae", data),
         presets: &[
             Preset {
                 name: "burda-1l",
@@ -95,7 +97,7 @@ pub fn iwae_entry() -> ModelEntry {
         validation: &["negative_elbo"],
         learning: Learning::GradientSteps,
         kinds: KINDS,
-        size: |_, _| Ok(crate::model::Size::default()),
+        size: |table, data| iwae(table)?.size("iwae", data),
         presets: &[
             Preset {
                 name: "burda-1l",
@@ -116,14 +118,17 @@ pub fn iwae_entry() -> ModelEntry {
             VaeConfig::fields().into_iter().map(five).collect()
         },
         train: |_| toml::Table::new(),
-        build: |table, data, init| {
-            let mut config = VaeConfig::from_table(table)?;
-            if !table.contains_key("importance_samples") {
-                config.importance_samples = IWAE_SAMPLES;
-            }
-            Ok(Box::new(config.init("iwae", data, init)?))
-        },
+        build: |table, data, init| Ok(Box::new(iwae(table)?.init("iwae", data, init)?)),
     }
+}
+
+/// The settings of an `iwae`.
+fn iwae(table: &Table) -> Result<VaeConfig> {
+    let mut config = VaeConfig::from_table(table)?;
+    if !table.contains_key("importance_samples") {
+        config.importance_samples = IWAE_SAMPLES;
+    }
+    Ok(config)
 }
 
 impl VaeConfig {

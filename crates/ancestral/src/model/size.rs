@@ -1,0 +1,190 @@
+//! How large a model is before it is made: its layers, listed as its paper lists them, and what a
+//! training step keeps of them, in numbers that saturate.
+
+use ancestral_data::Domain;
+
+use super::estimator::examples_at_once;
+use crate::likelihood::Likelihood;
+use crate::optim::Rule;
+use crate::spec::DataSpec;
+
+/// Numbers that a batch holds of each entry of an example: in double precision as it is drawn, in
+/// single precision for the tensor, and once more on the network's own scale.
+const OF_INPUT: u64 = 4;
+/// Gradients of the widest layer's outputs that are there at one time.
+const ON_THE_WAY: u64 = 2;
+/// Bytes that any training takes: stacks of threads, room of the kernels, and what the allocator
+/// holds back.
+const WORKSPACE: u64 = 4 << 20;
+
+/// How large a model is, before it is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Size {
+    /// Numbers in all its tensors, buffers included.
+    pub parameters: u64,
+    /// Of these, numbers that an optimizer updates.
+    pub trained: u64,
+    /// Numbers that a training step keeps for each example of a batch.
+    pub per_example: u64,
+    /// Numbers that a step needs once, whatever the batch.
+    pub fixed: u64,
+}
+
+impl Size {
+    /// Bytes that a training step takes at its peak: an estimate.
+    ///
+    /// Weights and gradients once each, the optimizer's moments, the average of the weights if there
+    /// is one, and what is kept of each example until its gradient is known.
+    pub fn step_bytes(&self, batch: usize, rule: Rule, averaged: bool) -> u64 {
+        let copies = 2 + rule.moments() as u64 + u64::from(averaged);
+        let buffers = self.parameters.saturating_sub(self.trained);
+        let numbers = self
+            .trained
+            .saturating_mul(copies)
+            .saturating_add(buffers)
+            .saturating_add(self.fixed)
+            .saturating_add(self.per_example.saturating_mul(batch as u64));
+        numbers.saturating_mul(4).saturating_add(WORKSPACE)
+    }
+
+    /// Bytes that a fit in one go takes at its peak, over so many examples: an estimate.
+    ///
+    /// Fits count in double precision.
+    pub fn fit_bytes(&self, examples: usize) -> u64 {
+        let numbers = self.parameters.saturating_add(self.fixed).saturating_add(
+            self.per_example.saturating_mul(examples.min(examples_at_once()) as u64),
+        );
+        numbers.saturating_mul(8).saturating_add(WORKSPACE)
+    }
+
+    /// Bytes of its tensors.
+    pub fn bytes(&self) -> u64 {
+        self.parameters.saturating_mul(4)
+    }
+}
+
+/// The product of some sizes, as far as numbers go.
+pub fn product(sizes: &[usize]) -> usize {
+    sizes.iter().fold(1, |all, &size| all.saturating_mul(size))
+}
+
+/// Counts a model layer by layer.
+///
+/// Methods that add a layer give the width of what comes out of it.
+#[derive(Debug, Clone)]
+pub struct SizeBuilder {
+    trained: u64,
+    buffers: u64,
+    /// Of an example.
+    kept: u64,
+    /// Of the widest tensor that an example has.
+    widest: u64,
+    fixed: u64,
+    /// Rows that each example has in the layers that come.
+    rows: u64,
+}
+
+impl Default for SizeBuilder {
+    fn default() -> Self {
+        Self { trained: 0, buffers: 0, kept: 0, widest: 0, fixed: 0, rows: 1 }
+    }
+}
+
+impl SizeBuilder {
+    /// A model of such data: a batch, as every step reads it.
+    pub fn new(data: &DataSpec) -> Self {
+        let entries = product(data.shape.dims());
+        let mut size = Self::default();
+        size.kept((entries as u64).saturating_mul(OF_INPUT));
+        size
+    }
+
+    /// From here on each example has so many rows.
+    pub fn rows(&mut self, rows: usize) {
+        self.rows = rows as u64;
+    }
+
+    /// Numbers that an optimizer updates.
+    pub fn trained(&mut self, sizes: &[usize]) {
+        self.trained = self.trained.saturating_add(product(sizes) as u64);
+    }
+
+    /// Numbers in tensors that no optimizer updates.
+    pub fn buffer(&mut self, sizes: &[usize]) {
+        self.buffers = self.buffers.saturating_add(product(sizes) as u64);
+    }
+
+    /// Numbers that a step keeps of a row until its gradient is known.
+    pub fn kept(&mut self, numbers: u64) {
+        self.kept = self.kept.saturating_add(numbers.saturating_mul(self.rows));
+    }
+
+    /// Numbers that a step needs once.
+    pub fn fixed(&mut self, numbers: u64) {
+        self.fixed = self.fixed.saturating_add(numbers);
+    }
+
+    /// Outputs of a layer, kept `times` over.
+    pub fn outputs(&mut self, width: usize, times: u64) -> usize {
+        let numbers = width as u64;
+        self.kept(numbers.saturating_mul(times));
+        self.widest = self.widest.max(numbers.saturating_mul(self.rows));
+        width
+    }
+
+    /// A fully connected layer with a bias; its activation is applied in place.
+    pub fn dense(&mut self, from: usize, to: usize) -> usize {
+        self.trained(&[from, to]);
+        self.trained(&[to]);
+        self.outputs(to, 1)
+    }
+
+    /// Fully connected layers one after another.
+    pub fn mlp(&mut self, from: usize, hidden: &[usize]) -> usize {
+        hidden.iter().fold(from, |from, &to| self.dense(from, to))
+    }
+
+    /// A convolution, or a transposed one, with square filters and a bias, from and to so many
+    /// channels, whose outputs before and after the activation are `area` pixels.
+    pub fn convolution(&mut self, from: usize, to: usize, kernel: usize, area: usize) -> usize {
+        self.trained(&[from, to, kernel, kernel]);
+        self.trained(&[to]);
+        self.outputs(product(&[to, area]), 2)
+    }
+
+    /// The mean and the deviation of each entry, of reals.
+    pub fn scale(&mut self, data: &DataSpec, domain: Domain) {
+        if domain == Domain::Real {
+            self.buffer(&[product(data.shape.dims()), 2]);
+        }
+    }
+
+    /// The log-probability of each of so many entries.
+    pub fn likelihood(&mut self, likelihood: Likelihood, entries: usize) {
+        self.kept((entries as u64).saturating_mul(likelihood.kept()));
+    }
+
+    /// A model of two parts that are updated one after the other, with a batch each.
+    #[must_use]
+    pub fn in_turn(self, other: Self) -> Self {
+        Self {
+            trained: self.trained.saturating_add(other.trained),
+            buffers: self.buffers.saturating_add(other.buffers),
+            kept: self.kept.max(other.kept),
+            widest: self.widest.max(other.widest),
+            fixed: self.fixed.max(other.fixed),
+            rows: 1,
+        }
+    }
+
+    /// The whole.
+    pub fn finish(self) -> Size {
+        let on_the_way = self.widest.saturating_mul(ON_THE_WAY);
+        Size {
+            parameters: self.trained.saturating_add(self.buffers),
+            trained: self.trained,
+            per_example: self.kept.saturating_add(on_the_way),
+            fixed: self.fixed,
+        }
+    }
+}
