@@ -186,7 +186,7 @@ impl Registry {
     /// The model of a name, if the data suits it.
     fn suited(&self, name: &str, data: &DataSpec) -> Result<&ModelEntry> {
         let entry = self.find(name)?;
-        data.check_kinds(name, entry.kinds).map_err(|error| self.with_others(error, data))?;
+        data.check_kinds(name, entry.kinds).map_err(|error| self.with_others(error, entry, data))?;
         Ok(entry)
     }
 
@@ -209,11 +209,14 @@ impl Registry {
         memory::check(what, needed, limit, &lower)
     }
 
-    /// The error with the models that do take the data.
-    fn with_others(&self, mut error: Error, data: &DataSpec) -> Error {
+    /// The error with the models of the same task that do take the data.
+    fn with_others(&self, mut error: Error, entry: &ModelEntry, data: &DataSpec) -> Error {
         if let Error::UnsuitableKind { others, .. } = &mut error {
-            let takes = |entry: &&ModelEntry| data.check_kinds(entry.name, entry.kinds).is_ok();
-            *others = self.entries.iter().filter(takes).map(|entry| entry.name).collect();
+            let takes = |other: &&ModelEntry| {
+                other.tasks.first() == entry.tasks.first()
+                    && data.check_kinds(other.name, other.kinds).is_ok()
+            };
+            *others = self.entries.iter().filter(takes).map(|other| other.name).collect();
         }
         error
     }

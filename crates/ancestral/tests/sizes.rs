@@ -2,7 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may be as short as it likes")]
 
-mod common;
+#[path = "conformance/cases.rs"]
+mod cases;
 
 use ancestral::model::{DataSpec, Init, Model, ModelEntry, Size};
 use ancestral::optim::Rule;
@@ -13,7 +14,7 @@ use ancestral::{Error, Registry};
 use ancestral_data::{Domain, Shape};
 use toml::{Table, Value};
 
-use common::{cases, find, spec};
+use cases::{cases, find, spec};
 
 /// Numbers in all tensors of a model.
 fn held(model: &dyn Model) -> u64 {

@@ -18,7 +18,7 @@
 
 use std::sync::Arc;
 
-use ancestral_data::{Batch, Examples, Streams};
+use ancestral_data::{Batch, Domain, Examples, Streams};
 use ancestral_kernels::batched_rows::{self, LANES};
 use ancestral_kernels::{self as kernels, BlockTriangularLinear};
 use burn::module::{Module, Param};
@@ -879,7 +879,7 @@ impl Rows for LaneRows<'_> {
 mod tests {
     use super::*;
     use crate::spec::cpu;
-    use ancestral_data::{Domain, Shape};
+    use ancestral_data::Shape;
 
     /// Changing any entry at or after d leaves the outputs up to d as they were, bit for bit, and
     /// some later ones differ.

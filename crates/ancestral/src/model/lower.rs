@@ -35,7 +35,9 @@ pub(crate) fn setting_to_lower(
             }
         }
         if share > 0.0 {
-            costs.extend(others.iter().map(|&(name, cost)| (name.to_owned(), cost)));
+            // Of nearly equals, a setting of the model is named.
+            let other = |&(name, cost): &(&str, u64)| (name.to_owned(), cost + cost / 10);
+            costs.extend(others.iter().map(other));
         }
         if let Some((name, least)) = costs.into_iter().min_by_key(|(_, cost)| *cost)
             && (least as f64) < WORTH_IT * now as f64

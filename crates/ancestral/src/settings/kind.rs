@@ -139,6 +139,9 @@ impl SettingKind {
     /// If it does not fit, saying what is allowed.
     pub fn read(&self, value: &Value) -> Result<Value, String> {
         self.convert(value).ok_or_else(|| match (self, value) {
+            (Self::Real { .. }, Value::Float(x)) if !x.is_finite() => {
+                format!("{self}, and finite")
+            }
             (Self::Choice(choices), Value::String(word)) => {
                 let names: Vec<&str> = choices.iter().map(|choice| choice.name).collect();
                 match super::nearest(word, &names) {
