@@ -21,8 +21,11 @@
 //! cargo build --release && cargo build --release -p ancestral-bench
 //! target/release/ancestral-bench --against OTHER/target/release/ancestral --data-dir DATA
 //! ```
+//!
+//! `--memory-estimates` prints a table of memory instead, ours alone.
 
 mod against;
+mod estimates;
 mod layers;
 mod memory;
 mod peer;
@@ -80,6 +83,13 @@ struct Args {
     /// Do the rounds of one case alone and print the memory they took (the bench asks itself)
     #[arg(long, hide = true)]
     memory: Option<String>,
+    /// Print what a training step of every preset takes of memory, beside the estimate that is made
+    /// before; cases are then parts of "model/preset/data"
+    #[arg(long)]
+    memory_estimates: bool,
+    /// Measure one of them alone (the bench asks itself)
+    #[arg(long, hide = true)]
+    memory_estimate: Option<String>,
 }
 
 impl Args {
@@ -119,6 +129,13 @@ fn main() -> Result<ExitCode> {
         rounds::of(case)?()?;
         println!("{}", memory::resident_peak()? - baseline);
         return Ok(ExitCode::SUCCESS);
+    }
+    if let Some(case) = &args.memory_estimate {
+        estimates::measure(case)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if args.memory_estimates {
+        return estimates::table(&args);
     }
     let mut all = PAIRED.to_vec();
     all.extend(DRAWS.map(|(case, _)| case));

@@ -16,10 +16,37 @@ pub(crate) fn own(args: &Args, case: &str) -> Result<f64> {
 
 /// Peak resident memory of this process in MiB.
 pub(crate) fn resident_peak() -> Result<f64> {
+    status("VmHWM")
+}
+
+/// A number of the process's status in MiB.
+fn status(name: &str) -> Result<f64> {
     let status = std::fs::read_to_string("/proc/self/status").context("memory is read on Linux")?;
-    let line = status.lines().find(|l| l.starts_with("VmHWM")).context("no VmHWM")?;
-    let kib = line.split_whitespace().nth(1).context("no VmHWM")?;
+    let line = status.lines().find(|l| l.starts_with(name)).context("no such line")?;
+    let kib = line.split_whitespace().nth(1).context("no number")?;
     Ok(kib.parse::<f64>()? / 1024.0)
+}
+
+/// What the process holds, in MiB.
+pub(crate) struct Taken {
+    resident: f64,
+    /// The most so far.
+    peak: f64,
+    /// Pages of files, which are mostly the program itself.
+    files: f64,
+}
+
+impl Taken {
+    /// At this time.
+    pub(crate) fn now() -> Result<Self> {
+        Ok(Self { resident: status("VmRSS")?, peak: status("VmHWM")?, files: status("RssFile")? })
+    }
+
+    /// The peak above an earlier time, without the pages of the program that it has come to since.
+    pub(crate) fn above(&self, before: &Self) -> f64 {
+        let start = if self.peak > before.peak { before.resident } else { before.peak };
+        self.peak - start - (self.files - before.files)
+    }
 }
 
 /// Processor time of all threads of this process so far, in seconds.
