@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use ancestral::Registry;
+use ancestral::memory;
 use ancestral::model::{Latent, Model};
 use ancestral_data::{Examples, Picture, Plot, Series, save_gif};
 use anyhow::Result;
@@ -127,6 +129,11 @@ pub(crate) fn interpolate(args: &InterpolateArgs, data_dir: Option<&Path>) -> Re
     }
     let (loaded, examples, _) = inputs::look(&args.look, data_dir)?;
     let model = loaded.model.as_ref();
+    // All steps are decoded together.
+    let config = &loaded.run.config;
+    let size = Registry::standard().size(&config.model, &config.settings, model.data())?;
+    let needed = size.per_example.saturating_mul(4).saturating_mul(args.n as u64);
+    memory::check_available(&format!("decoding {} codes", args.n), needed, "-n")?;
     let latent = latent_of(model)?;
     for (flag, index) in [("--from", args.from), ("--to", args.to)] {
         if index >= examples.len() {

@@ -203,6 +203,18 @@ pub(crate) fn save_csv(path: &Path, names: &[String], values: &[f64]) -> Result<
 
 /// A grid of images at a size that can be looked at.
 pub(crate) fn grid(values: &[f32], shape: [usize; 3], columns: usize) -> Picture {
-    let scale = (64 / shape[1].max(shape[2])).clamp(1, 8);
-    Picture::grid(values, shape, columns, scale)
+    Picture::grid(values, shape, columns, scale(shape))
+}
+
+/// Bytes that a [`grid`] of so many images takes with its file, nearly.
+pub(crate) fn grid_bytes(count: usize, shape: [usize; 3]) -> u64 {
+    let side = |pixels: usize| ((pixels + 1) * scale(shape)) as u64;
+    let pixels = side(shape[1]).saturating_mul(side(shape[2])).saturating_mul(count as u64);
+    // Three colors, and as much again for the file.
+    pixels.saturating_mul(6)
+}
+
+/// By how much images are enlarged.
+fn scale([_, height, width]: [usize; 3]) -> usize {
+    (64 / height.max(width)).clamp(1, 8)
 }

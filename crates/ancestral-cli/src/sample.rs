@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use ancestral::memory;
 use ancestral::model::{self, Completion, Known, SampleRequest};
 use ancestral_data::{Dataset, Domain, OpenOptions, Shape, Split, SplitName, Streams, Values};
 use anyhow::{Context, Result};
@@ -51,6 +52,7 @@ pub(crate) fn run(args: &SampleArgs, data_dir: Option<&Path>) -> Result<()> {
         None => args.n.unwrap_or(64),
         Some(known) => known.values.len() / shape.size(),
     };
+    check_memory(count, kind, shape, "-n")?;
     let request = SampleRequest {
         first: 0,
         count,
@@ -92,6 +94,27 @@ pub(crate) fn run(args: &SampleArgs, data_dir: Option<&Path>) -> Result<()> {
     Ok(())
 }
 
+/// Bytes of each entry of a sample until it is in the file, of this kind.
+fn bytes_of_entry(kind: &str) -> u64 {
+    match kind {
+        // Single precision, and the file.
+        "png" => 28,
+        "npy" => 32,
+        // Up to 24 characters, and a copy as the text grows.
+        _ => 72,
+    }
+}
+
+/// Refuses more samples than there is memory for, until they are in a file.
+fn check_memory(count: usize, kind: &str, shape: &Shape, lower: &str) -> Result<()> {
+    let entries = (shape.size() as u64).saturating_mul(count as u64);
+    let mut needed = entries.saturating_mul(bytes_of_entry(kind));
+    if let ("png", Some(image)) = (kind, shape.as_image()) {
+        needed = needed.saturating_add(output::grid_bytes(count, image));
+    }
+    Ok(memory::check_available(&format!("drawing {count} samples"), needed, lower)?)
+}
+
 /// The rows to complete, each as often as asked for.
 fn known(args: &SampleArgs, loaded: &Loaded, name: &str, data_dir: Option<&Path>) -> Result<Known> {
     let spec = loaded.model.data();
@@ -111,6 +134,8 @@ fn known(args: &SampleArgs, loaded: &Loaded, name: &str, data_dir: Option<&Path>
         given.truncate(limit.get() * size);
     }
     let each = args.n.unwrap_or(1);
+    let kind = output::extension(&args.out, &["png", "npy", "csv"])?;
+    check_memory((rows.len() / size).saturating_mul(each), kind, &spec.shape, "-n or --limit")?;
     let repeat = |row: usize| std::iter::repeat_n(row, each);
     let order = (0..rows.len() / size).flat_map(repeat);
     let places = order.map(|row| row * size..(row + 1) * size);

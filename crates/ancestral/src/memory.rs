@@ -28,7 +28,23 @@ pub fn check(what: &str, needed: u64, limit: Option<u64>, lower: &str) -> Result
     }
 }
 
-/// The same for a file system that begins at `root`.
+/// Refuses `what` if it needs more than this process may still take.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_available(what: &str, needed: u64, lower: &str) -> Result<()> {
+    check(what, needed, limit_for(needed), lower)
+}
+
+/// What the process may still take, where so many bytes are worth the question.
+pub(crate) fn limit_for(needed: u64) -> Option<u64> {
+    if needed <= ALWAYS_THERE { None } else { available() }
+}
+
+/// Bytes that are taken without asking.
+const ALWAYS_THERE: u64 = 8 << 20;
+
+/// [`available`] for a file system that begins at `root`.
 fn available_under(root: &Path) -> Option<u64> {
     let read = |path: &str| fs::read_to_string(root.join(path)).ok();
     let machine = read("proc/meminfo").and_then(|text| kibibytes(&text, "MemAvailable"));
@@ -46,13 +62,18 @@ fn kibibytes(text: &str, name: &str) -> Option<u64> {
     Some(number.saturating_mul(1024))
 }
 
+/// Of what is left of a limit on mappings, the part that goes to stacks, to the allocator's own
+/// room, and to gaps.
+const GAPS: u64 = 8;
+
 /// What is left below the soft limits of address space and of data.
 fn left_of_limits(limits: &str, status: &str) -> Option<u64> {
     let left = |limit: &str, used: &str| {
         let line = limits.lines().find_map(|line| line.strip_prefix(limit))?;
         // "unlimited" is no number.
         let most: u64 = line.split_whitespace().next()?.parse().ok()?;
-        Some(most.saturating_sub(kibibytes(status, used)?))
+        let left = most.saturating_sub(kibibytes(status, used)?);
+        Some(left - left / GAPS)
     };
     let all = [left("Max address space", "VmSize"), left("Max data size", "VmData")];
     all.into_iter().flatten().min()
@@ -178,9 +199,9 @@ mod tests {
         assert_eq!(found(&[MEMORY, STATUS, ("proc/self/limits", &free)]), Some(9_216_000));
         let held = limits("4096000", "unlimited");
         let held = ("proc/self/limits", held.as_str());
-        assert_eq!(found(&[MEMORY, STATUS, held]), Some(4_096_000 - 716_800));
-        let held = limits("4096000", "202400");
-        assert_eq!(found(&[STATUS, ("proc/self/limits", &held)]), Some(100_000));
+        assert_eq!(found(&[MEMORY, STATUS, held]), Some((4_096_000 - 716_800) / 8 * 7));
+        let held = limits("4096000", "182400");
+        assert_eq!(found(&[STATUS, ("proc/self/limits", &held)]), Some(70_000));
         // More in use than is allowed.
         let held = limits("4096", "unlimited");
         assert_eq!(found(&[MEMORY, STATUS, ("proc/self/limits", &held)]), Some(0));

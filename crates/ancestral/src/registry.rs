@@ -3,7 +3,7 @@
 use burn::tensor::DType;
 use toml::Table;
 
-use crate::model::{DataSpec, Init, Learning, Model, ModelEntry, Size, setting_to_lower};
+use crate::model::{DataSpec, Init, Learning, Lowered, Model, ModelEntry, Size, setting_to_lower};
 use crate::optim::Rule;
 use crate::{Error, Result, memory};
 use crate::{adversarial, autoencoder, autoregressive, classifier, distributions};
@@ -15,6 +15,9 @@ pub struct Registry {
     /// Bytes that a model may take; what the process may take, where it is not given.
     memory_limit: Option<u64>,
 }
+
+/// The batch size that a training has unless another is asked for.
+const USUAL_BATCH: f64 = 100.0;
 
 /// How a model is trained, as far as memory depends on it.
 #[derive(Debug, Clone, Copy)]
@@ -140,12 +143,12 @@ impl Registry {
         (entry.build)(settings, data, init)
     }
 
-    /// Refuses a training whose steps would take more memory than there is; of a model that is
-    /// fitted in one go there are none.
+    /// Refuses a training that would take more memory than there is; a model that is fitted in one
+    /// go has none.
     ///
     /// # Errors
     /// As [`Registry::size`], and with the setting to lower if it would.
-    pub fn check_step(
+    pub fn check_training(
         &self,
         name: &str,
         settings: &Table,
@@ -157,17 +160,19 @@ impl Registry {
             return Ok(());
         }
         let StepPlan { batch_size, rule, averaged } = plan;
-        let bytes = |size: &Size, batch| size.step_bytes(batch, rule, averaged);
-        let half = bytes(&(entry.size)(settings, data)?, (batch_size / 2).max(1));
+        let bytes = |size: &Size, batch| size.training_bytes(batch, rule, averaged);
+        let cost = bytes(&(entry.size)(settings, data)?, (batch_size / 2).max(1));
+        let above = batch_size as f64 / USUAL_BATCH;
+        let half = Lowered { name: "batch_size", cost, above };
         let what = format!("training {} with batches of {batch_size}", entry.name);
         let cost = |size: &Size| bytes(size, batch_size);
-        self.check(entry, (settings, data), &what, &cost, &[("batch_size", half)])
+        self.check(entry, (settings, data), &what, &cost, &[half])
     }
 
     /// Refuses a fit in one go that would take more memory than there is.
     ///
     /// # Errors
-    /// As [`Registry::check_step`].
+    /// As [`Registry::check_training`].
     pub fn check_fit(
         &self,
         name: &str,
@@ -190,18 +195,18 @@ impl Registry {
         Ok(entry)
     }
 
-    /// Refuses what would cost more bytes than there are; `others` are costs as
-    /// [`setting_to_lower`] takes them.
+    /// Refuses what would cost more bytes than there are; `others` are settings beside
+    /// the model's own that could be lowered.
     fn check(
         &self,
         entry: &ModelEntry,
         (settings, data): (&Table, &DataSpec),
         what: &str,
         cost: &dyn Fn(&Size) -> u64,
-        others: &[(&str, u64)],
+        others: &[Lowered],
     ) -> Result<()> {
         let needed = cost(&(entry.size)(settings, data)?);
-        let limit = self.memory_limit.or_else(memory::available);
+        let limit = self.memory_limit.or_else(|| memory::limit_for(needed));
         if limit.is_none_or(|limit| needed <= limit) {
             return Ok(());
         }

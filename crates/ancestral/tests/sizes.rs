@@ -222,6 +222,7 @@ fn a_model_that_is_too_large_is_refused_with_what_to_lower() {
         assert_eq!((lower.as_str(), *free), (expected, 256 << 20), "{name} {settings}");
         assert!(needed > free, "{name}: {error}");
     }
+    // What is refused is refused before anything is made, and what fits is made.
     assert!(registry.build("vae", &Table::new(), &image, &Init::new(&cpu(), 0)).is_ok());
 }
 

@@ -57,7 +57,8 @@ impl Layers<'_> {
         let sizes = self.image_sizes()?;
         let mut from = self.data.shape.as_image().unwrap_or_default()[0];
         for (&to, &[height, width]) in self.channels.iter().zip(sizes.iter().skip(1)) {
-            size.convolution(from, to, KERNEL, height * width);
+            let maps = size.convolution(from, to, KERNEL, product(&[height, width]));
+            size.activation(maps);
             from = to;
         }
         let features = match sizes.last() {
@@ -85,12 +86,16 @@ impl Layers<'_> {
         size.dense(last, product(&[top, height, width]));
         let [channels, ..] = self.data.shape.as_image().unwrap_or_default();
         for (i, &from) in self.channels.iter().enumerate().rev() {
-            let to = match i.checked_sub(1) {
-                Some(below) => self.channels[below],
-                None => product(&[channels, outputs]),
-            };
-            let [height, width] = sizes[i];
-            size.convolution(from, to, KERNEL, height * width);
+            let area = product(&sizes[i]);
+            match i.checked_sub(1) {
+                Some(below) => {
+                    let maps = size.convolution(from, self.channels[below], KERNEL, area);
+                    size.activation(maps);
+                }
+                None => {
+                    size.convolution(from, product(&[channels, outputs]), KERNEL, area);
+                }
+            }
         }
         Ok(())
     }

@@ -35,7 +35,7 @@ use crate::model::{
 };
 use crate::nn::{Activation, Dense, InputPipeline, Scale, as_f64, rows, scalar, to_f64};
 use crate::settings::Settings;
-use crate::{Error, Result};
+use crate::{Error, Result, memory};
 
 mod config;
 
@@ -550,6 +550,10 @@ impl Density for Vae {
         if total == 0 {
             return Err(Error::setting("samples", 0, "a bound needs at least 1"));
         }
+        // One weight a sample, in a list that grows to twice its length.
+        let needed = 16u64.saturating_mul(total as u64).saturating_mul(batch.len() as u64);
+        let what = format!("a bound from {total} importance samples");
+        memory::check_available(&what, needed, "the number of importance samples")?;
         let network = self.core.inference()?;
         let b = batch.len();
         let (x, bottom) = self.encoded(&network, batch)?;

@@ -109,7 +109,8 @@ impl FeaturesConfig {
         let [mut from, mut height, mut width] = data.shape.as_image().unwrap_or_default();
         for &to in &self.channels {
             (height, width) = (height / 2, width / 2);
-            size.convolution(from, to, KERNEL, product(&[height, width]));
+            let maps = size.convolution(from, to, KERNEL, product(&[height, width]));
+            size.activation(maps);
             from = to;
         }
         size.dense(flat, self.dim);

@@ -62,6 +62,7 @@ pub fn draw(
         model: model.name().to_owned(),
         problem: "cannot draw examples, so that there are no samples to measure".to_owned(),
     })?;
+    model::check_memory_of_samples(model, count)?;
     let classes = sampler.classes();
     let conditional = classes > 0;
     let mut drawn = Drawn {

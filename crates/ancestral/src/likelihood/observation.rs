@@ -147,9 +147,9 @@ impl Likelihood {
             Self::GaussianFixed => 4,
             Self::Gaussian => 10,
             Self::Categorical { levels } => (levels as u64).saturating_mul(4),
-            Self::LogisticMixture { .. } => 30 * COMPONENTS as u64,
+            Self::LogisticMixture { .. } => 12 * COMPONENTS as u64,
             Self::GaussianMixture { components } | Self::LaplaceMixture { components } => {
-                (components as u64).saturating_mul(15)
+                (components as u64).saturating_mul(10)
             }
         }
     }

@@ -9,40 +9,52 @@ use crate::spec::DataSpec;
 
 /// A share of the cost; where no setting saves more, it is the data that is large.
 const WORTH_IT: f64 = 0.95;
+/// Settings that save as much as the best, within this factor, are told apart by their values.
+const ALIKE: f64 = 1.1;
+
+/// A setting that could be lowered.
+#[derive(Debug, Clone)]
+pub(crate) struct Lowered {
+    /// Its name.
+    pub(crate) name: &'static str,
+    /// Bytes with half of its value.
+    pub(crate) cost: u64,
+    /// How many times its default it is.
+    pub(crate) above: f64,
+}
 
 /// The setting whose halving lowers the cost most: one of the model's that is a number or a list of
-/// them, or one of `others`, given with what its halving would cost.
+/// them, or one of `others`; of several that do, the one that is farthest above its default.
 pub(crate) fn setting_to_lower(
     entry: &ModelEntry,
     settings: &Table,
     data: &DataSpec,
     cost: &dyn Fn(&Size) -> u64,
-    others: &[(&str, u64)],
+    others: &[Lowered],
 ) -> String {
     let fields = (entry.fields)();
     let now = (entry.size)(settings, data).map_or(u64::MAX, |size| cost(&size));
     let given = normalize(&fields, settings).unwrap_or_default();
     // Where the count itself has no room for the cost, half of it has none either.
     for share in [0.5, 0.0] {
-        let mut costs: Vec<(String, u64)> = Vec::new();
+        let mut all: Vec<Lowered> = if share > 0.0 { others.to_vec() } else { Vec::new() };
         for field in &fields {
             let value = given.get(field.stored).unwrap_or(&field.default);
             let Some(less) = lowered(&field.kind, value, share) else { continue };
             let mut settings = given.clone();
             settings.insert(field.stored.to_owned(), less);
             if let Ok(size) = (entry.size)(&settings, data) {
-                costs.push((field.name.to_owned(), cost(&size)));
+                let above = largest(value) / largest(&field.default).max(1.0);
+                all.push(Lowered { name: field.name, cost: cost(&size), above });
             }
         }
-        if share > 0.0 {
-            // Of nearly equals, a setting of the model is named.
-            let other = |&(name, cost): &(&str, u64)| (name.to_owned(), cost + cost / 10);
-            costs.extend(others.iter().map(other));
+        let least = all.iter().map(|one| one.cost).min().unwrap_or(u64::MAX) as f64;
+        if least >= WORTH_IT * now as f64 {
+            continue;
         }
-        if let Some((name, least)) = costs.into_iter().min_by_key(|(_, cost)| *cost)
-            && (least as f64) < WORTH_IT * now as f64
-        {
-            return name;
+        all.retain(|one| one.cost as f64 <= ALIKE * least);
+        if let Some(best) = all.into_iter().max_by(|a, b| a.above.total_cmp(&b.above)) {
+            return best.name.to_owned();
         }
     }
     format!("the size of the data ({} an example)", data.shape)
@@ -60,5 +72,14 @@ fn lowered(kind: &SettingKind, value: &Value, share: f64) -> Option<Value> {
             less.collect::<Option<Vec<_>>>().map(Value::Array)
         }
         _ => None,
+    }
+}
+
+/// The largest number of a value.
+fn largest(value: &Value) -> f64 {
+    match value {
+        Value::Integer(number) => *number as f64,
+        Value::Array(values) => values.iter().map(largest).fold(0.0, f64::max),
+        _ => 0.0,
     }
 }

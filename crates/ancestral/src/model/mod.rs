@@ -24,8 +24,9 @@ pub use estimator::{
     BLOCK, Estimate, Estimator, FitContext, FitReport, SumEstimator, block_sums, fit, fit_sums,
 };
 pub use latent::Latent;
-pub(crate) use lower::setting_to_lower;
+pub(crate) use lower::{Lowered, setting_to_lower};
 pub use neural::{Abilities, Core, NeuralModel};
+pub(crate) use request::check_memory_of_samples;
 pub use request::{check_batch, column_terms, log_probability, sample, sampler_for};
 pub use sampler::{Completion, Known, SampleRequest, Sampler};
 pub use size::{Size, SizeBuilder, product};

@@ -6,7 +6,12 @@ use ancestral_data::Batch;
 use super::contract::Model;
 use super::density::{Density, DensityOptions, LogProbability};
 use super::sampler::{Completion, Known, SampleRequest, Sampler};
-use crate::{Error, Result};
+use crate::{Error, Result, memory};
+
+/// Bytes of each entry of an example that is drawn: in double precision, and on the way there.
+const OF_ENTRY: u64 = 24;
+/// Bytes of each example beside its entries.
+const OF_EXAMPLE: u64 = 64;
 
 /// The log-probability of each example of a batch.
 ///
@@ -103,10 +108,22 @@ fn unsupported(model: &dyn Model, problem: String) -> Error {
 /// Draws examples, row after row, in the values of the model's columns.
 ///
 /// # Errors
-/// If the model does not draw, or cannot do all that was asked for: a class, given entries, a mean
-/// or a temperature.
+/// If the model does not draw, cannot do all that was asked for (a class, given entries, a mean or
+/// a temperature), or there is not the memory for so many.
 pub fn sample(model: &dyn Model, request: &SampleRequest) -> Result<Vec<f64>> {
-    sampler_for(model, request)?.draw(request)
+    let sampler = sampler_for(model, request)?;
+    check_memory_of_samples(model, request.count)?;
+    sampler.draw(request)
+}
+
+/// Refuses more samples than there is memory for.
+///
+/// # Errors
+/// If there is not.
+pub(crate) fn check_memory_of_samples(model: &dyn Model, count: usize) -> Result<()> {
+    let of_each = (model.data().size() as u64).saturating_mul(OF_ENTRY).saturating_add(OF_EXAMPLE);
+    let needed = of_each.saturating_mul(count as u64);
+    memory::check_available(&format!("drawing {count} samples"), needed, "the number of samples")
 }
 
 /// The sampler of a model that can do what is asked for.

@@ -15,7 +15,7 @@ const OF_INPUT: u64 = 4;
 const ON_THE_WAY: u64 = 2;
 /// Bytes that any training takes: stacks of threads, room of the kernels, and what the allocator
 /// holds back.
-const WORKSPACE: u64 = 4 << 20;
+const WORKSPACE: u64 = 1 << 19;
 
 /// How large a model is, before it is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -45,6 +45,17 @@ impl Size {
             .saturating_add(self.fixed)
             .saturating_add(self.per_example.saturating_mul(batch as u64));
         numbers.saturating_mul(4).saturating_add(WORKSPACE)
+    }
+
+    /// Bytes that training takes at its peak: those of a step, or of a checkpoint, an estimate.
+    ///
+    /// A checkpoint is put together from copies of the weights, their average, the best weights and
+    /// the moments, and once more as the bytes of a file.
+    pub fn training_bytes(&self, batch: usize, rule: Rule, averaged: bool) -> u64 {
+        let copies = 7 + 3 * rule.moments() as u64 + 5 * u64::from(averaged);
+        let buffers = self.parameters.saturating_sub(self.trained);
+        let numbers = self.trained.saturating_mul(copies).saturating_add(buffers.saturating_mul(7));
+        self.step_bytes(batch, rule, averaged).max(numbers.saturating_mul(4))
     }
 
     /// Bytes that a fit in one go takes at its peak, over so many examples: an estimate.
@@ -145,11 +156,16 @@ impl SizeBuilder {
     }
 
     /// A convolution, or a transposed one, with square filters and a bias, from and to so many
-    /// channels, whose outputs before and after the activation are `area` pixels.
+    /// channels, whose outputs have `area` pixels before an activation.
     pub fn convolution(&mut self, from: usize, to: usize, kernel: usize, area: usize) -> usize {
         self.trained(&[from, to, kernel, kernel]);
         self.trained(&[to]);
-        self.outputs(product(&[to, area]), 2)
+        self.outputs(product(&[to, area]), 1)
+    }
+
+    /// An activation of so many outputs that is an operation of its own.
+    pub fn activation(&mut self, width: usize) {
+        self.kept(width as u64);
     }
 
     /// The mean and the deviation of each entry, of reals.

@@ -7,7 +7,7 @@ use crate::Result;
 use crate::registry::{Registry, StepPlan};
 use crate::spec::DataSpec;
 
-/// Refuses a training whose steps would take more memory than there is; `examples` are those that
+/// Refuses a training that would take more memory than there is; `examples` are those that
 /// it trains on.
 ///
 /// # Errors
@@ -26,5 +26,5 @@ pub fn check_memory(
         rule: config.optimizer,
         averaged: config.average_decay > 0.0,
     };
-    registry.check_step(model, settings, data, plan)
+    registry.check_training(model, settings, data, plan)
 }
