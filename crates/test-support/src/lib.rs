@@ -7,3 +7,4 @@ mod images;
 
 pub use data::data_dir_with;
 pub use images::{BLACK, Image, WHITE, assert_hash, assert_lines};
+pub use jsonschema;

@@ -14,6 +14,7 @@ mod registry;
 mod requests;
 mod runs;
 mod sampler;
+mod schema;
 mod settings;
 mod support;
 mod trainable;
