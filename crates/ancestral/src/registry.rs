@@ -191,7 +191,8 @@ impl Registry {
     /// The model of a name, if the data suits it.
     fn suited(&self, name: &str, data: &DataSpec) -> Result<&ModelEntry> {
         let entry = self.find(name)?;
-        data.check_kinds(name, entry.kinds).map_err(|error| self.with_others(error, entry, data))?;
+        data.check_kinds(name, entry.kinds)
+            .map_err(|error| self.with_others(error, entry, data))?;
         Ok(entry)
     }
 
