@@ -879,13 +879,13 @@ fn wrong_input_is_named_and_ends_with_2() {
     bad(here, &["train", "vae", "--time", "soon"], 2, "90s");
     bad(here, &["train", "vae", "--device", "gpu"], 2, "cpu");
     bad(here, &["train", "vae", "--set", "model.learning_rate=1"], 2, "train.learning_rate");
-    bad(here, &["train", "vae", "--set", "modle.beta=1"], 2, "model and train");
+    bad(here, &["train", "vae", "--set", "modle.beta=1"], 2, "settings and train");
     bad(here, &["train", "vae", "--threads", "3000"], 2, "at most");
     bad(here, &["train", "gaussian"], 2, "ancestral fit gaussian");
-    bad(here, &["train", "rnade"], 2, "nade is the same model");
+    bad(here, &["train", "rnade"], 2, "models that take this data: nade,");
     bad(here, &["train", "nade", "--set", "hidden=0"], 2, "setting 'hidden' is 0");
     std::fs::write(here.join("reals.csv"), "a,b\n1.5,2\n0.1,3\n0.2,3\n1,2\n").unwrap();
-    bad(here, &["train", "nade", "--data", "reals.csv"], 2, "rnade is the same model for reals");
+    bad(here, &["train", "nade", "--data", "reals.csv"], 2, "models that take this data: rnade,");
     bad(here, &["train", "rnade", "--data", "reals.csv", "--set", "components=0"], 2, "components");
     bad(here, &["train", "cgan", "--data", "reals.csv"], 2, "labels of at least 2 classes");
     bad(here, &["train", "dcgan", "--data", "reals.csv"], 2, "needs images");

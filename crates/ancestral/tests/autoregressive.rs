@@ -102,8 +102,7 @@ fn densities_of_reals_integrate_to_one() {
         for (size, cells) in [(1usize, 20_000), (2, 1500)] {
             let model = lively(name, settings, Domain::Real, size);
             let width = 60.0 / cells as f64;
-            let axis: Vec<f64> =
-                (0..cells).map(|i| (-30.0 + (f64::from(i) + 0.5) * width) as f64).collect();
+            let axis: Vec<f64> = (0..cells).map(|i| -30.0 + (f64::from(i) + 0.5) * width).collect();
             let rows: Vec<Vec<f64>> = if size == 1 {
                 axis.iter().map(|&a| vec![a]).collect()
             } else {
@@ -216,7 +215,7 @@ fn one_pass_and_entry_after_entry_agree() {
                 let request =
                     SampleRequest { known: Some(known), mean: true, ..SampleRequest::new(1, 3) };
                 let got = sample(model.as_ref(), &request).unwrap()[keep];
-                let error = (f64::from(got) - want).abs();
+                let error = (got - want).abs();
                 assert!(error < 1e-5, "{name} ({settings}), {keep} given: {got} {want}");
             }
         }

@@ -248,7 +248,7 @@ impl DeepNade {
         Ok(self.likelihood.log_probability(outputs, x).neg())
     }
 
-    /// Draws the examples numbered from `first` as [`Sampler::sample`] does, each in the same order
+    /// Draws the examples numbered from `first` as [`Sampler::draw`] does, each in the same order
     /// and by the same uniform numbers, but runs the whole network anew for every entry.
     ///
     /// This is the slow reference that the sampler is checked and timed against.

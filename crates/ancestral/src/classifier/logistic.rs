@@ -130,7 +130,8 @@ pub fn entry() -> ModelEntry {
         validation: &[],
         learning: Learning::Fit,
         kinds: KINDS,
-        size: |_, data| {
+        size: |table, data| {
+            LogisticConfig::from_table(table)?.check(data)?;
             let (terms, classes) = (terms(data).len() as u64, data.classes as u64);
             let trained = classes * (terms + 1);
             Ok(Size { parameters: trained + 2 * terms, trained, ..Size::default() })
@@ -164,6 +165,21 @@ impl LogisticConfig {
     /// # Errors
     /// If a setting is out of range, or the data has no labels, one class or too many columns.
     pub fn init(&self, data: &DataSpec) -> Result<Logistic> {
+        self.check(data)?;
+        let terms = terms(data);
+        Ok(Logistic {
+            config: self.clone(),
+            data: data.clone(),
+            mean: vec![0.0; terms.len()],
+            scale: vec![1.0; terms.len()],
+            weight: vec![0.0; data.classes * terms.len()],
+            bias: vec![0.0; data.classes],
+            terms,
+        })
+    }
+
+    /// Refuses settings out of range and data that does not suit.
+    fn check(&self, data: &DataSpec) -> Result<()> {
         self.check_values()?;
         data.check_kinds("logistic", KINDS)?;
         if data.classes < 2 {
@@ -174,25 +190,16 @@ impl LogisticConfig {
                 _ => "it learns to tell classes apart and this data has 1 class".to_owned(),
             }));
         }
-        let terms = terms(data);
-        let parameters = data.classes.saturating_mul(terms.len() + 1);
+        let terms = terms(data).len();
+        let parameters = data.classes.saturating_mul(terms + 1);
         if parameters > MOST_PARAMETERS {
             return Err(unsuitable(format!(
-                "{} classes of {} columns have {parameters} weights and biases, and it takes \
+                "{} classes of {terms} columns have {parameters} weights and biases, and it takes \
                  {MOST_PARAMETERS} at most",
-                data.classes,
-                terms.len()
+                data.classes
             )));
         }
-        Ok(Logistic {
-            config: self.clone(),
-            data: data.clone(),
-            mean: vec![0.0; terms.len()],
-            scale: vec![1.0; terms.len()],
-            weight: vec![0.0; data.classes * terms.len()],
-            bias: vec![0.0; data.classes],
-            terms,
-        })
+        Ok(())
     }
 }
 
@@ -242,11 +249,11 @@ impl Model for Logistic {
 }
 
 impl Classifier for Logistic {
+    /// None: the logits are linear in the columns.
     fn feature_dim(&self) -> usize {
-        self.terms.len()
+        0
     }
 
-    /// The features are the standardized columns, from which the logits are linear.
     fn classify(&self, values: &[f64]) -> Result<Classified> {
         let size = self.data.size();
         if !values.len().is_multiple_of(size) {
@@ -259,7 +266,7 @@ impl Classifier for Logistic {
         check_finite(values, size, 0)?;
         let (n, terms) = (values.len() / size, self.terms.len());
         let mut found = Classified {
-            features: Vec::with_capacity(n * terms),
+            features: Vec::new(),
             probabilities: Vec::with_capacity(n * self.bias.len()),
         };
         let mut z = vec![0.0; terms];
@@ -267,7 +274,6 @@ impl Classifier for Logistic {
             for (t, z) in z.iter_mut().enumerate() {
                 *z = (self.terms[t].value(example) - self.mean[t]) / self.scale[t];
             }
-            found.features.extend(z.iter().map(|&z| z as f32));
             let scores = self.weight.chunks_exact(terms).zip(&self.bias);
             let scores: Vec<f64> = scores.map(|(weight, bias)| bias + dot(weight, &z)).collect();
             let top = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -931,7 +937,7 @@ mod tests {
     use super::*;
     use crate::model::{Columns, fit};
 
-    const NEVER: AtomicBool = AtomicBool::new(false);
+    static NEVER: AtomicBool = AtomicBool::new(false);
 
     /// Overlapping classes of reals, of scales 1 and 100.
     fn examples(n: usize, columns: usize, classes: usize) -> Examples {

@@ -267,6 +267,12 @@ pub fn quality(
 ) -> Result<Quality> {
     let began = Instant::now();
     let (dim, classes) = (network.classifier.feature_dim(), network.classes());
+    if dim == 0 {
+        return Err(Error::Unsupported {
+            model: network.name.to_owned(),
+            problem: "tells classes apart without features of its own to measure by".to_owned(),
+        });
+    }
     let rows = Rows::new(&generated.features, dim, "the features of generated examples")?;
     let others = Rows::new(&reference.features, dim, "the features of the reference")?;
     let coverage = coverage(rows, others)?;

@@ -15,7 +15,7 @@ pub struct Classified {
 
 /// A model that tells classes apart.
 pub trait Classifier {
-    /// The number of features of an example.
+    /// The number of features of an example; 0 for models that have none of their own.
     fn feature_dim(&self) -> usize;
 
     /// Features and class probabilities of examples, row after row, in the values of the model's

@@ -125,15 +125,14 @@ pub fn newton(
     Ok(Minimum { at, gradient: here.gradient, hessian: here.hessian, trace, ended })
 }
 
+/// An objective: its value and its gradient at a point.
+pub type Objective<'a> = dyn FnMut(&[f64]) -> Result<(f64, Vec<f64>)> + 'a;
+
 /// Limited-memory BFGS.
 ///
 /// # Errors
 /// Those of `evaluate`, which gives the objective and its gradient.
-pub fn lbfgs(
-    start: Vec<f64>,
-    limits: Limits,
-    evaluate: &mut dyn FnMut(&[f64]) -> Result<(f64, Vec<f64>)>,
-) -> Result<Minimum> {
+pub fn lbfgs(start: Vec<f64>, limits: Limits, evaluate: &mut Objective<'_>) -> Result<Minimum> {
     let (mut at, mut trace) = (start, Vec::new());
     let (mut value, mut gradient) = evaluate(&at)?;
     let mut best = Best::new(value, &gradient);

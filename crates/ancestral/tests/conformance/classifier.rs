@@ -20,7 +20,9 @@ fn probabilities_are_such_and_depend_on_their_example_alone() {
         assert_eq!(found.features.len(), 3 * dim, "{name}");
         assert_eq!(found.probabilities.len(), 3 * classes, "{name}");
         assert!(found.features.iter().all(|x| x.is_finite()), "{name}");
-        assert_ne!(found.features[..dim], found.features[dim..2 * dim], "{name}");
+        if dim > 0 {
+            assert_ne!(found.features[..dim], found.features[dim..2 * dim], "{name}");
+        }
         for (i, row) in found.probabilities.chunks_exact(classes).enumerate() {
             assert!(row.iter().all(|&p| (0.0..=1.0).contains(&p)), "{name}: {row:?}");
             assert!((row.iter().sum::<f64>() - 1.0).abs() < 1e-12, "{name}: {row:?}");

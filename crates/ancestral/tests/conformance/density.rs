@@ -81,7 +81,7 @@ fn a_bound_rises_with_k_to_the_integral() {
                         let likelihood: f64 = x
                             .iter()
                             .zip(p)
-                            .map(|(&x, &p)| f64::from(if x > 0.5 { p } else { 1.0 - p }))
+                            .map(|(&x, &p)| if x > 0.5 { p } else { 1.0 - p })
                             .product();
                         prior * likelihood * width.powi(dims as i32)
                     })

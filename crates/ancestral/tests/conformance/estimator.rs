@@ -217,7 +217,8 @@ fn progress_rises_to_the_whole() {
     let mut model = model("gaussian", "", &data);
     let mut context = FitContext { streams: Streams::new(0), progress: &mut progress, stop: &stop };
     model.estimator().unwrap().fit(&all(&data), &mut context).unwrap();
-    assert_eq!(shares, [(ROUND * BLOCK) as f64 / MANY as f64, 1.0]);
+    assert!(shares.len() > 1 && shares.is_sorted_by(|a, b| a < b), "{shares:?}");
+    assert_eq!(shares.last(), Some(&1.0));
 }
 
 /// Examples in another order give the same up to rounding: nothing depends on the block they are in.

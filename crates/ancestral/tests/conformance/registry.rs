@@ -338,7 +338,7 @@ fn models_of_ones_own_answer_as_the_standard_ones_do() {
     assert!(coins.sampler().is_none() && coins.clusterer().is_none());
     let error = build("coins", &spec(&reals), "").err().unwrap().to_string();
     assert!(error.contains("'x0' is real and coins takes binary columns"), "{error}");
-    assert!(error.contains("centres"), "models that take it are named: {error}");
+    assert!(error.contains("rnade"), "models that take it are named: {error}");
     let error = build("coins", &spec(&bits), "first_logit = 10").err().unwrap().to_string();
     assert!(error.contains("setting 'first_logit' is 10; it must be from -9 to 9"), "{error}");
     let error = build("coin", &spec(&bits), "").err().unwrap().to_string();
