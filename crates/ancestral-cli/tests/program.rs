@@ -890,7 +890,7 @@ fn wrong_input_is_named_and_ends_with_2() {
     bad(here, &["train", "cgan", "--data", "reals.csv"], 2, "labels of at least 2 classes");
     bad(here, &["train", "dcgan", "--data", "reals.csv"], 2, "needs images");
     bad(here, &["train", "wgan-gp", "--set", "critic_norm=batch"], 2, "choose layer");
-    bad(here, &["train", "vae", "--set", "likelihood=bernoulli"], 2, "--binarize");
+    bad(here, &["train", "vae", "--set", "likelihood=bernoulli"], 2, "binarize it: dynamic");
     bad(here, &["sample", "nowhere"], 2, "does not exist");
     bad(here, &["evaluate", "."], 2, "not a run folder");
     bad(here, &["fit", "bernoulli", "--counts", "3/2"], 2, "no more heads than tosses");

@@ -1145,7 +1145,7 @@ mod tests {
         let size = (entry().size)(&settings, &data).unwrap();
         let numbers: usize = coded.tensors().iter().map(|(_, data)| data.num_elements()).sum();
         assert_eq!(size.parameters, numbers as u64);
-        assert_eq!((coded.feature_dim(), numbers), (3, 2 * 4 + 6));
+        assert_eq!((coded.feature_dim(), numbers), (0, 2 * 4 + 6));
     }
 
     #[test]
