@@ -2,11 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may be as short as it likes")]
 
+mod keys;
+
 use std::ops::Range;
 use std::path::Path;
 use std::process::{Command, Output};
 
 use ancestral_test_support::{BLACK, Image, WHITE, assert_hash, assert_lines, data_dir_with};
+use keys::assert_keys;
 
 fn ancestral(folder: &Path, args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_ancestral")).current_dir(folder).args(args).output().unwrap()
@@ -225,6 +228,7 @@ fn explanations_hold() {
     let here = dir.path();
     let said = good(here, &["explain", "elbo", "--epochs", "20", "--json"]);
     let found: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_keys("explain elbo", &[&found]);
     let rows = found["figures"].as_array().unwrap();
     assert_eq!(rows.len(), 12);
     for row in rows {
@@ -238,6 +242,7 @@ fn explanations_hold() {
     good(here, &["explain", "ae-vs-vae", "--epochs", "2", "--out", "both"]);
     let said = good(here, &["explain", "saturation", "--json"]);
     let found: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_keys("explain saturation", &[&found]);
     let [.., sure] = &found["figures"]["reached"].as_array().unwrap()[..] else { panic!("{said}") };
     // Another processor rounds otherwise, and a hard example more or less is told right.
     assert!(sure["share"].as_f64().unwrap() >= 0.99, "{sure}");
@@ -252,6 +257,7 @@ fn explanations_hold() {
     assert!(change("saturating") < 0.1 && change("non_saturating") > 5.0, "{said}");
     let said = good(here, &["explain", "optimal-discriminator", "--json"]);
     let found: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_keys("explain optimal-discriminator", &[&found]);
     let figure = |name: &str| found["figures"][name].as_f64().unwrap();
     assert!(figure("mean") < 0.01 && figure("largest") < 0.04, "{said}");
     assert!((0.0..0.003).contains(&(figure("optimum") - figure("value"))), "{said}");

@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may be as short as it likes")]
 
 mod data;
+mod formats;
 mod images;
 
 pub use data::data_dir_with;
+pub use formats::{Listed, assert_listed, listed};
 pub use images::{BLACK, Image, WHITE, assert_hash, assert_lines};
 pub use jsonschema;

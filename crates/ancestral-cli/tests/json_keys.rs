@@ -1,0 +1,240 @@
+//! The keys of every command's `--json`, and the columns of the tables that commands write.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may be as short as it likes")]
+
+mod keys;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::{Command, Output};
+
+use ancestral_test_support::{assert_listed, data_dir_with, listed};
+use keys::{HEADING, SLOW, assert_keys};
+use serde_json::{Value, json};
+
+fn ancestral(folder: &Path, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_ancestral")).current_dir(folder).args(args).output().unwrap()
+}
+
+/// Runs commands in a folder and keeps what they print.
+struct Said<'a> {
+    folder: &'a Path,
+    /// By the row of the list.
+    values: BTreeMap<&'static str, Vec<Value>>,
+}
+
+impl Said<'_> {
+    /// Runs `command`, of which the words of `row` are the first, with `--json`.
+    fn run(&mut self, row: &'static str, command: &str) {
+        let args: Vec<&str> = command.split_whitespace().chain(["--json"]).collect();
+        let output = ancestral(self.folder, &args);
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{command}: {errors}");
+        assert_eq!(errors, "", "{command}");
+        let value = serde_json::from_slice(&output.stdout).unwrap();
+        self.values.entry(row).or_default().push(value);
+    }
+}
+
+/// The first line of a file.
+fn header(path: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(path).unwrap();
+    text.lines().next().unwrap().split(',').map(str::to_owned).collect()
+}
+
+/// Names with `N` in the place of the numbers at their end.
+fn numbered(names: Vec<String>) -> BTreeSet<String> {
+    let digit = |c: char| c.is_ascii_digit();
+    let one = |name: String| match name.ends_with(digit) {
+        true => format!("{}N", name.trim_end_matches(digit)),
+        false => name,
+    };
+    names.into_iter().map(one).collect()
+}
+
+/// Every folder of `reproduce gan-table` with what is kept of a run, so that nothing is trained.
+fn kept_runs(folder: &Path) {
+    let quality = json!({
+        "network": "net", "n": 1, "n_reference": 1, "frechet_distance": 1.0,
+        "kernel_distance": null, "kernel_stderr": null, "precision": 1.0, "recall": 1.0,
+        "density": 1.0, "coverage": 1.0, "classifier_score": 1.0, "reference_score": 1.0,
+        "class_agreement": null, "class_agreement_stderr": null, "code_agreement": null,
+        "classes_found": 1, "seconds": 1.0,
+    });
+    let kept = json!({
+        "command": "", "steps": 1, "critic_updates": null, "seconds": 1.0,
+        "figures": [["best", quality]],
+    });
+    for entry in ancestral::Registry::standard().entries() {
+        for data in ["mnist", "fashion-mnist"] {
+            for seed in 0..3 {
+                let run = folder.join(format!("{}-{data}-{seed}", entry.name));
+                std::fs::create_dir_all(&run).unwrap();
+                std::fs::write(run.join("quality.json"), kept.to_string()).unwrap();
+            }
+        }
+    }
+}
+
+/// The indented names below a line of a help text.
+fn names_below(help: &str, line: &str) -> BTreeSet<String> {
+    let below = help.split(line).nth(1).unwrap().lines().skip(1);
+    let names = below.take_while(|l| l.starts_with("  ")).filter_map(|l| {
+        l.trim().trim_start_matches("- ").split([' ', ':']).next().map(str::to_owned)
+    });
+    names.collect()
+}
+
+#[test]
+fn keys_and_columns_of_every_command_are_listed() {
+    let dir = tempfile::tempdir().unwrap();
+    let here = dir.path();
+    let bits: String = (0..60).map(|i| format!("{},{},0\n", i % 2, i / 3 % 2)).collect();
+    std::fs::write(here.join("bits.csv"), format!("a,b,c\n{bits}")).unwrap();
+    let reals: String = (0..40).map(|i| format!("{},{}.5\n", i % 7, i * 5 % 13)).collect();
+    std::fs::write(here.join("reals.csv"), format!("a,b\n{reals}")).unwrap();
+    std::fs::create_dir(here.join("images")).unwrap();
+    for i in 0..8u8 {
+        let image = ancestral_data::Picture::filled(8, 8, [30 * i; 3]);
+        image.save_png(here.join(format!("images/{i}.png"))).unwrap();
+    }
+    let mut said = Said { folder: here, values: BTreeMap::new() };
+    let small = "--steps 2 --set sample_count=4 --set";
+    said.run("train", &format!("train vae {small} latent_dims=[2] --set hidden=[[4]] --out vae"));
+    said.run("train", &format!("train gan --data rings:8 {small} critic_hidden=[4] --out gan"));
+    said.run("train", &format!("train features {small} channels=[4] --set dim=8 --out features"));
+    let made = "train made --data bits.csv --set masks=3 --set hidden=[4] --out made";
+    said.run("train", &format!("{made} {small} direct=true"));
+    said.run("fit", "fit gaussian --data reals.csv --out gaussian");
+    said.run("fit --counts", "fit bernoulli --counts 9/13");
+
+    said.run("evaluate", "evaluate vae --samples 2 --limit 9");
+    said.run("evaluate", "evaluate gan");
+    said.run("evaluate", "evaluate gaussian");
+    said.run("evaluate", "evaluate made --orderings 3");
+    said.run("evaluate, of a classifier", "evaluate features");
+    let near = "--features features --nearest near.png";
+    said.run("evaluate --quality", &format!("evaluate vae --quality --samples-count 20 {near}"));
+    said.run("evaluate --quality, of modes", "evaluate gan --quality --samples-count 20");
+    let generated = format!("evaluate --generated images --grey --data digits {near}");
+    said.run("evaluate --generated", &generated);
+
+    said.run("sample", "sample vae -n 4 --out drawn.csv");
+    said.run("sample", "sample gaussian -n 4 --out rows.csv");
+    said.run("score", "score gaussian --data reals.csv");
+    said.run("pack", "pack vae --out packed");
+    said.run("reconstruct", "reconstruct vae");
+    said.run("encode", "encode vae --out codes.csv");
+    said.run("interpolate", "interpolate vae");
+    said.run("latent", "latent vae");
+
+    said.run("explain ae-vs-vae", "explain ae-vs-vae --epochs 1");
+    said.run("explain density", "explain density");
+    said.run("explain transposed-convolution", "explain transposed-convolution");
+
+    said.run("models", "models");
+    said.run("models NAME", "models vae");
+    said.run("runs", "runs .");
+    said.run("data list", "data list");
+    said.run("data show", "data show digits");
+    said.run("data show", "data show reals.csv");
+    // What is there already is not fetched.
+    if let Some(data) = data_dir_with("mnist") {
+        std::fs::create_dir(here.join("mnist")).unwrap();
+        for file in std::fs::read_dir(data.join("mnist")).unwrap() {
+            let path = file.unwrap().path();
+            std::fs::copy(&path, here.join("mnist").join(path.file_name().unwrap())).unwrap();
+        }
+        said.run("data fetch", "data fetch mnist --data-dir .");
+    }
+
+    said.run("reproduce", "reproduce");
+    for set in ["mushrooms", "dna"] {
+        let folder = here.join("density_estimation").join(set);
+        std::fs::create_dir_all(&folder).unwrap();
+        for split in ["train", "valid", "test"] {
+            let path = folder.join(format!("{set}.{split}.data"));
+            std::fs::write(path, "0,1,1\n1,0,1\n1,1,0\n").unwrap();
+        }
+    }
+    said.run("reproduce ROW", "reproduce fvsbn-mushrooms --data-dir .");
+    // An ensemble.
+    said.run("reproduce ROW", "reproduce deep-nade-dna --data-dir .");
+    kept_runs(&here.join("kept"));
+    said.run("reproduce gan-table", "reproduce gan-table --out kept");
+
+    let rows: BTreeSet<String> = listed(HEADING).into_iter().map(|row| row.of).collect();
+    let mut known: BTreeSet<String> = said.values.keys().map(|&row| row.to_owned()).collect();
+    known.extend(SLOW.map(str::to_owned));
+    // Skipped where its data is not there.
+    known.insert("data fetch".to_owned());
+    assert_listed("commands with --json", &known, &rows);
+    for (row, values) in &said.values {
+        assert_keys(row, &values.iter().collect::<Vec<_>>());
+    }
+
+    let columns = listed("Columns of tables");
+    for (file, of) in
+        [("drawn.csv", "sample, of images"), ("scores.csv", "score"), ("codes.csv", "encode")]
+    {
+        let row = columns.iter().find(|row| row.of == of).unwrap();
+        assert_listed(of, &numbered(header(&here.join(file))), &row.words());
+    }
+    assert_eq!(header(&here.join("rows.csv")), ["a", "b"]);
+    assert_eq!(columns.len(), 3);
+}
+
+/// A command that is new has a row, or no `--json`.
+#[test]
+fn no_command_is_left_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let help = |args: &[&str]| {
+        let output = ancestral(dir.path(), &[args, &["--help"]].concat());
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let rows = listed(HEADING);
+    let has = |command: &str| {
+        let begins = |of: &str| of == command || of.starts_with(&format!("{command} "));
+        rows.iter().any(|row| begins(&row.of))
+    };
+    let mut commands: Vec<String> = Vec::new();
+    for name in names_below(&help(&[]), "Commands:") {
+        match name.as_str() {
+            "help" => {}
+            "data" => {
+                let inner = names_below(&help(&["data"]), "Commands:");
+                let inner = inner.into_iter().filter(|inner| inner != "help");
+                commands.extend(inner.map(|inner| format!("data {inner}")));
+            }
+            _ => commands.push(name),
+        }
+    }
+    assert!(commands.len() > 15, "{commands:?}");
+    for command in &commands {
+        let text = help(&command.split(' ').collect::<Vec<_>>());
+        assert_eq!(text.contains("--json"), has(command), "{command}");
+    }
+    let topics: Vec<String> = help(&["explain"])
+        .split("Possible values:")
+        .nth(1)
+        .unwrap()
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("- ")?.split(':').next().map(str::to_owned))
+        .collect();
+    assert!(topics.len() > 5, "{topics:?}");
+    for topic in topics {
+        assert!(has(&format!("explain {topic}")), "{topic}");
+    }
+}
+
+/// What goes wrong is said in words, with `--json` too.
+#[test]
+fn errors_are_text() {
+    let dir = tempfile::tempdir().unwrap();
+    for args in [&["sample", "nowhere", "--json"][..], &["train", "vea", "--json"]] {
+        let output = ancestral(dir.path(), args);
+        assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(2), &b""[..]));
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.starts_with("error: ") && said.lines().count() == 1, "{said}");
+    }
+}
