@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use rand::Rng;
 use rand::seq::SliceRandom;
+use rayon::prelude::*;
 
 use crate::stream::Purpose;
 use crate::{DataError, Dataset, Domain, Shape, Split, SplitName, Streams, Values};
@@ -56,6 +57,9 @@ impl FromStr for Binarize {
             })
     }
 }
+
+/// Values of a batch from which on several threads fill it.
+const WORTH_SHARING: usize = 1 << 15;
 
 /// Some examples as a model sees them.
 #[derive(Debug, Clone, PartialEq)]
@@ -213,7 +217,7 @@ impl Examples {
             Binarize::Dynamic => Some(self.streams.purpose("binarize", 0)),
             Binarize::None | Binarize::Threshold => None,
         };
-        for (row, &index) in values.chunks_exact_mut(size).zip(indices) {
+        let fill = |(row, &index): (&mut [f64], &u64)| {
             let at = index as usize * size;
             match &self.split.values {
                 Values::Reals(v) => {
@@ -221,6 +225,13 @@ impl Examples {
                 }
                 Values::Bytes(v) => self.fill(row, &v[at..at + size], index, purpose.as_ref()),
             }
+        };
+        // Each row has draws of its own, so that threads may share them out.
+        if values.len() < WORTH_SHARING {
+            values.chunks_exact_mut(size).zip(indices).for_each(fill);
+        } else {
+            let rows = values.par_chunks_exact_mut(size).zip(indices);
+            rows.with_min_len(WORTH_SHARING / 2 / size.max(1) + 1).for_each(fill);
         }
         Batch {
             values,
