@@ -39,8 +39,9 @@ use toml::Table;
 
 use crate::distributions::take;
 use crate::model::{
-    Capability, Classified, Classifier, ColumnKind, DataSpec, Estimate, Estimator, FitContext,
-    FitReport, KindName, Learning, Model, ModelEntry, NamedTensors, Size, Task, block_sums,
+    BLOCK, Capability, Classified, Classifier, ColumnKind, Columns, DataSpec, Estimate, Estimator,
+    FitContext, FitReport, KindName, Learning, Model, ModelEntry, NamedTensors, Size, SizeBuilder,
+    Task, block_sums, product,
 };
 use crate::optim::minimize::{Cholesky, Curved, Ended, Limits, Minimum, dot, largest};
 use crate::optim::minimize::{lbfgs, newton};
@@ -53,8 +54,10 @@ const KINDS: &[KindName] =
 
 /// Parameters that Newton's method takes at most, since it holds their number squared.
 pub const NEWTON_AT_MOST: usize = 1000;
-/// Parameters at most, of which a fit holds about 25 copies.
+/// Parameters at most.
 const MOST_PARAMETERS: usize = 20_000_000;
+/// Copies of them that a fit holds, nearly, with their estimates' names.
+const COPIES: usize = 40;
 /// Examples whose curvature is added at once.
 const ROWS: usize = 64;
 /// The share of a column's variance that columns before it leave over, below which it is a
@@ -130,12 +133,7 @@ pub fn entry() -> ModelEntry {
         validation: &[],
         learning: Learning::Fit,
         kinds: KINDS,
-        size: |table, data| {
-            LogisticConfig::from_table(table)?.check(data)?;
-            let (terms, classes) = (terms(data).len() as u64, data.classes as u64);
-            let trained = classes * (terms + 1);
-            Ok(Size { parameters: trained + 2 * terms, trained, ..Size::default() })
-        },
+        size: |table, data| LogisticConfig::from_table(table)?.size(data),
         presets: &[],
         fields: LogisticConfig::fields,
         train: |_| Table::new(),
@@ -159,7 +157,62 @@ fn terms(data: &DataSpec) -> Vec<Term> {
     (0..data.size()).flat_map(of).collect()
 }
 
+/// How many there are.
+fn count_terms(data: &DataSpec) -> usize {
+    let of = |kind: &ColumnKind| match kind {
+        ColumnKind::Category(n) => n.saturating_sub(1) as usize,
+        _ => 1,
+    };
+    match &data.columns {
+        Columns::Same(kind) => product(&[product(data.shape.dims()), of(kind)]),
+        Columns::Each(kinds) => kinds.iter().map(of).fold(0, usize::saturating_add),
+    }
+}
+
 impl LogisticConfig {
+    /// How large one would be.
+    fn size(&self, data: &DataSpec) -> Result<Size> {
+        let (terms, parameters) = self.check(data)?;
+        let mut size = SizeBuilder::default();
+        size.trained(&[parameters]);
+        size.buffer(&[terms, 2]);
+        size.kept(product(data.shape.dims()) as u64);
+        // Copies in a fit, what is said of each estimate, and what each weight belongs to.
+        size.fixed(product(&[parameters, COPIES]) as u64);
+        size.fixed(product(&[terms, 4]) as u64);
+        if parameters <= NEWTON_AT_MOST {
+            // The curvature of every block, their sum, and its factors.
+            size.fixed(product(&[parameters, parameters, 4]) as u64);
+            size.kept(product(&[parameters, parameters]).div_ceil(BLOCK) as u64);
+        }
+        Ok(size.finish())
+    }
+
+    /// Refuses what is out of range or does not suit the data, and gives the numbers of terms and
+    /// of weights and biases.
+    fn check(&self, data: &DataSpec) -> Result<(usize, usize)> {
+        self.check_values()?;
+        data.check_kinds("logistic", KINDS)?;
+        if data.classes < 2 {
+            return Err(unsuitable(match data.classes {
+                0 => "it learns to tell classes apart and this data has no labels; a table's are \
+                      in a column named label, class or target"
+                    .to_owned(),
+                _ => "it learns to tell classes apart and this data has 1 class".to_owned(),
+            }));
+        }
+        let terms = count_terms(data);
+        let parameters = product(&[data.classes, terms.saturating_add(1)]);
+        if parameters > MOST_PARAMETERS {
+            return Err(unsuitable(format!(
+                "{} classes of {terms} columns have {parameters} weights and biases, and it takes \
+                 {MOST_PARAMETERS} at most",
+                data.classes
+            )));
+        }
+        Ok((terms, parameters))
+    }
+
     /// One that gives every class the same probability.
     ///
     /// # Errors
@@ -176,30 +229,6 @@ impl LogisticConfig {
             bias: vec![0.0; data.classes],
             terms,
         })
-    }
-
-    /// Refuses settings out of range and data that does not suit.
-    fn check(&self, data: &DataSpec) -> Result<()> {
-        self.check_values()?;
-        data.check_kinds("logistic", KINDS)?;
-        if data.classes < 2 {
-            return Err(unsuitable(match data.classes {
-                0 => "it learns to tell classes apart and this data has no labels; a table's are \
-                      in a column named label, class or target"
-                    .to_owned(),
-                _ => "it learns to tell classes apart and this data has 1 class".to_owned(),
-            }));
-        }
-        let terms = terms(data).len();
-        let parameters = data.classes.saturating_mul(terms + 1);
-        if parameters > MOST_PARAMETERS {
-            return Err(unsuitable(format!(
-                "{} classes of {terms} columns have {parameters} weights and biases, and it takes \
-                 {MOST_PARAMETERS} at most",
-                data.classes
-            )));
-        }
-        Ok(())
     }
 }
 
