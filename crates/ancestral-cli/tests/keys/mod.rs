@@ -22,7 +22,10 @@ pub(crate) fn keys(values: &[&Value]) -> BTreeSet<String> {
                 for (key, value) in entries {
                     let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
                     found.insert(path.clone());
-                    visit(value, &path, found);
+                    // A JSON schema has the words of its own standard.
+                    if !key.ends_with("schema") {
+                        visit(value, &path, found);
+                    }
                 }
             }
             Value::Array(entries) => entries.iter().for_each(|entry| visit(entry, path, found)),
