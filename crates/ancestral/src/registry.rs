@@ -169,7 +169,8 @@ impl Registry {
         self.check(entry, (settings, data), &what, &cost, &[half])
     }
 
-    /// Refuses a fit in one go that would take more memory than there is.
+    /// Refuses a fit in one go that would take more memory than there is; a model that is trained
+    /// step by step has none.
     ///
     /// # Errors
     /// As [`Registry::check_training`].
@@ -181,6 +182,9 @@ impl Registry {
         examples: usize,
     ) -> Result<()> {
         let entry = self.suited(name, data)?;
+        if entry.learning == Learning::GradientSteps {
+            return Ok(());
+        }
         let what = format!("fitting {}", entry.name);
         let cost = |size: &Size| size.fit_bytes(examples);
         self.check(entry, (settings, data), &what, &cost, &[])
