@@ -46,13 +46,16 @@ pub(crate) fn sentence(found: &Classification, split: &str, binarize: &str) -> S
     };
     let _ = write!(
         text,
-        ", Brier score {:.4} ± {:.4}, expected calibration error {:.4} ± {:.4} ({} bins of equal \
-         mass)",
+        ", Brier score {:.4} ± {:.4}, expected calibration error {:.4} ± {:.4} ({} of \
+         equal mass)",
         found.brier_score,
         found.brier_stderr,
         found.calibration_error,
         found.calibration_stderr,
-        found.reliability.len()
+        match found.reliability.len() {
+            1 => "1 bin".to_owned(),
+            n => format!("{n} bins"),
+        }
     );
     for (i, bin) in found.reliability.iter().enumerate() {
         let head = if i == 0 { "confidence" } else { "" };
@@ -89,7 +92,7 @@ pub(crate) fn score(
     let mut text = "row,class".to_owned();
     let mut counts = vec![0u64; classes];
     for class in 0..classes {
-        let _ = write!(text, ",{}", cell(&format!("p({})", name(class))));
+        let _ = write!(text, ",{}", cell(&format!("p_{}", name(class))));
     }
     text.push('\n');
     for (row, (&class, p)) in best.iter().zip(probabilities.chunks_exact(classes)).enumerate() {

@@ -73,6 +73,16 @@ pub(crate) fn run(args: &EvaluateArgs, data_dir: Option<&Path>) -> Result<()> {
         None => examples,
     };
     if model.classifier().is_some() {
+        let examples = match &args.data {
+            None => examples,
+            Some(_) => {
+                // Other data may number its classes otherwise.
+                let (all, binarize) = (examples.len(), examples.binarize());
+                let config = &loaded.run.config;
+                let data = config.data.relabel(data.clone())?;
+                Examples::new(&data, split, binarize, config.seed)?.first(all)
+            }
+        };
         return classes(args, run, &loaded, &examples, &data.name);
     }
     let figures = if model.density().is_none() {

@@ -203,14 +203,22 @@ fn fit(
 /// Estimates of one kind that are printed.
 const SHOWN: usize = 6;
 
+/// Decimals of an estimate: four, or as many as show two digits of its error, or of itself where
+/// there is none.
+fn decimals(estimate: &Estimate) -> usize {
+    let size = estimate.stderr.unwrap_or(estimate.value).abs();
+    if size > 0.0 { (1.0 - size.log10().floor()).clamp(4.0, 15.0) as usize } else { 4 }
+}
+
 /// The first estimates of each kind: `mean[0]` and `mean[1]` are of one.
 fn print_estimates(estimates: &[Estimate]) -> Result<()> {
     let kind = |e: &Estimate| e.name.split('[').next().unwrap_or_default().to_owned();
     for group in estimates.chunk_by(|a, b| kind(a) == kind(b)) {
         for e in group.iter().take(SHOWN) {
+            let digits = decimals(e);
             match e.stderr {
-                Some(stderr) => say!("{} = {:.4} ± {stderr:.4}", e.name, e.value)?,
-                None => say!("{} = {:.4}", e.name, e.value)?,
+                Some(stderr) => say!("{} = {:.digits$} ± {stderr:.digits$}", e.name, e.value)?,
+                None => say!("{} = {:.digits$}", e.name, e.value)?,
             }
         }
         if group.len() > SHOWN {

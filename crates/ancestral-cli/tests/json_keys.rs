@@ -93,6 +93,8 @@ fn keys_and_columns_of_every_command_are_listed() {
     std::fs::write(here.join("bits.csv"), format!("a,b,c\n{bits}")).unwrap();
     let reals: String = (0..40).map(|i| format!("{},{}.5\n", i % 7, i * 5 % 13)).collect();
     std::fs::write(here.join("reals.csv"), format!("a,b\n{reals}")).unwrap();
+    let labelled: String = (0..40).map(|i| format!("{},{}\n", i * 5 % 13, i % 2)).collect();
+    std::fs::write(here.join("labelled.csv"), format!("a,label\n{labelled}")).unwrap();
     std::fs::create_dir(here.join("images")).unwrap();
     for i in 0..8u8 {
         let image = ancestral_data::Picture::filled(8, 8, [30 * i; 3]);
@@ -106,6 +108,7 @@ fn keys_and_columns_of_every_command_are_listed() {
     let made = "train made --data bits.csv --set masks=3 --set hidden=[4] --out made";
     said.run("train", &format!("{made} {small} direct=true"));
     said.run("fit", "fit gaussian --data reals.csv --out gaussian");
+    said.run("fit, of a classifier", "fit logistic --data labelled.csv --out logistic");
     said.run("fit --counts", "fit bernoulli --counts 9/13");
 
     said.run("evaluate", "evaluate vae --samples 2 --limit 9");
@@ -113,6 +116,7 @@ fn keys_and_columns_of_every_command_are_listed() {
     said.run("evaluate", "evaluate gaussian");
     said.run("evaluate", "evaluate made --orderings 3");
     said.run("evaluate, of a classifier", "evaluate features");
+    said.run("evaluate, of a classifier", "evaluate logistic");
     let near = "--features features --nearest near.png";
     said.run("evaluate --quality", &format!("evaluate vae --quality --samples-count 20 {near}"));
     said.run("evaluate --quality, of modes", "evaluate gan --quality --samples-count 20");
@@ -122,6 +126,8 @@ fn keys_and_columns_of_every_command_are_listed() {
     said.run("sample", "sample vae -n 4 --out drawn.csv");
     said.run("sample", "sample gaussian -n 4 --out rows.csv");
     said.run("score", "score gaussian --data reals.csv");
+    let classes = "score logistic --data labelled.csv --out classes.csv";
+    said.run("score, of a classifier", classes);
     said.run("pack", "pack vae --out packed");
     said.run("reconstruct", "reconstruct vae");
     said.run("encode", "encode vae --out codes.csv");
@@ -174,14 +180,17 @@ fn keys_and_columns_of_every_command_are_listed() {
     }
 
     let columns = listed("Columns of tables");
-    for (file, of) in
-        [("drawn.csv", "sample, of images"), ("scores.csv", "score"), ("codes.csv", "encode")]
-    {
+    for (file, of) in [
+        ("drawn.csv", "sample, of images"),
+        ("scores.csv", "score"),
+        ("classes.csv", "score, of a classifier"),
+        ("codes.csv", "encode"),
+    ] {
         let row = columns.iter().find(|row| row.of == of).unwrap();
         assert_listed(of, &numbered(header(&here.join(file))), &row.words());
     }
     assert_eq!(header(&here.join("rows.csv")), ["a", "b"]);
-    assert_eq!(columns.len(), 3);
+    assert_eq!(columns.len(), 4);
 }
 
 /// A command that is new has a row, or no `--json`.

@@ -11,8 +11,10 @@ use super::quality::Network;
 use crate::model::Estimate;
 use crate::{Error, Result};
 
-/// Bins of a reliability table.
-pub const BINS: usize = 10;
+/// Bins of a reliability table at most.
+const BINS: usize = 10;
+/// Examples of a bin at least, where there are as many.
+const LEAST: usize = 10;
 /// Examples that are classified at once.
 const AT_ONCE: usize = 500;
 
@@ -59,7 +61,7 @@ pub struct Classification {
     pub calibration_error: f64,
     /// Its standard error.
     pub calibration_stderr: f64,
-    /// Bins of equal mass, from the least confident on.
+    /// Up to ten bins of equal mass and at least ten examples, from the least confident on.
     pub reliability: Vec<ReliabilityBin>,
     /// Seconds it took.
     pub seconds: f64,
@@ -89,8 +91,9 @@ pub fn classification(
     let accuracy = class_agreement(&probabilities, classes, labels)?;
     let nll = class_nll(&probabilities, classes, labels)?;
     let brier = brier_score(&probabilities, classes, labels)?;
-    let reliability = reliability(&probabilities, classes, labels, BINS)?;
-    let calibration = calibration_error(&probabilities, classes, labels, BINS)?;
+    let bins = (labels.len() / LEAST).clamp(1, BINS);
+    let reliability = reliability(&probabilities, classes, labels, bins)?;
+    let calibration = calibration_error(&probabilities, classes, labels, bins)?;
     let own = labels.iter().zip(probabilities.chunks_exact(classes));
     Ok(Classification {
         n: labels.len(),

@@ -10,8 +10,8 @@ mod quality;
 mod rows;
 
 pub use calibration::{
-    BINS, Classification, ReliabilityBin, brier_score, calibration_error, class_nll,
-    classification, reliability,
+    Classification, ReliabilityBin, brier_score, calibration_error, class_nll, classification,
+    reliability,
 };
 pub use classes::{best_assignment, class_agreement, classifier_score, confusion, most_probable};
 pub use distances::{Gaussian, chamfer_distance, frechet_distance, kernel_distance};

@@ -50,7 +50,7 @@ pub struct Minimum {
     pub at: Vec<f64>,
     /// The gradient there; of Newton's method before its last step, which is too small to matter.
     pub gradient: Vec<f64>,
-    /// The Hessian of the same point, as [`Curved`] has it; empty where none was asked for.
+    /// The Hessian of the same point, as [`Evaluation`] has it; empty where none was asked for.
     pub hessian: Vec<f64>,
     /// The objective after each iteration.
     pub trace: Vec<f64>,
@@ -58,14 +58,14 @@ pub struct Minimum {
     pub ended: Ended,
 }
 
-/// An objective with its slope and its curvature at a point.
+/// An objective at a point.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Curved {
+pub struct Evaluation {
     /// The value.
     pub value: f64,
     /// The gradient `[n]`.
     pub gradient: Vec<f64>,
-    /// The Hessian `[n, n]`, of which the lower half counts.
+    /// The Hessian `[n, n]`, of which the lower half counts; empty where none is asked for.
     pub hessian: Vec<f64>,
 }
 
@@ -81,7 +81,7 @@ pub struct Curved {
 pub fn newton(
     start: Vec<f64>,
     limits: Limits,
-    evaluate: &mut dyn FnMut(&[f64]) -> Result<Curved>,
+    evaluate: &mut dyn FnMut(&[f64]) -> Result<Evaluation>,
     flat: &mut dyn FnMut(&[f64]) -> Result<()>,
 ) -> Result<Minimum> {
     let (mut at, mut trace) = (start, Vec::new());
@@ -125,16 +125,21 @@ pub fn newton(
     Ok(Minimum { at, gradient: here.gradient, hessian: here.hessian, trace, ended })
 }
 
-/// An objective: its value and its gradient at a point.
-pub type Objective<'a> = dyn FnMut(&[f64]) -> Result<(f64, Vec<f64>)> + 'a;
-
 /// Limited-memory BFGS.
 ///
+/// `precondition` multiplies by what is known of the inverse of the Hessian, symmetric and positive
+/// definite, or does nothing; the better it is, the fewer the iterations.
+///
 /// # Errors
-/// Those of `evaluate`, which gives the objective and its gradient.
-pub fn lbfgs(start: Vec<f64>, limits: Limits, evaluate: &mut Objective<'_>) -> Result<Minimum> {
+/// Those of `evaluate`, whose Hessian may be empty.
+pub fn lbfgs(
+    start: Vec<f64>,
+    limits: Limits,
+    precondition: &dyn Fn(&mut [f64]),
+    evaluate: &mut dyn FnMut(&[f64]) -> Result<Evaluation>,
+) -> Result<Minimum> {
     let (mut at, mut trace) = (start, Vec::new());
-    let (mut value, mut gradient) = evaluate(&at)?;
+    let Evaluation { mut value, mut gradient, .. } = evaluate(&at)?;
     let mut best = Best::new(value, &gradient);
     let mut pairs: Vec<Pair> = Vec::new();
     let ended = loop {
@@ -144,18 +149,18 @@ pub fn lbfgs(start: Vec<f64>, limits: Limits, evaluate: &mut Objective<'_>) -> R
         if trace.len() == limits.iterations {
             break Ended::Iterations;
         }
-        let mut direction = two_loops(&gradient, &pairs);
+        let mut direction = two_loops(&gradient, &pairs, precondition);
         let mut slope = dot(&direction, &gradient);
         if slope.is_nan() || slope >= 0.0 {
             pairs.clear();
             direction = gradient.iter().map(|g| -g).collect();
             slope = dot(&direction, &gradient);
         }
-        // Without pairs the gradient says nothing of how far to go.
-        let first = if pairs.is_empty() { 1.0 / dot(&gradient, &gradient).sqrt() } else { 1.0 };
+        // Without pairs there is no telling how far to go.
+        let first = if pairs.is_empty() { 1.0 / dot(&direction, &direction).sqrt() } else { 1.0 };
         let found = search(value, slope, first, &mut |share| {
             let trial: Vec<f64> = at.iter().zip(&direction).map(|(x, d)| x + share * d).collect();
-            let (value, gradient) = evaluate(&trial)?;
+            let Evaluation { value, gradient, .. } = evaluate(&trial)?;
             let slope = dot(&gradient, &direction);
             Ok(Trial { share, value, slope, gradient })
         })?;
@@ -217,15 +222,18 @@ struct Pair {
 }
 
 /// The direction −H g, with the inverse Hessian H that the pairs stand for.
-fn two_loops(gradient: &[f64], pairs: &[Pair]) -> Vec<f64> {
+fn two_loops(gradient: &[f64], pairs: &[Pair], precondition: &dyn Fn(&mut [f64])) -> Vec<f64> {
     let mut q: Vec<f64> = gradient.iter().map(|g| -g).collect();
     let mut factors = vec![0.0; pairs.len()];
     for (pair, factor) in pairs.iter().zip(&mut factors).rev() {
         *factor = dot(&pair.step, &q) / pair.curvature;
         q.iter_mut().zip(&pair.change).for_each(|(q, y)| *q -= *factor * y);
     }
+    precondition(&mut q);
     if let Some(last) = pairs.last() {
-        let scale = last.curvature / dot(&last.change, &last.change);
+        let mut change = last.change.clone();
+        precondition(&mut change);
+        let scale = last.curvature / dot(&last.change, &change);
         q.iter_mut().for_each(|q| *q *= scale);
     }
     for (pair, factor) in pairs.iter().zip(&factors) {
@@ -355,7 +363,7 @@ impl Cholesky {
 }
 
 /// The factor of a matrix whose diagonal is raised as far as rounding asks.
-fn raised(a: &[f64], n: usize) -> Cholesky {
+pub fn raised(a: &[f64], n: usize) -> Cholesky {
     let top = (0..n).map(|i| a[i * n + i].abs()).fold(f64::MIN_POSITIVE, f64::max);
     let mut by = 0.0;
     loop {
@@ -404,7 +412,7 @@ mod tests {
     const LIMITS: Limits = Limits { tolerance: 1e-9, iterations: 500 };
 
     /// Rosenbrock's valley in pairs, with its minimum at 1 everywhere.
-    fn valley(x: &[f64]) -> (f64, Vec<f64>) {
+    fn valley(x: &[f64]) -> Evaluation {
         let mut gradient = vec![0.0; x.len()];
         let mut value = 0.0;
         for (x, g) in x.chunks_exact(2).zip(gradient.chunks_exact_mut(2)) {
@@ -413,19 +421,20 @@ mod tests {
             g[0] = -400.0 * a * (b - a * a) - 2.0 * (1.0 - a);
             g[1] = 200.0 * (b - a * a);
         }
-        (value, gradient)
+        Evaluation { value, gradient, hessian: Vec::new() }
     }
+
+    fn nothing(_: &mut [f64]) {}
 
     #[test]
     fn both_find_the_end_of_the_valley() {
         let start = vec![-1.2, 1.0, 0.5, 2.0, -1.0, -1.0];
-        let found = lbfgs(start.clone(), LIMITS, &mut |x| Ok(valley(x))).unwrap();
+        let found = lbfgs(start.clone(), LIMITS, &nothing, &mut |x| Ok(valley(x))).unwrap();
         assert_eq!(found.ended, Ended::Converged);
         assert!(found.at.iter().all(|x| (x - 1.0).abs() < 1e-8), "{:?}", found.at);
         assert!(found.trace.windows(2).all(|w| w[1] < w[0]), "{:?}", found.trace);
         assert!(found.trace.len() < 100, "{}", found.trace.len());
         let mut curved = |x: &[f64]| {
-            let (value, gradient) = valley(x);
             let n = x.len();
             let mut hessian = vec![0.0; n * n];
             for i in (0..n).step_by(2) {
@@ -433,7 +442,7 @@ mod tests {
                 hessian[(i + 1) * n + i] = -400.0 * x[i];
                 hessian[(i + 1) * n + i + 1] = 200.0;
             }
-            Ok(Curved { value, gradient, hessian })
+            Ok(Evaluation { hessian, ..valley(x) })
         };
         let found = newton(start, LIMITS, &mut curved, &mut |_| Ok(())).unwrap();
         assert_eq!(found.ended, Ended::Converged);
@@ -449,26 +458,35 @@ mod tests {
             let gradient: Vec<f64> =
                 x.iter().enumerate().map(|(i, x)| curvature(i) * (x - i as f64)).collect();
             let terms = gradient.iter().enumerate().map(|(i, g)| 0.5 * g * g / curvature(i));
-            Ok((terms.sum(), gradient))
+            Ok(Evaluation { value: terms.sum(), gradient, hessian: Vec::new() })
         };
-        let found = lbfgs(vec![0.0; 50], LIMITS, &mut evaluate).unwrap();
+        let found = lbfgs(vec![0.0; 50], LIMITS, &nothing, &mut evaluate).unwrap();
         assert_eq!(found.ended, Ended::Converged);
         let near = |(i, x): (usize, &f64)| (x - i as f64).abs() < 1e-6;
         assert!(found.at.iter().enumerate().all(near), "{:?}", found.at);
+        // Most of the curvature known, and the rest within a factor of two.
+        let known = |x: &mut [f64]| {
+            x.iter_mut().enumerate().for_each(|(i, x)| *x /= curvature(i) * [1.0, 2.0][i % 2]);
+        };
+        let quick = lbfgs(vec![0.0; 50], LIMITS, &known, &mut evaluate).unwrap();
+        assert_eq!(quick.ended, Ended::Converged);
+        assert!(quick.at.iter().enumerate().all(near), "{:?}", quick.at);
+        assert!(10 * quick.trace.len() < found.trace.len(), "{}", quick.trace.len());
     }
 
     #[test]
     fn iterations_end_where_they_are_told() {
         let few = Limits { tolerance: 0.0, iterations: 3 };
-        let found = lbfgs(vec![-1.2, 1.0], few, &mut |x| Ok(valley(x))).unwrap();
+        let found = lbfgs(vec![-1.2, 1.0], few, &nothing, &mut |x| Ok(valley(x))).unwrap();
         assert_eq!((found.ended, found.trace.len()), (Ended::Iterations, 3));
         // No gradient of these is 0 in doubles.
         let never = Limits { tolerance: 0.0, iterations: 10_000 };
         let mut exponents = |x: &[f64]| {
             let value = (x[0] - 0.3).exp() - 1.1 * x[0];
-            Ok((value, vec![(x[0] - 0.3).exp() - 1.1]))
+            let gradient = vec![(x[0] - 0.3).exp() - 1.1];
+            Ok(Evaluation { value, gradient, hessian: Vec::new() })
         };
-        let found = lbfgs(vec![5.0], never, &mut exponents).unwrap();
+        let found = lbfgs(vec![5.0], never, &nothing, &mut exponents).unwrap();
         assert!(found.ended != Ended::Iterations && found.trace.len() < 100, "{found:?}");
         assert!((found.at[0] - 0.3 - 1.1f64.ln()).abs() < 1e-7, "{found:?}");
     }
@@ -479,7 +497,7 @@ mod tests {
         let mut asked = Vec::new();
         let mut evaluate = |x: &[f64]| {
             let value = (-x[0]).exp();
-            Ok(Curved { value, gradient: vec![-value], hessian: vec![value] })
+            Ok(Evaluation { value, gradient: vec![-value], hessian: vec![value] })
         };
         let limits = Limits { tolerance: 1e-6, iterations: 20 };
         let mut flat = |step: &[f64]| {

@@ -236,6 +236,46 @@ impl DataConfig {
         })
     }
 
+    /// Other data with its labels numbered as those of this data: by the names of classes, which are
+    /// their numbers where they have none.
+    ///
+    /// # Errors
+    /// If an example is of a class that this data does not have.
+    pub fn relabel(&self, data: Dataset) -> Result<Dataset> {
+        let name = |names: &[String], class: u32| {
+            names.get(class as usize).cloned().unwrap_or_else(|| class.to_string())
+        };
+        let own: Vec<String> =
+            (0..self.classes as u32).map(|class| name(&self.class_names, class)).collect();
+        let renamed = |&label: &u32| {
+            let given = name(&data.class_names, label);
+            let found = own.iter().position(|own| *own == given);
+            found.map(|class| class as u32).ok_or_else(|| {
+                let some: Vec<&str> = own.iter().take(20).map(String::as_str).collect();
+                let more = if own.len() > some.len() { ", …" } else { "" };
+                let known = format!("the classes of the run are {}{more}", some.join(", "));
+                Error::UnsuitableData {
+                    model: "the run".to_owned(),
+                    problem: format!("an example is of class {given}, and {known}"),
+                }
+            })
+        };
+        let convert = |split: SplitName| -> Result<Option<Split>> {
+            let Ok(split) = data.split(split) else { return Ok(None) };
+            let labels = split.labels.as_ref();
+            let labels = labels.map(|labels| labels.iter().map(renamed).collect::<Result<_>>());
+            Ok(Some(Split { values: split.values.clone(), labels: labels.transpose()? }))
+        };
+        let Some(train) = convert(SplitName::Train)? else { return Ok(data) };
+        let (valid, test) = (convert(SplitName::Valid)?, convert(SplitName::Test)?);
+        let shape = data.shape.clone();
+        let mut relabelled =
+            Dataset::new(data.name.clone(), data.domain, shape, train, valid, test)?;
+        relabelled.class_names = own;
+        relabelled.column_names = data.column_names.clone();
+        Ok(relabelled)
+    }
+
     /// Opens the data again and checks that it is the same.
     ///
     /// # Errors

@@ -1,0 +1,196 @@
+//! What the weights of a logistic regression belong to, and how far it spreads in the data.
+
+use std::sync::atomic::AtomicBool;
+
+use ancestral_data::{Batch, Examples};
+
+use crate::model::{ColumnKind, Columns, DataSpec, block_sums, product};
+use crate::{Error, Result};
+
+/// Names that a note or an error lists.
+const LISTED: usize = 5;
+
+/// What a weight belongs to: a column, or one category of it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Term {
+    column: usize,
+    category: Option<f64>,
+}
+
+impl Term {
+    pub(super) fn value(self, example: &[f64]) -> f64 {
+        let x = example[self.column];
+        match self.category {
+            None => x,
+            Some(category) => f64::from(x == category),
+        }
+    }
+}
+
+/// The columns of data as weights see them.
+#[derive(Debug)]
+pub(super) struct Design {
+    pub(super) data: DataSpec,
+    /// In the order of columns.
+    pub(super) terms: Vec<Term>,
+}
+
+/// Means and spreads of the terms, and how often each class comes.
+pub(super) struct Moments {
+    pub(super) examples: f64,
+    pub(super) mean: Vec<f64>,
+    /// Σ (x − mean)².
+    squares: Vec<f64>,
+    pub(super) least: Vec<f64>,
+    pub(super) most: Vec<f64>,
+    pub(super) classes: Vec<u64>,
+}
+
+impl Moments {
+    /// The standard deviation of each term; 1 for constant ones.
+    pub(super) fn deviations(&self) -> Vec<f64> {
+        let deviation = |squares: &f64| (squares / self.examples).sqrt();
+        self.squares.iter().map(deviation).map(|d| if d > 0.0 { d } else { 1.0 }).collect()
+    }
+
+    /// Adds later examples, without cancellation (Chan, Golub and LeVeque 1983).
+    fn merge(&mut self, later: Self) {
+        if self.examples == 0.0 {
+            *self = later;
+            return;
+        }
+        let all = self.examples + later.examples;
+        let share = later.examples / all;
+        for t in 0..self.mean.len() {
+            let apart = later.mean[t] - self.mean[t];
+            self.squares[t] += later.squares[t] + apart * apart * self.examples * share;
+            self.mean[t] += apart * share;
+            self.least[t] = self.least[t].min(later.least[t]);
+            self.most[t] = self.most[t].max(later.most[t]);
+        }
+        self.classes.iter_mut().zip(later.classes).for_each(|(sum, n)| *sum += n);
+        self.examples = all;
+    }
+}
+
+impl Design {
+    pub(super) fn new(data: &DataSpec) -> Self {
+        let of = |column: usize| {
+            let categories = match data.kind(column) {
+                Some(ColumnKind::Category(n)) => 1..n,
+                _ => 0..1,
+            };
+            categories.map(move |c| Term { column, category: (c > 0).then_some(f64::from(c)) })
+        };
+        Self { data: data.clone(), terms: (0..data.size()).flat_map(of).collect() }
+    }
+
+    /// How many terms data has.
+    pub(super) fn count(data: &DataSpec) -> usize {
+        let of = |kind: ColumnKind| match kind {
+            ColumnKind::Category(n) => n.saturating_sub(1) as usize,
+            _ => 1,
+        };
+        match &data.columns {
+            Columns::Same(kind) => product(data.shape.dims()).saturating_mul(of(*kind)),
+            Columns::Each(kinds) => {
+                kinds.iter().fold(0, |sum: usize, &kind| sum.saturating_add(of(kind)))
+            }
+        }
+    }
+
+    /// Means, spreads and classes of the training examples.
+    pub(super) fn moments(&self, examples: &Examples, stop: &AtomicBool) -> Result<Moments> {
+        let terms = self.terms.len();
+        let empty = || Moments {
+            examples: 0.0,
+            mean: vec![0.0; terms],
+            squares: vec![0.0; terms],
+            least: vec![f64::INFINITY; terms],
+            most: vec![f64::NEG_INFINITY; terms],
+            classes: vec![0; self.data.classes],
+        };
+        let add = |block: &Batch, sums: &mut Moments| {
+            let mut own = empty();
+            own.examples = block.len() as f64;
+            self.check_block(block, &mut own.classes)?;
+            let rows = || block.values.chunks_exact(self.data.size());
+            for row in rows() {
+                for (t, term) in self.terms.iter().enumerate() {
+                    let x = term.value(row);
+                    own.mean[t] += x;
+                    own.least[t] = own.least[t].min(x);
+                    own.most[t] = own.most[t].max(x);
+                }
+            }
+            own.mean.iter_mut().for_each(|mean| *mean /= own.examples);
+            for row in rows() {
+                for (t, term) in self.terms.iter().enumerate() {
+                    own.squares[t] += (term.value(row) - own.mean[t]).powi(2);
+                }
+            }
+            sums.merge(own);
+            Ok(())
+        };
+        block_sums(examples, stop, &mut |_| {}, empty, add, Moments::merge)
+    }
+
+    /// Refuses examples that cannot be learned from, and counts their classes.
+    pub(super) fn check_block(&self, block: &Batch, classes: &mut [u64]) -> Result<()> {
+        let first = block.indices.first().copied().unwrap_or(0);
+        if let Some(at) = block.missing.iter().flatten().position(|&missing| missing) {
+            return Err(unsuitable(format!(
+                "example {} lacks a value, and it takes whole examples",
+                first + (at / self.data.size()) as u64
+            )));
+        }
+        check_finite(&block.values, self.data.size(), first)?;
+        let labels = block.labels.as_ref().ok_or_else(|| {
+            unsuitable(
+                "it learns to tell classes apart and these examples have no labels".to_owned(),
+            )
+        })?;
+        let known = classes.len();
+        for &label in labels {
+            *classes.get_mut(label as usize).ok_or_else(|| {
+                unsuitable(format!("an example is of class {label} and it knows {known} classes"))
+            })? += 1;
+        }
+        Ok(())
+    }
+
+    /// The columns, or their categories, that terms stand for.
+    pub(super) fn names(&self, terms: &[usize]) -> String {
+        listed(terms.iter().map(|&t| self.name(t)))
+    }
+
+    pub(super) fn name(&self, term: usize) -> String {
+        let Term { column, category } = self.terms[term];
+        let name = self.data.column_name(column);
+        category.map_or(name.clone(), |category| format!("{name}={category}"))
+    }
+}
+
+/// The first few names, and how many more there are.
+pub(super) fn listed(names: impl ExactSizeIterator<Item = String>) -> String {
+    let more = names.len().saturating_sub(LISTED);
+    let first: Vec<String> = names.take(LISTED).collect();
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{}{more}", first.join(", "))
+}
+
+/// Refuses values that are no finite numbers; `first` is the number of the first example.
+pub(super) fn check_finite(values: &[f64], size: usize, first: u64) -> Result<()> {
+    match values.iter().position(|x| !x.is_finite()) {
+        None => Ok(()),
+        Some(at) => Err(unsuitable(format!(
+            "example {} holds {} where a finite number was expected",
+            first + (at / size) as u64,
+            values[at]
+        ))),
+    }
+}
+
+pub(super) fn unsuitable(problem: String) -> Error {
+    Error::UnsuitableData { model: "logistic".to_owned(), problem }
+}

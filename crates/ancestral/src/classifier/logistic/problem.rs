@@ -1,0 +1,545 @@
+//! The penalized likelihood of a logistic regression, and where it is greatest.
+
+use std::sync::atomic::AtomicBool;
+
+use ancestral_data::{Batch, Examples};
+use faer::linalg::matmul::matmul;
+use faer::{Accum, MatMut, MatRef, Par};
+
+use super::design::{Design, Moments, Term, unsuitable};
+use crate::model::{Estimate, FitContext, block_sums, product};
+use crate::optim::minimize::{
+    Cholesky, Evaluation, Limits, Minimum, dot, largest, lbfgs, newton, raised,
+};
+use crate::{Error, Result};
+
+/// Parameters that Newton's method takes at most, since it holds their number squared.
+pub const NEWTON_AT_MOST: usize = 1000;
+/// Parameters of one class for which the products of all pairs of columns are taken, to find linear
+/// combinations and to precondition L-BFGS.
+const GRAM_AT_MOST: usize = 2000;
+/// Vectors of all parameters that L-BFGS holds: its pairs and what a line search moves between.
+const COPIES: usize = 30;
+/// Numbers in double precision that an estimate with its name takes.
+const ESTIMATE: usize = 12;
+/// Examples whose products are taken at once.
+const ROWS: usize = 256;
+/// The share of a column's variance that columns before it leave over, below which it is a
+/// combination of them: single precision, in which data is held, leaves 10⁻¹⁵.
+const ALIASED: f64 = 1e-10;
+/// The least margin, in nats, by which examples count as told apart.
+const MARGIN: f64 = 1e-6;
+/// The share of a direction's largest change by which it may lower a margin and still count as one
+/// along which the likelihood rises for ever.
+const AGAINST: f64 = 1e-6;
+
+/// The ridge penalty.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Penalty {
+    /// λ, in nats.
+    pub(super) strength: f64,
+    /// Whether it is on the weights of standardized terms.
+    pub(super) standardized: bool,
+}
+
+/// Numbers that a fit holds.
+pub(super) struct Needs {
+    /// The sums of a block.
+    pub(super) block: u64,
+    /// What there is once.
+    pub(super) once: u64,
+}
+
+/// What a fit of so many terms and classes holds.
+pub(super) fn needs(terms: usize, classes: usize) -> Needs {
+    let width = terms.saturating_add(1);
+    let all = product(&[width, classes]);
+    let free = product(&[width, classes - 1]);
+    let squared = |side: usize, most: usize| if side <= most { product(&[side, side]) } else { 0 };
+    let (gram, hessian) = (squared(width, GRAM_AT_MOST), squared(free, NEWTON_AT_MOST));
+    // Sums so far, what is known of them, a copy with a raised diagonal and its factor; each term,
+    // and what it is standardized by.
+    let squares = product(&[gram.max(hessian), 4]);
+    let estimates = product(&[free, ESTIMATE]);
+    let numbers = [product(&[all, COPIES]), squares, estimates, product(&[width, 10])];
+    let once = numbers.into_iter().fold(0, |sum: u64, n| sum.saturating_add(n as u64));
+    Needs { block: all.max(gram).max(hessian) as u64, once }
+}
+
+/// The objective as a function of `[classes, width]` parameters: for each class with training
+/// examples its bias and the weights of its standardized terms.
+pub(super) struct Problem<'a> {
+    design: &'a Design,
+    examples: &'a Examples,
+    moments: &'a Moments,
+    penalty: Penalty,
+    scale: Vec<f64>,
+    /// The terms that have weights.
+    pub(super) chosen: Vec<usize>,
+    /// These, each with its mean and the inverse of its standard deviation.
+    standard: Vec<(Term, f64, f64)>,
+    /// Parameters of a class: its bias and those weights.
+    pub(super) width: usize,
+    /// The number of each class among those with training examples.
+    pub(super) rows: Vec<Option<usize>>,
+    /// How many these are.
+    classes: usize,
+    /// The penalty on each parameter of a class, for one example.
+    ridge: Vec<f64>,
+    /// The mean of z zᵀ over the examples `[width, width]`, the lower half, of their rows z; empty
+    /// where these are too long.
+    gram: Vec<f64>,
+}
+
+/// What a pass over the examples adds up.
+struct Sums {
+    /// −log p(class | example), in nats.
+    nll: f64,
+    /// `[classes, width]`.
+    gradient: Vec<f64>,
+    /// Of the classes after the reference, `[(classes − 1) · width]²`, the lower half; or empty.
+    hessian: Vec<f64>,
+    /// The least difference between the score of an example's class and the next best.
+    margin: f64,
+}
+
+impl<'a> Problem<'a> {
+    pub(super) fn new(
+        design: &'a Design,
+        examples: &'a Examples,
+        moments: &'a Moments,
+        penalty: Penalty,
+        chosen: Vec<usize>,
+    ) -> Self {
+        let scale = moments.deviations();
+        let mut present = 0..;
+        let rows: Vec<Option<usize>> =
+            moments.classes.iter().map(|&n| if n > 0 { present.next() } else { None }).collect();
+        let of = |&t: &usize| {
+            let unit: f64 = if penalty.standardized { 1.0 } else { scale[t] };
+            penalty.strength / (unit * unit * moments.examples)
+        };
+        let standard = |&t: &usize| (design.terms[t], moments.mean[t], 1.0 / scale[t]);
+        Self {
+            standard: chosen.iter().map(standard).collect(),
+            gram: Vec::new(),
+            ridge: std::iter::once(0.0).chain(chosen.iter().map(of)).collect(),
+            width: chosen.len() + 1,
+            classes: rows.iter().flatten().count(),
+            design,
+            examples,
+            moments,
+            penalty,
+            scale,
+            chosen,
+            rows,
+        }
+    }
+
+    /// Parameters that are free: those of all classes but the reference.
+    fn free(&self) -> usize {
+        (self.classes - 1) * self.width
+    }
+
+    fn is_small(&self) -> bool {
+        self.free() <= NEWTON_AT_MOST
+    }
+
+    /// Parameters of all classes from those of all but the reference, which has zeros.
+    fn all(&self, free: &[f64]) -> Vec<f64> {
+        [&vec![0.0; self.width], free].concat()
+    }
+
+    /// Reads a block in parts of up to [`ROWS`] examples: the number of each one's class among those
+    /// with training examples, and the rows `[examples, width]` of its 1 for the bias and its
+    /// standardized terms.
+    fn parts(&self, block: &Batch, mut read: impl FnMut(&[usize], &[f64])) {
+        let (size, width) = (self.design.data.size(), self.width);
+        let mut z = vec![1.0; ROWS * width];
+        let labels = block.labels.as_deref().unwrap_or(&[]);
+        for (labels, examples) in labels.chunks(ROWS).zip(block.values.chunks(ROWS * size)) {
+            let of = |&label: &u32| self.rows[label as usize].unwrap_or(0);
+            let labels: Vec<usize> = labels.iter().map(of).collect();
+            for (example, z) in examples.chunks_exact(size).zip(z.chunks_exact_mut(width)) {
+                for ((term, mean, factor), z) in self.standard.iter().zip(&mut z[1..]) {
+                    *z = (term.value(example) - mean) * factor;
+                }
+            }
+            read(&labels, &z[..labels.len() * width]);
+        }
+    }
+
+    /// The scores `[examples, classes]` of rows.
+    fn scores(&self, parameters: &[f64], z: &[f64], scores: &mut [f64]) {
+        let (n, width, classes) = (z.len() / self.width, self.width, self.classes);
+        let weights = MatRef::from_row_major_slice(parameters, classes, width);
+        let z = MatRef::from_row_major_slice(z, n, width);
+        let scores = MatMut::from_row_major_slice_mut(&mut scores[..n * classes], n, classes);
+        matmul(scores, Accum::Replace, z, weights.transpose(), 1.0, Par::Seq);
+    }
+
+    /// The sums at parameters of all classes, with the Hessian or without.
+    fn pass(&self, parameters: &[f64], curved: bool, stop: &AtomicBool) -> Result<Sums> {
+        let side = if curved { self.free() } else { 0 };
+        let empty = || Sums {
+            nll: 0.0,
+            gradient: vec![0.0; parameters.len()],
+            hessian: vec![0.0; side * side],
+            margin: f64::INFINITY,
+        };
+        let add = |block: &Batch, sums: &mut Sums| {
+            let (width, classes) = (self.width, self.classes);
+            let mut p = vec![0.0; ROWS * classes];
+            let mut residuals = vec![0.0; ROWS * classes];
+            self.parts(block, |labels, z| {
+                let n = labels.len();
+                let (p, residuals) = (&mut p[..n * classes], &mut residuals[..n * classes]);
+                self.scores(parameters, z, p);
+                let rows = p.chunks_exact_mut(classes).zip(residuals.chunks_exact_mut(classes));
+                for ((p, residuals), &label) in rows.zip(labels) {
+                    let (nll, margin) = soften(p, label, residuals);
+                    sums.nll += nll;
+                    sums.margin = sums.margin.min(margin);
+                }
+                matmul(
+                    MatMut::from_row_major_slice_mut(&mut sums.gradient, classes, width),
+                    Accum::Add,
+                    MatRef::from_row_major_slice(residuals, n, classes).transpose(),
+                    MatRef::from_row_major_slice(z, n, width),
+                    1.0,
+                    Par::Seq,
+                );
+                if curved {
+                    self.curve(z, p, &mut sums.hessian);
+                }
+            });
+            Ok(())
+        };
+        let merge = |sums: &mut Sums, later: Sums| {
+            sums.nll += later.nll;
+            sums.margin = sums.margin.min(later.margin);
+            sums.gradient.iter_mut().zip(later.gradient).for_each(|(g, x)| *g += x);
+            sums.hessian.iter_mut().zip(later.hessian).for_each(|(h, x)| *h += x);
+        };
+        block_sums(self.examples, stop, &mut |_| {}, empty, add, merge)
+    }
+
+    /// Adds the curvature of rows with these probabilities: Σ p_k (δ_kl − p_l) z zᵀ.
+    fn curve(&self, z: &[f64], p: &[f64], hessian: &mut [f64]) {
+        let (n, width, side) = (z.len() / self.width, self.width, self.free());
+        let mut weighted = vec![0.0; z.len()];
+        for k in 1..self.classes {
+            for l in 1..=k {
+                let rows = weighted.chunks_exact_mut(width).zip(z.chunks_exact(width));
+                for ((weighted, z), p) in rows.zip(p.chunks_exact(self.classes)) {
+                    let weight = if k == l { p[k] * (1.0 - p[k]) } else { -p[k] * p[l] };
+                    weighted.iter_mut().zip(z).for_each(|(w, z)| *w = weight * z);
+                }
+                let hessian = MatMut::from_row_major_slice_mut(hessian, side, side);
+                matmul(
+                    hessian.submatrix_mut((k - 1) * width, (l - 1) * width, width, width),
+                    Accum::Add,
+                    MatRef::from_row_major_slice(&weighted, n, width).transpose(),
+                    MatRef::from_row_major_slice(z, n, width),
+                    1.0,
+                    Par::Seq,
+                );
+            }
+        }
+    }
+
+    /// The objective for one example at parameters of all classes; its Hessian is that of the classes
+    /// after the reference.
+    pub(super) fn objective(
+        &self,
+        parameters: &[f64],
+        curved: bool,
+        stop: &AtomicBool,
+    ) -> Result<Evaluation> {
+        let mut sums = self.pass(parameters, curved, stop)?;
+        if self.penalty.strength == 0.0 && sums.margin > MARGIN {
+            return Err(self.separated("the classes of all training examples apart", parameters));
+        }
+        let n = self.moments.examples;
+        let mut value = sums.nll / n;
+        sums.gradient.iter_mut().for_each(|g| *g /= n);
+        sums.hessian.iter_mut().for_each(|h| *h /= n);
+        let (width, classes) = (self.width, self.classes as f64);
+        for j in 1..width {
+            let of_class = || parameters.iter().skip(j).step_by(width);
+            let mean = of_class().sum::<f64>() / classes;
+            value += 0.5 * self.ridge[j] * of_class().map(|w| (w - mean).powi(2)).sum::<f64>();
+            for (g, w) in sums.gradient.iter_mut().skip(j).step_by(width).zip(of_class()) {
+                *g += self.ridge[j] * (w - mean);
+            }
+            if curved {
+                for k in 0..self.classes - 1 {
+                    for l in 0..=k {
+                        let own = if k == l { 1.0 } else { 0.0 };
+                        sums.hessian[(k * width + j) * self.free() + l * width + j] +=
+                            self.ridge[j] * (own - 1.0 / classes);
+                    }
+                }
+            }
+        }
+        Ok(Evaluation { value, gradient: sums.gradient, hessian: sums.hessian })
+    }
+
+    /// The error that says that the likelihood has no maximum; it grows in this direction.
+    fn separated(&self, how: &str, direction: &[f64]) -> Error {
+        let size = |j: usize| {
+            direction.iter().skip(j).step_by(self.width).fold(0.0, |most: f64, d| most.max(d.abs()))
+        };
+        let most = (1..self.width).max_by(|&a, &b| size(a).total_cmp(&size(b)));
+        let of = match most {
+            Some(j) => {
+                format!(", most of all that of {}", self.design.name(self.chosen[j - 1]))
+            }
+            None => String::new(),
+        };
+        unsuitable(format!(
+            "the classes are separated: a linear function of the columns tells {how}, so that the \
+             likelihood has no maximum and weights grow without end{of}; set penalty above 0, as \
+             in --set penalty=1, or leave columns out"
+        ))
+    }
+
+    /// The same with the products of all pairs of columns, unless these are too many.
+    pub(super) fn with_products(mut self, stop: &AtomicBool) -> Result<Self> {
+        let width = self.width;
+        if width > GRAM_AT_MOST {
+            return Ok(self);
+        }
+        let empty = || vec![0.0; width * width];
+        let add = |block: &Batch, sums: &mut Vec<f64>| {
+            self.parts(block, |labels, z| {
+                let z = MatRef::from_row_major_slice(z, labels.len(), width);
+                let sums = MatMut::from_row_major_slice_mut(sums, width, width);
+                matmul(sums, Accum::Add, z.transpose(), z, 1.0, Par::Seq);
+            });
+            Ok(())
+        };
+        let merge = |sums: &mut Vec<f64>, later: Vec<f64>| {
+            sums.iter_mut().zip(later).for_each(|(sum, x)| *sum += x);
+        };
+        let mut sums = block_sums(self.examples, stop, &mut |_| {}, empty, add, merge)?;
+        sums.iter_mut().for_each(|sum| *sum /= self.moments.examples);
+        self.gram = sums;
+        Ok(self)
+    }
+
+    /// Terms that are linear combinations of those before them (and of the bias), where the products
+    /// tell.
+    pub(super) fn aliased(&self) -> Vec<usize> {
+        if self.gram.is_empty() {
+            return Vec::new();
+        }
+        let mut lower: Vec<Vec<f64>> = Vec::new();
+        let mut kept: Vec<usize> = Vec::new();
+        let mut found = Vec::new();
+        for i in 0..self.width {
+            let products = &self.gram[i * self.width..];
+            let mut row: Vec<f64> = Vec::with_capacity(kept.len() + 1);
+            for (other, &j) in lower.iter().zip(&kept) {
+                let inner = dot(&row, other);
+                row.push((products[j] - inner) / other[row.len()]);
+            }
+            let rest = products[i] - dot(&row, &row);
+            if rest > ALIASED * products[i] {
+                row.push(rest.sqrt());
+                lower.push(row);
+                kept.push(i);
+            } else {
+                found.push(self.chosen[i - 1]);
+            }
+        }
+        found
+    }
+
+    /// The least objective, with zeros for the reference.
+    pub(super) fn minimize(&self, limits: Limits, context: &mut FitContext<'_>) -> Result<Minimum> {
+        // How far the gradient has fallen, on a scale of logarithms.
+        let (mut start, mut done) = (None, 0.0f64);
+        let progress = &mut context.progress;
+        let mut tell = |gradient: &[f64]| {
+            let now = largest(gradient).max(limits.tolerance);
+            let start = *start.get_or_insert(now);
+            let share = (start / now).ln() / (start / limits.tolerance).ln();
+            done = done.max(if share.is_finite() { share } else { 1.0 });
+            progress(done);
+        };
+        if self.is_small() {
+            self.by_newton(limits, context.stop, &mut tell)
+        } else {
+            self.by_lbfgs(limits, context.stop, &mut tell)
+        }
+    }
+
+    pub(super) fn by_newton(
+        &self,
+        limits: Limits,
+        stop: &AtomicBool,
+        tell: &mut dyn FnMut(&[f64]),
+    ) -> Result<Minimum> {
+        let mut evaluate = |free: &[f64]| {
+            let found = self.objective(&self.all(free), true, stop)?;
+            tell(&found.gradient);
+            Ok(Evaluation { gradient: found.gradient[self.width..].to_vec(), ..found })
+        };
+        let mut flat = |step: &[f64]| {
+            let step = self.all(step);
+            if self.penalty.strength == 0.0 && self.never_falls(&step, stop)? {
+                let how = "some training examples apart from other classes and is wrong of none";
+                return Err(self.separated(how, &step));
+            }
+            Ok(())
+        };
+        let found = newton(vec![0.0; self.free()], limits, &mut evaluate, &mut flat)?;
+        Ok(Minimum { at: self.all(&found.at), ..found })
+    }
+
+    pub(super) fn by_lbfgs(
+        &self,
+        limits: Limits,
+        stop: &AtomicBool,
+        tell: &mut dyn FnMut(&[f64]),
+    ) -> Result<Minimum> {
+        // The curvature of a class whose probability is the same for all examples.
+        let factor = (!self.gram.is_empty()).then(|| {
+            let share = 1.0 / self.classes as f64;
+            let mut curvature: Vec<f64> = self.gram.iter().map(|x| share * x).collect();
+            for (i, ridge) in self.ridge.iter().enumerate() {
+                curvature[i * self.width + i] += ridge;
+            }
+            raised(&curvature, self.width)
+        });
+        let precondition = |x: &mut [f64]| {
+            let Some(factor) = &factor else { return };
+            for x in x.chunks_exact_mut(self.width) {
+                x.copy_from_slice(&factor.solve(x));
+            }
+        };
+        // In parameters of all classes alike, which are better scaled than those of a reference.
+        let start = vec![0.0; self.classes * self.width];
+        let mut found = lbfgs(start, limits, &precondition, &mut |parameters| {
+            let found = self.objective(parameters, false, stop)?;
+            tell(&found.gradient);
+            Ok(found)
+        })?;
+        let reference = found.at[..self.width].to_vec();
+        for of_class in found.at.chunks_exact_mut(self.width) {
+            of_class.iter_mut().zip(&reference).for_each(|(w, r)| *w -= r);
+        }
+        Ok(found)
+    }
+
+    /// Whether the score of every example's class gains on all others, or keeps its distance, in a
+    /// direction that changes some.
+    fn never_falls(&self, direction: &[f64], stop: &AtomicBool) -> Result<bool> {
+        let empty = || (f64::INFINITY, 0.0f64);
+        let add = |block: &Batch, (least, most): &mut (f64, f64)| {
+            let mut scores = vec![0.0; ROWS * self.classes];
+            self.parts(block, |labels, z| {
+                self.scores(direction, z, &mut scores);
+                for (scores, &label) in scores.chunks_exact(self.classes).zip(labels) {
+                    for gain in scores.iter().map(|score| scores[label] - score) {
+                        (*least, *most) = (least.min(gain), most.max(gain));
+                    }
+                }
+            });
+            Ok(())
+        };
+        let merge = |(least, most): &mut (f64, f64), later: (f64, f64)| {
+            (*least, *most) = (least.min(later.0), most.max(later.1));
+        };
+        let (least, most) = block_sums(self.examples, stop, &mut |_| {}, empty, add, merge)?;
+        Ok(most > 0.0 && least >= -AGAINST * most)
+    }
+
+    /// The factor of the observed information for one example, where standard errors can be had.
+    pub(super) fn information(
+        &self,
+        minimum: &Minimum,
+        notes: &mut Vec<String>,
+    ) -> Option<Cholesky> {
+        if !self.is_small() {
+            notes.push(format!(
+                "no standard errors: they take the inverse of a matrix of {} parameters, and are \
+                 given for {NEWTON_AT_MOST} at most",
+                self.free()
+            ));
+            return None;
+        }
+        let factor = Cholesky::new(&minimum.hessian, self.free())
+            .filter(|factor| factor.least_share(&minimum.hessian) > ALIASED);
+        if factor.is_none() {
+            let why = "no standard errors: the observed information is singular to rounding";
+            notes.push(why.to_owned());
+        }
+        factor
+    }
+
+    /// Biases, then weights, in the units of the data.
+    pub(super) fn estimates(
+        &self,
+        parameters: &[f64],
+        information: Option<&Cholesky>,
+    ) -> Vec<Estimate> {
+        let width = self.width;
+        let error = |direction: &[f64]| {
+            let half = information?.forward(direction);
+            Some((dot(&half, &half) / self.moments.examples).sqrt())
+        };
+        let classes = || {
+            let rows = self.rows.iter().enumerate();
+            rows.filter_map(|(class, row)| Some((class, (*row)?))).filter(|&(_, row)| row > 0)
+        };
+        let biases = classes().map(|(class, row)| {
+            // b − Σ w mean / scale.
+            let mut direction = vec![0.0; self.free()];
+            let own = &mut direction[(row - 1) * width..][..width];
+            own[0] = 1.0;
+            for (&t, d) in self.chosen.iter().zip(&mut own[1..]) {
+                *d = -self.moments.mean[t] / self.scale[t];
+            }
+            let value = dot(own, &parameters[row * width..][..width]);
+            Estimate { name: format!("bias[{class}]"), value, stderr: error(&direction) }
+        });
+        let weights = classes().flat_map(|(class, row)| {
+            (0..self.design.terms.len()).map(move |t| {
+                let name = format!("weight[{class}, {}]", self.design.name(t));
+                let Ok(at) = self.chosen.binary_search(&t) else {
+                    return Estimate { name, value: 0.0, stderr: None };
+                };
+                let mut direction = vec![0.0; if information.is_some() { self.free() } else { 0 }];
+                if let Some(d) = direction.get_mut((row - 1) * width + at + 1) {
+                    *d = 1.0 / self.scale[t];
+                }
+                let value = parameters[row * width + at + 1] / self.scale[t];
+                Estimate { name, value, stderr: error(&direction) }
+            })
+        });
+        biases.chain(weights).collect()
+    }
+}
+
+/// Turns scores into probabilities and `residuals` into their distance from the label's; gives
+/// −log p(label) and the margin by which the label's score is ahead.
+fn soften(scores: &mut [f64], label: usize, residuals: &mut [f64]) -> (f64, f64) {
+    let (mut top, mut rival) = (0, f64::NEG_INFINITY);
+    for (k, &score) in scores.iter().enumerate() {
+        top = if score > scores[top] { k } else { top };
+        rival = if k == label { rival } else { rival.max(score) };
+    }
+    let (most, own) = (scores[top], scores[label]);
+    scores.iter_mut().for_each(|score| *score = (*score - most).exp());
+    // What the others add to the 1 of the largest, to the last bit of it where they are small.
+    let sum = |all: &[f64], but: usize| {
+        all.iter().enumerate().filter(|&(k, _)| k != but).map(|(_, x)| x).sum::<f64>()
+    };
+    let rest = sum(scores, top);
+    scores.iter_mut().for_each(|e| *e /= 1.0 + rest);
+    residuals.copy_from_slice(scores);
+    residuals[label] = -sum(scores, label);
+    (most - own + rest.ln_1p(), own - rival)
+}
