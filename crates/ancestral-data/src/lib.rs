@@ -4,11 +4,11 @@
 //! A [`Dataset`] is read from a name or a path by [`open`], [`Examples`] turns one of its splits into numbers
 //! (binarised if asked), and [`Streams`] gives every example and every sample its own randomness.
 
-mod atomic;
 mod binarize;
 mod dataset;
 mod describe;
 mod digits;
+mod disk;
 mod domain;
 mod error;
 mod fetch;
@@ -24,11 +24,11 @@ mod sources;
 mod stream;
 mod toys;
 
-pub use atomic::{AtomicFile, remove_unfinished, write_atomic};
 pub use binarize::{Batch, Binarize, Examples};
-pub use dataset::{Dataset, Split, SplitName, Values};
+pub use dataset::{Dataset, Split, SplitName, Values, sha256};
 pub use describe::{ClassCount, SplitSummary, Summary, contact_sheet, describe};
 pub use digits::digits;
+pub use disk::{AtomicFile, Appender, Lock, create_folder, remove_unfinished, write_atomic};
 pub use domain::{Domain, Shape};
 pub use error::DataError;
 pub use fetch::{Progress, fetch};

@@ -1,8 +1,11 @@
 //! Kinds of columns: what values an entry of an example takes.
 
 use std::fmt;
+use std::str::FromStr;
 
 use ancestral_data::Domain;
+
+use crate::{Error, Result};
 
 /// What values a column takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -58,6 +61,36 @@ impl fmt::Display for ColumnKind {
     }
 }
 
+impl ColumnKind {
+    /// The kind as files keep it: "real", "count", "binary", "levels(N)" or "category(N)".
+    pub fn as_word(self) -> String {
+        match self {
+            Self::Levels(n) | Self::Category(n) => format!("{}({n})", self.name().as_str()),
+            _ => self.name().as_str().to_owned(),
+        }
+    }
+}
+
+impl FromStr for ColumnKind {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let with_number = text.strip_suffix(')').and_then(|text| text.split_once('('));
+        match (text, with_number.map(|(name, n)| (name, n.parse::<u32>().unwrap_or(0)))) {
+            ("real", _) => Ok(Self::Real),
+            ("count", _) => Ok(Self::Count),
+            ("binary", _) => Ok(Self::Binary),
+            (_, Some(("levels", n))) if n > 1 => Ok(Self::Levels(n)),
+            (_, Some(("category", n))) if n > 1 => Ok(Self::Category(n)),
+            _ => Err(Error::setting(
+                "data.kinds",
+                format!("'{text}'"),
+                "give real, count, binary, levels(N) or category(N), with N of 2 or more",
+            )),
+        }
+    }
+}
+
 impl From<Domain> for ColumnKind {
     fn from(domain: Domain) -> Self {
         match domain {
@@ -92,6 +125,23 @@ impl KindName {
             Self::Binary => "binary",
             Self::Levels => "levels",
             Self::Category => "category",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_read_as_they_are_written() {
+        let kinds = ["real", "count", "binary", "levels(17)", "category(3)"];
+        for word in kinds {
+            assert_eq!(word.parse::<ColumnKind>().unwrap().as_word(), word);
+        }
+        for bad in ["", "levels", "levels(1)", "levels(x)", "real(3)", "colour", "binary)"] {
+            let error = bad.parse::<ColumnKind>().unwrap_err().to_string();
+            assert!(error.contains(&format!("'{bad}'")), "{error}");
         }
     }
 }

@@ -103,6 +103,105 @@ pub enum Error {
         /// What is wrong with it, and what to do.
         problem: String,
     },
+    /// There is something where a new run folder was to be made.
+    #[error("{} exists already", path.display())]
+    RunExists {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// There is no run.
+    #[error(
+        "{} {}",
+        path.display(),
+        if *is_folder { "is not a run folder (it has no config.toml)" } else { "does not exist" }
+    )]
+    NoRun {
+        /// Where one was looked for.
+        path: PathBuf,
+        /// Whether a folder is there.
+        is_folder: bool,
+    },
+    /// Another process, or another part of this one, trains in the folder.
+    #[error("{}: another process is training in this folder", path.display())]
+    RunBusy {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A run that keeps no weights yet.
+    #[error("{}: has no weights yet", path.display())]
+    NoWeights {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A run without the file that it could be resumed from, or other weights than the chosen ones be
+    /// read from.
+    #[error("{}: keeps no checkpoint (last.safetensors)", path.display())]
+    NoCheckpoint {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A run of a format that this version does not know.
+    #[error(
+        "{}: has format {format}, which is newer than the {known} this version reads; use the \
+         version that wrote it",
+        path.display()
+    )]
+    NewerFormat {
+        /// Its `config.toml`.
+        path: PathBuf,
+        /// The format.
+        format: i64,
+        /// The newest known one.
+        known: u32,
+    },
+    /// Data that is no longer what a run was trained on.
+    #[error(
+        "{data}: is not the data of the run any more: its fingerprint begins {} and was {}",
+        begin(found),
+        begin(expected)
+    )]
+    DataChanged {
+        /// Its name or path.
+        data: String,
+        /// SHA-256 of what is there.
+        found: String,
+        /// SHA-256 of what the run was trained on.
+        expected: String,
+    },
+    /// A budget that the run has used up.
+    #[error(
+        "the run has trained {epoch:.2} epochs ({step} steps, {seconds:.0} s) already; give it a \
+         larger budget"
+    )]
+    BudgetUsed {
+        /// Passes over the training split.
+        epoch: f64,
+        /// Steps.
+        step: u64,
+        /// Seconds of training.
+        seconds: f64,
+    },
+    /// A model that is fitted in one go, or trained step by step, was to learn the other way.
+    #[error(
+        "{model} is {}",
+        if *fitted { "fitted in one go, not trained step by step" }
+        else { "trained step by step, not fitted in one go" }
+    )]
+    OtherLearning {
+        /// The model.
+        model: String,
+        /// Whether it is fitted in one go.
+        fitted: bool,
+    },
+    /// A run whose checkpoints are chosen by a network that this version does not have.
+    #[error(
+        "the run's samples are measured by a network of fingerprint {}, which this version lacks",
+        begin(fingerprint)
+    )]
+    UnknownEvaluator {
+        /// SHA-256 of its weights.
+        fingerprint: String,
+    },
     /// Work was stopped from outside.
     #[error("stopped before it was done")]
     Interrupted,
@@ -144,6 +243,16 @@ impl Error {
             | Self::NotFinite { .. }
             | Self::Interrupted => false,
             Self::Run { .. }
+            | Self::RunExists { .. }
+            | Self::NoRun { .. }
+            | Self::RunBusy { .. }
+            | Self::NoWeights { .. }
+            | Self::NoCheckpoint { .. }
+            | Self::NewerFormat { .. }
+            | Self::DataChanged { .. }
+            | Self::BudgetUsed { .. }
+            | Self::OtherLearning { .. }
+            | Self::UnknownEvaluator { .. }
             | Self::Setting { .. }
             | Self::UnknownSetting { .. }
             | Self::Unknown { .. }
@@ -154,6 +263,11 @@ impl Error {
             | Self::Data(_) => true,
         }
     }
+}
+
+/// As much of a fingerprint as tells it from others.
+fn begin(fingerprint: &str) -> &str {
+    fingerprint.get(..12).unwrap_or(fingerprint)
 }
 
 /// Kinds as they are read out: "binary, levels or real".

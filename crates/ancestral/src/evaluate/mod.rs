@@ -4,6 +4,7 @@
 mod calibration;
 mod classes;
 mod distances;
+mod evaluator;
 mod manifold;
 mod modes;
 mod quality;
@@ -15,6 +16,7 @@ pub use calibration::{
 };
 pub use classes::{best_assignment, class_agreement, classifier_score, confusion, most_probable};
 pub use distances::{Gaussian, chamfer_distance, frechet_distance, kernel_distance};
+pub use evaluator::{ChamferEvaluator, FrechetEvaluator, LEAST_VALIDATION};
 pub use manifold::{
     Coverage, DENSITY_NEIGHBOURS, Neighbour, PRECISION_NEIGHBOURS, coverage, nearest,
 };

@@ -2,6 +2,11 @@
 
 use crate::{Error, Result};
 
+/// Values of a model's columns as features are held.
+pub(crate) fn singles(values: &[f64]) -> Vec<f32> {
+    values.iter().map(|&value| value as f32).collect()
+}
+
 /// Features `[n, dim]`, row after row: at least one row, all numbers finite.
 #[derive(Debug, Clone, Copy)]
 pub struct Rows<'a> {

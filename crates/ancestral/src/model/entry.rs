@@ -5,7 +5,7 @@ use toml::Table;
 use super::contract::Model;
 use super::size::Size;
 use crate::Result;
-use crate::settings::Field;
+use crate::settings::{Field, Settings};
 use crate::spec::{DataSpec, Init, KindName};
 
 /// What a model is for.
@@ -142,6 +142,12 @@ pub struct ModelEntry {
     pub build: fn(&Table, &DataSpec, &Init) -> Result<Box<dyn Model>>,
     /// Settings of the training loop that differ from the loop's own defaults on such data.
     pub train: fn(&DataSpec) -> Table,
+}
+
+/// Typed settings of a model.
+pub trait ModelConfig: Settings {
+    /// The name of the model that they make.
+    fn model_name(&self) -> &'static str;
 }
 
 /// Settings under a name.

@@ -19,7 +19,7 @@ mod trainable;
 pub use classify::{Assignments, Classified, Classifier, Clusterer, Discriminator};
 pub use contract::Model;
 pub use density::{Density, DensityKind, DensityOptions, ElboTerms, Ensemble, LogProbability};
-pub use entry::{Capability, Learning, ModelEntry, Preset, Task};
+pub use entry::{Capability, Learning, ModelConfig, ModelEntry, Preset, Task};
 pub use estimator::{
     BLOCK, Estimate, Estimator, FitContext, FitReport, SumEstimator, block_sums, fit, fit_sums,
 };

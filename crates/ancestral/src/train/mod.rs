@@ -1,21 +1,19 @@
-//! The one training loop and the run folder that it keeps.
+//! The one training loop, in memory.
 //!
 //! The loop owns budget, schedule, clipping, weight averages, checks for non-finite numbers,
-//! validation, checkpoints and events; a model owns its loss.
+//! validation and events; a model owns its loss.
+//! Where a run is kept is not its matter: it hands checkpoints and events to a [`Recorder`].
 
-mod checkpoint;
 mod config;
-mod events;
-mod folder;
+mod event;
 mod memory;
-mod tensorboard;
-mod training;
+mod observer;
+mod state;
+mod trainer;
 
-pub use checkpoint::{Best, State};
-pub use config::{Budget, DataConfig, FORMAT, RunConfig, TrainConfig, adapt};
-pub use events::Event;
-pub use folder::{RunFolder, Weights, WeightsInfo};
+pub use config::{Budget, TrainConfig};
+pub use event::{Entry, Event, Image, Progress, Work};
 pub use memory::check_memory;
-pub use training::{
-    NoopObserver, Observer, Outcome, Progress, StopReason, Training, check_batch_size,
-};
+pub use observer::{Evaluator, InMemory, NoopObserver, Observer, Recorder};
+pub use state::{Best, Checkpoint, State, WeightsInfo};
+pub use trainer::{Outcome, Start, StopReason, Trainer, check_batch_size};

@@ -1,12 +1,10 @@
-//! A checkpoint: one safetensors file that holds all that a resumed run needs.
+//! Tensors in files of the format safetensors, with a record of ours beside them.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use ancestral_data::{DataError, write_atomic};
 use burn::tensor::{DType, TensorData, f16};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
-use serde::{Deserialize, Serialize};
 
 use crate::spec::NamedTensors;
 use crate::{Error, Result};
@@ -14,46 +12,8 @@ use crate::{Error, Result};
 /// The key of our own record in a file's metadata.
 const KEY: &str = "ancestral";
 
-/// The best validation so far.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Best {
-    /// The figure; lower is better.
-    pub value: f64,
-    /// The step it was seen at.
-    pub step: u64,
-    /// The epoch it was seen at.
-    pub epoch: f64,
-}
-
-/// How far a run is.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct State {
-    /// Steps done.
-    pub step: u64,
-    /// Batches drawn.
-    pub batches: u64,
-    /// Passes over the training split.
-    pub epoch: f64,
-    /// Seconds of training, over all sessions.
-    pub seconds: f64,
-    /// Bytes of `events.jsonl` that belong to it.
-    pub event_offset: u64,
-    /// The best validation, if there was one.
-    pub best: Option<Best>,
-    /// Validations since the best.
-    pub stale: u64,
-    /// Updates of each part.
-    pub updates: BTreeMap<String, u64>,
-    /// Sums of the training figures since the last event, and how many steps they are of.
-    pub sums: Vec<(String, f64)>,
-    /// Steps in `sums`.
-    pub summed: u64,
-    /// Whether the budget is used up.
-    pub finished: bool,
-}
-
 /// Writes tensors with a record beside them, atomically.
-pub(crate) fn save(path: &Path, tensors: &NamedTensors, record: &str) -> Result<()> {
+pub(super) fn save(path: &Path, tensors: &NamedTensors, record: &str) -> Result<()> {
     let views: Vec<(&str, TensorView<'_>)> = tensors
         .iter()
         .map(|(name, data)| {
@@ -75,14 +35,19 @@ pub(crate) fn save(path: &Path, tensors: &NamedTensors, record: &str) -> Result<
 }
 
 /// Reads tensors and the record beside them; half precision becomes single.
-pub(crate) fn load(path: &Path) -> Result<(NamedTensors, String)> {
+pub(super) fn load(path: &Path) -> Result<(NamedTensors, String)> {
     let bytes = std::fs::read(path).map_err(|e| DataError::io("read", path, e))?;
+    parse(&bytes, path)
+}
+
+/// The same of a file in memory, called `path` in errors.
+pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<(NamedTensors, String)> {
     let broken = |e: safetensors::SafeTensorError| {
         Error::run(path, format!("is no readable safetensors file ({e})"))
     };
-    let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(broken)?;
+    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(broken)?;
     let record = metadata.metadata().as_ref().and_then(|m| m.get(KEY)).cloned();
-    let file = SafeTensors::deserialize(&bytes).map_err(broken)?;
+    let file = SafeTensors::deserialize(bytes).map_err(broken)?;
     let mut tensors: NamedTensors = Vec::new();
     for (name, view) in file.tensors() {
         let shape = view.shape().to_vec();
@@ -125,7 +90,7 @@ pub(crate) fn load(path: &Path) -> Result<(NamedTensors, String)> {
 ///
 /// # Errors
 /// Naming the tensor that holds a number which half precision does not reach.
-pub(crate) fn halved(path: &Path, tensors: &NamedTensors) -> Result<NamedTensors> {
+pub(super) fn halved(path: &Path, tensors: &NamedTensors) -> Result<NamedTensors> {
     let half = |(name, data): &(String, TensorData)| {
         let values: Vec<f64> = data.try_to_vec_as().unwrap_or_default();
         let halves: Vec<f16> = values.iter().map(|&x| f16::from_f64(x)).collect();
@@ -145,7 +110,7 @@ pub(crate) fn halved(path: &Path, tensors: &NamedTensors) -> Result<NamedTensors
 }
 
 /// The tensors under `prefix/`, without it.
-pub(crate) fn under(tensors: &NamedTensors, prefix: &str) -> NamedTensors {
+pub(super) fn under(tensors: &NamedTensors, prefix: &str) -> NamedTensors {
     tensors
         .iter()
         .filter_map(|(name, data)| {
@@ -156,7 +121,7 @@ pub(crate) fn under(tensors: &NamedTensors, prefix: &str) -> NamedTensors {
 }
 
 /// The same tensors, named `prefix/name`.
-pub(crate) fn over(
+pub(super) fn over(
     prefix: &str,
     tensors: NamedTensors,
 ) -> impl Iterator<Item = (String, TensorData)> {

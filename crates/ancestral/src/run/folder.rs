@@ -11,20 +11,22 @@
 //! | `curves.svg` | the same as a plot |
 //! | `samples/` | grids drawn on the way |
 
-use std::fs::{self, File, TryLockError};
+use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use ancestral_data::{DataError, write_atomic};
+use ancestral_data::{DataError, Lock, create_folder, write_atomic};
 use burn::tensor::Device;
-use serde::{Deserialize, Serialize};
 use toml::Table;
 
-use super::checkpoint::{self, State, over, under};
-use super::config::{FORMAT, RunConfig, TrainConfig};
-use super::events::{Event, read_events};
+use super::checkpoint::{self, over, under};
+use super::config::{FORMAT, RunConfig};
+use super::event_log::read_events;
+use super::networks::ByNetwork;
 use crate::model::{Init, Model, NamedTensors};
 use crate::registry::Registry;
+use crate::train::{Checkpoint, Event, TrainConfig, WeightsInfo};
 use crate::{Error, Result};
 
 /// Which weights to read.
@@ -46,7 +48,7 @@ pub struct RunFolder {
     /// All that made the run.
     pub config: RunConfig,
     /// Held while this process trains in the folder.
-    lock: Option<File>,
+    lock: Option<Lock>,
 }
 
 impl RunFolder {
@@ -55,29 +57,8 @@ impl RunFolder {
     /// # Errors
     /// If it exists or cannot be made.
     pub fn create(path: &Path, config: RunConfig) -> Result<Self> {
-        if path.exists() {
-            return Err(taken(path));
-        }
-        let parent = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        fs::create_dir_all(parent).map_err(|e| DataError::io("create folder", parent, e))?;
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let temporary = parent.join(format!(".{name}.{}.tmp", std::process::id()));
-        // Whatever a killed process of the same number left there is worth nothing.
-        let _ = fs::remove_dir_all(&temporary);
-        fs::create_dir(&temporary).map_err(|e| DataError::io("create folder", path, e))?;
-        let made = write_config(&temporary, &config).and_then(|()| {
-            fs::rename(&temporary, path).map_err(|e| match e.kind() {
-                // Another process made it since it was looked for.
-                ErrorKind::AlreadyExists | ErrorKind::DirectoryNotEmpty => taken(path),
-                _ => DataError::io("create folder", path, e).into(),
-            })
-        });
-        if let Err(error) = made {
-            let _ = fs::remove_dir_all(&temporary);
-            return Err(error);
+        if !create_folder(path, |folder| write_config(folder, &config))? {
+            return Err(Error::RunExists { path: path.to_owned() });
         }
         Ok(Self { path: path.to_owned(), config, lock: None })
     }
@@ -88,29 +69,17 @@ impl RunFolder {
     /// If it is none, or of a newer format.
     pub fn open(path: &Path) -> Result<Self> {
         let file = path.join("config.toml");
-        let text = fs::read_to_string(&file).map_err(|e| {
-            let problem = match e.kind() {
-                ErrorKind::NotFound if path.is_dir() => {
-                    "is not a run folder (it has no config.toml)".to_owned()
-                }
-                ErrorKind::NotFound => {
-                    "does not exist; `ancestral runs` lists the runs that do".to_owned()
-                }
-                _ => format!("config.toml cannot be read: {e}"),
-            };
-            Error::run(path, problem)
+        let text = fs::read_to_string(&file).map_err(|e| match e.kind() {
+            ErrorKind::NotFound => {
+                Error::NoRun { path: path.to_owned(), is_folder: path.is_dir() }
+            }
+            _ => DataError::io("read", &file, e).into(),
         })?;
         let table: Table =
             text.parse().map_err(|e| Error::run(&file, format!("is not valid TOML: {e}")))?;
         let format = table.get("format").and_then(toml::Value::as_integer).unwrap_or(0);
         if format > i64::from(FORMAT) {
-            return Err(Error::run(
-                &file,
-                format!(
-                    "has format {format}, which is newer than the {FORMAT} this version reads; \
-                     use the version of the program that wrote it"
-                ),
-            ));
+            return Err(Error::NewerFormat { path: file, format, known: FORMAT });
         }
         let config = table
             .try_into()
@@ -121,6 +90,23 @@ impl RunFolder {
     /// The folder.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Which network measures its samples: the one that it names; of format 1, the one for its data
+    /// where its events hold such a metric.
+    pub(super) fn evaluator(&self) -> Result<ByNetwork> {
+        if let Some(print) = &self.config.evaluator {
+            return Ok(ByNetwork::Of(print.clone()));
+        }
+        if self.config.format > 1 {
+            return Ok(ByNetwork::None);
+        }
+        let measured = |event: &Event| match event {
+            Event::Valid(entry) => entry.values.iter().any(|(name, _)| name == "frechet_distance"),
+            _ => false,
+        };
+        let events = self.events()?;
+        Ok(if events.iter().any(measured) { ByNetwork::OfData } else { ByNetwork::None })
     }
 
     /// Writes other settings of training, and the command that asked for them behind the first one.
@@ -138,22 +124,14 @@ impl RunFolder {
     /// # Errors
     /// If another process is training in it.
     pub fn lock(&mut self) -> Result<()> {
-        let path = self.path.join("lock");
-        let file = File::create(&path).map_err(|e| DataError::io("create", &path, e))?;
-        match file.try_lock() {
-            Ok(()) => {
-                self.lock = Some(file);
-                for folder in [self.path.clone(), self.path.join("samples")] {
-                    ancestral_data::remove_unfinished(&folder);
-                }
-                Ok(())
-            }
-            Err(TryLockError::WouldBlock) => Err(Error::run(
-                &self.path,
-                "another process is training in this folder; wait for it, or give another --out",
-            )),
-            Err(TryLockError::Error(e)) => Err(DataError::io("lock", path, e).into()),
+        let Some(lock) = Lock::take(&self.path.join("lock"))? else {
+            return Err(Error::RunBusy { path: self.path.clone() });
+        };
+        self.lock = Some(lock);
+        for folder in [self.path.clone(), self.path.join("samples")] {
+            ancestral_data::remove_unfinished(&folder);
         }
+        Ok(())
     }
 
     /// The model with its first weights.
@@ -165,7 +143,7 @@ impl RunFolder {
         registry.build(model, settings, &data.spec()?, &Init::new(device, *seed))
     }
 
-    /// The model with the weights of the run, and the step they are of.
+    /// The model with the weights of the run, and what they are.
     ///
     /// # Errors
     /// If there are no weights yet, or they do not fit.
@@ -240,36 +218,29 @@ impl RunFolder {
             Weights::Best => {
                 let path = self.path.join("model.safetensors");
                 if !path.exists() {
-                    return Err(Error::run(
-                        &self.path,
-                        "has no weights yet; train it first (or go on with --resume)",
-                    ));
+                    return Err(Error::NoWeights { path: self.path.clone() });
                 }
                 let (tensors, record) = checkpoint::load(&path)?;
                 Ok((tensors, serde_json::from_str(&record).unwrap_or_default()))
             }
             Weights::Last | Weights::Raw => {
-                let (tensors, state) = self.read_checkpoint()?.ok_or_else(|| {
-                    Error::run(
-                        &self.path,
-                        "keeps no checkpoint (last.safetensors); use --weights best",
-                    )
-                })?;
-                let averages = under(&tensors, "average");
-                let averaged = weights == Weights::Last && !averages.is_empty();
-                let mut chosen = under(&tensors, "weights");
-                if averaged {
-                    overlay(&mut chosen, averages);
-                }
-                let info =
-                    WeightsInfo { step: state.step, epoch: state.epoch, best: false, averaged };
-                Ok((chosen, info))
+                let kept = self
+                    .read_checkpoint()?
+                    .ok_or_else(|| Error::NoCheckpoint { path: self.path.clone() })?;
+                let info = kept.info();
+                Ok(match weights {
+                    Weights::Raw => (kept.weights, WeightsInfo { averaged: false, ..info }),
+                    _ => (kept.last(), info),
+                })
             }
         }
     }
 
-    /// The tensors and the state of the last checkpoint, if there is one.
-    pub(crate) fn read_checkpoint(&self) -> Result<Option<(NamedTensors, State)>> {
+    /// The last checkpoint, if there is one.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn read_checkpoint(&self) -> Result<Option<Checkpoint>> {
         let path = self.path.join("last.safetensors");
         if !path.exists() {
             return Ok(None);
@@ -277,40 +248,31 @@ impl RunFolder {
         let (tensors, record) = checkpoint::load(&path)?;
         let state = serde_json::from_str(&record)
             .map_err(|e| Error::run(&path, format!("its record cannot be read: {e}")))?;
-        Ok(Some((tensors, state)))
+        let best = under(&tensors, "best");
+        Ok(Some(Checkpoint {
+            weights: under(&tensors, "weights"),
+            averages: under(&tensors, "average"),
+            moments: under(&tensors, "moments"),
+            best: (!best.is_empty()).then(|| Arc::new(best)),
+            state,
+        }))
     }
 
     /// Writes the last checkpoint, then the weights that other commands read.
-    pub(crate) fn write_checkpoint(
-        &self,
-        weights: NamedTensors,
-        averages: NamedTensors,
-        moments: NamedTensors,
-        best: Option<&NamedTensors>,
-        state: &State,
-    ) -> Result<()> {
-        let averaged = !averages.is_empty();
-        let (chosen, info) = match (best, state.best) {
-            (Some(tensors), Some(b)) => (
-                tensors.clone(),
-                WeightsInfo { step: b.step, epoch: b.epoch, best: true, averaged },
-            ),
-            _ => {
-                let mut chosen = weights.clone();
-                overlay(&mut chosen, averages.clone());
-                let info =
-                    WeightsInfo { step: state.step, epoch: state.epoch, best: false, averaged };
-                (chosen, info)
-            }
-        };
-        let mut all: NamedTensors = over("weights", weights).collect();
-        all.extend(over("average", averages));
-        all.extend(over("moments", moments));
-        if let Some(best) = best {
-            all.extend(over("best", best.clone()));
+    ///
+    /// # Errors
+    /// If the disk refuses.
+    pub fn write_checkpoint(&self, kept: &Checkpoint) -> Result<()> {
+        let mut all: NamedTensors = over("weights", kept.weights.clone()).collect();
+        all.extend(over("average", kept.averages.clone()));
+        all.extend(over("moments", kept.moments.clone()));
+        if let Some(best) = &kept.best {
+            all.extend(over("best", best.as_ref().clone()));
         }
-        let record = serde_json::to_string(state).unwrap_or_default();
+        let record = serde_json::to_string(&kept.state).unwrap_or_default();
         checkpoint::save(&self.path.join("last.safetensors"), &all, &record)?;
+        drop(all);
+        let (chosen, info) = kept.chosen();
         self.write_model(&chosen, &info)
     }
 
@@ -342,35 +304,8 @@ impl RunFolder {
     }
 }
 
-/// What the weights of `model.safetensors` are.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-pub struct WeightsInfo {
-    /// The step they are of.
-    pub step: u64,
-    /// The epoch they are of.
-    pub epoch: f64,
-    /// Whether validation chose them; else they are the last.
-    pub best: bool,
-    /// Whether they are a moving average.
-    pub averaged: bool,
-}
-
 fn write_config(path: &Path, config: &RunConfig) -> Result<()> {
     let text = toml::to_string(config)
         .map_err(|e| Error::run(path, format!("config.toml cannot be written: {e}")))?;
     Ok(write_atomic(path.join("config.toml"), text.as_bytes())?)
-}
-
-/// A folder that is no new one.
-fn taken(path: &Path) -> Error {
-    Error::run(path, "exists already; give another --out, or --resume it to go on with that run")
-}
-
-/// Replaces the tensors of `base` that `top` has too.
-fn overlay(base: &mut NamedTensors, top: NamedTensors) {
-    for (name, data) in top {
-        if let Some(slot) = base.iter_mut().find(|(n, _)| *n == name) {
-            slot.1 = data;
-        }
-    }
 }

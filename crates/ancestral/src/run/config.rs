@@ -1,0 +1,413 @@
+//! All that made a run, as `config.toml` keeps it.
+
+use std::path::{Path, PathBuf};
+
+use ancestral_data::{
+    Background, Binarize, Dataset, Domain, OpenOptions, Shape, Split, SplitName, Values,
+};
+use serde::{Deserialize, Serialize};
+use toml::Table;
+
+use crate::spec::{Columns, DataSpec};
+use crate::train::TrainConfig;
+use crate::{Error, Result, settings};
+
+/// Entries of an example at most.
+const MOST_ENTRIES: usize = 1 << 31;
+
+/// The format of run folders that this version writes, and the newest that it reads.
+pub const FORMAT: u32 = 2;
+
+/// The data of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DataConfig {
+    /// A known name, or what the file or folder is called.
+    pub name: String,
+    /// Where the data was found, unless it has a known name; runs of format 1 keep it as the name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
+    /// none, threshold, static or dynamic.
+    pub binarize: String,
+    /// Whether the validation examples are trained on too (they still choose the checkpoint).
+    #[serde(default)]
+    pub all_train: bool,
+    /// The fold of the table that was kept for testing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fold: Option<u32>,
+    /// Height and width that images were resized to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resize: Option<[usize; 2]>,
+    /// Whether colours were turned to grey.
+    #[serde(default)]
+    pub grey: bool,
+    /// What transparent pixels show.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub background: Option<Background>,
+    /// SHA-256 of what was read.
+    pub fingerprint: String,
+    /// "binary", "levels" or "real", as the model saw it.
+    pub domain: String,
+    /// The number of levels, for that domain.
+    #[serde(default)]
+    pub levels: u32,
+    /// The shape of one example.
+    pub shape: Vec<usize>,
+    /// The number of classes, 0 for none.
+    pub classes: usize,
+    /// The names of a table's columns.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub columns: Vec<String>,
+    /// The names of the classes, unless they are their numbers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub class_names: Vec<String>,
+    /// The kind of each column, where they differ: "real", "count", "binary", "levels(N)" or
+    /// "category(N)".
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kinds: Vec<String>,
+    /// What is taken off each real column before a model sees it, in double precision.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub offset: Vec<f64>,
+    /// What each real column is divided by after that, in double precision.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scale: Vec<f64>,
+}
+
+impl DataConfig {
+    /// Describes a data set as a model will see it.
+    ///
+    /// # Errors
+    /// If the binarisation is unknown or does not suit the data.
+    pub fn describe(data: &Dataset, binarize: Binarize) -> Self {
+        // As the examples do it: what is binary already stays as it is.
+        let binarize = if data.domain == Domain::Binary { Binarize::None } else { binarize };
+        let domain = if binarize == Binarize::None { data.domain } else { Domain::Binary };
+        let is_number = |(i, name): (usize, &String)| *name == i.to_string();
+        let numbers = data.class_names.iter().enumerate().all(is_number);
+        Self {
+            name: data.name.clone(),
+            binarize: binarize.to_string(),
+            all_train: false,
+            fold: None,
+            resize: None,
+            grey: false,
+            background: None,
+            fingerprint: data.fingerprint(),
+            domain: match domain {
+                Domain::Binary => "binary",
+                Domain::Levels(_) => "levels",
+                Domain::Real => "real",
+            }
+            .to_owned(),
+            levels: match domain {
+                Domain::Levels(n) => n,
+                _ => 0,
+            },
+            shape: data.shape.dims().to_vec(),
+            classes: data.classes(),
+            columns: data.column_names.clone(),
+            kinds: Vec::new(),
+            offset: Vec::new(),
+            scale: Vec::new(),
+            path: None,
+            class_names: if numbers { Vec::new() } else { data.class_names.clone() },
+        }
+    }
+
+    /// The keys of the table `data`.
+    pub(super) const KEYS: [&str; 18] = [
+        "name",
+        "path",
+        "binarize",
+        "all_train",
+        "fold",
+        "resize",
+        "grey",
+        "background",
+        "fingerprint",
+        "domain",
+        "levels",
+        "shape",
+        "classes",
+        "columns",
+        "class_names",
+        "kinds",
+        "offset",
+        "scale",
+    ];
+
+    /// Keeps where the data was found: a known name as it is, of a path what the file is called and
+    /// the way to it from the root.
+    pub(super) fn set_place(&mut self, place: &str) {
+        place.clone_into(&mut self.name);
+        if let Ok(path) = Path::new(place).canonicalize()
+            && !ancestral_data::is_known(place)
+        {
+            if let Some(name) = path.file_name() {
+                self.name = name.to_string_lossy().into_owned();
+            }
+            self.path = Some(path);
+        }
+    }
+
+    /// What the data is opened by: the path that it was found at, else its name.
+    pub fn place(&self) -> String {
+        self.path.as_ref().map_or_else(|| self.name.clone(), |path| path.display().to_string())
+    }
+
+    /// The number of a class that is given by it or by name.
+    ///
+    /// # Errors
+    /// If there is no such class, naming those there are.
+    pub fn class(&self, text: &str) -> Result<u32> {
+        if let Some(at) = self.class_names.iter().position(|name| name == text) {
+            return Ok(at as u32);
+        }
+        text.parse().map_err(|_| {
+            let some: Vec<&str> = self.class_names.iter().take(20).map(String::as_str).collect();
+            let more = if self.class_names.len() > some.len() { ", …" } else { "" };
+            let names = match some.len() {
+                0 => String::new(),
+                _ => format!(", or a name: {}{more}", some.join(", ")),
+            };
+            let allowed = format!("give a number from 0{names}");
+            Error::setting("class", format!("'{text}'"), allowed)
+        })
+    }
+
+    /// Other data with its labels numbered as those of this data: by the names of classes, which are
+    /// their numbers where they have none.
+    ///
+    /// # Errors
+    /// If an example is of a class that this data does not have.
+    pub fn relabel(&self, data: Dataset) -> Result<Dataset> {
+        let name = |names: &[String], class: u32| {
+            names.get(class as usize).cloned().unwrap_or_else(|| class.to_string())
+        };
+        let own: Vec<String> =
+            (0..self.classes as u32).map(|class| name(&self.class_names, class)).collect();
+        let renamed = |&label: &u32| {
+            let given = name(&data.class_names, label);
+            let found = own.iter().position(|own| *own == given);
+            found.map(|class| class as u32).ok_or_else(|| {
+                let some: Vec<&str> = own.iter().take(20).map(String::as_str).collect();
+                let more = if own.len() > some.len() { ", …" } else { "" };
+                let known = format!("the classes of the run are {}{more}", some.join(", "));
+                Error::UnsuitableData {
+                    model: "the run".to_owned(),
+                    problem: format!("an example is of class {given}, and {known}"),
+                }
+            })
+        };
+        let convert = |split: SplitName| -> Result<Option<Split>> {
+            let Ok(split) = data.split(split) else { return Ok(None) };
+            let labels = split.labels.as_ref();
+            let labels = labels.map(|labels| labels.iter().map(renamed).collect::<Result<_>>());
+            Ok(Some(Split { values: split.values.clone(), labels: labels.transpose()? }))
+        };
+        let Some(train) = convert(SplitName::Train)? else { return Ok(data) };
+        let (valid, test) = (convert(SplitName::Valid)?, convert(SplitName::Test)?);
+        let shape = data.shape.clone();
+        let mut relabelled =
+            Dataset::new(data.name.clone(), data.domain, shape, train, valid, test)?;
+        relabelled.class_names = own;
+        relabelled.column_names = data.column_names.clone();
+        Ok(relabelled)
+    }
+
+    /// Opens the data again and checks that it is the same.
+    ///
+    /// # Errors
+    /// If it is not found, not readable, or has changed.
+    pub fn open(&self, data_dir: Option<&Path>, seed: u64) -> Result<Dataset> {
+        let options = OpenOptions {
+            data_dir: data_dir.map(Path::to_path_buf),
+            seed,
+            resize: self.resize.map(|[h, w]| (h, w)),
+            grey: self.grey,
+            background: self.background,
+            all_train: self.all_train,
+            fold: self.fold,
+            ..OpenOptions::default()
+        };
+        let place = self.place();
+        let data = ancestral_data::open(&place, &options)?;
+        let found = data.fingerprint();
+        if found != self.fingerprint {
+            let expected = self.fingerprint.clone();
+            return Err(Error::DataChanged { data: place, found, expected });
+        }
+        Ok(data)
+    }
+
+    /// What a model is made for.
+    ///
+    /// # Errors
+    /// If the domain is unknown.
+    pub fn spec(&self) -> Result<DataSpec> {
+        let domain = match self.domain.as_str() {
+            "binary" => Domain::Binary,
+            "levels" if self.levels < 2 => {
+                return Err(Error::setting("data.levels", self.levels, "give 2 or more"));
+            }
+            "levels" => Domain::Levels(self.levels),
+            "real" => Domain::Real,
+            other => {
+                return Err(Error::setting(
+                    "data.domain",
+                    format!("'{other}'"),
+                    "binary, levels or real was expected",
+                ));
+            }
+        };
+        let entries = self.shape.iter().try_fold(1usize, |size, &side| size.checked_mul(side));
+        if entries.is_none_or(|entries| entries == 0 || entries > MOST_ENTRIES) {
+            return Err(Error::setting(
+                "data.shape",
+                format!("{:?}", self.shape),
+                format!("an example has 1 to {MOST_ENTRIES} entries"),
+            ));
+        }
+        let shape = Shape::from(self.shape.clone());
+        let mut spec =
+            DataSpec { names: self.columns.clone(), ..DataSpec::new(domain, shape, self.classes) };
+        if !(self.offset.is_empty() && self.scale.is_empty()) {
+            let allowed = "this version has no columns that are standardized before the model";
+            return Err(Error::setting("data.scale", format!("{:?}", self.scale), allowed));
+        }
+        if !self.kinds.is_empty() {
+            let kinds = self.kinds.iter().map(|kind| kind.parse()).collect::<Result<Vec<_>>>()?;
+            if kinds.len() != spec.size() {
+                let allowed = format!("give one kind for each of {} columns", spec.size());
+                return Err(Error::setting("data.kinds", kinds.len(), allowed));
+            }
+            spec.columns = Columns::Each(kinds);
+        }
+        Ok(spec)
+    }
+}
+
+/// All that made a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunConfig {
+    /// The format of the folder.
+    pub format: u32,
+    /// The version of the program that began it.
+    pub version: String,
+    /// The command as it was typed.
+    pub command: String,
+    /// The model's name.
+    pub model: String,
+    /// The preset, if one was used.
+    #[serde(default)]
+    pub preset: String,
+    /// The seed of everything drawn; in text from 2⁶³ on, where TOML's numbers end.
+    #[serde(with = "seed")]
+    pub seed: u64,
+    /// The fingerprint of the network by whose features samples chose the checkpoint, if one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evaluator: Option<String>,
+    /// The run whose weights this one started from, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// The data.
+    pub data: DataConfig,
+    /// The model's settings.
+    pub settings: Table,
+    /// The loop's settings.
+    #[serde(deserialize_with = "settings::deserialize")]
+    pub train: TrainConfig,
+}
+
+/// Other data as a model takes it: of its shape, and of its domain where that loses nothing.
+///
+/// `binarized` says that levels will be binarised on the way.
+///
+/// # Errors
+/// If the data cannot be what the model was made for, saying why.
+pub fn adapt(data: Dataset, spec: &DataSpec, binarized: bool) -> Result<Dataset> {
+    let unsuitable =
+        |problem: String| Error::UnsuitableData { model: "the run".to_owned(), problem };
+    if data.shape.size() != spec.shape.size() {
+        return Err(unsuitable(format!(
+            "examples of {} ({} entries) were given and {} ({}) were expected",
+            data.shape,
+            data.shape.size(),
+            spec.shape,
+            spec.shape.size()
+        )));
+    }
+    // The same kind of file may show fewer levels, and a table holds levels as plain numbers; the
+    // values are checked below.
+    let wanted =
+        spec.domain().ok_or_else(|| unsuitable("its columns are of several kinds".to_owned()))?;
+    let domain = match (data.domain, wanted) {
+        (Domain::Levels(n), Domain::Binary) if binarized => Domain::Levels(n),
+        (_, wanted) => wanted,
+    };
+    let convert = |name| -> Result<Option<Split>> {
+        let Ok(split) = data.split(name) else { return Ok(None) };
+        let values = match (&split.values, domain.max_level()) {
+            (Values::Bytes(v), None) => Values::Reals(v.iter().map(|&x| f32::from(x)).collect()),
+            (Values::Reals(v), Some(most)) => {
+                let level = |x: f32| x.fract() == 0.0 && x >= 0.0 && f64::from(x) <= most.into();
+                if let Some(i) = v.iter().position(|&x| !level(x)) {
+                    let size = spec.shape.size();
+                    let column = match data.column_names.get(i % size) {
+                        Some(name) => format!("'{name}'"),
+                        None => (i % size).to_string(),
+                    };
+                    return Err(unsuitable(format!(
+                        "row {}, column {column}: {} was given and {domain} entries were \
+                         expected, which are whole numbers from 0 to {most}",
+                        i / size,
+                        v[i]
+                    )));
+                }
+                Values::Bytes(v.iter().map(|&x| x as u8).collect())
+            }
+            (values, _) => values.clone(),
+        };
+        Ok(Some(Split { values, labels: split.labels.clone() }))
+    };
+    let Some(train) = convert(SplitName::Train)? else { return Ok(data) };
+    let mut adapted = Dataset::new(
+        data.name.clone(),
+        domain,
+        spec.shape.clone(),
+        train,
+        convert(SplitName::Valid)?,
+        convert(SplitName::Test)?,
+    )?;
+    adapted.class_names = data.class_names.clone();
+    adapted.column_names = data.column_names.clone();
+    Ok(adapted)
+}
+
+/// A seed as a number where TOML has it, else as text.
+mod seed {
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(seed: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+        match i64::try_from(*seed) {
+            Ok(seed) => serializer.serialize_i64(seed),
+            Err(_) => serializer.serialize_str(&seed.to_string()),
+        }
+    }
+
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        Number(u64),
+        Text(String),
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+        match Written::deserialize(from)? {
+            Written::Number(seed) => Ok(seed),
+            Written::Text(text) => text.parse().map_err(|_| {
+                D::Error::custom(format!("seed is '{text}'; give a whole number from 0 to 2^64 - 1"))
+            }),
+        }
+    }
+}

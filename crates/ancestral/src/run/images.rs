@@ -1,0 +1,136 @@
+//! The images that a run draws on its way; none in a build without drawing.
+
+#[cfg(feature = "plot")]
+pub(super) use drawn::Painter;
+#[cfg(not(feature = "plot"))]
+pub(super) use none::Painter;
+
+#[cfg(feature = "plot")]
+mod drawn {
+    use std::path::{Path, PathBuf};
+
+    use ancestral_data::{Dataset, write_atomic};
+
+    use super::super::config::RunConfig;
+    use super::super::folder::RunFolder;
+    use crate::Result;
+    use crate::model::Model;
+    use crate::report::{self, Plane};
+    use crate::train::{Event, Image, Progress};
+
+    /// Draws samples at milestones, and curves at checkpoints.
+    pub(in crate::run) struct Painter {
+        count: usize,
+        seed: u64,
+        plane: Option<Plane>,
+        due: Option<Progress>,
+    }
+
+    impl Painter {
+        pub(in crate::run) fn new(config: &RunConfig, data: &Dataset) -> Self {
+            Self {
+                count: config.train.sample_count,
+                seed: config.seed,
+                plane: Plane::of(data),
+                due: None,
+            }
+        }
+
+        /// Looks whether an image is due.
+        pub(in crate::run) fn see(&mut self, event: &Event) {
+            if let Event::Epoch(progress) = event {
+                let epoch = progress.epoch.ceil();
+                // Where points move in the plane, the way to the end is worth seeing.
+                let before = progress.share * (epoch - 1.0) / epoch;
+                let frame = self.plane.is_some() && frames(progress.share) > frames(before);
+                let due = is_milestone(epoch as u64) || frame || progress.last;
+                self.due = (self.count > 0 && due).then(|| progress.clone());
+            }
+        }
+
+        pub(in crate::run) fn is_due(&self) -> bool {
+            self.due.is_some()
+        }
+
+        /// Draws samples of a model into a run folder, if that is due.
+        pub(in crate::run) fn draw(
+            &mut self,
+            folder: &Path,
+            model: &dyn Model,
+        ) -> Result<Option<Image>> {
+            let Some(Progress { step, epoch, seconds, .. }) = self.due.take() else {
+                return Ok(None);
+            };
+            let found = report::samples(model, self.count, self.seed, self.plane.as_ref())?;
+            let Some(image) = found else { return Ok(None) };
+            let png = image.to_png()?;
+            let number = epoch.ceil() as u64;
+            let path = PathBuf::from("samples").join(format!("epoch-{number:05}.png"));
+            write_atomic(folder.join(&path), &png)?;
+            let name = "samples".to_owned();
+            Ok(Some(Image { step, epoch, seconds, name, path: Some(path), png: Some(png.into()) }))
+        }
+
+        pub(in crate::run) fn draw_curves(&self, run: &RunFolder) -> Result<()> {
+            let title = format!("{} on {}", run.config.model, run.config.data.name);
+            for (file, plot) in report::curves(&title, &run.events()?) {
+                plot.save(run.path().join(file))?;
+            }
+            Ok(())
+        }
+    }
+
+    /// Images of points in the plane that a run has had by this share of its budget.
+    fn frames(share: f64) -> u64 {
+        (share * 40.0) as u64
+    }
+
+    /// 1, 2, 5, 10, 20, 50, …: the epochs that get an image.
+    fn is_milestone(epoch: u64) -> bool {
+        let mut unit = 1;
+        while unit * 10 <= epoch {
+            unit *= 10;
+        }
+        matches!(epoch, e if e == unit || e == 2 * unit || e == 5 * unit)
+    }
+}
+
+#[cfg(not(feature = "plot"))]
+mod none {
+    use std::path::Path;
+
+    use ancestral_data::Dataset;
+
+    use super::super::config::RunConfig;
+    use super::super::folder::RunFolder;
+    use crate::Result;
+    use crate::model::Model;
+    use crate::train::{Event, Image};
+
+    /// Draws nothing.
+    pub(in crate::run) struct Painter;
+
+    impl Painter {
+        pub(in crate::run) fn new(_config: &RunConfig, _data: &Dataset) -> Self {
+            Self
+        }
+
+        pub(in crate::run) fn see(&mut self, _event: &Event) {}
+
+        pub(in crate::run) fn is_due(&self) -> bool {
+            false
+        }
+
+        pub(in crate::run) fn draw(
+            &mut self,
+            _folder: &Path,
+            _model: &dyn Model,
+        ) -> Result<Option<Image>> {
+            Ok(None)
+        }
+
+        pub(in crate::run) fn draw_curves(&self, _run: &RunFolder) -> Result<()> {
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! The classifiers by whose features samples are measured where no other is given; they are part of
+//! the library, so that the same run chooses the same weights wherever it is trained.
+
+use ancestral_data::{Binarize, Dataset, Examples, SplitName};
+use burn::tensor::Device;
+
+use super::checkpoint;
+use super::config::RunConfig;
+use crate::evaluate::{ChamferEvaluator, FrechetEvaluator, LEAST_VALIDATION};
+use crate::model::{Init, Model};
+use crate::registry::Registry;
+use crate::train::Evaluator;
+use crate::{Error, Result};
+
+/// The seed of the draws that binarize the validation examples of an evaluator.
+const SEED: u64 = 0;
+
+/// A classifier that is part of the library.
+#[derive(Debug, Clone, Copy)]
+pub struct FeatureNetwork {
+    /// The name that metrics are printed with.
+    pub name: &'static str,
+    /// The data whose kind of images it knows.
+    pub data: &'static [&'static str],
+    config: &'static str,
+    weights: &'static [u8],
+}
+
+macro_rules! network {
+    ($name:literal, $data:expr) => {
+        FeatureNetwork {
+            name: $name,
+            data: $data,
+            config: include_str!(concat!("../../assets/networks/", $name, "/config.toml")),
+            weights: include_bytes!(concat!("../../assets/networks/", $name, "/model.safetensors")),
+        }
+    };
+}
+
+/// All of them.
+pub static FEATURE_NETWORKS: [FeatureNetwork; 3] = [
+    network!("features-digits", &["digits"]),
+    network!("features-mnist", &["mnist", "binarized-mnist"]),
+    network!("features-fashion", &["fashion-mnist"]),
+];
+
+impl FeatureNetwork {
+    /// The one for a known set.
+    pub fn of(data: &str) -> Option<&'static Self> {
+        FEATURE_NETWORKS.iter().find(|network| network.data.contains(&data))
+    }
+
+    /// SHA-256 of its weights.
+    pub fn fingerprint(&self) -> String {
+        ancestral_data::sha256(self.weights)
+    }
+
+    /// What it was trained by.
+    ///
+    /// # Errors
+    /// If it is broken.
+    pub fn config(&self) -> Result<RunConfig> {
+        toml::from_str(self.config).map_err(|e| Error::run(self.name, e.message().to_owned()))
+    }
+
+    /// The classifier.
+    ///
+    /// # Errors
+    /// If it is broken.
+    pub fn load(&self, device: &Device) -> Result<Box<dyn Model>> {
+        let RunConfig { model, settings, data, seed, .. } = self.config()?;
+        let init = Init::new(device, seed);
+        let mut model = Registry::standard().build(&model, &settings, &data.spec()?, &init)?;
+        model.load(&checkpoint::parse(self.weights, self.name.as_ref())?.0)?;
+        Ok(model)
+    }
+}
+
+/// Which network measures the samples of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum ByNetwork {
+    /// The one for its data.
+    OfData,
+    /// The one of this fingerprint.
+    Of(String),
+    /// None.
+    None,
+}
+
+/// What the checkpoints of a run are chosen by, where its model has no metric of its own for an
+/// example.
+pub(super) struct RunEvaluator {
+    /// The fingerprint of the network, where one measures.
+    pub(super) fingerprint: Option<String>,
+    pub(super) evaluator: Box<dyn Evaluator>,
+}
+
+/// The evaluator for samples compared with this data, if there is a network for images like it or it
+/// lies in the plane.
+pub(super) fn evaluator(
+    data: &Dataset,
+    binarize: Binarize,
+    network: &ByNetwork,
+    device: &Device,
+) -> Result<Option<RunEvaluator>> {
+    let chosen = match network {
+        ByNetwork::OfData => FeatureNetwork::of(&data.name),
+        ByNetwork::None => None,
+        ByNetwork::Of(print) => {
+            let found = FEATURE_NETWORKS.iter().find(|network| network.fingerprint() == *print);
+            Some(found.ok_or_else(|| Error::UnknownEvaluator { fingerprint: print.clone() })?)
+        }
+    };
+    if data.is_empty() || data.len(SplitName::Valid) < LEAST_VALIDATION {
+        return Ok(None);
+    }
+    let valid = Examples::new(data, SplitName::Valid, binarize, SEED)?;
+    if let Some(evaluator) = ChamferEvaluator::new(&valid) {
+        return Ok(Some(RunEvaluator { fingerprint: None, evaluator: Box::new(evaluator) }));
+    }
+    let Some(chosen) = chosen else { return Ok(None) };
+    let found = FrechetEvaluator::new(chosen.name, chosen.load(device)?, &valid)?;
+    Ok(found.map(|evaluator| RunEvaluator {
+        fingerprint: Some(chosen.fingerprint()),
+        evaluator: Box::new(evaluator),
+    }))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may be as short as it likes")]
+mod tests {
+    use super::*;
+    use crate::spec::cpu;
+
+    #[test]
+    fn each_network_loads_and_is_the_one_of_the_zoo() {
+        let zoo = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../zoo");
+        for network in &FEATURE_NETWORKS {
+            let model = network.load(&cpu()).unwrap();
+            assert_eq!(model.data().classes, 10);
+            assert!(model.classifier().is_some_and(|c| c.feature_dim() > 0));
+            // A packaged crate has no zoo beside it.
+            if zoo.exists() {
+                let folder = zoo.join(network.name);
+                let weights = std::fs::read(folder.join("model.safetensors")).unwrap();
+                assert_eq!(weights, network.weights, "{}", network.name);
+            }
+        }
+    }
+}

@@ -1,0 +1,557 @@
+//! What a run is to be: from code, from a file of settings or from flags, and how these are resolved.
+
+use std::path::{Path, PathBuf};
+
+use ancestral_data::{Background, Binarize, Dataset, Examples, OpenOptions, SplitName};
+use burn::tensor::Device;
+use serde::Deserialize;
+use toml::{Table, Value};
+
+use super::config::{DataConfig, FORMAT, RunConfig};
+use super::folder::RunFolder;
+use super::networks::{self, ByNetwork};
+use crate::model::{DataSpec, Init, Learning, ModelConfig, ModelEntry};
+use crate::registry::Registry;
+use crate::settings::{Field, Settings, normalize, parse_assignment, unknown};
+use crate::train::{Budget, TrainConfig, check_batch_size, check_memory};
+use crate::{Error, Result};
+
+/// The settings of training that say how long.
+const BUDGET: [&str; 3] = ["epochs", "steps", "seconds"];
+
+/// What a run is to be; what is left open is taken from, in this order, `file`, `preset`, `from`, the
+/// model's own defaults on such data, and the defaults of the loop.
+#[derive(Debug, Clone, Default)]
+pub struct RunSpec {
+    /// The name of the model; else the one that `file` or `from` names.
+    pub model: Option<String>,
+    /// Settings of a paper, by name.
+    pub preset: Option<String>,
+    /// A file of settings, or a run's own `config.toml`.
+    pub file: Option<SettingsFile>,
+    /// A run whose weights, model and settings are the start (fine-tuning).
+    pub from: Option<PathBuf>,
+    /// Settings of the model.
+    pub settings: Table,
+    /// Settings of training.
+    pub train: Table,
+    /// What is trained on.
+    pub data: DataRequest,
+    /// How levels become 0 and 1.
+    pub binarize: Option<Binarize>,
+    /// The seed of everything drawn; 0 if nothing else is asked for.
+    pub seed: Option<u64>,
+    /// The folder that keeps the run; without one it stays in memory.
+    pub out: Option<PathBuf>,
+    /// Whether to leave the test split unread.
+    pub skip_test: bool,
+    /// How the run was asked for, as its folder keeps it.
+    pub command: String,
+    /// Settings by name, of the model or of training.
+    assignments: Vec<(String, Value)>,
+}
+
+/// The data of a run.
+#[derive(Debug, Clone, Default)]
+pub struct DataRequest {
+    /// Where it comes from.
+    pub source: DataSource,
+    /// Whether to train on the validation examples too.
+    pub all_train: bool,
+    /// The fold of a table that is kept for testing.
+    pub fold: Option<u32>,
+    /// Height and width that images of a folder or tar are resized to.
+    pub resize: Option<(usize, usize)>,
+    /// Whether images of a folder or tar are read without color.
+    pub grey: bool,
+    /// What transparent pixels of a folder's or tar's images show.
+    pub background: Option<Background>,
+}
+
+/// Where data comes from.
+#[derive(Debug, Clone, Default)]
+pub enum DataSource {
+    /// The data that a file or another run names, else the embedded digits.
+    #[default]
+    Default,
+    /// A known name, or the path of a file or folder.
+    Named(String),
+    /// Data in memory.
+    Given(Dataset),
+}
+
+impl From<&str> for DataSource {
+    fn from(name: &str) -> Self {
+        Self::Named(name.to_owned())
+    }
+}
+
+impl From<String> for DataSource {
+    fn from(name: String) -> Self {
+        Self::Named(name)
+    }
+}
+
+impl From<Dataset> for DataSource {
+    fn from(data: Dataset) -> Self {
+        Self::Given(data)
+    }
+}
+
+impl From<&Dataset> for DataSource {
+    fn from(data: &Dataset) -> Self {
+        Self::Given(data.clone())
+    }
+}
+
+/// A file of settings: tables `settings`, `train` and `data`, `model`, `preset` and `seed`.
+#[derive(Debug, Clone, Default)]
+pub struct SettingsFile {
+    /// What it is called in errors.
+    pub path: PathBuf,
+    /// What it holds.
+    pub table: Table,
+}
+
+impl SettingsFile {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// If it cannot be read or is no TOML.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(|e| Error::run(path, e.to_string()))?;
+        let table =
+            text.parse().map_err(|e| Error::run(path, format!("is not valid TOML: {e}")))?;
+        Ok(Self { path: path.to_owned(), table })
+    }
+}
+
+/// A run with everything decided, before anything of it is made.
+#[derive(Debug, Clone)]
+pub struct ResolvedRun {
+    /// All that makes it.
+    pub config: RunConfig,
+    /// Its data.
+    pub data: Dataset,
+}
+
+impl RunSpec {
+    /// A model of these settings on some data.
+    pub fn new(config: &impl ModelConfig, data: impl Into<DataSource>) -> Self {
+        Self { settings: config.to_table(), ..Self::named(config.model_name(), data) }
+    }
+
+    /// A model by name with its defaults on some data.
+    pub fn named(model: &str, data: impl Into<DataSource>) -> Self {
+        let data = DataRequest { source: data.into(), ..DataRequest::default() };
+        Self { model: Some(model.to_owned()), data, ..Self::default() }
+    }
+
+    /// Settings of training: those that differ from [`TrainConfig::default`]; the others are the
+    /// model's own.
+    #[must_use]
+    pub fn training(mut self, config: &TrainConfig) -> Self {
+        let usual = TrainConfig::default().to_table();
+        let given = config.to_table().into_iter();
+        self.train.extend(given.filter(|(name, value)| usual.get(name) != Some(value)));
+        self
+    }
+
+    /// How long to train.
+    #[must_use]
+    pub fn budget(mut self, budget: Budget) -> Self {
+        // A budget beyond TOML's numbers is beyond every training.
+        let whole = |n: u64| Value::Integer(i64::try_from(n).unwrap_or(i64::MAX));
+        self.train.insert("epochs".to_owned(), whole(budget.epochs));
+        self.train.insert("steps".to_owned(), whole(budget.steps));
+        self.train.insert("seconds".to_owned(), Value::Float(budget.seconds));
+        self
+    }
+
+    /// How levels become 0 and 1.
+    #[must_use]
+    pub fn binarize(mut self, how: Binarize) -> Self {
+        self.binarize = Some(how);
+        self
+    }
+
+    /// The seed of everything drawn.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Keeps the run in a folder, from which it can be resumed.
+    #[must_use]
+    pub fn out(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.out = Some(folder.into());
+        self
+    }
+
+    /// Sets one setting of the model or of training, as in `name=value`, `settings.name=value` or
+    /// `train.name=value`; the value as in TOML.
+    ///
+    /// # Errors
+    /// If there is no `=`; an unknown name is an error when the run is resolved.
+    pub fn assign(&mut self, text: &str) -> Result<()> {
+        self.assignments.push(parse_assignment(text)?);
+        Ok(())
+    }
+
+    /// Decides everything: opens the data and builds the model once, so that what does not suit is
+    /// refused before work starts.
+    ///
+    /// # Errors
+    /// If a setting is not allowed, the data is not found or does not suit the model, or there is not
+    /// the memory for it.
+    pub fn resolve(
+        &self,
+        registry: &Registry,
+        data_dir: Option<&Path>,
+        device: &Device,
+    ) -> Result<ResolvedRun> {
+        let source = self.from.as_deref().map(RunFolder::open).transpose()?;
+        let name = self.model_name(source.as_ref())?;
+        let entry = registry.find(&name)?;
+        let mut groups = self.gather(entry, source.as_ref())?;
+        let file = groups.file;
+        let seed = self.seed.or(file.seed).unwrap_or(0);
+        let (data, mut described) = self.open(&file, source.as_ref(), seed, data_dir)?;
+        let spec = described.spec()?;
+        let learning = groups.complete(entry, &spec);
+        let train = TrainConfig::parse(&groups.train)?;
+        let examples = data.len(SplitName::Train);
+        let settings = match learning {
+            Learning::GradientSteps => {
+                check_memory(registry, (&name, &groups.model), &spec, &train, examples)?;
+                // Builds once to catch bad settings; the model's own are complete.
+                let init = Init::new(device, seed);
+                let mut built = registry.build(&name, &groups.model, &spec, &init)?;
+                let Some(trainable) = built.trainable() else {
+                    return Err(Error::OtherLearning { model: name, fitted: true });
+                };
+                check_batch_size(&train, trainable)?;
+                built.settings()
+            }
+            Learning::Fit => {
+                registry.check_fit(&name, &groups.model, &spec, examples)?;
+                registry.build(&name, &groups.model, &spec, &Init::new(device, seed))?.settings()
+            }
+        };
+        let binarize: Binarize = described.binarize.parse()?;
+        let measured = entry.validation.iter().any(|name| *name == "frechet_distance");
+        let evaluator = if measured && train.validate_every > 0 {
+            networks::evaluator(&data, binarize, &ByNetwork::OfData, device)?
+        } else {
+            None
+        };
+        if matches!(self.data.source, DataSource::Given(_)) {
+            described.path = None;
+        }
+        let config = RunConfig {
+            format: FORMAT,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            command: self.command.clone(),
+            model: entry.name.to_owned(),
+            preset: self.preset.clone().or(file.preset).unwrap_or_default(),
+            seed,
+            evaluator: evaluator.and_then(|evaluator| evaluator.fingerprint),
+            from: source.as_ref().map(|source| absolute(source.path()).display().to_string()),
+            data: described,
+            settings,
+            train,
+        };
+        Ok(ResolvedRun { config, data })
+    }
+
+    /// The model that is asked for.
+    fn model_name(&self, source: Option<&RunFolder>) -> Result<String> {
+        if let Some(name) = &self.model {
+            return Ok(name.clone());
+        }
+        if let Some(SettingsFile { path, table }) = &self.file {
+            return match table.get("model") {
+                Some(Value::String(name)) => Ok(name.clone()),
+                _ => Err(Error::run(path, "it names no model; give one")),
+            };
+        }
+        source.map(|source| source.config.model.clone()).ok_or_else(|| Error::Unknown {
+            what: "model",
+            name: String::new(),
+            hint: "name a model".to_owned(),
+        })
+    }
+
+    /// Opens the data and describes it.
+    fn open(
+        &self,
+        file: &FileConfig,
+        source: Option<&RunFolder>,
+        seed: u64,
+        data_dir: Option<&Path>,
+    ) -> Result<(Dataset, DataConfig)> {
+        let asked = &self.data;
+        let all_train = asked.all_train || file.data.all_train;
+        let grey = asked.grey || file.data.grey;
+        let background = asked.background.or(file.data.background);
+        let fold = asked.fold.or(file.data.fold);
+        let resize = asked.resize.or(file.data.resize.map(|[h, w]| (h, w)));
+        let of_source = source.map(|source| &source.config.data);
+        let (data, place) = match &asked.source {
+            DataSource::Given(data) => (data.clone(), None),
+            named => {
+                let place = match named {
+                    DataSource::Named(name) => name.clone(),
+                    _ => {
+                        let of_file = file.data.place();
+                        let of_source = of_source.map(DataConfig::place);
+                        of_file.or(of_source).unwrap_or_else(|| "digits".to_owned())
+                    }
+                };
+                let options = OpenOptions {
+                    data_dir: data_dir.map(Path::to_path_buf),
+                    seed,
+                    resize,
+                    grey,
+                    background,
+                    all_train,
+                    fold,
+                    ..OpenOptions::default()
+                };
+                (ancestral_data::open(&place, &options)?, Some(place))
+            }
+        };
+        let binarize = match self.binarize {
+            Some(binarize) => binarize,
+            None => {
+                let of_source = of_source.map(|data| data.binarize.as_str());
+                file.data.binarize.as_deref().or(of_source).unwrap_or("none").parse()?
+            }
+        };
+        // Refuses what cannot be binarized.
+        Examples::new(&data, SplitName::Train, binarize, seed)?;
+        let mut described = DataConfig::describe(&data, binarize);
+        described.all_train = all_train;
+        described.fold = fold;
+        described.resize = resize.map(|(h, w)| [h, w]);
+        described.grey = grey;
+        described.background = background;
+        if let Some(place) = place {
+            described.set_place(&place);
+        }
+        Ok((data, described))
+    }
+
+    /// The run whose weights are taken, then preset, then file, then what is asked for by itself:
+    /// later ones win.
+    fn gather(&self, entry: &ModelEntry, source: Option<&RunFolder>) -> Result<Groups> {
+        let (model_fields, train_fields) = ((entry.fields)(), TrainConfig::fields());
+        let mut groups = Groups::default();
+        if let Some(source) = source {
+            groups.model.extend(normalize(&model_fields, &source.config.settings)?);
+        }
+        let file = self.file.as_ref().map(|file| read_file(file, entry.name)).transpose()?;
+        let file_preset = file.as_ref().and_then(|(_, file)| file.preset.as_ref());
+        if let Some(name) = self.preset.as_ref().or(file_preset.filter(|name| !name.is_empty())) {
+            let preset = entry.presets.iter().find(|p| p.name == name).ok_or_else(|| {
+                let names: Vec<&str> = entry.presets.iter().map(|p| p.name).collect();
+                Error::Unknown {
+                    what: "preset",
+                    name: name.clone(),
+                    hint: match names.len() {
+                        0 => format!("{} has no presets", entry.name),
+                        _ => format!("the presets of {} are {}", entry.name, names.join(", ")),
+                    },
+                }
+            })?;
+            let broken = |e: String| Error::run(format!("preset {name}"), e);
+            let table: Table =
+                preset.settings.parse().map_err(|e: toml::de::Error| broken(e.to_string()))?;
+            let kept: FileConfig = table
+                .clone()
+                .try_into()
+                .map_err(|e: toml::de::Error| broken(e.message().to_owned()))?;
+            groups.file = kept;
+            groups.merge(&table, &model_fields, &train_fields)?;
+        }
+        if let Some((table, file)) = file {
+            groups.merge(&table, &model_fields, &train_fields)?;
+            let binarize = groups.file.data.binarize.take();
+            groups.file = file;
+            groups.file.data.binarize = groups.file.data.binarize.or(binarize);
+        }
+        groups.model.extend(normalize(&model_fields, &self.settings)?);
+        for (key, value) in &self.assignments {
+            groups.assign(key, value, &model_fields, &train_fields)?;
+        }
+        groups.train.extend(normalize(&train_fields, &self.train)?);
+        Ok(groups)
+    }
+}
+
+/// Settings by group.
+#[derive(Default)]
+struct Groups {
+    model: Table,
+    train: Table,
+    file: FileConfig,
+}
+
+/// What a preset or a file may say beside the settings, all of it if it is a run's own.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct FileConfig {
+    preset: Option<String>,
+    seed: Option<u64>,
+    data: FileData,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct FileData {
+    name: Option<String>,
+    path: Option<PathBuf>,
+    binarize: Option<String>,
+    all_train: bool,
+    fold: Option<u32>,
+    resize: Option<[usize; 2]>,
+    grey: bool,
+    background: Option<Background>,
+}
+
+impl FileData {
+    fn place(&self) -> Option<String> {
+        self.path.as_ref().map(|path| path.display().to_string()).or_else(|| self.name.clone())
+    }
+}
+
+/// The keys of a file of settings.
+const FILE_KEYS: [&str; 11] = [
+    "format",
+    "version",
+    "command",
+    "preset",
+    "seed",
+    "evaluator",
+    "from",
+    "model",
+    "settings",
+    "train",
+    "data",
+];
+
+impl Groups {
+    fn merge(&mut self, table: &Table, model: &[Field], train: &[Field]) -> Result<()> {
+        let group = |name: &str| table.get(name).and_then(Value::as_table).cloned();
+        let settings = group("settings").or_else(|| group("model")).unwrap_or_default();
+        self.model.extend(normalize(model, &settings)?);
+        self.train.extend(normalize(train, &group("train").unwrap_or_default())?);
+        Ok(())
+    }
+
+    /// One setting: `name`, or `group.name`.
+    fn assign(
+        &mut self,
+        key: &str,
+        value: &Value,
+        model: &[Field],
+        train: &[Field],
+    ) -> Result<()> {
+        let (group, name) = match key.split_once('.') {
+            Some((group, rest)) => (Some(group), rest),
+            None => (None, key),
+        };
+        let named = |fields: &[Field]| fields.iter().find(|f| f.is(name)).map(|f| f.stored);
+        let known = |fields: &[Field]| fields.iter().map(|f| f.name).collect::<Vec<_>>();
+        let misplaced = |allowed: String| Err(Error::setting(key, value, allowed));
+        match (group, named(model), named(train)) {
+            (None | Some("settings" | "model"), Some(stored), _) => {
+                self.model.insert(stored.to_owned(), value.clone());
+                Ok(())
+            }
+            (None | Some("train"), _, Some(stored)) => {
+                self.train.insert(stored.to_owned(), value.clone());
+                Ok(())
+            }
+            (Some("settings" | "model"), None, Some(_)) => {
+                misplaced(format!("it is a setting of training: train.{name}"))
+            }
+            (Some("train"), Some(_), None) => {
+                misplaced(format!("it is a setting of the model: settings.{name}"))
+            }
+            (Some("settings" | "model"), None, None) => Err(unknown(name, &known(model))),
+            (Some("train"), None, None) => Err(unknown(name, &known(train))),
+            (None, None, None) => Err(unknown(name, &[known(model), known(train)].concat())),
+            (Some(other), ..) => misplaced(format!(
+                "there is no group '{other}'; the groups are settings and train"
+            )),
+        }
+    }
+
+    /// Adds the settings of training that are the model's own on such data.
+    fn complete(&mut self, entry: &ModelEntry, spec: &DataSpec) -> Learning {
+        // Epochs, steps and seconds are one choice.
+        let is_budget = |name: &str| BUDGET.contains(&name);
+        let budget_given = self.train.keys().any(|name| is_budget(name));
+        for (name, value) in (entry.train)(spec) {
+            if !(budget_given && is_budget(&name)) {
+                self.train.entry(name).or_insert(value);
+            }
+        }
+        if budget_given {
+            // What was not asked for sets no limit, the loop's own default included.
+            for name in BUDGET {
+                let none = if name == "seconds" { Value::Float(0.0) } else { Value::Integer(0) };
+                self.train.entry(name).or_insert(none);
+            }
+        }
+        entry.learning
+    }
+}
+
+/// A file of settings, whose every key is known.
+fn read_file(file: &SettingsFile, model: &str) -> Result<(Table, FileConfig)> {
+    let SettingsFile { path, table } = file;
+    let wrong = |problem: String| Error::run(path, problem);
+    let refuse =
+        |table: &Table, known: &[&str]| match table.keys().find(|k| !known.contains(&k.as_str())) {
+            Some(key) => Err(wrong(unknown(key, known).to_string())),
+            None => Ok(()),
+        };
+    refuse(table, &FILE_KEYS)?;
+    if let Some(data) = table.get("data").and_then(Value::as_table) {
+        refuse(data, &DataConfig::KEYS)?;
+    }
+    for (key, value) in table {
+        let of_groups = matches!(key.as_str(), "settings" | "train" | "data");
+        match value {
+            Value::String(name) if key == "model" && name != model => {
+                return Err(wrong(format!("it is of a {name} and {model} was asked for")));
+            }
+            Value::Table(_) if key == "model" || of_groups => {}
+            _ if of_groups => return Err(wrong(format!("'{key}' must be a table, as in [{key}]"))),
+            _ => {}
+        }
+    }
+    let mut read = table.clone();
+    // A seed beyond TOML's numbers is kept as text.
+    if let Some(Value::String(seed)) = read.get("seed") {
+        let seed: u64 = seed.parse().map_err(|_| wrong(format!("seed is '{seed}'")))?;
+        read.remove("seed");
+        let mut file = parse_rest(&read, &wrong)?;
+        file.seed = Some(seed);
+        return Ok((table.clone(), file));
+    }
+    Ok((table.clone(), parse_rest(&read, &wrong)?))
+}
+
+fn parse_rest(table: &Table, wrong: &dyn Fn(String) -> Error) -> Result<FileConfig> {
+    let read = table.clone().try_into();
+    read.map_err(|e: toml::de::Error| wrong(e.to_string().trim().replace('\n', " ")))
+}
+
+/// The path that a folder is found by from anywhere.
+fn absolute(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+}

@@ -1,0 +1,176 @@
+//! A training in a run folder.
+
+use std::sync::atomic::AtomicBool;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use ancestral_data::{Binarize, Dataset, Examples, SplitName};
+use burn::tensor::Device;
+
+use super::config::RunConfig;
+use super::event_log::EventLog;
+use super::folder::RunFolder;
+use super::images::Painter;
+use super::networks;
+use super::tensorboard::TensorBoard;
+use crate::model::Model;
+use crate::registry::Registry;
+use crate::train::{
+    Budget, Checkpoint, Entry, Event, Observer, Outcome, Recorder, Start, State, Trainer,
+    check_memory,
+};
+use crate::{Error, Result};
+
+/// A run under way, with everything of it in its folder.
+pub struct Training {
+    run: RunFolder,
+    trainer: Trainer,
+    log: EventLog,
+    board: TensorBoard,
+    painter: Painter,
+}
+
+impl Training {
+    /// Prepares a run in a folder, from its last checkpoint if there is one.
+    ///
+    /// # Errors
+    /// If the folder is in use, the data is not that of the run, or the model cannot be trained.
+    pub fn new(
+        mut run: RunFolder,
+        data: &Dataset,
+        registry: &Registry,
+        device: &Device,
+    ) -> Result<Self> {
+        let there = |file| run.path().join(file).exists();
+        if there("model.safetensors") && !there("last.safetensors") {
+            return Err(Error::NoCheckpoint { path: run.path().to_owned() });
+        }
+        run.lock()?;
+        let RunConfig { model, settings, data: described, train, seed, .. } = &run.config;
+        let spec = described.spec()?;
+        train.check()?;
+        check_memory(registry, (model, settings), &spec, train, data.len(SplitName::Train))?;
+        let binarize: Binarize = described.binarize.parse()?;
+        let examples = |split| Examples::new(data, split, binarize, *seed);
+        let start = match run.read_checkpoint()? {
+            Some(kept) => Start::Resumed(kept),
+            None => run.starting_weights()?.map_or(Start::Fresh, Start::Weights),
+        };
+        let offset = match &start {
+            Start::Resumed(kept) => kept.state.event_offset,
+            _ => 0,
+        };
+        let valid = match data.len(SplitName::Valid) {
+            0 => None,
+            _ => Some(examples(SplitName::Valid)?),
+        };
+        let mut model = run.build(registry, device)?;
+        if model.trainable().is_none() {
+            return Err(Error::OtherLearning { model: model.name().to_owned(), fitted: true });
+        }
+        let samples = model.density().is_none() && model.sampler().is_some();
+        let evaluator = if samples && train.validate_every > 0 {
+            networks::evaluator(data, binarize, &run.evaluator()?, device)?.map(|e| e.evaluator)
+        } else {
+            None
+        };
+        let trainer = Trainer::new(model, examples(SplitName::Train)?, valid, train, *seed, start)
+            .map_err(|error| match error {
+                error @ Error::Setting { .. } => error,
+                error => Error::run(run.path(), format!("cannot start: {error}")),
+            })?
+            .with_evaluator(evaluator);
+        let log = EventLog::open(&run.path().join("events.jsonl"), offset)?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |d| d.as_secs_f64());
+        let began = now - trainer.state().seconds;
+        let board = TensorBoard::open(run.path(), began, run.events()?)?;
+        let painter = Painter::new(&run.config, data);
+        Ok(Self { run, trainer, log, board, painter })
+    }
+
+    /// Gives the run another budget, which `command` asked for; one that had ended goes on.
+    ///
+    /// # Errors
+    /// If the run has used up this budget already, or the folder cannot be written.
+    pub fn set_budget(&mut self, budget: Budget, command: &str) -> Result<()> {
+        self.trainer.set_budget(budget)?;
+        self.run.set_train(self.trainer.config().clone(), command)
+    }
+
+    /// The folder.
+    pub fn run_folder(&self) -> &RunFolder {
+        &self.run
+    }
+
+    /// How far the run is.
+    pub fn state(&self) -> &State {
+        self.trainer.state()
+    }
+
+    /// Trains until the budget is used up, validation stalls, or `stop` is set.
+    ///
+    /// # Errors
+    /// If a number stops being finite, the observer fails or the folder cannot be written; the last
+    /// checkpoint stays.
+    pub fn train(&mut self, observer: &mut dyn Observer, stop: &AtomicBool) -> Result<Outcome> {
+        let Self { run, trainer, log, board, painter } = self;
+        trainer.train(&mut InFolder { run, log, board, painter, observer }, stop)
+    }
+
+    /// Keeps the test metrics of a finished run among its events.
+    ///
+    /// They are no part of the checkpoint: a run that is resumed leaves them out and is measured
+    /// again at its end.
+    ///
+    /// # Errors
+    /// If the folder cannot be written, or the observer fails.
+    pub fn record_test(
+        &mut self,
+        values: Vec<(String, f64)>,
+        observer: &mut dyn Observer,
+    ) -> Result<()> {
+        let event = Event::Test(Entry { values, ..self.trainer.entry() });
+        self.log.push(&event)?;
+        self.log.sync()?;
+        self.board.event(&event)?;
+        observer.event(&event)
+    }
+}
+
+/// A run folder with those who watch the run.
+struct InFolder<'a> {
+    run: &'a RunFolder,
+    log: &'a mut EventLog,
+    board: &'a mut TensorBoard,
+    painter: &'a mut Painter,
+    observer: &'a mut dyn Observer,
+}
+
+impl Observer for InFolder<'_> {
+    fn event(&mut self, event: &Event) -> Result<()> {
+        if event.is_kept() {
+            self.log.push(event)?;
+        }
+        self.board.event(event)?;
+        self.painter.see(event);
+        self.observer.event(event)
+    }
+
+    fn epoch(&mut self, model: &dyn Model) -> Result<()> {
+        if let Some(image) = self.painter.draw(self.run.path(), model)? {
+            self.event(&Event::Image(image))?;
+        }
+        if self.observer.wants_model() { self.observer.epoch(model) } else { Ok(()) }
+    }
+
+    fn wants_model(&self) -> bool {
+        self.painter.is_due() || self.observer.wants_model()
+    }
+}
+
+impl Recorder for InFolder<'_> {
+    fn checkpoint(&mut self, mut checkpoint: Checkpoint) -> Result<()> {
+        checkpoint.state.event_offset = self.log.sync()?;
+        self.run.write_checkpoint(&checkpoint)?;
+        self.painter.draw_curves(self.run)
+    }
+}

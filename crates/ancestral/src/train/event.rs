@@ -1,0 +1,175 @@
+//! What happens in a run, as observers see it and files keep it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// Something that happened, tagged by `kind`.
+///
+/// The loop reports them in this order: `start` or `resume`; after each step `step`; at the end of
+/// an epoch `train`, `warning`, `valid` and `epoch`, then `image` where one was drawn; `end`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Event {
+    /// Training begins.
+    Start(Entry),
+    /// Training goes on from a checkpoint.
+    Resume(Entry),
+    /// A step was made; files do not keep it.
+    Step(Progress),
+    /// Means of the training metrics since the last of these.
+    Train(Entry),
+    /// A validation metric.
+    Valid(Entry),
+    /// An epoch, or the budget, ended; files do not keep it.
+    Epoch(Progress),
+    /// An image of samples was drawn.
+    Image(Image),
+    /// Something is amiss; the entry's note says what.
+    Warning(Entry),
+    /// Metrics of the test split.
+    Test(Entry),
+    /// Training ended, other than by being interrupted.
+    End(Entry),
+    /// Work other than training went on; files do not keep it.
+    Work(Work),
+}
+
+/// One line of a run's history.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Entry {
+    /// Steps done.
+    pub step: u64,
+    /// Passes over the training split done.
+    pub epoch: f64,
+    /// Seconds of training so far, over all sessions of the run.
+    pub seconds: f64,
+    /// Named metrics.
+    #[serde(default)]
+    pub values: Vec<(String, f64)>,
+    /// What a warning says.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub note: String,
+}
+
+/// How far a training is.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Progress {
+    /// Steps done.
+    pub step: u64,
+    /// Passes over the training split done.
+    pub epoch: f64,
+    /// Seconds of training so far, over all sessions of the run.
+    pub seconds: f64,
+    /// Share of the budget used, from 0 to 1.
+    pub share: f64,
+    /// Metrics of the last step, the loss first.
+    pub values: Vec<(String, f64)>,
+    /// The last validation metric of this session and its name.
+    pub validation: Option<(String, f64)>,
+    /// The best validation so far.
+    pub best: Option<f64>,
+    /// Training examples a second in this session.
+    pub examples_per_second: f64,
+    /// Whether training ends here.
+    pub last: bool,
+}
+
+/// An image of samples.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Image {
+    /// Steps done.
+    pub step: u64,
+    /// Passes over the training split done.
+    pub epoch: f64,
+    /// Seconds of training so far, over all sessions of the run.
+    pub seconds: f64,
+    /// What it shows.
+    pub name: String,
+    /// The file, from the run folder; none of a run in memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
+    /// The image as PNG; files of events do not keep it.
+    #[serde(skip)]
+    pub png: Option<Arc<[u8]>>,
+}
+
+/// How far some work is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Work {
+    /// What is done, as in "scoring".
+    pub what: String,
+    /// Units done.
+    pub done: u64,
+    /// All units; 0 if that is not known.
+    pub total: u64,
+}
+
+impl Event {
+    /// The word it is kept by.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Start(_) => "start",
+            Self::Resume(_) => "resume",
+            Self::Step(_) => "step",
+            Self::Train(_) => "train",
+            Self::Valid(_) => "valid",
+            Self::Epoch(_) => "epoch",
+            Self::Image(_) => "image",
+            Self::Warning(_) => "warning",
+            Self::Test(_) => "test",
+            Self::End(_) => "end",
+            Self::Work(_) => "work",
+        }
+    }
+
+    /// What is kept of it in one line, unless it is of steps, images or other work.
+    pub fn entry(&self) -> Option<&Entry> {
+        match self {
+            Self::Start(entry)
+            | Self::Resume(entry)
+            | Self::Train(entry)
+            | Self::Valid(entry)
+            | Self::Warning(entry)
+            | Self::Test(entry)
+            | Self::End(entry) => Some(entry),
+            Self::Step(_) | Self::Epoch(_) | Self::Image(_) | Self::Work(_) => None,
+        }
+    }
+
+    /// Whether it belongs to a run's history; else it is of passing interest.
+    pub fn is_kept(&self) -> bool {
+        self.entry().is_some() || matches!(self, Self::Image(_))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_reads_as_it_is_written() {
+        let entry = Entry { step: 7, epoch: 0.5, seconds: 1.25, ..Entry::default() };
+        let valid = Entry { values: vec![("nll".to_owned(), 0.1)], ..entry.clone() };
+        let warning = Entry { note: "spread".to_owned(), ..entry.clone() };
+        let events = [
+            (Event::Start(entry), "{\"kind\":\"start\",\"step\":7,\"epoch\":0.5,\"seconds\":1.25,\"values\":[]}"),
+            (
+                Event::Valid(valid),
+                "{\"kind\":\"valid\",\"step\":7,\"epoch\":0.5,\"seconds\":1.25,\"values\":[[\"nll\",0.1]]}",
+            ),
+            (
+                Event::Warning(warning),
+                "{\"kind\":\"warning\",\"step\":7,\"epoch\":0.5,\"seconds\":1.25,\"values\":[],\
+                 \"note\":\"spread\"}",
+            ),
+        ];
+        for (event, line) in events {
+            assert_eq!(serde_json::to_string(&event).unwrap(), line);
+            assert_eq!(serde_json::from_str::<Event>(line).unwrap(), event);
+            assert!(line.contains(event.kind()));
+        }
+    }
+}

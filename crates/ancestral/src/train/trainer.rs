@@ -1,0 +1,462 @@
+//! The loop.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use ancestral_data::{Examples, Streams};
+use ancestral_kernels::ThreadTuner;
+
+use super::config::{Budget, TrainConfig};
+use super::event::{Entry, Event, Progress};
+use super::observer::{Evaluator, Recorder};
+use super::state::{Best, Checkpoint, State, WeightsInfo};
+use crate::model::{BatchIterator, Metrics, Model, NamedTensors, StepContext, Trainable};
+use crate::optim::{Optimizers, Schedule};
+use crate::{Error, Result};
+
+/// Examples a batch of validation; it decides no metric, only memory.
+const VALIDATION_BATCH: usize = 200;
+/// Steps before which nothing is warned of: no model is worth watching from its start.
+const UNSETTLED: u64 = 100;
+
+/// Why a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopReason {
+    /// The budget is used up.
+    Budget,
+    /// Validation did not improve for `patience` times.
+    EarlyStop,
+    /// It was asked to stop, and can be resumed.
+    Interrupted,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy)]
+pub struct Outcome {
+    /// Why.
+    pub reason: StopReason,
+    /// Steps done.
+    pub step: u64,
+    /// Passes over the training split.
+    pub epoch: f64,
+    /// Seconds of training, over all sessions.
+    pub seconds: f64,
+    /// The best validation.
+    pub best: Option<Best>,
+}
+
+/// What a training begins with.
+#[derive(Debug, Default)]
+pub enum Start {
+    /// First weights, as the model draws them.
+    #[default]
+    Fresh,
+    /// Weights of another run; optimizers and counters start anew.
+    Weights(NamedTensors),
+    /// Where a run was stopped.
+    Resumed(Checkpoint),
+}
+
+/// A training under way.
+pub struct Trainer {
+    model: Box<dyn Model>,
+    batches: BatchIterator,
+    valid: Option<Examples>,
+    evaluator: Option<Box<dyn Evaluator>>,
+    config: TrainConfig,
+    schedule: Schedule,
+    optimizers: Optimizers,
+    pace: ThreadTuner,
+    streams: Streams,
+    state: State,
+    best: Option<Arc<NamedTensors>>,
+}
+
+impl Trainer {
+    /// Prepares a training on some examples; with `valid`, checkpoints are chosen by validation.
+    ///
+    /// # Errors
+    /// If a setting is not allowed, the model is not trained step by step, or the weights it starts
+    /// from do not fit.
+    pub fn new(
+        mut model: Box<dyn Model>,
+        train: Examples,
+        valid: Option<Examples>,
+        config: &TrainConfig,
+        seed: u64,
+        start: Start,
+    ) -> Result<Self> {
+        config.check()?;
+        check_batch_size(config, trainable(&mut model)?)?;
+        let mut batches = BatchIterator::new(train, config.batch_size, seed);
+        let mut optimizers = Optimizers::new(&config.optimizer_config());
+        let (state, best) = match start {
+            Start::Fresh => {
+                trainable(&mut model)?.start(batches.examples())?;
+                (State::default(), None)
+            }
+            Start::Weights(weights) => {
+                model.load(&weights)?;
+                (State::default(), None)
+            }
+            Start::Resumed(Checkpoint { weights, moments, best, state, .. }) => {
+                model.load(&weights)?;
+                optimizers.restore(moments, &state.updates);
+                (state, best)
+            }
+        };
+        batches.seek(state.batches);
+        let valid = valid.filter(|valid| config.validate_every > 0 && !valid.is_empty());
+        Ok(Self {
+            model,
+            batches,
+            valid,
+            evaluator: None,
+            schedule: config.schedule(),
+            config: config.clone(),
+            optimizers,
+            pace: ThreadTuner::new(),
+            streams: Streams::new(seed),
+            state,
+            best,
+        })
+    }
+
+    /// Measures whole models by `evaluator`, where the model has no validation metric of its own.
+    #[must_use]
+    pub fn with_evaluator(mut self, evaluator: Option<Box<dyn Evaluator>>) -> Self {
+        self.evaluator = evaluator;
+        self
+    }
+
+    /// Gives the training another budget; one that had ended goes on.
+    ///
+    /// Schedules that go by the share of the budget go on from the share that the new one gives.
+    ///
+    /// # Errors
+    /// If this budget is used up already.
+    pub fn set_budget(&mut self, budget: Budget) -> Result<()> {
+        let old = self.config.clone();
+        let Budget { epochs, steps, seconds } = budget;
+        self.config = TrainConfig { epochs, steps, seconds, ..old.clone() };
+        let checked = self.config.check().and_then(|()| {
+            if self.share() < 1.0 {
+                return Ok(());
+            }
+            let State { step, epoch, seconds, .. } = self.state;
+            Err(Error::BudgetUsed { epoch, step, seconds })
+        });
+        if let Err(error) = checked {
+            self.config = old;
+            return Err(error);
+        }
+        self.state.finished = false;
+        self.state.stale = 0;
+        Ok(())
+    }
+
+    /// The settings of the loop.
+    pub fn config(&self) -> &TrainConfig {
+        &self.config
+    }
+
+    /// How far the training is.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The model as it is now.
+    pub fn model(&self) -> &dyn Model {
+        self.model.as_ref()
+    }
+
+    /// The model with the weights that a run is used with: the best by validation, else the last;
+    /// averaged if averaging is on.
+    ///
+    /// # Errors
+    /// If the model lost its weights.
+    pub fn into_model(mut self) -> Result<(Box<dyn Model>, WeightsInfo)> {
+        let (tensors, info) = self.checkpoint()?.chosen();
+        self.model.load(&tensors)?;
+        Ok((self.model, info))
+    }
+
+    /// Trains until the budget is used up, validation stalls, or `stop` is set.
+    ///
+    /// # Errors
+    /// If a number stops being finite, or an observer or the recorder fails; the last checkpoint
+    /// stays.
+    pub fn train(&mut self, recorder: &mut dyn Recorder, stop: &AtomicBool) -> Result<Outcome> {
+        if self.state.finished {
+            return Ok(self.outcome(StopReason::Budget));
+        }
+        let before = self.state.seconds;
+        let began = Instant::now();
+        let mut seen = 0u64;
+        let mut validation = None;
+        let mut saved = Instant::now();
+        if self.state.step == 0 {
+            recorder.event(&Event::Start(self.entry()))?;
+            recorder.checkpoint(self.checkpoint()?)?;
+        } else {
+            recorder.event(&Event::Resume(self.entry()))?;
+        }
+        let reason = loop {
+            if self.share() >= 1.0 {
+                break StopReason::Budget;
+            }
+            if stop.load(Ordering::Relaxed) {
+                break StopReason::Interrupted;
+            }
+            let drawn = self.batches.drawn();
+            let metrics = self.step()?;
+            let batch = self.config.batch_size.min(self.batches.examples().len());
+            seen += (self.batches.drawn() - drawn) * batch as u64;
+            let here = began.elapsed().as_secs_f64();
+            self.state.seconds = before + here;
+            let progress = |this: &Self, validation, last| Progress {
+                step: this.state.step,
+                epoch: this.state.epoch,
+                seconds: this.state.seconds,
+                share: this.share().min(1.0),
+                values: metrics.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect(),
+                validation,
+                best: this.state.best.map(|best| best.value),
+                examples_per_second: seen as f64 / here,
+                last,
+            };
+            let ended = self.share() >= 1.0;
+            recorder.event(&Event::Step(progress(self, validation.clone(), ended)))?;
+
+            let per_epoch = self.batches.per_epoch();
+            let epoch_ended = self.batches.drawn() / per_epoch > drawn / per_epoch;
+            let mut stalled = false;
+            if epoch_ended || ended {
+                self.report_training(recorder)?;
+                let epoch = self.batches.drawn().div_ceil(per_epoch);
+                let every = self.config.validate_every.max(1);
+                let due = epoch_ended && epoch.is_multiple_of(every) || ended;
+                if due && let Some((name, value)) = self.validate(recorder)? {
+                    validation = Some((name.to_owned(), value));
+                    stalled = self.config.patience > 0 && self.state.stale >= self.config.patience;
+                }
+                let last = ended || stalled;
+                recorder.event(&Event::Epoch(progress(self, validation.clone(), last)))?;
+                if recorder.wants_model() {
+                    let averages = self.averages()?;
+                    with_weights(&mut self.model, averages, |model| {
+                        recorder.epoch(model.as_ref())
+                    })?;
+                }
+            }
+            if stalled {
+                break StopReason::EarlyStop;
+            }
+            if saved.elapsed().as_secs_f64() >= self.config.checkpoint_seconds {
+                recorder.checkpoint(self.checkpoint()?)?;
+                saved = Instant::now();
+            }
+        };
+        self.state.finished = reason != StopReason::Interrupted;
+        if self.state.finished {
+            recorder.event(&Event::End(self.entry()))?;
+        }
+        recorder.checkpoint(self.checkpoint()?)?;
+        Ok(self.outcome(reason))
+    }
+
+    fn outcome(&self, reason: StopReason) -> Outcome {
+        Outcome {
+            reason,
+            step: self.state.step,
+            epoch: self.state.epoch,
+            seconds: self.state.seconds,
+            best: self.state.best,
+        }
+    }
+
+    /// Share of the budget used; the first limit that is reached ends the run.
+    fn share(&self) -> f64 {
+        let c = &self.config;
+        let mut share = 0.0f64;
+        if c.epochs > 0 {
+            let all = c.epochs * self.batches.per_epoch();
+            share = share.max(self.batches.drawn() as f64 / all as f64);
+        }
+        if c.steps > 0 {
+            share = share.max(self.state.step as f64 / c.steps as f64);
+        }
+        if c.seconds > 0.0 {
+            share = share.max(self.state.seconds / c.seconds);
+        }
+        share
+    }
+
+    fn step(&mut self) -> Result<Metrics> {
+        let epoch = self.batches.epoch();
+        let step = self.state.step + 1;
+        let rate = self.config.learning_rate * self.schedule.factor(self.share(), epoch);
+        self.optimizers.begin_step(step, rate);
+        let mut context = StepContext {
+            batches: &mut self.batches,
+            optimizers: &mut self.optimizers,
+            streams: self.streams,
+            step,
+            epoch,
+        };
+        let model = &mut self.model;
+        let mut metrics = self.pace.run(|| trainable(model)?.step(&mut context))?;
+        if let Some((name, _)) = metrics.iter().find(|(_, value)| !value.is_finite()) {
+            return Err(Error::not_finite(step, format!("the metric '{name}'")));
+        }
+        metrics.push(("gradient_norm", self.optimizers.gradient_norm()));
+        metrics.push(("learning_rate", rate));
+        self.state.step = step;
+        self.state.batches = self.batches.drawn();
+        self.state.epoch = self.batches.epoch();
+        self.state.summed += 1;
+        for (name, value) in &metrics {
+            match self.state.sums.iter_mut().find(|(n, _)| n == name) {
+                Some((_, sum)) => *sum += value,
+                None => self.state.sums.push(((*name).to_owned(), *value)),
+            }
+        }
+        Ok(metrics)
+    }
+
+    fn report_training(&mut self, recorder: &mut dyn Recorder) -> Result<()> {
+        let n = self.state.summed.max(1) as f64;
+        self.state.summed = 0;
+        let means = self.state.sums.drain(..).map(|(name, sum)| (name, sum / n));
+        let values: Vec<(String, f64)> = means.collect();
+        let warnings = match self.state.step {
+            ..UNSETTLED => Vec::new(),
+            _ => trainable(&mut self.model)?.warnings(&values),
+        };
+        recorder.event(&Event::Train(Entry { values, ..self.entry() }))?;
+        for note in warnings {
+            recorder.event(&Event::Warning(Entry { note, ..self.entry() }))?;
+        }
+        Ok(())
+    }
+
+    /// How far the training is, as an entry of its history.
+    pub fn entry(&self) -> Entry {
+        let State { step, epoch, seconds, .. } = self.state;
+        Entry { step, epoch, seconds, ..Entry::default() }
+    }
+
+    /// The mean validation metric, with averaged weights if averaging is on.
+    fn validate(&mut self, recorder: &mut dyn Recorder) -> Result<Option<(&'static str, f64)>> {
+        // Averages cost a pass of their own, which is spared where there is nothing to validate on.
+        let averages = if self.valid.is_some() { self.averages()? } else { return Ok(None) };
+        let Some(valid) = &self.valid else { return Ok(None) };
+        let evaluator = self.evaluator.as_deref();
+        let found = with_weights(&mut self.model, averages, |model| {
+            let mut all = Vec::with_capacity(valid.len());
+            let indices: Vec<u64> = (0..valid.len() as u64).collect();
+            let trainable = trainable(model)?;
+            let name = trainable.validation_name();
+            for chunk in indices.chunks(VALIDATION_BATCH) {
+                match trainable.validation(&valid.batch(chunk, 0))? {
+                    Some(values) => all.extend(values),
+                    None => {
+                        let Some(evaluator) = evaluator else { return Ok(None) };
+                        let (name, value) = evaluator.evaluate(model.as_ref())?;
+                        return Ok(Some((name, value, model.tensors())));
+                    }
+                }
+            }
+            let value = all.iter().sum::<f64>() / all.len() as f64;
+            Ok(Some((name, value, model.tensors())))
+        })?;
+        let Some((name, value, tensors)) = found else { return Ok(None) };
+        if !value.is_finite() {
+            return Err(Error::not_finite(
+                self.state.step,
+                format!("the validation metric '{name}'"),
+            ));
+        }
+        if self.state.best.is_none_or(|best| value < best.value) {
+            self.state.best = Some(Best { value, step: self.state.step, epoch: self.state.epoch });
+            self.state.stale = 0;
+            self.best = Some(Arc::new(tensors));
+        } else {
+            self.state.stale += 1;
+        }
+        let values = vec![(name.to_owned(), value)];
+        recorder.event(&Event::Valid(Entry { values, ..self.entry() }))?;
+        Ok(Some((name, value)))
+    }
+
+    /// The averaged weights, with the rest of the model's state as it fits them; empty unless
+    /// averaging is on.
+    fn averages(&mut self) -> Result<NamedTensors> {
+        let averages = self.optimizers.averages(&self.model.tensors());
+        if averages.is_empty() {
+            return Ok(averages);
+        }
+        with_weights(&mut self.model, averages, |model| {
+            trainable(model)?.recompute_batch_statistics()?;
+            Ok(model.tensors())
+        })
+    }
+
+    /// A state from which the training can be resumed.
+    ///
+    /// # Errors
+    /// If the model lost its weights.
+    pub fn checkpoint(&mut self) -> Result<Checkpoint> {
+        let (moments, updates) = self.optimizers.state();
+        self.state.updates = updates;
+        Ok(Checkpoint {
+            weights: self.model.tensors(),
+            // Averages travel with the moments; the copy under their own name is what others read.
+            averages: self.averages()?,
+            moments,
+            best: self.best.clone(),
+            state: self.state.clone(),
+        })
+    }
+}
+
+/// Refuses batches that are too small for the model.
+///
+/// # Errors
+/// Naming the setting.
+pub fn check_batch_size(config: &TrainConfig, model: &dyn Trainable) -> Result<()> {
+    let least = model.min_batch_size();
+    if config.batch_size >= least {
+        return Ok(());
+    }
+    let allowed = format!(
+        "the examples of a batch are normalized together; give {least} or more, or another \
+         normalization"
+    );
+    Err(Error::setting("batch_size", config.batch_size, allowed))
+}
+
+fn trainable(model: &mut Box<dyn Model>) -> Result<&mut dyn Trainable> {
+    let name = model.name();
+    model.trainable().ok_or_else(|| Error::Unsupported {
+        model: name.to_owned(),
+        problem: "is not trained step by step".to_owned(),
+    })
+}
+
+/// Runs `f` with other weights in the model, then puts its own back.
+fn with_weights<T>(
+    model: &mut Box<dyn Model>,
+    weights: NamedTensors,
+    f: impl FnOnce(&mut Box<dyn Model>) -> Result<T>,
+) -> Result<T> {
+    if weights.is_empty() {
+        return f(model);
+    }
+    let own = model.tensors();
+    model.load(&weights)?;
+    let result = f(model);
+    model.load(&own)?;
+    result
+}
