@@ -6,8 +6,8 @@ use flate2::read::GzDecoder;
 
 use crate::{DataError, Dataset, Domain, Shape, Split, SplitName, Values};
 
-const ROWS: &[u8] = include_bytes!("../../../assets/digits/digits.csv.gz");
-const SPLIT: &str = include_str!("../../../assets/digits/split.txt");
+const ROWS: &[u8] = include_bytes!("../assets/digits.csv.gz");
+const SPLIT: &str = include_str!("../assets/split.txt");
 const PIXELS: usize = 64;
 
 /// UCI optical digits: 8×8 pixels, 17 grey levels, 1297 / 200 / 300 examples of ten classes.

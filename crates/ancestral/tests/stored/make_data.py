@@ -8,7 +8,7 @@ import struct
 import zipfile
 
 HERE = pathlib.Path(__file__).parent
-DIGITS = HERE / "../../../../assets/digits/digits.csv.gz"
+DIGITS = HERE / "../../../ancestral-data/assets/digits.csv.gz"
 
 
 def reals():
