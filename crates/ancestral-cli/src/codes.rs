@@ -5,7 +5,8 @@ use std::path::Path;
 use ancestral::Registry;
 use ancestral::memory;
 use ancestral::model::{Latent, Model};
-use ancestral_data::{Examples, Picture, Plot, Series, save_gif};
+use ancestral_data::Examples;
+use ancestral_plot::{Image, Plot, Series, save_gif};
 use anyhow::Result;
 use serde_json::json;
 
@@ -98,10 +99,10 @@ pub(crate) fn reconstruct(args: &ReconstructArgs, data_dir: Option<&Path>) -> Re
 }
 
 /// Examples above what the model makes of them.
-fn picture_of(model: &dyn Model, examples: Vec<f64>, decoded: Vec<f64>) -> Result<Picture> {
+fn picture_of(model: &dyn Model, examples: Vec<f64>, decoded: Vec<f64>) -> Result<Image> {
     let shape = image_of(model)?;
     let columns = (examples.len() / model.data().shape.size()).clamp(1, 16);
-    Ok(Picture::stack(&[
+    Ok(Image::stack(&[
         ("examples", output::grid(&greys(model, examples), shape, columns)),
         ("what their mean codes give back", output::grid(&greys(model, decoded), shape, columns)),
     ]))
@@ -167,7 +168,7 @@ pub(crate) fn interpolate(args: &InterpolateArgs, data_dir: Option<&Path>) -> Re
         let size = model.data().shape.size();
         let values = greys(model, decoded);
         if kind == "gif" {
-            let frames: Vec<Picture> =
+            let frames: Vec<Image> =
                 values.chunks_exact(size).map(|v| output::grid(v, shape, 1)).collect();
             save_gif(&frames, 120, &args.out)?;
         } else {

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use ancestral_data::{OpenOptions, SplitName, Summary, contact_sheet, describe, fetch, list};
+use ancestral_data::{OpenOptions, SplitName, Summary, describe, fetch, list};
+use ancestral_plot::contact_sheet;
 use anyhow::Result;
 use serde_json::json;
 

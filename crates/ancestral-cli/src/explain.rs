@@ -11,9 +11,8 @@ use ancestral::spec::cpu;
 use ancestral::train::{
     DataConfig, FORMAT, Progress, RunConfig, RunFolder, TrainConfig, Training, Weights,
 };
-use ancestral_data::{
-    Binarize, Dataset, Examples, OpenOptions, Picture, Plot, Series, SplitName, Streams, heat,
-};
+use ancestral_data::{Binarize, Dataset, Examples, OpenOptions, SplitName, Streams};
+use ancestral_plot::{Image, Plot, Series, heat};
 use anyhow::{Context, Result};
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
@@ -225,7 +224,7 @@ fn ae_vs_vae(args: &ExplainArgs, out: &Path, data_dir: Option<&Path>) -> Result<
             .equal_aspect()
             .save(out.join(format!("codes-{name}.png")))?;
     }
-    Picture::beside(&[
+    Image::beside(&[
         ("autoencoder: N(0, I) decoded", pictures.remove(0).1),
         ("VAE: the same codes decoded", pictures.remove(0).1),
     ])
@@ -369,7 +368,7 @@ fn elbo(args: &ExplainArgs, out: &Path, data_dir: Option<&Path>) -> Result<Found
         .with(Series::points("log p(x) − ELBO", gaps))
         .save(out.join("gap.png"))?;
     let (posterior, q) = maps.context("the test split is empty")?;
-    Picture::beside(&[
+    Image::beside(&[
         ("p(z|x) of example 0 on [−3, 3]²", posterior),
         ("q(z|x), the Gaussian that stands for it", q),
     ])
@@ -627,7 +626,7 @@ fn transposed_convolution(out: &Path) -> Result<Found> {
         let map = |map: &Map| heat(&map.values, map.side).enlarged(CELL);
         bands.push((
             format!("stride {stride}, filter {width}×{width}"),
-            Picture::beside(&[
+            Image::beside(&[
                 (&format!("input {SIDE}×{SIDE}"), map(&input)),
                 (&format!("stretched {0}×{0}", found.stretched.side), map(&found.stretched)),
                 (&format!("output {0}×{0}", found.output.side), map(&found.output)),
@@ -635,8 +634,8 @@ fn transposed_convolution(out: &Path) -> Result<Found> {
             ]),
         ));
     }
-    let bands: Vec<(&str, Picture)> =
+    let bands: Vec<(&str, Image)> =
         bands.iter().map(|(title, band)| (title.as_str(), band.clone())).collect();
-    Picture::stack(&bands).with_margin(10).save_png(out.join("transposed.png"))?;
+    Image::stack(&bands).with_margin(10).save_png(out.join("transposed.png"))?;
     Ok(Found { lines, figures: Value::Array(figures), pictures: vec!["transposed.png"] })
 }

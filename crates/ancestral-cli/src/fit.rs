@@ -10,7 +10,8 @@ use ancestral::model::{DataSpec, Estimate, Estimator, FitContext, FitReport, Ini
 use ancestral::settings::{parse_assignment, unknown};
 use ancestral::spec::cpu;
 use ancestral::train::{DataConfig, FORMAT, RunConfig, RunFolder, TrainConfig, WeightsInfo};
-use ancestral_data::{Binarize, Examples, OpenOptions, Plot, Series, SplitName, Streams};
+use ancestral_data::{Binarize, Examples, OpenOptions, SplitName, Streams};
+use ancestral_plot::{Plot, Series};
 use anyhow::Result;
 use serde_json::json;
 use toml::Table;

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use ancestral::model::Model;
-use ancestral_data::{DataError, Domain, Picture, write_atomic};
+use ancestral_data::{DataError, Domain, write_atomic};
+use ancestral_plot::{Image, PlotError};
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -89,14 +90,8 @@ pub(crate) fn exit_code(result: Result<()>) -> ExitCode {
     let wrong_input = error.chain().any(|cause| {
         cause.is::<Usage>()
             || cause.downcast_ref::<ancestral::Error>().is_some_and(ancestral::Error::is_usage)
-            || matches!(
-                cause.downcast_ref::<DataError>(),
-                Some(
-                    DataError::Malformed { .. }
-                        | DataError::Missing { .. }
-                        | DataError::Unsuitable(_)
-                )
-            )
+            || cause.downcast_ref::<DataError>().is_some_and(DataError::is_usage)
+            || cause.downcast_ref::<PlotError>().is_some_and(PlotError::is_usage)
     });
     ExitCode::from(if wrong_input { 2 } else { 1 })
 }
@@ -202,8 +197,8 @@ pub(crate) fn save_csv(path: &Path, names: &[String], values: &[f64]) -> Result<
 }
 
 /// A grid of images at a size that can be looked at.
-pub(crate) fn grid(values: &[f32], shape: [usize; 3], columns: usize) -> Picture {
-    Picture::grid(values, shape, columns, scale(shape))
+pub(crate) fn grid(values: &[f32], shape: [usize; 3], columns: usize) -> Image {
+    Image::grid(values, shape, columns, scale(shape))
 }
 
 /// Bytes that a [`grid`] of so many images takes with its file, nearly.

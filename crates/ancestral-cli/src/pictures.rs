@@ -4,7 +4,8 @@ use std::path::Path;
 
 use ancestral::model::{self, Model, SampleRequest};
 use ancestral::train::{Event, RunFolder};
-use ancestral_data::{Batch, Dataset, Domain, Picture, Plot, Series, SplitName, save_gif};
+use ancestral_data::{Batch, Dataset, Domain, SplitName};
+use ancestral_plot::{Image, Plot, Series, save_gif};
 
 use crate::output;
 
@@ -105,7 +106,7 @@ pub(crate) fn draw_samples(
         if sampler.has_noise() {
             parts.push(("means of the last conditional", draw(true)?));
         }
-        Picture::beside(&parts).save_png(path)?;
+        Image::beside(&parts).save_png(path)?;
     } else if let Some(plane) = plane {
         let values = model::sample(model, &SampleRequest { count: n.max(POINTS), ..request })?;
         plane.draw(model, &values, path)?;
@@ -119,16 +120,16 @@ pub(crate) fn animate(run: &RunFolder, path: &Path) -> ancestral::Result<bool> {
     let mut files: Vec<_> = folder.filter_map(|file| Some(file.ok()?.path())).collect();
     files.retain(|path| path.extension().is_some_and(|e| e == "png"));
     files.sort();
-    let frames: Result<Vec<Picture>, _> = files.iter().map(Picture::open_png).collect();
+    let frames: Result<Vec<Image>, _> = files.iter().map(Image::open_png).collect();
     let frames = frames?;
     if frames.len() < 2 {
         return Ok(false);
     }
     // Numbers beside an axis may be wider in one frame than in another.
-    let width = frames.iter().map(Picture::width).max().unwrap_or(0);
-    let height = frames.iter().map(Picture::height).max().unwrap_or(0);
-    let pad = |frame: &Picture| frame.padded(width, height, [255; 3]);
-    let mut frames: Vec<Picture> = frames.iter().map(pad).collect();
+    let width = frames.iter().map(Image::width).max().unwrap_or(0);
+    let height = frames.iter().map(Image::height).max().unwrap_or(0);
+    let pad = |frame: &Image| frame.padded(width, height, [255; 3]);
+    let mut frames: Vec<Image> = frames.iter().map(pad).collect();
     // The end is looked at longest.
     if let Some(last) = frames.last().cloned() {
         frames.extend(std::iter::repeat_n(last, 8));

@@ -6,9 +6,8 @@ use ancestral::evaluate::{
     self, DENSITY_NEIGHBOURS, Drawn, Modes, Network, PRECISION_NEIGHBOURS, Quality, Rows,
 };
 use ancestral::model::{Classified, Model, SampleRequest};
-use ancestral_data::{
-    Binarize, Dataset, Domain, Examples, OpenOptions, Picture, SplitName, Values,
-};
+use ancestral_data::{Binarize, Dataset, Domain, Examples, OpenOptions, SplitName, Values};
+use ancestral_plot::Image;
 use anyhow::{Context, Result};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -603,7 +602,7 @@ fn nearest(out: &Path, values: &[f64], reference: &Examples, train: &Examples) -
         };
         bands.push((caption, output::grid(&pair, image, ACROSS)));
     }
-    Picture::stack(&bands).save_png(out)?;
+    Image::stack(&bands).save_png(out)?;
     Ok(Nearest {
         n: found.len(),
         median: median(&found),

@@ -97,7 +97,7 @@ fn keys_and_columns_of_every_command_are_listed() {
     std::fs::write(here.join("labelled.csv"), format!("a,label\n{labelled}")).unwrap();
     std::fs::create_dir(here.join("images")).unwrap();
     for i in 0..8u8 {
-        let image = ancestral_data::Picture::filled(8, 8, [30 * i; 3]);
+        let image = ancestral_plot::Image::filled(8, 8, [30 * i; 3]);
         image.save_png(here.join(format!("images/{i}.png"))).unwrap();
     }
     let mut said = Said { folder: here, values: BTreeMap::new() };

@@ -801,7 +801,7 @@ fn pictures_of_a_folder_are_measured_beside_data() {
         for i in 0..n {
             let grey = (i * 37 % 256) as u8;
             let pixel = if colour { [grey, 255 - grey, 7] } else { [grey; 3] };
-            let picture = ancestral_data::Picture::filled(side, side, pixel);
+            let picture = ancestral_plot::Image::filled(side, side, pixel);
             picture.save_png(here.join(folder).join(format!("{i}.png"))).unwrap();
         }
     };

@@ -203,7 +203,7 @@ fn words_of_run_folders_are_listed() {
     let here = dir.path();
     std::fs::create_dir(here.join("drawn")).unwrap();
     for i in 0..30u8 {
-        let image = ancestral_data::Picture::filled(9, 9, [8 * i; 3]);
+        let image = ancestral_plot::Image::filled(9, 9, [8 * i; 3]);
         image.save_png(here.join(format!("drawn/{i}.png"))).unwrap();
     }
     let reals: String =

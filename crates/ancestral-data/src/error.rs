@@ -70,6 +70,14 @@ impl DataError {
         Self::Io { action, path: path.into(), cause }
     }
 
+    /// Whether the cause is what the user gave, rather than the program or the machine.
+    pub fn is_usage(&self) -> bool {
+        match self {
+            Self::Malformed { .. } | Self::Missing { .. } | Self::Unsuitable(_) => true,
+            Self::Io { .. } | Self::Fetch { .. } => false,
+        }
+    }
+
     /// A malformed file, with the place in it.
     pub fn malformed(
         path: impl Into<PathBuf>,

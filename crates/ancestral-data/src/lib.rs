@@ -1,4 +1,4 @@
-//! Data sets, random streams, atomic files and pictures: what every model needs and no model owns.
+//! Data sets, random streams, and atomic files: what every model needs and no model owns.
 //!
 //! Nothing here knows a model or a tensor library.
 //! A [`Dataset`] is read from a name or a path by [`open`], [`Examples`] turns one of its splits into numbers
@@ -18,15 +18,13 @@ mod layouts;
 mod names;
 mod open;
 mod options;
-mod picture;
-mod plot;
 mod sources;
 mod stream;
 mod toys;
 
 pub use binarize::{Batch, Binarize, Examples};
 pub use dataset::{Dataset, Split, SplitName, Values, sha256};
-pub use describe::{ClassCount, SplitSummary, Summary, contact_sheet, describe};
+pub use describe::{ClassCount, SplitSummary, Summary, describe};
 pub use digits::digits;
 pub use disk::{AtomicFile, Appender, Lock, create_folder, remove_unfinished, write_atomic};
 pub use domain::{Domain, Shape};
@@ -37,7 +35,5 @@ pub use known::{Known, is_known, list};
 pub use names::nearest;
 pub use open::open;
 pub use options::{Background, OpenOptions, data_dir};
-pub use picture::{Picture, heat, heat_between, save_gif};
-pub use plot::{Kind, Plot, Series};
 pub use stream::{Streams, fill_normal, fill_uniform};
 pub use toys::{Modes, modes};

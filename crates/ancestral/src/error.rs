@@ -208,6 +208,10 @@ pub enum Error {
     /// Data could not be read, or a file not written.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// An image or a plot could not be drawn, read or written.
+    #[cfg(feature = "plot")]
+    #[error(transparent)]
+    Plot(#[from] ancestral_plot::PlotError),
 }
 
 impl Error {
@@ -239,9 +243,7 @@ impl Error {
     /// Whether the cause is what the user typed or gave, rather than the program or the machine.
     pub fn is_usage(&self) -> bool {
         match self {
-            Self::Data(DataError::Io { .. } | DataError::Fetch { .. })
-            | Self::NotFinite { .. }
-            | Self::Interrupted => false,
+            Self::NotFinite { .. } | Self::Interrupted => false,
             Self::Run { .. }
             | Self::RunExists { .. }
             | Self::NoRun { .. }
@@ -259,8 +261,10 @@ impl Error {
             | Self::UnsuitableData { .. }
             | Self::UnsuitableKind { .. }
             | Self::Memory { .. }
-            | Self::Unsupported { .. }
-            | Self::Data(_) => true,
+            | Self::Unsupported { .. } => true,
+            Self::Data(error) => error.is_usage(),
+            #[cfg(feature = "plot")]
+            Self::Plot(error) => error.is_usage(),
         }
     }
 }

@@ -358,7 +358,9 @@ fn sources(name: &str) -> PathBuf {
 
 #[test]
 fn no_crate_has_a_circle() {
-    for name in ["ancestral-data", "ancestral", "ancestral-cli", "ancestral-kernels"] {
+    for name in
+        ["ancestral-data", "ancestral-plot", "ancestral", "ancestral-cli", "ancestral-kernels"]
+    {
         check_circles(name, &parse(&sources(name)));
     }
 }

@@ -13,8 +13,9 @@ use plotters_backend::DrawingErrorKind;
 
 use super::axis::{Axis, clip};
 use super::{Background, Kind, Plot, Scale, Series};
-use crate::picture::{FONT, PALE, colour as map_colour, text_width};
-use crate::{DataError, Picture};
+use crate::font::{FONT, text_width};
+use crate::heat::{PALE, color as map_color};
+use crate::{Image, PlotError};
 
 /// Okabe and Ito's palette for all kinds of colour vision, then two of Tol's.
 const PALETTE: [RGBColor; 10] = [
@@ -31,14 +32,14 @@ const PALETTE: [RGBColor; 10] = [
 ];
 const INK: RGBColor = RGBColor(0x40, 0x40, 0x40);
 const MESH: RGBColor = RGBColor(0xE4, 0xE4, 0xE4);
-/// Stands for the background in an SVG until the picture takes its place; drawn nowhere else.
+/// Stands for the background in an SVG until the image takes its place; drawn nowhere else.
 const PLACEHOLDER: RGBColor = RGBColor(1, 2, 3);
 /// Our font, under a name that no other user of plotters in the process would take for its own.
 const FAMILY: &str = "ancestral-sans";
 /// What an SVG asks its reader for.
 const SVG_FAMILY: &str = "sans-serif";
 
-/// Pixels drawn for each of a picture, along a side.
+/// Pixels drawn for each of an image, along a side.
 const SMOOTH: u32 = 2;
 /// Steps of an SVG's coordinates for each pixel, since the backend knows whole numbers only.
 const FINE: u32 = 8;
@@ -55,14 +56,14 @@ const BAR_GAP: u32 = 14;
 const BAR: u32 = 14;
 
 impl Background {
-    /// The part of the picture within the axes.
-    fn visible(&self, x: &Axis, y: &Axis, width: usize, height: usize) -> Picture {
+    /// The part of the image within the axes.
+    fn visible(&self, x: &Axis, y: &Axis, width: usize, height: usize) -> Image {
         let share = |v: f64, (low, high): (f64, f64)| (v - low) / (high - low);
         let (in_x, in_y) = (ordered(self.x), ordered(self.y));
         let across = (share(in_x.0.max(x.low), in_x), share(in_x.1.min(x.high), in_x));
         // Rows count from the top.
         let down = (1.0 - share(in_y.1.min(y.high), in_y), 1.0 - share(in_y.0.max(y.low), in_y));
-        self.picture.window(across, down, width, height)
+        self.image.window(across, down, width, height)
     }
 }
 
@@ -95,7 +96,7 @@ impl Plot {
     ///
     /// # Errors
     /// If the drawing fails.
-    pub fn to_picture(&self) -> Result<Picture, DataError> {
+    pub fn to_image(&self) -> Result<Image, PlotError> {
         let (width, height) = self.extent();
         // Drawn larger and averaged, which smooths every edge.
         let (wide, high) = (width * SMOOTH, height * SMOOTH);
@@ -103,14 +104,14 @@ impl Plot {
         let area = BitMapBackend::with_buffer(&mut rgb, (wide, high)).into_drawing_area();
         self.draw(&area, SMOOTH, false)?;
         drop(area);
-        Ok(Picture::new(wide as usize, high as usize, rgb)?.averaged(SMOOTH as usize))
+        Ok(Image::new(wide as usize, high as usize, rgb)?.averaged(SMOOTH as usize))
     }
 
     /// The plot as the text of an SVG file.
     ///
     /// # Errors
     /// If the drawing fails.
-    pub fn to_svg(&self) -> Result<String, DataError> {
+    pub fn to_svg(&self) -> Result<String, PlotError> {
         let (width, height) = self.extent();
         let (wide, high) = (width * FINE, height * FINE);
         let mut svg = String::new();
@@ -124,17 +125,17 @@ impl Plot {
         match &self.background {
             Some(background) => {
                 let (x, y) = self.axes(self.beside());
-                // Uncut, the picture goes in as it is; cut, in the pixels it is shown in.
+                // Uncut, the image goes in as it is; cut, in the pixels it is shown in.
                 let whole = x.contains(background.x.0)
                     && x.contains(background.x.1)
                     && y.contains(background.y.0)
                     && y.contains(background.y.1);
-                let picture = if whole {
-                    background.picture.clone()
+                let image = if whole {
+                    background.image.clone()
                 } else {
                     background.visible(&x, &y, width as usize, height as usize)
                 };
-                embed(&svg, &picture)
+                embed(&svg, &image)
             }
             None => Ok(svg),
         }
@@ -145,14 +146,14 @@ impl Plot {
         area: &DrawingArea<DB, Shift>,
         k: u32,
         vectors: bool,
-    ) -> Result<(), DataError> {
+    ) -> Result<(), PlotError> {
         static REGISTER: Once = Once::new();
         REGISTER.call_once(|| {
             // The font is tested; were it damaged, the drawing below would say so.
             let _ = plotters::style::register_font(FAMILY, FontStyle::Normal, FONT);
         });
         self.try_draw(area, k, vectors)
-            .map_err(|e| DataError::Unsuitable(format!("cannot draw '{}': {e}", self.title)))
+            .map_err(|e| PlotError::Draw { title: self.title.clone(), problem: e.to_string() })
     }
 
     fn try_draw<DB: DrawingBackend>(
@@ -221,9 +222,9 @@ impl Plot {
                     let (x0, y0) = chart.backend_coord(&(left, top));
                     let (x1, y1) = chart.backend_coord(&(right, bottom));
                     let (w, h) = ((x1 - x0 + 1).max(1) as u32, (y1 - y0 + 1).max(1) as u32);
-                    let picture = background.visible(&x, &y, w as usize, h as usize);
+                    let image = background.visible(&x, &y, w as usize, h as usize);
                     if let Some(element) =
-                        BitMapElement::<_>::with_ref((left, top), (w, h), picture.rgb())
+                        BitMapElement::<_>::with_ref((left, top), (w, h), image.rgb())
                     {
                         chart.draw_series([element])?;
                     }
@@ -231,13 +232,13 @@ impl Plot {
             }
         }
 
-        let dashes = |line: Vec<(f64, f64)>, colour: RGBColor, width: u32| {
-            DashedLineSeries::new(line, 6 * k, 4 * k, colour.stroke_width(width * k))
+        let dashes = |line: Vec<(f64, f64)>, color: RGBColor, width: u32| {
+            DashedLineSeries::new(line, 6 * k, 4 * k, color.stroke_width(width * k))
         };
         let (bar_width, bar_series) = self.bars();
         let mut bar = 0;
         for (i, series) in self.series.iter().enumerate() {
-            let colour = PALETTE[series.group.unwrap_or(i) % PALETTE.len()];
+            let color = PALETTE[series.group.unwrap_or(i) % PALETTE.len()];
             let points: Vec<Option<(f64, f64)>> = series
                 .points
                 .iter()
@@ -247,12 +248,12 @@ impl Plot {
             match series.kind {
                 Kind::Line => {
                     for line in clip(&points, &x, &y) {
-                        chart.draw_series(LineSeries::new(line, colour.stroke_width(2 * k)))?;
+                        chart.draw_series(LineSeries::new(line, color.stroke_width(2 * k)))?;
                     }
                 }
                 Kind::Dashed => {
                     for line in clip(&points, &x, &y) {
-                        chart.draw_series(dashes(line, colour, 2))?;
+                        chart.draw_series(dashes(line, color, 2))?;
                     }
                 }
                 Kind::Area => {
@@ -262,10 +263,10 @@ impl Plot {
                             .flatten()
                             .filter(|p| x.contains(p.0))
                             .map(|p| (p.0, p.1.clamp(y.low, y.high)));
-                        chart.draw_series(AreaSeries::new(inside, base, colour.mix(0.25)))?;
+                        chart.draw_series(AreaSeries::new(inside, base, color.mix(0.25)))?;
                     }
                     for line in clip(&points, &x, &y) {
-                        chart.draw_series(LineSeries::new(line, colour.stroke_width(2 * k)))?;
+                        chart.draw_series(LineSeries::new(line, color.stroke_width(2 * k)))?;
                     }
                 }
                 Kind::Points => {
@@ -278,7 +279,7 @@ impl Plot {
                     let inside =
                         points.iter().flatten().filter(|p| x.contains(p.0) && y.contains(p.1));
                     chart.draw_series(
-                        inside.map(|&p| Circle::new(p, radius * k, colour.mix(opacity).filled())),
+                        inside.map(|&p| Circle::new(p, radius * k, color.mix(opacity).filled())),
                     )?;
                 }
                 Kind::Bars => {
@@ -289,7 +290,7 @@ impl Plot {
                         let left = (a + shift).max(x.low);
                         let right = (a + shift + each).min(x.high);
                         let corners = [(left, b.clamp(y.low, y.high)), (right, base)];
-                        (right > left).then(|| Rectangle::new(corners, colour.filled()))
+                        (right > left).then(|| Rectangle::new(corners, color.filled()))
                     });
                     chart.draw_series(bars)?;
                 }
@@ -353,9 +354,9 @@ impl Plot {
         let style = (FAMILY, 14 * k).into_font().color(&INK);
         let style = style.pos(Pos::new(HPos::Left, VPos::Center));
         for (line, (i, series)) in named.into_iter().enumerate() {
-            let colour = PALETTE[series.group.unwrap_or(i) % PALETTE.len()];
+            let color = PALETTE[series.group.unwrap_or(i) % PALETTE.len()];
             let y = top + 5 + LINE / 2 + line as i32 * LINE;
-            area.draw(&Sample { kind: series.kind, colour, at: ((left + 8) * s, y * s), k: s })?;
+            area.draw(&Sample { kind: series.kind, color, at: ((left + 8) * s, y * s), k: s })?;
             area.draw_text(&series.name, &style, ((left + 40) * s, y * s))?;
         }
         Ok(())
@@ -377,7 +378,7 @@ impl Plot {
         // Each step reaches down to the end, so that no seam shows between two.
         for step in 0..STEPS {
             let share = 1.0 - (f64::from(step) + 0.5) / f64::from(STEPS);
-            let [r, g, b] = map_colour(share, PALE);
+            let [r, g, b] = map_color(share, PALE);
             let from = top + (bottom - top) * step / STEPS;
             area.draw(&Rectangle::new(
                 [(left, from), (right, bottom)],
@@ -416,7 +417,7 @@ impl Plot {
         BAR_GAP + BAR + labels.fold(0.0, f32::max) as u32 + 30
     }
 
-    /// The size of the picture in pixels: with a map and equal aspect, no larger than both need.
+    /// The size of the plot in pixels: with a map and equal aspect, no larger than both need.
     fn extent(&self) -> (u32, u32) {
         let beside = self.beside();
         let (inner_width, inner_height) = self.inner(beside);
@@ -539,7 +540,7 @@ impl Plot {
         if named == 0 {
             return Some(0);
         }
-        // A picture is to be seen whole, and the frames of an animation are to be of one size.
+        // An image is to be seen whole, and the frames of an animation are to be of one size.
         if self.background.is_some() {
             return None;
         }
@@ -594,7 +595,7 @@ fn ordered((a, b): (f64, f64)) -> (f64, f64) {
 /// The sample of a series in the legend.
 struct Sample {
     kind: Kind,
-    colour: RGBColor,
+    color: RGBColor,
     at: (i32, i32),
     k: i32,
 }
@@ -616,27 +617,27 @@ impl<DB: DrawingBackend> Drawable<DB> for Sample {
         _: (u32, u32),
     ) -> Result<(), DrawingErrorKind<DB::ErrorType>> {
         let Some((x, y)) = place.next() else { return Ok(()) };
-        let (k, colour) = (self.k, self.colour.to_rgba());
+        let (k, color) = (self.k, self.color.to_rgba());
         let mut bar = |from: i32, to: i32, half: i32, opacity: f64| {
             let corners = ((x + from * k, y - half * k), (x + to * k, y + half * k));
-            backend.draw_rect(corners.0, corners.1, &colour.mix(opacity), true)
+            backend.draw_rect(corners.0, corners.1, &color.mix(opacity), true)
         };
         match self.kind {
             Kind::Line => bar(0, 24, 1, 1.0),
             Kind::Dashed => bar(0, 9, 1, 1.0).and_then(|()| bar(15, 24, 1, 1.0)),
             Kind::Bars => bar(4, 20, 5, 1.0),
             Kind::Area => bar(2, 22, 5, 0.25).and_then(|()| bar(2, 22, 1, 1.0)),
-            Kind::Points => backend.draw_circle((x + 12 * k, y), 4 * k as u32, &colour, true),
+            Kind::Points => backend.draw_circle((x + 12 * k, y), 4 * k as u32, &color, true),
         }
     }
 }
 
-/// Puts the picture where its placeholder is.
-fn embed(svg: &str, picture: &Picture) -> Result<String, DataError> {
+/// Puts the image where its placeholder is.
+fn embed(svg: &str, image: &Image) -> Result<String, PlotError> {
     let Some(at) = svg.find("fill=\"#010203\"") else { return Ok(svg.to_owned()) };
     let start = svg[..at].rfind("<rect").unwrap_or(at);
     let end = svg[at..].find("/>").map_or(svg.len(), |i| at + i + 2);
-    let png = base64::engine::general_purpose::STANDARD.encode(picture.to_png()?);
+    let png = base64::engine::general_purpose::STANDARD.encode(image.to_png()?);
     let place = svg[start..at].replacen("<rect", "<image", 1).replace(
         "opacity=\"1\"",
         "preserveAspectRatio=\"none\" style=\"image-rendering:pixelated\"",

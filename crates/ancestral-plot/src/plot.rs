@@ -8,8 +8,10 @@ mod draw;
 
 use std::path::Path;
 
-use crate::picture::{PALE, coloured, refined};
-use crate::{DataError, Picture, write_atomic};
+use ancestral_data::write_atomic;
+
+use crate::heat::{PALE, colored, refined};
+use crate::{Image, PlotError};
 
 /// How a series is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -90,10 +92,10 @@ pub(crate) struct Marker {
     label: String,
 }
 
-/// A picture that fills a rectangle of the plot's coordinates.
+/// An image that fills a rectangle of the plot's coordinates.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Background {
-    picture: Picture,
+    image: Image,
     x: (f64, f64),
     y: (f64, f64),
     /// What its colours mean, for maps.
@@ -219,15 +221,10 @@ impl Plot {
         self
     }
 
-    /// Lays a picture under the series, its top row at the upper end of `y_range`.
+    /// Lays an image under the series, its top row at the upper end of `y_range`.
     #[must_use]
-    pub fn background(
-        mut self,
-        picture: Picture,
-        x_range: (f64, f64),
-        y_range: (f64, f64),
-    ) -> Self {
-        self.background = Some(Background { picture, x: x_range, y: y_range, scale: None });
+    pub fn background(mut self, image: Image, x_range: (f64, f64), y_range: (f64, f64)) -> Self {
+        self.background = Some(Background { image, x: x_range, y: y_range, scale: None });
         self
     }
 
@@ -240,7 +237,7 @@ impl Plot {
     /// from the smallest value to the largest; grey is no finite number. The axes show the
     /// rectangle, unless their ranges are fixed.
     ///
-    /// With [`Plot::equal_aspect`] the picture becomes narrower or lower than its size says,
+    /// With [`Plot::equal_aspect`] the plot becomes narrower or lower than its size says,
     /// instead of the axes longer.
     #[must_use]
     pub fn with_map(
@@ -273,7 +270,7 @@ impl Plot {
         let values = if values.is_empty() { &[f64::NAN] } else { values };
         let (fine, columns) = refined(values, columns);
         self.background = Some(Background {
-            picture: coloured(&fine, columns, low, high, PALE),
+            image: colored(&fine, columns, low, high, PALE),
             x: x_range,
             y: y_range,
             scale: Some(Scale { low, high, label: label.into() }),
@@ -293,15 +290,12 @@ impl Plot {
     ///
     /// # Errors
     /// If the name ends otherwise, or the file cannot be written.
-    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), DataError> {
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), PlotError> {
         let path = path.as_ref();
         match path.extension().and_then(|e| e.to_str()) {
-            Some("svg") => write_atomic(path, self.to_svg()?.as_bytes()),
-            Some("png") => self.to_picture()?.save_png(path),
-            _ => Err(DataError::Unsuitable(format!(
-                "{}: a plot is saved as .svg or .png",
-                path.display()
-            ))),
+            Some("svg") => Ok(write_atomic(path, self.to_svg()?.as_bytes())?),
+            Some("png") => self.to_image()?.save_png(path),
+            _ => Err(PlotError::Extension { path: path.into() }),
         }
     }
 }
@@ -367,7 +361,7 @@ mod tests {
                     plot.size(0, 0).vertical_marker(f64::NAN, "").x_names(["a"]),
                 ] {
                     plot.to_svg().unwrap();
-                    plot.to_picture().unwrap();
+                    plot.to_image().unwrap();
                 }
             }
         }
@@ -383,17 +377,17 @@ mod tests {
         let svg = plot.to_svg().unwrap();
         assert!(svg.contains("<image") && svg.contains("data:image/png;base64,"));
         assert!(!svg.contains("#010203"));
-        let picture = plot.clone().equal_aspect().to_picture().unwrap();
+        let image = plot.clone().equal_aspect().to_image().unwrap();
         let has = |ink: [u8; 3]| {
-            picture.rgb().chunks(3).any(|p| p.iter().zip(ink).all(|(&a, b)| a.abs_diff(b) < 4))
+            image.rgb().chunks(3).any(|p| p.iter().zip(ink).all(|(&a, b)| a.abs_diff(b) < 4))
         };
         // Viridis from end to end.
         assert!(has([68, 1, 84]), "no dark end");
         assert!(has([253, 231, 37]), "no light end");
         // Cut at fixed ranges: the lower half of the map is out of sight.
         let cut = plot.x_range(-1.0, 1.0).y_range(0.1, 2.0);
-        let picture = cut.to_picture().unwrap();
-        assert!(!picture.rgb().chunks(3).any(|p| p == [253, 231, 37]));
+        let image = cut.to_image().unwrap();
+        assert!(!image.rgb().chunks(3).any(|p| p == [253, 231, 37]));
         assert!(cut.to_svg().unwrap().contains("<image"));
     }
 
@@ -408,36 +402,36 @@ mod tests {
             .equal_aspect()
     }
 
-    fn at(picture: &Picture, x: usize, y: usize) -> [u8; 3] {
-        let at = (y * picture.width() + x) * 3;
-        [0, 1, 2].map(|c| picture.rgb()[at + c])
+    fn at(image: &Image, x: usize, y: usize) -> [u8; 3] {
+        let at = (y * image.width() + x) * 3;
+        [0, 1, 2].map(|c| image.rgb()[at + c])
     }
 
     #[test]
-    fn a_map_has_a_bar_that_says_what_its_colours_mean() {
+    fn a_map_has_a_bar_that_says_what_its_colors_mean() {
         let plot = slope(10).size(800, 500);
-        let picture = plot.to_picture().unwrap();
+        let image = plot.to_image().unwrap();
         // The map is square and nothing is left over beside it but the bar.
-        assert_eq!(picture.height(), 500);
-        assert!((560..640).contains(&picture.width()), "{}", picture.width());
+        assert_eq!(image.height(), 500);
+        assert!((560..640).contains(&image.width()), "{}", image.width());
         // The bar from its upper to its lower end, in the map's colours at the right and left.
-        let bar = (0..picture.width())
+        let bar = (0..image.width())
             .rev()
-            .find(|&x| at(&picture, x, 46).iter().zip([255, 247, 168]).any(|(a, _)| *a < 250))
+            .find(|&x| at(&image, x, 46).iter().zip([255, 247, 168]).any(|(a, _)| *a < 250))
             .unwrap();
-        let (top, bottom) = (at(&picture, bar - 6, 50), at(&picture, bar - 6, 438));
+        let (top, bottom) = (at(&image, bar - 6, 50), at(&image, bar - 6, 438));
         assert!(top[0] > 240 && top[2] < 160, "{top:?}");
         assert!(bottom[0] < 170 && bottom[1] < 130, "{bottom:?}");
         let near = |a: [u8; 3], b: [u8; 3]| a.iter().zip(b).all(|(a, b)| a.abs_diff(b) < 12);
-        assert!(near(at(&picture, 90, 300), bottom), "{:?}", at(&picture, 90, 300));
+        assert!(near(at(&image, 90, 300), bottom), "{:?}", at(&image, 90, 300));
         let svg = plot.to_svg().unwrap();
         for word in ["what it is", "data:image/png;base64,", "0.5"] {
             assert!(svg.contains(word), "{word}");
         }
         // Interpolated, a coarse map is as smooth as a fine one.
-        let fine = slope(200).size(800, 500).to_picture().unwrap();
+        let fine = slope(200).size(800, 500).to_image().unwrap();
         for x in [150, 200, 260, 330] {
-            assert!(near(at(&picture, x, 400), at(&fine, x, 400)), "{x}");
+            assert!(near(at(&image, x, 400), at(&fine, x, 400)), "{x}");
         }
     }
 
@@ -454,7 +448,7 @@ mod tests {
                 let plot = Plot::new("", "", "").with_map(&values, columns, range, (0.0, 1.0), "");
                 let plot = plot.size(0, 0);
                 for plot in [plot.clone(), plot.clone().equal_aspect(), plot.log_x()] {
-                    plot.to_picture().unwrap();
+                    plot.to_image().unwrap();
                     plot.to_svg().unwrap();
                 }
             }
@@ -466,7 +460,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.gif");
         // Maps between fixed values and points that move do not change the size.
-        let frames: Vec<Picture> = (0..3)
+        let frames: Vec<Image> = (0..3)
             .map(|i| {
                 let step = f64::from(i);
                 let map = [step, 1.0, 2.0, 30.0 * step];
@@ -475,7 +469,7 @@ mod tests {
                     .with(Series::points("points", [(step, 3.0 * step)]))
                     .equal_aspect()
                     .size(300, 240)
-                    .to_picture()
+                    .to_image()
                     .unwrap()
             })
             .collect();

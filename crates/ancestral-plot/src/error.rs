@@ -1,0 +1,90 @@
+//! What can go wrong while drawing and writing.
+
+use std::path::PathBuf;
+
+use ancestral_data::DataError;
+
+/// An image or a plot that could not be drawn, read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlotError {
+    /// Pixels that do not fill an image.
+    #[error("an image of {width}×{height} has three bytes a pixel, not {bytes} in all")]
+    Pixels {
+        /// The width in pixels.
+        width: usize,
+        /// The height in pixels.
+        height: usize,
+        /// The bytes that were given.
+        bytes: usize,
+    },
+    /// An image too small or too large for a file format.
+    #[error("an image of {width}×{height} pixels cannot be a {format}")]
+    Size {
+        /// The width in pixels.
+        width: usize,
+        /// The height in pixels.
+        height: usize,
+        /// The format.
+        format: &'static str,
+    },
+    /// An animation without frames.
+    #[error("an animation needs at least one frame")]
+    NoFrames,
+    /// A frame that is not as large as the first one.
+    #[error(
+        "frame {frame} of the animation is {}×{} where the first is {}×{}",
+        size.0, size.1, first.0, first.1
+    )]
+    FrameSize {
+        /// The number of the frame, from 0.
+        frame: usize,
+        /// Its width and height in pixels.
+        size: (usize, usize),
+        /// Those of the first frame.
+        first: (usize, usize),
+    },
+    /// A file name that does not say how a plot is to be saved.
+    #[error("{}: a plot is saved as .svg or .png", path.display())]
+    Extension {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file that is no image.
+    #[error("{}: {problem}", path.display())]
+    Decode {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// An image that could not be encoded.
+    #[error("cannot encode a {format}: {problem}")]
+    Encode {
+        /// The format.
+        format: &'static str,
+        /// What went wrong.
+        problem: String,
+    },
+    /// A plot that could not be drawn.
+    #[error("cannot draw '{title}': {problem}")]
+    Draw {
+        /// The title of the plot.
+        title: String,
+        /// What went wrong.
+        problem: String,
+    },
+    /// Data that could not be read, or a file that could not be written.
+    #[error(transparent)]
+    Data(#[from] DataError),
+}
+
+impl PlotError {
+    /// Whether the cause is what the user gave, rather than the program or the machine.
+    pub fn is_usage(&self) -> bool {
+        match self {
+            Self::Data(error) => error.is_usage(),
+            _ => true,
+        }
+    }
+}

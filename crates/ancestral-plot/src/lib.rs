@@ -1,0 +1,22 @@
+//! Images, contact sheets, plots and animations of data and of samples.
+//!
+//! An [`Image`] is a grid of pixels: examples side by side ([`Image::grid`]), a data set at a glance
+//! ([`contact_sheet`]) or a heat map ([`heat`]).
+//! A [`Plot`] is a drawn chart of lines, points, bars and maps, saved as vectors or as pixels.
+//! [`save_gif`] joins images to an animation.
+//! The one font is embedded, so that the same input gives the same pixels everywhere.
+
+mod animation;
+mod contact_sheet;
+mod error;
+mod font;
+mod heat;
+mod image;
+mod plot;
+
+pub use animation::save_gif;
+pub use contact_sheet::contact_sheet;
+pub use error::PlotError;
+pub use heat::{heat, heat_between};
+pub use image::Image;
+pub use plot::{Kind, Plot, Series};
