@@ -26,7 +26,7 @@ pub use binarize::{Batch, Binarize, Examples};
 pub use dataset::{Dataset, Split, SplitName, Values, sha256};
 pub use describe::{ClassCount, SplitSummary, Summary, describe};
 pub use digits::digits;
-pub use disk::{AtomicFile, Appender, Lock, create_folder, remove_unfinished, write_atomic};
+pub use disk::{Appender, AtomicFile, Lock, create_folder, remove_unfinished, write_atomic};
 pub use domain::{Domain, Shape};
 pub use error::DataError;
 pub use fetch::{Progress, fetch};

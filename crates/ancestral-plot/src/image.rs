@@ -234,7 +234,7 @@ impl Image {
         Ok(write_atomic(path.as_ref(), &self.to_png()?)?)
     }
 
-    pub(crate) fn to_png(&self) -> Result<Vec<u8>, PlotError> {
+    pub fn to_png(&self) -> Result<Vec<u8>, PlotError> {
         let too_large = || self.unfit("PNG");
         let width = u32::try_from(self.width).map_err(|_| too_large())?;
         let height = u32::try_from(self.height).map_err(|_| too_large())?;

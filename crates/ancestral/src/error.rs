@@ -76,6 +76,38 @@ pub enum Error {
         /// What to lower.
         lower: String,
     },
+    /// No network has features to compare samples with this data by.
+    #[error("no network has features for {data}")]
+    NoNetwork {
+        /// The data's name.
+        data: String,
+        /// Whether it has labels that a network could be trained on.
+        labels: bool,
+    },
+    /// Whole rows were given to be completed, and nothing says which of their entries are given.
+    #[error(
+        "{data}: its rows have all {entries} entries, and nothing says which of them are given"
+    )]
+    NoMask {
+        /// The name of the rows' data.
+        data: String,
+        /// Entries of a row.
+        entries: usize,
+    },
+    /// A file that does not say which entries of examples are given.
+    #[error("{path}: {problem}")]
+    Mask {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Examples that are no images were to be drawn as such.
+    #[error("examples of {shape} are no images")]
+    NoImage {
+        /// Their shape.
+        shape: ancestral_data::Shape,
+    },
     /// The model cannot do what was asked.
     #[error("{model} {problem}")]
     Unsupported {
@@ -255,6 +287,10 @@ impl Error {
             | Self::BudgetUsed { .. }
             | Self::OtherLearning { .. }
             | Self::UnknownEvaluator { .. }
+            | Self::NoImage { .. }
+            | Self::NoNetwork { .. }
+            | Self::NoMask { .. }
+            | Self::Mask { .. }
             | Self::Setting { .. }
             | Self::UnknownSetting { .. }
             | Self::Unknown { .. }

@@ -21,6 +21,9 @@ pub mod model;
 pub mod nn;
 pub mod optim;
 pub mod registry;
+#[cfg(feature = "plot")]
+pub mod report;
+pub mod run;
 pub mod settings;
 pub mod spec;
 pub mod train;

@@ -6,7 +6,7 @@ use super::critic::{Conditioning, Penalty};
 use super::losses::Loss;
 use super::networks::NetworkName;
 use super::normalization::{CriticNorm, GeneratorNorm};
-use crate::model::DataSpec;
+use crate::model::{DataSpec, ModelConfig};
 use crate::nn::HiddenActivation;
 use crate::settings::{Settings, above, above_to};
 use crate::{Error, Result, choices, settings};
@@ -98,6 +98,12 @@ settings! {
         pub margin: f64 = 0.35, in 0.0..;
         /// Weight of the pull-away term of ebgan's generator.
         pub pull_away: f64 = 0.1, in 0.0..;
+    }
+}
+
+impl ModelConfig for GanConfig {
+    fn model_name(&self) -> &'static str {
+        "gan"
     }
 }
 

@@ -14,8 +14,8 @@ use burn::tensor::Tensor;
 
 use super::network::{Decoder, Encoder, Layers};
 use crate::model::{
-    Abilities, Capability, Core, DataSpec, Init, KindName, Latent, Learning, Metrics, ModelEntry,
-    NeuralModel, Preset, Size, SizeBuilder, StepContext, Task, Trainable, product,
+    Abilities, Capability, Core, DataSpec, Init, KindName, Latent, Learning, Metrics, ModelConfig,
+    ModelEntry, NeuralModel, Preset, Size, SizeBuilder, StepContext, Task, Trainable, product,
 };
 use crate::nn::{Activation, Dense, HiddenActivation, InputPipeline, Scale, as_f64, rows, to_f64};
 use crate::settings::Settings;
@@ -93,6 +93,12 @@ pub fn entry() -> ModelEntry {
         fields: AeConfig::fields,
         build: |table, data, init| Ok(Box::new(AeConfig::from_table(table)?.init(data, init)?)),
         train: |_| toml::Table::new(),
+    }
+}
+
+impl ModelConfig for AeConfig {
+    fn model_name(&self) -> &'static str {
+        "ae"
     }
 }
 

@@ -31,8 +31,9 @@ use super::{CONDITION_LIMIT, nade, order};
 use crate::likelihood::{Likelihood, LogMeanExp};
 use crate::model::{
     Abilities, Capability, Completion, Core, DataSpec, Density, DensityKind, DensityOptions,
-    Ensemble, Init, KindName, Learning, LogProbability, Metrics, ModelEntry, NeuralModel, Preset,
-    SampleRequest, Sampler, Size, SizeBuilder, StepContext, Task, Trainable, product,
+    Ensemble, Init, KindName, Learning, LogProbability, Metrics, ModelConfig, ModelEntry,
+    NeuralModel, Preset, SampleRequest, Sampler, Size, SizeBuilder, StepContext, Task, Trainable,
+    product,
 };
 use crate::nn::{
     Activation, Dense, FusedActivation, InputPipeline, Mlp, Scale, as_f64, rows, to_f64,
@@ -108,6 +109,12 @@ pub fn entry() -> ModelEntry {
         build: |table, data, init| {
             Ok(Box::new(DeepNadeConfig::from_table(table)?.init(data, init)?))
         },
+    }
+}
+
+impl ModelConfig for DeepNadeConfig {
+    fn model_name(&self) -> &'static str {
+        "deep-nade"
     }
 }
 

@@ -7,7 +7,7 @@
 
 use super::made::{Made, MadeConfig};
 use super::{DISCRETE, OrderName};
-use crate::model::{Capability, DataSpec, Init, Learning, ModelEntry, Preset, Task};
+use crate::model::{Capability, DataSpec, Init, Learning, ModelConfig, ModelEntry, Preset, Task};
 use crate::settings::Settings;
 use crate::{Result, settings};
 
@@ -45,6 +45,12 @@ pub fn entry() -> ModelEntry {
         fields: FvsbnConfig::fields,
         build: |table, data, init| Ok(Box::new(FvsbnConfig::from_table(table)?.init(data, init)?)),
         train: |_| toml::Table::new(),
+    }
+}
+
+impl ModelConfig for FvsbnConfig {
+    fn model_name(&self) -> &'static str {
+        "fvsbn"
     }
 }
 

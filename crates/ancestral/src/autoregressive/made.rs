@@ -31,8 +31,8 @@ use super::{DISCRETE, OrderName, order};
 use crate::likelihood::{Likelihood, LogMeanExp};
 use crate::model::{
     Abilities, Capability, Completion, Core, DataSpec, Density, DensityKind, DensityOptions,
-    Ensemble, Init, Learning, LogProbability, Metrics, ModelEntry, NeuralModel, Preset,
-    SampleRequest, Sampler, Size, SizeBuilder, StepContext, Task, Trainable, product,
+    Ensemble, Init, Learning, LogProbability, Metrics, ModelConfig, ModelEntry, NeuralModel,
+    Preset, SampleRequest, Sampler, Size, SizeBuilder, StepContext, Task, Trainable, product,
 };
 use crate::nn::{FusedActivation, InputPipeline, glorot, parameter, rows, with_value};
 use crate::settings::Settings;
@@ -115,6 +115,12 @@ pub fn entry() -> ModelEntry {
         fields: MadeConfig::fields,
         build: |table, data, init| Ok(Box::new(MadeConfig::from_table(table)?.init(data, init)?)),
         train: |_| toml::Table::new(),
+    }
+}
+
+impl ModelConfig for MadeConfig {
+    fn model_name(&self) -> &'static str {
+        "made"
     }
 }
 

@@ -20,8 +20,8 @@ use super::{CONDITION_LIMIT, DISCRETE, OrderName, order};
 use crate::likelihood::Likelihood;
 use crate::model::{
     Abilities, Capability, Completion, Core, DataSpec, Density, DensityKind, DensityOptions, Init,
-    Learning, LogProbability, Metrics, ModelEntry, NeuralModel, Preset, SampleRequest, Sampler,
-    Size, SizeBuilder, StepContext, Task, Trainable, product,
+    Learning, LogProbability, Metrics, ModelConfig, ModelEntry, NeuralModel, Preset, SampleRequest,
+    Sampler, Size, SizeBuilder, StepContext, Task, Trainable, product,
 };
 use crate::nn::{InputPipeline, Scale, glorot, parameter, with_value};
 use crate::settings::Settings;
@@ -80,6 +80,12 @@ pub fn entry() -> ModelEntry {
         fields: NadeConfig::fields,
         build: |table, data, init| Ok(Box::new(NadeConfig::from_table(table)?.init(data, init)?)),
         train: |_| toml::Table::new(),
+    }
+}
+
+impl ModelConfig for NadeConfig {
+    fn model_name(&self) -> &'static str {
+        "nade"
     }
 }
 

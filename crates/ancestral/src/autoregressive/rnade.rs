@@ -13,7 +13,7 @@ use super::OrderName;
 use super::nade::{self, Nade, Setup};
 use crate::likelihood::Likelihood;
 use crate::model::{
-    Capability, DataSpec, Init, KindName, Learning, ModelEntry, Preset, Size, Task,
+    Capability, DataSpec, Init, KindName, Learning, ModelConfig, ModelEntry, Preset, Size, Task,
 };
 use crate::settings::Settings;
 use crate::{Result, choices, settings};
@@ -92,6 +92,12 @@ impl MixtureFamily {
             Self::Gaussian => Likelihood::GaussianMixture { components },
             Self::Laplace => Likelihood::LaplaceMixture { components },
         }
+    }
+}
+
+impl ModelConfig for RnadeConfig {
+    fn model_name(&self) -> &'static str {
+        "rnade"
     }
 }
 

@@ -19,8 +19,8 @@ use burn::tensor::{Tensor, activation};
 
 use crate::model::{
     Abilities, Capability, Classified, Classifier, Core, DataSpec, Init, KindName, Learning,
-    Metrics, ModelEntry, NeuralModel, Preset, Size, SizeBuilder, StepContext, Task, Trainable,
-    product,
+    Metrics, ModelConfig, ModelEntry, NeuralModel, Preset, Size, SizeBuilder, StepContext, Task,
+    Trainable, product,
 };
 use crate::nn::{
     Activation, Dense, Halving, HiddenActivation, InputPipeline, KERNEL, Scale, rows, to_f64,
@@ -77,6 +77,12 @@ pub fn entry() -> ModelEntry {
 const PRESET: &str = "[train]\nepochs = 12\nbatch_size = 100\nlearning_rate = 2e-3\n\
                       optimizer = \"adamw\"\nweight_decay = 1e-2\nschedule = \"cosine\"\n\
                       average_decay = 0.998\n";
+
+impl ModelConfig for FeaturesConfig {
+    fn model_name(&self) -> &'static str {
+        "features"
+    }
+}
 
 impl FeaturesConfig {
     /// A model with its first weights, sized by the data.

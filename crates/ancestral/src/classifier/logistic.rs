@@ -43,7 +43,8 @@ use toml::Table;
 use crate::distributions::take;
 use crate::model::{
     BLOCK, Capability, Classified, Classifier, DataSpec, Estimator, FitContext, FitReport,
-    KindName, Learning, Model, ModelEntry, NamedTensors, Size, SizeBuilder, Task, product,
+    KindName, Learning, Model, ModelConfig, ModelEntry, NamedTensors, Size, SizeBuilder, Task,
+    product,
 };
 use crate::optim::minimize::{Ended, Limits, Minimum, dot, largest};
 use crate::settings::{Settings, above};
@@ -108,6 +109,12 @@ pub fn entry() -> ModelEntry {
         fields: LogisticConfig::fields,
         train: |_| Table::new(),
         build: |table, data, _| Ok(Box::new(LogisticConfig::from_table(table)?.init(data)?)),
+    }
+}
+
+impl ModelConfig for LogisticConfig {
+    fn model_name(&self) -> &'static str {
+        "logistic"
     }
 }
 

@@ -8,8 +8,8 @@ use toml::Table;
 use super::take;
 use crate::model::{
     Capability, DataSpec, Density, DensityKind, DensityOptions, Estimate, Estimator, FitContext,
-    FitReport, KindName, Learning, LogProbability, Model, ModelEntry, NamedTensors, SampleRequest,
-    Sampler, Size, SizeBuilder, SumEstimator, Task, fit_sums, product,
+    FitReport, KindName, Learning, LogProbability, Model, ModelConfig, ModelEntry, NamedTensors,
+    SampleRequest, Sampler, Size, SizeBuilder, SumEstimator, Task, fit_sums, product,
 };
 use crate::settings::Settings;
 use crate::{Error, Result, settings};
@@ -49,6 +49,12 @@ pub fn entry() -> ModelEntry {
         fields: BernoulliConfig::fields,
         train: |_| toml::Table::new(),
         build: |table, data, _| Ok(Box::new(BernoulliConfig::from_table(table)?.init(data)?)),
+    }
+}
+
+impl ModelConfig for BernoulliConfig {
+    fn model_name(&self) -> &'static str {
+        "bernoulli"
     }
 }
 

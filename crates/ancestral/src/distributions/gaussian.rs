@@ -10,8 +10,8 @@ use toml::Table;
 use super::take;
 use crate::model::{
     BLOCK, Capability, DataSpec, Density, DensityKind, DensityOptions, Estimate, Estimator,
-    FitContext, FitReport, KindName, Learning, LogProbability, Model, ModelEntry, NamedTensors,
-    SampleRequest, Sampler, Size, SizeBuilder, SumEstimator, Task, fit_sums, product,
+    FitContext, FitReport, KindName, Learning, LogProbability, Model, ModelConfig, ModelEntry,
+    NamedTensors, SampleRequest, Sampler, Size, SizeBuilder, SumEstimator, Task, fit_sums, product,
 };
 use crate::settings::Settings;
 use crate::{Error, Result, choices, settings};
@@ -69,6 +69,12 @@ pub fn entry() -> ModelEntry {
         fields: GaussianConfig::fields,
         train: |_| toml::Table::new(),
         build: |table, data, _| Ok(Box::new(GaussianConfig::from_table(table)?.init(data)?)),
+    }
+}
+
+impl ModelConfig for GaussianConfig {
+    fn model_name(&self) -> &'static str {
+        "gaussian"
     }
 }
 

@@ -41,6 +41,30 @@ pub enum Weights {
     Raw,
 }
 
+impl Weights {
+    /// The word, as it is typed and printed.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Best => "best",
+            Self::Last => "last",
+            Self::Raw => "raw",
+        }
+    }
+}
+
+impl std::str::FromStr for Weights {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "best" => Ok(Self::Best),
+            "last" => Ok(Self::Last),
+            "raw" => Ok(Self::Raw),
+            other => Err(Error::setting("weights", other, "choose best, last or raw")),
+        }
+    }
+}
+
 /// A run folder on disk.
 #[derive(Debug)]
 pub struct RunFolder {
@@ -70,9 +94,7 @@ impl RunFolder {
     pub fn open(path: &Path) -> Result<Self> {
         let file = path.join("config.toml");
         let text = fs::read_to_string(&file).map_err(|e| match e.kind() {
-            ErrorKind::NotFound => {
-                Error::NoRun { path: path.to_owned(), is_folder: path.is_dir() }
-            }
+            ErrorKind::NotFound => Error::NoRun { path: path.to_owned(), is_folder: path.is_dir() },
             _ => DataError::io("read", &file, e).into(),
         })?;
         let table: Table =
@@ -183,35 +205,6 @@ impl RunFolder {
         Ok((packed, info))
     }
 
-    /// The weights that the run starts from, if these are those of another run.
-    ///
-    /// # Errors
-    /// If that run is not there or was trained on examples of another shape or of other values.
-    pub(super) fn starting_weights(&self) -> Result<Option<NamedTensors>> {
-        let Some(from) = &self.config.from else { return Ok(None) };
-        let source = Self::open(Path::new(from))?;
-        let (own, other) = (self.config.data.spec()?, source.config.data.spec()?);
-        if own.shape != other.shape {
-            return Err(Error::run(
-                &source.path,
-                format!(
-                    "was trained on examples of {} and these are of {}; its weights fit no others",
-                    other.shape, own.shape
-                ),
-            ));
-        }
-        if own.columns != other.columns {
-            return Err(Error::run(
-                &source.path,
-                format!(
-                    "was trained on {} entries and these are {}; binarize the data as it was",
-                    source.config.data.domain, self.config.data.domain
-                ),
-            ));
-        }
-        Ok(Some(source.read_weights(Weights::Best)?.0))
-    }
-
     /// The tensors that were asked for, and the step they are of.
     fn read_weights(&self, weights: Weights) -> Result<(NamedTensors, WeightsInfo)> {
         match weights {
@@ -287,12 +280,7 @@ impl RunFolder {
 
     /// The names of the entries of an example: a table's columns, or x0, x1, ….
     pub fn column_names(&self) -> Vec<String> {
-        let data = &self.config.data;
-        if data.columns.is_empty() {
-            (0..data.shape.iter().product()).map(|i| format!("x{i}")).collect()
-        } else {
-            data.columns.clone()
-        }
+        self.config.data.column_names()
     }
 
     /// What happened in the run.
@@ -308,4 +296,33 @@ fn write_config(path: &Path, config: &RunConfig) -> Result<()> {
     let text = toml::to_string(config)
         .map_err(|e| Error::run(path, format!("config.toml cannot be written: {e}")))?;
     Ok(write_atomic(path.join("config.toml"), text.as_bytes())?)
+}
+
+/// The weights that a run starts from, if these are those of another run.
+///
+/// # Errors
+/// If that run is not there or was trained on examples of another shape or of other values.
+pub(super) fn starting_weights(config: &RunConfig) -> Result<Option<NamedTensors>> {
+    let Some(from) = &config.from else { return Ok(None) };
+    let source = RunFolder::open(Path::new(from))?;
+    let (own, other) = (config.data.spec()?, source.config.data.spec()?);
+    if own.shape != other.shape {
+        return Err(Error::run(
+            &source.path,
+            format!(
+                "was trained on examples of {} and these are of {}; its weights fit no others",
+                other.shape, own.shape
+            ),
+        ));
+    }
+    if own.columns != other.columns {
+        return Err(Error::run(
+            &source.path,
+            format!(
+                "was trained on {} entries and these are {}; binarize the data as it was",
+                source.config.data.domain, config.data.domain
+            ),
+        ));
+    }
+    Ok(Some(source.read_weights(Weights::Best)?.0))
 }

@@ -6,10 +6,11 @@ use burn::tensor::Device;
 
 use super::checkpoint;
 use super::config::RunConfig;
+use super::loaded::Run;
 use crate::evaluate::{ChamferEvaluator, FrechetEvaluator, LEAST_VALIDATION};
 use crate::model::{Init, Model};
 use crate::registry::Registry;
-use crate::train::Evaluator;
+use crate::train::{Evaluator, WeightsInfo};
 use crate::{Error, Result};
 
 /// The seed of the draws that binarize the validation examples of an evaluator.
@@ -61,6 +62,16 @@ impl FeatureNetwork {
     /// If it is broken.
     pub fn config(&self) -> Result<RunConfig> {
         toml::from_str(self.config).map_err(|e| Error::run(self.name, e.message().to_owned()))
+    }
+
+    /// The classifier with all that made it.
+    ///
+    /// # Errors
+    /// If it is broken.
+    pub(super) fn run(&self, device: &Device) -> Result<Run> {
+        let (config, model) = (self.config()?, self.load(device)?);
+        let path = Some(self.name.into());
+        Ok(Run { config, model, info: WeightsInfo::default(), path, data: None })
     }
 
     /// The classifier.

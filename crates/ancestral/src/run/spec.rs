@@ -41,14 +41,44 @@ pub struct RunSpec {
     pub binarize: Option<Binarize>,
     /// The seed of everything drawn; 0 if nothing else is asked for.
     pub seed: Option<u64>,
-    /// The folder that keeps the run; without one it stays in memory.
-    pub out: Option<PathBuf>,
+    /// Where the run is kept.
+    pub keep: Keep,
     /// Whether to leave the test split unread.
     pub skip_test: bool,
     /// How the run was asked for, as its folder keeps it.
     pub command: String,
     /// Settings by name, of the model or of training.
     assignments: Vec<(String, Value)>,
+}
+
+/// Where a run is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Keep {
+    /// In memory alone.
+    #[default]
+    InMemory,
+    /// In a new folder, from which it can be resumed.
+    Folder(PathBuf),
+    /// In the first folder `MODEL-DATA-N` within this one that is not there yet.
+    Within(PathBuf),
+}
+
+impl Keep {
+    /// The folder for a run.
+    pub(super) fn folder(&self, config: &RunConfig) -> Option<PathBuf> {
+        match self {
+            Self::InMemory => None,
+            Self::Folder(path) => Some(path.clone()),
+            Self::Within(parent) => {
+                let stem = Path::new(&config.data.name).file_name().unwrap_or_default();
+                let stem = stem.to_string_lossy();
+                // A colon, as in rings:8, is no part of a name everywhere.
+                let stem = stem.split('.').next().unwrap_or_default().replace(':', "-");
+                let numbered = |n| parent.join(format!("{}-{stem}-{n}", config.model));
+                (1u64..).map(numbered).find(|path| !path.exists())
+            }
+        }
+    }
 }
 
 /// The data of a run.
@@ -185,7 +215,7 @@ impl RunSpec {
     /// Keeps the run in a folder, from which it can be resumed.
     #[must_use]
     pub fn out(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.out = Some(folder.into());
+        self.keep = Keep::Folder(folder.into());
         self
     }
 
@@ -215,7 +245,7 @@ impl RunSpec {
         let name = self.model_name(source.as_ref())?;
         let entry = registry.find(&name)?;
         let mut groups = self.gather(entry, source.as_ref())?;
-        let file = groups.file;
+        let file = std::mem::take(&mut groups.file);
         let seed = self.seed.or(file.seed).unwrap_or(0);
         let (data, mut described) = self.open(&file, source.as_ref(), seed, data_dir)?;
         let spec = described.spec()?;
@@ -451,13 +481,7 @@ impl Groups {
     }
 
     /// One setting: `name`, or `group.name`.
-    fn assign(
-        &mut self,
-        key: &str,
-        value: &Value,
-        model: &[Field],
-        train: &[Field],
-    ) -> Result<()> {
+    fn assign(&mut self, key: &str, value: &Value, model: &[Field], train: &[Field]) -> Result<()> {
         let (group, name) = match key.split_once('.') {
             Some((group, rest)) => (Some(group), rest),
             None => (None, key),
@@ -483,9 +507,9 @@ impl Groups {
             (Some("settings" | "model"), None, None) => Err(unknown(name, &known(model))),
             (Some("train"), None, None) => Err(unknown(name, &known(train))),
             (None, None, None) => Err(unknown(name, &[known(model), known(train)].concat())),
-            (Some(other), ..) => misplaced(format!(
-                "there is no group '{other}'; the groups are settings and train"
-            )),
+            (Some(other), ..) => {
+                misplaced(format!("there is no group '{other}'; the groups are settings and train"))
+            }
         }
     }
 

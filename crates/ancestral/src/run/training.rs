@@ -8,7 +8,7 @@ use burn::tensor::Device;
 
 use super::config::RunConfig;
 use super::event_log::EventLog;
-use super::folder::RunFolder;
+use super::folder::{RunFolder, starting_weights};
 use super::images::Painter;
 use super::networks;
 use super::tensorboard::TensorBoard;
@@ -53,7 +53,7 @@ impl Training {
         let examples = |split| Examples::new(data, split, binarize, *seed);
         let start = match run.read_checkpoint()? {
             Some(kept) => Start::Resumed(kept),
-            None => run.starting_weights()?.map_or(Start::Fresh, Start::Weights),
+            None => starting_weights(&run.config)?.map_or(Start::Fresh, Start::Weights),
         };
         let offset = match &start {
             Start::Resumed(kept) => kept.state.event_offset,

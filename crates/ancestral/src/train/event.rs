@@ -155,7 +155,10 @@ mod tests {
         let valid = Entry { values: vec![("nll".to_owned(), 0.1)], ..entry.clone() };
         let warning = Entry { note: "spread".to_owned(), ..entry.clone() };
         let events = [
-            (Event::Start(entry), "{\"kind\":\"start\",\"step\":7,\"epoch\":0.5,\"seconds\":1.25,\"values\":[]}"),
+            (
+                Event::Start(entry),
+                "{\"kind\":\"start\",\"step\":7,\"epoch\":0.5,\"seconds\":1.25,\"values\":[]}",
+            ),
             (
                 Event::Valid(valid),
                 "{\"kind\":\"valid\",\"step\":7,\"epoch\":0.5,\"seconds\":1.25,\"values\":[[\"nll\",0.1]]}",

@@ -44,6 +44,8 @@ pub struct Outcome {
     pub seconds: f64,
     /// The best validation.
     pub best: Option<Best>,
+    /// What validation measured in this session.
+    pub validation: Option<&'static str>,
 }
 
 /// What a training begins with.
@@ -71,6 +73,7 @@ pub struct Trainer {
     streams: Streams,
     state: State,
     best: Option<Arc<NamedTensors>>,
+    validated: Option<&'static str>,
 }
 
 impl Trainer {
@@ -120,6 +123,7 @@ impl Trainer {
             streams: Streams::new(seed),
             state,
             best,
+            validated: None,
         })
     }
 
@@ -273,6 +277,7 @@ impl Trainer {
             epoch: self.state.epoch,
             seconds: self.state.seconds,
             best: self.state.best,
+            validation: self.validated,
         }
     }
 
@@ -378,6 +383,7 @@ impl Trainer {
                 format!("the validation metric '{name}'"),
             ));
         }
+        self.validated = Some(name);
         if self.state.best.is_none_or(|best| value < best.value) {
             self.state.best = Some(Best { value, step: self.state.step, epoch: self.state.epoch });
             self.state.stale = 0;

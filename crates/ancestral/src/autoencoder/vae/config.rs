@@ -3,7 +3,9 @@
 use toml::Table;
 
 use crate::likelihood::LikelihoodName;
-use crate::model::{Capability, DataSpec, KindName, Learning, ModelEntry, Preset, Task};
+use crate::model::{
+    Capability, DataSpec, KindName, Learning, ModelConfig, ModelEntry, Preset, Task,
+};
 use crate::nn::HiddenActivation;
 use crate::settings::{Field, Settings};
 use crate::{Error, Result, settings};
@@ -129,6 +131,12 @@ fn iwae(table: &Table) -> Result<VaeConfig> {
         config.importance_samples = IWAE_SAMPLES;
     }
     Ok(config)
+}
+
+impl ModelConfig for VaeConfig {
+    fn model_name(&self) -> &'static str {
+        "vae"
+    }
 }
 
 impl VaeConfig {

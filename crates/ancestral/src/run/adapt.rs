@@ -1,0 +1,71 @@
+//! Other data as a model takes it.
+
+use ancestral_data::{Dataset, Domain, Split, SplitName, Values};
+
+use crate::spec::DataSpec;
+use crate::{Error, Result};
+
+/// Other data as a model takes it: of its shape, and of its domain where that loses nothing.
+///
+/// `binarized` says that levels will be binarised on the way.
+///
+/// # Errors
+/// If the data cannot be what the model was made for, saying why.
+pub fn adapt(data: Dataset, spec: &DataSpec, binarized: bool) -> Result<Dataset> {
+    let unsuitable =
+        |problem: String| Error::UnsuitableData { model: "the run".to_owned(), problem };
+    if data.shape.size() != spec.shape.size() {
+        return Err(unsuitable(format!(
+            "examples of {} ({} entries) were given and {} ({}) were expected",
+            data.shape,
+            data.shape.size(),
+            spec.shape,
+            spec.shape.size()
+        )));
+    }
+    // The same kind of file may show fewer levels, and a table holds levels as plain numbers; the
+    // values are checked below.
+    let wanted =
+        spec.domain().ok_or_else(|| unsuitable("its columns are of several kinds".to_owned()))?;
+    let domain = match (data.domain, wanted) {
+        (Domain::Levels(n), Domain::Binary) if binarized => Domain::Levels(n),
+        (_, wanted) => wanted,
+    };
+    let convert = |name| -> Result<Option<Split>> {
+        let Ok(split) = data.split(name) else { return Ok(None) };
+        let values = match (&split.values, domain.max_level()) {
+            (Values::Bytes(v), None) => Values::Reals(v.iter().map(|&x| f32::from(x)).collect()),
+            (Values::Reals(v), Some(most)) => {
+                let level = |x: f32| x.fract() == 0.0 && x >= 0.0 && f64::from(x) <= most.into();
+                if let Some(i) = v.iter().position(|&x| !level(x)) {
+                    let size = spec.shape.size();
+                    let column = match data.column_names.get(i % size) {
+                        Some(name) => format!("'{name}'"),
+                        None => (i % size).to_string(),
+                    };
+                    return Err(unsuitable(format!(
+                        "row {}, column {column}: {} was given and {domain} entries were \
+                         expected, which are whole numbers from 0 to {most}",
+                        i / size,
+                        v[i]
+                    )));
+                }
+                Values::Bytes(v.iter().map(|&x| x as u8).collect())
+            }
+            (values, _) => values.clone(),
+        };
+        Ok(Some(Split { values, labels: split.labels.clone() }))
+    };
+    let Some(train) = convert(SplitName::Train)? else { return Ok(data) };
+    let mut adapted = Dataset::new(
+        data.name.clone(),
+        domain,
+        spec.shape.clone(),
+        train,
+        convert(SplitName::Valid)?,
+        convert(SplitName::Test)?,
+    )?;
+    adapted.class_names = data.class_names.clone();
+    adapted.column_names = data.column_names.clone();
+    Ok(adapted)
+}

@@ -1,0 +1,92 @@
+//! Models that are fitted in one go.
+
+use ancestral_data::{Binarize, Examples, SplitName, Streams};
+
+use super::folder::RunFolder;
+use super::loaded::Run;
+use super::score::Measured;
+use super::session::Session;
+use super::spec::{ResolvedRun, RunSpec};
+use crate::evaluate::Options;
+use crate::model::{FitContext, FitReport, Init};
+use crate::train::WeightsInfo;
+use crate::{Error, Result};
+
+/// Steps of the progress of a fit.
+const STEPS: usize = 100;
+
+/// What a fit gave.
+pub struct Fit {
+    /// The model.
+    pub run: Run,
+    /// Estimates, their errors, and how the fit went.
+    pub report: FitReport,
+    /// The model measured on each split.
+    pub splits: Vec<Fitted>,
+}
+
+/// A fitted model measured on a split.
+pub struct Fitted {
+    /// The split.
+    pub split: SplitName,
+    /// How it was binarized.
+    pub binarize: &'static str,
+    /// What was found.
+    pub found: Measured,
+}
+
+impl Session<'_> {
+    /// Fits a model in one go and measures it on the training split and, unless that is to be left
+    /// unread, the test split.
+    ///
+    /// # Errors
+    /// If something does not suit, the model is trained step by step, or the fit fails.
+    pub fn fit(&mut self, spec: &RunSpec) -> Result<Fit> {
+        let ResolvedRun { config, data } =
+            spec.resolve(&self.registry, self.data_dir(), &self.device)?;
+        let (seed, binarize) = (config.seed, config.data.binarize.parse::<Binarize>()?);
+        let train = Examples::new(&data, SplitName::Train, binarize, seed)?;
+        let init = Init::new(&self.device, seed);
+        let data_spec = config.data.spec()?;
+        let mut model = self.registry.build(&config.model, &config.settings, &data_spec, &init)?;
+        let never = std::sync::atomic::AtomicBool::new(false);
+        let stop = self.stop.unwrap_or(&never);
+        let report = self.working("fitting", STEPS, |progress| {
+            let name = model.name().to_owned();
+            let estimator =
+                model.estimator().ok_or(Error::OtherLearning { model: name, fitted: false })?;
+            let mut context = FitContext {
+                streams: Streams::new(seed),
+                progress: &mut |share| progress((share * STEPS as f64) as usize),
+                stop,
+            };
+            estimator.fit(&train, &mut context)
+        })?;
+        let info = WeightsInfo::default();
+        let path = spec.keep.folder(&config);
+        if let Some(path) = &path {
+            let folder = RunFolder::create(path, config.clone())?;
+            folder.write_model(&model.tensors(), &info)?;
+        }
+        let run = Run { config, model, info, path, data: Some(data.clone()) };
+        let mut splits = Vec::new();
+        for split in [SplitName::Train, SplitName::Test] {
+            if split == SplitName::Test && spec.skip_test {
+                continue;
+            }
+            let examples = Examples::new(&data, split, binarize, seed)?;
+            let binarize = examples.binarize().as_str();
+            let model = run.model();
+            let found = if model.density().is_none() && model.classifier().is_some() {
+                Measured::Classification(Box::new(self.classification(&run, &examples)?))
+            } else {
+                let name = split.as_str();
+                let mut found = self.likelihoods(&run, &examples, Options::default(), name)?;
+                found.standardise(&train);
+                Measured::Likelihoods(Box::new(found))
+            };
+            splits.push(Fitted { split, binarize, found });
+        }
+        Ok(Fit { run, report, splits })
+    }
+}

@@ -1,0 +1,186 @@
+//! A model with all that made it.
+
+use std::path::{Path, PathBuf};
+
+use ancestral_data::{Binarize, Dataset, Examples, OpenOptions, SplitName};
+use burn::tensor::Device;
+
+use super::adapt::adapt;
+use super::config::RunConfig;
+use super::folder::{RunFolder, Weights};
+use crate::evaluate::{self, Likelihoods, Options};
+use crate::model::{self, Model, SampleRequest};
+use crate::registry::Registry;
+use crate::spec::cpu;
+use crate::train::WeightsInfo;
+use crate::{Error, Result};
+
+/// A model with all that made it: what training gives, and what everything else is asked of.
+pub struct Run {
+    /// All that made it.
+    pub config: RunConfig,
+    pub(super) model: Box<dyn Model>,
+    pub(super) info: WeightsInfo,
+    pub(super) path: Option<PathBuf>,
+    /// The data that it was trained on, where that is in memory.
+    pub(super) data: Option<Dataset>,
+}
+
+/// Which examples are looked at.
+#[derive(Debug, Clone, Default)]
+pub struct DataQuery {
+    /// Other data than the run's, by name or path.
+    pub data: Option<String>,
+    /// A split; without one all rows of other data, in their order.
+    pub split: Option<SplitName>,
+    /// The first so many examples alone.
+    pub limit: Option<usize>,
+}
+
+impl DataQuery {
+    /// A split of the run's own data.
+    pub fn split(split: SplitName) -> Self {
+        Self { split: Some(split), ..Self::default() }
+    }
+}
+
+impl Run {
+    /// The best weights of a run folder, with the models of this library.
+    ///
+    /// # Errors
+    /// If there is no such run, or it has no weights.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self> {
+        Self::open(path.as_ref(), Weights::Best, &Registry::standard(), &cpu())
+    }
+
+    /// Some weights of a run folder.
+    ///
+    /// # Errors
+    /// If there is no such run, or it has no such weights.
+    pub fn open(
+        path: &Path,
+        weights: Weights,
+        registry: &Registry,
+        device: &Device,
+    ) -> Result<Self> {
+        let folder = RunFolder::open(path)?;
+        let (model, info) = folder.load(registry, device, weights)?;
+        let config = folder.config;
+        Ok(Self { config, model, info, path: Some(path.to_owned()), data: None })
+    }
+
+    /// Writes settings and weights into a new folder, which [`Run::load`] and every command read.
+    ///
+    /// # Errors
+    /// If something of that name is there already, or the disk refuses.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        let folder = RunFolder::create(path.as_ref(), self.config.clone())?;
+        folder.write_model(&self.model.tensors(), &self.info)
+    }
+
+    /// The model.
+    pub fn model(&self) -> &dyn Model {
+        self.model.as_ref()
+    }
+
+    /// The model, to be trained or given other weights.
+    pub fn model_mut(&mut self) -> &mut dyn Model {
+        self.model.as_mut()
+    }
+
+    /// What its weights are.
+    pub fn weights(&self) -> WeightsInfo {
+        self.info
+    }
+
+    /// The folder that it was loaded from or trained in.
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    /// What it is called where metrics are named after it: its folder, else its model.
+    pub fn name(&self) -> String {
+        let path = self.path.as_ref().map(|p| p.canonicalize().unwrap_or_else(|_| p.clone()));
+        let name = path.as_ref().and_then(|path| path.file_name());
+        name.map_or_else(|| self.config.model.clone(), |name| name.to_string_lossy().into_owned())
+    }
+
+    /// The names of the entries of an example: a table's columns, or x0, x1, ….
+    pub fn column_names(&self) -> Vec<String> {
+        self.config.data.column_names()
+    }
+
+    /// `count` samples by seed, row after row, in the values of the data's columns.
+    ///
+    /// # Errors
+    /// If the model does not draw.
+    pub fn sample(&self, count: usize, seed: u64) -> Result<Vec<f64>> {
+        model::sample(self.model(), &SampleRequest::new(count, seed))
+    }
+
+    /// The log-probability of each example in nats, exact or a lower bound as the model has it (of
+    /// 100 importance samples).
+    ///
+    /// # Errors
+    /// If the model has none, or the examples do not fit it.
+    pub fn score(&self, examples: &Examples) -> Result<Vec<f64>> {
+        let options = Options::default();
+        Ok(evaluate::log_probabilities(self.model(), examples, options, &mut |_| {})?.0)
+    }
+
+    /// The log-probabilities of some examples, summed up.
+    ///
+    /// # Errors
+    /// As [`Run::score`].
+    pub fn evaluate(&self, examples: &Examples) -> Result<Likelihoods> {
+        evaluate::likelihoods(self.model(), examples, Options::default(), &mut |_| {})
+    }
+
+    /// A split of the run's data, as the model saw it.
+    ///
+    /// # Errors
+    /// If the data is not found or has changed.
+    pub fn examples(&self, split: SplitName) -> Result<Examples> {
+        Ok(self.query(&DataQuery::split(split), None)?.0)
+    }
+
+    /// The examples that are asked for, with the data they are of.
+    ///
+    /// # Errors
+    /// If the data is not found, has changed, or does not fit the model.
+    pub fn query(&self, query: &DataQuery, data_dir: Option<&Path>) -> Result<(Examples, Dataset)> {
+        let config = &self.config;
+        let binarize: Binarize = config.data.binarize.parse()?;
+        let data = match (&query.data, &self.data) {
+            (None, Some(data)) => data.clone(),
+            (None, None) => config.data.open(data_dir, config.seed)?,
+            (Some(name), _) => {
+                let options = OpenOptions {
+                    data_dir: data_dir.map(Path::to_path_buf),
+                    seed: config.seed,
+                    resize: config.data.resize.map(|[h, w]| (h, w)),
+                    grey: config.data.grey,
+                    background: config.data.background,
+                    whole: query.split.is_none(),
+                    ..OpenOptions::default()
+                };
+                let data = ancestral_data::open(name, &options)?;
+                adapt(data, &config.data.spec()?, binarize != Binarize::None)?
+            }
+        };
+        // Rows that were given whole are scored as they stand: their draws are fixed.
+        let seed = if query.split.is_none() { 0 } else { config.seed };
+        let split = query.split.unwrap_or(SplitName::Train);
+        let examples = Examples::new(&data, split, binarize, seed)?;
+        let examples = match query.limit {
+            Some(n) => examples.first(n),
+            None => examples,
+        };
+        Ok((examples, data))
+    }
+
+    /// Refuses what the model cannot do.
+    pub(super) fn unsupported(&self, problem: impl Into<String>) -> Error {
+        Error::Unsupported { model: self.model.name().to_owned(), problem: problem.into() }
+    }
+}

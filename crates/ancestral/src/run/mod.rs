@@ -1,0 +1,41 @@
+//! The run as a value: what it is to be ([`RunSpec`]), what carries it out ([`Session`]) and what comes
+//! of it ([`Run`]), in memory or in a run folder.
+
+mod adapt;
+mod checkpoint;
+mod config;
+mod event_log;
+#[cfg(feature = "plot")]
+mod finish;
+mod fit;
+mod folder;
+mod images;
+mod latent;
+mod loaded;
+mod networks;
+mod quality;
+mod sample;
+mod score;
+mod session;
+mod spec;
+mod summary;
+mod tensorboard;
+mod training;
+
+pub use adapt::adapt;
+pub use config::{DataConfig, FORMAT, RunConfig};
+pub use fit::{Fit, Fitted};
+pub use folder::{RunFolder, Weights};
+pub use latent::{Codes, Reconstructions};
+pub use loaded::{DataQuery, Run};
+pub use networks::{FEATURE_NETWORKS, FeatureNetwork};
+pub use quality::{
+    ImageFolder, LEAST_SAMPLES, ModesReport, NamedWeights, QualityReport, QualitySpec,
+    WeightsModes, WeightsQuality,
+};
+pub use sample::{Given, Mask, SampleSpec, Samples};
+pub use score::{ClassScores, Evaluation, LogScores, Measured, Scored, Scores};
+pub use session::{Prepared, Session, Trained};
+pub use spec::{DataRequest, DataSource, Keep, ResolvedRun, RunSpec, SettingsFile};
+pub use summary::RunSummary;
+pub use training::Training;

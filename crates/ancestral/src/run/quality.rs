@@ -1,0 +1,407 @@
+//! The quality of samples, of a run or of a folder of images: compared with data by the features of a
+//! network, or by the modes of a mixture that they find.
+
+use std::path::Path;
+
+use ancestral_data::{Binarize, Dataset, Domain, Examples, OpenOptions, SplitName, Values};
+use serde::Serialize;
+
+use super::folder::Weights;
+use super::loaded::{DataQuery, Run};
+use super::networks::FeatureNetwork;
+use super::session::Session;
+use crate::evaluate::{self, DENSITY_NEIGHBOURS, Drawn, Modes, Network, Quality, Rows};
+use crate::model::{Classified, SampleRequest};
+use crate::{Error, Result};
+
+/// Samples that the neighbors of density and coverage take, which is most.
+pub const LEAST_SAMPLES: usize = DENSITY_NEIGHBOURS + 1;
+
+/// How samples are measured.
+#[derive(Debug, Clone)]
+pub struct QualitySpec {
+    /// How many samples to draw.
+    pub count: usize,
+    /// Their seed, and that of the kernel distance's subsets.
+    pub seed: u64,
+    /// Whether to measure means of the last conditional, next to data that is not binarized.
+    pub mean: bool,
+    /// What they are compared with.
+    pub reference: DataQuery,
+    /// A run whose features measure; else the library's network for the data.
+    pub network: Option<std::path::PathBuf>,
+}
+
+impl Default for QualitySpec {
+    fn default() -> Self {
+        Self {
+            count: 10_000,
+            seed: 0,
+            mean: false,
+            reference: DataQuery::split(SplitName::Test),
+            network: None,
+        }
+    }
+}
+
+/// Images of a folder to be measured.
+#[derive(Debug, Clone)]
+pub struct ImageFolder<'a> {
+    /// The folder.
+    pub path: &'a Path,
+    /// Whether its images, and those of a folder that they are compared with, are read without color.
+    pub grey: bool,
+    /// What transparent pixels of those images show.
+    pub background: Option<ancestral_data::Background>,
+}
+
+/// What samples were measured by, and what was found.
+#[derive(Debug, Clone)]
+pub struct QualityReport {
+    /// The data that samples were compared with.
+    pub data: String,
+    /// How it was binarized.
+    pub binarize: &'static str,
+    /// Examples that samples were compared with.
+    pub n_reference: usize,
+    /// The split, or that all of the data was taken.
+    pub split: Option<SplitName>,
+    /// The network.
+    pub network: String,
+    /// What the network was trained on.
+    pub network_trained_on: String,
+    /// The samples of each of a run's weights.
+    pub samples: Vec<WeightsQuality>,
+    /// What as many examples of the validation split get in the place of samples: the network sees the
+    /// examples that it was trained on with other eyes.
+    pub data_itself: Option<Quality>,
+    /// Samples in the levels of the reference, of the first weights.
+    pub values: Vec<f64>,
+    /// What they were compared with.
+    pub reference: Examples,
+    /// The examples that the run was trained on, or the data's training split.
+    pub train: Examples,
+}
+
+/// The quality of the samples of some weights.
+#[derive(Debug, Clone, Serialize)]
+pub struct WeightsQuality {
+    /// "best" or "last".
+    pub weights: &'static str,
+    /// The step that they are of.
+    pub step: u64,
+    /// What was found.
+    #[serde(flatten)]
+    pub quality: Quality,
+}
+
+/// The modes that samples find.
+#[derive(Debug, Clone)]
+pub struct ModesReport {
+    /// The mixture.
+    pub data: String,
+    /// The standard deviation of a mode along each axis.
+    pub std: f64,
+    /// What the samples of each of a run's weights find.
+    pub samples: Vec<WeightsModes>,
+}
+
+/// The modes that the samples of some weights find.
+#[derive(Debug, Clone, Serialize)]
+pub struct WeightsModes {
+    /// "best" or "last".
+    pub weights: &'static str,
+    /// The step that they are of.
+    pub step: u64,
+    /// What was found.
+    pub modes: Modes,
+}
+
+/// The weights of a run that are measured, each with what they are called.
+pub type NamedWeights = Vec<(&'static str, Run)>;
+
+impl Session<'_> {
+    /// The weights of a run folder whose samples are measured: those that were asked for, else the
+    /// best, and the last where they are others.
+    ///
+    /// # Errors
+    /// If there is no such run, or it has no such weights.
+    pub fn load_weights(&self, path: &Path, asked: Option<Weights>) -> Result<NamedWeights> {
+        if let Some(asked) = asked {
+            return Ok(vec![(asked.as_str(), self.load(path, asked)?)]);
+        }
+        let best = self.load(path, Weights::Best)?;
+        let step = best.weights().step;
+        let mut all = vec![(if best.weights().best { "best" } else { "last" }, best)];
+        // A packed run keeps no others.
+        if path.join("last.safetensors").exists() {
+            let last = self.load(path, Weights::Last)?;
+            if last.weights().step != step {
+                all.push(("last", last));
+            }
+        }
+        Ok(all)
+    }
+
+    /// The modes that samples of a mixture find; `None` if the data is none.
+    ///
+    /// # Errors
+    /// If the model does not draw, or the data is not found.
+    pub fn modes(
+        &mut self,
+        runs: &NamedWeights,
+        spec: &QualitySpec,
+    ) -> Result<Option<ModesReport>> {
+        let Some((_, first)) = runs.first() else { return Ok(None) };
+        let name = match &spec.reference.data {
+            Some(name) => name,
+            None => &first.config.data.name,
+        };
+        let Some(mixture) = ancestral_data::modes(name) else { return Ok(None) };
+        let (data, std) = (name.clone(), mixture.std);
+        let mut samples = Vec::new();
+        for (weights, run) in runs {
+            let Drawn { values, .. } = self.draw(run, spec)?;
+            let values: Vec<f32> = values.iter().map(|&value| value as f32).collect();
+            let rows = Rows::new(&values, 2, "samples")?;
+            let modes = evaluate::modes(rows, &mixture.centres, mixture.std)?;
+            samples.push(WeightsModes { weights, step: run.weights().step, modes });
+        }
+        Ok(Some(ModesReport { data, std, samples }))
+    }
+
+    /// The samples of a run compared with a split, by the features of a network.
+    ///
+    /// # Errors
+    /// If the model does not draw, the data is not found, there is no network for it, or too few
+    /// samples are asked for.
+    pub fn quality(&mut self, runs: &NamedWeights, spec: &QualitySpec) -> Result<QualityReport> {
+        if spec.count < LEAST_SAMPLES {
+            let allowed = format!("the nearest neighbors of samples take at least {LEAST_SAMPLES}");
+            return Err(Error::setting("count", spec.count, allowed));
+        }
+        let (_, first) = runs.first().ok_or_else(|| Error::Unsupported {
+            model: "the run".to_owned(),
+            problem: "has no weights to measure".to_owned(),
+        })?;
+        let model = first.model();
+        if model.sampler().is_none() {
+            return Err(first.unsupported("cannot draw examples"));
+        }
+        let shape = model.data().shape.clone();
+        let (mut reference, data) = first.query(&spec.reference, self.data_dir())?;
+        let seed = first.config.seed;
+        let split = reference.split_name();
+        if spec.mean {
+            let n = reference.len();
+            reference = Examples::new(&data, split, Binarize::None, seed)?.first(n);
+            if reference.domain() == Domain::Binary {
+                return Err(Error::UnsuitableData {
+                    model: "the quality of means".to_owned(),
+                    problem: format!("{} has black and white alone", data.name),
+                });
+            }
+        }
+        if shape.as_image().is_none() && spec.network.is_none() {
+            return Err(Error::NoNetwork { data: data.name.clone(), labels: data.classes() > 1 });
+        }
+        let network_run = self.network(spec.network.as_deref(), &data)?;
+        let name = network_run.name();
+        let network = Network::new(&name, network_run.model())?;
+        network.check("the samples", model.data().domain().unwrap_or(Domain::Real), &shape)?;
+        let seen = self.see(&network, &reference, "reference")?;
+        let mut samples = Vec::new();
+        let mut first_values = None;
+        for (weights, run) in runs {
+            let mut drawn = self.draw(run, spec)?;
+            let own = run.model().data().domain().unwrap_or(Domain::Real);
+            rescale(&mut drawn.values, own, reference.domain());
+            let of_samples = network.see(&drawn.values, reference.domain(), &shape)?;
+            let classes = run.model().data().classes;
+            let asked = drawn.asked().filter(|a| a.codes > 0 || network.classes() == classes);
+            let quality = evaluate::quality(&network, &of_samples, asked, &seen, spec.seed)?;
+            samples.push(WeightsQuality { weights, step: run.weights().step, quality });
+            first_values.get_or_insert(drawn.values);
+        }
+        let data_itself = data_itself(&network, &data, &reference, &seen, spec)?;
+        Ok(QualityReport {
+            data: data.name.clone(),
+            binarize: reference.binarize().as_str(),
+            n_reference: reference.len(),
+            split: Some(split),
+            network_trained_on: network_run.config.data.name.clone(),
+            network: name,
+            samples,
+            data_itself,
+            values: first_values.unwrap_or_default(),
+            train: Examples::new(&data, SplitName::Train, reference.binarize(), seed)?,
+            reference,
+        })
+    }
+
+    /// The images of a folder compared with those of a data set, by the features of a network.
+    ///
+    /// # Errors
+    /// If either is not found or they do not suit each other, or there is no network for the data.
+    pub fn folder_quality(
+        &mut self,
+        folder: &ImageFolder<'_>,
+        spec: &QualitySpec,
+    ) -> Result<QualityReport> {
+        let ImageFolder { path, grey, background } = *folder;
+        let unsuitable = |problem: String| Error::UnsuitableData {
+            model: "the comparison of images".to_owned(),
+            problem,
+        };
+        if !path.is_dir() {
+            return Err(Error::run(path, "is no folder of images"));
+        }
+        let name = spec.reference.data.as_deref().unwrap_or_default();
+        let known = ancestral_data::list(None).iter().any(|set| set.name == name);
+        let folder_given = !known && Path::new(name).is_dir();
+        let options = OpenOptions {
+            data_dir: self.data_dir.clone(),
+            whole: true,
+            grey: grey && folder_given,
+            background: background.filter(|_| folder_given),
+            ..OpenOptions::default()
+        };
+        let data = ancestral_data::open(name, &options)?;
+        if data.shape.as_image().is_none() {
+            return Err(Error::NoImage { shape: data.shape.clone() });
+        }
+        // A path, whatever its name.
+        let full = path.canonicalize().map_err(|e| Error::run(path, e.to_string()))?;
+        let options = OpenOptions { whole: true, grey, background, ..OpenOptions::default() };
+        let images = ancestral_data::open(&full.display().to_string(), &options)?;
+        if images.shape != data.shape {
+            let colored = images.shape.dims().first() > data.shape.dims().first();
+            let hint = if colored { " (read them without color)" } else { "" };
+            return Err(unsuitable(format!(
+                "the images of {} are {}{hint} and those of {} are {} (channels × height × \
+                 width); they must be the same",
+                path.display(),
+                images.shape,
+                data.name,
+                data.shape
+            )));
+        }
+        let mut values = all_values(&images);
+        let n = values.len() / images.shape.size();
+        if n < LEAST_SAMPLES {
+            return Err(unsuitable(format!(
+                "{} holds {n} images, and the nearest neighbors of images take at least \
+                 {LEAST_SAMPLES}",
+                path.display()
+            )));
+        }
+        // A set without splits is measured against as a whole.
+        let whole = data.split(SplitName::Test).is_err();
+        let asked = spec.reference.split.unwrap_or(SplitName::Test);
+        let split = if whole { SplitName::Train } else { asked };
+        let mut reference = Examples::new(&data, split, Binarize::None, spec.seed)?;
+        if let Some(limit) = spec.reference.limit {
+            reference = reference.first(limit);
+        }
+        let network_run = self.network(spec.network.as_deref(), &data)?;
+        let network_name = network_run.name();
+        let network = Network::new(&network_name, network_run.model())?;
+        network.check("the images", images.domain, &images.shape)?;
+        let seen = self.see(&network, &reference, "reference")?;
+        let of_images = network.see(&values, images.domain, &images.shape)?;
+        let quality = evaluate::quality(&network, &of_images, None, &seen, spec.seed)?;
+        rescale(&mut values, images.domain, data.domain);
+        Ok(QualityReport {
+            data: data.name.clone(),
+            binarize: reference.binarize().as_str(),
+            n_reference: reference.len(),
+            split: (!whole).then_some(split),
+            network_trained_on: network_run.config.data.name.clone(),
+            network: network_name,
+            samples: vec![WeightsQuality { weights: "images", step: 0, quality }],
+            data_itself: None,
+            values,
+            train: Examples::new(&data, SplitName::Train, Binarize::None, spec.seed)?,
+            reference,
+        })
+    }
+
+    /// The network that was asked for, or the library's for this data.
+    fn network(&self, asked: Option<&Path>, data: &Dataset) -> Result<Run> {
+        if let Some(path) = asked {
+            return self.load(path, Weights::Best);
+        }
+        let found = FeatureNetwork::of(&data.name).ok_or_else(|| Error::NoNetwork {
+            data: data.name.clone(),
+            labels: data.classes() > 1,
+        })?;
+        found.run(&self.device)
+    }
+
+    fn draw(&mut self, run: &Run, spec: &QualitySpec) -> Result<Drawn> {
+        let request =
+            SampleRequest { mean: spec.mean, ..SampleRequest::new(spec.count, spec.seed) };
+        self.working("drawing", spec.count, |progress| {
+            evaluate::draw(run.model(), &request, progress)
+        })
+    }
+
+    fn see(
+        &mut self,
+        network: &Network<'_>,
+        examples: &Examples,
+        what: &str,
+    ) -> Result<Classified> {
+        let indices: Vec<u64> = (0..examples.len() as u64).collect();
+        self.working(what, indices.len(), |progress| {
+            network.see_examples(examples, &indices, progress)
+        })
+    }
+}
+
+/// What examples that no model made get in the place of the samples.
+fn data_itself(
+    network: &Network<'_>,
+    data: &Dataset,
+    reference: &Examples,
+    seen: &Classified,
+    spec: &QualitySpec,
+) -> Result<Option<Quality>> {
+    let split = SplitName::Valid;
+    if reference.split_name() == split {
+        return Ok(None);
+    }
+    let Ok(others) = Examples::new(data, split, reference.binarize(), spec.seed) else {
+        return Ok(None);
+    };
+    let others = others.first(spec.count);
+    if others.len() < LEAST_SAMPLES {
+        return Ok(None);
+    }
+    let indices: Vec<u64> = (0..others.len() as u64).collect();
+    let of_others = network.see_examples(&others, &indices, &mut |_| {})?;
+    Ok(Some(evaluate::quality(network, &of_others, None, seen, spec.seed)?))
+}
+
+/// The values of every split.
+fn all_values(data: &Dataset) -> Vec<f64> {
+    let mut all = Vec::new();
+    for name in [SplitName::Train, SplitName::Valid, SplitName::Test] {
+        match data.split(name).map(|split| &split.values) {
+            Ok(Values::Bytes(v)) => all.extend(v.iter().map(|&x| f64::from(x))),
+            Ok(Values::Reals(v)) => all.extend(v.iter().map(|&x| f64::from(x))),
+            Err(_) => {}
+        }
+    }
+    all
+}
+
+/// Levels of one domain as those of another.
+fn rescale(values: &mut [f64], from: Domain, to: Domain) {
+    if let (Some(from), Some(to)) = (from.max_level(), to.max_level())
+        && from != to
+    {
+        let factor = to as f32 / from as f32;
+        values.iter_mut().for_each(|v| *v = (*v as f32 * factor).into());
+    }
+}

@@ -1,0 +1,205 @@
+//! Log-probabilities and classes of examples, one by one or summed up.
+
+use ancestral_data::{Examples, SplitName};
+use serde::Serialize;
+
+use super::loaded::{DataQuery, Run};
+use super::session::Session;
+use crate::Result;
+use crate::evaluate::{self, Classification, Likelihoods, Network, Options};
+use crate::model::DensityKind;
+
+/// Examples that are classified at once.
+const AT_ONCE: usize = 500;
+
+/// One number, or one set of probabilities, for each example.
+#[derive(Debug, Clone)]
+pub enum Scores {
+    /// Of a model with log-probabilities.
+    LogProbabilities(LogScores),
+    /// Of a classifier.
+    Classes(ClassScores),
+}
+
+/// The log-probability of each example.
+#[derive(Debug, Clone)]
+pub struct LogScores {
+    /// What was scored.
+    pub of: Scored,
+    /// In nats, exact or a lower bound.
+    pub nats: Vec<f64>,
+    /// The Monte Carlo error of each; 0 where there is none.
+    pub mc_stderr: Vec<f64>,
+    /// "exact" or "bound".
+    pub kind: &'static str,
+    /// Importance samples an example; 0 where none are needed.
+    pub samples: usize,
+    /// Whether the values are of probabilities; else of a density in the units of the data.
+    pub is_mass: bool,
+}
+
+impl LogScores {
+    /// The mean over examples.
+    pub fn mean(&self) -> f64 {
+        self.nats.iter().sum::<f64>() / self.nats.len() as f64
+    }
+
+    /// The numbers of the examples, the least probable first.
+    pub fn by_rank(&self) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.nats.len()).collect();
+        order.sort_by(|&a, &b| self.nats[a].total_cmp(&self.nats[b]));
+        order
+    }
+}
+
+/// The probabilities of classes for each example.
+#[derive(Debug, Clone)]
+pub struct ClassScores {
+    /// What was scored.
+    pub of: Scored,
+    /// The names of the classes.
+    pub classes: Vec<String>,
+    /// The most probable class of each example.
+    pub most_probable: Vec<u32>,
+    /// `[examples, classes]`, row after row.
+    pub probabilities: Vec<f64>,
+}
+
+/// What was scored or measured.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Scored {
+    /// The data's name.
+    pub data: String,
+    /// The split; none if all rows of a file were.
+    pub split: Option<&'static str>,
+    /// How levels became 0 and 1.
+    pub binarize: &'static str,
+    /// Examples.
+    pub n: usize,
+}
+
+impl Scored {
+    fn new(data: &str, examples: &Examples, split: Option<SplitName>) -> Self {
+        Self {
+            data: data.to_owned(),
+            split: split.map(SplitName::as_str),
+            binarize: examples.binarize().as_str(),
+            n: examples.len(),
+        }
+    }
+}
+
+/// A model measured on a split.
+#[derive(Debug, Clone)]
+pub struct Evaluation {
+    /// What it was measured on.
+    pub of: Scored,
+    /// What was found.
+    pub found: Measured,
+}
+
+/// What a model was found to be worth.
+#[derive(Debug, Clone)]
+pub enum Measured {
+    /// Its likelihood.
+    Likelihoods(Box<Likelihoods>),
+    /// Its accuracy and calibration.
+    Classification(Box<Classification>),
+    /// Nothing: the model has no log-probability and tells no classes apart.
+    Nothing,
+}
+
+impl Session<'_> {
+    /// The log-probability, or the probabilities of classes, of each example.
+    ///
+    /// # Errors
+    /// If the model has neither, or the data is not found or does not suit.
+    pub fn score(&mut self, run: &Run, query: &DataQuery, options: Options) -> Result<Scores> {
+        let model = run.model();
+        if model.density().is_none() && model.classifier().is_none() {
+            return Err(run.unsupported("has no log-probability and cannot score examples"));
+        }
+        let (examples, data) = run.query(query, self.data_dir())?;
+        let of = Scored::new(&data.name, &examples, query.split);
+        let Some(density) = model.density() else {
+            return self.classify(run, of, &examples);
+        };
+        let (nats, mc_stderr) = self.working("scoring", examples.len(), |progress| {
+            evaluate::log_probabilities(model, &examples, options, progress)
+        })?;
+        let (kind, samples) = match density.kind(options.samples) {
+            DensityKind::Exact => ("exact", 0),
+            DensityKind::LowerBound { samples } => ("bound", samples),
+        };
+        let is_mass = density.is_mass(model.data());
+        Ok(Scores::LogProbabilities(LogScores { of, nats, mc_stderr, kind, samples, is_mass }))
+    }
+
+    fn classify(&mut self, run: &Run, of: Scored, examples: &Examples) -> Result<Scores> {
+        let network = Network::new(run.model().name(), run.model())?;
+        let indices: Vec<u64> = (0..examples.len() as u64).collect();
+        let probabilities = self.working("classifying", examples.len(), |progress| {
+            let mut all = Vec::new();
+            for (i, chunk) in indices.chunks(AT_ONCE).enumerate() {
+                all.extend(network.see_examples(examples, chunk, &mut |_| {})?.probabilities);
+                progress(i * AT_ONCE + chunk.len());
+            }
+            Ok(all)
+        })?;
+        let known = &run.config.data.class_names;
+        let name = |class: usize| known.get(class).cloned().unwrap_or_else(|| class.to_string());
+        let classes: Vec<String> = (0..network.classes()).map(name).collect();
+        let most_probable = evaluate::most_probable(&probabilities, classes.len())?;
+        Ok(Scores::Classes(ClassScores { of, classes, most_probable, probabilities }))
+    }
+
+    /// Measures a model on a split: its likelihood, or the accuracy and calibration of a classifier.
+    ///
+    /// # Errors
+    /// If the data is not found or does not suit.
+    pub fn evaluate(
+        &mut self,
+        run: &Run,
+        query: &DataQuery,
+        options: Options,
+    ) -> Result<Evaluation> {
+        let model = run.model();
+        let split = query.split.unwrap_or(SplitName::Test);
+        let query = DataQuery { split: Some(split), ..query.clone() };
+        let (mut examples, data) = run.query(&query, self.data_dir())?;
+        let of = Scored::new(&data.name, &examples, Some(split));
+        let found = if model.classifier().is_some() {
+            if query.data.is_some() {
+                // Other data may number its classes otherwise.
+                let (n, binarize) = (examples.len(), examples.binarize());
+                let data = run.config.data.relabel(data)?;
+                examples = Examples::new(&data, split, binarize, run.config.seed)?.first(n);
+            }
+            Measured::Classification(Box::new(self.classification(run, &examples)?))
+        } else if model.density().is_some() {
+            let mut found = self.likelihoods(run, &examples, options, "evaluating")?;
+            // Other data comes without the split that the run was trained on.
+            if query.data.is_none() {
+                let binarize = run.config.data.binarize.parse()?;
+                let train = Examples::new(&data, SplitName::Train, binarize, run.config.seed)?;
+                found.standardise(&train);
+            }
+            Measured::Likelihoods(Box::new(found))
+        } else {
+            Measured::Nothing
+        };
+        Ok(Evaluation { of, found })
+    }
+
+    /// The accuracy and calibration of a classifier on labelled examples.
+    pub(super) fn classification(
+        &mut self,
+        run: &Run,
+        examples: &Examples,
+    ) -> Result<Classification> {
+        let network = Network::new(run.model().name(), run.model())?;
+        self.working("classifying", examples.len(), |progress| {
+            evaluate::classification(&network, examples, progress)
+        })
+    }
+}

@@ -1,0 +1,369 @@
+//! What carries runs out, for every front end alike.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+use ancestral_data::{Binarize, Dataset, Examples, SplitName};
+use burn::tensor::Device;
+
+use super::config::RunConfig;
+use super::folder::{RunFolder, Weights, starting_weights};
+use super::loaded::Run;
+use super::networks::{self, ByNetwork};
+use super::spec::{ResolvedRun, RunSpec};
+use super::training::Training;
+use crate::Result;
+use crate::evaluate::{self, Likelihoods};
+use crate::registry::Registry;
+use crate::spec::cpu;
+use crate::train::{
+    Budget, Event, InMemory, NoopObserver, Observer, Outcome, Start, State, StopReason, Trainer,
+    Work,
+};
+
+/// Importance samples of the bound that is measured at the end of a training.
+const FINAL_SAMPLES: usize = 100;
+
+/// Carries out runs with a list of models, on a device, watched by an observer, until it is told to
+/// stop.
+///
+/// Sessions share nothing: two of them in two threads give what one after the other gives.
+pub struct Session<'a> {
+    pub(super) registry: Registry,
+    pub(super) device: Device,
+    pub(super) data_dir: Option<PathBuf>,
+    pub(super) observer: Option<&'a mut dyn Observer>,
+    pub(super) stop: Option<&'a AtomicBool>,
+}
+
+/// A training that is ready to begin or to be resumed.
+pub struct Prepared {
+    kind: Kind,
+    /// All that makes the run.
+    pub config: RunConfig,
+    /// Its data.
+    pub data: Dataset,
+    skip_test: bool,
+}
+
+enum Kind {
+    Folder(Box<Training>),
+    Memory(Box<Trainer>),
+}
+
+/// What a training gave.
+pub struct Trained {
+    /// The model with its chosen weights.
+    pub run: Run,
+    /// How training ended.
+    pub outcome: Outcome,
+    /// What the weights were chosen by.
+    pub validation: Option<String>,
+    /// The likelihood of the test split, of a finished run whose model has one.
+    pub test: Option<Likelihoods>,
+    /// Images in the run folder: samples or reconstructions, and how samples came to be.
+    pub images: Vec<PathBuf>,
+}
+
+impl Default for Session<'_> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<'a> Session<'a> {
+    /// With the models of this library, on the CPU, unwatched.
+    pub fn new() -> Self {
+        Self {
+            registry: Registry::standard(),
+            device: cpu(),
+            data_dir: None,
+            observer: None,
+            stop: None,
+        }
+    }
+
+    /// With other models.
+    #[must_use]
+    pub fn with_registry(mut self, registry: Registry) -> Self {
+        self.registry = registry;
+        self
+    }
+
+    /// On another device.
+    #[must_use]
+    pub fn on_device(mut self, device: Device) -> Self {
+        self.device = device;
+        self
+    }
+
+    /// Looks for known data sets in this folder.
+    #[must_use]
+    pub fn with_data_dir(mut self, folder: Option<&Path>) -> Self {
+        self.data_dir = folder.map(Path::to_owned);
+        self
+    }
+
+    /// Tells an observer what happens.
+    #[must_use]
+    pub fn observed_by(mut self, observer: &'a mut dyn Observer) -> Self {
+        self.observer = Some(observer);
+        self
+    }
+
+    /// Stops when this is set; a training in a folder can then be resumed.
+    #[must_use]
+    pub fn stopped_by(mut self, stop: &'a AtomicBool) -> Self {
+        self.stop = Some(stop);
+        self
+    }
+
+    /// The list of models.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// Where known data sets are looked for, if a folder was given.
+    pub fn data_dir(&self) -> Option<&Path> {
+        self.data_dir.as_deref()
+    }
+
+    /// Some weights of a run folder.
+    ///
+    /// # Errors
+    /// If there is no such run, or it has no such weights.
+    pub fn load(&self, path: &Path, weights: Weights) -> Result<Run> {
+        Run::open(path, weights, &self.registry, &self.device)
+    }
+
+    /// Trains a run.
+    ///
+    /// # Errors
+    /// As [`Session::prepare`] and [`Session::carry_out`].
+    pub fn train(&mut self, spec: &RunSpec) -> Result<Trained> {
+        let prepared = self.prepare(spec)?;
+        self.carry_out(prepared)
+    }
+
+    /// Resumes the run of a folder, with another budget if one is given with the command that asked
+    /// for it; `skip_test` leaves the test split unread.
+    ///
+    /// # Errors
+    /// As [`Session::prepare_resume`] and [`Session::carry_out`].
+    pub fn resume(
+        &mut self,
+        path: &Path,
+        budget: Option<(Budget, &str)>,
+        skip_test: bool,
+    ) -> Result<Trained> {
+        let prepared = self.prepare_resume(path, budget, skip_test)?;
+        self.carry_out(prepared)
+    }
+
+    /// Decides everything of a run, opens its data and makes its folder.
+    ///
+    /// # Errors
+    /// If something does not suit, or the folder is there already.
+    pub fn prepare(&self, spec: &RunSpec) -> Result<Prepared> {
+        let ResolvedRun { config, data } =
+            spec.resolve(&self.registry, self.data_dir(), &self.device)?;
+        let kind = match spec.keep.folder(&config) {
+            Some(path) => {
+                let folder = RunFolder::create(&path, config.clone())?;
+                let training = Training::new(folder, &data, &self.registry, &self.device)?;
+                Kind::Folder(Box::new(training))
+            }
+            None => Kind::Memory(Box::new(self.in_memory(&config, &data)?)),
+        };
+        Ok(Prepared { kind, config, data, skip_test: spec.skip_test })
+    }
+
+    /// Opens the run of a folder to go on with it.
+    ///
+    /// # Errors
+    /// If there is no such run, its data is not found, or the budget is used up.
+    pub fn prepare_resume(
+        &self,
+        path: &Path,
+        budget: Option<(Budget, &str)>,
+        skip_test: bool,
+    ) -> Result<Prepared> {
+        let folder = RunFolder::open(path)?;
+        let data = folder.config.data.open(self.data_dir(), folder.config.seed)?;
+        let mut training = Training::new(folder, &data, &self.registry, &self.device)?;
+        if let Some((budget, command)) = budget {
+            training.set_budget(budget, command)?;
+        }
+        let config = training.run_folder().config.clone();
+        Ok(Prepared { kind: Kind::Folder(Box::new(training)), config, data, skip_test })
+    }
+
+    /// A training without a folder.
+    fn in_memory(&self, config: &RunConfig, data: &Dataset) -> Result<Trainer> {
+        let RunConfig { model, settings, data: described, train, seed, .. } = config;
+        let binarize: Binarize = described.binarize.parse()?;
+        let examples = |split| Examples::new(data, split, binarize, *seed);
+        let valid = match data.len(SplitName::Valid) {
+            0 => None,
+            _ => Some(examples(SplitName::Valid)?),
+        };
+        let start = starting_weights(config)?.map_or(Start::Fresh, Start::Weights);
+        let network = config.evaluator.clone().map_or(ByNetwork::None, ByNetwork::Of);
+        let init = crate::model::Init::new(&self.device, *seed);
+        let built = self.registry.build(model, settings, &described.spec()?, &init)?;
+        let measured = built.density().is_none() && built.sampler().is_some();
+        let evaluator = if measured && train.validate_every > 0 {
+            networks::evaluator(data, binarize, &network, &self.device)?.map(|e| e.evaluator)
+        } else {
+            None
+        };
+        let trainer = Trainer::new(built, examples(SplitName::Train)?, valid, train, *seed, start)?;
+        Ok(trainer.with_evaluator(evaluator))
+    }
+
+    /// Trains until the budget is used up or the session is stopped; a run that ended is then measured
+    /// on the test split and drawn.
+    ///
+    /// # Errors
+    /// If a number stops being finite, the observer fails, or the folder cannot be written.
+    pub fn carry_out(&mut self, prepared: Prepared) -> Result<Trained> {
+        let never = AtomicBool::new(false);
+        let stop = self.stop.unwrap_or(&never);
+        let Prepared { mut kind, config, data, skip_test } = prepared;
+        let mut noop = NoopObserver;
+        let observer = or_noop(&mut self.observer, &mut noop);
+        let outcome = match &mut kind {
+            Kind::Folder(training) => training.train(observer, stop)?,
+            Kind::Memory(trainer) => trainer.train(&mut InMemory(observer), stop)?,
+        };
+        let (mut run, training) = match kind {
+            Kind::Folder(training) => {
+                let folder = training.run_folder();
+                let (model, info) = folder.load(&self.registry, &self.device, Weights::Best)?;
+                let path = Some(folder.path().to_owned());
+                (Run { config, model, info, path, data: Some(data.clone()) }, Some(training))
+            }
+            Kind::Memory(trainer) => {
+                let (model, info) = trainer.into_model()?;
+                (Run { config, model, info, path: None, data: Some(data.clone()) }, None)
+            }
+        };
+        let events = training.as_ref().map_or(Ok(Vec::new()), |t| t.run_folder().events())?;
+        let validation = self.validation(&mut run, &outcome, &events);
+        let mut trained = Trained { run, outcome, validation, test: None, images: Vec::new() };
+        if outcome.reason == StopReason::Interrupted {
+            return Ok(trained);
+        }
+        if !skip_test {
+            trained.test = self.measure_test(&trained.run, &data)?;
+        }
+        if let (Some(mut training), Some(found)) = (training, &trained.test) {
+            let values = vec![
+                ("nll_nats".to_owned(), found.nll_nats),
+                ("nll_stderr".to_owned(), found.nll_stderr),
+            ];
+            training.record_test(values, or_noop(&mut self.observer, &mut noop))?;
+        }
+        #[cfg(feature = "plot")]
+        {
+            trained.images = super::finish::draw(&trained.run, &data, skip_test)?;
+        }
+        Ok(trained)
+    }
+
+    /// What validation measured: the metric's name.
+    fn validation(&self, run: &mut Run, outcome: &Outcome, events: &[Event]) -> Option<String> {
+        outcome.best?;
+        let of_event = |event: &Event| match event {
+            Event::Valid(entry) => entry.values.first().map(|(name, _)| name.clone()),
+            _ => None,
+        };
+        let name = events.iter().rev().find_map(of_event);
+        let name = name.or_else(|| outcome.validation.map(str::to_owned));
+        name.or_else(|| Some(run.model_mut().trainable()?.validation_name().to_owned()))
+    }
+
+    /// The likelihood of the test split, if the model has one and the data a test split.
+    fn measure_test(&mut self, run: &Run, data: &Dataset) -> Result<Option<Likelihoods>> {
+        if run.model().density().is_none() || data.len(SplitName::Test) == 0 {
+            return Ok(None);
+        }
+        let binarize: Binarize = run.config.data.binarize.parse()?;
+        let examples = |split| Examples::new(data, split, binarize, run.config.seed);
+        let options = evaluate::Options { samples: FINAL_SAMPLES, ..Default::default() };
+        let mut found = self.likelihoods(run, &examples(SplitName::Test)?, options, "test")?;
+        found.standardise(&examples(SplitName::Train)?);
+        Ok(Some(found))
+    }
+
+    /// The log-probabilities of some examples, summed up, with progress told.
+    pub(super) fn likelihoods(
+        &mut self,
+        run: &Run,
+        examples: &Examples,
+        options: evaluate::Options,
+        what: &str,
+    ) -> Result<Likelihoods> {
+        self.working(what, examples.len(), |progress| {
+            evaluate::likelihoods(run.model(), examples, options, progress)
+        })
+    }
+
+    /// Does some work whose progress the observer is told.
+    pub(super) fn working<T>(
+        &mut self,
+        what: &str,
+        total: usize,
+        work: impl FnOnce(&mut dyn FnMut(usize)) -> Result<T>,
+    ) -> Result<T> {
+        let mut failed = Ok(());
+        let mut told = |done: usize| {
+            if failed.is_ok() {
+                failed = self.tell(what, done, total);
+            }
+        };
+        told(0);
+        let found = work(&mut told)?;
+        failed.map(|()| found)
+    }
+
+    /// Tells how far some work is.
+    fn tell(&mut self, what: &str, done: usize, total: usize) -> Result<()> {
+        let (done, total) = (done as u64, total as u64);
+        match &mut self.observer {
+            Some(observer) => {
+                observer.event(&Event::Work(Work { what: what.to_owned(), done, total }))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// The observer, or one that sees nothing.
+fn or_noop<'b>(
+    observer: &'b mut Option<&mut dyn Observer>,
+    noop: &'b mut NoopObserver,
+) -> &'b mut dyn Observer {
+    match observer {
+        Some(observer) => &mut **observer,
+        None => noop,
+    }
+}
+
+impl Prepared {
+    /// How far the run is.
+    pub fn state(&self) -> &State {
+        match &self.kind {
+            Kind::Folder(training) => training.state(),
+            Kind::Memory(trainer) => trainer.state(),
+        }
+    }
+
+    /// The folder of the run, if it has one.
+    pub fn path(&self) -> Option<&Path> {
+        match &self.kind {
+            Kind::Folder(training) => Some(training.run_folder().path()),
+            Kind::Memory(_) => None,
+        }
+    }
+}
