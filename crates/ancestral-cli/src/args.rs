@@ -88,6 +88,33 @@ pub(crate) enum Command {
     },
 }
 
+impl Command {
+    /// Whether what is printed, errors too, is JSON.
+    pub(crate) fn json(&self) -> bool {
+        match self {
+            Self::Train(args) => args.output.json,
+            Self::Sample(args) => args.output.json,
+            Self::Evaluate(args) => args.output.json,
+            Self::Pack(args) => args.output.json,
+            Self::Score(args) => args.output.json,
+            Self::Reconstruct(args) => args.look.output.json,
+            Self::Encode(args) => args.look.output.json,
+            Self::Interpolate(args) => args.look.output.json,
+            Self::Latent(args) => args.look.output.json,
+            Self::Fit(args) => args.output.json,
+            Self::Explain(args) => args.output.json,
+            Self::Reproduce(args) => args.output.json,
+            Self::Models(args) => args.output.json,
+            Self::Runs(args) => args.output.json,
+            Self::Data(args) => match &args.command {
+                DataCommand::List(output) => output.json,
+                DataCommand::Show { output, .. } | DataCommand::Fetch { output, .. } => output.json,
+            },
+            Self::Completions { .. } => false,
+        }
+    }
+}
+
 #[derive(Debug, ClapArgs)]
 pub(crate) struct TrainArgs {
     /// The model (`ancestral models` lists them)

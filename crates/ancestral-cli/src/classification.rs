@@ -2,35 +2,22 @@
 
 use std::fmt::Write;
 
-use ancestral::evaluate::{self, Classification, Network};
-use ancestral::model::Model;
-use ancestral_data::{Examples, write_atomic};
+use ancestral::evaluate::Classification;
+use ancestral::run::ClassScores;
+use ancestral_data::{csv_cell, write_atomic};
 use anyhow::Result;
 use serde_json::json;
 
-use crate::args::{OutputArgs, ScoreArgs};
-use crate::inputs::Loaded;
+use crate::args::ScoreArgs;
 use crate::output::{self, say};
 
-/// Measures a classifier on labelled examples.
-pub(crate) fn measure(
-    model: &dyn Model,
-    examples: &Examples,
-    output: OutputArgs,
-) -> Result<Classification> {
-    let bar = output::bar(output, examples.len() as u64, "classifying");
-    let network = Network::new(model.name(), model)?;
-    let found = evaluate::classification(&network, examples, &mut |done| {
-        bar.set_position(done as u64);
-    })?;
-    bar.finish_and_clear();
-    Ok(found)
-}
+/// Classes that are listed at most.
+const SHOWN: usize = 10;
 
 /// The metrics as a person reads them.
 pub(crate) fn sentence(found: &Classification, split: &str, binarize: &str) -> String {
     let mut text = format!(
-        "{split} accuracy {:.2} ± {:.2} % (n = {}, binarisation {binarize})",
+        "{split} accuracy {:.2} ± {:.2} % (n = {}, binarization {binarize})",
         100.0 * found.accuracy,
         100.0 * found.accuracy_stderr,
         found.n
@@ -69,68 +56,43 @@ pub(crate) fn sentence(found: &Classification, split: &str, binarize: &str) -> S
 }
 
 /// Writes the most probable class of each row and the probabilities of all classes.
-pub(crate) fn score(
-    args: &ScoreArgs,
-    loaded: &Loaded,
-    examples: &Examples,
-    data: &str,
-) -> Result<()> {
-    let model = loaded.model.as_ref();
-    let network = Network::new(model.name(), model)?;
-    let bar = output::bar(args.output, examples.len() as u64, "classifying");
-    let mut probabilities = Vec::new();
-    let indices: Vec<u64> = (0..examples.len() as u64).collect();
-    for chunk in indices.chunks(500) {
-        probabilities.extend(network.see_examples(examples, chunk, &mut |_| {})?.probabilities);
-        bar.inc(chunk.len() as u64);
-    }
-    bar.finish_and_clear();
-    let classes = network.classes();
-    let best = evaluate::most_probable(&probabilities, classes)?;
-    let known = &loaded.run.config.data.class_names;
-    let name = |class: usize| known.get(class).cloned().unwrap_or_else(|| class.to_string());
+pub(crate) fn write(args: &ScoreArgs, model: &str, scores: &ClassScores) -> Result<()> {
+    let ClassScores { of, classes, most_probable, probabilities } = scores;
     let mut text = "row,class".to_owned();
-    let mut counts = vec![0u64; classes];
-    for class in 0..classes {
-        let _ = write!(text, ",{}", cell(&format!("p_{}", name(class))));
+    let mut counts = vec![0u64; classes.len()];
+    for class in classes {
+        let _ = write!(text, ",{}", csv_cell(&format!("p_{class}")));
     }
     text.push('\n');
-    for (row, (&class, p)) in best.iter().zip(probabilities.chunks_exact(classes)).enumerate() {
+    let rows = most_probable.iter().zip(probabilities.chunks_exact(classes.len()));
+    for (row, (&class, p)) in rows.enumerate() {
         counts[class as usize] += 1;
-        let _ = write!(text, "{row},{}", cell(&name(class as usize)));
+        let _ = write!(text, "{row},{}", csv_cell(&classes[class as usize]));
         for p in p {
             let _ = write!(text, ",{p}");
         }
         text.push('\n');
     }
     write_atomic(&args.out, text.as_bytes())?;
-    let binarize = examples.binarize().as_str();
     if args.output.json {
-        let names: Vec<String> = (0..classes).map(name).collect();
         return output::json(&json!({
-            "model": model.name(), "data": data, "binarize": binarize, "n": best.len(),
-            "kind": "class probabilities", "classes": names, "counts": counts, "out": args.out,
+            "model": model, "data": of.data, "binarize": of.binarize, "n": of.n,
+            "kind": "class probabilities", "classes": classes, "counts": counts, "out": args.out,
         }));
     }
     if !args.output.quiet {
-        let mut order: Vec<usize> = (0..classes).filter(|&class| counts[class] > 0).collect();
+        let mut order: Vec<usize> = (0..counts.len()).filter(|&class| counts[class] > 0).collect();
         order.sort_by_key(|&class| std::cmp::Reverse(counts[class]));
-        let list = order.iter().take(10).map(|&class| format!("{} {}", name(class), counts[class]));
+        let top = order.iter().take(SHOWN);
+        let list: Vec<String> =
+            top.map(|&class| format!("{} {}", classes[class], counts[class])).collect();
         say!(
-            "{} rows of {data}, class probabilities (binarisation {binarize})\nmost probable \
-             classes: {}",
-            best.len(),
-            list.collect::<Vec<_>>().join(", ")
+            "{} rows of {}, class probabilities (binarization {})\nmost probable classes: {}",
+            of.n,
+            of.data,
+            of.binarize,
+            list.join(", ")
         )?;
     }
     output::wrote(args.output, &args.out)
-}
-
-/// A cell of a CSV file.
-fn cell(text: &str) -> String {
-    if text.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", text.replace('"', "\"\""))
-    } else {
-        text.to_owned()
-    }
 }

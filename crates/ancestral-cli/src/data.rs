@@ -76,7 +76,7 @@ pub(crate) fn run(args: &DataArgs, data_dir: Option<&Path>) -> Result<()> {
             Ok(())
         }
         DataCommand::Fetch { name, output } => {
-            let bar = output::bar(*output, 0, name);
+            let bar = crate::watch::bar(*output, name);
             let folder = ancestral_data::data_dir(data_dir).ok_or_else(|| {
                 usage("this system has no data folder of its own; give --data-dir")
             })?;

@@ -3,14 +3,16 @@
 
 use std::path::Path;
 
-use ancestral::evaluate::{self, Classification, Likelihoods};
-use ancestral_data::{Examples, SplitName};
-use anyhow::{Context, Result};
+use ancestral::evaluate::{Classification, Likelihoods, Options};
+use ancestral::run::{DataQuery, Evaluation, Measured, Run, Weights};
+use anyhow::Result;
 use serde::Serialize;
 
 use crate::args::EvaluateArgs;
+use crate::inputs::DataOf;
 use crate::output::{self, say, usage};
-use crate::{classification, inputs};
+use crate::watch::{self, Watch};
+use crate::{classification, inputs, quality};
 
 /// What `--json` prints.
 #[derive(Serialize)]
@@ -24,14 +26,14 @@ struct Report<'a> {
     step: u64,
     seed: u64,
     #[serde(flatten)]
-    figures: Figures,
+    values: Values<'a>,
 }
 
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Figures {
-    Some(Box<Likelihoods>),
-    /// The model has no density: every figure is null.
+enum Values<'a> {
+    Some(&'a Likelihoods),
+    /// The model has no density: every metric is null.
     None {
         kind: &'static str,
         samples: usize,
@@ -45,10 +47,26 @@ enum Figures {
     },
 }
 
+impl Values<'_> {
+    fn none(n: usize) -> Self {
+        Self::None {
+            kind: "none",
+            samples: 0,
+            n,
+            nll_nats: None,
+            nll_stderr: None,
+            mc_stderr: None,
+            bits_per_dim: None,
+            nll_standardised: None,
+            seconds: 0.0,
+        }
+    }
+}
+
 pub(crate) fn run(args: &EvaluateArgs, data_dir: Option<&Path>) -> Result<()> {
-    let run = match (&args.generated, &args.run) {
-        (Some(folder), _) => return crate::quality::of_folder(args, folder, data_dir),
-        (None, Some(run)) if args.quality => return crate::quality::of_run(args, run, data_dir),
+    let path = match (&args.generated, &args.run) {
+        (Some(folder), _) => return quality::of_folder(args, folder, data_dir),
+        (None, Some(run)) if args.quality => return quality::of_run(args, run, data_dir),
         (None, Some(run)) => run,
         // The parser asks for one of them.
         (None, None) => return Err(usage("give a run, or --generated")),
@@ -58,96 +76,76 @@ pub(crate) fn run(args: &EvaluateArgs, data_dir: Option<&Path>) -> Result<()> {
             return Err(usage(format!("--{flag} goes with --quality or --generated")));
         }
     }
-    let weights = args.weights.as_deref().unwrap_or("best");
-    let split: SplitName = args.split.parse().map_err(|e| usage(format!("--split: {e}")))?;
+    let weights = args.weights.as_deref().map_or(Ok(Weights::Best), inputs::weights)?;
+    let split = inputs::split(&args.split)?;
     if args.samples == 0 {
         return Err(usage("--samples 0: give at least 1"));
     }
-    let loaded = inputs::load(run, weights)?;
-    let model = loaded.model.as_ref();
-    let (examples, data) = loaded
-        .examples(args.data.as_deref(), Some(split), data_dir)
-        .with_context(|| format!("data of {}", run.display()))?;
-    let examples = match args.limit {
-        Some(n) => examples.first(n.get()),
-        None => examples,
-    };
-    if model.classifier().is_some() {
-        let examples = match &args.data {
-            None => examples,
-            Some(_) => {
-                // Other data may number its classes otherwise.
-                let (all, binarize) = (examples.len(), examples.binarize());
-                let config = &loaded.run.config;
-                let data = config.data.relabel(data.clone())?;
-                Examples::new(&data, split, binarize, config.seed)?.first(all)
-            }
-        };
-        return classes(args, run, &loaded, &examples, &data.name);
-    }
-    let figures = if model.density().is_none() {
-        Figures::None {
-            kind: "none",
-            samples: 0,
-            n: examples.len(),
-            nll_nats: None,
-            nll_stderr: None,
-            mc_stderr: None,
-            bits_per_dim: None,
-            nll_standardised: None,
-            seconds: 0.0,
-        }
-    } else {
-        let bar = output::bar(args.output, examples.len() as u64, "evaluating");
-        let options =
-            evaluate::Options { samples: args.samples, seed: args.seed, members: args.orderings };
-        let mut found = evaluate::likelihoods(model, &examples, options, &mut |done| {
-            bar.set_position(done as u64);
-        })?;
-        bar.finish_and_clear();
-        // Other data comes without the split that the run was trained on.
-        if args.data.is_none() {
-            let config = &loaded.run.config;
-            let binarize = config.data.binarize.parse()?;
-            found.standardise(&Examples::new(&data, SplitName::Train, binarize, config.seed)?);
-        }
-        Figures::Some(Box::new(found))
-    };
-    let binarize = examples.binarize().as_str();
+    let mut watch = Watch::new(args.output);
+    let mut session = watch::session(data_dir, &mut watch);
+    let run = session.load(path, weights)?;
+    let limit = args.limit.map(|n| n.get());
+    let query = DataQuery { data: args.data.clone(), split: Some(split), limit };
+    let options = Options { samples: args.samples, seed: args.seed, members: args.orderings };
+    let found = session.evaluate(&run, &query, options).data_of(path)?;
+    watch.finish();
+    print(args, path, weights, &run, &found)
+}
+
+fn print(
+    args: &EvaluateArgs,
+    path: &Path,
+    weights: Weights,
+    run: &Run,
+    Evaluation { of, found }: &Evaluation,
+) -> Result<()> {
+    let (model, step) = (run.model(), run.weights().step);
+    let (weights, split) = (weights.as_str(), args.split.as_str());
     if args.output.json {
-        return output::json(&Report {
+        let report = |values| Report {
             model: model.name(),
-            run,
-            data: &data.name,
-            split: split.as_str(),
-            binarize,
+            run: path,
+            data: &of.data,
+            split,
+            binarize: of.binarize,
             weights,
-            step: loaded.info.step,
+            step,
             seed: args.seed,
-            figures,
-        });
+            values,
+        };
+        return match found {
+            Measured::Likelihoods(found) => output::json(&report(Values::Some(found))),
+            Measured::Nothing => output::json(&report(Values::none(of.n))),
+            Measured::Classification(found) => output::json(&ClassReport {
+                model: model.name(),
+                run: path,
+                data: &of.data,
+                split,
+                binarize: of.binarize,
+                weights,
+                step,
+                found,
+            }),
+        };
     }
-    match figures {
-        Figures::Some(found) if args.output.quiet => say!("{}", found.nll_nats)?,
-        Figures::Some(found) => {
-            say!(
-                "{} of {} (step {}) on {}",
-                model.name(),
-                run.display(),
-                loaded.info.step,
-                data.name
-            )?;
-            say!("{}", sentence(&found, split.as_str(), binarize))?;
+    let head = format!("{} of {} (step {step}) on {}", model.name(), path.display(), of.data);
+    match found {
+        Measured::Likelihoods(found) if args.output.quiet => say!("{}", found.nll_nats),
+        Measured::Classification(found) if args.output.quiet => say!("{}", found.accuracy),
+        Measured::Likelihoods(found) => {
+            say!("{head}\n{}", sentence(found, split, of.binarize))
         }
-        Figures::None { .. } => {
+        Measured::Classification(found) => {
+            say!("{head}\n{}", classification::sentence(found, split, of.binarize))
+        }
+        Measured::Nothing => {
             let instead = match model.sampler() {
                 Some(_) => "; --quality measures its samples",
                 None => "",
             };
-            say!("{} has no log-probability and cannot score examples{instead}", model.name())?
+            say!("{} has no log-probability and cannot score examples{instead}", model.name())
         }
     }
-    Ok(())
 }
 
 /// What `--json` prints of a classifier.
@@ -161,32 +159,7 @@ struct ClassReport<'a> {
     weights: &'a str,
     step: u64,
     #[serde(flatten)]
-    found: Classification,
-}
-
-/// Accuracy, log-loss and calibration of a classifier.
-fn classes(
-    args: &EvaluateArgs,
-    run: &Path,
-    loaded: &inputs::Loaded,
-    examples: &Examples,
-    data: &str,
-) -> Result<()> {
-    let model = loaded.model.as_ref();
-    let found = classification::measure(model, examples, args.output)?;
-    let (split, binarize) = (examples.split_name().as_str(), examples.binarize().as_str());
-    let weights = args.weights.as_deref().unwrap_or("best");
-    let step = loaded.info.step;
-    if args.output.json {
-        let model = model.name();
-        let report = ClassReport { model, run, data, split, binarize, weights, step, found };
-        return output::json(&report);
-    }
-    if args.output.quiet {
-        return say!("{}", found.accuracy);
-    }
-    say!("{} of {} (step {step}) on {data}", model.name(), run.display())?;
-    say!("{}", classification::sentence(&found, split, binarize))
+    found: &'a Classification,
 }
 
 /// The figures as a person reads them.
@@ -200,7 +173,7 @@ pub(crate) fn sentence(found: &Likelihoods, split: &str, binarize: &str) -> Stri
     // A density has units.
     let scale = if found.measure == "mass" { "" } else { " (raw units)" };
     let mut text = format!(
-        "{split} negative {noun}{scale} {:.3} ± {:.3} nats ({kind}; n = {}, binarisation {binarize}",
+        "{split} negative {noun}{scale} {:.3} ± {:.3} nats ({kind}; n = {}, binarization {binarize}",
         found.nll_nats, found.nll_stderr, found.n
     );
     if found.mc_stderr > 0.0 {

@@ -1,24 +1,18 @@
 //! `fit`: plain distributions and classifiers by maximum likelihood.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 
-use ancestral::Registry;
 use ancestral::distributions::{coin, coin_log_likelihood};
-use ancestral::evaluate;
-use ancestral::model::{DataSpec, Estimate, Estimator, FitContext, FitReport, Init};
-use ancestral::settings::{parse_assignment, unknown};
-use ancestral::spec::cpu;
-use ancestral::train::{DataConfig, FORMAT, RunConfig, RunFolder, TrainConfig, WeightsInfo};
-use ancestral_data::{Binarize, Examples, OpenOptions, SplitName, Streams};
+use ancestral::model::Estimate;
+use ancestral::run::{DataRequest, DataSource, Fit, Fitted, Keep, Measured, RunSpec};
 use ancestral_plot::{Plot, Series};
 use anyhow::Result;
 use serde_json::json;
-use toml::Table;
 
 use crate::args::FitArgs;
-use crate::classification;
 use crate::output::{self, say, usage};
+use crate::watch::{self, Watch};
+use crate::{classification, evaluate, inputs};
 
 pub(crate) fn run(args: &FitArgs, data_dir: Option<&Path>) -> Result<()> {
     match (&args.counts, &args.data) {
@@ -76,94 +70,58 @@ fn fit_coin(args: &FitArgs, counts: &str) -> Result<()> {
 }
 
 fn fit_data(args: &FitArgs, name: &str, data_dir: Option<&Path>) -> Result<()> {
-    let registry = Registry::standard();
-    let entry = registry.find(&args.family)?;
-    let fields = (entry.fields)();
-    let mut settings = Table::new();
-    for text in &args.sets {
-        let (key, value) = parse_assignment(text)?;
-        if !fields.iter().any(|f| f.name == key) {
-            let known: Vec<&str> = fields.iter().map(|f| f.name).collect();
-            return Err(unknown(&key, &known).into());
-        }
-        settings.insert(key, value);
-    }
-    let options = OpenOptions {
-        data_dir: data_dir.map(Path::to_path_buf),
-        seed: args.seed,
-        all_train: args.all_train,
-        fold: args.fold,
-        ..OpenOptions::default()
-    };
-    let data = ancestral_data::open(name, &options)?;
-    let binarize: Binarize =
-        args.binarize.parse().map_err(|e| usage(format!("--binarize: {e}")))?;
-    let examples = Examples::new(&data, SplitName::Train, binarize, args.seed)?;
-    let mut described = DataConfig::describe(&data, binarize);
-    described.all_train = args.all_train;
-    described.fold = args.fold;
-    described.name = crate::inputs::stored_name(name);
-    let spec: DataSpec = described.spec()?;
-    registry.check_fit(&args.family, &settings, &spec, examples.len())?;
-    let mut model =
-        registry.build(&args.family, &settings, &spec, &Init::new(&cpu(), args.seed))?;
-    let family = model.name();
-    let estimator = model.estimator().ok_or_else(|| {
-        usage(format!("{family} is trained step by step: use `ancestral train {family}`"))
-    })?;
-    let report = fit(estimator, &examples, args)?;
-
-    let path = args.out.clone().unwrap_or_else(|| crate::train::default_folder(family, name));
-    let folder = RunFolder::create(
-        &path,
-        RunConfig {
-            format: FORMAT,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            command: crate::train::typed(),
-            model: family.to_owned(),
-            preset: String::new(),
-            seed: args.seed,
-            from: None,
-            data: described,
-            settings: model.settings(),
-            train: TrainConfig::default(),
+    let mut watch = Watch::new(args.output);
+    let talk = !args.output.quiet && !args.output.json;
+    let stop = watch::stop_on_interrupt(talk)?;
+    let mut session = watch::session(data_dir, &mut watch).stopped_by(stop);
+    let mut spec = RunSpec {
+        model: Some(args.family.clone()),
+        data: DataRequest {
+            source: DataSource::Named(name.to_owned()),
+            all_train: args.all_train,
+            fold: args.fold,
+            ..DataRequest::default()
         },
-    )?;
-    folder.write_model(&model.tensors(), &WeightsInfo::default())?;
-
-    let mut measured = Vec::new();
-    for split in [SplitName::Train, SplitName::Test] {
-        let of = Examples::new(&data, split, binarize, args.seed)?;
-        let binarize = of.binarize().as_str();
-        measured.push(if model.density().is_none() && model.classifier().is_some() {
-            let found = classification::measure(model.as_ref(), &of, args.output)?;
-            let text = classification::sentence(&found, split.as_str(), binarize);
-            (serde_json::to_value(found)?, text)
-        } else {
-            let options = evaluate::Options::default();
-            let mut found = evaluate::likelihoods(model.as_ref(), &of, options, &mut |_| {})?;
-            found.standardise(&examples);
-            let text = crate::evaluate::sentence(&found, split.as_str(), binarize);
-            (serde_json::to_value(found)?, text)
-        });
+        binarize: Some(inputs::binarize(&args.binarize)?),
+        seed: Some(args.seed),
+        keep: match &args.out {
+            Some(path) => Keep::Folder(path.clone()),
+            None => Keep::Within("runs".into()),
+        },
+        command: output::typed(),
+        ..RunSpec::default()
+    };
+    for text in &args.sets {
+        spec.assign(text)?;
     }
+    let fit = session.fit(&spec)?;
+    watch.finish();
+    print(args, &fit)
+}
+
+fn print(args: &FitArgs, Fit { run, report, splits }: &Fit) -> Result<()> {
+    let path = run.path().unwrap_or(Path::new(""));
     if args.output.json {
-        let list: Vec<_> = report
+        let estimates: Vec<_> = report
             .estimates
             .iter()
             .map(|e| json!({ "name": e.name, "value": e.value, "stderr": e.stderr }))
             .collect();
-        let mut all = json!({
-            "family": family, "run": path, "estimates": list,
-            "train": measured[0].0, "test": measured[1].0,
-        });
+        let mut all = json!({ "family": run.model().name(), "run": path, "estimates": estimates });
+        for Fitted { split, found, .. } in splits {
+            all[split.as_str()] = match found {
+                Measured::Likelihoods(found) => serde_json::to_value(found)?,
+                Measured::Classification(found) => serde_json::to_value(found)?,
+                Measured::Nothing => serde_json::Value::Null,
+            };
+        }
         if let Some(converged) = report.converged {
             all["converged"] = converged.into();
             all["iterations"] = report.trace.len().into();
             all["objective"] = report.trace.last().copied().into();
         }
         if !report.notes.is_empty() {
-            all["notes"] = report.notes.into();
+            all["notes"] = report.notes.clone().into();
         }
         return output::json(&all);
     }
@@ -176,29 +134,20 @@ fn fit_data(args: &FitArgs, name: &str, data_dir: Option<&Path>) -> Result<()> {
         for note in &report.notes {
             say!("note: {note}")?;
         }
-        for (_, text) in &measured {
-            say!("{text}")?;
+        for Fitted { split, binarize, found } in splits {
+            let split = split.as_str();
+            match found {
+                Measured::Likelihoods(found) => {
+                    say!("{}", evaluate::sentence(found, split, binarize))?;
+                }
+                Measured::Classification(found) => {
+                    say!("{}", classification::sentence(found, split, binarize))?;
+                }
+                Measured::Nothing => {}
+            }
         }
     }
-    output::wrote(args.output, &path)?;
-    Ok(())
-}
-
-/// Fits with a bar.
-fn fit(
-    estimator: &mut dyn Estimator,
-    examples: &Examples,
-    args: &FitArgs,
-) -> ancestral::Result<FitReport> {
-    let bar = output::bar(args.output, 100, "fitting");
-    let mut context = FitContext {
-        streams: Streams::new(args.seed),
-        progress: &mut |share| bar.set_position((100.0 * share) as u64),
-        stop: &AtomicBool::new(false),
-    };
-    let report = estimator.fit(examples, &mut context);
-    bar.finish_and_clear();
-    report
+    output::wrote(args.output, path)
 }
 
 /// Estimates of one kind that are printed.

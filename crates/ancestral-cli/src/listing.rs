@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use ancestral::Registry;
 use ancestral::model::{Capability, KindName, Learning, ModelEntry, Task};
+use ancestral::run::RunSummary;
 use ancestral::settings::{Field, Settings, schema};
-use ancestral::train::{RunFolder, TrainConfig};
+use ancestral::train::TrainConfig;
 use anyhow::Result;
 use serde_json::{Value, json};
 
@@ -108,26 +109,11 @@ fn print_fields(fields: &[Field]) -> Result<()> {
     Ok(())
 }
 
-/// A run as the list shows it.
-struct Row {
-    path: PathBuf,
-    model: String,
-    data: String,
-    step: u64,
-    epoch: f64,
-    /// The best validation figure, with its name.
-    validation: Option<(String, f64)>,
-    /// The test figure at the end, in nats.
-    test: Option<f64>,
-    seconds: f64,
-    finished: bool,
-}
-
 pub(crate) fn runs(args: &RunsArgs) -> Result<()> {
     let mut rows = Vec::new();
     for folder in &args.folders {
         if folder.join("config.toml").exists() {
-            rows.push(row(folder)?);
+            rows.push(RunSummary::read(folder)?);
             continue;
         }
         if !folder.is_dir() {
@@ -141,9 +127,9 @@ pub(crate) fn runs(args: &RunsArgs) -> Result<()> {
         let mut inside: Vec<PathBuf> = entries.flatten().map(|e| e.path()).collect();
         inside.sort();
         for path in inside.iter().filter(|p| p.join("config.toml").exists()) {
-            match row(path) {
+            match RunSummary::read(path) {
                 Ok(found) => rows.push(found),
-                Err(error) => output::complain(&format!("skipped: {error:#}")),
+                Err(error) => output::complain(&format!("skipped: {error}")),
             }
         }
     }
@@ -152,10 +138,10 @@ pub(crate) fn runs(args: &RunsArgs) -> Result<()> {
             .iter()
             .map(|r| {
                 json!({
-                    "run": r.path, "model": r.model, "data": r.data, "step": r.step,
+                    "run": r.path, "model": r.model, "data": data(r), "step": r.step,
                     "epoch": r.epoch, "validation": r.validation.as_ref().map(|v| &v.0),
                     "best_validation": r.validation.as_ref().map(|v| v.1),
-                    "test_nll_nats": r.test, "seconds": r.seconds, "finished": r.finished,
+                    "test_nll_nats": r.test_nll_nats, "seconds": r.seconds, "finished": r.finished,
                 })
             })
             .collect();
@@ -166,7 +152,7 @@ pub(crate) fn runs(args: &RunsArgs) -> Result<()> {
         return Ok(());
     }
     // Best first among runs that can be compared at all.
-    let best = |row: &Row| row.validation.as_ref().map_or(f64::INFINITY, |v| v.1);
+    let best = |row: &RunSummary| row.validation.as_ref().map_or(f64::INFINITY, |v| v.1);
     rows.sort_by(|a, b| {
         (&a.model, &a.data).cmp(&(&b.model, &b.data)).then(best(a).total_cmp(&best(b)))
     });
@@ -185,40 +171,18 @@ pub(crate) fn runs(args: &RunsArgs) -> Result<()> {
             "{:<34} {:<10} {:<26} {:>8.1} {:>24} {:>10} {:>9}{}",
             r.path.display().to_string(),
             r.model,
-            r.data,
+            data(&r),
             r.epoch,
             r.validation.map_or("-".to_owned(), |(name, v)| format!("{name} {v:.3}")),
-            r.test.map_or("-".to_owned(), |v| format!("{v:.3}")),
-            crate::train::duration(r.seconds),
+            r.test_nll_nats.map_or("-".to_owned(), |v| format!("{v:.3}")),
+            crate::watch::duration(r.seconds),
             if r.finished { "" } else { "  unfinished" }
         )?;
     }
     Ok(())
 }
 
-fn row(path: &Path) -> Result<Row> {
-    let run = RunFolder::open(path)?;
-    let events = run.events()?;
-    let last = events.last();
-    let validation = events
-        .iter()
-        .filter(|e| e.kind == "valid")
-        .filter_map(|e| e.values.first().cloned())
-        .min_by(|a, b| a.1.total_cmp(&b.1));
-    let test = events.iter().rev().find(|e| e.kind == "test").and_then(|e| e.values.first());
-    Ok(Row {
-        path: path.to_owned(),
-        model: run.config.model.clone(),
-        data: format!("{} ({})", run.config.data.name, run.config.data.binarize),
-        step: last.map_or(0, |e| e.step),
-        epoch: last.map_or(0.0, |e| e.epoch),
-        validation,
-        test: test.map(|(_, nats)| *nats),
-        seconds: last.map_or(0.0, |e| e.seconds),
-        // A fitted run has weights and no events.
-        finished: match last {
-            Some(_) => events.iter().any(|e| e.kind == "end"),
-            None => path.join("model.safetensors").exists(),
-        },
-    })
+/// The data of a run and how it was binarized.
+fn data(run: &RunSummary) -> String {
+    format!("{} ({})", run.data, run.binarize)
 }

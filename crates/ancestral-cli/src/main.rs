@@ -3,23 +3,22 @@
 mod args;
 mod classification;
 mod codes;
-mod comparison;
 mod data;
 mod evaluate;
 mod explain;
 mod fit;
+mod hints;
 mod inputs;
-mod judge;
 mod listing;
 mod names;
 mod output;
 mod pack;
-mod pictures;
 mod quality;
 mod reproduce;
 mod sample;
 mod score;
 mod train;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -27,8 +26,21 @@ use clap::{CommandFactory, Parser};
 
 fn main() -> ExitCode {
     ancestral::keep_freed_memory();
-    let args = args::Args::parse();
-    output::exit_code(run(args))
+    match args::Args::try_parse() {
+        Ok(args) => {
+            let json = args.command.json();
+            output::exit_code(run(args), json)
+        }
+        // Help and the version come as errors too.
+        Err(error) if error.use_stderr() && std::env::args().any(|arg| arg == "--json") => {
+            let text = error.to_string();
+            let text = text.trim_start_matches("error: ").trim();
+            let (text, hint) = text.split_once("\n\n").unwrap_or((text, "try '--help'"));
+            output::report_error(text, Some(&hint.replace('\n', " ")), true);
+            ExitCode::from(output::WRONG_USAGE)
+        }
+        Err(error) => error.exit(),
+    }
 }
 
 fn run(args: args::Args) -> anyhow::Result<()> {

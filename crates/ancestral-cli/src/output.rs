@@ -1,17 +1,18 @@
-//! Printing, exit codes and small file formats.
+//! Printing and exit codes.
 
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use ancestral::model::Model;
-use ancestral_data::{DataError, Domain, write_atomic};
-use ancestral_plot::{Image, PlotError};
+use ancestral_data::DataError;
+use ancestral_plot::PlotError;
 use anyhow::{Context, Result};
-use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::args::OutputArgs;
+use crate::hints;
 
+/// How a program ends that was asked what cannot be done, or given what cannot be used.
+pub(crate) const WRONG_USAGE: u8 = 2;
 /// How a program ends that Ctrl-C stopped: 128 and the number of the signal.
 pub(crate) const INTERRUPTED: u8 = 130;
 
@@ -77,37 +78,36 @@ pub(crate) fn complain(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-/// Prints an error and says how the program ends: 0 done, 2 wrong usage or input, 130 stopped by the
-/// user, 1 anything else.
-pub(crate) fn exit_code(result: Result<()>) -> ExitCode {
+/// Prints an error, with what to do about it where that is known, and says how the program ends: 0
+/// done, 2 wrong usage or input, 130 stopped by the user, 1 anything else.
+pub(crate) fn exit_code(result: Result<()>, json: bool) -> ExitCode {
     let Err(error) = result else { return ExitCode::SUCCESS };
     if error.is::<Interrupted>() {
         return ExitCode::from(INTERRUPTED);
     }
-    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let (on, off) = if colour { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
-    complain(&format!("{on}error:{off} {error:#}"));
+    let of_library = |cause: &(dyn std::error::Error + 'static)| -> Option<String> {
+        cause.downcast_ref::<ancestral::Error>().and_then(hints::of)
+    };
+    let hint = error.chain().find_map(of_library);
+    report_error(&format!("{error:#}"), hint.as_deref(), json);
     let wrong_input = error.chain().any(|cause| {
         cause.is::<Usage>()
             || cause.downcast_ref::<ancestral::Error>().is_some_and(ancestral::Error::is_usage)
             || cause.downcast_ref::<DataError>().is_some_and(DataError::is_usage)
             || cause.downcast_ref::<PlotError>().is_some_and(PlotError::is_usage)
     });
-    ExitCode::from(if wrong_input { 2 } else { 1 })
+    ExitCode::from(if wrong_input { WRONG_USAGE } else { 1 })
 }
 
-/// A bar on a terminal, nothing elsewhere or when quiet.
-pub(crate) fn bar(output: OutputArgs, total: u64, what: &str) -> ProgressBar {
-    if output.quiet || output.json || !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
+/// Prints an error to standard error: as a sentence, or as one JSON object.
+pub(crate) fn report_error(error: &str, hint: Option<&str>, json: bool) {
+    if json {
+        return complain(&serde_json::json!({ "error": error, "hint": hint }).to_string());
     }
-    let bar = ProgressBar::new(total);
-    let style = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len} {eta} left");
-    if let Ok(style) = style {
-        bar.set_style(style);
-    }
-    bar.set_message(what.to_owned());
-    bar
+    let color = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let (on, off) = if color { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
+    let hint = hint.map_or(String::new(), |hint| format!("; {hint}"));
+    complain(&format!("{on}error:{off} {error}{hint}"));
 }
 
 /// The last line: where the result is. With `--quiet` the path alone.
@@ -132,84 +132,20 @@ pub(crate) fn extension<'a>(path: &Path, allowed: &[&'a str]) -> Result<&'a str>
     })
 }
 
-/// Values of a model's columns as drawing takes them.
-pub(crate) fn singles(values: &[f64]) -> Vec<f32> {
-    values.iter().map(|&value| value as f32).collect()
+/// The command line as a shell takes it.
+pub(crate) fn typed() -> String {
+    std::env::args().enumerate().map(|(i, a)| word(i, &a)).collect::<Vec<_>>().join(" ")
 }
 
-/// The same the other way.
-pub(crate) fn doubles(values: &[f32]) -> Vec<f64> {
-    values.iter().map(|&value| value.into()).collect()
-}
-
-/// What values a model's columns take.
-pub(crate) fn domain(model: &dyn Model) -> Domain {
-    model.data().domain().unwrap_or(Domain::Real)
-}
-
-/// The largest level of a model's columns; 1 for reals.
-pub(crate) fn top(model: &dyn Model) -> f32 {
-    domain(model).max_level().unwrap_or(1) as f32
-}
-
-/// Whether nothing is lost in single precision.
-fn is_single(value: f64) -> bool {
-    f64::from(value as f32) == value
-}
-
-/// Rows of numbers as a NumPy array `[rows, …shape]` of 32-bit floats, or of 64-bit ones where a
-/// number has more digits.
-pub(crate) fn save_npy(path: &Path, values: &[f64], shape: &[usize]) -> Result<()> {
-    let dims: String = shape.iter().map(|d| format!("{d}, ")).collect();
-    let single = values.iter().all(|&value| is_single(value));
-    let kind = if single { "<f4" } else { "<f8" };
-    let mut header =
-        format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': ({}), }}", dims.trim_end());
-    // Magic, version and length take 10 bytes; all of it ends on a multiple of 64.
-    while (10 + header.len() + 1) % 64 != 0 {
-        header.push(' ');
+/// A word of the command line, quoted if a shell needs it.
+fn word(place: usize, text: &str) -> String {
+    if place == 0 {
+        return "ancestral".to_owned();
     }
-    header.push('\n');
-    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
-    bytes.extend((header.len() as u16).to_le_bytes());
-    bytes.extend(header.as_bytes());
-    if single {
-        bytes.extend(values.iter().flat_map(|&v| (v as f32).to_le_bytes()));
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+@".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
     } else {
-        bytes.extend(values.iter().flat_map(|v| v.to_le_bytes()));
+        format!("'{}'", text.replace('\'', "'\\''"))
     }
-    Ok(write_atomic(path, &bytes)?)
-}
-
-/// Rows of numbers as CSV with a header, each with the fewest digits that tell it from others.
-pub(crate) fn save_csv(path: &Path, names: &[String], values: &[f64]) -> Result<()> {
-    let digits = |&value: &f64| {
-        if is_single(value) { (value as f32).to_string() } else { value.to_string() }
-    };
-    let mut text = names.join(",");
-    for row in values.chunks_exact(names.len().max(1)) {
-        text.push('\n');
-        let cells: Vec<String> = row.iter().map(digits).collect();
-        text.push_str(&cells.join(","));
-    }
-    text.push('\n');
-    Ok(write_atomic(path, text.as_bytes())?)
-}
-
-/// A grid of images at a size that can be looked at.
-pub(crate) fn grid(values: &[f32], shape: [usize; 3], columns: usize) -> Image {
-    Image::grid(values, shape, columns, scale(shape))
-}
-
-/// Bytes that a [`grid`] of so many images takes with its file, nearly.
-pub(crate) fn grid_bytes(count: usize, shape: [usize; 3]) -> u64 {
-    let side = |pixels: usize| ((pixels + 1) * scale(shape)) as u64;
-    let pixels = side(shape[1]).saturating_mul(side(shape[2])).saturating_mul(count as u64);
-    // Three colors, and as much again for the file.
-    pixels.saturating_mul(6)
-}
-
-/// By how much images are enlarged.
-fn scale([_, height, width]: [usize; 3]) -> usize {
-    (64 / height.max(width)).clamp(1, 8)
 }

@@ -1,6 +1,6 @@
 //! `pack`: the settings and the weights of a run in a folder of their own, to keep or to hand on.
 
-use ancestral::train::RunFolder;
+use ancestral::run::RunFolder;
 use ancestral_data::DataError;
 use anyhow::Result;
 use serde_json::json;

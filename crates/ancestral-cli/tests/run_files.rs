@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
-use ancestral::train::RunFolder;
+use ancestral::run::RunFolder;
+use ancestral::train::Event;
 use ancestral_test_support::{Listed, assert_listed, listed};
 use keys::keys;
 use serde_json::{Map, Value};
@@ -90,16 +91,20 @@ fn check_events(here: &Path) {
         lines.extend(text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()));
         let mut expected = Words::new();
         for event in folder.events().unwrap() {
-            let own = match event.kind.as_str() {
-                "train" => &of_model.cells[0],
-                "valid" => &of_model.cells[1],
+            let own = match event {
+                Event::Train(_) => &of_model.cells[0],
+                Event::Valid(_) => &of_model.cells[1],
                 _ => &Words::new(),
             };
-            let known = kinds.entry(event.kind.clone()).or_default();
-            for (name, _) in event.values {
-                expected.insert(format!("{}/{name}", event.kind));
-                if !own.contains(&name) {
-                    known.insert(name);
+            let known = kinds.entry(event.kind().to_owned()).or_default();
+            if let Event::Image(image) = &event {
+                expected.insert(format!("image/{}", image.name));
+                known.insert(image.name.clone());
+            }
+            for (name, _) in event.entry().map_or(&[][..], |entry| &entry.values) {
+                expected.insert(format!("{}/{name}", event.kind()));
+                if !own.contains(name) {
+                    known.insert(name.clone());
                 }
             }
         }

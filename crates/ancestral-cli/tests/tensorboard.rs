@@ -5,6 +5,9 @@
 
 use std::process::Command;
 
+use ancestral::run::RunFolder;
+use ancestral::train::Event;
+
 const SCRIPT: &str = "
 import sys
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -32,9 +35,9 @@ fn tensorboard_reads_every_figure() {
     let read = Command::new(python).args(["-c", SCRIPT]).arg(&run).output().unwrap();
     assert!(read.status.success(), "{}", String::from_utf8_lossy(&read.stderr));
     let said = String::from_utf8(read.stdout).unwrap();
-    let folder = ancestral::train::RunFolder::open(&run).unwrap();
+    let folder = RunFolder::open(&run).unwrap();
     let mut compared = 0;
-    for event in folder.events().unwrap() {
+    for event in folder.events().unwrap().iter().filter_map(Event::entry) {
         for (name, value) in &event.values {
             let found = said.lines().any(|l| {
                 let mut words = l.split(' ');

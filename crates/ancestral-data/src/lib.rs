@@ -21,6 +21,7 @@ mod options;
 mod sources;
 mod stream;
 mod toys;
+mod write;
 
 pub use binarize::{Batch, Binarize, Examples};
 pub use dataset::{Dataset, Split, SplitName, Values, sha256};
@@ -37,3 +38,4 @@ pub use open::open;
 pub use options::{Background, OpenOptions, data_dir};
 pub use stream::{Streams, fill_normal, fill_uniform};
 pub use toys::{Modes, modes};
+pub use write::{csv_cell, write_csv, write_npy};

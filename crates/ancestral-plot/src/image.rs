@@ -234,6 +234,10 @@ impl Image {
         Ok(write_atomic(path.as_ref(), &self.to_png()?)?)
     }
 
+    /// The image as a file in PNG.
+    ///
+    /// # Errors
+    /// If the image has no pixels.
     pub fn to_png(&self) -> Result<Vec<u8>, PlotError> {
         let too_large = || self.unfit("PNG");
         let width = u32::try_from(self.width).map_err(|_| too_large())?;

@@ -7,10 +7,9 @@ use std::sync::atomic::AtomicBool;
 
 use ancestral::Registry;
 use ancestral::model::NamedTensors;
+use ancestral::run::{DataConfig, FORMAT, RunConfig, RunFolder, Training, Weights};
 use ancestral::spec::cpu;
-use ancestral::train::{
-    DataConfig, FORMAT, NoopObserver, RunConfig, RunFolder, TrainConfig, Training, Weights,
-};
+use ancestral::train::{Event, NoopObserver, TrainConfig};
 use ancestral_data::{Binarize, Dataset, open};
 
 /// The run of a small model, from the weights of `from` if it is given.
@@ -28,6 +27,7 @@ fn run(
         model: "vae".to_owned(),
         preset: String::new(),
         seed,
+        evaluator: None,
         from: from.map(|from| from.to_str().unwrap().to_owned()),
         data: DataConfig::describe(data, binarize),
         settings: "latent_dims = [2]\nhidden = [[6]]".parse().unwrap(),
@@ -60,7 +60,7 @@ fn weights_are_taken_as_they_are_and_trained_on() {
     assert_ne!(train(from_a("e", 3), &digits, false).unwrap(), trained, "another seed");
     // Counters start anew.
     let events = RunFolder::open(&folder("c")).unwrap().events().unwrap();
-    assert_eq!((events[0].kind.as_str(), events[0].step), ("start", 0));
+    assert!(matches!(&events[0], Event::Start(entry) if entry.step == 0), "{:?}", events[0]);
     // Stopped and resumed, it is the same run, though the first one is gone by then.
     train(from_a("f", 2), &digits, true).unwrap();
     std::fs::remove_dir_all(folder("a")).unwrap();

@@ -9,11 +9,14 @@ mod event_log;
 mod finish;
 mod fit;
 mod folder;
+mod gan_table;
 mod images;
 mod latent;
 mod loaded;
 mod networks;
 mod quality;
+mod recipe;
+mod reproduce;
 mod sample;
 mod score;
 mod session;
@@ -26,6 +29,7 @@ pub use adapt::adapt;
 pub use config::{DataConfig, FORMAT, RunConfig};
 pub use fit::{Fit, Fitted};
 pub use folder::{RunFolder, Weights};
+pub use gan_table::{GAN_TABLE, GanTableEntry, GanTableProgress, GanTableRow, gan_table_entries};
 pub use latent::{Codes, Reconstructions};
 pub use loaded::{DataQuery, Run};
 pub use networks::{FEATURE_NETWORKS, FeatureNetwork};
@@ -33,6 +37,8 @@ pub use quality::{
     ImageFolder, LEAST_SAMPLES, ModesReport, NamedWeights, QualityReport, QualitySpec,
     WeightsModes, WeightsQuality,
 };
+pub use recipe::Recipe;
+pub use reproduce::{PUBLISHED, PublishedMetric, PublishedRow, Reproduced, Reproducing};
 pub use sample::{Given, Mask, SampleSpec, Samples};
 pub use score::{ClassScores, Evaluation, LogScores, Measured, Scored, Scores};
 pub use session::{Prepared, Session, Trained};

@@ -61,6 +61,8 @@ pub struct Trained {
     pub validation: Option<String>,
     /// The likelihood of the test split, of a finished run whose model has one.
     pub test: Option<Likelihoods>,
+    /// Validation examples.
+    pub validation_examples: usize,
     /// Images in the run folder: samples or reconstructions, and how samples came to be.
     pub images: Vec<PathBuf>,
 }
@@ -250,7 +252,14 @@ impl<'a> Session<'a> {
         };
         let events = training.as_ref().map_or(Ok(Vec::new()), |t| t.run_folder().events())?;
         let validation = self.validation(&mut run, &outcome, &events);
-        let mut trained = Trained { run, outcome, validation, test: None, images: Vec::new() };
+        let mut trained = Trained {
+            run,
+            outcome,
+            validation,
+            test: None,
+            validation_examples: data.len(SplitName::Valid),
+            images: Vec::new(),
+        };
         if outcome.reason == StopReason::Interrupted {
             return Ok(trained);
         }

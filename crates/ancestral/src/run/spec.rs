@@ -47,8 +47,8 @@ pub struct RunSpec {
     pub skip_test: bool,
     /// How the run was asked for, as its folder keeps it.
     pub command: String,
-    /// Settings by name, of the model or of training.
-    assignments: Vec<(String, Value)>,
+    /// Settings by name, of the model or of training; see [`RunSpec::assign`].
+    pub assignments: Vec<(String, Value)>,
 }
 
 /// Where a run is kept.

@@ -6,8 +6,9 @@ use ancestral::Registry;
 use ancestral::model::{
     Capability, DensityOptions, Init, Model, ModelEntry, SampleRequest, sample,
 };
+use ancestral::run::{RunFolder, Weights};
 use ancestral::spec::cpu;
-use ancestral::train::{NoopObserver, RunFolder, TrainConfig, Weights};
+use ancestral::train::{NoopObserver, TrainConfig};
 use ancestral_data::{Dataset, Domain, SplitName};
 use toml::{Table, Value};
 

@@ -8,9 +8,10 @@ use ancestral::model::{
     NeuralModel, Size, StepContext, Task, Trainable, log_probability,
 };
 use ancestral::nn::{InputPipeline, to_f64};
+use ancestral::run::{RunFolder, Training, Weights};
 use ancestral::settings::Settings;
 use ancestral::spec::cpu;
-use ancestral::train::{NoopObserver, RunFolder, Training, Weights};
+use ancestral::train::NoopObserver;
 use ancestral::{Registry, Result, settings};
 use ancestral_data::{Batch, Domain};
 use burn::module::{Module, Param};
@@ -308,8 +309,9 @@ fn models_of_ones_own_train_resume_and_load() {
         let best = outcome.best.unwrap().value;
         assert!(best.is_finite() && best < first, "{name}: {best}");
         let events = run.events().unwrap();
-        let validated = |event: &&ancestral::train::Event| event.kind == "valid";
-        let called = events.iter().find(validated).unwrap().values[0].0.clone();
+        let validated = |event: &&ancestral::train::Event| event.kind() == "valid";
+        let valid = events.iter().find(validated).unwrap().entry().unwrap();
+        let called = valid.values[0].0.clone();
         assert_eq!([called.as_str()], entry.validation);
         // Without the list that knows it, the folder is no use and says why.
         let standard = Registry::standard();

@@ -5,8 +5,9 @@ use std::sync::atomic::AtomicBool;
 
 use ancestral::Registry;
 use ancestral::model::NamedTensors;
+use ancestral::run::{RunFolder, Weights};
 use ancestral::spec::cpu;
-use ancestral::train::{NoopObserver, RunFolder, Weights};
+use ancestral::train::NoopObserver;
 use ancestral_data::Domain;
 use toml::Table;
 
@@ -68,7 +69,9 @@ fn trained(path: &Path, name: &str, settings: &str, domain: Domain) -> (NamedTen
     let run = RunFolder::open(path).unwrap();
     let (model, _) = run.load(&Registry::standard(), &cpu(), Weights::Last).unwrap();
     let events = run.events().unwrap();
-    (model.tensors(), events.into_iter().map(|e| (e.kind, e.step, e.values)).collect())
+    let kept = events.iter().filter_map(|event| Some((event.kind(), event.entry()?)));
+    let kept = kept.map(|(kind, e)| (kind.to_owned(), e.step, e.values.clone()));
+    (model.tensors(), kept.collect())
 }
 
 type Noted = (String, u64, Vec<(String, f64)>);

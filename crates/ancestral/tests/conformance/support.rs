@@ -4,10 +4,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use ancestral::Registry;
 use ancestral::model::{DensityOptions, Init, Model, ModelEntry, SampleRequest, fit, sample};
+use ancestral::run::{DataConfig, FORMAT, RunConfig, RunFolder, Training};
 use ancestral::spec::cpu;
-use ancestral::train::{
-    DataConfig, FORMAT, Observer, Progress, RunConfig, RunFolder, TrainConfig, Training,
-};
+use ancestral::train::{Event, Observer, TrainConfig};
 use ancestral_data::{Binarize, Dataset};
 use toml::Table;
 
@@ -30,6 +29,7 @@ pub(crate) fn config(
         model: entry.name.to_owned(),
         preset: String::new(),
         seed: 3,
+        evaluator: None,
         from: None,
         data: DataConfig::describe(data, Binarize::None),
         settings: settings.clone(),
@@ -92,9 +92,10 @@ pub(crate) struct StopAt<'a> {
 }
 
 impl Observer for StopAt<'_> {
-    fn progress(&mut self, progress: &Progress) {
-        if progress.step == self.step {
+    fn event(&mut self, event: &Event) -> ancestral::Result<()> {
+        if matches!(event, Event::Step(progress) if progress.step == self.step) {
             self.stop.store(true, Ordering::Relaxed);
         }
+        Ok(())
     }
 }

@@ -5,8 +5,9 @@ use std::sync::atomic::AtomicBool;
 use ancestral::Registry;
 use ancestral::model::{BatchIterator, Init, Model, NamedTensors, StepContext};
 use ancestral::optim::{OptimizerConfig, Optimizers};
+use ancestral::run::{RunFolder, Weights};
 use ancestral::spec::cpu;
-use ancestral::train::{NoopObserver, RunFolder, Weights};
+use ancestral::train::{Event, NoopObserver};
 use ancestral_data::{Dataset, Domain, Streams};
 
 use crate::cases::{cases, data, examples, find, label, spec};
@@ -187,8 +188,9 @@ fn a_resumed_run_equals_one_left_alone() {
         }
         let figures = |path| -> Vec<_> {
             let events = RunFolder::open(path).unwrap().events().unwrap();
-            let kept = events.into_iter().filter(|e| e.kind == "train" || e.kind == "valid");
-            kept.map(|e| (e.step, e.values)).collect()
+            let kept = events.iter().filter(|e| matches!(e, Event::Train(_) | Event::Valid(_)));
+            let entries = kept.filter_map(Event::entry);
+            entries.map(|e| (e.step, e.values.clone())).collect()
         };
         assert_eq!(figures(&whole), figures(&parts), "{name}");
     }

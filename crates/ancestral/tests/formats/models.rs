@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use ancestral::Registry;
 use ancestral::model::{BatchIterator, Init, Model, StepContext, fit};
 use ancestral::optim::{OptimizerConfig, Optimizers};
+use ancestral::run::DataConfig;
 use ancestral::settings::{Field, SettingKind, Settings};
 use ancestral::spec::cpu;
-use ancestral::train::{DataConfig, TrainConfig};
+use ancestral::train::TrainConfig;
 use ancestral_data::{Background, Binarize, Dataset, Domain, Streams};
 use ancestral_test_support::{Listed, assert_listed, listed};
 

@@ -9,8 +9,9 @@ use std::sync::atomic::AtomicBool;
 
 use ancestral::Registry;
 use ancestral::model::{Completion, DensityOptions, Known, Model, SampleRequest, sample};
+use ancestral::run::{DataConfig, RunFolder, Training, Weights};
 use ancestral::spec::cpu;
-use ancestral::train::{Budget, DataConfig, NoopObserver, RunFolder, Training, Weights};
+use ancestral::train::{Budget, Event, NoopObserver};
 use ancestral_data::{DataError, Dataset, Examples, SplitName};
 
 pub(crate) use ancestral_data::Batch;
@@ -218,8 +219,9 @@ pub(crate) fn resume(folder: &Path, files: &Path, more: u64) {
 /// The values of training and validation that a run has noted, in their order.
 pub(crate) fn history(folder: &Path) -> Vec<f64> {
     let events = RunFolder::open(folder).unwrap().events().unwrap();
-    let measured = events.into_iter().filter(|e| e.kind == "train" || e.kind == "valid");
-    measured.flat_map(|e| e.values.into_iter().map(|(_, value)| value)).collect()
+    let measured = events.iter().filter(|e| matches!(e, Event::Train(_) | Event::Valid(_)));
+    let entries = measured.filter_map(Event::entry);
+    entries.flat_map(|e| e.values.iter().map(|(_, value)| *value)).collect()
 }
 
 /// Values in single precision, which the models of these runs compute in.

@@ -1,0 +1,235 @@
+//! Shows how far work is: a bar on a terminal, lines elsewhere, events as JSON with `--json`.
+
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use ancestral::run::Session;
+use ancestral::train::{Event, Observer, Progress};
+use anyhow::{Context, Result};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::args::OutputArgs;
+use crate::output;
+
+/// Between two lines of a training, at least.
+const EACH_LINE: Duration = Duration::from_secs(1);
+/// Between two lines of other work, at least; shorter work is silent.
+const EACH_WORK_LINE: Duration = Duration::from_secs(5);
+/// Between two steps that are written as JSON, at least.
+const EACH_STEP: Duration = Duration::from_secs(1);
+
+/// What a command asks the library with.
+pub(crate) fn session<'a>(data_dir: Option<&Path>, observer: &'a mut dyn Observer) -> Session<'a> {
+    Session::new().with_data_dir(data_dir).observed_by(observer)
+}
+
+/// What Ctrl-C sets, and says if `talk`; the handler is installed once.
+pub(crate) fn stop_on_interrupt(talk: bool) -> Result<&'static AtomicBool> {
+    static STOP: AtomicBool = AtomicBool::new(false);
+    static INSTALLED: AtomicBool = AtomicBool::new(false);
+    if !INSTALLED.swap(true, Ordering::Relaxed) {
+        ctrlc::set_handler(move || {
+            // A second request does not wait for the checkpoint.
+            if STOP.swap(true, Ordering::Relaxed) {
+                std::process::exit(i32::from(output::INTERRUPTED));
+            }
+            if talk {
+                let text = "stopping after this step; once more quits without its checkpoint";
+                let _ = writeln!(std::io::stderr(), "\n{text}");
+            }
+        })
+        .context("cannot listen for Ctrl-C")?;
+    }
+    Ok(&STOP)
+}
+
+/// Shows the progress of a command.
+pub(crate) struct Watch {
+    output: OutputArgs,
+    /// Whether events of training are written as JSON.
+    events: bool,
+    bar: Option<ProgressBar>,
+    /// The work that the bar is of.
+    work: Option<(String, Instant)>,
+    began: Instant,
+    first_share: Option<f64>,
+    last_line: Option<Instant>,
+    /// Warnings by their words: those of the last epoch, and those of this one.
+    warned: (Vec<String>, Vec<String>),
+}
+
+impl Watch {
+    /// Of a command that trains.
+    pub(crate) fn training(output: OutputArgs) -> Self {
+        Self { events: output.json, ..Self::new(output) }
+    }
+
+    pub(crate) fn new(output: OutputArgs) -> Self {
+        Self {
+            output,
+            events: false,
+            bar: None,
+            work: None,
+            began: Instant::now(),
+            first_share: None,
+            last_line: None,
+            warned: Default::default(),
+        }
+    }
+
+    fn silent(&self) -> bool {
+        self.output.quiet || self.output.json
+    }
+
+    /// Takes the bar away.
+    pub(crate) fn finish(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn say(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.println(text),
+            None => output::complain(text),
+        }
+    }
+
+    /// Whether so much time has gone since the last line; the time of this one is kept.
+    fn due(&mut self, least: Duration) -> bool {
+        let due = self.last_line.is_none_or(|at| at.elapsed() >= least);
+        if due {
+            self.last_line = Some(Instant::now());
+        }
+        due
+    }
+
+    fn message(&self, p: &Progress) -> String {
+        let mut text = format!("epoch {:.1}", p.epoch);
+        if let Some((name, value)) = p.values.first() {
+            text += &format!("  {name} {value:.3}");
+        }
+        if let Some((name, value)) = &p.validation {
+            text += &format!("  valid {name} {value:.3}");
+        }
+        text += &format!("  {:.0} examples/s", p.examples_per_second);
+        let gone = p.share - self.first_share.unwrap_or(0.0);
+        if gone > 0.0 && p.share < 1.0 {
+            let left = self.began.elapsed().as_secs_f64() / gone * (1.0 - p.share);
+            text += &format!("  {} left", duration(left));
+        }
+        text
+    }
+
+    fn step(&mut self, p: &Progress) {
+        self.first_share.get_or_insert(p.share);
+        if self.silent() || !std::io::stderr().is_terminal() {
+            return;
+        }
+        let bar = self.bar.get_or_insert_with(|| {
+            let bar = ProgressBar::new(1000);
+            if let Ok(style) = ProgressStyle::with_template("{bar:24} {percent:>3}% {msg}") {
+                bar.set_style(style);
+            }
+            bar
+        });
+        bar.set_position((p.share * 1000.0) as u64);
+        let bar = bar.clone();
+        bar.set_message(self.message(p));
+        if p.last {
+            self.finish();
+        }
+    }
+
+    fn epoch(&mut self, p: &Progress) {
+        self.warned = (std::mem::take(&mut self.warned.1), Vec::new());
+        if !self.silent() && !std::io::stderr().is_terminal() && (self.due(EACH_LINE) || p.last) {
+            output::complain(&self.message(p));
+        }
+    }
+
+    fn warning(&mut self, text: &str) {
+        // What was said at the last epoch too is not said again: only its values differ.
+        let words: String = text.chars().filter(|c| !c.is_ascii_digit() && *c != '.').collect();
+        let known = self.warned.0.contains(&words);
+        self.warned.1.push(words);
+        if !known && !self.silent() {
+            self.say(&format!("warning: {text}"));
+        }
+    }
+
+    fn work(&mut self, what: &str, done: u64, total: u64) {
+        if self.silent() {
+            return;
+        }
+        if self.work.as_ref().is_none_or(|(of, _)| of != what) {
+            self.finish();
+            self.work = Some((what.to_owned(), Instant::now()));
+            self.last_line = Some(Instant::now());
+            if std::io::stderr().is_terminal() {
+                self.bar = Some(work_bar(total, what));
+            }
+        }
+        if let Some(bar) = &self.bar {
+            bar.set_position(done);
+        } else if self.due(EACH_WORK_LINE) {
+            output::complain(&format!("{what} {done}/{total}"));
+        }
+        if done >= total {
+            self.finish();
+            self.work = None;
+        }
+    }
+}
+
+impl Observer for Watch {
+    fn event(&mut self, event: &Event) -> ancestral::Result<()> {
+        if self.events && (!matches!(event, Event::Step(_)) || self.due(EACH_STEP)) {
+            if let Ok(line) = serde_json::to_string(event) {
+                output::complain(&line);
+            }
+            return Ok(());
+        }
+        match event {
+            Event::Step(progress) => self.step(progress),
+            Event::Epoch(progress) => self.epoch(progress),
+            Event::Warning(entry) => self.warning(&entry.note),
+            Event::Work(work) => self.work(&work.what, work.done, work.total),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn wants_model(&self) -> bool {
+        false
+    }
+}
+
+/// A bar on a terminal, nothing elsewhere or when quiet.
+pub(crate) fn bar(output: OutputArgs, what: &str) -> ProgressBar {
+    if output.quiet || output.json || !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    work_bar(0, what)
+}
+
+fn work_bar(total: u64, what: &str) -> ProgressBar {
+    let bar = ProgressBar::new(total);
+    let style = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len} {eta} left");
+    if let Ok(style) = style {
+        bar.set_style(style);
+    }
+    bar.set_message(what.to_owned());
+    bar
+}
+
+/// Seconds as a person says them.
+pub(crate) fn duration(seconds: f64) -> String {
+    match seconds {
+        s if s < 60.0 => format!("{s:.0}s"),
+        s if s < 3600.0 => format!("{:.0}m {:02.0}s", (s / 60.0).floor(), s % 60.0),
+        s => format!("{:.0}h {:02.0}m", (s / 3600.0).floor(), s % 3600.0 / 60.0),
+    }
+}

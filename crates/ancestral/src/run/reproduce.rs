@@ -1,0 +1,255 @@
+//! Published results, each with the run that obtains it again.
+
+use std::path::{Path, PathBuf};
+
+use ancestral_data::SplitName;
+
+use super::loaded::DataQuery;
+use super::recipe::Recipe;
+use super::score::Measured;
+use super::session::Session;
+use crate::evaluate::{Likelihoods, Options};
+use crate::settings::nearest;
+use crate::train::StopReason;
+use crate::{Error, Result};
+
+/// What a published result is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PublishedMetric {
+    /// The mean negative log-likelihood of the test split, in nats.
+    Nll,
+    /// The mean log-likelihood of the test folds on columns standardized by their training split,
+    /// without the log-determinant.
+    StandardizedLogLikelihood,
+}
+
+impl PublishedMetric {
+    /// The word that it is kept by.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Nll => "nll_nats",
+            Self::StandardizedLogLikelihood => "log_likelihood_standardised",
+        }
+    }
+
+    fn of(self, found: &Likelihoods) -> Option<f64> {
+        match self {
+            Self::Nll => Some(found.nll_nats),
+            Self::StandardizedLogLikelihood => found.nll_standardised.map(|nll| -nll),
+        }
+    }
+}
+
+/// A published result.
+#[derive(Debug)]
+pub struct PublishedRow {
+    /// What it is asked for by.
+    pub name: &'static str,
+    /// The run.
+    pub recipe: Recipe,
+    /// Orderings or masks that are averaged at the end.
+    pub members: u64,
+    /// Folds to run, 1 to this; 0 for data with official splits.
+    pub folds: u32,
+    /// What is published.
+    pub metric: PublishedMetric,
+    /// The published value.
+    pub published: f64,
+    /// Where it was published.
+    pub source: &'static str,
+}
+
+/// A published result, obtained again.
+#[derive(Debug, Clone)]
+pub struct Reproduced {
+    /// The commands of its runs.
+    pub commands: Vec<String>,
+    /// The value.
+    pub obtained: f64,
+    /// Its standard error over examples.
+    pub stderr: f64,
+    /// Test examples of all runs.
+    pub n: usize,
+    /// Seconds of training.
+    pub seconds: f64,
+    /// What was measured of each run.
+    pub measured: Vec<Likelihoods>,
+}
+
+/// What is told on the way.
+#[derive(Debug, Clone, Copy)]
+pub enum Reproducing<'a> {
+    /// A run begins, or is resumed.
+    Begins {
+        /// The command that trains it.
+        command: &'a str,
+    },
+    /// A run was measured on the test split.
+    Measured(&'a Likelihoods),
+}
+
+const URIA_2016: &str = "Uria et al. 2016, arXiv:1605.02226";
+const GERMAIN_2015: &str = "Germain et al. 2015, arXiv:1502.03509";
+const URIA_2014: &str = "Uria, Murray and Larochelle 2014, arXiv:1310.1757";
+
+/// One with official splits.
+const fn row(
+    name: &'static str,
+    recipe: Recipe,
+    members: u64,
+    published: f64,
+    source: &'static str,
+) -> PublishedRow {
+    let metric = PublishedMetric::Nll;
+    PublishedRow { name, recipe, members, folds: 0, metric, published, source }
+}
+
+/// All of them.
+pub static PUBLISHED: &[PublishedRow] = &[
+    row("nade-mnist", Recipe::new("nade", "binarized-mnist", "mnist"), 1, 88.33, URIA_2016),
+    row(
+        "deep-nade-mnist",
+        Recipe::new("deep-nade", "binarized-mnist", "mnist"),
+        128,
+        85.10,
+        URIA_2014,
+    ),
+    row(
+        "deep-nade-mnist-1hl",
+        Recipe::new("deep-nade", "binarized-mnist", "mnist-1hl"),
+        128,
+        87.71,
+        URIA_2014,
+    ),
+    row("made-mnist", Recipe::new("made", "binarized-mnist", "mnist"), 1, 88.40, GERMAIN_2015),
+    row("nade-adult", Recipe::new("nade", "adult", "uci"), 1, 13.19, URIA_2016),
+    row("made-adult", Recipe::new("made", "adult", "uci"), 1, 13.12, GERMAIN_2015),
+    row("nade-dna", Recipe::new("nade", "dna", "dna"), 1, 84.81, URIA_2016),
+    row("deep-nade-dna", Recipe::new("deep-nade", "dna", "dna"), 16, 82.31, URIA_2016),
+    row("made-dna", Recipe::new("made", "dna", "dna"), 1000, 79.66, GERMAIN_2015),
+    row(
+        "nade-mushrooms",
+        Recipe {
+            epochs: Some(100),
+            assign: &["learning_rate=0.004"],
+            ..Recipe::new("nade", "mushrooms", "uci")
+        },
+        1,
+        9.81,
+        URIA_2016,
+    ),
+    row("fvsbn-adult", Recipe::new("fvsbn", "adult", "uci"), 1, 13.17, URIA_2016),
+    row("fvsbn-dna", Recipe::new("fvsbn", "dna", "uci"), 1, 83.64, URIA_2016),
+    row("fvsbn-mushrooms", Recipe::new("fvsbn", "mushrooms", "uci"), 1, 10.27, URIA_2016),
+    PublishedRow {
+        name: "rnade-red-wine",
+        recipe: Recipe::new("rnade", "red-wine", "red-wine"),
+        members: 1,
+        folds: 10,
+        metric: PublishedMetric::StandardizedLogLikelihood,
+        published: -9.36,
+        source: "Uria, Murray and Larochelle 2013, arXiv:1306.0186",
+    },
+];
+
+impl PublishedRow {
+    /// The one of this name.
+    ///
+    /// # Errors
+    /// If there is none, naming those there are; `others` can be asked for as well.
+    pub fn find(name: &str, others: &[&str]) -> Result<&'static Self> {
+        PUBLISHED.iter().find(|row| row.name == name).ok_or_else(|| {
+            let names: Vec<&str> =
+                PUBLISHED.iter().map(|row| row.name).chain(others.iter().copied()).collect();
+            Error::Unknown {
+                what: "row",
+                name: name.to_owned(),
+                hint: match nearest(name, &names) {
+                    Some(near) => format!("did you mean '{near}'?"),
+                    None => format!("the rows are {}", names.join(", ")),
+                },
+            }
+        })
+    }
+
+    /// Its runs: the fold that is kept for testing, if there are folds, and the folder.
+    fn runs(&self, out: &Path) -> Vec<(Option<u32>, PathBuf)> {
+        match self.folds {
+            0 => vec![(None, out.to_owned())],
+            folds => (1..=folds).map(|k| (Some(k), out.join(format!("fold-{k}")))).collect(),
+        }
+    }
+}
+
+impl Session<'_> {
+    /// Trains the runs of a published result within a folder, or resumes those that are there, and
+    /// measures them; `told` hears of each.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`] if the session was stopped; the runs can be resumed. Else as
+    /// [`Session::train`].
+    pub fn reproduce(
+        &mut self,
+        row: &PublishedRow,
+        out: &Path,
+        told: &mut dyn FnMut(Reproducing<'_>),
+    ) -> Result<Reproduced> {
+        let (mut commands, mut measured, mut seconds) = (Vec::new(), Vec::new(), 0.0);
+        for (fold, path) in row.runs(out) {
+            let command = row.recipe.command(fold, &path);
+            told(Reproducing::Begins { command: &command });
+            let trained = self.train_or_resume(&row.recipe, fold, &path)?;
+            seconds += trained.outcome.seconds;
+            if trained.outcome.reason == StopReason::Interrupted {
+                return Err(Error::Interrupted);
+            }
+            let options = Options { members: row.members, ..Options::default() };
+            let test = DataQuery::split(SplitName::Test);
+            let found = match self.evaluate(&trained.run, &test, options)?.found {
+                Measured::Likelihoods(found) => *found,
+                _ => return Err(trained.run.unsupported("has no log-probability")),
+            };
+            told(Reproducing::Measured(&found));
+            commands.push(command);
+            measured.push(found);
+        }
+        let values: Vec<f64> = measured.iter().filter_map(|m| row.metric.of(m)).collect();
+        if values.len() < measured.len() {
+            return Err(Error::Unsupported {
+                model: row.recipe.model.to_owned(),
+                problem: "has no value on standardized columns, of which one is constant"
+                    .to_owned(),
+            });
+        }
+        let count = values.len() as f64;
+        Ok(Reproduced {
+            commands,
+            obtained: values.iter().sum::<f64>() / count,
+            // Over examples, of each fold; the mean over folds adds them up.
+            stderr: measured.iter().map(|m| m.nll_stderr.powi(2)).sum::<f64>().sqrt() / count,
+            n: measured.iter().map(|m| m.n).sum(),
+            seconds,
+            measured,
+        })
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may be as short as it likes")]
+mod tests {
+    use super::*;
+    use crate::Registry;
+
+    #[test]
+    fn every_row_trains_with_a_preset_there_is() {
+        for row in PUBLISHED {
+            let registry = Registry::standard();
+            let entry = registry.find(row.recipe.model).unwrap();
+            let preset = row.recipe.preset.unwrap();
+            assert!(entry.presets.iter().any(|p| p.name == preset), "{}: {preset}", row.name);
+            assert!(ancestral_data::is_known(row.recipe.data), "{}", row.name);
+        }
+        let error = PublishedRow::find("nade-mnits", &[]).unwrap_err().to_string();
+        assert!(error.contains("did you mean 'nade-mnist'?"), "{error}");
+    }
+}
