@@ -42,6 +42,7 @@ pub enum DataError {
     #[error("{0}")]
     Unsuitable(String),
     /// A download failed.
+    #[cfg(feature = "fetch")]
     #[error("cannot fetch {url}: {problem}")]
     Fetch {
         /// The address that was tried.
@@ -74,7 +75,9 @@ impl DataError {
     pub fn is_usage(&self) -> bool {
         match self {
             Self::Malformed { .. } | Self::Missing { .. } | Self::Unsuitable(_) => true,
-            Self::Io { .. } | Self::Fetch { .. } => false,
+            Self::Io { .. } => false,
+            #[cfg(feature = "fetch")]
+            Self::Fetch { .. } => false,
         }
     }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::format::{Stream, table};
 use crate::layouts::{amat, cifar10, density, expect_file, mnist, omniglot, with_or_without_gz};
 use crate::options::OpenOptions;
+#[cfg(feature = "fetch")]
 use crate::sources::is_fetchable;
 use crate::toys::{TOYS, Toy};
 use crate::{DataError, Dataset};
@@ -22,7 +23,7 @@ pub struct Known {
     pub looked_in: Option<PathBuf>,
     /// Whether it can be opened.
     pub present: bool,
-    /// Whether it can be downloaded by name.
+    /// Whether it can be downloaded by name; never without the feature `fetch`.
     pub fetchable: bool,
 }
 
@@ -160,6 +161,12 @@ const SETS: [Set; 11] = [
         classes: &[],
     },
 ];
+
+/// Nothing is downloaded by this build.
+#[cfg(not(feature = "fetch"))]
+fn is_fetchable(_: &str) -> bool {
+    false
+}
 
 pub(crate) fn find(name: &str) -> Option<&'static Set> {
     SETS.iter().find(|set| set.name == name)

@@ -3,6 +3,9 @@
 //! Nothing here knows a model or a tensor library.
 //! A [`Dataset`] is read from a name or a path by [`open`], [`Examples`] turns one of its splits into numbers
 //! (binarised if asked), and [`Streams`] gives every example and every sample its own randomness.
+//!
+//! With the feature `fetch`, known sets are downloaded from public mirrors by `fetch`; with `tls`, over
+//! HTTPS.
 
 mod binarize;
 mod dataset;
@@ -11,6 +14,7 @@ mod digits;
 mod disk;
 mod domain;
 mod error;
+#[cfg(feature = "fetch")]
 mod fetch;
 mod format;
 mod known;
@@ -18,6 +22,7 @@ mod layouts;
 mod names;
 mod open;
 mod options;
+#[cfg(feature = "fetch")]
 mod sources;
 mod stream;
 mod toys;
@@ -30,6 +35,7 @@ pub use digits::digits;
 pub use disk::{Appender, AtomicFile, Lock, create_folder, remove_unfinished, write_atomic};
 pub use domain::{Domain, Shape};
 pub use error::DataError;
+#[cfg(feature = "fetch")]
 pub use fetch::{Progress, fetch};
 pub use format::{Format, parse};
 pub use known::{Known, is_known, list};
