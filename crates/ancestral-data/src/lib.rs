@@ -45,3 +45,8 @@ pub use options::{Background, OpenOptions, data_dir};
 pub use stream::{Streams, fill_normal, fill_uniform};
 pub use toys::{Modes, modes};
 pub use write::{csv_cell, write_csv, write_npy};
+
+/// The example of the README is compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

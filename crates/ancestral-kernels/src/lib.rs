@@ -68,5 +68,10 @@ pub use norm::{batch_norm, layer_norm, layer_norm_vjp, leaky_relu, leaky_relu_vj
 pub use simd::Isa;
 pub use thread_tuner::ThreadTuner;
 
+/// The example of the README is compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 #[cfg(test)]
 mod tests;

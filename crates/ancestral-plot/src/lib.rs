@@ -20,3 +20,8 @@ pub use error::PlotError;
 pub use heat::{heat, heat_between};
 pub use image::Image;
 pub use plot::{Kind, Plot, Series};
+
+/// The example of the README is compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

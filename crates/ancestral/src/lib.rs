@@ -34,3 +34,8 @@ pub use registry::Registry;
 
 /// What the library's functions return.
 pub type Result<T> = std::result::Result<T, Error>;
+
+/// The example of the README is compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
