@@ -14,6 +14,7 @@ pub mod columns;
 pub mod distributions;
 pub mod error;
 pub mod evaluate;
+#[cfg(feature = "plot")]
 pub mod explain;
 pub mod likelihood;
 pub mod memory;

@@ -25,6 +25,8 @@ const LAYERS: &[&[&str]] = &[
     &["registry"],
     &["train"],
     &["evaluate"],
+    &["report"],
+    &["run"],
     &["explain"],
 ];
 

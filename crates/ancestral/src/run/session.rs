@@ -130,6 +130,16 @@ impl<'a> Session<'a> {
         self.data_dir.as_deref()
     }
 
+    /// Where models compute.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// What stops it when it is set, if anything does.
+    pub fn stop(&self) -> Option<&'a AtomicBool> {
+        self.stop
+    }
+
     /// Some weights of a run folder.
     ///
     /// # Errors
@@ -319,7 +329,7 @@ impl<'a> Session<'a> {
     }
 
     /// Does some work whose progress the observer is told.
-    pub(super) fn working<T>(
+    pub(crate) fn working<T>(
         &mut self,
         what: &str,
         total: usize,

@@ -15,7 +15,7 @@ use ancestral_data::{Dataset, Domain, Examples, SplitName, Streams};
 use ancestral_kernels as kernels;
 use burn::tensor::{Device, Tensor};
 
-use super::{Network, matrix};
+use crate::explain::network::{Network, matrix};
 use crate::model::Init;
 use crate::nn::{Activation, to_f64};
 use crate::optim::{OptimizerConfig, Optimizers};
@@ -64,16 +64,16 @@ pub struct Reached {
 }
 
 /// Trains the discriminator ahead of its generator on images of grey levels and measures both
-/// gradients of the generator.
+/// gradients of the generator; `progress` is told the share that is done.
 ///
 /// # Errors
-/// If a number of steps is 0, the data has no levels or no held-out examples, or a gradient is not
-/// finite.
+/// If a number of steps is 0, the data has no levels or no held-out examples, a gradient is not
+/// finite, or `progress` fails.
 pub fn saturation(
     data: &Dataset,
     settings: Saturation,
     device: &Device,
-    progress: &mut dyn FnMut(f64),
+    progress: &mut dyn FnMut(f64) -> Result<()>,
 ) -> Result<Vec<Reached>> {
     for (field, steps) in [("ahead", settings.ahead), ("every", settings.every)] {
         if steps == 0 {
@@ -96,7 +96,7 @@ pub fn saturation(
         let real = pair.real(&pair.batch(&train, "together", step));
         pair.train_discriminator("together", step, real)?;
         pair.train_generator(step)?;
-        progress(step as f64 / total);
+        progress(step as f64 / total)?;
     }
     pair.renew_discriminator()?;
     let held_out: Vec<u64> = (0..test.len().min(MEASURED) as u64).collect();
@@ -111,7 +111,7 @@ pub fn saturation(
             let real = pair.real(&pair.batch(&train, "ahead", step));
             pair.train_discriminator("ahead", step, real)?;
         }
-        progress((settings.together + step) as f64 / total);
+        progress((settings.together + step) as f64 / total)?;
     }
     Ok(found)
 }
@@ -278,19 +278,22 @@ mod tests {
     fn a_sure_discriminator_silences_one_loss_and_not_the_other() {
         let settings = Saturation { together: 60, ahead: 300, every: 100, seed: 1 };
         let data = digits().unwrap();
-        let found = saturation(&data, settings, &crate::spec::cpu(), &mut |_| {}).unwrap();
+        let found = saturation(&data, settings, &crate::spec::cpu(), &mut |_| Ok(())).unwrap();
         assert_eq!(found.iter().map(|r| r.step).collect::<Vec<_>>(), [0, 100, 200, 300]);
         let (first, last) = (found[0], found[3]);
         assert!(last.correct > 0.99, "{last:?}");
         assert!(last.saturating < 0.1 * first.saturating, "{first:?} {last:?}");
         assert!(last.non_saturating > first.non_saturating, "{first:?} {last:?}");
         // The same again.
-        assert_eq!(found, saturation(&data, settings, &crate::spec::cpu(), &mut |_| {}).unwrap());
+        assert_eq!(
+            found,
+            saturation(&data, settings, &crate::spec::cpu(), &mut |_| Ok(())).unwrap()
+        );
         let wrong = Saturation { every: 0, ..settings };
         let said =
-            saturation(&data, wrong, &crate::spec::cpu(), &mut |_| {}).unwrap_err().to_string();
+            saturation(&data, wrong, &crate::spec::cpu(), &mut |_| Ok(())).unwrap_err().to_string();
         assert!(said.contains("every"), "{said}");
         let real = ancestral_data::open("moons", &Default::default()).unwrap();
-        assert!(saturation(&real, settings, &crate::spec::cpu(), &mut |_| {}).is_err());
+        assert!(saturation(&real, settings, &crate::spec::cpu(), &mut |_| Ok(())).is_err());
     }
 }

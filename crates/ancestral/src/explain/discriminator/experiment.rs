@@ -14,7 +14,7 @@ use burn::tensor::Device;
 use rand::RngExt;
 use rand_distr::{Distribution, StandardNormal};
 
-use super::{Network, matrix};
+use crate::explain::network::{Network, matrix};
 use crate::model::Init;
 use crate::nn::{Activation, to_f64};
 use crate::optim::{OptimizerConfig, Optimizers};
@@ -48,7 +48,7 @@ pub struct Densities {
     pub trained: f64,
 }
 
-/// A trained discriminator beside the best one.
+/// A trained discriminator compared with the best one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Comparison {
     /// From left to right, at equal distances.
@@ -66,15 +66,16 @@ pub struct Comparison {
     pub optimum: f64,
 }
 
-/// Trains a discriminator on draws of two known densities and compares it with the formula.
+/// Trains a discriminator on draws of two known densities and compares it with the formula;
+/// `progress` is told the share that is done.
 ///
 /// # Errors
-/// If `steps` is 0 or a gradient is not finite.
+/// If `steps` is 0, a gradient is not finite, or `progress` fails.
 pub fn optimal_discriminator(
     steps: u64,
     seed: u64,
     device: &Device,
-    progress: &mut dyn FnMut(f64),
+    progress: &mut dyn FnMut(f64) -> Result<()>,
 ) -> Result<Comparison> {
     if steps == 0 {
         return Err(Error::setting("steps", 0, "it must be 1 or more"));
@@ -97,7 +98,7 @@ pub fn optimal_discriminator(
         let rate = LEARNING_RATE * 0.5 * (1.0 + (share * TAU / 2.0).cos());
         optimizers.begin_step(step + 1, rate);
         optimizers.update("discriminator", &mut network, grads)?;
-        progress(share);
+        progress(share)?;
     }
     let Some(network) = network else { return Err(Error::weights_lost("the discriminator")) };
     let width = 2.0 * REACH / CELLS as f64;
@@ -214,10 +215,10 @@ mod tests {
 
     #[test]
     fn a_short_training_comes_near() {
-        let found = optimal_discriminator(300, 1, &crate::spec::cpu(), &mut |_| {}).unwrap();
+        let found = optimal_discriminator(300, 1, &crate::spec::cpu(), &mut |_| Ok(())).unwrap();
         assert!(found.mean < 0.05 && found.largest < 0.3, "{} {}", found.mean, found.largest);
         let gap = found.optimum - found.value;
         assert!((0.0..0.02).contains(&gap), "{gap}");
-        assert!(optimal_discriminator(0, 1, &crate::spec::cpu(), &mut |_| {}).is_err());
+        assert!(optimal_discriminator(0, 1, &crate::spec::cpu(), &mut |_| Ok(())).is_err());
     }
 }

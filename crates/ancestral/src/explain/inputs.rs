@@ -1,0 +1,56 @@
+//! The data and the trained models of explanations.
+
+use ancestral_data::{Binarize, Dataset, OpenOptions};
+
+use super::spec::ExplainSpec;
+use crate::model::ModelConfig;
+use crate::run::{Run, RunSpec, Session};
+use crate::train::{Budget, StopReason, TrainConfig};
+use crate::{Error, Result};
+
+/// The images that models are trained on.
+///
+/// # Errors
+/// If they are not found or are no images.
+pub(super) fn open(session: &Session<'_>, spec: &ExplainSpec) -> Result<Dataset> {
+    let options = OpenOptions {
+        data_dir: session.data_dir().map(Into::into),
+        seed: spec.seed(),
+        ..OpenOptions::default()
+    };
+    let data = ancestral_data::open(spec.data(), &options)?;
+    if data.shape.as_image().is_none() {
+        return Err(Error::UnsuitableData {
+            model: spec.topic.to_string(),
+            problem: format!("{} holds no images to show; take digits or mnist", spec.data()),
+        });
+    }
+    Ok(data)
+}
+
+/// A model trained in a folder of its own, with the weights that validation chose.
+///
+/// # Errors
+/// Those of training, or if it was stopped.
+pub(super) fn train(
+    session: &mut Session<'_>,
+    spec: &ExplainSpec,
+    config: &impl ModelConfig,
+    binarize: Binarize,
+) -> Result<Run> {
+    let name = config.model_name();
+    let training = TrainConfig { learning_rate: 2e-3, sample_count: 0, ..TrainConfig::default() };
+    let mut run = RunSpec::new(config, spec.data())
+        .training(&training)
+        .budget(Budget { epochs: spec.epochs(), ..Budget::default() })
+        .binarize(binarize)
+        .seed(spec.seed())
+        .out(spec.out.join(name));
+    run.skip_test = true;
+    run.command = format!("ancestral explain (its {name})");
+    let trained = session.train(&run)?;
+    match trained.outcome.reason {
+        StopReason::Interrupted => Err(Error::Interrupted),
+        _ => Ok(trained.run),
+    }
+}

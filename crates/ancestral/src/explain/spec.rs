@@ -1,0 +1,92 @@
+//! What is asked of an explanation, and what it gives.
+
+use std::fmt::Display;
+use std::path::PathBuf;
+
+use ancestral_data::DataError;
+use serde_json::Value;
+
+use super::topic::Topic;
+use crate::{Error, Result};
+
+/// What is to be explained, and with what.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExplainSpec {
+    /// The topic.
+    pub topic: Topic,
+    /// The images that its models are trained on, by name or path; the embedded digits if none are
+    /// given.
+    pub data: Option<String>,
+    /// Epochs that its models are trained for; 100 if not given.
+    pub epochs: Option<u64>,
+    /// The seed of everything drawn; 0 if not given.
+    pub seed: Option<u64>,
+    /// The folder for images and runs. Topics that train models make it, others may share it.
+    pub out: PathBuf,
+}
+
+/// What was found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Explanation {
+    /// Its topic.
+    pub topic: Topic,
+    /// What was found, in words.
+    pub lines: Vec<String>,
+    /// The numbers.
+    pub metrics: Value,
+    /// The images that were written.
+    pub images: Vec<PathBuf>,
+}
+
+impl ExplainSpec {
+    /// A topic with its defaults.
+    pub fn new(topic: Topic, out: impl Into<PathBuf>) -> Self {
+        Self { topic, data: None, epochs: None, seed: None, out: out.into() }
+    }
+
+    /// Refuses what the topic has no use for, and a folder that runs would be mixed up in.
+    pub(super) fn check(&self) -> Result<()> {
+        let topic = self.topic;
+        let refused = |field: &str, value: Option<&dyn Display>| match value {
+            Some(value) if !topic.options().contains(&field) => Err(Error::setting(
+                field,
+                value,
+                format!("{topic} has no use for it; leave it out"),
+            )),
+            _ => Ok(()),
+        };
+        refused("data", self.data.as_ref().map(|data| data as _))?;
+        refused("epochs", self.epochs.as_ref().map(|epochs| epochs as _))?;
+        refused("seed", self.seed.as_ref().map(|seed| seed as _))?;
+        if self.epochs == Some(0) {
+            return Err(Error::setting("epochs", 0, "its models are trained for 1 or more"));
+        }
+        if topic.keeps_runs() && self.out.exists() {
+            return Err(Error::RunExists { path: self.out.clone() });
+        }
+        Ok(())
+    }
+
+    pub(super) fn data(&self) -> &str {
+        self.data.as_deref().unwrap_or("digits")
+    }
+
+    pub(super) fn epochs(&self) -> u64 {
+        self.epochs.unwrap_or(100)
+    }
+
+    pub(super) fn seed(&self) -> u64 {
+        self.seed.unwrap_or(0)
+    }
+
+    /// Makes its folder, if it is not there.
+    pub(super) fn make_folder(&self) -> Result<()> {
+        std::fs::create_dir_all(&self.out).map_err(|e| DataError::io("make", &self.out, e).into())
+    }
+
+    /// What was found, with images by their names in the folder.
+    pub(super) fn found(&self, lines: Vec<String>, metrics: Value, images: &[&str]) -> Explanation {
+        let images = images.iter().map(|image| self.out.join(image)).collect();
+        Explanation { topic: self.topic, lines, metrics, images }
+    }
+}

@@ -1,0 +1,118 @@
+//! What can be explained.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::settings::nearest;
+use crate::{Error, Result};
+
+/// What can be explained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Topic {
+    /// N(0, I) through the decoders of an autoencoder and of a VAE.
+    AeVsVae,
+    /// The gap between log p(x) and the ELBO is a divergence.
+    Elbo,
+    /// A density is not a probability.
+    Density,
+    /// Both losses of a generator under a discriminator that dominates.
+    Saturation,
+    /// What a discriminator learns.
+    OptimalDiscriminator,
+    /// What a transposed convolution is.
+    TransposedConvolution,
+}
+
+impl Topic {
+    /// Every topic.
+    pub const ALL: [Self; 6] = [
+        Self::AeVsVae,
+        Self::Elbo,
+        Self::Density,
+        Self::Saturation,
+        Self::OptimalDiscriminator,
+        Self::TransposedConvolution,
+    ];
+
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AeVsVae => "ae-vs-vae",
+            Self::Elbo => "elbo",
+            Self::Density => "density",
+            Self::Saturation => "saturation",
+            Self::OptimalDiscriminator => "optimal-discriminator",
+            Self::TransposedConvolution => "transposed-convolution",
+        }
+    }
+
+    /// What it says, in one line.
+    pub fn about(self) -> &'static str {
+        match self {
+            Self::AeVsVae => "N(0, I) through the decoders of an autoencoder and of a VAE",
+            Self::Elbo => "The gap between log p(x) and the ELBO is the KL of q(z|x) from p(z|x)",
+            Self::Density => "A density is not a probability",
+            Self::Saturation => {
+                "A discriminator that is ahead silences one loss of the generator and not the other"
+            }
+            Self::OptimalDiscriminator => "What a discriminator learns is p / (p + q)",
+            Self::TransposedConvolution => {
+                "A transposed convolution is a convolution of a map that the stride stretched"
+            }
+        }
+    }
+
+    /// Which of the options "data", "epochs" and "seed" it has a use for.
+    pub fn options(self) -> &'static [&'static str] {
+        match self {
+            Self::AeVsVae | Self::Elbo => &["data", "epochs", "seed"],
+            Self::Saturation => &["data", "seed"],
+            Self::OptimalDiscriminator => &["seed"],
+            Self::Density | Self::TransposedConvolution => &[],
+        }
+    }
+
+    /// Whether it trains models in run folders.
+    pub(super) fn keeps_runs(self) -> bool {
+        matches!(self, Self::AeVsVae | Self::Elbo)
+    }
+}
+
+impl fmt::Display for Topic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Topic {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        Self::ALL.into_iter().find(|topic| topic.as_str() == name).ok_or_else(|| {
+            let names = Self::ALL.map(Self::as_str);
+            Error::Unknown {
+                what: "topic",
+                name: name.to_owned(),
+                hint: match nearest(name, &names) {
+                    Some(near) => format!("did you mean '{near}'?"),
+                    None => format!("the topics are {}", names.join(", ")),
+                },
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_as_they_are_written() {
+        for topic in Topic::ALL {
+            assert_eq!(topic.to_string().parse::<Topic>().unwrap(), topic);
+        }
+        let said = |name: &str| name.parse::<Topic>().unwrap_err().to_string();
+        assert_eq!(said("elb"), "unknown topic 'elb'; did you mean 'elbo'?");
+        assert!(said("love").ends_with("optimal-discriminator, transposed-convolution"));
+    }
+}

@@ -1,0 +1,162 @@
+//! Concepts demonstrated through the library: the numbers, and the images that show them.
+
+#![cfg(feature = "plot")]
+#![allow(clippy::unwrap_used, reason = "a test may be as short as it likes")]
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use ancestral::explain::{ExplainSpec, Explanation, Topic};
+use ancestral::run::{Run, Session};
+use ancestral::train::{Event, Observer};
+use ancestral::{Error, Result};
+
+fn explain(topic: Topic, out: &Path) -> Result<Explanation> {
+    Session::new().explain(&ExplainSpec::new(topic, out))
+}
+
+/// The images are there, and are PNGs.
+fn images(found: &Explanation, out: &Path, names: &[&str]) {
+    let expected: Vec<_> = names.iter().map(|name| out.join(name)).collect();
+    assert_eq!(found.images, expected);
+    for image in &found.images {
+        let bytes = std::fs::read(image).unwrap();
+        assert!(bytes.starts_with(b"\x89PNG\r\n"), "{}", image.display());
+    }
+}
+
+#[test]
+fn a_density_is_no_probability() {
+    let dir = tempfile::tempdir().unwrap();
+    // Topics without runs may share a folder that is there.
+    let found = explain(Topic::Density, dir.path()).unwrap();
+    assert_eq!(found.topic, Topic::Density);
+    images(&found, dir.path(), &["density.png"]);
+    let rows = found.metrics.as_array().unwrap();
+    let value = |row: usize, name: &str| rows[row][name].as_f64().unwrap();
+    assert_eq!(rows.len(), 3);
+    for row in 0..3 {
+        assert!((value(row, "area") - 1.0).abs() < 1e-9);
+        let height = 1.0 / (value(row, "sigma") * (2.0 * std::f64::consts::PI).sqrt());
+        assert!((value(row, "height") - height).abs() < 1e-12);
+    }
+    // P(|z| < 0.5) of a standard normal.
+    assert!((value(2, "near") - 0.382_924_923).abs() < 1e-8);
+    assert!(found.lines[3].contains("height at 0 is 3.989, the area is 1.0000"));
+}
+
+#[test]
+fn a_transposed_convolution_is_one_of_the_stretched_map() {
+    let dir = tempfile::tempdir().unwrap();
+    let found = explain(Topic::TransposedConvolution, dir.path()).unwrap();
+    images(&found, dir.path(), &["transposed.png"]);
+    let rows = found.metrics.as_array().unwrap();
+    assert_eq!(rows.len(), 4);
+    for row in rows {
+        let value = |name: &str| row[name].as_f64().unwrap();
+        assert_eq!(value("output"), 3.0 * value("stride") + value("filter"), "{row}");
+        assert!(value("difference") < 1e-12 && value("adjoint_difference").abs() < 1e-12, "{row}");
+        let even = value("filter") % value("stride") == 0.0;
+        assert_eq!(even, value("fewest_terms") == value("most_terms"), "{row}");
+    }
+}
+
+#[test]
+fn a_discriminator_learns_the_share_that_is_data() {
+    let dir = tempfile::tempdir().unwrap();
+    let found = explain(Topic::OptimalDiscriminator, dir.path()).unwrap();
+    images(&found, dir.path(), &["discriminator.png"]);
+    let value = |name: &str| found.metrics[name].as_f64().unwrap();
+    assert!(value("mean") < 0.01 && value("largest") < 0.04, "{}", found.metrics);
+    assert!((0.0..0.003).contains(&(value("optimum") - value("value"))), "{}", found.metrics);
+    let seeded =
+        ExplainSpec { seed: Some(1), ..ExplainSpec::new(Topic::OptimalDiscriminator, dir.path()) };
+    let other = Session::new().explain(&seeded).unwrap();
+    assert_ne!(other.metrics["mean"], found.metrics["mean"]);
+    assert_eq!(other.metrics["optimum"], found.metrics["optimum"]);
+}
+
+#[test]
+fn its_models_are_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("both");
+    let spec = ExplainSpec { epochs: Some(1), ..ExplainSpec::new(Topic::AeVsVae, &out) };
+    let found = Session::new().explain(&spec).unwrap();
+    images(&found, &out, &["codes-ae.png", "codes-vae.png", "decoded.png"]);
+    for name in ["ae", "vae"] {
+        let run = Run::load(out.join(name)).unwrap();
+        assert_eq!((run.config.model.as_str(), run.config.train.epochs), (name, 1));
+        assert_eq!(run.latent().unwrap().latent_dim(), 8);
+        assert!(!out.join(name).join("samples.png").exists());
+        let std = found.metrics[name]["std"].as_array().unwrap();
+        assert!(std.len() == 8 && std.iter().all(|std| std.as_f64().unwrap() > 0.0), "{name}");
+    }
+    // Its runs would be mixed up with others.
+    assert!(matches!(Session::new().explain(&spec), Err(Error::RunExists { .. })));
+}
+
+#[test]
+fn what_a_topic_has_no_use_for_is_refused_before_anything_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("none");
+    let given = |topic| ExplainSpec {
+        data: Some("digits".to_owned()),
+        epochs: Some(3),
+        seed: Some(1),
+        ..ExplainSpec::new(topic, &out)
+    };
+    let refused = |spec: ExplainSpec| {
+        let error = Session::new().explain(&spec).unwrap_err();
+        assert!(error.is_usage() && !out.exists(), "{error}");
+        error.to_string()
+    };
+    let said = refused(given(Topic::Density));
+    assert_eq!(said, "setting 'data' is digits; density has no use for it; leave it out");
+    let said = refused(given(Topic::Saturation));
+    assert!(said.starts_with("setting 'epochs' is 3; saturation has no use"), "{said}");
+    let said = refused(ExplainSpec { data: None, epochs: None, ..given(Topic::Density) });
+    assert!(said.starts_with("setting 'seed' is 1"), "{said}");
+    let said = refused(ExplainSpec { epochs: Some(0), ..given(Topic::Elbo) });
+    assert!(said.starts_with("setting 'epochs' is 0"), "{said}");
+    let said = refused(ExplainSpec { data: Some("moons".to_owned()), ..given(Topic::Elbo) });
+    assert!(said.contains("elbo") && said.contains("moons holds no images"), "{said}");
+}
+
+/// Asks for an end as soon as some work is seen.
+struct Stopper<'a> {
+    stop: &'a AtomicBool,
+    at: &'static str,
+    seen: usize,
+}
+
+impl Observer for Stopper<'_> {
+    fn event(&mut self, event: &Event) -> Result<()> {
+        let is_met = match event {
+            Event::Work(work) => work.what == self.at && work.done > 0,
+            event => event.kind() == self.at,
+        };
+        if is_met {
+            self.seen += 1;
+            self.stop.store(true, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_stop_ends_it() {
+    for (topic, at) in [
+        (Topic::OptimalDiscriminator, "training the discriminator"),
+        (Topic::Saturation, "training the discriminator ahead"),
+        (Topic::AeVsVae, "step"),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let stop = AtomicBool::new(false);
+        let mut stopper = Stopper { stop: &stop, at, seen: 0 };
+        let mut session = Session::new().observed_by(&mut stopper).stopped_by(&stop);
+        let spec = ExplainSpec::new(topic, dir.path().join("out"));
+        assert!(matches!(session.explain(&spec), Err(Error::Interrupted)), "{topic}");
+        drop(session);
+        assert!(stopper.seen > 0 && stopper.seen < 10, "{topic}: {}", stopper.seen);
+    }
+}
