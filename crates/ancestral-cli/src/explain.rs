@@ -1,6 +1,46 @@
-use crate::args::ExplainArgs;
+//! `explain`: a concept demonstrated by a small experiment.
+
+use std::path::{Path, PathBuf};
+
+use ancestral::explain::{ExplainSpec, Topic};
 use anyhow::Result;
-use std::path::Path;
-pub(crate) fn run(_args: &ExplainArgs, _data_dir: Option<&Path>) -> Result<()> {
-    unimplemented!()
+use serde_json::json;
+
+use crate::args::{self, ExplainArgs};
+use crate::output::{self, say};
+use crate::watch::{self, Watch};
+
+pub(crate) fn run(args: &ExplainArgs, data_dir: Option<&Path>) -> Result<()> {
+    let topic = match args.topic {
+        args::Topic::AeVsVae => Topic::AeVsVae,
+        args::Topic::Elbo => Topic::Elbo,
+        args::Topic::Density => Topic::Density,
+        args::Topic::Saturation => Topic::Saturation,
+        args::Topic::OptimalDiscriminator => Topic::OptimalDiscriminator,
+        args::Topic::TransposedConvolution => Topic::TransposedConvolution,
+    };
+    let out = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("explain-{topic}")));
+    let spec = ExplainSpec {
+        data: args.data.clone(),
+        epochs: args.epochs,
+        seed: args.seed,
+        ..ExplainSpec::new(topic, out)
+    };
+    let mut watch = Watch::new(args.output);
+    let found = watch::session(data_dir, &mut watch).explain(&spec)?;
+    watch.finish();
+    if args.output.json {
+        return output::json(
+            &json!({ "topic": topic.as_str(), "out": spec.out, "figures": found.metrics }),
+        );
+    }
+    if !args.output.quiet {
+        for line in &found.lines {
+            say!("{line}")?;
+        }
+    }
+    for image in &found.images {
+        output::wrote(args.output, image)?;
+    }
+    Ok(())
 }

@@ -291,10 +291,10 @@ fn explanations_hold() {
     }
     bad(here, &["explain", "elbo"], 2, "exists already");
     bad(here, &["explain", "elb"], 2, "elbo");
-    bad(here, &["explain", "density", "--seed", "1"], 2, "--seed: density has no use for it");
-    bad(here, &["explain", "saturation", "--epochs", "1"], 2, "--epochs: saturation");
-    bad(here, &["explain", "optimal-discriminator", "--data", "mnist"], 2, "--data: optimal");
-    bad(here, &["explain", "elbo", "--epochs", "0", "--out", "none"], 2, "--epochs");
+    bad(here, &["explain", "density", "--seed", "1"], 2, "density has no use for it");
+    bad(here, &["explain", "saturation", "--epochs", "1"], 2, "'epochs' is 1; saturation");
+    bad(here, &["explain", "optimal-discriminator", "--data", "mnist"], 2, "is mnist; optimal");
+    bad(here, &["explain", "elbo", "--epochs", "0", "--out", "none"], 2, "'epochs' is 0");
 }
 
 #[test]
