@@ -500,16 +500,6 @@ pub(crate) struct ExplainArgs {
     pub(crate) output: OutputArgs,
 }
 
-impl ExplainArgs {
-    pub(crate) fn data(&self) -> &str {
-        self.data.as_deref().unwrap_or("digits")
-    }
-
-    pub(crate) fn seed(&self) -> u64 {
-        self.seed.unwrap_or(0)
-    }
-}
-
 #[derive(Debug, ClapArgs)]
 pub(crate) struct ReproduceArgs {
     /// The row; without it, all rows are listed

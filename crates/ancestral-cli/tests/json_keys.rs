@@ -236,14 +236,20 @@ fn no_command_is_left_out() {
     }
 }
 
-/// What goes wrong is said in words, with `--json` too.
+/// What goes wrong is one object with `--json`, of wrong usage too.
 #[test]
-fn errors_are_text() {
+fn errors_are_an_object() {
     let dir = tempfile::tempdir().unwrap();
-    for args in [&["sample", "nowhere", "--json"][..], &["train", "vea", "--json"]] {
+    for (args, hint) in [
+        (&["sample", "nowhere", "--json"][..], true),
+        (&["train", "vea", "--json"], false),
+        (&["sample", "--json"], true),
+        (&["train", "vae", "--epochs", "x", "--json"], true),
+    ] {
         let output = ancestral(dir.path(), args);
         assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(2), &b""[..]));
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert!(said.starts_with("error: ") && said.lines().count() == 1, "{said}");
+        let said: Value = serde_json::from_slice(&output.stderr).unwrap();
+        assert!(said["error"].is_string() && said.as_object().unwrap().len() == 2, "{said}");
+        assert_eq!(said["hint"].is_string(), hint, "{said}");
     }
 }

@@ -267,7 +267,7 @@ fn more_samples_than_there_is_memory_for_are_refused() {
         for out in ["drawn.png", "drawn.npy", "drawn.csv"] {
             too_large(limit, here, &["sample", "run", "-n", count, "--out", out], "-n");
         }
-        too_large(limit, here, &["interpolate", "run", "-n", count], "-n");
+        too_large(limit, here, &["interpolate", "run", "-n", count], "the number of steps");
         let samples = ["--samples", count];
         let lower = "the number of importance samples";
         too_large(limit, here, &[&["evaluate", "run"][..], &samples].concat(), lower);

@@ -70,7 +70,11 @@ fn the_commands_of_the_readme_work() {
     let line = ["train", "vae", "--epochs", "1", "--set", "latent_dims=[1]", "--out", "line"];
     good(here, &line);
     good(here, &["latent", "line", "--out", "line.svg"]);
-    assert_lines(&here.join("line.svg"), &["codes of digits", "code", "examples", "9"], &[30; 10]);
+    assert_lines(
+        &here.join("line.svg"),
+        &["latent codes of digits", "code", "examples", "9"],
+        &[30; 10],
+    );
     let said = good(here, &["fit", "bernoulli", "--counts", "900/1300"]);
     assert!(said.contains("0.6923 ± 0.0128"), "{said}");
     assert_hash(&here.join("likelihood.png"), "2fbffe5b5ab56216");
@@ -471,14 +475,14 @@ fn a_run_that_has_ended_goes_on_with_a_larger_budget() {
 }
 
 #[test]
-fn figures_name_the_binarisation_that_was_used() {
+fn metrics_name_the_binarization_that_was_used() {
     let dir = tempfile::tempdir().unwrap();
     let here = dir.path();
     let rows: String = (0..60).map(|i| format!("{},{}\n", i % 2, i / 3 % 2)).collect();
     std::fs::write(here.join("bits.csv"), format!("a,b\n{rows}")).unwrap();
     let train = ["train", "vae", "--data", "bits.csv", "--binarize", "dynamic", "--epochs", "1"];
     let said = good(here, &[&train[..], &["--set", "sample_count=0", "--out", "run"]].concat());
-    assert_eq!(said.matches("binarisation none").count(), 3, "{said}");
+    assert_eq!(said.matches("binarization none").count(), 3, "{said}");
     assert!(said.contains("best validation negative_elbo"), "{said}");
     let said = good(here, &["evaluate", "run", "--json", "--samples", "3"]);
     assert!(said.contains("\"binarize\":\"none\""), "{said}");
@@ -488,7 +492,7 @@ fn figures_name_the_binarisation_that_was_used() {
     assert!(listed.contains("negative_elbo") && listed.contains("(none)"), "{listed}");
     let said = good(here, &["score", "run", "--data", "bits.csv", "--samples", "3"]);
     assert!(said.contains("60 rows of bits.csv"), "{said}");
-    assert!(said.contains("(bound, K = 3; binarisation none)"), "{said}");
+    assert!(said.contains("(bound, K = 3; binarization none)"), "{said}");
 }
 
 #[test]
@@ -730,7 +734,7 @@ fn samples_are_measured_by_the_features_of_a_named_network() {
         "coverage (net, k = 5)",
         "classifier score (net)",
         "class as asked for (net)",
-        "300 samples of vae (vae) beside 300 examples of digits, test split",
+        "300 samples of vae (vae) compared with 300 examples of digits, test split",
         "200 valid examples",
         "nearest training example",
     ] {
@@ -810,7 +814,7 @@ fn pictures_of_a_folder_are_measured_beside_data() {
     };
     pictures("good", 30, 8, false);
     let said = good(here, &[&measure("good")[..], &["--grey", "--nearest", "n.png"]].concat());
-    assert!(said.contains("30 pictures of good beside 300 examples of digits, test split"));
+    assert!(said.contains("30 images of good compared with 300 examples of digits, test split"));
     assert!(said.contains("Fréchet distance (net)"), "{said}");
     // The nearest by pixels are the same for every network.
     assert_hash(&here.join("n.png"), "3fd1e38b723077bb");

@@ -57,7 +57,7 @@ fn train(here: &Path) {
     good(here, "train --resume vae --epochs 2 --quiet");
 }
 
-/// The tags of the scalars in an event file.
+/// The tags of the scalars and images in an event file.
 fn tags(bytes: &[u8]) -> Words {
     let mut found = Words::new();
     let mut rest = bytes;
@@ -66,14 +66,17 @@ fn tags(bytes: &[u8]) -> Words {
         let length = u64::from_le_bytes(*length) as usize;
         let message = &after[4..4 + length];
         rest = &after[4 + length + 4..];
-        // Time and step come first; field 5 holds one value, which begins with its tag. All of them
-        // are shorter than 128 bytes.
-        let at = 11 + message[10..].iter().take_while(|&&b| b >= 0x80).count();
+        // Time and step come first; field 5 holds one value, which begins with its tag. Lengths are
+        // numbers of several bytes, of which all but the last have their highest bit set.
+        let number = |at: usize| at + message[at..].iter().take_while(|&&b| b >= 0x80).count() + 1;
+        let at = number(10);
         if message[at] == 5 << 3 | 2 {
-            let value = &message[at + 2..];
-            assert_eq!((value[0], value[2]), (1 << 3 | 2, 1 << 3 | 2));
-            let tag = &value[4..4 + usize::from(value[3])];
-            found.insert(String::from_utf8(tag.to_vec()).unwrap());
+            let value = number(at + 1);
+            assert_eq!(message[value], 1 << 3 | 2);
+            let tag = number(value + 1);
+            assert_eq!(message[tag], 1 << 3 | 2);
+            let name = &message[tag + 2..tag + 2 + usize::from(message[tag + 1])];
+            found.insert(String::from_utf8(name.to_vec()).unwrap());
         }
     }
     found

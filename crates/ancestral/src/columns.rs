@@ -5,8 +5,6 @@ use std::str::FromStr;
 
 use ancestral_data::Domain;
 
-use crate::{Error, Result};
-
 /// What values a column takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ColumnKind {
@@ -71,10 +69,18 @@ impl ColumnKind {
     }
 }
 
-impl FromStr for ColumnKind {
-    type Err = Error;
+/// A word that is no kind of column.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "'{0}' is no kind of column; give real, count, binary, levels(N) or category(N), with N of 2 or \
+     more"
+)]
+pub struct UnknownKind(pub String);
 
-    fn from_str(text: &str) -> Result<Self> {
+impl FromStr for ColumnKind {
+    type Err = UnknownKind;
+
+    fn from_str(text: &str) -> Result<Self, UnknownKind> {
         let with_number = text.strip_suffix(')').and_then(|text| text.split_once('('));
         match (text, with_number.map(|(name, n)| (name, n.parse::<u32>().unwrap_or(0)))) {
             ("real", _) => Ok(Self::Real),
@@ -82,11 +88,7 @@ impl FromStr for ColumnKind {
             ("binary", _) => Ok(Self::Binary),
             (_, Some(("levels", n))) if n > 1 => Ok(Self::Levels(n)),
             (_, Some(("category", n))) if n > 1 => Ok(Self::Category(n)),
-            _ => Err(Error::setting(
-                "data.kinds",
-                format!("'{text}'"),
-                "give real, count, binary, levels(N) or category(N), with N of 2 or more",
-            )),
+            _ => Err(UnknownKind(text.to_owned())),
         }
     }
 }

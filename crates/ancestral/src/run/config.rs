@@ -6,6 +6,7 @@ use ancestral_data::{Background, Binarize, Dataset, Domain, OpenOptions, Shape, 
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
+use crate::columns::UnknownKind;
 use crate::spec::{Columns, DataSpec};
 use crate::train::TrainConfig;
 use crate::{Error, Result, settings};
@@ -282,7 +283,11 @@ impl DataConfig {
             return Err(Error::setting("data.scale", format!("{:?}", self.scale), allowed));
         }
         if !self.kinds.is_empty() {
-            let kinds = self.kinds.iter().map(|kind| kind.parse()).collect::<Result<Vec<_>>>()?;
+            let kinds = self.kinds.iter().map(|kind| {
+                let wrong = |e: UnknownKind| Error::setting("data.kinds", kind, e.to_string());
+                kind.parse().map_err(wrong)
+            });
+            let kinds = kinds.collect::<Result<Vec<_>>>()?;
             if kinds.len() != spec.size() {
                 let allowed = format!("give one kind for each of {} columns", spec.size());
                 return Err(Error::setting("data.kinds", kinds.len(), allowed));
@@ -323,6 +328,17 @@ pub struct RunConfig {
     /// The loop's settings.
     #[serde(deserialize_with = "settings::deserialize")]
     pub train: TrainConfig,
+}
+
+/// Which network measures the samples of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum ByNetwork {
+    /// The one for its data.
+    OfData,
+    /// The one of this fingerprint.
+    Of(String),
+    /// None.
+    None,
 }
 
 /// A seed as a number where TOML has it, else as text.

@@ -8,7 +8,7 @@ use super::score::Measured;
 use super::session::Session;
 use super::spec::{ResolvedRun, RunSpec};
 use crate::evaluate::Options;
-use crate::model::{FitContext, FitReport, Init};
+use crate::model::{FitContext, FitReport, Init, Learning};
 use crate::train::WeightsInfo;
 use crate::{Error, Result};
 
@@ -44,6 +44,9 @@ impl Session<'_> {
     pub fn fit(&mut self, spec: &RunSpec) -> Result<Fit> {
         let ResolvedRun { config, data } =
             spec.resolve(&self.registry, self.data_dir(), &self.device)?;
+        if self.registry.find(&config.model)?.learning == Learning::GradientSteps {
+            return Err(Error::OtherLearning { model: config.model, fitted: false });
+        }
         let (seed, binarize) = (config.seed, config.data.binarize.parse::<Binarize>()?);
         let train = Examples::new(&data, SplitName::Train, binarize, seed)?;
         let init = Init::new(&self.device, seed);

@@ -21,9 +21,8 @@ use burn::tensor::Device;
 use toml::Table;
 
 use super::checkpoint::{self, over, under};
-use super::config::{FORMAT, RunConfig};
+use super::config::{ByNetwork, FORMAT, RunConfig};
 use super::event_log::read_events;
-use super::networks::ByNetwork;
 use crate::model::{Init, Model, NamedTensors};
 use crate::registry::Registry;
 use crate::train::{Checkpoint, Event, TrainConfig, WeightsInfo};

@@ -5,7 +5,7 @@ use ancestral_data::{Binarize, Dataset, Examples, SplitName};
 use burn::tensor::Device;
 
 use super::checkpoint;
-use super::config::RunConfig;
+use super::config::{ByNetwork, RunConfig};
 use super::loaded::Run;
 use crate::evaluate::{ChamferEvaluator, FrechetEvaluator, LEAST_VALIDATION};
 use crate::model::{Init, Model};
@@ -85,17 +85,6 @@ impl FeatureNetwork {
         model.load(&checkpoint::parse(self.weights, self.name.as_ref())?.0)?;
         Ok(model)
     }
-}
-
-/// Which network measures the samples of a run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum ByNetwork {
-    /// The one for its data.
-    OfData,
-    /// The one of this fingerprint.
-    Of(String),
-    /// None.
-    None,
 }
 
 /// What the checkpoints of a run are chosen by, where its model has no metric of its own for an

@@ -6,20 +6,21 @@ use std::sync::atomic::AtomicBool;
 use ancestral_data::{Binarize, Dataset, Examples, SplitName};
 use burn::tensor::Device;
 
-use super::config::RunConfig;
+use super::config::{ByNetwork, RunConfig};
 use super::folder::{RunFolder, Weights, starting_weights};
 use super::loaded::Run;
-use super::networks::{self, ByNetwork};
+use super::networks;
 use super::spec::{ResolvedRun, RunSpec};
 use super::training::Training;
-use crate::Result;
 use crate::evaluate::{self, Likelihoods};
+use crate::model::{Init, Learning};
 use crate::registry::Registry;
 use crate::spec::cpu;
 use crate::train::{
     Budget, Event, InMemory, NoopObserver, Observer, Outcome, Start, State, StopReason, Trainer,
     Work,
 };
+use crate::{Error, Result};
 
 /// Importance samples of the bound that is measured at the end of a training.
 const FINAL_SAMPLES: usize = 100;
@@ -179,10 +180,15 @@ impl<'a> Session<'a> {
     pub fn prepare(&self, spec: &RunSpec) -> Result<Prepared> {
         let ResolvedRun { config, data } =
             spec.resolve(&self.registry, self.data_dir(), &self.device)?;
+        if self.registry.find(&config.model)?.learning == Learning::Fit {
+            return Err(Error::OtherLearning { model: config.model, fitted: true });
+        }
         let kind = match spec.keep.folder(&config) {
             Some(path) => {
                 let folder = RunFolder::create(&path, config.clone())?;
-                let training = Training::new(folder, &data, &self.registry, &self.device)?;
+                let training = Training::new(folder, &data, &self.registry, &self.device);
+                // A run that cannot begin leaves nothing behind.
+                let training = training.inspect_err(|_| drop(std::fs::remove_dir_all(&path)))?;
                 Kind::Folder(Box::new(training))
             }
             None => Kind::Memory(Box::new(self.in_memory(&config, &data)?)),
@@ -221,7 +227,7 @@ impl<'a> Session<'a> {
         };
         let start = starting_weights(config)?.map_or(Start::Fresh, Start::Weights);
         let network = config.evaluator.clone().map_or(ByNetwork::None, ByNetwork::Of);
-        let init = crate::model::Init::new(&self.device, *seed);
+        let init = Init::new(&self.device, *seed);
         let built = self.registry.build(model, settings, &described.spec()?, &init)?;
         let measured = built.density().is_none() && built.sampler().is_some();
         let evaluator = if measured && train.validate_every > 0 {

@@ -7,9 +7,9 @@ use burn::tensor::Device;
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use super::config::{DataConfig, FORMAT, RunConfig};
-use super::folder::RunFolder;
-use super::networks::{self, ByNetwork};
+use super::config::{ByNetwork, DataConfig, FORMAT, RunConfig};
+use super::folder::{RunFolder, starting_weights};
+use super::networks;
 use crate::model::{DataSpec, Init, Learning, ModelConfig, ModelEntry};
 use crate::registry::Registry;
 use crate::settings::{Field, Settings, normalize, parse_assignment, unknown};
@@ -252,25 +252,19 @@ impl RunSpec {
         let learning = groups.complete(entry, &spec);
         let train = TrainConfig::parse(&groups.train)?;
         let examples = data.len(SplitName::Train);
-        let settings = match learning {
+        match learning {
             Learning::GradientSteps => {
                 check_memory(registry, (&name, &groups.model), &spec, &train, examples)?;
-                // Builds once to catch bad settings; the model's own are complete.
-                let init = Init::new(device, seed);
-                let mut built = registry.build(&name, &groups.model, &spec, &init)?;
-                let Some(trainable) = built.trainable() else {
-                    return Err(Error::OtherLearning { model: name, fitted: true });
-                };
-                check_batch_size(&train, trainable)?;
-                built.settings()
             }
-            Learning::Fit => {
-                registry.check_fit(&name, &groups.model, &spec, examples)?;
-                registry.build(&name, &groups.model, &spec, &Init::new(device, seed))?.settings()
-            }
-        };
+            Learning::Fit => registry.check_fit(&name, &groups.model, &spec, examples)?,
+        }
+        // Builds once to catch bad settings; the model's own are complete.
+        let mut built = registry.build(&name, &groups.model, &spec, &Init::new(device, seed))?;
+        if let Some(trainable) = built.trainable() {
+            check_batch_size(&train, trainable)?;
+        }
         let binarize: Binarize = described.binarize.parse()?;
-        let measured = entry.validation.iter().any(|name| *name == "frechet_distance");
+        let measured = entry.validation.contains(&"frechet_distance");
         let evaluator = if measured && train.validate_every > 0 {
             networks::evaluator(&data, binarize, &ByNetwork::OfData, device)?
         } else {
@@ -289,9 +283,15 @@ impl RunSpec {
             evaluator: evaluator.and_then(|evaluator| evaluator.fingerprint),
             from: source.as_ref().map(|source| absolute(source.path()).display().to_string()),
             data: described,
-            settings,
+            settings: built.settings(),
             train,
         };
+        if let Some(weights) = starting_weights(&config)? {
+            let from = config.from.clone().unwrap_or_default();
+            built
+                .load(&weights)
+                .map_err(|e| Error::run(from, format!("its weights do not fit: {e}")))?;
+        }
         Ok(ResolvedRun { config, data })
     }
 
