@@ -43,6 +43,17 @@ pub fn open(name_or_path: &str, options: &OpenOptions) -> Result<Dataset, DataEr
     Ok(if options.all_train { data.with_valid_in_train() } else { data })
 }
 
+impl Dataset {
+    /// Opens a data set by its known name or by the path of a file or folder, as [`open`] does without
+    /// further options.
+    ///
+    /// # Errors
+    /// As [`open`].
+    pub fn open(name_or_path: &str) -> Result<Self, DataError> {
+        open(name_or_path, &OpenOptions::default())
+    }
+}
+
 fn refuse_picture_options(name: &str, options: &OpenOptions) -> Result<(), DataError> {
     if options.resize.is_some() || options.grey || options.background.is_some() {
         return Err(DataError::Unsuitable(format!(

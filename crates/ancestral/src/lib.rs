@@ -1,10 +1,38 @@
 //! Generative models that are trained, sampled, scored and measured in one way.
 //!
-//! Every model draws ancestrally: parents first, then children (an image after its code, a pixel
-//! after the pixels before it).
-//! [`model`] says what a model can be asked and [`registry`] lists them all; the families live in
-//! modules of their own; [`train`] holds the one loop and the run folder; [`evaluate`] measures;
-//! [`explain`] demonstrates concepts of the field.
+//! A variational autoencoder of handwritten digits:
+//!
+//! ```
+//! use ancestral::prelude::*;
+//!
+//! fn main() -> ancestral::Result<()> {
+//! #   let dir = tempfile::tempdir().unwrap();
+//! #   std::env::set_current_dir(dir.path()).unwrap();
+//!     let digits = Dataset::open("digits")?;
+//!     let config = VaeConfig { latent_dims: vec![8], ..VaeConfig::default() };
+//!     let training = TrainConfig { epochs: 2, ..TrainConfig::default() };
+//!     let spec = RunSpec::new(&config, &digits).binarize(Binarize::Dynamic).training(&training);
+//!     let vae = Session::new().train(&spec)?.run;
+//!     let test = vae.examples(SplitName::Test)?;
+//!     println!("−log p(x) ≤ {:.2} nats", vae.evaluate(&test)?.nll_nats);
+//!     let unusual = vae.score(&test)?.into_iter().fold(0.0, f64::min);
+//!     println!("the least probable test digit has {unusual:.2} nats");
+//!     let images = vae.sample(16, 0)?;
+//!     vae.save("digits-vae")?;
+//!     assert_eq!(Run::load("digits-vae")?.sample(16, 0)?, images);
+//!     Ok(())
+//! }
+//! ```
+//!
+//! A [`RunSpec`](run::RunSpec) says what a run is to be, in typed settings of the model and of training;
+//! a [`Session`](run::Session) carries it out, in memory or in a folder from which it can be resumed; a
+//! [`Run`](run::Run) is a model with all that made it.
+//!
+//! Below these, [`model`] says what a model can be asked and [`registry`] lists them all; the families
+//! live in modules of their own; [`train`] holds the one loop; [`evaluate`] measures; `report` draws;
+//! `explain` demonstrates concepts of the field.
+//! Every model draws ancestrally: parents first, then children (an image after its code, a pixel after
+//! the pixels before it).
 
 pub mod adversarial;
 pub mod autoencoder;
@@ -21,6 +49,7 @@ pub mod memory;
 pub mod model;
 pub mod nn;
 pub mod optim;
+pub mod prelude;
 pub mod registry;
 #[cfg(feature = "plot")]
 pub mod report;

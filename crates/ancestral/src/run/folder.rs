@@ -86,6 +86,26 @@ impl RunFolder {
         Ok(Self { path: path.to_owned(), config, lock: None })
     }
 
+    /// Makes a new run folder in the place of one that holds settings and weights alone.
+    pub(super) fn replace(path: &Path, config: &RunConfig) -> Result<Self> {
+        if !path.join("config.toml").exists() {
+            return Self::create(path, config.clone());
+        }
+        let trained = ["last.safetensors", "events.jsonl"].map(|file| path.join(file).exists());
+        if trained.contains(&true) {
+            return Err(Error::RunExists { path: path.to_owned() });
+        }
+        let weights = path.join("model.safetensors");
+        // Settings never stand beside weights of others, whenever this is interrupted.
+        match fs::remove_file(&weights) {
+            Err(e) if e.kind() != ErrorKind::NotFound => {
+                return Err(DataError::io("remove", weights, e).into());
+            }
+            _ => write_config(path, config)?,
+        }
+        Ok(Self { path: path.to_owned(), config: config.clone(), lock: None })
+    }
+
     /// Opens a run folder that is there.
     ///
     /// # Errors
@@ -199,7 +219,10 @@ impl RunFolder {
         if half {
             tensors = checkpoint::halved(&self.path, &tensors)?;
         }
-        let packed = Self::create(path, self.config.clone())?;
+        let mut config = self.config.clone();
+        // Where data lies is of no use, and no concern, to others.
+        config.data.path = None;
+        let packed = Self::create(path, config)?;
         packed.write_model(&tensors, &info)?;
         Ok((packed, info))
     }

@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use ancestral_data::{Binarize, Dataset, Examples, OpenOptions, SplitName};
+use ancestral_data::{Batch, Binarize, Dataset, Examples, OpenOptions, SplitName};
 use burn::tensor::Device;
 
 use super::adapt::adapt;
 use super::config::RunConfig;
 use super::folder::{RunFolder, Weights};
 use crate::evaluate::{self, Likelihoods, Options};
-use crate::model::{self, Model, SampleRequest};
+use crate::model::{self, DensityOptions, Known, Model, SampleRequest};
 use crate::registry::Registry;
 use crate::spec::cpu;
 use crate::train::WeightsInfo;
@@ -69,13 +69,14 @@ impl Run {
         Ok(Self { config, model, info, path: Some(path.to_owned()), data: None })
     }
 
-    /// Writes settings and weights into a new folder, which [`Run::load`] and every command read.
+    /// Writes settings and weights into a folder, which [`Run::load`] and every command read; one
+    /// that was saved there before is replaced.
     ///
     /// # Errors
-    /// If something of that name is there already, or the disk refuses.
+    /// If there is something else, a run that was trained in the folder among it, or the disk refuses.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        let folder = RunFolder::create(path.as_ref(), self.config.clone())?;
-        folder.write_model(&self.model.tensors(), &self.info)
+        RunFolder::replace(path.as_ref(), &self.config)?
+            .write_model(&self.model.tensors(), &self.info)
     }
 
     /// The model.
@@ -126,6 +127,26 @@ impl Run {
     pub fn score(&self, examples: &Examples) -> Result<Vec<f64>> {
         let options = Options::default();
         Ok(evaluate::log_probabilities(self.model(), examples, options, &mut |_| {})?.0)
+    }
+
+    /// The log-probability of each example of a batch in nats, as [`Run::score`] gives it.
+    ///
+    /// # Errors
+    /// As [`Run::score`].
+    pub fn log_probabilities(&self, batch: &Batch) -> Result<Vec<f64>> {
+        let options = DensityOptions::new(Options::default().samples, 0);
+        Ok(model::log_probability(self.model(), batch, options)?.nats)
+    }
+
+    /// Draws what is not `given` of some examples, row after row, anew for each row.
+    ///
+    /// # Errors
+    /// If the model cannot complete examples, or not of these entries.
+    pub fn complete(&self, values: &[f64], given: &[bool], seed: u64) -> Result<Vec<f64>> {
+        let count = values.len() / self.model().data().size().max(1);
+        let known = Known { values: values.to_vec(), given: given.to_vec() };
+        let request = SampleRequest { known: Some(known), ..SampleRequest::new(count, seed) };
+        model::sample(self.model(), &request)
     }
 
     /// The log-probabilities of some examples, summed up.
