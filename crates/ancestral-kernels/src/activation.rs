@@ -1,9 +1,9 @@
-//! The activations that kernels apply to sums on their way.
+//! The activations that kernels apply.
 
-/// What a dense layer applies to its sums.
+/// The activation of a dense layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Activation {
-    /// Nothing.
+    /// The identity.
     #[default]
     None,
     /// tanh.

@@ -11,7 +11,7 @@ use crate::parallel::SharedPtr;
 #[repr(C, align(64))]
 struct Line([f32; 16]);
 
-/// Values that begin on the border of a cache line; zero at first.
+/// Values aligned to a cache line, initially zero.
 #[derive(Debug, Clone)]
 pub(crate) struct Aligned {
     lines: Vec<Line>,
@@ -31,8 +31,8 @@ impl Aligned {
         let count = len.div_ceil(16);
         let mut lines = Vec::<Line>::with_capacity(count);
         fill(lines.as_mut_ptr().cast());
-        // SAFETY: there is room for `count` lines. The caller vouches for the first `len` values,
-        // and those of the last line behind them are written here.
+        // SAFETY: there is room for `count` lines. The caller guarantees the first `len` values,
+        // and the rest of the last line is written here.
         unsafe {
             let values = lines.as_mut_ptr().cast::<f32>();
             (len..16 * count).for_each(|i| values.add(i).write(0.0));
@@ -59,7 +59,7 @@ impl Aligned {
                 fill(row, unsafe { start.get().add(row * width) });
             });
         };
-        // SAFETY: every row is written, as the caller vouches.
+        // SAFETY: every row is written, as the caller guarantees.
         unsafe { Self::filled(rows * width, all) }
     }
 }

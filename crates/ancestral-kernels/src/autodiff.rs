@@ -57,18 +57,18 @@ use crate::flex::{self, Primitive};
 pub(crate) trait Operation<const N: usize, const S: usize = 0>:
     Debug + Clone + Send + 'static
 {
-    /// What the operation takes beside its tensors.
+    /// The parameters of the operation other than tensors.
     type Parameters;
 
-    /// How many inputs, counted from the last one, are constants: tensors without a gradient.
+    /// The number of inputs, counted from the last one, without a gradient.
     const CONSTANTS: usize = 0;
 
     /// The output, and the state.
     fn forward(inputs: [Primitive; N], parameters: Self::Parameters) -> (Primitive, Self);
 
-    /// The output where no input is tracked. To be overridden where a state costs more than
-    /// references to tensors: where a second reference to an input would stop the output from being
-    /// written in its place.
+    /// The output if no input is tracked. Override it if the state costs more than references to
+    /// tensors: if a second reference to an input would prevent the output from being written in
+    /// place.
     fn untracked(
         inputs: [Primitive; N],
         parameters: Self::Parameters,
@@ -77,11 +77,11 @@ pub(crate) trait Operation<const N: usize, const S: usize = 0>:
         (output, state.statistics())
     }
 
-    /// The gradients for the inputs from that for the output. Those that are not `wanted` may be
-    /// `None`; where they are not, they are dropped.
+    /// The gradients of the inputs from that of the output. Gradients that are not `wanted` are
+    /// dropped, and may be `None`.
     fn backward(self, grad: Primitive, wanted: [bool; N]) -> [Option<Primitive>; N];
 
-    /// What comes out beside the output, and has no gradient.
+    /// Further results, without gradients.
     fn statistics(&mut self) -> [Vec<f32>; S] {
         [const { Vec::new() }; S]
     }
@@ -103,14 +103,14 @@ pub(crate) trait Operation<const N: usize, const S: usize = 0>:
 
 /// A tuple of tensors of any ranks.
 pub(crate) trait Inputs<const N: usize> {
-    /// Sends them to their backend's form of the operation.
+    /// Dispatches to the operation of their backend.
     fn dispatch<O: Operation<N, S>, const S: usize>(
         self,
         parameters: O::Parameters,
     ) -> (DispatchTensor, [Vec<f32>; S]);
 }
 
-/// The gradient's step in Burn's graph.
+/// The backward step in Burn's graph.
 #[derive(Debug)]
 struct Step<O, const S: usize>(PhantomData<O>);
 
@@ -157,7 +157,7 @@ fn tracked<O: Operation<N, S>, C: CheckpointStrategy, const N: usize, const S: u
     }
 }
 
-/// The backend extension for operations on a given number of tensors.
+/// The backend extension for operations on a fixed number of tensors.
 macro_rules! extension {
     ($extension:ident, $count:literal: $($input:ident $rank:ident),+) => {
         #[backend_extension(Flex, Autodiff)]
@@ -215,7 +215,7 @@ mod tests {
 
     use super::*;
 
-    /// x · y · constant, value by value; it holds a token as long as its state is kept.
+    /// x · y · constant, elementwise; it holds a token as long as its state is kept.
     #[derive(Debug, Clone)]
     struct Product {
         factors: [Primitive; 3],

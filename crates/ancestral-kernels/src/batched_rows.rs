@@ -1,8 +1,8 @@
-//! Layers for autoregressive sampling, one dimension at a time: an example in each lane of a vector.
+//! Layers for autoregressive sampling, one dimension at a time, with one example per vector lane.
 //!
-//! Values of [`LANES`] examples lie side by side, `[units, LANES]`, so that a weight is read once for
-//! all of them, and a layer that grows by a unit or takes one more input costs just that. Sums run
-//! over the inputs in an order that does not depend on the other lanes: they are batch-invariant.
+//! The values of [`LANES`] examples are interleaved, `[units, LANES]`, so that a weight is read once
+//! for all of them, and adding a unit or an input costs no more than that unit or input. Sums have an
+//! order that does not depend on the other lanes: they are batch-invariant.
 
 use crate::{
     activation::Activation,
@@ -10,10 +10,10 @@ use crate::{
     simd::{Isa, Kernel, Simd},
 };
 
-/// Examples that are worked on together.
+/// Examples that are processed together.
 pub const LANES: usize = 32;
 
-/// Sums that a single row of weights is split into, so that they do not wait for each other.
+/// Independent partial sums of a single row of weights, to hide latency.
 const CHAINS: usize = 4;
 
 /// out = act(bias + weight · units) for the first `inputs` of the units.
@@ -69,7 +69,7 @@ struct Linear<'a> {
 }
 
 impl Linear<'_> {
-    /// Blocks of `R` rows and two vectors; rows that are left over one by one.
+    /// Blocks of `R` rows and two vectors; the remaining rows one by one.
     #[inline(always)]
     fn blocks<S: Simd, const R: usize>(self, s: S) {
         let Self { weight, stride, inputs, bias, units, activation, out } = self;
@@ -148,14 +148,14 @@ impl Kernel for Linear<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        // As many sums as there are registers for.
+        // As many sums as fit in registers.
         if S::N == 16 { self.blocks::<S, 8>(s) } else { self.blocks::<S, 4>(s) }
     }
 }
 
-/// sums += row · values + shift: what one more input adds to the sums `[units, LANES]` of a layer.
+/// sums += row · values + shift: adds one more input to the sums `[units, LANES]` of a layer.
 ///
-/// `row` and `shift` are one number a unit, `values` one a lane.
+/// `row` and `shift` have one number per unit, `values` one per lane.
 ///
 /// # Panics
 /// If the lengths do not fit.

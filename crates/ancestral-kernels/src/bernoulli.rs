@@ -94,7 +94,7 @@ unsafe fn row_nll<S: Simd, const BIAS: bool>(
     let zero = s.splat(0.0);
     let mut total = [0.0f64; 16];
     let mut i = 0;
-    // Two chains of sums and products, so that one need not wait for the other.
+    // Two independent chains of sums and products, to hide latency.
     while i + GROUP * S::N <= len {
         let (mut linear, mut product) = ([zero; 2], [zero; 2]);
         let mut k = 0;
@@ -129,7 +129,7 @@ unsafe fn row_nll<S: Simd, const BIAS: bool>(
             (a, e, s.load_part(ones.as_ptr(), len - i))
         };
         linear = s.add(linear, a);
-        // The lanes past the end have l = 0 and so e = 1: out with them.
+        // Lanes past the end have l = 0 and so e = 1, which is masked out.
         product = times(s, product, s.mul(e, present));
     }
     gather(s, &mut total, linear, product);
@@ -277,7 +277,7 @@ impl Operation<2> for BernoulliNll {
         let [rows, width] = shape.dims();
         let (l, t, g) = (self.logits.storage(), self.targets.storage(), grad.storage());
         let for_logits = || nll_rows_grad(Isa::best(), l, t, g, rows, width);
-        // −l·g: rare, so plainly.
+        // −l·g; rarely needed, so not optimized.
         let for_targets = || {
             let rows = l.chunks(width.max(1)).zip(g);
             rows.flat_map(|(row, g)| row.iter().map(move |l| -l * g)).collect()
@@ -310,7 +310,7 @@ pub fn bernoulli_nll(logits: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
     composed_nll(logits, targets)
 }
 
-/// The same in Burn's operations.
+/// The same, composed of Burn's operations.
 pub(crate) fn composed_nll(logits: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
     (composed_softplus(logits.clone()) - targets * logits).sum_dim(1).squeeze_dim(1)
 }
@@ -337,7 +337,7 @@ impl Kernel for RowsExact<'_> {
 }
 
 /// The log-probability in nats of each row of `x` under its row of logits, both \[rows, width\]:
-/// what [`bernoulli_nll`] sums, not rounded to `f32`.
+/// the negative of [`bernoulli_nll`], in `f64`.
 ///
 /// # Panics
 /// If the lengths differ.
@@ -351,8 +351,8 @@ pub fn bernoulli_log_probabilities(logits: &[f32], x: &[f32], width: usize) -> V
     out
 }
 
-/// Codes whose logits are held at one time: few enough for the second-level cache, enough for the
-/// product to pay for packing the weights.
+/// Codes whose logits are held at the same time: few enough for the second-level cache, enough to
+/// amortize packing the weights.
 const CODES: usize = 128;
 
 struct Panel {
@@ -387,7 +387,7 @@ impl Kernel for Panel {
 /// `hidden` is \[k, h\], the last hidden layer of the decoder; `weight` \[h, d\], `bias` \[d\] and
 /// `x` \[d\] (anywhere in \[0, 1\]), where d is the length of `x`. The logits are made and summed in
 /// blocks of codes of fixed size, shared among threads, so that \[k, d\] values are never held and
-/// the number of threads does not show. Rows are summed to the accuracy of [`bernoulli_nll`], and
+/// the result does not depend on the number of threads. Rows are summed to the accuracy of [`bernoulli_nll`], and
 /// returned in `f64`.
 ///
 /// # Panics

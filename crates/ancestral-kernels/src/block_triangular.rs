@@ -1,9 +1,9 @@
-//! Dense layers with a block-triangular matrix, whose later outputs see more inputs: the masks of
-//! MADE with inputs and units sorted by degree.
+//! Dense layers with a block-triangular weight matrix: the masked layers of MADE, with inputs and units
+//! sorted by degree.
 //!
-//! Output j sees inputs 0..limit(j), and no limit is below the one before. Weights are kept block
-//! after block of columns, each block with the rows that its last column needs; so about half of
-//! the weights of an autoregressive layer are neither stored, nor multiplied, nor updated.
+//! Output j is connected to inputs 0..limit(j), and limits do not decrease. Weights are stored by
+//! blocks of columns, each block with the rows that its last column needs; so about half of the
+//! weights of an autoregressive layer are neither stored, nor multiplied, nor updated.
 
 use std::sync::Arc;
 
@@ -24,21 +24,20 @@ use crate::{
 
 /// Columns of a block.
 const WIDTH: usize = 64;
-/// Inputs that one task of the gradient for the inputs takes.
+/// Inputs per task of the input gradient.
 const TILE: usize = 256;
 
-/// Some columns with a common number of rows.
+/// A block of columns with a common number of rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Block {
     first: usize,
     width: usize,
     rows: usize,
-    /// Where its weights begin, row after row.
+    /// The offset of its weights, which are row-major.
     start: usize,
 }
 
-/// The layout of a layer with a block-triangular matrix: which inputs each output sees, and where
-/// its weights lie.
+/// The layout of a block-triangular layer: the inputs of each output, and the offsets of its weights.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BlockTriangularLinear {
     inputs: usize,
@@ -48,7 +47,7 @@ pub struct BlockTriangularLinear {
 }
 
 impl BlockTriangularLinear {
-    /// Output j sees the first `limits[j]` of the inputs.
+    /// The layout in which output j is connected to the first `limits[j]` inputs.
     ///
     /// # Panics
     /// If a limit is below the one before, or above `inputs`.
@@ -73,7 +72,7 @@ impl BlockTriangularLinear {
         self.inputs
     }
 
-    /// How many inputs each output sees.
+    /// The number of inputs of each output.
     pub fn limits(&self) -> &[usize] {
         &self.limits
     }
@@ -88,8 +87,7 @@ impl BlockTriangularLinear {
         self.len == 0
     }
 
-    /// Sets the weights that lie in the blocks but that no output sees to zero, as
-    /// [`block_triangular_linear`] needs them.
+    /// Sets the masked weights within the blocks to zero, as [`block_triangular_linear`] needs them.
     pub fn clear_unseen(&self, weight: &mut [f32]) {
         assert_eq!(weight.len(), self.len, "BlockTriangularLinear: weights of another layer");
         for block in &self.blocks {
@@ -103,14 +101,14 @@ impl BlockTriangularLinear {
         }
     }
 
-    /// The weights of one output, one for each input it sees.
+    /// The weights of one output, one for each of its inputs.
     pub fn column<'a>(&self, weight: &'a [f32], output: usize) -> impl Iterator<Item = f32> + 'a {
         let block = self.blocks[output / WIDTH];
         let at = block.start + output - block.first;
         (0..self.limits[output]).map(move |row| weight[at + row * block.width])
     }
 
-    /// Puts a matrix `[inputs, outputs]` into the packed form.
+    /// Packs a matrix `[inputs, outputs]`.
     pub fn pack(&self, dense: &[f32]) -> Vec<f32> {
         let outputs = self.limits.len();
         assert_eq!(
@@ -128,7 +126,7 @@ impl BlockTriangularLinear {
         packed
     }
 
-    /// 1 where an output sees an input, 0 elsewhere in a block.
+    /// The mask of a block: 1 for connections, else 0.
     fn mask(&self, block: Block) -> Vec<f32> {
         (0..block.rows * block.width)
             .map(|i| {
@@ -142,9 +140,9 @@ impl BlockTriangularLinear {
 /// act(x·weight + bias), for `x` `[batch, inputs]`, packed `weight` `[layout.len()]` and `bias`
 /// `[outputs]`; the result is `[batch, outputs]`.
 ///
-/// `f32` on Flex runs fused; any other type or backend is composed of Burn's operations. Weights
-/// that no output sees must be zero ([`BlockTriangularLinear::clear_unseen`]) and get no gradient,
-/// so that they stay so.
+/// `f32` on Flex runs fused; any other type or backend is composed of Burn's operations. Masked
+/// weights must be zero ([`BlockTriangularLinear::clear_unseen`]); they get no gradient, so that they
+/// stay zero.
 ///
 /// # Panics
 /// If the shapes do not fit.
@@ -170,7 +168,7 @@ pub fn block_triangular_linear(
     composed_block_triangular(x, weight, bias, layout, activation)
 }
 
-/// The same in Burn's operations, block after block.
+/// The same, composed of Burn's operations, block by block.
 pub(crate) fn composed_block_triangular(
     x: Tensor<2>,
     weight: Tensor<1>,
@@ -220,7 +218,7 @@ fn forward(
     }
 }
 
-/// xᵀ·delta where an output sees an input, packed.
+/// xᵀ·delta for the connections, packed.
 fn weight_gradient(
     x: &[f32],
     delta: &[f32],
@@ -273,8 +271,7 @@ fn input_gradient(
 }
 
 impl BlockTriangularLinear {
-    /// [`BlockTriangularLinear::clear_unseen`] for weights whose rows below every limit of a block
-    /// are right.
+    /// [`BlockTriangularLinear::clear_unseen`] for rows beyond the least limit of a block.
     fn clear_unseen_edges(&self, weight: &mut [f32]) {
         for block in &self.blocks {
             let limits = &self.limits[block.first..][..block.width];
@@ -381,7 +378,7 @@ mod tests {
         let f64s = |data: TensorData| data.try_into_vec_as::<f64>().unwrap();
         [
             f64s(y.into_data()),
-            // What no output sees has no gradient in the composed form.
+            // Inputs without connections have no gradient in the composed form.
             f64s(x.grad(&grads).unwrap_or_else(|| x.inner().zeros_like()).into_data()),
             f64s(w.grad(&grads).unwrap_or_else(|| w.inner().zeros_like()).into_data()),
             f64s(b.grad(&grads).unwrap().into_data()),

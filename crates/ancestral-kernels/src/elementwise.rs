@@ -12,7 +12,7 @@ use crate::{
     vector::{self, Binary, Unary},
 };
 
-/// What is applied to every value.
+/// An elementwise function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Function {
     Tanh,
@@ -49,7 +49,7 @@ impl Function {
     }
 }
 
-/// F of every value; in place where nobody else holds the buffer.
+/// F of every value; in place if the buffer has one owner.
 fn map<F: Unary>(x: Primitive) -> Primitive {
     let mut x = flex::contiguous(x);
     if let Some(values) = x.try_storage_mut::<f32>() {
@@ -68,7 +68,7 @@ fn map<F: Unary>(x: Primitive) -> Primitive {
     flex::tensor(out, x.shape())
 }
 
-/// F of every pair of values; in place of the first where nobody else holds its buffer.
+/// F of every pair of values; in place of the first if its buffer has one owner.
 pub(crate) fn zip<F: Binary>(a: Primitive, b: Primitive) -> Primitive {
     let mut a = flex::contiguous(a);
     let b = flex::contiguous(b);
@@ -143,7 +143,7 @@ pub(crate) fn composed_softplus<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     // −∞ would meet +∞ below; the value at −1e30 is the same zero.
     let x = x.clamp_min(-1e30);
     let magnitude = x.clone().abs();
-    // The maximum as (x + |x|) / 2, whose slope at 0 is the ½ that softplus has there.
+    // The maximum as (x + |x|) / 2, whose derivative at 0 is ½, like that of softplus.
     (x + magnitude.clone()) * 0.5 + magnitude.neg().exp().log1p()
 }
 

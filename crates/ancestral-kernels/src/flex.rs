@@ -1,4 +1,4 @@
-//! From Burn's tensors to slices and back.
+//! Conversion between Burn's tensors and slices.
 
 use std::ops::Deref;
 
@@ -15,10 +15,10 @@ pub(crate) fn is_fast<const D: usize>(x: &Tensor<D>) -> bool {
     x.dtype() == DType::F32 && matches!(x.device().inner().as_dispatch(), DispatchDevice::Flex(_))
 }
 
-/// The tensor with its values in order and nothing else in its buffer.
+/// The contiguous tensor, with nothing else in its buffer.
 pub(crate) fn contiguous(x: FlexTensor) -> FlexTensor {
     let whole = x.to_contiguous();
-    // Dropped before the result is looked at, so that a buffer without another owner stays so.
+    // Dropped first, so that a buffer with one owner is seen as such.
     drop(x);
     whole
 }
@@ -35,7 +35,7 @@ pub(crate) fn tensor(values: Vec<f32>, shape: Shape) -> FlexTensor {
 pub(crate) unsafe fn filled(len: usize, fill: impl FnOnce(*mut f32)) -> Vec<f32> {
     let mut values = Vec::with_capacity(len);
     fill(values.as_mut_ptr());
-    // SAFETY: there is room for `len` values, and the caller vouches that they were written.
+    // SAFETY: there is room for `len` values, and the caller guarantees that they were written.
     unsafe { values.set_len(len) };
     values
 }

@@ -1,4 +1,4 @@
-//! Matrix products of `f32`, and what is done to their rows right after.
+//! Matrix products of `f32`, with bias and activation.
 
 use std::ops::Range;
 
@@ -43,11 +43,11 @@ impl<'a> Matrix<'a> {
 /// Products below this many multiplications are done by one thread.
 const PARALLEL: usize = 1 << 20;
 
-/// The largest batch of which the weights, or their gradient, are what memory has to bring: such
-/// products are parted along the weights, so that each is read by one thread.
+/// The largest batch for which memory traffic is dominated by the weights: such products are split
+/// along the weights, so that each weight is read by one thread.
 const THIN: usize = 256;
 
-/// The longest side of weights that is not parted.
+/// The longest side of weights that is not split.
 const SHORT: usize = 128;
 
 const NO_THREADS: ::gemm::Parallelism = ::gemm::Parallelism::None;
@@ -61,14 +61,14 @@ unsafe fn product_into(a: Matrix, b: Matrix, out: *mut f32, parallel: bool) {
     let (m, n, k) = (a.rows, b.columns, a.columns);
     let out = SharedPtr(out);
     let whole = |parallelism| {
-        // SAFETY: the strides and sizes are those of the slices, and the caller vouches for `out`.
+        // SAFETY: the strides and sizes are those of the slices, and the caller guarantees for `out`.
         unsafe { parted(a, 0..m, b, 0..n, (out.get(), [n, 1]), parallelism) }
     };
     if !parallel || m * n * k < PARALLEL {
         whole(NO_THREADS);
     } else if m <= THIN && n > SHORT && b.row_stride == 1 && b.column_stride != 1 {
-        // Weights whose rows lie along the sum are read as they are, and the batch is transposed,
-        // which is less to do.
+        // Weights with rows along the sum are read in place, and the batch is transposed, which is
+        // cheaper.
         each_part(n, |columns| {
             let width = columns.len();
             // SAFETY: all of the part is written; parts of `out` do not overlap.
@@ -106,7 +106,7 @@ unsafe fn product_into(a: Matrix, b: Matrix, out: *mut f32, parallel: bool) {
     }
 }
 
-/// Calls `work` for parts of `0..len`, the same ones whatever the number of threads.
+/// Calls `work` for parts of `0..len`, which do not depend on the number of threads.
 fn each_part(len: usize, work: impl Fn(Range<usize>) + Sync) {
     let part = (len / 8).next_multiple_of(64).min(256);
     (0..len.div_ceil(part)).into_par_iter().for_each(|i| {
@@ -128,7 +128,7 @@ unsafe fn parted(
     parallelism: ::gemm::Parallelism,
 ) {
     assert!(rows.end <= a.rows && columns.end <= b.columns, "parts lie inside their matrices");
-    // SAFETY: the strides and sizes are those of the slices, and the caller vouches for `out`.
+    // SAFETY: the strides and sizes are those of the slices, and the caller guarantees for `out`.
     unsafe {
         ::gemm::gemm(
             rows.len(),
@@ -160,7 +160,7 @@ pub(crate) fn product(a: Matrix, b: Matrix) -> Vec<f32> {
     unsafe { flex::filled(a.rows * b.columns, |out| product_into(a, b, out, true)) }
 }
 
-/// a·b, row after row, by the thread that asks.
+/// a·b, row after row, on the calling thread.
 pub(crate) fn product_here(a: Matrix, b: Matrix) -> Vec<f32> {
     // SAFETY: as in `product`.
     unsafe { flex::filled(a.rows * b.columns, |out| product_into(a, b, out, false)) }
@@ -176,7 +176,7 @@ pub(crate) fn affine(
 ) -> Vec<f32> {
     let (m, n) = (x.rows, w.columns);
     assert_eq!(bias.len(), n, "one bias for each output");
-    // SAFETY: the product writes every value before the rows are renewed.
+    // SAFETY: the product writes every value before the rows are updated.
     unsafe {
         flex::filled(m * n, |out| {
             product_into(x, w, out, true);
@@ -185,7 +185,7 @@ pub(crate) fn affine(
     }
 }
 
-/// a·b for parts of matrices, by the thread that asks; added to what is there if `accumulate`.
+/// a·b for parts of matrices, on the calling thread; added to what is there if `accumulate`.
 ///
 /// `size` is the rows of a, the columns of b and the sum's length; strides are those of rows and of
 /// columns, `out_stride` that of the output's rows.
@@ -284,7 +284,7 @@ impl Kernel for BiasActivation {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        // One loop for each activation, with no choice inside.
+        // One branch-free loop for each activation.
         match self.activation {
             Activation::None => self.each(
                 s,

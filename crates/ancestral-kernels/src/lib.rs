@@ -12,22 +12,22 @@
 //!   on slices, in `f64`; [`bernoulli_log_likelihood`]: one example under thousands of latent codes,
 //!   on slices.
 //! - [`nade`]: a neural autoregressive distribution estimator, all dimensions in one pass.
-//! - [`block_triangular_linear`]: a dense layer whose later outputs see more inputs;
-//!   [`batched_rows`]: layers that grow by one dimension at a time, for autoregressive sampling.
+//! - [`block_triangular_linear`]: a dense layer with a block-triangular weight matrix;
+//!   [`batched_rows`]: layers for autoregressive sampling, one dimension at a time.
 //! - [`Values`]: a tensor's values as a slice, without a copy.
-//! - [`optim`]: steps of optimisers and sums, on slices.
-//! - [`keep_freed_memory`]: spares a program the pages that it would give back and take again.
-//! - [`ThreadTuner`]: runs work that is done again and again with as many threads as pay off.
+//! - [`optim`]: steps of optimizers and sums, on slices.
+//! - [`keep_freed_memory`]: keeps freed memory in the process instead of returning it to the system.
+//! - [`ThreadTuner`]: runs repeated work with the fastest number of threads.
 //!
 //! Tensors of `f32` on the Flex backend take the kernels; any other type or backend takes the same
 //! formula composed of Burn's operations, gradient included, which is also what the kernels are
-//! tested against. The instruction set is chosen when the program runs ([`Isa`]). No result depends
+//! tested against. The instruction set is chosen at run time ([`Isa`]). No result depends
 //! on the number of threads.
 //!
-//! No kernel sets a state of the process, but for [`keep_freed_memory`], which is called for that. Work
-//! is shared out in the rayon pool from which a kernel is called; outside any pool, rayon starts its
-//! global one, as it does for Burn's own operations. So trainings may run at once in threads of one
-//! process, each with the bits that it has alone.
+//! No kernel has process-wide state, except [`keep_freed_memory`]. Work is distributed in the rayon
+//! pool from which a kernel is called; outside any pool, rayon starts its global one, as for Burn's
+//! own operations. So several trainings may run concurrently in one process, each with the bits that
+//! it has alone.
 #![allow(
     unsafe_code,
     reason = "vector instructions, and buffers written by several threads; each block says why it is sound"

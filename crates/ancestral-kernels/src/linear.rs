@@ -1,5 +1,5 @@
 //! A dense layer with its activation: one product, then one pass that adds the bias and applies
-//! the activation; its gradient likewise. Inputs that are mostly zeros, such as binary images, take
+//! the activation; its gradient likewise. Inputs that are mostly zeros, such as binary images, use
 //! the products of [`sparse`](crate::sparse).
 
 use std::sync::Arc;
@@ -24,9 +24,9 @@ use crate::{
 /// is \[batch, out\].
 ///
 /// `f32` on Flex runs as one fused operation; any other type or backend is composed of Burn's
-/// operations. The gradient for `x` is computed only where `x` is tracked. An `x` of at least 4096
-/// values of which at most a quarter is not zero is multiplied entry by entry: there, 0·∞ counts as
-/// 0.
+/// operations. The gradient of `x` is computed only if `x` is tracked. An `x` of at least 4096
+/// values of which at most a quarter is not zero is multiplied as a sparse matrix: there, 0·∞ counts
+/// as 0.
 ///
 /// # Panics
 /// If the shapes do not fit.
@@ -47,11 +47,11 @@ pub fn linear(
     composed_linear(x, weight, bias, activation)
 }
 
-/// v·weightᵀ, for `v` \[batch, out\] and `weight` \[in, out\]: the product of `v` with the Jacobian of
-/// [`linear`] without its activation; the result is \[batch, in\].
+/// v·weightᵀ, for `v` \[batch, out\] and `weight` \[in, out\]: the vector-Jacobian product of [`linear`]
+/// without its activation; the result is \[batch, in\].
 ///
-/// `f32` on Flex takes neither a transposed copy of the weights nor one of their gradient; any other
-/// type or backend is Burn's product.
+/// `f32` on Flex needs no transposed copy of the weights or of their gradient; any other type or
+/// backend is Burn's product.
 ///
 /// # Panics
 /// If the shapes do not fit.
@@ -64,7 +64,7 @@ pub fn linear_vjp(v: Tensor<2>, weight: Tensor<2>) -> Tensor<2> {
     v.matmul(weight.transpose())
 }
 
-/// The same in Burn's operations.
+/// The same, composed of Burn's operations.
 pub(crate) fn composed_linear(
     x: Tensor<2>,
     weight: Tensor<2>,
@@ -84,7 +84,7 @@ pub(crate) fn composed_activation(sum: Tensor<2>, activation: Activation) -> Ten
     }
 }
 
-/// The gradient for the sums of a layer, from the one for its outputs `y`.
+/// The gradient of the pre-activations of a layer, from that of its outputs `y`.
 pub(crate) fn through(activation: Activation, grad: Primitive, y: Primitive) -> Primitive {
     match activation {
         Activation::None => flex::contiguous(grad),
@@ -98,7 +98,7 @@ pub(crate) fn through(activation: Activation, grad: Primitive, y: Primitive) -> 
 #[derive(Debug, Clone)]
 struct Linear {
     x: Primitive,
-    /// The same, where it is sparse.
+    /// The input in sparse form, if it is mostly zeros.
     sparse: Option<Arc<Sparse>>,
     weight: Primitive,
     y: Primitive,

@@ -1,4 +1,4 @@
-//! The elementary functions, on the lanes of a vector.
+//! Elementary functions of vectors.
 //!
 //! Each is branch-free: both sides of a case are computed and one is selected. Polynomials marked
 //! "Cephes" are those of Stephen Moshier's single-precision library.
@@ -36,7 +36,7 @@ fn exp_reduced<S: Simd>(s: S, x: S::V) -> (S::V, S::V) {
 /// eˣ, 1.1 ULP; overflows to infinity, underflows through the subnormals to zero.
 #[inline(always)]
 pub(crate) fn exp<S: Simd>(s: S, x: S::V) -> S::V {
-    // Beyond these the answer is infinity and zero; a NaN passes as the second operand.
+    // Beyond these the result is infinity and zero; a NaN passes as the second operand.
     let x = s.max(s.splat(-104.0), s.min(s.splat(89.0), x));
     let (p, n) = exp_reduced(s, x);
     s.ldexp(s.add(p, s.splat(1.0)), n)
@@ -95,13 +95,13 @@ pub(crate) fn log<S: Simd>(s: S, x: S::V) -> S::V {
     s.select(s.lt(x, zero), s.splat(f32::NAN), y)
 }
 
-/// ln(1 + p) for finite p ≥ 0, right to the last bits for small p too.
+/// ln(1 + p) for finite p ≥ 0, accurate for small p too.
 #[inline(always)]
 pub(crate) fn log1p<S: Simd>(s: S, p: S::V) -> S::V {
     let one = s.splat(1.0);
     let u = s.add(one, p);
     let (m, e) = s.split(u);
-    // What 1 + p lost in rounding comes back to first order.
+    // Adds the rounding error of 1 + p to first order.
     let lost = s.div(s.sub(p, s.sub(u, one)), u);
     let y = log_reduced(s, s.sub(m, one), e);
     s.add(y, lost)
@@ -167,9 +167,9 @@ pub(crate) fn softplus<S: Simd>(s: S, x: S::V) -> S::V {
     s.add(s.max(zero, x), log1p_unit(s, z))
 }
 
-/// 1 − e⁻ʸ for y ≥ 0: the slope of softplus from its value.
+/// 1 − e⁻ʸ for y ≥ 0: the derivative of softplus from its value.
 #[inline(always)]
-pub(crate) fn softplus_slope<S: Simd>(s: S, y: S::V) -> S::V {
+pub(crate) fn softplus_derivative<S: Simd>(s: S, y: S::V) -> S::V {
     let x = s.max(s.splat(-87.0), s.sub(s.splat(0.0), y));
     let (p, n) = exp_reduced(s, x);
     let one = s.splat(1.0);
@@ -190,7 +190,7 @@ pub(crate) fn activate<S: Simd>(s: S, activation: Activation, x: S::V) -> S::V {
     }
 }
 
-/// The slope of an activation, from its value.
+/// The derivative of an activation, from its value.
 #[inline(always)]
 pub(crate) fn slope<S: Simd>(s: S, activation: Activation, y: S::V) -> S::V {
     let one = s.splat(1.0);
@@ -198,7 +198,7 @@ pub(crate) fn slope<S: Simd>(s: S, activation: Activation, y: S::V) -> S::V {
         Activation::None => one,
         Activation::Tanh => s.fnma(y, y, one),
         Activation::Sigmoid => s.fnma(y, y, y),
-        Activation::Softplus => softplus_slope(s, y),
+        Activation::Softplus => softplus_derivative(s, y),
         Activation::Relu => s.select(s.lt(s.splat(0.0), y), one, s.splat(0.0)),
     }
 }

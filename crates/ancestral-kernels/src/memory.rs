@@ -1,11 +1,11 @@
-//! What the process does with memory that it no longer uses.
+//! The handling of freed memory.
 
-/// Asks the C library to keep freed memory for what comes next.
+/// Makes the C library keep freed memory instead of returning it to the system.
 ///
-/// A training step frees tens of megabytes that the next one asks for again; given back to the
-/// system in between, every page would be taken, cleared and mapped anew, which is a tenth of the
-/// time of a small network. Call it once, first in a program; it changes nothing but the time. Where
-/// the C library is not glibc, nothing happens.
+/// A training step frees tens of megabytes that the next one allocates again; returned to the system
+/// in between, every page would be mapped and cleared again, which is a tenth of the time of a small
+/// network. Call it once, at the start of a program; it only affects speed. It does nothing if the C
+/// library is not glibc.
 pub fn keep_freed_memory() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
@@ -39,7 +39,7 @@ mod tests {
         for _ in 0..10 {
             drop(touch());
         }
-        // Ten blocks of new pages would be 40960 of them.
+        // Ten blocks of new pages would be 40960 faults.
         assert!(faults() - before < 4096, "{} pages", faults() - before);
     }
 }

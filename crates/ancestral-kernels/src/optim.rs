@@ -1,8 +1,8 @@
-//! One step of an optimiser over flat slices: one pass, in place, in parallel.
+//! One step of an optimizer over flat slices: one pass, in place, in parallel.
 //!
 //! The definitions are PyTorch's. All state (moments, momentum, averages) starts at zero. Every
 //! value is updated on its own, and sums are taken over blocks of fixed size joined in order, so
-//! that the number of threads does not show in the bits.
+//! that the bits do not depend on the number of threads.
 
 use crate::{
     parallel::{self, SharedPtr},
@@ -82,7 +82,7 @@ pub struct AdadeltaStep {
     pub lr: f32,
     /// Decay of the mean squares of gradient and update.
     pub rho: f32,
-    /// Added to both under their roots; above 0, or nothing ever moves.
+    /// Added to both under their roots; above 0, or the parameters never change.
     pub epsilon: f32,
     /// The gradient is multiplied by this first.
     pub grad_scale: f32,
@@ -95,7 +95,7 @@ pub struct SgdStep {
     pub lr: f32,
     /// Momentum; 0 for none.
     pub momentum: f32,
-    /// Looks ahead along the momentum (Nesterov).
+    /// Whether to use Nesterov momentum.
     pub nesterov: bool,
     /// L2 penalty: weight_decay·parameter is added to the gradient.
     pub weight_decay: f32,
@@ -103,7 +103,7 @@ pub struct SgdStep {
     pub grad_scale: f32,
 }
 
-/// A rule that renews `W` values from themselves and `R` others.
+/// An update rule of `W` values from themselves and `R` others.
 trait Rule<const W: usize, const R: usize>: Sync {
     fn apply<S: Simd>(&self, s: S, w: [S::V; W], r: [S::V; R]) -> [S::V; W];
 }
@@ -160,7 +160,7 @@ impl<U: Rule<W, R>, const W: usize, const R: usize> Kernel for Pass<'_, U, W, R>
     }
 }
 
-/// Applies a rule to every place of the slices.
+/// Applies a rule elementwise.
 fn pass<U: Rule<W, R>, const W: usize, const R: usize>(
     isa: Isa,
     rule: &U,
@@ -193,7 +193,7 @@ impl Rule<3, 1> for AdamStep {
         let v = s.fma(s.mul(g, g), s.splat(1.0 - self.beta2), s.mul(v, s.splat(self.beta2)));
         let root = s.mul(s.sqrt(v), s.splat(1.0 / self.bias_correction2.sqrt()));
         let denominator = s.add(root, s.splat(self.epsilon));
-        // An infinite second moment must still divide; nothing else comes near the bound.
+        // Keeps an infinite second moment a valid divisor; no other value is near the bound.
         let update = s.divide(m, s.min(s.splat(1e30), denominator));
         [s.fnma(update, s.splat(self.lr / self.bias_correction1), p), m, v]
     }
@@ -279,7 +279,7 @@ pub fn adam(params: &mut [f32], grad: &[f32], m: &mut [f32], v: &mut [f32], step
     pass(Isa::best(), step, [params, m, v], [grad]);
 }
 
-/// One step of RMSProp (not centred): v ← αv + (1 − α)g², u = g / (√v + ε); with `momentum`,
+/// One step of RMSProp (not centered): v ← αv + (1 − α)g², u = g / (√v + ε); with `momentum`,
 /// b ← µb + u and p ← p − lr·b, without it p ← p − lr·u.
 ///
 /// # Panics
@@ -372,7 +372,7 @@ impl Kernel for Finite<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, _s: S) -> bool {
-        // Whole chunks without a branch inside, so that the loop becomes vector code.
+        // Whole chunks without branches, so that the loop is vectorized.
         self.0.chunks(1024).all(|chunk| {
             let mut all = true;
             for x in chunk {

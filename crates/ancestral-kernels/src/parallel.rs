@@ -1,4 +1,4 @@
-//! Work shared among threads in blocks whose bounds do not depend on how many threads there are.
+//! Parallel loops over blocks, whose bounds do not depend on the number of threads.
 
 use std::{
     sync::{
@@ -13,7 +13,7 @@ use rayon::prelude::*;
 /// Values in a block: 64 KiB of `f32`, a part of one core's second-level cache.
 pub(crate) const BLOCK: usize = 16_384;
 
-/// Calls `work(start, len)` for each block of `0..len`; one block is done on the spot.
+/// Calls `work(start, len)` for each block of `0..len`; a single block runs on the calling thread.
 pub(crate) fn blocks(len: usize, work: impl Fn(usize, usize) + Sync) {
     if len <= BLOCK {
         work(0, len);
@@ -52,7 +52,7 @@ pub(crate) fn rows(rows: usize, width: usize, work: impl Fn(usize, usize) + Sync
     });
 }
 
-/// A pointer that blocks share; whoever writes through it writes to its own block only.
+/// A pointer that blocks share; each block writes to its own part only.
 #[derive(Clone, Copy)]
 pub(crate) struct SharedPtr(pub(crate) *mut f32);
 
@@ -68,19 +68,18 @@ impl SharedPtr {
     }
 }
 
-/// Runs `work` with the other threads of the pool kept awake, so that the many small parallel
-/// pieces of a training step need not wait until a sleeping thread is woken.
+/// Runs `work` while the other threads of the pool are kept awake, so that the many small parallel
+/// parts of a training step need not wait for a sleeping thread to wake up.
 ///
-/// Called from outside a rayon pool, it moves into the global one. The waiting threads look for
-/// work without pause; one that finds none for a millisecond goes to sleep as usual. Nothing but
-/// the time depends on it. Meant for work of about 0.1 to 100 ms, such as one step.
+/// Called from outside a rayon pool, it moves into the global one. The waiting threads poll
+/// for work; one that finds none for a millisecond goes to sleep as usual. It only affects speed. Meant for work of about 0.1 to 100 ms, such as one step.
 pub(crate) fn awake<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     rayon::scope(|_| {
         let done = Arc::new(AtomicBool::new(false));
         let caller = rayon::current_thread_index();
         let seen = done.clone();
         // A broadcast is never stolen: each thread gets its own, and the caller's returns at once.
-        // Nobody waits for its end, so that a thread busy elsewhere holds nothing up.
+        // It is not waited for, so that a busy thread delays nothing.
         rayon::spawn_broadcast(move |_| {
             if rayon::current_thread_index() == caller {
                 return;
@@ -100,7 +99,7 @@ pub(crate) fn awake<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     })
 }
 
-/// Ends the waiting even where the work panics.
+/// Ends the polling even if the work panics.
 struct SetOnDrop<'a>(&'a AtomicBool);
 
 impl Drop for SetOnDrop<'_> {

@@ -1,9 +1,9 @@
-//! The vector unit of the processor, as one small trait.
+//! A small trait for SIMD vectors.
 //!
 //! A kernel is written once, over [`Simd`], and compiled for every instruction set; [`Isa`]
-//! chooses among them when the program runs. Results agree bit for bit between runs on one kind of
+//! chooses among them at run time. Results agree bit for bit between runs on one kind of
 //! processor; between instruction sets they differ by rounding, because the portable path has no
-//! fused multiply-add, and the instruction for pairs of bf16 rounds in its own way.
+//! fused multiply-add, and the instruction for pairs of bf16 rounds differently.
 
 #[cfg(target_arch = "x86_64")]
 use core::arch::x86_64::*;
@@ -87,8 +87,8 @@ impl Isa {
         kernel.run(Portable)
     }
 
-    /// The same for a kernel that multiplies pairs of bf16, which is worth being compiled once more
-    /// where the processor has an instruction for them.
+    /// The same for a kernel that multiplies pairs of bf16, which is compiled once more for
+    /// processors with an instruction for them.
     #[inline]
     pub(crate) fn run_pairs<K: Kernel>(self, kernel: K) -> K::Output {
         #[cfg(target_arch = "x86_64")]
@@ -320,12 +320,12 @@ impl<const BF16: bool> Simd for Avx512<BF16> {
     }
     #[inline(always)]
     unsafe fn load_part(self, p: *const f32, n: usize) -> __m512 {
-        // SAFETY: the mask leaves only the first `n` lanes, which the caller vouches for.
+        // SAFETY: the mask leaves only the first `n` lanes, which the caller guarantees.
         unsafe { _mm512_maskz_loadu_ps(((1u32 << n) - 1) as __mmask16, p) }
     }
     #[inline(always)]
     unsafe fn store_part(self, p: *mut f32, n: usize, v: __m512) {
-        // SAFETY: the mask leaves only the first `n` lanes, which the caller vouches for.
+        // SAFETY: the mask leaves only the first `n` lanes, which the caller guarantees.
         unsafe { _mm512_mask_storeu_ps(p, ((1u32 << n) - 1) as __mmask16, v) }
     }
     #[inline(always)]
@@ -346,8 +346,8 @@ impl<const BF16: bool> Simd for Avx512<BF16> {
     }
     #[inline(always)]
     fn divide(self, a: __m512, b: __m512) -> __m512 {
-        // The instruction holds the divider, which a square root wants too; 14 bits and one
-        // correction do not.
+        // A division would occupy the divider, which square roots need too; an estimate of 14 bits
+        // with one correction step does not.
         op!({
             let r = _mm512_rcp14_ps(b);
             let q = _mm512_mul_ps(a, r);
@@ -645,7 +645,7 @@ impl Simd for Avx2 {
     }
 }
 
-/// The sum of the lanes of each vector, by adding neighbours of all of them together.
+/// The sum of the lanes of each vector, by adding neighbors of all of them together.
 ///
 /// # Safety
 /// The processor must have AVX2.
@@ -792,7 +792,7 @@ impl Simd for Portable {
     }
 }
 
-/// 2ⁿ for n in [−126, 127]; any other n gives some number, which lanes of NaN do not mind.
+/// 2ⁿ for n in [−126, 127]; unspecified for other n, which only occur in lanes of NaN.
 #[inline(always)]
 fn power_of_two(n: i32) -> f32 {
     f32::from_bits((n.wrapping_add(127) as u32) << 23)
@@ -809,7 +809,7 @@ mod tests {
         assert_eq!(Isa::available().first(), Some(&Isa::best()));
     }
 
-    /// Every part size, with the neighbours left alone.
+    /// Every part size; the values next to the part stay unchanged.
     struct Parts;
     impl Kernel for Parts {
         type Output = ();
@@ -830,7 +830,7 @@ mod tests {
         }
     }
 
-    /// A square in which each number says where it stood.
+    /// A square in which each number encodes its position.
     struct Square;
     impl Kernel for Square {
         type Output = ();

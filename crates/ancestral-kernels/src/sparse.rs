@@ -1,8 +1,7 @@
 //! Products whose left factor is mostly zeros, such as binary images.
 //!
 //! Each row of the result is a short sum of rows of the right factor. With the usual 15 to 20 % of
-//! ones that is less work than the dense product, although that runs nearer to the processor's
-//! limit.
+//! ones this is faster than the dense product, although that runs closer to peak performance.
 
 use crate::{
     activation::Activation,
@@ -15,18 +14,18 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Sparse {
     columns: usize,
-    /// Where each row begins in the other two, and where the last one ends.
+    /// The start of each row in the other two, and the end of the last one.
     starts: Vec<u32>,
     places: Vec<u32>,
     values: Vec<f32>,
 }
 
-/// Smaller left factors are not looked at.
+/// Smaller left factors are not checked for sparsity.
 const SMALLEST: usize = 1 << 12;
 
 impl Sparse {
-    /// The sparse form of `rows` × `columns` values, where at most a quarter of them is not zero
-    /// and there are enough of them for that to matter.
+    /// The sparse form of `rows` × `columns` values, if there are enough of them and at most a quarter
+    /// is not zero.
     pub(crate) fn from_dense(
         isa: Isa,
         values: &[f32],
@@ -37,7 +36,7 @@ impl Sparse {
         if values.len() < SMALLEST || values.len() > u32::MAX as usize {
             return None;
         }
-        // A look at the start first, so that dense inputs cost nothing.
+        // Checks the start first, so that dense inputs cost little.
         let start = &values[..1024];
         if isa.run(Count(start)) > start.len() / 2 {
             return None;
@@ -60,7 +59,7 @@ impl Sparse {
         self.starts.len() - 1
     }
 
-    /// Where the entries of a row begin and end.
+    /// The range of the entries of a row.
     #[inline(always)]
     fn entries(&self, row: usize) -> (usize, usize) {
         (self.starts[row] as usize, self.starts[row + 1] as usize)

@@ -134,7 +134,7 @@ fn an_input_that_others_hold_is_left_alone() {
     let before = bits(x.clone());
     let once = bits(tanh(x.clone()));
     assert_eq!(bits(x.clone()), before);
-    // The last owner's buffer is reused.
+    // A buffer with one owner is reused.
     assert_eq!(bits(tanh(x)), once);
 }
 
@@ -258,7 +258,7 @@ const LAYERS: [(usize, usize, usize); 11] = [
     (100, 784, 200),
     (100, 50, 200),
     (5, 700, 31),
-    // Parted along the weights, with a part left over on both sides.
+    // Split along the weights, with remainders on both sides.
     (13, 1030, 300),
     (70, 290, 1100),
 ];
@@ -338,7 +338,7 @@ fn the_way_back_through_linear_agrees_with_burn_in_f64() {
     for (batch, inputs, outputs) in LAYERS.into_iter().filter(|(m, k, n)| m * k * n > 0) {
         let layer = Layer::new(batch, inputs, outputs, false);
         let run = |layer: &Layer| {
-            // Here the layer's w comes in and its x weighs what comes out.
+            // Here the layer's w is the input, and its x the weights of the output.
             let v = layer.w.clone().detach().require_grad();
             let weight = layer.weight.clone().detach().require_grad();
             let out = linear_vjp(v.clone(), weight.clone());

@@ -1,10 +1,9 @@
-//! Measures how many threads pay off for a short piece of work that is done again and again, such as
-//! a step of training.
+//! Tunes the number of threads for short repeated work, such as a training step.
 //!
-//! Where two processors are far apart, what one writes the other waits for, and a step of a few
-//! milliseconds may take longer on both than on one. How far apart they are is not known
-//! beforehand, and in a virtual machine it changes while the program runs. So it is measured: now
-//! and then a few steps are taken with half or twice as many threads, and the quicker number stays.
+//! If communication between processors is slow, a step of a few milliseconds may take longer on two
+//! than on one. The communication cost is not known in advance, and in a virtual machine it changes
+//! while the program runs. So it is measured: from time to time a few steps run with half or twice as
+//! many threads, and the faster number is kept.
 
 use std::time::{Duration, Instant};
 
@@ -12,19 +11,18 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::parallel::awake;
 
-/// Steps of a trial that count; one more goes before them and warms up.
+/// Measured steps of a trial, after one step of warm-up.
 const TRIAL: usize = 4;
-/// From one trial to the next, this many times as long as a trial takes.
+/// The time between trials, as a multiple of the duration of a trial.
 const REST: u32 = 50;
-/// A trial whose step takes this many times as long as those before it has failed: no more of it.
+/// A trial is ended at once if a step takes this many times as long as those before it.
 const FAILED: f64 = 1.5;
-/// Another number of threads must be quicker by this much to be taken.
+/// Another number of threads must reduce the time to this fraction to be chosen.
 const GAIN: f64 = 0.95;
 
-/// Runs work with as many threads as pay off, at most those of the pool it is called from.
+/// Runs work with the fastest number of threads, at most those of the pool it is called from.
 ///
-/// Nothing but the time depends on how many they are: the kernels give the same bits for any
-/// number.
+/// It only affects speed: the kernels give the same bits for any number of threads.
 #[derive(Debug, Default)]
 pub struct ThreadTuner {
     /// Pools of 1, 2, 4, … threads, fewer than the caller's pool has; made on first use.
@@ -59,7 +57,7 @@ impl ThreadTuner {
         result
     }
 
-    /// The pool of the size in use; none stands for the caller's, also where a pool cannot start.
+    /// The pool of the current size; `None` for the caller's pool, and if a pool cannot start.
     fn pool(&mut self) -> Option<&ThreadPool> {
         let size = self.choice.size();
         let slot = self.smaller.get_mut(size)?;
@@ -70,20 +68,20 @@ impl ThreadTuner {
     }
 }
 
-/// Which of a row of sizes to use, from the times that the work took.
+/// The choice among sizes, from the durations of the work.
 #[derive(Debug, Default)]
 struct Choice {
     sizes: usize,
     current: usize,
-    /// The size on trial, if there is a trial.
+    /// The size of the current trial, if there is one.
     trial: Option<usize>,
-    /// Of the size in use: the steps of a trial so far, or the last steps of the current size.
+    /// The durations of the trial's steps so far, or of the last steps at the current size.
     times: Vec<Duration>,
-    /// The quickest of the current size's steps before the trial.
+    /// The shortest step at the current size before the trial.
     bar: Duration,
-    /// How long the next trial is still to wait.
+    /// The time until the next trial.
     rest: Duration,
-    /// Whether the next trial is of the smaller neighbour.
+    /// Whether the next trial is of the next smaller size.
     down: bool,
 }
 
@@ -108,7 +106,7 @@ impl Choice {
                 self.times.remove(0);
                 if self.rest == Duration::ZERO {
                     self.bar = quickest(&self.times);
-                    self.trial = Some(self.neighbour());
+                    self.trial = Some(self.neighbor());
                     self.times.clear();
                 }
             }
@@ -129,7 +127,7 @@ impl Choice {
         }
     }
 
-    fn neighbour(&self) -> usize {
+    fn neighbor(&self) -> usize {
         match (self.down, self.current) {
             (_, 0) => 1,
             (false, current) if current + 1 < self.sizes => current + 1,

@@ -1,5 +1,5 @@
-//! Two trainings at once in one process have the bits that each has alone, whichever pools of threads
-//! they run in: no kernel keeps a state that another could meet.
+//! Two concurrent trainings in one process have the bits that each has alone, in any thread pools: no
+//! kernel has shared state.
 
 #![allow(clippy::unwrap_used, reason = "a test may be as short as it likes")]
 

@@ -1,5 +1,5 @@
-//! Convolutions, batch normalisation and the leaky ReLU against PyTorch: golden_convolution.py,
-//! beside this file, prints the values below.
+//! Convolutions, batch normalization and the leaky ReLU against PyTorch: golden_convolution.py,
+//! next to this file, prints the values below.
 
 #![allow(clippy::unwrap_used, reason = "a test may be as short as it likes")]
 
@@ -264,7 +264,7 @@ fn a_transposed_convolution_and_its_gradients() {
 }
 
 #[test]
-fn batch_normalisation_with_a_leaky_relu_and_its_gradients() {
+fn batch_normalization_with_a_leaky_relu_and_its_gradients() {
     let (x, gamma, beta) = (tensor(1, [3, 2, 2, 1]), tensor(2, [2]), tensor(3, [2]));
     let (y, mean, variance) = batch_norm(x.clone(), gamma.clone(), beta.clone(), 1e-5, Some(0.2));
     let grads = (y.clone() * tensor(9, y.dims()).detach()).sum().backward();

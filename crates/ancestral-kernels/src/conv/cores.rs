@@ -1,6 +1,6 @@
-//! A convolution, its gradient for the data and its gradient for the filters, on slices.
+//! A convolution, its input gradient and its filter gradient, on slices.
 //!
-//! A transposed convolution is the gradient for the data, so that these three serve both.
+//! A transposed convolution is the input gradient of a convolution, so that these three serve both.
 
 use rayon::prelude::*;
 
@@ -40,7 +40,7 @@ fn area([height, width]: [usize; 2]) -> usize {
 /// Values of a task's images: 256 KiB, a part of one core's second-level cache.
 const TASK: usize = 65_536;
 
-/// Steps of the filters' gradient that are laid out at a time.
+/// Steps of the filter gradient that are packed together.
 const PIXELS: usize = 2048;
 
 impl Geometry {
@@ -61,28 +61,27 @@ impl Geometry {
         self.k * self.taps()
     }
 
-    /// Whether a filter sees the whole image, from one place: then all is one matrix product.
+    /// Whether a filter covers the whole image: then the convolution is one matrix product.
     fn covers(&self) -> bool {
         self.image == self.filter && self.out == [1, 1] && self.padding == [0, 0]
     }
 
-    /// How many images a task takes, of `values` each: in the corners of small ones, each is but
-    /// one row of a tile.
+    /// The number of images per task, of `values` each; for small images several share a tile.
     fn group(&self, values: usize) -> usize {
         (TASK / values.max(1)).min(self.n.div_ceil(8)).max(1)
     }
 }
 
-/// Positions along one axis that see the same taps, as far as these lie inside.
+/// Positions along one axis with the same set of taps inside the image.
 struct Line {
     to: Vec<usize>,
     /// For each position, the first value that it reads.
     at: Vec<usize>,
-    /// How far from there each tap reads, and which one it is.
+    /// The offset of each tap from there, and its index.
     taps: Vec<[usize; 2]>,
 }
 
-/// Adds a position to the line that has its taps.
+/// Adds a position to the line with its taps.
 fn add_to(lines: &mut Vec<Line>, to: usize, at: usize, taps: Vec<[usize; 2]>) {
     match lines.iter_mut().find(|line| line.taps == taps) {
         Some(line) => {
@@ -148,21 +147,21 @@ impl Geometry {
     }
 }
 
-/// One product: places that see the same taps.
+/// One product: places with the same taps.
 struct Part {
     at: Vec<u32>,
     to: Vec<u32>,
     steps: Vec<[u32; 2]>,
 }
 
-/// How many times places (or steps) come again, and how far apart in what is read.
+/// How many times places (or steps) repeat, and their distance in the input.
 struct Again {
     count: usize,
     from: usize,
 }
 
-/// The products of all pairs of lines. `places` come again `places.count` times, `written` apart in
-/// the output; steps `steps.count` times. `rows` are the lengths of rows in the input and in the
+/// The products of all pairs of lines. Places repeat `places.count` times, `written` apart in the
+/// output; steps `steps.count` times. `rows` are the lengths of rows in the input and in the
 /// output; `panel` gives the row of the panel for a step and the two taps.
 fn parts(
     [tall, wide]: [&[Line]; 2],
@@ -196,8 +195,8 @@ fn parts(
     parts
 }
 
-/// The first `len` values of a buffer that holds zeros where nobody has written.
-fn room(buffer: &mut Vec<f32>, len: usize) -> &mut [f32] {
+/// The first `len` values of a scratch buffer, which is extended with zeros.
+fn scratch(buffer: &mut Vec<f32>, len: usize) -> &mut [f32] {
     if buffer.len() < len {
         buffer.resize(len, 0.0);
     }
@@ -222,7 +221,7 @@ fn groups<B: Send>(
     });
 }
 
-/// One value a lane of a block, or none at all.
+/// One value for each lane of a block, or none.
 fn part(values: &[f32], first: usize, count: usize) -> &[f32] {
     if values.is_empty() { values } else { &values[first..first + count] }
 }
@@ -246,7 +245,7 @@ pub(crate) fn forward(isa: Isa, g: &Geometry, x: &[f32], weight: &[f32], bias: &
     forward_by(Unit { isa, pairs: false }, g, x, weight, bias)
 }
 
-/// [`forward`] by sums of single products, or of pairs of channels, then counted as one channel.
+/// [`forward`] by sums of single products, or of pairs of channels, which then count as one channel.
 fn forward_by(unit: Unit, g: &Geometry, x: &[f32], weight: &[f32], bias: &[f32]) -> Vec<f32> {
     let (isa, taps) = (unit.isa, g.taps());
     if let Some(flipped) = g.flipped(isa) {
@@ -283,7 +282,7 @@ unsafe fn images(
     (channels, pixels): (usize, usize),
     bias: &[f32],
 ) -> Vec<f32> {
-    // Of few groups, each is shared out by its places; of all, by the blocks of lanes.
+    // Few groups are split by places; all are split by blocks of lanes.
     let (groups, blocks) = (n.div_ceil(size), panels.blocks());
     let pieces = (8 / groups.max(1)).min(size * pixels / 64).max(1);
     let write = |out: *mut f32| {
@@ -308,7 +307,7 @@ unsafe fn images(
             }
         });
     };
-    // SAFETY: every group writes all of its images, as the caller vouches.
+    // SAFETY: every group writes all of its images, as the caller guarantees.
     unsafe { flex::filled(n * channels * pixels, write) }
 }
 
@@ -323,7 +322,7 @@ fn product<'a>(
     rows: &'a mut Vec<f32>,
 ) -> &'a [f32] {
     let width = panels.width(block);
-    let (panel, out) = (panels.of(block, 0), room(rows, at.len() * width));
+    let (panel, out) = (panels.of(block, 0), scratch(rows, at.len() * width));
     unit.run(Gather { input, at, steps, panel, width, out, accumulate: false });
     out
 }
@@ -337,7 +336,7 @@ fn add_bias(values: &mut [f32], bias: &[f32], plane: usize) {
     }
 }
 
-/// The gradient for `x` from that for `y`, or a transposed convolution of `y`; `bias` has `c`
+/// The gradient of `x` from that of `y`, or a transposed convolution of `y`; `bias` has `c`
 /// values, or none.
 pub(crate) fn data(isa: Isa, g: &Geometry, y: &[f32], weight: &[f32], bias: &[f32]) -> Vec<f32> {
     assert!(y.len() == g.y_len() && weight.len() == g.weight_len(), "sizes fit");
@@ -356,7 +355,7 @@ pub(crate) fn data(isa: Isa, g: &Geometry, y: &[f32], weight: &[f32], bias: &[f3
     data_by(Unit { isa, pairs: false }, g, y, weight, bias)
 }
 
-/// [`data`] by sums of single products, or of pairs of channels, then counted as one channel.
+/// [`data`] by sums of single products, or of pairs of channels, which then count as one channel.
 fn data_by(unit: Unit, g: &Geometry, y: &[f32], weight: &[f32], bias: &[f32]) -> Vec<f32> {
     let (isa, taps) = (unit.isa, g.taps());
     if g.scatters(isa) {
@@ -397,14 +396,14 @@ impl Geometry {
         self.precision == Precision::Bf16 && axis > 1
     }
 
-    /// Whether so few channels come out of [`data`] that they would leave most lanes empty.
+    /// Whether [`data`] has so few output channels that most lanes would be empty.
     fn scatters(&self, isa: Isa) -> bool {
         let (n, taps) = (lanes(isa), area(self.filter));
         self.c.next_multiple_of(n) * taps >= 2 * (self.c * taps).next_multiple_of(n)
     }
 
-    /// A convolution with stride 1 as the transposed one with flipped filters, where few channels
-    /// come out.
+    /// A convolution with stride 1 as a transposed one with flipped filters, if it has few output
+    /// channels.
     fn flipped(&self, isa: Isa) -> Option<Self> {
         let fits = (0..2).all(|i| self.padding[i] < self.filter[i]);
         let flipped = Self {
@@ -418,7 +417,7 @@ impl Geometry {
         (self.stride == [1, 1] && fits && flipped.scatters(isa)).then_some(flipped)
     }
 
-    /// Its filters.
+    /// The flipped filters.
     fn flip(&self, weight: &[f32]) -> Vec<f32> {
         let taps = area(self.filter);
         (0..self.c * self.k * taps)
@@ -439,7 +438,7 @@ fn scattered(unit: Unit, g: &Geometry, y: &[f32], weight: &[f32], bias: &[f32]) 
     let steps: Vec<[u32; 2]> = (0..g.k).map(|k| [narrow(k * pixels), narrow(k)]).collect();
     let at = (0..size).flat_map(|i| (0..pixels).map(move |p| narrow(i * image + p)));
     let at: Vec<u32> = at.collect();
-    // All that filters reach, which may be less than the padded image, or more than the image.
+    // The area that filters cover, which may be less than the padded image, or more than the image.
     let padded = [0, 1].map(|i| (g.out[i] - 1) * g.stride[i] + g.filter[i]);
     let [height, row] = padded;
     let corner = |i: usize| {
@@ -503,7 +502,7 @@ fn scattered(unit: Unit, g: &Geometry, y: &[f32], weight: &[f32], bias: &[f32]) 
 }
 
 impl Geometry {
-    /// The same convolution of images that have their zeros around them.
+    /// The same convolution of explicitly padded images.
     fn padded(&self, x: &[f32]) -> (Vec<f32>, Self) {
         let image = [0, 1].map(|i| self.image[i] + 2 * self.padding[i]);
         let mut padded = vec![0.0; self.n * self.c * area(image)];
@@ -519,7 +518,7 @@ impl Geometry {
     }
 }
 
-/// The gradient for `weight`, from `x` and the gradient for `y`.
+/// The gradient of `weight`, from `x` and the gradient of `y`.
 pub(crate) fn filters(isa: Isa, g: &Geometry, x: &[f32], y: &[f32]) -> Vec<f32> {
     assert!(x.len() == g.x_len() && y.len() == g.y_len(), "sizes fit");
     let taps = g.taps();
@@ -536,11 +535,11 @@ pub(crate) fn filters(isa: Isa, g: &Geometry, x: &[f32], y: &[f32]) -> Vec<f32> 
     filters_by(Unit { isa, pairs: false }, g, x, y)
 }
 
-/// [`filters`] by sums of single products, or of pairs of images, then counted as one image.
+/// [`filters`] by sums of single products, or of pairs of images, which then count as one image.
 fn filters_by(unit: Unit, g: &Geometry, x: &[f32], y: &[f32]) -> Vec<f32> {
     let (isa, taps) = (unit.isa, g.taps());
     if g.padding != [0, 0] && g.c <= 8 {
-        // Few channels have few taps, too few to part them by the pixels that they see.
+        // Few channels have few taps, too few to split them by pixels.
         let (x, padded) = g.padded(x);
         return filters_by(unit, &padded, &x, y);
     }
@@ -548,7 +547,7 @@ fn filters_by(unit: Unit, g: &Geometry, x: &[f32], y: &[f32]) -> Vec<f32> {
     let starts: Vec<usize> =
         (0..g.n).flat_map(|n| (0..pixels).map(move |p| n * g.k * pixels + p)).collect();
     let panels = Panels::pack(isa, y, &starts, pixels, g.k);
-    // A task takes some channels and a block of lanes, and all images in an order of its own. A
+    // A task takes some channels and a block of lanes, and all images in a fixed order. A
     // tile has a row for each channel and tap of a part, and fewer would read panels too often.
     let channels = g.c.div_ceil(8).max(1);
     let (shares, blocks) = (g.c.div_ceil(channels), panels.blocks());
@@ -575,7 +574,7 @@ fn filters_by(unit: Unit, g: &Geometry, x: &[f32], y: &[f32]) -> Vec<f32> {
             let mut input = Vec::with_capacity(count * channels * image);
             for begin in (0..g.n).step_by(count) {
                 let some = count.min(g.n - begin);
-                // One after another, or images of a round size would share the places in the cache.
+                // Contiguous, or images of a power-of-two size would compete for the same cache lines.
                 input.clear();
                 for n in begin..begin + some {
                     let from = (n * g.c + first) * image;

@@ -1,10 +1,10 @@
-//! Products that read one factor where it lies: for a list of steps (from, row),
+//! Products that read one factor in place: for a list of steps (from, row),
 //! out\[j\]\[lane\] = Σ input\[at\[j\] + from\]·panel\[row\]\[lane\].
 //!
 //! A convolution and both of its gradients have this form. Going forward, j runs over output
-//! pixels, t over channels and taps, and lanes are output channels; for the filters' gradient, j
-//! runs over taps and t over pixels. So no patch of an image is ever copied: a value is read from
-//! its place and multiplied by a vector, whatever the filter, the stride and the size of a row.
+//! pixels, t over channels and taps, and lanes are output channels; for the filter gradient, j
+//! runs over taps and t over pixels. So no patch of an image is copied (no im2col): a value is
+//! read in place and multiplied by a vector, for any filter, stride and row size.
 
 use rayon::prelude::*;
 
@@ -27,7 +27,7 @@ pub(super) fn lanes(isa: Isa) -> usize {
     isa.run(Lanes)
 }
 
-/// The factor that is laid out for vectors: for each block of lanes, two vectors wide (or one, if
+/// The packed factor: for each block of lanes, two vectors wide (or one, if
 /// that is enough for the last), the steps one after another; lanes that do not exist are zero.
 pub(super) struct Panels {
     values: Aligned,
@@ -51,7 +51,7 @@ impl Panels {
             assert!(last + (lane_count - 1) * stride < source.len(), "panels lie in their source");
         }
         let empty = Self { values: Aligned::zeros(0), steps, lanes: lane_count, n };
-        // Steps that are packed at a time.
+        // Steps that are packed together.
         let run = (16_384 / (2 * n)).max(1);
         let runs = steps.div_ceil(run);
         let len = steps * lane_count.div_ceil(n) * n;
@@ -205,9 +205,9 @@ impl Unit {
 /// The product, for one block of lanes: out\[j\] is `width` values.
 pub(super) struct Gather<'a> {
     pub(super) input: &'a [f32],
-    /// For each row of the output, where it begins to read.
+    /// The input offset of each output row.
     pub(super) at: &'a [u32],
-    /// For each step, how far from there, and the row of the panel.
+    /// For each step, the offset relative to that, and the row of the panel.
     pub(super) steps: &'a [[u32; 2]],
     /// `width` values a row.
     pub(super) panel: &'a [f32],
@@ -218,8 +218,8 @@ pub(super) struct Gather<'a> {
     pub(super) accumulate: bool,
 }
 
-/// Steps whose sum is carried in registers; longer sums are joined from such parts, so that the
-/// rounding errors of long ones grow with their root.
+/// Steps that are summed in registers; longer sums add up such parts, so that the rounding errors of
+/// long sums grow with the square root.
 const RUN: usize = 512;
 
 /// A product of single numbers, or of pairs.
@@ -243,8 +243,8 @@ impl<const PAIRS: bool> Kernel for Product<'_, PAIRS> {
         );
         assert!(out.len() >= at.len() * width, "there is room for every row");
         assert!(width == S::N || width == 2 * S::N, "a block is one or two vectors wide");
-        // As many sums as registers hold beside the factors, which the compiler reads first; in
-        // tiles of nearly one size.
+        // As many sums as fit in registers in addition to the factors, in tiles of nearly equal
+        // size.
         let most = if S::N == 16 { 10 } else { 4 };
         let tiles = at.len().div_ceil(most);
         let mut row = 0;
@@ -361,7 +361,7 @@ impl Tile<'_> {
 pub(super) struct Spread<'a> {
     pub(super) rows: &'a [f32],
     pub(super) width: usize,
-    /// For each row, where in a plane it goes.
+    /// The place of each row in a plane.
     pub(super) to: &'a [u32],
     /// Lanes that exist.
     pub(super) valid: usize,
@@ -384,11 +384,11 @@ impl Kernel for Spread<'_> {
         while !to.is_empty() {
             let most = to.len().min(S::N);
             let run = (1..most).find(|&i| to[i] != to[0] + i as u32).unwrap_or(most);
-            // Rows that go to places one after another are transposed together; of others, as many
-            // at a time as stay in the first-level cache.
+            // Rows of contiguous places are transposed together; of others, as many at a time as
+            // fit in the first-level cache.
             let count = if run < 4 { to.len().min(32) } else { run };
             let (places, others) = to.split_at(count);
-            // SAFETY: the caller of `isa.run` vouches that the planes of all valid lanes are
+            // SAFETY: the caller of `isa.run` guarantees that the planes of all valid lanes are
             // writable at every place in `to`; the rows were checked above.
             unsafe {
                 if run < 4 {

@@ -1,6 +1,6 @@
 //! Convolutions and transposed convolutions of images, with their gradients.
 //!
-//! The gradient of either for its data is the other; three loops ([`cores`]) serve both.
+//! Each is the input gradient of the other; three loops ([`cores`]) serve both.
 
 mod cores;
 mod gather;
@@ -30,10 +30,10 @@ use cores::Geometry;
 ///
 /// `stride` and `padding` (of zeros, on either side) are those of the rows and of the columns, in
 /// pixels. `f32` on Flex runs as one operation; any other type or backend runs Burn's own. The
-/// gradient for `x` is computed only where `x` is tracked. A value that is a sum of t products is
+/// gradient of `x` is computed only if `x` is tracked. A value that is a sum of t products is
 /// within t·2⁻²⁴ of the sum of their magnitudes; long sums are joined from parts of 512 (1024 of
-/// bf16), which keeps typical errors far below. Under [`Precision::Bf16`] each factor is rounded
-/// before, by up to 2⁻⁹ of itself.
+/// bf16), and typical errors are far below. With [`Precision::Bf16`] each factor is rounded first,
+/// with a relative error of up to 2⁻⁹.
 ///
 /// # Panics
 /// If the shapes do not fit, a stride is 0, or a filter does not fit into the padded image.
@@ -68,9 +68,9 @@ pub fn conv2d(
 /// The transposed convolution of images `x` \[n, k, h, w\] with `weight` \[k, c, r, s\], plus
 /// `bias` \[c\]; the result is \[n, c, (h − 1)·stride − 2·padding + r + output_padding, …\].
 ///
-/// Its map from `x` is the transpose of [`conv2d`]'s with the same `weight`, `stride` and
-/// `padding`; of the heights that one would take to `h`, `output_padding` chooses. For the rest,
-/// and for the error, see there.
+/// It is the transpose of [`conv2d`] with the same `weight`, `stride` and `padding`;
+/// `output_padding` chooses among the heights that [`conv2d`] maps to `h`. For backends and errors,
+/// see there.
 ///
 /// # Panics
 /// If the shapes do not fit, a stride is 0, an output padding is not less than its stride, or the
@@ -152,7 +152,7 @@ impl Geometry {
     }
 }
 
-/// Both directions; a bias without values is none.
+/// Both directions; an empty bias means none.
 #[derive(Debug, Clone)]
 struct Convolution {
     x: Primitive,
@@ -162,7 +162,7 @@ struct Convolution {
 }
 
 impl Convolution {
-    /// From the side of the data to the other, or back.
+    /// The convolution, or its transpose with `back`.
     fn map(g: &Geometry, from: &[f32], weight: &Primitive, bias: &[f32], back: bool) -> Primitive {
         let (isa, weight) = (Isa::best(), weight.storage());
         if back {
@@ -186,9 +186,9 @@ impl Operation<3> for Convolution {
 
     fn backward(self, grad: Primitive, [x, weight, bias]: [bool; 3]) -> [Option<Primitive>; 3] {
         let (g, isa, delta) = (&self.geometry, Isa::best(), grad.storage::<f32>());
-        // First, because it takes the most room.
+        // First, because it needs the most memory.
         let for_weight = weight.then(|| {
-            // Of a transposed convolution, the data stand where the other has its result.
+            // In a transposed convolution, the data take the place of the other's output.
             let data = self.x.storage();
             let (image, out) = if self.transposed { (delta, data) } else { (data, delta) };
             let shape = Shape::new([g.k, g.c, g.filter[0], g.filter[1]]);

@@ -1,5 +1,5 @@
-//! Numbers as pairs of bf16: one `f32`'s bits hold two, so that a product of pairs does two steps of
-//! a sum at once, and the loops of [`gather`](super::gather) run over half as many.
+//! Pairs of bf16 in the bits of one `f32`: a product of pairs is two steps of a sum at once, and the
+//! loops of [`gather`](super::gather) have half as many steps.
 
 use crate::{
     flex,
@@ -9,7 +9,7 @@ use crate::{
 
 /// Numbers rounded to bf16, two by two along the middle axis of `values` \[outer, axis, inner\],
 /// the first of two in the lower half of an `f32`'s bits: \[outer, ⌈axis / 2⌉, inner\] of them. A
-/// place without a second number has 0 there.
+/// missing second number is 0.
 pub(super) fn pairs(isa: Isa, values: &[f32], [outer, axis, inner]: [usize; 3]) -> Vec<f32> {
     assert_eq!(values.len(), outer * axis * inner, "sizes fit");
     let half = axis.div_ceil(2);

@@ -46,7 +46,7 @@ const SIZES: [Sizes; 32] = [
     (3, 6, 31, [32, 32], [5, 5], [2, 2], [2, 2]),
     (1, 2, 2, [1, 7], [1, 4], [1, 2], [0, 1]),
     (1, 21, 22, [7, 1], [3, 1], [2, 1], [1, 0]),
-    // Taps of one stride that end one vector's width from where others began.
+    // Taps of one stride that end one vector width from the start of others.
     (2, 9, 2, [9, 9], [3, 4], [2, 2], [1, 1]),
     (2, 16, 1, [12, 12], [4, 6], [3, 3], [1, 1]),
 ];
@@ -93,7 +93,7 @@ fn close(ours: &[f32], exact: &[f64], what: &str) {
 fn the_loops_agree_with_plain_ones_on_every_instruction_set() {
     for sizes in SIZES {
         loops_agree(geometry(sizes), noise);
-        // Numbers that are bf16 already leave only the sums to be rounded.
+        // With bf16 inputs only the sums are rounded.
         let bf16 = |seed, len| {
             noise(seed, len).iter().map(|x| f32::from_bits(x.to_bits() & 0xffff_0000)).collect()
         };
@@ -140,7 +140,7 @@ fn pairs_are_the_nearest_bf16_two_by_two() {
         f32::MAX,
         f32::INFINITY,
         f32::NEG_INFINITY,
-        // A NaN whose mark lies in the bits that are cut off.
+        // A NaN whose payload is in the truncated bits.
         f32::from_bits(0x7f80_0001),
         f32::from_bits(1),
     ];
@@ -148,9 +148,9 @@ fn pairs_are_the_nearest_bf16_two_by_two() {
         [0, 0x8000, 0x3f80, 0x3f80, 0x3f82, 0x3f81, 0x7f80, 0x7f80, 0xff80, 0x7fc0, 0];
     for isa in Isa::available() {
         let bits = |values: Vec<f32>| values.into_iter().map(f32::to_bits).collect::<Vec<u32>>();
-        // Along an axis of one, each has 0 beside it.
+        // Along an axis of length one, the other half of each pair is 0.
         assert_eq!(bits(pairs(isa, &special, [11, 1, 1])), nearest, "{isa:?}");
-        // Twice three lines of 35: the third of each has none beside it.
+        // Twice three lines of 35: the third of each is paired with 0.
         let x = noise(1, 2 * 3 * 35);
         let alone = bits(pairs(isa, &x, [2 * 3 * 35, 1, 1]));
         for (one, x) in alone.iter().zip(&x) {
@@ -251,7 +251,7 @@ fn all_close(ours: &[Vec<f64>], theirs: &[Vec<f64>], tolerance: f64, what: &str)
     assert_eq!(ours.len(), theirs.len());
     for (part, (ours, theirs)) in ours.iter().zip(theirs).enumerate() {
         assert_eq!(ours.len(), theirs.len(), "{what}, part {part}");
-        // Sums of many values of both signs: an error is measured against the largest.
+        // Sums of many values of both signs: errors are relative to the largest.
         let scale = theirs.iter().fold(1.0, |most: f64, x| most.max(x.abs()));
         for (a, b) in ours.iter().zip(theirs) {
             assert!((a - b).abs() <= tolerance * scale, "{what}, part {part}: {a} against {b}");

@@ -11,13 +11,13 @@ use crate::{
     simd::{Isa, Kernel, Simd},
 };
 
-/// Where the sums of the examples change before their last entry: at each example's entries that
-/// are not 0, or at all of them if the sums are rescaled.
+/// The entries at which the pre-activations of each example change: those that are not 0, or all if
+/// the pre-activations are rescaled; the last entry excluded.
 struct Changes {
     places: Vec<usize>,
-    /// Where those of each example end, after a 0.
+    /// The end of each example's changes, after a leading 0.
     ends: Vec<usize>,
-    /// For each example, whether every change is by a whole row.
+    /// For each example, whether all changes are by whole rows.
     whole: Vec<bool>,
 }
 
@@ -54,18 +54,18 @@ impl Changes {
     }
 }
 
-/// Vectors of hidden units that one task of the gradient takes where they have 16 lanes, and there
-/// are registers for as many: each run of entries is then gone through less often.
+/// Vectors of hidden units per task of the gradient with 16 lanes, where registers suffice for as
+/// many: each run of entries is then processed less often.
 ///
-/// Not to be chosen by the number of threads: whether an example's products stay in their range is
-/// decided for a slice as a whole, and the gradient of the scale is summed slice by slice.
+/// It must not depend on the number of threads: whether an example's products stay in range is decided
+/// for a slice as a whole, and the gradient of the scale is summed slice by slice.
 const WIDE: usize = 8;
 /// The same elsewhere.
 const NARROW: usize = 4;
 /// Examples whose hidden units a task holds at one time.
 const TOGETHER: usize = 16;
-/// Rows of the output weights that a task goes through for all those examples before it takes the
-/// next ones: their slices and those of their gradients stay in the first-level cache.
+/// Rows of the output weights that a task processes for all those examples before the next rows:
+/// their slices and those of their gradients stay in the first-level cache.
 const TILE: usize = 16;
 
 /// The gradients for a slice of the hidden units, from all examples.
@@ -75,7 +75,7 @@ struct Slice<'a> {
     /// In the order of the parameters.
     x: &'a [f32],
     changes: &'a Changes,
-    /// For the outputs `[batch, D·K]`, in the order of the parameters.
+    /// The gradient of the outputs `[batch, D·K]`, in the order of the parameters.
     grad: &'a [f32],
     /// The first unit of the slice.
     first: usize,
@@ -84,7 +84,7 @@ struct Slice<'a> {
 }
 
 impl Kernel for Slice<'_> {
-    /// What the slice adds to the gradient of the scale.
+    /// The slice's part of the gradient of the scale.
     type Output = Vec<f32>;
 
     #[inline(always)]
@@ -126,12 +126,12 @@ impl Slice<'_> {
         let mut for_bias = Aligned::zeros(width);
         let mut for_output_weight = Aligned::zeros(output_weight.len());
         let mut for_scale = Aligned::zeros(if rescaled { entries * S::N } else { 0 });
-        // The hidden units of the examples at hand, one row for each run of entries that share
-        // them, and the sums they are of, which the gradient of the scale needs.
+        // The hidden units of the current examples, one row for each run of entries that share
+        // them, and their pre-activations, which the gradient of the scale needs.
         let mut units = Aligned::zeros(changes.most_runs() * width);
         let mut all_sums = Aligned::zeros(if rescaled { units.len() } else { 0 });
-        // For each of these examples: the gradients for its units and sums so far, the row of its
-        // units, and how many changes lie before it.
+        // For each of these examples: the gradients of its units and pre-activations so far, the
+        // row of its units, and the number of changes before it.
         let mut for_units = Aligned::zeros(TOGETHER * width);
         let mut for_sums = Aligned::zeros(TOGETHER * width);
         let mut runs = [0; TOGETHER];
@@ -196,7 +196,7 @@ impl Slice<'_> {
                         let mut h = load::<S, W>(s, &units, runs[e]);
                         let mut for_h = load::<S, W>(s, &for_units, e);
                         loop {
-                            // The run of entries whose outputs come from h, as far as it is here.
+                            // The run of entries whose outputs are computed from h, within this tile.
                             let begin = left[e].checked_sub(1).map_or(0, |last| places[last] + 1);
                             let from = begin.max(start);
                             for (at, &g) in grad[from * outputs..end * outputs].iter().enumerate() {
@@ -239,7 +239,7 @@ impl Slice<'_> {
                         store(s, &mut for_units, e, for_h);
                     }
                 }
-                // What is left are the first runs.
+                // The first runs remain.
                 for (e, &run) in runs.iter().enumerate().take(together) {
                     let (h, for_h) = (load::<S, W>(s, &units, run), load::<S, W>(s, &for_units, e));
                     let so_far = load::<S, W>(s, &for_sums, e);
@@ -268,7 +268,7 @@ impl Slice<'_> {
     }
 }
 
-/// e^−sum of a slice of the hidden units, and whether it kept its digits.
+/// e^−sum of a slice of the hidden units, and whether it stayed in range.
 struct Products<S: Simd, const W: usize> {
     now: [S::V; W],
     least: S::V,
@@ -377,7 +377,7 @@ fn activated<S: Simd, const W: usize>(
     sums
 }
 
-/// The gradient for the sums, with what the units `h` of entry `d` add to it.
+/// The gradient of the pre-activations, with the part of the units `h` of entry `d` added.
 #[inline(always)]
 fn through<S: Simd, const W: usize>(
     s: S,
@@ -397,7 +397,7 @@ fn through<S: Simd, const W: usize>(
     for_sums
 }
 
-/// The gradient for a scale, lane by lane, with what the units `h` of these sums add to it.
+/// The gradient of a scale, lane by lane, with the part of the units `h` added.
 #[inline(always)]
 fn scale_gradient<S: Simd, const W: usize>(
     s: S,

@@ -1,10 +1,11 @@
 //! The neural autoregressive distribution estimator: the outputs of every entry from the entries
-//! before it, in one pass that carries the hidden sums (Larochelle and Murray 2011, algorithm 1).
+//! before it, in one pass that updates the hidden pre-activations (Larochelle and Murray 2011,
+//! algorithm 1).
 //!
-//! A binary entry that is 0 adds nothing to the sums, so the hidden units are renewed only where
-//! an entry is not 0; [`rows`] says what spares them their exponentials. The forward pass shares
-//! examples among threads and the gradient shares hidden units, for which all examples are summed
-//! in order; so no buffer is joined, and no sum depends on how many threads there are.
+//! A binary entry that is 0 does not change the pre-activations, so the hidden units are recomputed
+//! only after entries that are not 0; [`rows`] says how this avoids their exponentials. The forward
+//! pass distributes examples among threads, the gradient hidden units, for which all examples are
+//! summed in order; so no sum depends on the number of threads.
 
 use burn::{
     backend::TensorMetadata,
@@ -30,18 +31,18 @@ use parameters::{Sizes, check_order};
 /// Outputs `[batch, D·K]` of a NADE, those of entry d from the entries before d alone:
 /// act(ρ_d (bias + Σ_{e<d} x_e W_e)) · Vᵀ_d + b_d, where act is the sigmoid in the paper.
 ///
-/// - `x` `[batch, D]`: the entries in the model's order. No gradient flows to them.
+/// - `x` `[batch, D]`: the entries in the model's ordering. No gradient flows to them.
 /// - `weight` `[D·E, H]`: for E = 1 an entry's value multiplies its row; for E > 1 an entry is a
 ///   level from 0 to E − 1 and takes the row of its level.
 /// - `bias` `[H]`, `output_weight` `[D·K, H]`, `output_bias` `[D·K]`.
-/// - `scale` `[D]`: ρ, the rescaling of the sums at each place (Uria, Murray and Larochelle 2013,
-///   equation 4); 1 where there is none, which is also quicker.
-/// - `form`: what act is, and in which order entries become known; the layout of all tensors is
-///   that of the entries' numbers, whatever the order.
+/// - `scale` `[D]`: ρ, the rescaling of the pre-activations at each position (Uria, Murray and Larochelle 2013,
+///   equation 4); `None` for 1, which is also faster.
+/// - `form`: the activation act and the ordering; all tensors are laid out by the numbers of the
+///   entries, whatever the ordering.
 ///
-/// `f32` on Flex runs fused: forward it takes memory for the hidden units of the examples at hand,
-/// not for those of every entry, and with sigmoids for a table as large as `weight` and, where an
-/// entry has one output and examples are many, a copy of `output_weight`. Any other type or backend
+/// `f32` on Flex runs fused: the forward pass needs memory for the hidden units of the current
+/// examples, not for those of every entry, with sigmoids for a table as large as `weight` and, if an
+/// entry has one output and there are many examples, for a copy of `output_weight`. Any other type or backend
 /// is composed of Burn's operations.
 ///
 /// # Panics
@@ -77,23 +78,23 @@ pub fn nade(
         && flex::is_fast(&output_bias)
         && scale.as_ref().is_none_or(flex::is_fast);
     if tensors_are_fast {
-        // No scale travels as one of no entries.
+        // No scale is passed as an empty tensor.
         let scale = scale.unwrap_or_else(|| Tensor::empty([0], &bias.device()));
         return Nade::run((weight, bias, output_weight, output_bias, scale, x), form);
     }
     composed_nade(x, weight, bias, output_weight, output_bias, scale, form)
 }
 
-/// How [`nade`] goes through its entries.
+/// The activation and the ordering of [`nade`].
 #[derive(Debug, Clone, Default)]
 pub struct NadeForm {
-    /// What the hidden units apply to their sums.
+    /// The activation of the hidden units.
     pub activation: Activation,
-    /// The entries' numbers, first to last; 0, 1, … where there is none.
+    /// The numbers of the entries, first to last; `None` for 0, 1, …
     pub order: Option<Vec<usize>>,
 }
 
-/// The same in Burn's operations, entry after entry.
+/// The same, composed of Burn's operations, one entry at a time.
 pub(crate) fn composed_nade(
     x: Tensor<2>,
     weight: Tensor<2>,
@@ -136,7 +137,7 @@ struct Nade {
     bias: Primitive,
     output_weight: Primitive,
     output_bias: Primitive,
-    /// Of no entries where there is none.
+    /// Empty if there is none.
     scale: Primitive,
     x: Primitive,
     form: NadeForm,

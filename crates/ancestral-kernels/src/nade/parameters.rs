@@ -23,7 +23,7 @@ impl Sizes {
         self.entries * self.outputs
     }
 
-    /// The row of `weight` that entry `d` of value `x` adds, and by what it is multiplied.
+    /// The row of `weight` that entry `d` of value `x` adds, and its factor.
     #[inline(always)]
     pub(super) fn addend(self, d: usize, x: f32) -> (usize, f32) {
         if self.levels == 1 {
@@ -45,11 +45,11 @@ pub struct NadeParameters<'a> {
     pub output_weight: &'a [f32],
     /// `[D·K]`.
     pub output_bias: &'a [f32],
-    /// `[D]`, by places of the order, if the sums are rescaled.
+    /// `[D]`, by position in the ordering, if the pre-activations are rescaled.
     pub scale: Option<&'a [f32]>,
-    /// What the hidden units apply to their sums.
+    /// The activation of the hidden units.
     pub activation: Activation,
-    /// The entries' numbers, first to last; 0, 1, … where there is none.
+    /// The numbers of the entries, first to last; `None` for 0, 1, …
     pub order: Option<&'a [usize]>,
 }
 
@@ -59,13 +59,13 @@ impl NadeParameters<'_> {
         self.scale.map_or(1.0, |scale| scale[d])
     }
 
-    /// The entry at place `d`.
+    /// The entry at position `d`.
     #[inline(always)]
     pub(super) fn entry(&self, d: usize) -> usize {
         self.order.map_or(d, |order| order[d])
     }
 
-    /// Where what is numbered `row` in the order lies, with `together` rows an entry.
+    /// The row in memory of row `row` of the ordering, with `together` rows per entry.
     #[inline(always)]
     pub(super) fn row(&self, row: usize, together: usize) -> usize {
         match self.order {
@@ -74,7 +74,7 @@ impl NadeParameters<'_> {
         }
     }
 
-    /// Whether hidden units may be had from products of e^−w.
+    /// Whether hidden units can be computed from products of e^−w.
     pub(super) fn has_factors(&self) -> bool {
         self.activation == Activation::Sigmoid && self.scale.is_none()
     }

@@ -1,9 +1,9 @@
-//! NADE forward: rows whose entries become known one after another, several sharing each reading of
-//! the output weights.
+//! The forward pass of NADE: rows whose entries become known one after another, several of which share
+//! each read of the output weights.
 //!
 //! With sigmoids, entries that are 0, 1 or levels multiply e^−sum by a factor that is computed once
-//! for all rows, which spares the hidden units their exponentials: 1 / (1 + e^−sum). A row whose
-//! products leave [`RANGE`], or that has another value, goes on with its sums.
+//! for all rows, so that the hidden units 1 / (1 + e^−sum) need no exponentials. A row whose products
+//! leave [`RANGE`], or that has another value, continues with its sums.
 
 use std::ops::Range;
 
@@ -21,14 +21,14 @@ use crate::{
 /// serves two products or four, and the sums fit the registers, the hidden units half of the
 /// first-level cache.
 const GROUP: usize = 4;
-/// Groups that a task goes through together, as many entries at a time as have [`TILE`] outputs:
+/// Groups that a task processes together, as many entries at a time as have [`TILE`] outputs:
 /// the weights of these entries stay in the second-level cache for all of them.
 const TOGETHER: usize = 32;
 const TILE: usize = 128;
-/// Rows for which it pays to copy the output weights into padded rows.
+/// The number of rows from which it pays to copy the output weights into padded rows.
 const MANY: usize = 64;
 
-/// Where products of factors keep their digits, whatever comes next.
+/// The range within which products of factors keep full precision after any further entry.
 pub(super) const RANGE: [f32; 2] = [1e-30, 1e30];
 
 /// Parameters that are ready for [`NadeRows`].
@@ -91,13 +91,13 @@ impl<'a> NadeWeights<'a> {
         hidden.next_multiple_of(16)
     }
 
-    /// Whether a place has one output and often leaves the units as they are: outputs are then made
-    /// for two places at a time.
+    /// Whether an entry has one output and often does not change the units: outputs are then computed
+    /// for two positions at a time.
     fn in_pairs(&self) -> bool {
         self.sizes.outputs == 1 && self.factors.is_some()
     }
 
-    /// The output weights as they are.
+    /// The output weights, unpadded.
     #[inline(always)]
     fn outputs(&self) -> Rows<'_> {
         Rows { values: self.parameters.output_weight, width: self.sizes.hidden }
@@ -147,7 +147,7 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// What is known of a row, by the entries' numbers: values that lie `stride` apart.
+/// The known entries of a row, by the entries' numbers: values `stride` apart.
 #[derive(Debug, Clone, Copy)]
 struct Known<'a> {
     values: &'a [f32],
@@ -200,13 +200,12 @@ pub(super) fn negative_exp<S: Simd>(s: S, values: &mut [f32]) {
     }
 }
 
-/// The hidden units of up to [`GROUP`] rows; the places of rows that are not there stay at their
-/// first values.
+/// The hidden units of up to [`GROUP`] rows; unused rows keep their initial values.
 ///
-/// What pads a row to whole vectors is finite, and the output weights have zeros there.
+/// The padding of a row to whole vectors is finite, and the output weights have zeros there.
 #[derive(Debug, Clone)]
 struct Group {
-    /// What the units are of, row after row: e^−sum where `factored`, else the sums.
+    /// The state of the units, row after row: e^−sum if `factored`, else the sums.
     sums: Aligned,
     /// The first vector of all rows, then their second one, and so on.
     units: Aligned,
@@ -235,7 +234,7 @@ impl Group {
         group
     }
 
-    /// Goes on with the sums of row `e`, of which the first `d` places are known.
+    /// Switches row `e`, of which the first `d` positions are known, to sums.
     #[cold]
     #[inline(never)]
     fn leave(&mut self, weights: &NadeWeights<'_>, d: usize, e: usize, known: Known<'_>) {
@@ -261,7 +260,7 @@ impl Group {
         }
     }
 
-    /// units = act(scale · sums) of a row at place `d`.
+    /// units = act(scale · sums) of a row at position `d`.
     #[inline(always)]
     fn renew<S: Simd>(&mut self, s: S, weights: &NadeWeights<'_>, d: usize, e: usize) {
         let parameters = weights.parameters;
@@ -339,7 +338,7 @@ impl Group {
         sum
     }
 
-    /// The outputs of place `d` for each of `count` rows, `out(e, k)` taking them.
+    /// The outputs at position `d` for each of `count` rows, passed to `out(e, k)`.
     #[inline(always)]
     fn outputs<S: Simd>(
         &self,
@@ -369,8 +368,8 @@ impl Group {
         }
     }
 
-    /// Takes the value of place `d` of row `e`, which is `known` so far; if that changes the units,
-    /// their products with `v`, lane by lane.
+    /// Sets the value at position `d` of row `e`, which is `known` so far; if that changes the units,
+    /// returns their products with `v`, lane by lane.
     #[inline(always)]
     fn push<S: Simd>(
         &mut self,
@@ -408,7 +407,7 @@ impl Group {
     }
 }
 
-/// The sums of a row of a group from its first `d` places, and the units of them.
+/// The sums of a row of a group from its first `d` positions, and the units.
 struct Sums<'a, 'b> {
     group: &'a mut Group,
     weights: &'a NadeWeights<'b>,
@@ -482,7 +481,7 @@ unsafe fn step<S: Simd>(
     }
 }
 
-/// The products of two outputs' weights with the units of each of [`GROUP`] rows, lane by lane.
+/// The products of the weights of two outputs with the units of each of [`GROUP`] rows, lane by lane.
 #[inline(always)]
 fn dots<S: Simd>(s: S, v: [&[f32]; 2], units: &[f32]) -> [[S::V; GROUP]; 2] {
     let len = v[0].len();
@@ -529,7 +528,7 @@ fn totals<S: Simd>(s: S, v: [[S::V; GROUP]; 2]) -> [[f32; GROUP]; 2] {
     [[a, b, c, d], [e, f, g, h]]
 }
 
-/// The sum of the lanes of one, with the bits it has among others.
+/// The sum of the lanes of one vector, with the same bits as among others.
 #[inline(always)]
 fn total<S: Simd>(s: S, v: S::V) -> f32 {
     s.totals([v; 8])[0]
@@ -569,7 +568,7 @@ impl Kernel for Forward<'_> {
 }
 
 impl Group {
-    /// Goes through some places of rows `x`.
+    /// Processes some positions of rows `x`.
     #[inline(always)]
     fn places<S: Simd>(
         &mut self,
@@ -592,8 +591,8 @@ impl Group {
         }
     }
 
-    /// The same with the outputs of two places at a time: where the first of them changes a row's
-    /// units, the second's is made anew.
+    /// The same with the outputs of two positions at a time: if the first of them changes a row's
+    /// units, the second output is recomputed.
     #[inline(always)]
     fn pairs<S: Simd>(
         &mut self,
@@ -643,8 +642,7 @@ impl Group {
     }
 }
 
-/// A bit for each of some places of a row, no more than [`TILE`] of them: whether its value changes
-/// the sums.
+/// A bit for each of up to [`TILE`] positions of a row: whether its value changes the sums.
 #[inline(always)]
 fn changes<S: Simd>(
     s: S,
@@ -681,18 +679,17 @@ fn nonzero<S: Simd>(s: S, x: &[f32]) -> u64 {
     bits
 }
 
-/// Rows of a NADE whose entries become known one after another: what drawing needs.
+/// Rows of a NADE whose entries become known one after another, for sampling.
 ///
-/// Each row's outputs have the bits that [`nade`](super::nade) gives it, whatever other rows there
-/// are.
+/// Outputs are batch-invariant: each row has the same bits as in [`nade`](super::nade).
 #[derive(Debug, Clone)]
 pub struct NadeRows<'a> {
     weights: &'a NadeWeights<'a>,
     groups: Vec<Group>,
     rows: usize,
-    /// What is known `[D, rows]`, by the entries' numbers.
+    /// The known entries `[D, rows]`, by the entries' numbers.
     known: Vec<f32>,
-    /// The place that was the second of a pair, and its totals for each group.
+    /// The second position of a pair, with its totals for each group.
     ahead: Option<usize>,
     totals: Vec<[f32; GROUP]>,
 }
@@ -782,17 +779,17 @@ impl Kernel for RowPush<'_, '_> {
 }
 
 impl<'a> NadeRows<'a> {
-    /// The largest number of rows: these share one reading of the weights, and their units fit the
+    /// The largest number of rows: these share one read of the weights, and their units fit in the
     /// second-level cache.
     pub const MOST: usize = 32;
 
-    /// Of `count` rows, how many to take at one time, so that every thread has some.
+    /// The number of rows to process together, of `count`, so that every thread has some.
     pub fn at_once(count: usize) -> usize {
         let share = count.div_ceil(rayon::current_num_threads());
         share.next_multiple_of(GROUP).clamp(GROUP, Self::MOST)
     }
 
-    /// `rows` rows, nothing of them known.
+    /// `rows` rows without known entries.
     ///
     /// # Panics
     /// If `rows` is more than [`NadeRows::MOST`].
@@ -809,7 +806,7 @@ impl<'a> NadeRows<'a> {
         }
     }
 
-    /// The outputs `[rows, K]` of the entry at place `d` of the order, once those before it are
+    /// The outputs `[rows, K]` for the entry at position `d` of the ordering, once those before it are
     /// known.
     ///
     /// # Panics
@@ -820,7 +817,7 @@ impl<'a> NadeRows<'a> {
         self.weights.isa.run(RowOutputs { rows: self, d, out });
     }
 
-    /// Makes the entry at place `d` known, with a value for each row.
+    /// Sets the entry at position `d`, with a value for each row.
     ///
     /// # Panics
     /// If there are more values, or fewer.

@@ -5,7 +5,7 @@ use crate::math;
 use crate::simd::{Kernel, Simd};
 use crate::tests::noise;
 
-/// Batch, entries, levels (1 for numbers), outputs an entry, hidden units, whether rescaled.
+/// Batch, entries, levels (1 for numbers), outputs per entry, hidden units, whether rescaled.
 const SIZES: [(usize, usize, usize, usize, usize, bool); 13] = [
     (1, 1, 1, 1, 1, false),
     (3, 5, 1, 1, 7, false),
@@ -22,11 +22,11 @@ const SIZES: [(usize, usize, usize, usize, usize, bool); 13] = [
     (67, 259, 1, 1, 18, false),
 ];
 
-/// The case whose values are no bits, and the one whose products of factors leave their range.
+/// The case with real values, and the one whose products of factors leave their range.
 const REALS: usize = 9;
 const STEEP: usize = 10;
 
-/// Every second case has an order of its own.
+/// Every second case has a permuted ordering.
 fn order(at: usize) -> Option<Vec<usize>> {
     let entries = SIZES[at].1;
     // 7 has no divisor in common with these sizes but for 7 itself, which runs in its order.
@@ -114,7 +114,7 @@ fn composed(at: usize, activation: Activation) -> (Vec<f64>, Vec<Vec<f64>>) {
     let weights = Tensor::<2>::from_data(weights, (&device, DType::F64));
     let grads = (y.clone() * weights).sum().backward();
     let f64s = |data: TensorData| data.try_into_vec_as::<f64>().unwrap();
-    // What no output depends on has no gradient.
+    // Parameters without effect on any output have no gradient.
     let matrix_gradient = |t: &Tensor<2>| {
         f64s(t.grad(&grads).unwrap_or_else(|| t.clone().inner().zeros_like()).into_data())
     };
@@ -146,7 +146,7 @@ fn every_instruction_set_agrees_with_the_composed_form_in_f64() {
                 .map(|activation| (isa, activation))
         });
         for (isa, activation) in all {
-            // Sums in the hundreds leave `f32` too few digits where units are as large.
+            // Pre-activations in the hundreds are too large for `f32` with unbounded units.
             if at == STEEP && matches!(activation, Activation::Relu | Activation::Softplus) {
                 continue;
             }
@@ -362,7 +362,7 @@ fn bits_do_not_depend_on_threads_nor_on_other_rows() {
         };
         assert_eq!(run(1), run(3));
         assert_eq!(run(1), run(8));
-        // One after another, and in another company, a row has the same bits.
+        // One entry at a time, and in another batch, a row has the same bits.
         let (whole, _) = run(1);
         for first in [0, batch - 1] {
             let count = (batch - first).min(NadeRows::MOST);
@@ -384,7 +384,7 @@ fn bits_do_not_depend_on_threads_nor_on_other_rows() {
     }
 }
 
-/// Rescaled sums, and a single unit whose products of factors leave their range: both are matters of
+/// Rescaled sums, and a single unit whose products of factors leave their range: both concern
 /// all hidden units of a slice.
 #[test]
 fn gradients_do_not_depend_on_threads_where_units_share_a_slice() {

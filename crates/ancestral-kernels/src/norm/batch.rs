@@ -15,13 +15,13 @@ use crate::{
     simd::{Isa, Kernel, Simd},
 };
 
-/// Normalises `x` \[n, c, …\] over its batch and all that follows the channels:
+/// Normalizes `x` \[n, c, …\] over the batch and all dimensions after the channels:
 /// y = γ·(x − mean) / √(var + `eps`) + β, with `gamma` and `beta` \[c\]; then, if there is a
 /// `slope`, the leaky ReLU of that slope (0 for the ReLU).
 ///
 /// Returns y in the shape of `x`, and the batch's mean and variance \[c\] (the mean square about the
 /// mean, with no correction of its bias), through which no gradient flows: they are for running
-/// statistics. The gradient for x, γ and β knows that both depend on `x`. `f32` on Flex runs as one
+/// statistics. The gradients of x, γ and β take into account that both depend on `x`. `f32` on Flex runs as one
 /// operation, with sums joined in `f64`; any other type or backend is composed of Burn's
 /// operations. A statistic is within 2⁻²¹ of the mean of its terms' magnitudes.
 ///
@@ -51,7 +51,7 @@ pub fn batch_norm<const D: usize>(
     (y, mean, variance)
 }
 
-/// The same in Burn's operations.
+/// The same, composed of Burn's operations.
 pub(crate) fn composed_batch_norm<const D: usize>(
     x: Tensor<D>,
     gamma: Tensor<1>,
@@ -97,9 +97,9 @@ impl Channels {
     }
 }
 
-/// What is summed over a channel, or put in the place of each of its values.
+/// A term that is summed over a channel, or computed for each of its values.
 trait Term<const N: usize> {
-    /// From a value and, where there is one, the gradient at its place.
+    /// The term of a value and, if there is one, of the gradient at its place.
     fn of<S: Simd>(&self, s: S, channel: usize, x: S::V, grad: S::V) -> [S::V; N];
 }
 
@@ -135,20 +135,20 @@ struct Normal<'a> {
 }
 
 impl Normal<'_> {
-    /// The sum before the activation, the same in both directions.
+    /// The value before the activation, the same in both passes.
     #[inline(always)]
     fn sum<S: Simd>(&self, s: S, channel: usize, x: S::V) -> S::V {
         let scale = s.splat(self.gamma[channel] * self.rate[channel]);
         s.fma(s.sub(x, s.splat(self.mean[channel])), scale, s.splat(self.beta[channel]))
     }
 
-    /// The gradient for that sum.
+    /// The gradient of that value.
     #[inline(always)]
     fn delta<S: Simd>(&self, s: S, channel: usize, x: S::V, grad: S::V) -> S::V {
         if self.slope == 1.0 { grad } else { leaky(s, self.sum(s, channel, x), grad, self.slope) }
     }
 
-    /// The normalised value.
+    /// The normalized value.
     #[inline(always)]
     fn normal<S: Simd>(&self, s: S, channel: usize, x: S::V) -> S::V {
         s.mul(s.sub(x, s.splat(self.mean[channel])), s.splat(self.rate[channel]))
@@ -163,10 +163,10 @@ impl Term<1> for Normal<'_> {
     }
 }
 
-/// The gradients for β and γ.
-struct Slopes<'a>(&'a Normal<'a>);
+/// The gradients of β and γ.
+struct ParameterGradients<'a>(&'a Normal<'a>);
 
-impl Term<2> for Slopes<'_> {
+impl Term<2> for ParameterGradients<'_> {
     #[inline(always)]
     fn of<S: Simd>(&self, s: S, channel: usize, x: S::V, grad: S::V) -> [S::V; 2] {
         let delta = self.0.delta(s, channel, x, grad);
@@ -174,10 +174,10 @@ impl Term<2> for Slopes<'_> {
     }
 }
 
-/// The gradient for x.
+/// The gradient of x.
 struct Pull<'a> {
     normal: &'a Normal<'a>,
-    /// The means of what [`Slopes`] sums.
+    /// The means of the terms of [`ParameterGradients`].
     means: &'a [[f32; 2]],
 }
 
@@ -271,7 +271,7 @@ impl<T: Term<N>, const N: usize> Kernel for Sums<'_, T, N> {
     }
 }
 
-/// Puts a term in the place of every value of a task's channels.
+/// Computes a term for every value of a task's channels.
 struct Each<'a, T> {
     x: *const f32,
     grad: *const f32,
@@ -330,21 +330,21 @@ pub(crate) fn channel_sums(isa: Isa, values: &[f32], sizes @ [n, c, l]: [usize; 
 }
 
 /// Values, means, variances and rates.
-pub(super) struct Normalised {
+pub(super) struct Normalized {
     pub(super) y: Vec<f32>,
     pub(super) mean: Vec<f32>,
     pub(super) variance: Vec<f32>,
     pub(super) rate: Vec<f32>,
 }
 
-pub(super) fn normalise(
+pub(super) fn normalize(
     isa: Isa,
     x: &[f32],
     sizes @ [n, c, l]: [usize; 3],
     [gamma, beta]: [&[f32]; 2],
     eps: f32,
     slope: f32,
-) -> Normalised {
+) -> Normalized {
     assert!(x.len() == n * c * l && gamma.len() == c && beta.len() == c, "sizes fit");
     let size = (n * l).max(1) as f64;
     let [mut mean, mut variance, mut rate] = [(); 3].map(|()| vec![0.0f32; c]);
@@ -378,11 +378,11 @@ pub(super) fn normalise(
     };
     // SAFETY: the shares are all channels, and each is written whole.
     let y = unsafe { flex::filled(x.len(), write) };
-    Normalised { y, mean, variance, rate }
+    Normalized { y, mean, variance, rate }
 }
 
-/// The gradients for x (if wanted), γ and β.
-pub(super) fn normalise_grad(
+/// The gradients of x (if wanted), γ and β.
+pub(super) fn normalize_grad(
     isa: Isa,
     x: &[f32],
     grad: &[f32],
@@ -405,7 +405,7 @@ pub(super) fn normalise_grad(
             let normal = &Normal { mean, rate, gamma, beta, slope };
             let (x, grad) = (x.as_ptr(), grad.as_ptr());
             let mut sums = vec![[0.0; 2]; channels.count];
-            isa.run(Sums { x, grad, channels, term: &Slopes(normal), out: &mut sums });
+            isa.run(Sums { x, grad, channels, term: &ParameterGradients(normal), out: &mut sums });
             for (i, sums) in own.clone().zip(&sums) {
                 for (out, &sum) in outs.iter().zip(sums) {
                     // SAFETY: shares of channels do not overlap.
@@ -445,8 +445,8 @@ impl Operation<3, 2> for BatchNorm {
 
     fn forward([x, gamma, beta]: [Primitive; 3], (eps, slope): (f32, f32)) -> (Primitive, Self) {
         let (values, scales) = (x.storage(), [gamma.storage(), beta.storage()]);
-        let Normalised { y, mean, variance, rate } =
-            normalise(Isa::best(), values, sizes(&x), scales, eps, slope);
+        let Normalized { y, mean, variance, rate } =
+            normalize(Isa::best(), values, sizes(&x), scales, eps, slope);
         let y = flex::tensor(y, x.shape());
         (y, Self { x, gamma, beta, mean, variance, rate, slope })
     }
@@ -457,7 +457,7 @@ impl Operation<3, 2> for BatchNorm {
 
     fn backward(self, grad: Primitive, [x, gamma, beta]: [bool; 3]) -> [Option<Primitive>; 3] {
         let scales = [&self.mean, &self.rate, self.gamma.storage(), self.beta.storage()];
-        let [for_x, for_gamma, for_beta] = normalise_grad(
+        let [for_x, for_gamma, for_beta] = normalize_grad(
             Isa::best(),
             self.x.storage(),
             grad.storage(),

@@ -1,17 +1,17 @@
-//! Layer normalisation with the leaky ReLU after it, and its transposed Jacobian as an operation of
-//! its own, so that a gradient can be differentiated once more.
+//! Layer normalization with a leaky ReLU, and its vector-Jacobian product as a separate operation, so
+//! that a gradient can be differentiated again.
 //!
-//! With m values an example, n = (x − mean) / √(var + ε), ρ = 1 / √(var + ε), γ of the value's
-//! channel and the slope s of the activation there, the Jacobian's transpose takes v to
+//! With m values per example, n = (x − mean) / √(var + ε), ρ = 1 / √(var + ε), γ of the value's
+//! channel and the derivative s of the activation there, the vector-Jacobian product of v is
 //!
 //! J(v) = ρ·(g − a − n·b), with g = γ·s·v, a = mean(g), b = mean(g·n).
 //!
-//! For a gradient h of that, with p(h) = ρ·(h − mean(h) − n·k) and k = mean(h·n), the gradient for v
-//! is γ·s·p(h), that for γ is Σ p(h)·s·v over its channel, and that for x is
+//! For a gradient h of that, with p(h) = ρ·(h − mean(h) − n·k) and k = mean(h·n), the gradient of v
+//! is γ·s·p(h), that of γ is Σ p(h)·s·v over its channel, and that of x is
 //!
 //! −ρ²·(b·h + k·g − (b·mean(h) + k·a) + n·(mean(h·(g − a − n·b)) − 2·b·k)).
 //!
-//! The slope is constant wherever it has a derivative, so that β has no gradient there.
+//! The derivative s is piecewise constant, so that the gradient of β is 0.
 
 use burn::{
     backend::TensorMetadata,
@@ -28,9 +28,9 @@ use crate::{
     simd::{Isa, Kernel, Simd},
 };
 
-/// Normalises `x` \[n, c, …\] over all values of each example: y = γ·(x − mean) / √(var + `eps`) + β,
+/// Normalizes `x` \[n, c, …\] over all values of each example: y = γ·(x − mean) / √(var + `eps`) + β,
 /// with `gamma` and `beta` \[c\]; then, if there is a `slope`, the leaky ReLU of that slope (0 for
-/// the ReLU). Ba, Kiros and Hinton 2016, equation 4, with one γ and β a channel.
+/// the ReLU). Ba, Kiros and Hinton 2016, equation 4, with one γ and β per channel.
 ///
 /// `f32` on Flex runs as one operation, with sums joined in `f64`; any other type or backend is
 /// composed of Burn's operations.
@@ -51,11 +51,11 @@ pub fn layer_norm<const D: usize>(
     LayerNorm::run((x, gamma, beta), (eps as f32, slope.unwrap_or(1.0) as f32))
 }
 
-/// The product of `v`, in the shape of `x`, with the Jacobian of [`layer_norm`] at `x`:
+/// The vector-Jacobian product of [`layer_norm`] at `x`, for `v` in the shape of `x`:
 /// out\[i\] = Σ v\[j\]·∂y\[j\]/∂x\[i\] within each example.
 ///
-/// It can be differentiated for `v`, `x` and `gamma`, which gives second derivatives of the
-/// normalisation. Paths and panics as there.
+/// It can be differentiated with respect to `v`, `x` and `gamma`, which gives second derivatives of the
+/// normalization. Backends and panics as in [`layer_norm`].
 pub fn layer_norm_vjp<const D: usize>(
     v: Tensor<D>,
     x: Tensor<D>,
@@ -82,16 +82,16 @@ fn check<const D: usize>(name: &str, x: [usize; D], gamma: &Tensor<1>, beta: &Te
     );
 }
 
-/// The normalised values \[n, m\] and ρ \[n, 1\].
+/// The normalized values \[n, m\] and ρ \[n, 1\].
 fn composed_normal<const D: usize>(x: Tensor<D>, eps: f64) -> (Tensor<2>, Tensor<2>) {
     let dims = x.dims();
     let x = x.reshape([dims[0], dims[1..].iter().product()]);
-    let centred = x.clone() - x.mean_dim(1);
-    let inverse = (centred.clone().square().mean_dim(1) + eps).sqrt().recip();
-    (centred * inverse.clone(), inverse)
+    let centered = x.clone() - x.mean_dim(1);
+    let inverse = (centered.clone().square().mean_dim(1) + eps).sqrt().recip();
+    (centered * inverse.clone(), inverse)
 }
 
-/// [`layer_norm`] in Burn's operations.
+/// [`layer_norm`], composed of Burn's operations.
 pub(crate) fn composed_layer_norm<const D: usize>(
     x: Tensor<D>,
     gamma: Tensor<1>,
@@ -110,7 +110,7 @@ pub(crate) fn composed_layer_norm<const D: usize>(
     y.reshape(dims)
 }
 
-/// [`layer_norm_vjp`] in Burn's operations.
+/// [`layer_norm_vjp`], composed of Burn's operations.
 pub(crate) fn composed_layer_norm_vjp<const D: usize>(
     v: Tensor<D>,
     x: Tensor<D>,
@@ -135,7 +135,7 @@ pub(crate) fn composed_layer_norm_vjp<const D: usize>(
     ((g.clone() - g.mean_dim(1) - normal * along) * inverse).reshape(dims)
 }
 
-/// What every pass knows.
+/// The sizes and parameters of every pass.
 #[derive(Clone, Copy)]
 struct Layout<'a> {
     /// Examples, channels and values of a channel.
@@ -242,7 +242,7 @@ impl Layout<'_> {
         Example { x, mean, rate }
     }
 
-    /// A vector's normalised values.
+    /// A vector's normalized values.
     ///
     /// # Safety
     /// The vector lies in the example.
@@ -253,13 +253,13 @@ impl Layout<'_> {
         s.mul(s.sub(x, s.splat(of.mean)), s.splat(of.rate))
     }
 
-    /// The sum before the activation, the same wherever it is asked for.
+    /// The value before the activation, with the same bits in every pass.
     #[inline(always)]
     fn sum<S: Simd>(&self, s: S, channel: usize, normal: S::V) -> S::V {
         s.fma(normal, s.splat(self.gamma[channel]), s.splat(self.beta[channel]))
     }
 
-    /// s·v: what of `v` is left behind the activation.
+    /// s·v: `v` times the derivative of the activation.
     #[inline(always)]
     fn gated<S: Simd>(&self, s: S, channel: usize, normal: S::V, v: S::V) -> S::V {
         if self.slope == 1.0 { v } else { leaky(s, self.sum(s, channel, normal), v, self.slope) }
@@ -301,7 +301,7 @@ fn only<S: Simd>(s: S, part: Option<usize>, v: S::V) -> S::V {
     }
 }
 
-/// Normalises the examples of a task.
+/// Normalizes the examples of a task.
 struct Forward<'a> {
     layout: Layout<'a>,
     count: usize,
@@ -424,7 +424,7 @@ impl Kernel for Pull<'_> {
     }
 }
 
-/// The gradients of J(v) for v, x and γ from that of J(v), for the examples of a task.
+/// The gradients of v, x and γ from that of J(v), for the examples of a task.
 struct Push<'a> {
     layout: Layout<'a>,
     count: usize,
@@ -433,7 +433,7 @@ struct Push<'a> {
     h: *const f32,
     for_v: *mut f32,
     for_x: *mut f32,
-    /// The gradient for γ of each channel.
+    /// The gradient of γ for each channel.
     sums: &'a mut [[f64; 1]],
 }
 
@@ -538,7 +538,7 @@ fn forward(isa: Isa, layout: Layout<'_>, x: &[f32]) -> Vec<f32> {
     unsafe { flex::filled(x.len(), write) }
 }
 
-/// J(v), and Σ s·v and Σ n·s·v of each channel: with the gradient of y for v, those for x, β and γ.
+/// J(v), and Σ s·v and Σ n·s·v of each channel: with the gradient of y for v, the gradients of x, β and γ.
 fn pull(isa: Isa, layout: Layout<'_>, x: &[f32], v: &[f32], sums: bool) -> [Vec<f32>; 3] {
     check_sizes(&layout, &[x, v]);
     let width = layout.width();
@@ -558,7 +558,7 @@ fn pull(isa: Isa, layout: Layout<'_>, x: &[f32], v: &[f32], sums: bool) -> [Vec<
     [out, beta, gamma]
 }
 
-/// The gradients for v, x and γ from the gradient `h` of J(v).
+/// The gradients of v, x and γ from the gradient `h` of J(v).
 fn push(isa: Isa, layout: Layout<'_>, x: &[f32], v: &[f32], h: &[f32]) -> [Vec<f32>; 3] {
     check_sizes(&layout, &[x, v, h]);
     let width = layout.width();
@@ -582,7 +582,7 @@ fn push(isa: Isa, layout: Layout<'_>, x: &[f32], v: &[f32], h: &[f32]) -> [Vec<f
     [for_v, for_x, for_gamma]
 }
 
-/// What the operations have beside their data; a slope of 1 is no activation.
+/// The parameters of the operations; a slope of 1 means no activation.
 #[derive(Debug, Clone)]
 struct Scales {
     gamma: Primitive,

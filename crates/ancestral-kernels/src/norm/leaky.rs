@@ -14,7 +14,7 @@ use crate::{
 
 /// x above 0, `slope`·x elsewhere; its gradient at 0 is `slope`.
 ///
-/// `f32` on Flex runs as one pass each way; any other type or backend runs Burn's own operation.
+/// `f32` on Flex runs as one pass forward and one backward; any other type or backend runs Burn's own operation.
 pub fn leaky_relu<const D: usize>(x: Tensor<D>, slope: f64) -> Tensor<D> {
     if !flex::is_fast(&x) {
         return activation::leaky_relu(x, slope);
@@ -25,8 +25,8 @@ pub fn leaky_relu<const D: usize>(x: Tensor<D>, slope: f64) -> Tensor<D> {
 /// `v` where `y` is above 0, `slope`·`v` elsewhere: `v` times the derivative of [`leaky_relu`], whose
 /// argument is `y`, or its value if the slope is not negative.
 ///
-/// It can be differentiated for `v`; for `y` it is constant wherever it has a derivative. Paths as
-/// there.
+/// It can be differentiated with respect to `v`; in `y` it is piecewise constant. Backends as in
+/// [`leaky_relu`].
 ///
 /// # Panics
 /// If the shapes differ.
@@ -38,7 +38,7 @@ pub fn leaky_relu_vjp<const D: usize>(v: Tensor<D>, y: Tensor<D>, slope: f64) ->
     LeakyReluVjp::run((v, y), slope as f32)
 }
 
-/// The same in Burn's operations.
+/// The same, composed of Burn's operations.
 pub(crate) fn composed_leaky_relu_vjp<const D: usize>(
     v: Tensor<D>,
     y: Tensor<D>,
@@ -87,8 +87,8 @@ impl Kernel for Leaky {
     }
 }
 
-/// `x` where `sign` (or, without one, `x` itself) is above 0, else slope·x; in place where nobody
-/// else holds the buffer of `x`.
+/// `x` where `sign` (or, without one, `x` itself) is above 0, else slope·x; in place if the
+/// buffer of `x` has one owner.
 fn leaky_pass(sign: Option<&Primitive>, mut x: Primitive, slope: f32) -> Primitive {
     let isa = Isa::best();
     // SAFETY: as the two calls say.
@@ -114,7 +114,7 @@ fn leaky_pass(sign: Option<&Primitive>, mut x: Primitive, slope: f32) -> Primiti
     flex::tensor(out, x.shape())
 }
 
-/// The leaky ReLU, with what has its sign: the output, unless the slope is negative.
+/// The leaky ReLU, with a tensor of the input's sign: the output, unless the slope is negative.
 #[derive(Debug, Clone)]
 struct LeakyRelu {
     sign: Primitive,
@@ -154,7 +154,7 @@ impl Operation<2> for LeakyReluVjp {
     }
 
     fn backward(self, grad: Primitive, _: [bool; 2]) -> [Option<Primitive>; 2] {
-        // The same map takes its gradient back.
+        // The operation is linear in v, and its own transpose.
         [Some(leaky_pass(Some(&self.0.sign), grad, self.0.slope)), None]
     }
 }

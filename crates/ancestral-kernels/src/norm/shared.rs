@@ -1,10 +1,10 @@
-//! What the normalizations share.
+//! The common parts of the normalizations.
 
 use burn::{backend::TensorMetadata, tensor::Shape};
 
 use crate::flex::{self, Primitive};
 
-/// Vectors that are summed in one lane of `f32`, before they are joined in `f64`.
+/// Vectors that are summed in `f32`, before the sums are added in `f64`.
 pub(super) const RUN: usize = 256;
 
 /// Images, channels and values of a channel.

@@ -1,4 +1,4 @@
-//! Batch normalisation and the leaky ReLU against Burn's composition in `f64`, against finite
+//! Batch normalization and the leaky ReLU against Burn's composition in `f64`, against finite
 //! differences and across thread counts.
 
 use burn::{
@@ -6,7 +6,7 @@ use burn::{
     tensor::{Device, Tensor, TensorData, activation},
 };
 
-use super::batch::{batch_norm, channel_sums, composed_batch_norm, normalise, normalise_grad};
+use super::batch::{batch_norm, channel_sums, composed_batch_norm, normalize, normalize_grad};
 use super::leaky::{leaky_relu, leaky_relu_vjp};
 use crate::{simd::Isa, tests::noise};
 
@@ -64,7 +64,7 @@ fn pull(f: Norm, parts: [&Tensor<1>; 3], shape: [usize; 4], slope: Option<f64>) 
 }
 
 fn parts(shape: [usize; 4]) -> [Tensor<1>; 3] {
-    // Channels of different places and widths.
+    // Channels with different means and deviations.
     let x = tensor(1, shape) * (tensor(2, [1, shape[1], 1, 1]) * 2.0 + 2.5)
         + tensor(3, [1, shape[1], 1, 1]) * 5.0;
     [x.reshape([-1]), tensor(4, [shape[1]]), tensor(5, [shape[1]])]
@@ -80,7 +80,7 @@ fn batch_norm_agrees_with_the_composed_form_in_f64() {
             let ours = pull(batch_norm::<4>, singles, shape, slope);
             let exact = pull(composed_batch_norm::<4>, doubles, shape, slope);
             for (part, (ours, exact)) in ours.iter().zip(&exact).enumerate() {
-                // With two values a channel, or few, the gradient for x is a small difference.
+                // With few values per channel, the gradient of x is a small difference.
                 let tolerance = if part == 3 && shape[0] < 3 { 2e-3 } else { 3e-5 };
                 close(ours, exact, tolerance, &format!("{shape:?} {slope:?} part {part}"));
             }
@@ -99,9 +99,9 @@ fn the_composed_batch_norm_in_f64_agrees_with_differences() {
             for i in 0..gradient.len() {
                 let shifted = |h: f64| {
                     let mut all = parts.clone();
-                    let mut moved = values(all[part].clone());
-                    moved[i] += h;
-                    let data = TensorData::new(moved.clone(), [moved.len()]);
+                    let mut perturbed = values(all[part].clone());
+                    perturbed[i] += h;
+                    let data = TensorData::new(perturbed.clone(), [perturbed.len()]);
                     all[part] = Tensor::from_data(data, (&device(), DType::F64));
                     let [x, gamma, beta] = all;
                     let (y, ..) = batch_norm(x.reshape(shape), gamma, beta, 1e-5, slope);
@@ -122,9 +122,9 @@ fn every_instruction_set_gives_the_same_within_rounding() {
         let (gamma, beta) = (noise(3, c), noise(4, c));
         let wide = |values: &[f32]| values.iter().map(|&x| f64::from(x)).collect::<Vec<_>>();
         let all = Isa::available().into_iter().map(|isa| {
-            let out = normalise(isa, &x, sizes, [&gamma, &beta], 1e-5, 0.2);
+            let out = normalize(isa, &x, sizes, [&gamma, &beta], 1e-5, 0.2);
             let statistics = [&out.mean[..], &out.rate, &gamma, &beta];
-            let [dx, dgamma, dbeta] = normalise_grad(isa, &x, &grad, sizes, statistics, 1.0, true);
+            let [dx, dgamma, dbeta] = normalize_grad(isa, &x, &grad, sizes, statistics, 1.0, true);
             let sums = channel_sums(isa, &x, sizes);
             [out.y, out.mean, out.variance, dx, dgamma, dbeta, sums].map(|part| wide(&part))
         });
@@ -148,7 +148,7 @@ fn every_instruction_set_gives_the_same_within_rounding() {
 }
 
 #[test]
-fn an_empty_batch_is_normalised_to_nothing() {
+fn an_empty_batch_is_normalized_to_nothing() {
     let (y, mean, variance) =
         batch_norm(tensor(1, [0, 3, 2, 2]), tensor(2, [3]), tensor(3, [3]), 1e-5, Some(0.0));
     assert_eq!(y.dims(), [0, 3, 2, 2]);

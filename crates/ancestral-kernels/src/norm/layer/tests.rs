@@ -1,4 +1,4 @@
-//! Layer normalisation and its transposed Jacobian against Burn's composition in `f64`, against
+//! Layer normalization and its vector-Jacobian product against Burn's composition in `f64`, against
 //! finite differences, on every instruction set and across thread counts.
 
 use burn::tensor::{Tensor, TensorData};
@@ -26,10 +26,10 @@ fn parts(shape: [usize; 4]) -> [Tensor<1>; 4] {
     [v.reshape([-1]), x.reshape([-1]), tensor(4, [shape[1]]), tensor(5, [shape[1]])]
 }
 
-/// What is asked of an operation on v, x, γ and β, with ε and the slope.
+/// An operation on v, x, γ and β, with ε and the slope.
 type Operation = fn([Tensor<1>; 4], [usize; 4], f64, Option<f64>) -> Tensor<4>;
 
-fn normalised(
+fn normalized(
     [_, x, gamma, beta]: [Tensor<1>; 4],
     shape: [usize; 4],
     eps: f64,
@@ -68,11 +68,11 @@ fn both_agree_with_the_composed_form_in_f64() {
         let singles = parts(shape);
         let doubles = [0, 1, 2, 3].map(|i: usize| double(&singles[i]));
         for slope in SLOPES {
-            for operation in [normalised as Operation, pulled] {
+            for operation in [normalized as Operation, pulled] {
                 let ours = run(operation, &singles, shape, slope);
                 let exact = run(operation, &doubles, shape, slope);
                 for (part, (ours, exact)) in ours.iter().zip(&exact).enumerate() {
-                    // With two values an example, or three, all are small differences.
+                    // With two or three values per example, all results are small differences.
                     let tolerance =
                         if shape[1..].iter().product::<usize>() < 4 { 2e-3 } else { 3e-5 };
                     close(ours, exact, tolerance, &format!("{shape:?} {slope:?} part {part}"));
@@ -101,16 +101,16 @@ fn the_pulled_vector_is_the_gradient_that_differentiation_finds() {
 fn the_composed_gradients_in_f64_agree_with_differences() {
     let shape = [2, 2, 3, 1];
     for slope in SLOPES {
-        for operation in [normalised as Operation, pulled] {
+        for operation in [normalized as Operation, pulled] {
             let parts = parts(shape).map(|part| double(&part));
             let gradients = &run(operation, &parts, shape, slope)[1..];
             for (part, gradient) in gradients.iter().enumerate() {
                 for i in 0..gradient.len() {
                     let shifted = |h: f64| {
                         let mut all = parts.clone();
-                        let mut moved = values(all[part].clone());
-                        moved[i] += h;
-                        let data = TensorData::new(moved.clone(), [moved.len()]);
+                        let mut perturbed = values(all[part].clone());
+                        perturbed[i] += h;
+                        let data = TensorData::new(perturbed.clone(), [perturbed.len()]);
                         all[part] =
                             Tensor::from_data(data, (&all[part].device(), all[part].dtype()));
                         let out = operation(all, shape, 1e-5, slope);
@@ -159,7 +159,7 @@ fn the_number_of_threads_does_not_show() {
         pool.install(|| {
             let each = |shape| {
                 let parts = parts(shape);
-                let mut all = run(normalised, &parts, shape, Some(0.2)).concat();
+                let mut all = run(normalized, &parts, shape, Some(0.2)).concat();
                 all.extend(run(pulled, &parts, shape, Some(0.2)).concat());
                 all.into_iter().map(f64::to_bits).collect::<Vec<_>>()
             };
@@ -172,7 +172,7 @@ fn the_number_of_threads_does_not_show() {
 }
 
 #[test]
-fn constants_have_no_gradient_and_an_empty_batch_is_normalised_to_nothing() {
+fn constants_have_no_gradient_and_an_empty_batch_is_normalized_to_nothing() {
     let shape = [2, 3, 2, 2];
     let [v, x, gamma, beta] = parts(shape);
     let (gamma, beta) = (gamma.require_grad(), beta.require_grad());
