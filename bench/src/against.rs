@@ -1,15 +1,13 @@
-//! Training with our program against the same training with one built from another commit.
+//! Compares the speed of training with that of another build of the program.
 //!
 //! Each side of a pair is one process.
-//! Its time comes from the seconds that the run itself records in `events.jsonl` at the end of each
-//! epoch: from the first end of an epoch in the second fifth of the steps or later to the last step.
-//! So the time of a process start, of reading the data, of the first checkpoint, of the first steps
-//! (which touch new memory and try numbers of threads) and of the last checkpoint is in neither
-//! number.
-//! A difference of two processes, one of many steps and one of few, would need twice the processes
-//! and keep the noise of both starts, whose reading and syncing vary more than the bar allows.
-//! Epochs are kept short by training on the first examples of a set, written to one file that both
-//! sides read.
+//! Its time is taken from the seconds that the run records in `events.jsonl` at the end of each epoch:
+//! from the first end of an epoch after a fifth of the steps to the last step.
+//! So it excludes the process start, reading the data, the first steps (which touch new memory and
+//! tune the number of threads) and the checkpoints at both ends.
+//! The difference of a long and a short run would need twice the processes, and include the noise of
+//! both starts, which is larger than the bar.
+//! Epochs are short: both sides train on the first examples of a data set, read from one file.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -27,13 +25,13 @@ struct Case {
     model: &'static str,
     /// The known set whose first examples it trains on.
     data: &'static str,
-    /// Examples a batch.
+    /// Examples per batch.
     batch: usize,
-    /// Batches an epoch, a multiple of nine.
+    /// Batches per epoch, a multiple of nine.
     per_epoch: usize,
-    /// Steps in all.
+    /// Total steps.
     steps: u64,
-    /// What else is said to `train`.
+    /// Further arguments of `train`.
     flags: &'static [&'static str],
 }
 
@@ -59,7 +57,7 @@ const CASES: [Case; 4] = [
         batch: 100,
         per_epoch: 54,
         steps: 270,
-        // For digits in its place; what is binary stays as it is.
+        // For the digits that replace it; binary data stays unchanged.
         flags: &["--binarize", "static"],
     },
     Case { model: "dcgan", data: "mnist", batch: 64, per_epoch: 9, steps: 45, flags: &[] },
@@ -73,7 +71,7 @@ const CASES: [Case; 4] = [
     },
 ];
 
-/// Of all cases: no validation, no samples and no checkpoint within the timed steps.
+/// Arguments of all cases: no validation, no samples and no checkpoint within the timed steps.
 const QUIET: [&str; 10] = [
     "--all-train",
     "--skip-test",
@@ -92,7 +90,7 @@ pub(crate) fn names() -> Vec<&'static str> {
     CASES.iter().map(|case| case.model).collect()
 }
 
-/// Runs the cases and prints their ratios; whether every bar holds.
+/// Runs the cases and prints their ratios; returns whether all bars hold.
 pub(crate) fn run(args: &Args, theirs: &Path, cases: &[&str]) -> Result<bool> {
     let programs = Programs { ours: program(&args.program()?)?, theirs: program(theirs)? };
     println!("{} pairs, {} threads; ratio = ours / theirs", args.pairs, args.threads);
@@ -108,7 +106,7 @@ struct Programs {
     theirs: PathBuf,
 }
 
-/// The absolute path of a program that is there.
+/// The absolute path of an existing program.
 fn program(path: &Path) -> Result<PathBuf> {
     path.canonicalize().with_context(|| format!("{} is not there", path.display()))
 }
@@ -132,7 +130,7 @@ fn compare(args: &Args, programs: &Programs, case: &Case) -> Result<bool> {
         };
         let ours = || side(&programs.ours, "ours");
         let theirs = || side(&programs.theirs, "theirs");
-        // What drifts while a pair runs hits either side in turn.
+        // Alternates the order, so that drift affects both sides equally.
         let (mine, other) = if pair % 2 == 0 {
             let mine = ours()?;
             (mine, theirs()?)
@@ -144,13 +142,13 @@ fn compare(args: &Args, programs: &Programs, case: &Case) -> Result<bool> {
         difference = difference.or(Difference::of(&mine.1, &other.1)?);
     }
     let bars = Bars { median: args.bar, upper: args.upper_bar };
-    let (text, holds) = verdict(&pairs, bars);
+    let (text, holds) = summary(&pairs, bars);
     println!("{} on {name}, {steps} steps of {}: {text}", case.model, case.batch);
     println!("  weights: {difference}");
     Ok(holds)
 }
 
-/// What a case trains on: the name of the set, and what `--data` is told.
+/// The data of a case: the name of the set, and the argument of `--data`.
 fn examples(data_dir: Option<&Path>, case: &Case, folder: &Path) -> Result<(&'static str, String)> {
     let options = OpenOptions { data_dir: data_dir.map(Path::to_owned), ..OpenOptions::default() };
     match open(case.data, &options) {
@@ -173,7 +171,7 @@ fn write_first(data: &Dataset, count: usize, path: &Path) -> Result<()> {
     let (Values::Bytes(values), Some([1, height, width])) =
         (&data.split(SplitName::Train)?.values, data.shape.as_image())
     else {
-        bail!("{}: its examples are no gray images", data.name)
+        bail!("{}: its examples are not gray images", data.name)
     };
     let values = values.get(..count * height * width).context("too few examples")?;
     let mut file = std::fs::File::create(path)?;
@@ -185,7 +183,7 @@ fn write_first(data: &Dataset, count: usize, path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Trains once; the seconds that a step took.
+/// Trains once; returns the seconds per step.
 fn train(
     args: &Args,
     program: &Path,
@@ -208,12 +206,12 @@ fn train(
         .with_context(|| format!("{}'s events.jsonl", program.display()))
 }
 
-/// Seconds a step, from the first end of an epoch after a fifth of the steps to the last step.
+/// Seconds per step, from the first end of an epoch after a fifth of the steps to the last step.
 fn seconds_per_step(events: &str, steps: u64) -> Result<f64> {
     let mut first = None;
     let mut last = None;
     for line in events.lines() {
-        // Only what is needed is read: the other side's events may have other fields.
+        // Reads only the needed fields: the other build's events may have different ones.
         let event: serde_json::Value = serde_json::from_str(line)?;
         let (Some(step), Some(seconds)) = (event["step"].as_u64(), event["seconds"].as_f64())
         else {
@@ -234,15 +232,15 @@ fn seconds_per_step(events: &str, steps: u64) -> Result<f64> {
     }
 }
 
-/// The largest ratios that are allowed.
+/// The largest allowed ratios.
 #[derive(Clone, Copy)]
 struct Bars {
     median: f64,
     upper: f64,
 }
 
-/// What the seconds of (ours, theirs) come to, in words, and whether the bars hold.
-fn verdict(pairs: &[(f64, f64)], bars: Bars) -> (String, bool) {
+/// A summary of the seconds of (ours, theirs), and whether the bars hold.
+fn summary(pairs: &[(f64, f64)], bars: Bars) -> (String, bool) {
     let [lower, median, upper] = quartiles(pairs.iter().map(|(ours, theirs)| ours / theirs));
     let [_, ours, _] = quartiles(pairs.iter().map(|pair| pair.0));
     let [_, theirs, _] = quartiles(pairs.iter().map(|pair| pair.1));
@@ -263,7 +261,7 @@ fn verdict(pairs: &[(f64, f64)], bars: Bars) -> (String, bool) {
 #[derive(Debug, Clone, PartialEq)]
 enum Difference {
     SameBits,
-    /// The largest difference within a tensor, as a share of the largest entry of theirs.
+    /// The largest difference within a tensor, relative to the largest entry of theirs.
     Values {
         tensor: String,
         share: f64,
@@ -300,7 +298,7 @@ impl Difference {
             if mine.dtype() != Dtype::F32 {
                 return Ok(Self::Layout(format!("'{name}', {:?}, differs", mine.dtype())));
             }
-            let share = share_apart(mine.data(), other.data());
+            let share = relative_difference(mine.data(), other.data());
             worst = worst.or(Self::Values { tensor: name, share });
         }
         Ok(worst)
@@ -328,8 +326,8 @@ impl std::fmt::Display for Difference {
     }
 }
 
-/// The largest difference of two rows of `f32` as a share of the largest entry of the second.
-fn share_apart(ours: &[u8], theirs: &[u8]) -> f64 {
+/// The largest difference of two rows of `f32`, relative to the largest entry of the second.
+fn relative_difference(ours: &[u8], theirs: &[u8]) -> f64 {
     let numbers = |bytes: &[u8]| -> Vec<f64> {
         let (numbers, _) = bytes.as_chunks::<4>();
         numbers.iter().map(|&bytes| f64::from(f32::from_le_bytes(bytes))).collect()
@@ -337,7 +335,7 @@ fn share_apart(ours: &[u8], theirs: &[u8]) -> f64 {
     let (ours, theirs) = (numbers(ours), numbers(theirs));
     let largest = theirs.iter().fold(0.0, |most: f64, x| most.max(x.abs()));
     let apart = ours.iter().zip(&theirs).map(|(a, b)| (a - b).abs());
-    // What is no number is as far as can be.
+    // A NaN counts as the largest difference.
     let apart =
         apart.fold(0.0, |most: f64, d| if d.is_nan() { f64::INFINITY } else { most.max(d) });
     if apart == 0.0 { 0.0 } else { apart / largest }
@@ -366,7 +364,7 @@ mod tests {
         let args =
             Args::try_parse_from(["bench", "--against", "a", "--bar", "1.1", "--pairs", "3"]);
         assert_eq!(args.unwrap().bar, 1.1);
-        // A bar is for another build alone, and a median takes a pair.
+        // A bar needs --against, and a median at least one pair.
         assert!(Args::try_parse_from(["bench", "--bar", "1.1"]).is_err());
         assert!(Args::try_parse_from(["bench", "--pairs", "0"]).is_err());
     }
@@ -394,13 +392,13 @@ mod tests {
     #[test]
     fn median_and_upper_quartile_are_held_to_their_bars() {
         let pairs = |ratios: [f64; 5]| ratios.map(|ratio| (2.0 * ratio, 2.0));
-        let (text, holds) = verdict(&pairs([1.0, 9.0, 1.04, 1.02, 0.5]), BARS);
+        let (text, holds) = summary(&pairs([1.0, 9.0, 1.04, 1.02, 0.5]), BARS);
         assert!(holds && text.starts_with("1.020× [1.000, 1.040]"), "{text}");
         assert!(text.contains("holds; ours 2040.00 ms, theirs 2000.00 ms"), "{text}");
-        let (text, holds) = verdict(&pairs([1.0, 9.0, 1.06, 1.02, 0.5]), BARS);
+        let (text, holds) = summary(&pairs([1.0, 9.0, 1.06, 1.02, 0.5]), BARS);
         assert!(!holds && text.contains("is MISSED"), "{text}");
-        assert!(!verdict(&pairs([1.0, 1.04, 1.04, 1.04, 0.5]), BARS).1);
-        assert!(verdict(&pairs([1.03; 5]), BARS).1);
+        assert!(!summary(&pairs([1.0, 1.04, 1.04, 1.04, 0.5]), BARS).1);
+        assert!(summary(&pairs([1.03; 5]), BARS).1);
     }
 
     #[test]
@@ -426,7 +424,7 @@ mod tests {
         assert_eq!(of(&far, &one), twice);
         let lost = file(&[("a", &[1.0, f32::NAN]), ("b", &[0.5])]);
         assert!(of(&lost, &one).to_string().contains("inf"));
-        // Zero and minus zero have other bits and no difference.
+        // Zero and minus zero have different bits but no difference.
         let zeros = [file(&[("a", &[0.0])]), file(&[("a", &[-0.0])])];
         assert!(of(&zeros[0], &zeros[1]).to_string().contains("0.0e0"));
         for (other, words) in [
@@ -436,7 +434,7 @@ mod tests {
         ] {
             let found = of(&one, &other);
             assert!(found.to_string().contains(words), "{found}");
-            // The worst of all pairs is told.
+            // The worst of all pairs is reported.
             assert_eq!(twice.clone().or(found.clone()), found);
             assert_eq!(found.clone().or(twice.clone()), found);
         }
@@ -460,7 +458,7 @@ mod tests {
         let expected = digits.split(SplitName::Train).unwrap().gather(&first, 64);
         assert_eq!(read.split(SplitName::Train).unwrap().values, expected.values);
         assert!(write_first(&digits, 2000, &path).is_err());
-        // Without the set, digits take its place.
+        // Without the data set, the digits replace it.
         for case in &CASES {
             assert_eq!(case.per_epoch % 9, 0, "{}", case.model);
             let (name, _) = examples(Some(dir.path()), case, dir.path()).unwrap();

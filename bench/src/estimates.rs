@@ -1,5 +1,5 @@
-//! What a training step takes of memory at its peak, beside what the model says before it is made:
-//! every preset with its batch size, in a process of its own.
+//! The peak memory of a training step, compared with the estimate before the model is built: every
+//! preset with its batch size, in its own process.
 
 use std::process::{Command, ExitCode};
 
@@ -18,12 +18,12 @@ use toml::{Table, Value};
 use crate::Args;
 use crate::memory;
 
-/// Steps that are taken: the second has everything that later ones have.
+/// Number of steps: from the second on, all steps need the same memory.
 const STEPS: u64 = 2;
 /// Labels of the examples.
 const CLASSES: usize = 10;
 
-/// The shapes of data, by the names that the table has.
+/// The shapes of data, by their names in the table.
 const SHAPES: [(&str, Domain, [usize; 3]); 9] = [
     ("binarized MNIST", Domain::Binary, [1, 28, 28]),
     ("MNIST", Domain::Levels(256), [1, 28, 28]),
@@ -36,7 +36,7 @@ const SHAPES: [(&str, Domain, [usize; 3]); 9] = [
     ("rings", Domain::Real, [2, 0, 0]),
 ];
 
-/// The data that a preset is meant for; a model without one is tried on several.
+/// The data of a preset; without a preset, several.
 fn meant_for(model: &str, preset: &str) -> &'static [&'static str] {
     match (model, preset) {
         (_, "uria-2013" | "red-wine") => &["red wine"],
@@ -67,7 +67,7 @@ impl Case {
     }
 }
 
-/// Every preset of every model that is trained step by step, and each without one.
+/// Every preset of every model that is trained by gradient steps, and each model without a preset.
 fn cases() -> Vec<Case> {
     let mut all = Vec::new();
     for entry in Registry::standard().entries() {
@@ -83,8 +83,8 @@ fn cases() -> Vec<Case> {
     all
 }
 
-/// Prints the table; the exit code is 1 if an estimate is more than twice or less than half of what a step
-/// takes.
+/// Prints the table; the exit code is 1 if an estimate is more than twice or less than half of the
+/// measured memory.
 pub(crate) fn table(args: &Args) -> Result<ExitCode> {
     println!("| model | preset | data | batch | estimate, MiB | measured, MiB | ratio |");
     println!("|---|---|---|---:|---:|---:|---:|");
@@ -121,7 +121,7 @@ pub(crate) fn table(args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Takes the steps of a case and prints its batch size, the estimate and what was measured, in MiB.
+/// Runs the steps of a case and prints its batch size, the estimate and the measured memory, in MiB.
 pub(crate) fn measure(name: &str) -> Result<()> {
     let case = cases().into_iter().find(|case| case.name() == name).context("no such case")?;
     let (settings, mut train) = preset(&case)?;
@@ -172,7 +172,7 @@ fn preset(case: &Case) -> Result<(Table, Table)> {
     ))
 }
 
-/// Examples of a shape: binary images as sparse as MNIST's, everything else drawn evenly.
+/// Examples of a shape: binary images as sparse as MNIST's, all other data uniform.
 fn data(shape: &str, count: u64) -> Result<Dataset> {
     let (_, domain, sides) =
         SHAPES.into_iter().find(|(name, ..)| *name == shape).context("no such data")?;
@@ -181,7 +181,7 @@ fn data(shape: &str, count: u64) -> Result<Dataset> {
         [channels, height, width] => Shape::image(channels, height, width),
     };
     let (size, uniforms) = (shape.size(), Streams::new(0).purpose("bench", 0));
-    // One after another, or their uniform numbers would be the most that the process holds.
+    // One at a time, or the uniform numbers would dominate the memory.
     let drawn = (0..count).flat_map(|example| uniforms.uniforms(&[example], size));
     let values = match domain {
         Domain::Real => Values::Reals(drawn.collect()),

@@ -1,4 +1,4 @@
-//! Layers alone, with random weights: the sum of what comes out, and its gradients.
+//! Single layers with random weights: the sum of the outputs, and its gradients.
 
 use ancestral_data::Streams;
 use ancestral_kernels::{self as kernels, Precision};
@@ -18,7 +18,7 @@ fn numbers<const D: usize>(shape: [usize; D], a: f32) -> Tensor<D> {
     Tensor::from_data(TensorData::new(values, shape), &Device::flex().autodiff())
 }
 
-/// Takes the gradients of the sum of `y`.
+/// Computes the gradients of the sum of `y`.
 fn gradients<const D: usize>(
     y: Tensor<D>,
     x: &Tensor<D>,
@@ -32,14 +32,14 @@ fn gradients<const D: usize>(
     Ok(())
 }
 
-/// Ten times a convolution with 3×3 filters from 64 channels to 64, 16 pictures of 28×28.
+/// Ten times a convolution with 3×3 filters from 64 channels to 64, 16 images of 28×28.
 pub(crate) fn convolution(precision: Precision) -> Round {
     let x = parameter([16, 64, 28, 28], 1.0);
     let (weight, bias) = (parameter([64, 64, 3, 3], 0.05), parameter([64], 0.1));
-    let mut pace = kernels::ThreadTuner::new();
+    let mut tuner = kernels::ThreadTuner::new();
     Box::new(move || {
         for _ in 0..10 {
-            pace.run(|| -> Result<()> {
+            tuner.run(|| -> Result<()> {
                 let y = kernels::conv2d(
                     x.clone(),
                     weight.clone(),
@@ -60,10 +60,10 @@ pub(crate) fn convolution(precision: Precision) -> Round {
 pub(crate) fn dense() -> Round {
     let x = parameter([64, 6272], 1.0);
     let (weight, bias) = (parameter([6272, 1024], 0.02), parameter([1024], 0.1));
-    let mut pace = kernels::ThreadTuner::new();
+    let mut tuner = kernels::ThreadTuner::new();
     Box::new(move || {
         for _ in 0..10 {
-            pace.run(|| -> Result<()> {
+            tuner.run(|| -> Result<()> {
                 let none = kernels::Activation::None;
                 let y = kernels::linear(x.clone(), weight.clone(), bias.clone(), none);
                 gradients(y, &x, &weight, &bias)
@@ -73,7 +73,7 @@ pub(crate) fn dense() -> Round {
     })
 }
 
-/// A convolution, then batch normalisation where there is a γ, then the leaky ReLU.
+/// A convolution, then batch normalization where there is a γ, then the leaky ReLU.
 struct Layer {
     weight: Tensor<4>,
     scale: Option<[Tensor<1>; 2]>,
@@ -115,8 +115,8 @@ impl Layer {
     }
 }
 
-/// Twice the layers of a DCGAN for 32×32 pictures in colour, 64 channels in the widest place, with
-/// a batch of 64: noise to pictures to scores, and the gradients of all weights.
+/// Twice the layers of a DCGAN for 32×32 color images, 64 channels in the widest layer, with a
+/// batch of 64: noise to images to scores, and the gradients of all weights.
 pub(crate) fn dcgan() -> Round {
     let noise = numbers([64, 100, 1, 1], 1.7);
     let generator = [
@@ -131,13 +131,13 @@ pub(crate) fn dcgan() -> Round {
         Layer::new([128, 256], false, true, Some(0.2), false),
         Layer::new([256, 1], true, false, None, false),
     ];
-    let mut pace = kernels::ThreadTuner::new();
+    let mut tuner = kernels::ThreadTuner::new();
     Box::new(move || {
         for _ in 0..2 {
-            pace.run(|| -> Result<()> {
-                let pictures = generator.iter().fold(noise.clone(), |x, layer| layer.forward(x));
+            tuner.run(|| -> Result<()> {
+                let images = generator.iter().fold(noise.clone(), |x, layer| layer.forward(x));
                 let scores =
-                    discriminator.iter().fold(kernels::tanh(pictures), |x, layer| layer.forward(x));
+                    discriminator.iter().fold(kernels::tanh(images), |x, layer| layer.forward(x));
                 let grads = scores.sum().backward();
                 for layer in generator.iter().chain(&discriminator) {
                     layer.weight.grad(&grads).context("every weight has a gradient")?;

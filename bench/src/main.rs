@@ -1,8 +1,8 @@
 //! Paired timings on the processor: ours, theirs, ours, theirs, in one run, and the median of the
 //! ratios with its quartiles.
 //!
-//! "Theirs" is PyTorch, but for `deep-nade-sample-1` and `-2`, where the sampler is paired with our
-//! own running of the whole network for every entry.
+//! "Theirs" is PyTorch, except for `deep-nade-sample-1` and `-2`, where the sampler is compared with
+//! running the whole network for every entry.
 //!
 //! ```text
 //! python3 -m venv venv && venv/bin/pip install -r bench/requirements.txt
@@ -12,9 +12,9 @@
 //! With `--against PROGRAM`, "theirs" is an `ancestral` built from another commit: both train the
 //! cases `vae`, `nade`, `dcgan` and `wgan-gp` for the same steps, each run a process of its own, the
 //! order within the pairs alternating. A ratio is then ours / theirs of the seconds a step that the
-//! runs record themselves, starts and first steps left out (`against.rs` says why so). It is printed
-//! whether both end with the same weights, and whether the median keeps to `--bar` and the upper
-//! quartile to `--upper-bar`; the exit code is 1 if one does not. The cases train on MNIST
+//! runs record themselves, starts and first steps excluded (see `against.rs`). The output says
+//! whether both end with the same weights, and whether the median is within `--bar` and the upper
+//! quartile within `--upper-bar`; the exit code is 1 if one is not. The cases train on MNIST
 //! (`--data-dir`), or on the embedded digits where it is missing.
 //!
 //! ```text
@@ -22,7 +22,7 @@
 //! target/release/ancestral-bench --against OTHER/target/release/ancestral --data-dir DATA
 //! ```
 //!
-//! `--memory-estimates` prints a table of memory instead, ours alone.
+//! `--memory-estimates` prints a table of our own memory instead.
 
 mod against;
 mod estimates;
@@ -38,7 +38,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use clap::Parser;
 
-use peer::{Peer, beside};
+use peer::{Peer, bench_file};
 use rounds::{DeepNadeDraws, PAIRED};
 
 /// Times cases of ours against the same work in PyTorch, or against another build.
@@ -47,25 +47,25 @@ struct Args {
     /// The Python that has PyTorch
     #[arg(long, default_value = "python3")]
     python: String,
-    /// Cases to run, of vae-step, vae-evaluate, first-sample, nade-step, nade-sample,
+    /// Cases to run: vae-step, vae-evaluate, first-sample, nade-step, nade-sample,
     /// nade-evaluate, deep-nade-step, deep-nade-sample-1, deep-nade-sample-2, made-step, conv-64,
     /// conv-64-bf16, dense-6272, dcgan-layers, dcgan-step, dcgan-step-bf16, wgan-gp-critic and
-    /// quality, which has no other side; with --against of vae, nade, dcgan and wgan-gp [default:
+    /// quality, which is ours only; with --against, vae, nade, dcgan and wgan-gp [default:
     /// all]
     cases: Vec<String>,
-    /// Pairs a case
+    /// Pairs per case
     #[arg(long, default_value = "15", value_parser = at_least_one)]
     pairs: usize,
     /// Compare training with an `ancestral` built from another commit
     #[arg(long, value_name = "PROGRAM")]
     against: Option<PathBuf>,
-    /// Our `ancestral` [default: the one beside this program]
+    /// Our `ancestral` [default: the one next to this program]
     #[arg(long, value_name = "PATH")]
     program: Option<PathBuf>,
     /// With --against, the folder with MNIST and binarized MNIST [default: as `ancestral` has it]
     #[arg(long, value_name = "DIR", requires = "against")]
     data_dir: Option<PathBuf>,
-    /// With --against, steps of each run [default: some that take a few seconds]
+    /// With --against, steps of each run [default: a few seconds' worth]
     #[arg(long, value_name = "N", requires = "against")]
     steps: Option<u64>,
     /// With --against, the largest median of ours / theirs
@@ -74,20 +74,20 @@ struct Args {
     /// With --against, the largest upper quartile of ours / theirs
     #[arg(long, default_value_t = 1.05, value_name = "RATIO", requires = "against")]
     upper_bar: f64,
-    /// Threads of either side
+    /// Threads of each side
     #[arg(long, default_value_t = 2)]
     threads: usize,
     /// The run that `first-sample` draws from
     #[arg(long, default_value = "zoo/vae-mnist")]
     run: PathBuf,
-    /// Do the rounds of one case alone and print the memory they took (the bench asks itself)
+    /// Run the rounds of one case and print their memory (internal)
     #[arg(long, hide = true)]
     memory: Option<String>,
-    /// Print what a training step of every preset takes of memory, beside the estimate that is made
-    /// before; cases are then parts of "model/preset/data"
+    /// Print the memory of a training step of every preset next to the estimate; cases are then parts
+    /// of "model/preset/data"
     #[arg(long)]
     memory_estimates: bool,
-    /// Measure one of them alone (the bench asks itself)
+    /// Measure one of them (internal)
     #[arg(long, hide = true)]
     memory_estimate: Option<String>,
 }
@@ -110,7 +110,7 @@ fn at_least_one(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|&n| n > 0).ok_or_else(|| "a number of 1 or more".to_owned())
 }
 
-/// Rests before each round, so that idle threads of the other side have stopped spinning.
+/// Pause before each round, so that idle threads of the other side stop spinning.
 const REST: Duration = Duration::from_millis(300);
 /// Deep NADE's sampler, by its number of hidden layers.
 const DRAWS: [(&str, usize); 2] = [("deep-nade-sample-1", 1), ("deep-nade-sample-2", 2)];
@@ -158,7 +158,7 @@ fn main() -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The cases that were asked for, in the order of all; all if none was.
+/// The requested cases, in order; all if none is requested.
 fn chosen<'a>(all: &[&'a str], asked: &[String]) -> Result<Vec<&'a str>> {
     if let Some(unknown) = asked.iter().find(|c| !all.contains(&c.as_str())) {
         bail!("no case '{unknown}'; the cases are {}", all.join(", "));
@@ -212,7 +212,7 @@ fn against_pytorch(args: &Args, case: &str) -> Result<()> {
     Ok(())
 }
 
-/// The sampler of a deep NADE against running its whole network for every entry.
+/// The sampler of deep NADE compared with running the whole network for every entry.
 fn against_rerunning(args: &Args, case: &str, layers: usize) -> Result<()> {
     let model = DeepNadeDraws::new(layers)?;
     let seconds = |draw: &dyn Fn() -> Result<Vec<f64>>| -> Result<(Vec<f64>, f64)> {
@@ -226,7 +226,7 @@ fn against_rerunning(args: &Args, case: &str, layers: usize) -> Result<()> {
         let (carried, mine) = seconds(&|| model.carried(seed))?;
         let (rerun, theirs) = seconds(&|| model.rerun(seed))?;
         differing += carried.iter().zip(&rerun).filter(|(a, b)| a != b).count();
-        // The first is for warmth.
+        // The first is a warm-up.
         if seed > 0 {
             pairs.push((mine, theirs));
         }
@@ -242,14 +242,14 @@ fn timed(round: &mut rounds::Round) -> Result<f64> {
     Ok(began.elapsed().as_secs_f64())
 }
 
-/// From nothing to the first sample of a saved run, each as a process of its own.
+/// From process start to the first sample of a saved run.
 fn first_sample(args: &Args) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let program = args.program()?;
     let weights = folder.path().join("weights.pt");
     let theirs = || {
         let mut command = Command::new(&args.python);
-        command.arg(beside("first_sample.py")).arg(&weights).stdout(Stdio::null());
+        command.arg(bench_file("first_sample.py")).arg(&weights).stdout(Stdio::null());
         command
     };
     let ours = || {
@@ -273,7 +273,7 @@ fn first_sample(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Figures of 10,000 examples beside 10,000 by 128 features, in processor time.
+/// Quality metrics of 10,000 examples compared with 10,000, with 128 features, in processor time.
 fn quality(args: &Args) -> Result<()> {
     let mut round = rounds::quality()?;
     let (mut cpu, mut wall) = (Vec::new(), Vec::new());
@@ -285,7 +285,7 @@ fn quality(args: &Args) -> Result<()> {
     cpu.sort_by(f64::total_cmp);
     wall.sort_by(f64::total_cmp);
     println!(
-        "quality, 10,000 beside 10,000 examples: {:.2} s of processor time, {:.2} s",
+        "quality, 10,000 compared with 10,000 examples: {:.2} s of processor time, {:.2} s",
         quantile(&cpu, 0.5),
         quantile(&wall, 0.5)
     );
@@ -311,7 +311,7 @@ fn quartiles(values: impl Iterator<Item = f64>) -> [f64; 3] {
     [0.25, 0.5, 0.75].map(|share| quantile(&sorted, share))
 }
 
-/// The value below which a share of the sorted values lies.
+/// A quantile of sorted values.
 fn quantile(sorted: &[f64], share: f64) -> f64 {
     sorted[((sorted.len() - 1) as f64 * share).round() as usize]
 }

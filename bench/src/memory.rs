@@ -1,4 +1,4 @@
-//! What the process has taken so far, as Linux tells it.
+//! The memory and processor time of this process, from Linux's `/proc`.
 
 use std::process::Command;
 
@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 use crate::Args;
 
-/// MiB that the rounds of a case take in a fresh process of ours.
+/// The memory of a case's rounds in a new process of ours, in MiB.
 pub(crate) fn own(args: &Args, case: &str) -> Result<f64> {
     let output = Command::new(std::env::current_exe()?)
         .args(["--threads", &args.threads.to_string(), "--memory", case])
@@ -19,7 +19,7 @@ pub(crate) fn resident_peak() -> Result<f64> {
     status("VmHWM")
 }
 
-/// A number of the process's status in MiB.
+/// A value of the process's status in MiB.
 fn status(name: &str) -> Result<f64> {
     let status = std::fs::read_to_string("/proc/self/status").context("memory is read on Linux")?;
     let line = status.lines().find(|l| l.starts_with(name)).context("no such line")?;
@@ -27,22 +27,22 @@ fn status(name: &str) -> Result<f64> {
     Ok(kib.parse::<f64>()? / 1024.0)
 }
 
-/// What the process holds, in MiB.
+/// The memory of the process, in MiB.
 pub(crate) struct Taken {
     resident: f64,
-    /// The most so far.
+    /// The peak so far.
     peak: f64,
     /// Pages of files, which are mostly the program itself.
     files: f64,
 }
 
 impl Taken {
-    /// At this time.
+    /// The current memory.
     pub(crate) fn now() -> Result<Self> {
         Ok(Self { resident: status("VmRSS")?, peak: status("VmHWM")?, files: status("RssFile")? })
     }
 
-    /// The peak above an earlier time, without the pages of the program that it has come to since.
+    /// The increase of the peak since an earlier time, without pages of the program itself.
     pub(crate) fn above(&self, before: &Self) -> f64 {
         let start = if self.peak > before.peak { before.resident } else { before.peak };
         self.peak - start - (self.files - before.files)
@@ -52,7 +52,7 @@ impl Taken {
 /// Processor time of all threads of this process so far, in seconds.
 pub(crate) fn cpu_seconds() -> Result<f64> {
     let stat = std::fs::read_to_string("/proc/self/stat").context("time is read on Linux")?;
-    // After the name, which may hold spaces; user and system time are fields 14 and 15 of the line.
+    // After the name, which may contain spaces; user and system time are fields 14 and 15 of the line.
     let (_, fields) = stat.rsplit_once(')').context("no fields")?;
     let ticks = |at: usize| -> Result<f64> {
         Ok(fields.split_whitespace().nth(at - 3).context("too few fields")?.parse()?)

@@ -1,4 +1,4 @@
-//! A PyTorch process that waits to be told to do a round.
+//! A PyTorch process that runs rounds on request.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -12,16 +12,16 @@ pub(crate) struct Peer {
     child: Child,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
-    /// MiB that its first round took.
+    /// The memory of its first round, in MiB.
     pub(crate) memory: f64,
-    /// The form it chose, if there are several.
+    /// The implementation it chose, if there are several.
     pub(crate) form: Option<String>,
 }
 
 impl Peer {
     pub(crate) fn start(args: &Args, case: &str, mode: &str) -> Result<Self> {
         let mut child = Command::new(&args.python)
-            .arg(beside("peer.py"))
+            .arg(bench_file("peer.py"))
             .args([case, mode, &args.threads.to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -57,13 +57,13 @@ impl Peer {
 
 impl Drop for Peer {
     fn drop(&mut self) {
-        // It holds nothing worth an orderly end.
+        // It has no state that needs an orderly end.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
 /// A file of the bench.
-pub(crate) fn beside(file: &str) -> PathBuf {
+pub(crate) fn bench_file(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(file)
 }

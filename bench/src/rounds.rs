@@ -1,4 +1,4 @@
-//! Our side of the cases: what a round does.
+//! Our side of the cases: the work of a round.
 
 use ancestral::autoregressive::deep_nade::{DeepNade, DeepNadeConfig};
 use ancestral::evaluate;
@@ -20,7 +20,7 @@ use crate::layers;
 /// One round of a case.
 pub(crate) type Round = Box<dyn FnMut() -> Result<()>>;
 
-/// The cases that PyTorch has a part in.
+/// The cases that are compared with PyTorch.
 pub(crate) const PAIRED: [&str; 14] = [
     "vae-step",
     "vae-evaluate",
@@ -38,12 +38,12 @@ pub(crate) const PAIRED: [&str; 14] = [
     "wgan-gp-critic",
 ];
 
-/// What is done in training.
+/// The update of a training step.
 #[derive(Clone, Copy, PartialEq)]
 enum Update {
     /// Adam's step.
     Adam,
-    /// None: forward and backward alone.
+    /// None: forward and backward only.
     None,
 }
 
@@ -83,12 +83,12 @@ pub(crate) fn of(case: &str) -> Result<Round> {
     }
 }
 
-/// Steps of an adversarial network with Adam: pictures of 32×32 in colour, batches of 64, 64
-/// features in the widest place, noise of 100.
+/// Steps of an adversarial network with Adam: 32×32 color images, batches of 64, 64
+/// features in the widest layer, noise of 100.
 fn adversarial(name: &str, settings: &str, count: u64) -> Result<Round> {
     let shape = Shape::image(3, 32, 32);
     let uniforms = Streams::new(0).purpose("bench", 0);
-    let values = (0..1000u64).flat_map(|picture| uniforms.uniforms(&[picture], shape.size()));
+    let values = (0..1000u64).flat_map(|image| uniforms.uniforms(&[image], shape.size()));
     let values = Values::Bytes(values.map(|u| (u * 255.0) as u8).collect());
     let split = Split { values, labels: None };
     let domain = Domain::Levels(256);
@@ -101,9 +101,9 @@ fn adversarial(name: &str, settings: &str, count: u64) -> Result<Round> {
     training(model, BatchIterator::new(examples, 64, 0), config, Update::Adam, count)
 }
 
-/// A model of binary 28×28 pictures that starts at their marginals, and the pictures.
+/// A model of binary 28×28 images, initialized at their marginals, and the images.
 fn model(name: &str, settings: &str) -> Result<(Box<dyn Model>, Examples)> {
-    let examples = Examples::new(&binary_pictures()?, SplitName::Train, Binarize::None, 0)?;
+    let examples = Examples::new(&binary_images()?, SplitName::Train, Binarize::None, 0)?;
     let settings = settings.parse()?;
     let mut model = Registry::standard().build(name, &settings, &spec(), &Init::new(&cpu(), 0))?;
     model.trainable().context("it is trained")?.start(&examples)?;
@@ -114,13 +114,12 @@ fn spec() -> DataSpec {
     DataSpec::new(Domain::Binary, Shape::image(1, 28, 28), 0)
 }
 
-/// Pictures of which an entry in eight is on, about as many as in MNIST; 10,000 for training.
-fn binary_pictures() -> Result<Dataset> {
+/// Images with one entry in eight on, about as in MNIST; 10,000 for training.
+fn binary_images() -> Result<Dataset> {
     let uniforms = Streams::new(0).purpose("bench", 0);
-    // One after another, or their uniform numbers would be the most that the process holds.
-    let values = (0..12_500)
-        .flat_map(|picture| uniforms.uniforms(&[picture], 784))
-        .map(|u| u8::from(u < 0.13));
+    // One at a time, or the uniform numbers would dominate the memory.
+    let values =
+        (0..12_500).flat_map(|image| uniforms.uniforms(&[image], 784)).map(|u| u8::from(u < 0.13));
     let values = Values::Bytes(values.collect());
     let split = Split { values, labels: None };
     let shape = Shape::image(1, 28, 28);
@@ -142,13 +141,13 @@ fn training(
     count: u64,
 ) -> Result<Round> {
     let mut optimizers = Optimizers::new(&config.optimizer_config());
-    let mut pace = ancestral_kernels::ThreadTuner::new();
+    let mut tuner = ancestral_kernels::ThreadTuner::new();
     let mut step = 0;
     Ok(Box::new(move || {
         for _ in 0..count {
             step += 1;
             if update == Update::None {
-                // Of this step alone.
+                // Of this step only.
                 optimizers = Optimizers::recording(&config.optimizer_config());
             }
             let epoch = batches.epoch();
@@ -160,7 +159,7 @@ fn training(
                 epoch,
             };
             let model = &mut model;
-            pace.run(|| -> Result<()> {
+            tuner.run(|| -> Result<()> {
                 model.trainable().context("it is trained")?.step(&mut context)?;
                 Ok(())
             })?;
@@ -189,10 +188,10 @@ fn exact(model: &dyn Model, examples: &Examples) -> Result<()> {
     Ok(())
 }
 
-/// Every figure of 10,000 examples beside 10,000 by their features.
+/// All quality metrics of 10,000 examples compared with 10,000, by their features.
 pub(crate) fn quality() -> Result<Round> {
     const DIM: usize = 128;
-    // As a layer of rectified units gives them, with some spread in all directions.
+    // Like features of a ReLU layer, with variance in all directions.
     let features = |purpose: &str| -> Vec<f32> {
         let normals = Streams::new(0).purpose(purpose, 0);
         let rows = (0..10_000).flat_map(move |i| normals.normals(&[i], DIM));
@@ -218,7 +217,7 @@ impl DeepNadeDraws {
         Ok(Self(config.init(&spec(), &Init::new(&cpu(), 0))?))
     }
 
-    /// Entry after entry, each changing what it touches.
+    /// The sampler, one dimension at a time.
     pub(crate) fn carried(&self, seed: u64) -> Result<Vec<f64>> {
         Ok(model::sample(&self.0, &SampleRequest::new(64, seed))?)
     }

@@ -1,15 +1,14 @@
-//! Which published data sets a test can read.
+//! The published data sets that tests can read.
 
 use std::path::{Path, PathBuf};
 
-/// The data folder, if `set`, a folder in it such as `density_estimation/adult`, is there; what
-/// needs it must then succeed.
+/// The data folder, if it contains `set`, a folder such as `density_estimation/adult`.
 ///
-/// The data folder is that of `ANCESTRAL_DATA`, else `shared/data` beside the project. Where there
-/// is none, or none of this set in it, the test is skipped and says so.
+/// The data folder is that of `ANCESTRAL_DATA`, else `shared/data` next to the project. If it or the
+/// set is missing, the test is skipped with a message.
 ///
 /// # Panics
-/// If `ANCESTRAL_DATA` names no folder.
+/// If `ANCESTRAL_DATA` is not a folder.
 pub fn data_dir_with(set: &str) -> Option<PathBuf> {
     let named = std::env::var_os("ANCESTRAL_DATA").filter(|dir| !dir.is_empty());
     find(named.map(PathBuf::from), set)
@@ -19,8 +18,8 @@ fn find(named: Option<PathBuf>, set: &str) -> Option<PathBuf> {
     if let Some(dir) = &named {
         assert!(dir.is_dir(), "ANCESTRAL_DATA is {}, which is no folder", dir.display());
     }
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
-    let dir = named.unwrap_or_else(beside);
+    let next_to_project = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
+    let dir = named.unwrap_or_else(next_to_project);
     if dir.join(set).is_dir() {
         return Some(dir);
     }

@@ -41,7 +41,7 @@ fn rows(text: &str, heading: &str) -> Vec<Listed> {
         if let Some(found) = line.strip_prefix("## ") {
             below = found == heading;
         }
-        // The rows of a table stand below its line of dashes.
+        // The rows of a table are below its line of dashes.
         body = line.starts_with("|--") || body && line.starts_with('|');
         if below && body && !line.starts_with("|--") {
             let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
@@ -61,7 +61,7 @@ fn rows(text: &str, heading: &str) -> Vec<Listed> {
 /// Asserts that the words of the program are those that `docs/formats.md` lists.
 ///
 /// # Panics
-/// If they are not, with those that one of them lacks.
+/// If they differ, with the missing words of each.
 #[track_caller]
 pub fn assert_listed(what: &str, found: &BTreeSet<String>, listed: &BTreeSet<String>) {
     let text = |words: &BTreeSet<String>, others: &BTreeSet<String>| -> String {
@@ -70,7 +70,7 @@ pub fn assert_listed(what: &str, found: &BTreeSet<String>, listed: &BTreeSet<Str
     let (new, gone) = (text(found, listed), text(listed, found));
     assert!(
         new.is_empty() && gone.is_empty(),
-        "{what}: words keep their spelling for ever, and docs/formats.md lists them\n  \
+        "{what}: the spelling of words never changes, and docs/formats.md lists them\n  \
          not in the list: {new}\n  not in the program: {gone}"
     );
 }

@@ -1,4 +1,4 @@
-//! Checks of images: plots and contact sheets of fixed data by a hash, what trained weights drew by
+//! Checks of images: plots and contact sheets of fixed data by a hash, samples of trained weights by
 //! size, ink and mean.
 
 use std::fs::File;
@@ -7,7 +7,7 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-/// The background of grids of grey examples.
+/// The background of grids of gray examples.
 pub const BLACK: [u8; 3] = [0; 3];
 /// The background of plots.
 pub const WHITE: [u8; 3] = [255; 3];
@@ -36,7 +36,7 @@ impl Image {
     /// The image of a PNG file.
     ///
     /// # Panics
-    /// If it is none.
+    /// If it is not one.
     pub fn open(path: &Path) -> Self {
         let image = image::open(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         let image = image.to_rgb8();
@@ -46,7 +46,7 @@ impl Image {
     /// The frames of a GIF file, each of which must fill the whole image.
     ///
     /// # Panics
-    /// If it is none.
+    /// If it is not one.
     pub fn frames(path: &Path) -> Vec<Self> {
         let mut options = gif::DecodeOptions::new();
         options.set_color_output(gif::ColorOutput::RGBA);
@@ -68,7 +68,7 @@ impl Image {
         (self.width, self.height)
     }
 
-    /// The share of pixels that differ from the background.
+    /// The fraction of pixels that differ from the background.
     pub fn ink(&self, background: [u8; 3]) -> f64 {
         let (pixels, _) = self.rgb.as_chunks::<3>();
         let differs =
@@ -81,8 +81,8 @@ impl Image {
         self.rgb.iter().map(|&byte| f64::from(byte)).sum::<f64>() / self.rgb.len() as f64
     }
 
-    /// Asserts that share of ink and mean lie in their ranges; for what trained weights drew, whose
-    /// pixels another processor may round otherwise.
+    /// Asserts that the fraction of ink and the mean are within ranges; for samples of trained weights,
+    /// whose pixels depend on the rounding of the processor.
     ///
     /// # Panics
     /// If they do not.
@@ -110,8 +110,7 @@ fn hexadecimal(hash: Sha256) -> String {
 /// Asserts that a PNG file has the pixels, or an SVG file the text, of a SHA-256 that begins with
 /// the given 16 digits.
 ///
-/// Only for images whose pixels no training decides. Look at an image before you write its hash
-/// down.
+/// Only for images that do not depend on training. Look at an image before you store its hash.
 ///
 /// # Panics
 /// If it has not; the image is then kept in the folder for temporary files.
@@ -141,7 +140,7 @@ pub fn assert_lines(path: &Path, words: &[&str], points: &[usize]) {
     let svg = std::fs::read_to_string(path).unwrap();
     assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n"), "{}", path.display());
     for word in words {
-        // A text stands on a line of its own.
+        // Each text is on its own line.
         assert!(svg.lines().any(|line| line == *word), "'{word}' is not in {}", path.display());
     }
     let numbers = |text: &str| -> Vec<f64> {

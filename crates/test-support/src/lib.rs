@@ -1,4 +1,4 @@
-//! What the tests of several crates share. It is a part of those tests: it panics where a test does.
+//! Helpers shared by the tests of several crates; like tests, they panic on failure.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may be as short as it likes")]
 
