@@ -1,32 +1,38 @@
-//! Small random maps of the plane that pictures undergo before the critic sees them, data and samples
-//! alike, so that the generator still learns the data as it is (Zhao et al. 2020, arXiv:2006.10738).
+//! Data augmentation for adversarial networks: random affine transforms, applied to data and samples
+//! alike before the critic sees them, so that the generator still learns the original distribution
+//! (Zhao et al. 2020, arXiv:2006.10738).
 //!
-//! A critic of few pictures does not learn them by heart so soon, and codes that it recovers from
-//! samples cannot lie in how a picture leans or where it stands.
+//! A critic that is trained on few images memorizes them later.
+//! A code that it recovers from samples (InfoGAN) cannot be the slant or the position of an image.
 
 use burn::tensor::{Int, Tensor, TensorData};
 
-use super::layers::Form;
+use super::layers::ImageShape;
 
-/// Uniforms that one map takes.
+/// Uniform numbers that one transform takes.
 pub(crate) const DRAWS: usize = 6;
 
-/// Pictures `[batch, channels·height·width]`, each under a random affine map of its own.
+/// Images `[batch, channels·height·width]`, each under a random affine transform of its own.
 ///
-/// On coordinates from −1 to 1 the six numbers of a map differ by up to `strength` from those of the
-/// identity, as [`DRAWS`] `uniforms` in [0, 1) for each picture say.
-/// Pixels are interpolated between their four neighbours; beyond the edge stand those of the edge.
-pub(crate) fn moved(x: Tensor<2>, form: Form, strength: f64, uniforms: &[f32]) -> Tensor<2> {
+/// In coordinates from −1 to 1, the six coefficients of a transform differ from those of the identity
+/// by up to `strength`; they are made of [`DRAWS`] `uniforms` in [0, 1) for each image.
+/// Interpolation is bilinear; beyond the border the pixels of the border are repeated.
+pub(crate) fn random_affine(
+    x: Tensor<2>,
+    image_shape: ImageShape,
+    strength: f64,
+    uniforms: &[f32],
+) -> Tensor<2> {
     let [n, size] = x.dims();
-    let [channels, height, width] = form;
+    let [channels, height, width] = image_shape;
     let pixels = height * width;
     let mut places = vec![vec![0i32; n * size]; 4];
     let mut weights = vec![vec![0.0f32; n * size]; 4];
-    let centred = |at: usize, side: usize| (2 * at + 1) as f64 / side as f64 - 1.0;
+    let centered = |at: usize, side: usize| (2 * at + 1) as f64 / side as f64 - 1.0;
     for (i, draws) in uniforms.chunks_exact(DRAWS).enumerate() {
         let by: Vec<f64> = draws.iter().map(|&u| strength * (2.0 * f64::from(u) - 1.0)).collect();
         for pixel in 0..pixels {
-            let (x, y) = (centred(pixel % width, width), centred(pixel / width, height));
+            let (x, y) = (centered(pixel % width, width), centered(pixel / width, height));
             let (column, right) = between(x + by[0] * x + by[1] * y + by[2], width);
             let (row, below) = between(y + by[3] * x + by[4] * y + by[5], height);
             let (next, under) = ((column + 1).min(width - 1), (row + 1).min(height - 1));
@@ -56,7 +62,7 @@ pub(crate) fn moved(x: Tensor<2>, form: Form, strength: f64, uniforms: &[f32]) -
     parts.reduce(|sum, part| sum + part).unwrap_or(x.clone()).reshape([n, size])
 }
 
-/// The pixel at or before a coordinate from −1 to 1, and the share of the one behind it.
+/// The pixel at or before a coordinate from −1 to 1, and the weight of the next one.
 fn between(coordinate: f64, side: usize) -> (usize, f64) {
     let at = ((coordinate + 1.0) * side as f64 / 2.0 - 0.5).clamp(0.0, (side - 1) as f64);
     (at as usize, at.fract())
@@ -69,7 +75,7 @@ mod tests {
     use super::*;
     use crate::nn::to_f64;
 
-    fn picture(n: usize, k: f64) -> Vec<f64> {
+    fn image(n: usize, k: f64) -> Vec<f64> {
         (0..n).map(|i| (0.7 * i as f64 + k).sin() * 0.5).collect()
     }
 
@@ -99,15 +105,15 @@ mod tests {
     /// ```
     #[test]
     fn a_map_and_its_gradient_are_those_of_pytorch() {
-        let (form, shape) = ([2, 4, 6], [2, 48]);
+        let (image_shape, shape) = ([2, 4, 6], [2, 48]);
         let uniforms: Vec<f32> = (0..12).map(|i| ((f64::from(i) * 0.37) % 1.0) as f32).collect();
-        let x = tensor(picture(96, 1.0), shape).require_grad();
-        let y = moved(x.clone(), form, 0.6, &uniforms);
-        let grads = (y.clone() * tensor(picture(96, 2.0), shape)).sum().backward();
+        let x = tensor(image(96, 1.0), shape).require_grad();
+        let y = random_affine(x.clone(), image_shape, 0.6, &uniforms);
+        let grads = (y.clone() * tensor(image(96, 2.0), shape)).sum().backward();
         let gradient = to_f64(x.grad(&grads).unwrap());
         let close = |found: &[f64], expected: [f64; 5]| {
             for (i, expected) in [0, 17, 40, 61, 95].into_iter().zip(expected) {
-                // The weights of neighbours are kept in single precision.
+                // The weights of neighbors are kept in single precision.
                 assert!((found[i] - expected).abs() < 1e-6, "{i}: {} {expected}", found[i]);
             }
         };
@@ -129,8 +135,8 @@ mod tests {
 
     #[test]
     fn the_map_in_the_middle_changes_nothing() {
-        let x = picture(2 * 27, 0.0);
-        let y = moved(tensor(x.clone(), [2, 27]), [3, 3, 3], 1.0, &[0.5; 2 * DRAWS]);
+        let x = image(2 * 27, 0.0);
+        let y = random_affine(tensor(x.clone(), [2, 27]), [3, 3, 3], 1.0, &[0.5; 2 * DRAWS]);
         assert_eq!(to_f64(y), x);
     }
 }

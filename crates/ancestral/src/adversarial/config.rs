@@ -1,4 +1,4 @@
-//! Settings of an adversarial network, and what is refused before work starts.
+//! Settings of an adversarial network, and their checks.
 
 use ancestral_kernels::Precision;
 
@@ -22,11 +22,11 @@ choices! {
 }
 
 choices! {
-    /// What convolutions multiply.
+    /// Precision of the products of convolutions.
     pub enum PrecisionName {
         /// single precision
         F32 = "f32",
-        /// numbers of 8 binary digits, summed in f32; faster on processors with AVX-512 BF16
+        /// bfloat16 products, summed in f32; faster on processors with AVX-512 BF16
         Bf16 = "bf16",
     }
 }
@@ -34,69 +34,72 @@ choices! {
 settings! {
     /// Settings of an adversarial network.
     pub struct GanConfig {
-        /// Objectives.
+        /// Loss of the critic and of the generator.
         pub loss: Loss = Loss::NonSaturating;
-        /// Discriminator regularization.
+        /// Regularization of the critic.
         pub penalty: Penalty = Penalty::None;
-        /// Weight λ of the penalty.
+        /// Weight λ of the penalty in the critic's loss.
         pub penalty_weight: f64 = 10.0, in 0.0..;
-        /// Largest absolute weight of the critic under penalty clip.
+        /// Bound of the critic's weights: with penalty clip they are clamped to [−clip, clip].
         pub clip: f64 = 0.01, in above(0.0);
-        /// How classes or codes come in.
+        /// How the networks use classes or latent codes.
         pub conditioning: Conditioning = Conditioning::None;
-        /// Networks.
+        /// Architecture of generator and critic.
         pub network: NetworkName = NetworkName::Auto;
-        /// Dimensions of the noise that the generator starts from.
+        /// Dimensions of the generator's latent vector z.
         pub latent_dims: usize = 64, in 1.., stored "latent_dim";
-        /// Distribution of the noise.
+        /// Distribution of the latent vector z.
         pub noise: Noise = Noise::Uniform;
-        /// What convolutions multiply.
+        /// Precision of the products of convolutions.
         pub precision: PrecisionName = PrecisionName::F32;
-        /// Hidden layers of an mlp generator.
+        /// Units of each hidden layer of an mlp generator.
         pub generator_hidden: Vec<usize> = vec![256, 512], in 1..;
-        /// Hidden layers of an mlp critic.
+        /// Units of each hidden layer of an mlp critic.
         pub critic_hidden: Vec<usize> = vec![512, 256], in 1..;
-        /// Features of the largest map of dcgan networks.
+        /// Channels of the largest feature map of dcgan networks.
         pub features: usize = 64, in 1..;
-        /// Normalization of the generator.
+        /// Normalization layers of the generator.
         pub generator_norm: GeneratorNorm = GeneratorNorm::Auto;
-        /// Normalization of the critic.
+        /// Normalization layers of the critic.
         pub critic_norm: CriticNorm = CriticNorm::Auto;
         /// Activation of the generator's hidden layers.
         pub generator_activation: HiddenActivation = HiddenActivation::Relu;
         /// Activation of the critic's hidden layers.
         pub critic_activation: HiddenActivation = HiddenActivation::LeakyRelu;
-        /// Standard deviation of the first weights; 0 for Glorot and Bengio's uniform ones.
+        /// Standard deviation of normally distributed initial weights; 0 for Glorot uniform
+        /// initialization.
         pub start_std: f64 = 0.0, in 0.0..;
-        /// Updates of the critic before each of the generator.
+        /// Critic updates for each generator update.
         pub critic_steps: usize = 1, in 1..=1000;
-        /// Learning rate of the critic, as a multiple of the generator's.
+        /// Learning rate of the critic divided by that of the generator.
         pub critic_rate: f64 = 1.0, in above(0.0);
-        /// How far images are rotated, stretched and shifted at random before the critic sees them
-        /// (data augmentation), data and samples alike: 0 for not at all, up to 1.
+        /// Strength of the data augmentation: random affine transforms of the images that the critic
+        /// sees, data and samples alike; 0 for none, at most 1.
         pub augment: f64 = 0.0, in 0.0..=1.0;
-        /// Epochs after which images are augmented no more; 0 to go on to the end.
+        /// Epochs with data augmentation, from the start; 0 for all.
         pub augment_epochs: f64 = 0.0, in 0.0.., unit "epochs";
-        /// How far the critic's target on data lies below 1.
+        /// One-sided label smoothing: the critic's target for data is 1 minus this.
         pub label_smoothing: f64 = 0.0, in 0.0..0.5;
-        /// Weight of the loss of classes (auxiliary) or of the categorical code
+        /// Weight of the classification loss (auxiliary) or of the categorical code's loss
         /// (mutual-information).
         pub class_weight: f64 = 1.0, in 0.0..;
-        /// Values of the categorical code of mutual-information; 0 for none.
+        /// Categories of the categorical code (mutual-information); 0 for no such code.
         pub categories: usize = 10;
-        /// Continuous codes of mutual-information, uniform on [−1, 1].
+        /// Number of continuous codes (mutual-information), uniform on [−1, 1].
         pub continuous: usize = 2;
-        /// Weight of the loss of the continuous codes.
+        /// Weight of the continuous codes' loss (mutual-information).
         pub continuous_weight: f64 = 0.1, in 0.0..;
-        /// Size of the code of a critic that is an autoencoder (began, ebgan).
+        /// Dimensions of the code of an autoencoder critic (began, ebgan).
         pub code_dim: usize = 64, in 1..;
-        /// Energy of samples over that of data which began keeps, γ.
+        /// Diversity ratio γ of began: the target for the mean energy of samples divided by that of
+        /// data.
         pub diversity: f64 = 0.75, in above_to(0.0, 1.0);
-        /// Rate λ at which began moves its balance k.
+        /// Learning rate λ of began's balance k.
         pub balance_rate: f64 = 1e-3, in 0.0..;
-        /// Energy m up to which ebgan pushes samples, root mean square an entry.
+        /// Margin m of ebgan: the critic raises the energy of samples up to m, a root mean squared
+        /// error per entry.
         pub margin: f64 = 0.35, in 0.0..;
-        /// Weight of the pull-away term of ebgan's generator.
+        /// Weight of the pull-away term in the loss of ebgan's generator.
         pub pull_away: f64 = 0.1, in 0.0..;
     }
 }
@@ -108,10 +111,10 @@ impl ModelConfig for GanConfig {
 }
 
 impl GanConfig {
-    /// What convolutions multiply.
+    /// The precision of the convolutions' products.
     ///
     /// # Errors
-    /// If there are no convolutions to choose for.
+    /// If it is bf16 and the networks have no convolutions.
     pub(super) fn precision(&self, convolutions: bool) -> Result<Precision> {
         match self.precision {
             PrecisionName::F32 => Ok(Precision::F32),
@@ -124,8 +127,8 @@ impl GanConfig {
         }
     }
 
-    /// Refuses values that are not allowed, settings that exclude each other, and data that lacks
-    /// what they need.
+    /// Refuses values that are not allowed, settings that exclude each other, and data that they do
+    /// not suit.
     pub(super) fn check(&self, name: &'static str, data: &DataSpec) -> Result<()> {
         self.check_values()?;
         let Self { loss, penalty, conditioning, .. } = *self;
@@ -143,12 +146,12 @@ impl GanConfig {
                 format!("loss {} has no target to smooth; set it to 0", self.loss),
             ));
         }
-        if loss.wants_energy() && penalty.takes_slopes() {
+        if loss.wants_energy() && penalty.needs_input_gradients() {
             return Err(Error::setting(
                 "penalty",
                 format!("'{}'", self.penalty),
                 format!(
-                    "the critic of loss {} is an autoencoder, whose slope is not penalised; \
+                    "the critic of loss {} is an autoencoder, whose input gradient cannot be penalized; \
                          choose none or clip",
                     self.loss
                 ),

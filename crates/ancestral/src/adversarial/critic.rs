@@ -1,4 +1,4 @@
-//! The critic: features, the heads that read them, and penalties on its slope.
+//! The critic: a network of features, the heads on top of it, and penalties on its input gradient.
 //!
 //! | penalty | adds to the critic's loss | source |
 //! |---|---|---|
@@ -10,90 +10,92 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Tensor, activation};
 
-use super::layers::{Form, Layer, Map, Network, Plan, Start, size};
+use super::layers::{ImageShape, Layer, LayerSpec, LinearOp, Network, WeightInit, size};
 use super::losses::Loss;
-use super::networks::{Blueprint, Family};
+use super::networks::{Architecture, Family};
 use super::normalization::{MOMENTUM, Mode, Norm, Statistics};
 use crate::model::{Init, SizeBuilder};
 use crate::nn::{Activation, with_value};
 use crate::{Result, choices};
 
 choices! {
-    /// Regularization of the discriminator.
+    /// Regularization of the critic.
     pub enum Penalty {
         /// none
         None = "none",
-        /// weights are clipped after each update
+        /// clamps the weights after each update (weight clipping, WGAN)
         Clip = "clip",
-        /// the input gradient between data and samples is held at norm 1 (WGAN-GP)
+        /// pulls the norm of the input gradient to 1 between data and samples (gradient penalty,
+        /// WGAN-GP)
         Gradient = "gradient",
-        /// the input gradient around data is held at norm 1
+        /// pulls the norm of the input gradient to 1 around data (DRAGAN)
         Dragan = "dragan",
-        /// the squared input gradient on data
+        /// penalizes the squared norm of the input gradient on data (R1)
         R1 = "r1",
     }
 }
 
 impl Penalty {
-    /// Whether it takes the slope at each example.
-    pub(crate) fn takes_slopes(self) -> bool {
+    /// Whether it is a function of the critic's input gradients.
+    pub(crate) fn needs_input_gradients(self) -> bool {
         matches!(self, Self::Gradient | Self::Dragan | Self::R1)
     }
 
-    /// Its mean over the slopes `[batch, size]`, without its weight.
-    pub(crate) fn of(self, slopes: Tensor<2>) -> Tensor<1> {
-        let squares = slopes.square().sum_dim(1);
+    /// Its mean over input gradients `[batch, size]`, without its weight.
+    pub(crate) fn of(self, input_gradients: Tensor<2>) -> Tensor<1> {
+        let squares = input_gradients.square().sum_dim(1);
         match self {
             Self::R1 => squares.mean() * 0.5,
-            // The root has no slope at 0, where the penalty does not need one.
+            // The square root has no derivative at 0; the small number keeps it finite.
             _ => ((squares + 1e-12).sqrt() - 1.0).square().mean(),
         }
     }
 }
 
 choices! {
-    /// How classes or codes come in.
+    /// How the networks use classes or latent codes.
     pub enum Conditioning {
-        /// not at all
+        /// neither classes nor codes
         None = "none",
-        /// the class beside the input of both networks (Mirza and Osindero 2014)
+        /// concatenates the class to the input of both networks (Mirza and Osindero 2014)
         Concat = "concat",
-        /// the discriminator also names the class (Odena et al. 2017)
+        /// adds an auxiliary classifier to the critic (Odena et al. 2017)
         Auxiliary = "auxiliary",
-        /// the discriminator also recovers codes that the generator was given (Chen et al. 2016)
+        /// maximizes a bound on the mutual information of codes and samples (Chen et al. 2016)
         MutualInformation = "mutual-information",
-        /// the class as an inner product with the features (Miyato and Koyama 2018)
+        /// adds the inner product of a class embedding and the critic's features to the score
+        /// (Miyato and Koyama 2018)
         Projection = "projection",
     }
 }
 
 impl Conditioning {
-    /// Whether it needs the classes of the data.
+    /// Whether it needs labels.
     pub(crate) fn needs_labels(self) -> bool {
         matches!(self, Self::Concat | Self::Auxiliary | Self::Projection)
     }
 }
 
-/// The sizes of a critic.
+/// The architecture of a critic.
 #[derive(Debug, Clone)]
-pub(crate) struct CriticPlan<'a> {
-    pub(crate) networks: Blueprint<'a>,
+pub(crate) struct CriticArchitecture<'a> {
+    pub(crate) networks: Architecture<'a>,
     pub(crate) loss: Loss,
     pub(crate) conditioning: Conditioning,
     /// Classes of the data.
     pub(crate) classes: usize,
-    /// Values of the categorical code, 0 for none.
+    /// Categories of the categorical code; 0 for none.
     pub(crate) categories: usize,
-    /// Continuous codes.
+    /// Number of continuous codes.
     pub(crate) continuous: usize,
-    /// Size of an autoencoder's code.
+    /// Dimensions of an autoencoder's code.
     pub(crate) code_dim: usize,
-    /// What follows an autoencoder's last layer.
+    /// The activation of an autoencoder's last layer.
     pub(crate) output: Activation,
-    pub(crate) start: Start,
+    pub(crate) start: WeightInit,
 }
 
-/// What recovers codes from features.
+/// The network Q, which predicts codes from features (Chen et al. 2016).
 #[derive(Module, Debug)]
 struct Recognition {
     hidden: Layer,
@@ -101,11 +103,11 @@ struct Recognition {
     continuous: Option<Layer>,
 }
 
-/// A critic with all its heads.
+/// The weights of a critic.
 #[derive(Module, Debug)]
 pub(crate) struct Critic {
     trunk: Network,
-    /// To one score, or to the code of an autoencoder.
+    /// From the features to the score, or to the code of an autoencoder.
     head: Layer,
     decoder: Option<Network>,
     classes: Option<Layer>,
@@ -114,33 +116,35 @@ pub(crate) struct Critic {
     /// k of `began`, `[1]`.
     balance: Option<Param<Tensor<1>>>,
     #[module(skip)]
-    form: Form,
-    /// Whether the class comes in as maps, not as entries.
+    image_shape: ImageShape,
+    /// Whether the class is concatenated as feature maps (else as entries).
     #[module(skip)]
     maps: bool,
     #[module(skip)]
     concat: bool,
-    /// Whether an autoencoder's energy is the root of the mean square, not the mean absolute error.
+    /// Whether an autoencoder's energy is the root mean squared error (else the mean absolute
+    /// error).
     #[module(skip)]
     squared: bool,
 }
 
-/// What the critic says of a batch.
-pub(crate) struct Verdict {
-    /// `[batch, 1]`, higher for what looks like data.
+/// The outputs of a critic for a batch.
+pub(crate) struct DiscriminatorOutput {
+    /// `[batch, 1]`, higher for examples that look like data.
     pub(crate) score: Tensor<2>,
     /// Logits of the classes `[batch, classes]`.
     pub(crate) classes: Option<Tensor<2>>,
-    /// The recovered codes: logits of the category, and means.
+    /// Predictions of the codes: logits of the categorical one, and means of the continuous ones.
     pub(crate) codes: (Option<Tensor<2>>, Option<Tensor<2>>),
     /// An autoencoder's codes `[batch, code_dim]`.
     pub(crate) encoded: Option<Tensor<2>>,
-    /// The batch's moments, where it was normalised over the batch.
+    /// The moments of each layer with batch normalization.
     pub(crate) statistics: Vec<Option<Statistics>>,
 }
 
-impl Verdict {
-    /// What it says of the first `count` examples, and of the rest; without moments, which are of all.
+impl DiscriminatorOutput {
+    /// The outputs for the first `count` examples, and for the rest; without the moments, which
+    /// belong to the whole batch.
     fn split(self, count: usize) -> (Self, Self) {
         let rest = self.score.dims()[0] - count;
         let part = |from: usize, count: usize| {
@@ -157,37 +161,37 @@ impl Verdict {
     }
 }
 
-/// A feature map as rows.
+/// Flattens feature maps to rows.
 pub(crate) fn flat(x: Tensor<4>) -> Tensor<2> {
     let [n, c, h, w] = x.dims();
     x.reshape([n, c * h * w])
 }
 
-impl CriticPlan<'_> {
-    /// The layers of features, and the form of these.
-    fn trunk(&self) -> Result<(Vec<Plan>, Form)> {
+impl CriticArchitecture<'_> {
+    /// The layers of the trunk, and the shape of the features that it computes.
+    fn trunk(&self) -> Result<(Vec<LayerSpec>, ImageShape)> {
         let extra = if self.conditioning == Conditioning::Concat { self.classes } else { 0 };
         let trunk = self.networks.critic(extra)?;
-        let inputs = [size(self.networks.form).saturating_add(extra), 1, 1];
+        let inputs = [size(self.networks.image_shape).saturating_add(extra), 1, 1];
         let features = trunk.last().map_or(inputs, |last| last.to);
         Ok((trunk, features))
     }
 
-    /// The layers of an autoencoder's second half: the generator's shape without its noise.
-    fn decoder(&self) -> Result<Option<Vec<Plan>>> {
+    /// The layers of an autoencoder's decoder: those of the generator, from the code.
+    fn decoder(&self) -> Result<Option<Vec<LayerSpec>>> {
         if !self.loss.wants_energy() {
             return Ok(None);
         }
         let hidden: Vec<usize> = self.networks.hidden.iter().rev().copied().collect();
-        let mirrored = Blueprint { hidden: &hidden, ..self.networks.clone() };
+        let mirrored = Architecture { hidden: &hidden, ..self.networks.clone() };
         mirrored.generator(self.code_dim, self.output).map(Some)
     }
 
-    /// A dense layer that reads features, or what another such layer gives.
-    fn head(&self, from: Form, to: usize, activation: Activation) -> Plan {
+    /// A dense layer from features, or from another such layer.
+    fn head(&self, from: ImageShape, to: usize, activation: Activation) -> LayerSpec {
         let spectral = self.networks.norm == Norm::Spectral;
-        Plan {
-            map: Map::Dense,
+        LayerSpec {
+            op: LinearOp::Dense,
             from,
             to: [to, 1, 1],
             norm: if spectral { Norm::Spectral } else { Norm::None },
@@ -197,19 +201,19 @@ impl CriticPlan<'_> {
         }
     }
 
-    /// The features' weights for each class. A bias would stand outside the spectral norm.
-    fn embedding(&self, features: Form) -> Plan {
-        let plan = self.head([self.classes, 1, 1], size(features), Activation::Identity);
-        Plan { bias: false, ..plan }
+    /// The embedding of the classes. It has no bias, which spectral normalization would not bound.
+    fn embedding(&self, features: ImageShape) -> LayerSpec {
+        let spec = self.head([self.classes, 1, 1], size(features), Activation::Identity);
+        LayerSpec { bias: false, ..spec }
     }
 
-    /// What the first head gives: one score, or the code of an autoencoder.
+    /// Outputs of the first head: one score, or the code of an autoencoder.
     fn scores(&self) -> usize {
         if self.loss.wants_energy() { self.code_dim } else { 1 }
     }
 
     /// Every layer of a [`Critic`].
-    fn layers(&self) -> Result<Vec<Plan>> {
+    fn layers(&self) -> Result<Vec<LayerSpec>> {
         let (mut all, features) = self.trunk()?;
         let identity = Activation::Identity;
         all.push(self.head(features, self.scores(), identity));
@@ -237,39 +241,40 @@ impl CriticPlan<'_> {
         Ok(())
     }
 
-    /// Counts what one pass keeps.
+    /// Counts the activations that one pass keeps.
     pub(crate) fn count_pass(&self, count: &mut SizeBuilder) -> Result<()> {
         self.layers()?.iter().for_each(|layer| layer.count_pass(count));
         Ok(())
     }
 }
 
-/// Units of the layer that codes are recovered through.
+/// Units of the hidden layer of Q.
 const RECOGNITION: usize = 128;
 
 impl Critic {
-    pub(crate) fn init(plan: &CriticPlan<'_>, init: &Init) -> Result<Self> {
-        let networks = &plan.networks;
-        let concat = plan.conditioning == Conditioning::Concat;
-        let (trunk, features) = plan.trunk()?;
-        let make = |layer: Plan, name: &str| Layer::init(layer, plan.start, name, init);
-        let layer = |from: Form, to: usize, activation: Activation, name: &str| {
-            make(plan.head(from, to, activation), name)
+    pub(crate) fn init(architecture: &CriticArchitecture<'_>, init: &Init) -> Result<Self> {
+        let networks = &architecture.networks;
+        let concat = architecture.conditioning == Conditioning::Concat;
+        let (trunk, features) = architecture.trunk()?;
+        let make =
+            |layer: LayerSpec, name: &str| Layer::init(layer, architecture.start, name, init);
+        let layer = |from: ImageShape, to: usize, activation: Activation, name: &str| {
+            make(architecture.head(from, to, activation), name)
         };
-        let outputs = plan.scores();
-        let decoder = plan.decoder()?;
+        let outputs = architecture.scores();
+        let decoder = architecture.decoder()?;
         let decoder =
-            decoder.map(|plans| Network::init(&plans, plan.start, "critic.decoder", init));
-        let conditioning = plan.conditioning;
+            decoder.map(|specs| Network::init(&specs, architecture.start, "critic.decoder", init));
+        let conditioning = architecture.conditioning;
         let identity = Activation::Identity;
         Ok(Self {
-            trunk: Network::init(&trunk, plan.start, "critic.trunk", init),
+            trunk: Network::init(&trunk, architecture.start, "critic.trunk", init),
             head: layer(features, outputs, identity, "critic.head"),
             decoder,
             classes: (conditioning == Conditioning::Auxiliary)
-                .then(|| layer(features, plan.classes, identity, "critic.classes")),
+                .then(|| layer(features, architecture.classes, identity, "critic.classes")),
             embedding: (conditioning == Conditioning::Projection)
-                .then(|| make(plan.embedding(features), "critic.embedding")),
+                .then(|| make(architecture.embedding(features), "critic.embedding")),
             recognition: (conditioning == Conditioning::MutualInformation).then(|| {
                 let hidden = RECOGNITION;
                 let read = |to: usize, name: &str| {
@@ -277,22 +282,22 @@ impl Critic {
                 };
                 Recognition {
                     hidden: layer(features, hidden, networks.activation, "critic.recognition"),
-                    categorical: read(plan.categories, "critic.recognition.categorical"),
-                    continuous: read(plan.continuous, "critic.recognition.continuous"),
+                    categorical: read(architecture.categories, "critic.recognition.categorical"),
+                    continuous: read(architecture.continuous, "critic.recognition.continuous"),
                 }
             }),
-            balance: (plan.loss == Loss::Began).then(|| crate::nn::frozen(vec![0.0], init)),
-            form: networks.form,
+            balance: (architecture.loss == Loss::Began).then(|| crate::nn::frozen(vec![0.0], init)),
+            image_shape: networks.image_shape,
             maps: networks.family != Family::Mlp,
             concat,
-            squared: plan.loss == Loss::Ebgan,
+            squared: architecture.loss == Loss::Ebgan,
         })
     }
 
-    /// Examples with their classes beside them, where these come in at the front.
+    /// The input of the trunk: examples, with their classes concatenated for `concat`.
     fn input(&self, x: Tensor<2>, hot: Option<Tensor<2>>) -> Tensor<4> {
         let n = x.dims()[0];
-        let [c, h, w] = self.form;
+        let [c, h, w] = self.image_shape;
         match hot.filter(|_| self.concat) {
             Some(hot) if self.maps => {
                 let classes = hot.dims()[1];
@@ -309,8 +314,13 @@ impl Critic {
         }
     }
 
-    /// What it says of examples `[batch, size]` with their classes as one-hot rows.
-    pub(crate) fn judge(&self, x: Tensor<2>, hot: Option<Tensor<2>>, mode: Mode) -> Verdict {
+    /// The outputs for examples `[batch, size]` with their classes as one-hot rows.
+    pub(crate) fn forward(
+        &self,
+        x: Tensor<2>,
+        hot: Option<Tensor<2>>,
+        mode: Mode,
+    ) -> DiscriminatorOutput {
         let (features, passed) =
             self.trunk.forward(self.input(x.clone(), hot.clone()), mode, false);
         let read = |layer: &Layer, x: &Tensor<4>| flat(layer.forward(x.clone(), mode, false).0);
@@ -345,7 +355,7 @@ impl Critic {
             }
             None => (None, None),
         };
-        Verdict {
+        DiscriminatorOutput {
             score,
             classes: self.classes.as_ref().map(|layer| read(layer, &features)),
             codes,
@@ -354,36 +364,36 @@ impl Critic {
         }
     }
 
-    /// What it says of data and of samples in training, each with their classes: in one pass, unless
-    /// normalisation ties the examples of a batch together.
-    pub(crate) fn judge_both(
+    /// The outputs for data and for samples in training, each with their classes: in one pass,
+    /// unless batch normalization makes examples depend on each other.
+    pub(crate) fn forward_both(
         &self,
         (real, of_real): (Tensor<2>, Option<Tensor<2>>),
         (fake, of_fake): (Tensor<2>, Option<Tensor<2>>),
-    ) -> (Verdict, Verdict) {
+    ) -> (DiscriminatorOutput, DiscriminatorOutput) {
         if self.ties_examples() {
-            let on_real = self.judge(real, of_real, Mode::Training);
-            return (on_real, self.judge(fake, of_fake, Mode::Training));
+            let on_real = self.forward(real, of_real, Mode::Training);
+            return (on_real, self.forward(fake, of_fake, Mode::Training));
         }
         let count = real.dims()[0];
         let hot = of_real.zip(of_fake).map(|(a, b)| Tensor::cat(vec![a, b], 0));
-        let both = self.judge(Tensor::cat(vec![real, fake], 0), hot, Mode::Training);
+        let both = self.forward(Tensor::cat(vec![real, fake], 0), hot, Mode::Training);
         both.split(count)
     }
 
-    /// Whether what it says of an example depends on the others of its batch.
+    /// Whether the outputs for an example depend on the others of its batch.
     pub(crate) fn ties_examples(&self) -> bool {
         [Some(&self.trunk), self.decoder.as_ref()].into_iter().flatten().any(Network::ties_examples)
     }
 
-    /// The features' weights for each class `[batch, features]`.
+    /// The embeddings of classes `[batch, features]`.
     fn embed(&self, embedding: &Layer, hot: Tensor<2>) -> Tensor<2> {
         let [n, classes] = hot.dims();
         flat(embedding.forward(hot.reshape([n, classes, 1, 1]), Mode::Training, false).0)
     }
 
-    /// ∇D at each example `[batch, size]`, in differentiable operations.
-    pub(crate) fn slopes(&self, x: Tensor<2>, hot: Option<Tensor<2>>) -> Tensor<2> {
+    /// The input gradient ∇D at each example `[batch, size]`, in differentiable operations.
+    pub(crate) fn input_gradients(&self, x: Tensor<2>, hot: Option<Tensor<2>>) -> Tensor<2> {
         let [n, width] = x.dims();
         let (features, passed) =
             self.trunk.forward(self.input(x, hot.clone()), Mode::Training, true);
@@ -395,11 +405,11 @@ impl Critic {
         if let (Some(embedding), Some(hot)) = (&self.embedding, hot) {
             v = v + self.embed(embedding, hot).reshape(shape);
         }
-        // Classes at the front are no part of the example.
+        // The gradient for concatenated classes is left out.
         flat(self.trunk.vjp(passed, v)).narrow(1, 0, width).reshape([n, width])
     }
 
-    /// Every layer with weights of its own.
+    /// The layers of all heads.
     fn heads(&mut self) -> Vec<&mut Layer> {
         let mut heads = vec![&mut self.head];
         heads.extend(&mut self.classes);
@@ -412,19 +422,19 @@ impl Critic {
         heads
     }
 
-    /// Moves the state that is not trained by gradients one step on.
-    pub(crate) fn refresh(&mut self) {
-        self.trunk.refresh();
-        self.heads().into_iter().for_each(Layer::refresh);
-        self.decoder.iter_mut().for_each(Network::refresh);
+    /// Takes one step of the power iteration in each layer with spectral normalization.
+    pub(crate) fn update_spectral_norm(&mut self) {
+        self.trunk.update_spectral_norm();
+        self.heads().into_iter().for_each(Layer::update_spectral_norm);
+        self.decoder.iter_mut().for_each(Network::update_spectral_norm);
     }
 
-    /// Takes the moments of a batch into those that verdicts after training use.
-    pub(crate) fn absorb(&mut self, mut statistics: Vec<Option<Statistics>>) {
+    /// Updates the running moments of batch normalization with those of a batch.
+    pub(crate) fn update_running_stats(&mut self, mut statistics: Vec<Option<Statistics>>) {
         let of_decoder = statistics.split_off(self.trunk.len().min(statistics.len()));
-        self.trunk.absorb(statistics, MOMENTUM);
+        self.trunk.update_running_stats(statistics, MOMENTUM);
         if let Some(decoder) = &mut self.decoder {
-            decoder.absorb(of_decoder, MOMENTUM);
+            decoder.update_running_stats(of_decoder, MOMENTUM);
         }
     }
 
@@ -447,12 +457,12 @@ impl Critic {
     }
 }
 
-/// −log p(class) of each row's class, its mean over the rows.
+/// The mean of −log p(class) over the rows.
 pub(crate) fn cross_entropy(logits: Tensor<2>, hot: Tensor<2>) -> Tensor<1> {
     (activation::log_softmax(logits, 1) * hot).sum_dim(1).mean().neg()
 }
 
-/// How alike the codes of a batch are: the mean squared cosine over pairs (Zhao et al. 2016,
+/// The pull-away term: the mean squared cosine over pairs of codes of a batch (Zhao et al. 2016,
 /// equation 4).
 pub(crate) fn pull_away(codes: Tensor<2>) -> Tensor<1> {
     let n = codes.dims()[0] as f64;

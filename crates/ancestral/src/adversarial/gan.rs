@@ -1,20 +1,20 @@
-//! Generative adversarial networks: Goodfellow et al. 2014 (arXiv:1406.2661) and what came after,
-//! each idea as one setting.
+//! Generative adversarial networks: Goodfellow et al. 2014 (arXiv:1406.2661) and later variants, each
+//! of which is one setting.
 //!
 //! A generator G maps noise z to an example; a critic D tells examples from samples.
-//! They are trained in turn on the objectives of [`losses`](super::losses), under a penalty of
-//! `critic.rs`, with layers normalised as in `normalization.rs`; `augment.rs` moves pictures before D
-//! sees them.
-//! The named models of the list are presets of this one ([`presets`](super::presets)).
+//! They are trained in turn on the losses of [`losses`](super::losses), with the penalties of
+//! `critic.rs`, the normalization layers of `normalization.rs` and the data augmentation of
+//! `augment.rs`.
+//! The named models are presets of this one ([`presets`](super::presets)).
 //!
-//! There is no density: nothing here gives the probability of an example.
-//! Entries between bounds are scaled to [−1, 1], which G reaches by tanh; samples are rounded to the
+//! The density of an example is not defined.
+//! Binary entries and levels are scaled to [−1, 1] and G ends in tanh; samples are rounded to the
 //! nearest level.
-//! Reals are standardised by the training split.
+//! Reals are standardized by the training split.
 //!
 //! One step is `critic_steps` updates of the critic and one of the generator, each on a batch of its
 //! own.
-//! Batch normalisation sees data and samples apart; G is drawn from with its running moments.
+//! Batch normalization takes data and samples as separate batches; sampling uses the running moments.
 
 use ancestral_data::{Batch, Domain, Examples, Streams};
 use burn::module::Module;
@@ -25,11 +25,12 @@ use super::augment;
 pub use super::config::GanConfig;
 use super::config::Noise;
 use super::critic::{
-    Conditioning, Critic, CriticPlan, Penalty, Verdict, cross_entropy, flat, pull_away,
+    Conditioning, Critic, CriticArchitecture, DiscriminatorOutput, Penalty, cross_entropy, flat,
+    pull_away,
 };
-use super::layers::{Network, Plan, Start};
+use super::layers::{LayerSpec, Network, WeightInit};
 use super::losses::{Loss, LossTerms};
-use super::networks::{Blueprint, Family, NetworkName};
+use super::networks::{Architecture, Family, NetworkName};
 use super::normalization::{MOMENTUM, Mode, Norm};
 use crate::model::{
     DataSpec, Discriminator, Init, KindName, Metrics, Model, NamedTensors, SampleRequest, Sampler,
@@ -45,13 +46,13 @@ use crate::{Error, Result};
 pub(super) const KINDS: &[KindName] = &[KindName::Binary, KindName::Levels, KindName::Real];
 
 impl GanConfig {
-    /// A model with its first weights, sized by the data; `name` is that of its entry.
+    /// A model with its initial weights, sized by the data; `name` is that of its entry.
     ///
     /// # Errors
     /// If a setting is out of range, two exclude each other, or the data lacks what they need.
     pub fn init(&self, name: &'static str, data: &DataSpec, init: &Init) -> Result<Gan> {
-        let Plans { domain, classes, continuous, start, generator, critic } =
-            self.plans(name, data)?;
+        let Networks { domain, classes, continuous, start, generator, critic } =
+            self.networks(name, data)?;
         Ok(Gan {
             name,
             config: self.clone(),
@@ -66,38 +67,38 @@ impl GanConfig {
         })
     }
 
-    /// How large one would be.
+    /// The size of a model with these settings.
     pub(super) fn size(&self, name: &'static str, data: &DataSpec) -> Result<Size> {
-        let Plans { domain, classes, generator, critic, .. } = self.plans(name, data)?;
+        let Networks { domain, classes, generator, critic, .. } = self.networks(name, data)?;
         let entries = product(data.shape.dims()) as u64;
-        // A moved image has four neighbours of each pixel, each with its place and its weight.
-        let moved = if self.augment > 0.0 { entries.saturating_mul(14) } else { 0 };
+        // An augmented image takes four neighbors for each pixel, each with its place and its weight.
+        let augmented = if self.augment > 0.0 { entries.saturating_mul(14) } else { 0 };
         let hot = (classes as u64).saturating_mul(2);
 
-        // The critic sees data and samples, and where its slope is held, points on their way.
+        // The critic sees data and samples, and with a gradient penalty one point for each.
         let mut of_critic = SizeBuilder::new(data);
         critic.count(&mut of_critic)?;
         of_critic.rows(2);
-        of_critic.kept(entries.saturating_add(moved).saturating_add(hot));
+        of_critic.kept(entries.saturating_add(augmented).saturating_add(hot));
         critic.count_pass(&mut of_critic)?;
-        if self.penalty.takes_slopes() {
+        if self.penalty.needs_input_gradients() {
             critic.count_pass(&mut of_critic)?;
         }
 
         let mut of_generator = SizeBuilder::new(data);
-        generator.iter().for_each(|plan| plan.count(&mut of_generator));
+        generator.iter().for_each(|spec| spec.count(&mut of_generator));
         of_generator.scale(data, domain);
-        of_generator.kept(entries.saturating_add(moved).saturating_add(hot));
-        generator.iter().for_each(|plan| plan.count_pass(&mut of_generator));
+        of_generator.kept(entries.saturating_add(augmented).saturating_add(hot));
+        generator.iter().for_each(|spec| spec.count_pass(&mut of_generator));
         of_generator.rows(if self.loss.generator_sees_data() { 2 } else { 1 });
         critic.count_pass(&mut of_generator)?;
         Ok(of_critic.in_turn(of_generator).finish())
     }
 
-    /// The layers of both networks, and what is refused before they are made.
-    fn plans(&self, name: &'static str, data: &DataSpec) -> Result<Plans<'_>> {
-        let form = match data.shape.as_image() {
-            Some(form) => form,
+    /// The layers of both networks; refuses what they cannot be made for.
+    fn networks(&self, name: &'static str, data: &DataSpec) -> Result<Networks<'_>> {
+        let image_shape = match data.shape.as_image() {
+            Some(image_shape) => image_shape,
             None => [product(data.shape.dims()), 1, 1],
         };
         self.check(name, data)?;
@@ -112,13 +113,13 @@ impl GanConfig {
                 ),
             });
         }
-        let family = Family::choose(self.network, form)?;
+        let family = Family::choose(self.network, image_shape)?;
         let convolutions = family != Family::Mlp;
         let precision = self.precision(convolutions)?;
-        let slopes = self.penalty.takes_slopes();
+        let gradient_penalty = self.penalty.needs_input_gradients();
         let generator_norm = self.generator_norm.resolve(convolutions);
-        let critic_norm = self.critic_norm.resolve(convolutions, slopes);
-        if slopes && critic_norm == Norm::Batch {
+        let critic_norm = self.critic_norm.resolve(convolutions, gradient_penalty);
+        if gradient_penalty && critic_norm == Norm::Batch {
             return Err(Error::setting(
                 "critic_norm",
                 "'batch'",
@@ -129,12 +130,15 @@ impl GanConfig {
                 ),
             ));
         }
-        let start =
-            if self.start_std > 0.0 { Start::Normal(self.start_std) } else { Start::Glorot };
+        let start = if self.start_std > 0.0 {
+            WeightInit::Normal(self.start_std)
+        } else {
+            WeightInit::Glorot
+        };
         let output = if domain == Domain::Real { Activation::Identity } else { Activation::Tanh };
-        let blueprint = |hidden, norm, activation| Blueprint {
+        let architecture = |hidden, norm, activation| Architecture {
             family,
-            form,
+            image_shape,
             hidden,
             features: self.features,
             norm,
@@ -150,38 +154,38 @@ impl GanConfig {
         let continuous = if coded { self.continuous } else { 0 };
         let activation = Activation::from(self.generator_activation);
         let inputs = self.latent_dims.saturating_add(classes).saturating_add(continuous);
-        let generator = blueprint(&self.generator_hidden, generator_norm, activation)
+        let generator = architecture(&self.generator_hidden, generator_norm, activation)
             .generator(inputs, output)?;
         let activation = Activation::from(self.critic_activation);
-        let critic = CriticPlan {
-            networks: blueprint(&self.critic_hidden, critic_norm, activation),
+        let critic = CriticArchitecture {
+            networks: architecture(&self.critic_hidden, critic_norm, activation),
             loss: self.loss,
             conditioning: self.conditioning,
             classes: data.classes,
             categories: self.categories,
             continuous: self.continuous,
             code_dim: self.code_dim,
-            // Under a saturated tanh the absolute error of began's critic has no slope.
+            // Behind a saturated tanh the gradient of began's absolute error vanishes.
             output: if self.loss == Loss::Began { Activation::Identity } else { output },
             start,
         };
-        Ok(Plans { domain, classes, continuous, start, generator, critic })
+        Ok(Networks { domain, classes, continuous, start, generator, critic })
     }
 }
 
-/// What both networks are made of.
-struct Plans<'a> {
+/// The layers of both networks.
+struct Networks<'a> {
     domain: Domain,
-    /// One-hot entries beside the noise.
+    /// One-hot entries concatenated to the noise.
     classes: usize,
-    /// Continuous codes beside the noise.
+    /// Continuous codes concatenated to the noise.
     continuous: usize,
-    start: Start,
-    generator: Vec<Plan>,
-    critic: CriticPlan<'a>,
+    start: WeightInit,
+    generator: Vec<LayerSpec>,
+    critic: CriticArchitecture<'a>,
 }
 
-/// The generator and the scale of reals, which it needs to speak in the data's units.
+/// The generator, and for real data the mean and deviation that restore its units.
 #[derive(Module, Debug)]
 struct Generator {
     network: Network,
@@ -192,9 +196,9 @@ struct Generator {
 pub struct Gan {
     name: &'static str,
     config: GanConfig,
-    /// One-hot entries beside the noise: classes of the data, or values of a code.
+    /// One-hot entries concatenated to the noise: classes of the data, or categories of a code.
     classes: usize,
-    /// Continuous codes beside the noise.
+    /// Continuous codes concatenated to the noise.
     continuous: usize,
     pipeline: InputPipeline,
     /// Taken out only while the optimizer holds it.
@@ -203,9 +207,9 @@ pub struct Gan {
     critic: Option<Critic>,
 }
 
-/// What the generator starts from.
+/// The input of the generator, in parts.
 struct Source {
-    /// Noise, class and codes beside each other `[rows, latent_dim + classes + continuous]`.
+    /// Noise, class and codes concatenated `[rows, latent_dims + classes + continuous]`.
     input: Tensor<2>,
     /// The class or categorical code as one-hot rows, where there is one.
     hot: Option<Tensor<2>>,
@@ -221,7 +225,7 @@ impl Gan {
         }
     }
 
-    /// Examples on the networks' own scale.
+    /// Examples on the scale of the networks.
     fn real(&self, generator: &Generator, batch: &Batch) -> Result<Tensor<2>> {
         let x = self.pipeline.observed(generator.scale.as_ref(), batch)?;
         Ok(match self.pipeline.domain.max_level() {
@@ -230,13 +234,13 @@ impl Gan {
         })
     }
 
-    /// The classes of a batch as one-hot rows, where the critic is shown them.
+    /// The classes of a batch as one-hot rows, if the networks need labels.
     fn shown(&self, batch: &Batch) -> Result<Option<Tensor<2>>> {
         let needed = self.config.conditioning.needs_labels();
         needed.then(|| self.pipeline.one_hot(batch.labels.as_deref())).transpose()
     }
 
-    /// One draw for each index, scaled by `temperature`; classes are given, or drawn evenly.
+    /// One draw for each index, scaled by `temperature`; classes are given, or drawn uniformly.
     fn source(
         &self,
         streams: Streams,
@@ -293,7 +297,7 @@ impl Gan {
         self.source(streams, purpose, (batch.epoch, &batch.indices), classes, 1.0)
     }
 
-    /// Data or samples as the critic sees them in training.
+    /// Data or samples after data augmentation.
     fn seen(
         &self,
         x: Tensor<2>,
@@ -304,16 +308,16 @@ impl Gan {
         let GanConfig { augment, augment_epochs: until, .. } = self.config;
         let due = augment > 0.0 && (until == 0.0 || context.epoch < until);
         match self.pipeline.data.shape.as_image() {
-            Some(form) if due => {
+            Some(image_shape) if due => {
                 let draws = context.streams.purpose(purpose, batch.epoch);
                 let uniforms = draws.uniforms(&batch.indices, augment::DRAWS);
-                augment::moved(x, form, augment, &uniforms)
+                augment::random_affine(x, image_shape, augment, &uniforms)
             }
             _ => x,
         }
     }
 
-    /// The penalty's mean, without its weight.
+    /// The mean of the penalty over the batch, without its weight.
     fn penalty(
         &self,
         critic: &Critic,
@@ -342,11 +346,11 @@ impl Gan {
             }
             _ => real,
         };
-        self.config.penalty.of(critic.slopes(at, hot))
+        self.config.penalty.of(critic.input_gradients(at, hot))
     }
 
-    /// What the critic's heads lose on samples: classes and codes.
-    fn heads_loss(&self, verdict: &Verdict, source: &Source) -> Option<Tensor<1>> {
+    /// The losses of classes and codes on samples.
+    fn heads_loss(&self, output: &DiscriminatorOutput, source: &Source) -> Option<Tensor<1>> {
         let mut total: Option<Tensor<1>> = None;
         let mut add = |loss: Tensor<1>| {
             total = Some(match total.take() {
@@ -354,13 +358,13 @@ impl Gan {
                 None => loss,
             });
         };
-        if let (Some(logits), Some(hot)) = (&verdict.classes, &source.hot) {
+        if let (Some(logits), Some(hot)) = (&output.classes, &source.hot) {
             add(cross_entropy(logits.clone(), hot.clone()) * self.config.class_weight);
         }
-        if let (Some(logits), Some(hot)) = (&verdict.codes.0, &source.hot) {
+        if let (Some(logits), Some(hot)) = (&output.codes.0, &source.hot) {
             add(cross_entropy(logits.clone(), hot.clone()) * self.config.class_weight);
         }
-        if let (Some(means), Some(codes)) = (&verdict.codes.1, &source.continuous) {
+        if let (Some(means), Some(codes)) = (&output.codes.1, &source.continuous) {
             // −log N(code; mean, 1) without its constant.
             let error = (means.clone() - codes.clone()).square().sum_dim(1).mean();
             add(error * (0.5 * self.config.continuous_weight));
@@ -368,18 +372,18 @@ impl Gan {
         total
     }
 
-    fn critic_step(&mut self, context: &mut StepContext<'_>) -> Result<CriticFigures> {
+    fn critic_step(&mut self, context: &mut StepContext<'_>) -> Result<CriticMetrics> {
         let batch = context.batches.next_batch();
         let (generator, critic) = self.parts()?;
         let real = self.real(generator, &batch)?;
         let hot = self.shown(&batch)?;
         let source = self.source_of(context.streams, "critic noise", &batch);
-        // The critic's update leaves the generator out of the graph.
+        // No gradient flows to the generator in the critic's update.
         let fake = rows_of(&generator.network.valid(), source.input.clone(), Mode::Training);
         let real = self.seen(real, context, "data moved", &batch);
         let fake = self.seen(fake, context, "samples moved", &batch);
         let (mut on_real, on_fake) =
-            critic.judge_both((real.clone(), hot.clone()), (fake.clone(), source.hot.clone()));
+            critic.forward_both((real.clone(), hot.clone()), (fake.clone(), source.hot.clone()));
         let statistics = std::mem::take(&mut on_real.statistics);
         let terms = LossTerms {
             label_smoothing: self.config.label_smoothing,
@@ -408,7 +412,7 @@ impl Gan {
             loss = loss + heads;
         }
         let mut penalty = None;
-        if self.config.penalty.takes_slopes() {
+        if self.config.penalty.needs_input_gradients() {
             let term = self.penalty(critic, context.streams, &batch, (real, fake), hot);
             penalty = Some(scalar(&term));
             loss = loss + term * self.config.penalty_weight;
@@ -419,8 +423,8 @@ impl Gan {
         drop((on_real, on_fake));
         context.optimizers.update_at("critic", &mut self.critic, grads, self.config.critic_rate)?;
         if let Some(critic) = &mut self.critic {
-            critic.absorb(statistics);
-            critic.refresh();
+            critic.update_running_stats(statistics);
+            critic.update_spectral_norm();
             if self.config.penalty == Penalty::Clip {
                 critic.clip(self.config.clip);
             }
@@ -430,12 +434,12 @@ impl Gan {
                 critic.set_balance(k.clamp(0.0, 1.0));
             }
         }
-        Ok(CriticFigures { loss: value, accuracy, penalty, energies })
+        Ok(CriticMetrics { loss: value, accuracy, penalty, energies })
     }
 }
 
-/// What one update of the critic found.
-struct CriticFigures {
+/// The metrics of one critic update.
+struct CriticMetrics {
     loss: f64,
     accuracy: Option<f64>,
     penalty: Option<f64>,
@@ -443,14 +447,15 @@ struct CriticFigures {
     energies: (f64, f64),
 }
 
-/// Samples `[rows, size]` on the networks' own scale.
+/// Samples `[rows, size]` on the scale of the networks.
 fn rows_of(network: &Network, input: Tensor<2>, mode: Mode) -> Tensor<2> {
     let [n, width] = input.dims();
     flat(network.forward(input.reshape([n, width, 1, 1]), mode, false).0)
 }
 
-/// How widely samples are spread against data: the ratio of the roots of the total variances, and
-/// of the mean distances to the nearest other among the first few examples of the batch.
+/// The spread of samples relative to that of data: the ratio of the square roots of the total
+/// variances, and the ratio of the mean nearest-neighbor distances within the first examples of a
+/// batch.
 fn spread(real: &[f32], fake: &[f32], width: usize) -> (f64, f64) {
     let variance = |values: &[f32]| {
         let n = (values.len() / width) as f64;
@@ -465,7 +470,7 @@ fn spread(real: &[f32], fake: &[f32], width: usize) -> (f64, f64) {
         sums.iter().zip(&squares).map(of).sum::<f64>()
     };
     let nearest = |values: &[f32]| {
-        let examples: Vec<&[f32]> = values.chunks_exact(width).take(NEIGHBOURS).collect();
+        let examples: Vec<&[f32]> = values.chunks_exact(width).take(NEIGHBORS).collect();
         let distance = |a: &[f32], b: &[f32]| {
             let square = |(x, y): (&f32, &f32)| (x - y) * (x - y);
             a.iter().zip(b).map(square).sum::<f32>()
@@ -531,7 +536,7 @@ impl Discriminator for Gan {
         let (generator, critic) = self.parts()?;
         let real = self.real(generator, batch)?;
         let hot = self.shown(batch)?;
-        Ok(to_f64(critic.valid().judge(real, hot, Mode::Sampling).score))
+        Ok(to_f64(critic.valid().forward(real, hot, Mode::Sampling).score))
     }
 }
 
@@ -558,20 +563,20 @@ impl Trainable for Gan {
         let (fake, passed) = generator.network.forward(noise, Mode::Training, false);
         let fake = flat(fake);
         let real = self.real(generator, &batch)?;
-        // The critic's weights are constants here, which spares their gradients.
+        // The critic's weights are constants here, so that no gradient is computed for them.
         let critic = critic.clone().no_grad();
         let seen = self.seen(fake.clone(), context, "generated moved", &batch);
-        let verdict = critic.judge(seen, source.hot.clone(), Mode::Training);
+        let output = critic.forward(seen, source.hot.clone(), Mode::Training);
         let shown = self.shown(&batch)?;
         let on_real = (self.config.loss.generator_sees_data()).then(|| {
             let seen = self.seen(real.clone(), context, "data moved", &batch);
-            critic.judge(seen, shown, Mode::Training).score
+            critic.forward(seen, shown, Mode::Training).score
         });
-        let mut loss = self.config.loss.generator(verdict.score.clone(), on_real);
-        if let Some(heads) = self.heads_loss(&verdict, &source) {
+        let mut loss = self.config.loss.generator(output.score.clone(), on_real);
+        if let Some(heads) = self.heads_loss(&output, &source) {
             loss = loss + heads;
         }
-        if let Some(codes) = verdict.encoded
+        if let Some(codes) = output.encoded
             && self.config.loss == Loss::Ebgan
             && self.config.pull_away > 0.0
         {
@@ -585,7 +590,7 @@ impl Trainable for Gan {
         drop(critic);
         context.optimizers.update("generator", &mut self.generator, grads)?;
         if let Some(generator) = &mut self.generator {
-            generator.network.absorb(passed.statistics, MOMENTUM);
+            generator.network.update_running_stats(passed.statistics, MOMENTUM);
         }
         let mut metrics = vec![("loss", value), ("critic_loss", critic_loss)];
         metrics.extend(accuracy.map(|share| ("critic_accuracy", share)));
@@ -652,20 +657,20 @@ impl Trainable for Gan {
         if self.parts().is_ok_and(ties) { 2 } else { 1 }
     }
 
-    /// Gives the generator the moments of its own samples (Brock et al. 2019, section 3.2, "standing
-    /// statistics").
+    /// Recomputes the moments of batch normalization from samples of the generator: standing
+    /// statistics (Brock et al. 2019, section 3.2).
     fn recompute_batch_statistics(&mut self) -> Result<()> {
         if !self.parts()?.0.network.ties_examples() {
             return Ok(());
         }
-        for i in 0..SETTLING {
+        for i in 0..STATISTICS_BATCHES {
             let indices: Vec<u64> = (0..SAMPLE_BATCH as u64).collect();
             let source = self.source(Streams::new(0), "settling", (i, &indices), None, 1.0);
             let [n, width] = source.input.dims();
             let noise = source.input.reshape([n, width, 1, 1]);
             let (_, passed) = self.parts()?.0.network.forward(noise, Mode::Training, false);
             if let Some(generator) = &mut self.generator {
-                generator.network.absorb(passed.statistics, 1.0 / (i + 1) as f64);
+                generator.network.update_running_stats(passed.statistics, 1.0 / (i + 1) as f64);
             }
         }
         Ok(())
@@ -678,7 +683,7 @@ impl Sampler for Gan {
         let generator = self.parts()?.0.valid();
         let indices: Vec<u64> = (request.first..request.first + request.count as u64).collect();
         let mut values = Vec::with_capacity(request.count * self.pipeline.data.shape.size());
-        // A bound on memory, not on what is drawn.
+        // In batches, to bound memory; the samples do not depend on it.
         for (i, indices) in indices.chunks(SAMPLE_BATCH).enumerate() {
             let classes = classes.as_ref().map(|all| &all[i * SAMPLE_BATCH..][..indices.len()]);
             let source = self.source(
@@ -720,9 +725,9 @@ impl Sampler for Gan {
     }
 }
 
-/// Examples drawn at once.
+/// Samples of a batch.
 const SAMPLE_BATCH: usize = 256;
-/// Batches of them from which moments are taken.
-const SETTLING: u64 = 4;
-/// Examples of a batch whose nearest others are looked for; more would cost as much as a layer.
-const NEIGHBOURS: usize = 16;
+/// Batches of samples that standing statistics are computed from.
+const STATISTICS_BATCHES: u64 = 4;
+/// Examples whose nearest neighbors are searched for; more would cost as much as a layer.
+const NEIGHBORS: usize = 16;

@@ -1,13 +1,13 @@
-//! Layers whose gradient with respect to their input can be written down as tensors.
+//! Layers with a differentiable vector-Jacobian product, for gradient penalties.
 //!
-//! Penalties on a critic's slope need gradients of gradients, and automatic differentiation here
-//! goes one order deep.
-//! So every layer has, beside [`Layer::forward`], the product of a vector with its Jacobian
-//! ([`Layer::vjp`]), made of differentiable operations: one backward pass through that is exact.
+//! A penalty on the critic's input gradient needs second derivatives, and automatic differentiation
+//! here gives first ones only.
+//! So every layer has, next to [`Layer::forward`], its vector-Jacobian product ([`Layer::vjp`]) made
+//! of differentiable operations; one backward pass through it gives the exact gradient.
 //!
-//! A layer is a linear map (dense, convolution or transposed convolution), then a normalisation,
+//! A layer is a linear map (dense, convolution or transposed convolution), then a normalization,
 //! then an activation.
-//! Feature maps are `[batch, channels, height, width]` throughout; rows have height and width 1.
+//! Feature maps are `[batch, channels, height, width]` throughout; vectors have height and width 1.
 
 use burn::module::{Module, Param};
 use burn::tensor::{Tensor, TensorData};
@@ -20,21 +20,21 @@ use crate::model::{Init, SizeBuilder, product};
 use crate::nn::{Activation, glorot, parameter};
 
 /// `[channels, height, width]` of a feature map.
-pub(crate) type Form = [usize; 3];
+pub(crate) type ImageShape = [usize; 3];
 
-/// How first weights are drawn.
+/// The distribution of initial weights.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Start {
-    /// Uniformly, by Glorot and Bengio 2010.
+pub(crate) enum WeightInit {
+    /// Uniform, by Glorot and Bengio 2010.
     Glorot,
-    /// From N(0, std²).
+    /// N(0, std²).
     Normal(f64),
 }
 
 /// The linear part of a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Map {
-    /// Every output sees every input.
+pub(crate) enum LinearOp {
+    /// A fully connected layer.
     Dense,
     /// A convolution with square filters.
     Convolution { kernel: usize, stride: usize, padding: usize },
@@ -42,76 +42,76 @@ pub(crate) enum Map {
     Transposed { kernel: usize, stride: usize, padding: usize },
 }
 
-/// What a layer is made of.
+/// The specification of a layer.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Plan {
-    pub(crate) map: Map,
-    pub(crate) from: Form,
-    pub(crate) to: Form,
+pub(crate) struct LayerSpec {
+    pub(crate) op: LinearOp,
+    pub(crate) from: ImageShape,
+    pub(crate) to: ImageShape,
     pub(crate) norm: Norm,
     pub(crate) activation: Activation,
-    /// Whether there is a bias for each output channel.
+    /// Whether the layer has a bias for each output channel.
     pub(crate) bias: bool,
-    /// Of a convolution's products.
+    /// The precision of a convolution's products.
     pub(crate) precision: Precision,
 }
 
-/// A linear map, a normalisation and an activation.
+/// A linear map, a normalization and an activation.
 #[derive(Module, Debug)]
 pub(crate) struct Layer {
     /// `[outputs, inputs, kernel, kernel]` of a convolution, `[inputs, outputs, kernel, kernel]`
     /// of a transposed one, `[inputs, outputs, 1, 1]` of a dense map.
     pub(crate) weight: Param<Tensor<4>>,
-    /// One an output channel, where there is one.
+    /// One value per output channel (dense: per output).
     bias: Option<Param<Tensor<1>>>,
     batch_norm: Option<BatchNorm>,
     pub(crate) layer_norm: Option<LayerNorm>,
     spectral: Option<Spectral>,
     #[module(skip)]
-    map: Map,
+    op: LinearOp,
     #[module(skip)]
-    from: Form,
+    from: ImageShape,
     #[module(skip)]
-    to: Form,
+    to: ImageShape,
     #[module(skip)]
     activation: Activation,
     #[module(skip)]
     precision: Precision,
 }
 
-/// What a forward pass leaves for [`Layer::vjp`].
+/// The values of a forward pass that [`Layer::vjp`] needs.
 pub(crate) struct Trace {
     weight: Tensor<4>,
-    /// What the linear map gave.
+    /// The output of the linear map.
     linear: Tensor<4>,
-    /// What came out in the end.
+    /// The output of the layer.
     after: Tensor<4>,
 }
 
-/// The number of entries of a feature map, as far as numbers go.
-pub(crate) fn size(form: Form) -> usize {
-    product(&form)
+/// The number of entries of a feature map, saturating.
+pub(crate) fn size(image_shape: ImageShape) -> usize {
+    product(&image_shape)
 }
 
-impl Plan {
+impl LayerSpec {
     /// The shape of the weights.
     fn shape(&self) -> [usize; 4] {
         let Self { from, to, .. } = *self;
-        match self.map {
-            Map::Dense => [size(from), size(to), 1, 1],
-            Map::Convolution { kernel, .. } => [to[0], from[0], kernel, kernel],
-            Map::Transposed { kernel, .. } => [from[0], to[0], kernel, kernel],
+        match self.op {
+            LinearOp::Dense => [size(from), size(to), 1, 1],
+            LinearOp::Convolution { kernel, .. } => [to[0], from[0], kernel, kernel],
+            LinearOp::Transposed { kernel, .. } => [from[0], to[0], kernel, kernel],
         }
     }
 
     /// The number of biases.
     fn outputs(&self) -> usize {
-        if self.map == Map::Dense { size(self.to) } else { self.to[0] }
+        if self.op == LinearOp::Dense { size(self.to) } else { self.to[0] }
     }
 
-    /// Which dimension of the weights counts outputs.
+    /// The dimension of the weights that indexes outputs.
     fn outputs_at(&self) -> usize {
-        if matches!(self.map, Map::Convolution { .. }) { 0 } else { 1 }
+        if matches!(self.op, LinearOp::Convolution { .. }) { 0 } else { 1 }
     }
 
     /// Counts the tensors of a [`Layer`].
@@ -129,13 +129,13 @@ impl Plan {
             Norm::Layer => count.trained(&[self.to[0], 2]),
             Norm::Spectral => {
                 count.buffer(&[self.shape()[self.outputs_at()]]);
-                // The weights divided, twice turned about for the products.
+                // The normalized weights and two transposed copies.
                 count.fixed(product(&self.shape()).saturating_mul(3) as u64);
             }
         }
     }
 
-    /// Counts what a forward pass keeps.
+    /// Counts the activations that a forward pass keeps.
     pub(crate) fn count_pass(&self, count: &mut SizeBuilder) {
         let normalized = u64::from(matches!(self.norm, Norm::Batch | Norm::Layer));
         let activated = u64::from(self.activation != Activation::Identity);
@@ -144,12 +144,14 @@ impl Plan {
 }
 
 impl Layer {
-    pub(crate) fn init(plan: Plan, start: Start, name: &str, init: &Init) -> Self {
-        let Plan { map, from, to, norm, activation, bias, precision } = plan;
-        let shape = plan.shape();
+    pub(crate) fn init(spec: LayerSpec, start: WeightInit, name: &str, init: &Init) -> Self {
+        let LayerSpec { op, from, to, norm, activation, bias, precision } = spec;
+        let shape = spec.shape();
         let weight = match start {
-            Start::Glorot => glorot(shape, (shape[0] + shape[1]) * shape[2] * shape[3], name, init),
-            Start::Normal(std) => {
+            WeightInit::Glorot => {
+                glorot(shape, (shape[0] + shape[1]) * shape[2] * shape[3], name, init)
+            }
+            WeightInit::Normal(std) => {
                 let mut values = vec![0.0f32; shape.iter().product()];
                 let mut stream = init.streams.item(&format!("init {name}"), 0, 0);
                 fill_normal(&mut stream, &mut values);
@@ -157,17 +159,17 @@ impl Layer {
                 parameter(TensorData::new(values, shape), init)
             }
         };
-        let outputs = plan.outputs();
+        let outputs = spec.outputs();
         Self {
             weight,
             bias: bias.then(|| parameter(TensorData::new(vec![0.0f32; outputs], [outputs]), init)),
             batch_norm: (norm == Norm::Batch).then(|| BatchNorm::init(to[0], init)),
             layer_norm: (norm == Norm::Layer).then(|| LayerNorm::init(to[0], init)),
             spectral: (norm == Norm::Spectral).then(|| {
-                let outputs = plan.outputs_at();
+                let outputs = spec.outputs_at();
                 Spectral::init(shape[outputs], outputs, name, init)
             }),
-            map,
+            op,
             from,
             to,
             activation,
@@ -175,8 +177,8 @@ impl Layer {
         }
     }
 
-    /// Applies the layer; gives the batch's moments where it took them, and what
-    /// [`Layer::vjp`] needs if `keep`.
+    /// Applies the layer. Returns the moments of the batch if it computed any, and with `keep` the
+    /// values that [`Layer::vjp`] needs.
     pub(crate) fn forward(
         &self,
         x: Tensor<4>,
@@ -184,7 +186,7 @@ impl Layer {
         keep: bool,
     ) -> (Tensor<4>, Option<Statistics>, Option<Trace>) {
         let weight = match &self.spectral {
-            Some(spectral) => spectral.normalise(self.weight.val()),
+            Some(spectral) => spectral.normalize(self.weight.val()),
             None => self.weight.val(),
         };
         let y = self.apply(x, weight.clone());
@@ -201,7 +203,7 @@ impl Layer {
         (after, None, trace)
     }
 
-    /// Whether the normalisation applies the activation too.
+    /// Whether the normalization kernel applies the activation too.
     fn norm_activates(&self) -> bool {
         self.layer_norm.is_some() && self.activation.slope().is_some()
     }
@@ -210,8 +212,8 @@ impl Layer {
         let n = x.dims()[0];
         let [channels, height, width] = self.from;
         let bias = self.bias.as_ref().map(Param::val);
-        match self.map {
-            Map::Dense => {
+        match self.op {
+            LinearOp::Dense => {
                 let [inputs, outputs, ..] = weight.dims();
                 let x = x.reshape([n, inputs]);
                 let weight = weight.reshape([inputs, outputs]);
@@ -221,11 +223,11 @@ impl Layer {
                 };
                 y.reshape([n, self.to[0], self.to[1], self.to[2]])
             }
-            Map::Convolution { stride, padding, .. } => {
+            LinearOp::Convolution { stride, padding, .. } => {
                 let x = x.reshape([n, channels, height, width]);
                 kernels::conv2d(x, weight, bias, [stride; 2], [padding; 2], self.precision)
             }
-            Map::Transposed { kernel, stride, padding } => {
+            LinearOp::Transposed { kernel, stride, padding } => {
                 let x = x.reshape([n, channels, height, width]);
                 let odd = [0, 1].map(|i| {
                     self.to[i + 1] + 2 * padding - kernel - (self.from[i + 1] - 1) * stride
@@ -236,8 +238,8 @@ impl Layer {
         }
     }
 
-    /// vᵀ·∂output/∂input for each example, `v` in the form of the output; not with batch
-    /// normalisation, which ties examples together.
+    /// vᵀ·∂output/∂input for each example, `v` in the shape of the output; not with batch
+    /// normalization, where examples depend on each other.
     pub(crate) fn vjp(&self, trace: Trace, v: Tensor<4>) -> Tensor<4> {
         let Trace { weight, linear, after } = trace;
         let n = v.dims()[0];
@@ -252,37 +254,37 @@ impl Layer {
             None => self.activation.vjp(v, linear, after),
         };
         let [c, h, w] = self.from;
-        match self.map {
-            Map::Dense => {
+        match self.op {
+            LinearOp::Dense => {
                 let [inputs, outputs, ..] = weight.dims();
                 let weight = weight.reshape([inputs, outputs]);
                 kernels::linear_vjp(v.reshape([n, outputs]), weight).reshape([n, c, h, w])
             }
-            Map::Convolution { kernel, stride, padding } => {
-                // Rows that the stride left out at the far edge come back as zeros.
+            LinearOp::Convolution { kernel, stride, padding } => {
+                // Rows at the far border that the stride skipped have gradient 0.
                 let odd = [0, 1].map(|i| {
                     self.from[i + 1] + 2 * padding - kernel - (self.to[i + 1] - 1) * stride
                 });
                 let (stride, padding) = ([stride; 2], [padding; 2]);
                 kernels::conv_transpose2d(v, weight, None, stride, padding, odd, self.precision)
             }
-            Map::Transposed { stride, padding, .. } => {
+            LinearOp::Transposed { stride, padding, .. } => {
                 kernels::conv2d(v, weight, None, [stride; 2], [padding; 2], self.precision)
             }
         }
     }
 
-    /// Takes a batch's moments into what sampling uses, of which they become that share.
-    fn absorb(&mut self, statistics: Option<Statistics>, share: f64) {
+    /// Updates the running moments with those of a batch, which get the weight `share`.
+    fn update_running_stats(&mut self, statistics: Option<Statistics>, share: f64) {
         if let (Some(norm), Some(statistics)) = (&mut self.batch_norm, statistics) {
-            norm.absorb(statistics, share);
+            norm.update_running_stats(statistics, share);
         }
     }
 
-    /// One step of the power iteration for the largest singular value of its weights.
-    pub(crate) fn refresh(&mut self) {
+    /// Takes one step of the power iteration for the largest singular value of the weights.
+    pub(crate) fn update_spectral_norm(&mut self) {
         if let Some(spectral) = &mut self.spectral {
-            spectral.refresh(self.weight.val());
+            spectral.update_spectral_norm(self.weight.val());
         }
     }
 
@@ -310,29 +312,30 @@ pub(crate) fn clip<const D: usize>(parameter: &mut Param<Tensor<D>>, bound: f64)
     });
 }
 
-/// Layers one after another.
+/// A sequence of layers.
 #[derive(Module, Debug)]
 pub(crate) struct Network {
     /// First to last.
     layers: Vec<Layer>,
 }
 
-/// What a forward pass leaves behind.
+/// The moments and traces of a forward pass.
 #[derive(Default)]
 pub(crate) struct Passed {
-    /// Of each layer, where it took moments from the batch.
+    /// Of each layer with batch normalization in training.
     pub(crate) statistics: Vec<Option<Statistics>>,
     traces: Vec<Trace>,
 }
 
 impl Network {
-    pub(crate) fn init(plans: &[Plan], start: Start, name: &str, init: &Init) -> Self {
-        let layer =
-            |(i, &plan): (usize, &Plan)| Layer::init(plan, start, &format!("{name}.{i}"), init);
-        Self { layers: plans.iter().enumerate().map(layer).collect() }
+    pub(crate) fn init(specs: &[LayerSpec], start: WeightInit, name: &str, init: &Init) -> Self {
+        let layer = |(i, &spec): (usize, &LayerSpec)| {
+            Layer::init(spec, start, &format!("{name}.{i}"), init)
+        };
+        Self { layers: specs.iter().enumerate().map(layer).collect() }
     }
 
-    /// Applies the layers, keeping what [`Network::vjp`] needs if `keep`.
+    /// Applies the layers; with `keep`, keeps the values that [`Network::vjp`] needs.
     pub(crate) fn forward(&self, x: Tensor<4>, mode: Mode, keep: bool) -> (Tensor<4>, Passed) {
         let mut passed = Passed::default();
         let y = self.layers.iter().fold(x, |x, layer| {
@@ -353,18 +356,21 @@ impl Network {
         self.layers.len()
     }
 
-    /// Whether an example's outcome depends on the others of its batch.
+    /// Whether the output for an example depends on the others of its batch.
     pub(crate) fn ties_examples(&self) -> bool {
         self.layers.iter().any(|layer| layer.batch_norm.is_some())
     }
 
-    /// Takes the moments of a pass into what sampling uses, of which they become that share.
-    pub(crate) fn absorb(&mut self, statistics: Vec<Option<Statistics>>, share: f64) {
-        self.layers.iter_mut().zip(statistics).for_each(|(layer, s)| layer.absorb(s, share));
+    /// Updates the running moments with those of a pass, which get the weight `share`.
+    pub(crate) fn update_running_stats(&mut self, statistics: Vec<Option<Statistics>>, share: f64) {
+        self.layers
+            .iter_mut()
+            .zip(statistics)
+            .for_each(|(layer, s)| layer.update_running_stats(s, share));
     }
 
-    pub(crate) fn refresh(&mut self) {
-        self.layers.iter_mut().for_each(Layer::refresh);
+    pub(crate) fn update_spectral_norm(&mut self) {
+        self.layers.iter_mut().for_each(Layer::update_spectral_norm);
     }
 
     pub(crate) fn clip(&mut self, bound: f64) {

@@ -1,4 +1,4 @@
-//! What critic and generator minimise, in terms of the critic's scores.
+//! The losses of critic and generator, as functions of the critic's scores.
 //!
 //! With a = D(x) on data and b = D(G(z)), both logits or scores, and S(t) = log(1 + eᵗ):
 //!
@@ -14,7 +14,7 @@
 //! | ebgan | E(x) + max(0, m − E(G(z))) | E(G(z)) | Zhao et al. 2016, equations 1 and 2 |
 //!
 //! ā and b̄ are means over the batch.
-//! The last two have a critic that is an autoencoder, whose error is the energy E = −D.
+//! In the last two the critic is an autoencoder, and its reconstruction error is the energy E = −D.
 
 use ancestral_kernels as kernels;
 use burn::tensor::{Tensor, activation};
@@ -22,28 +22,28 @@ use burn::tensor::{Tensor, activation};
 use crate::choices;
 
 choices! {
-    /// A pair of objectives.
+    /// The losses of critic and generator.
     pub enum Loss {
-        /// saturating, as first written: the generator minimizes log(1 − σ(D(G(z))))
+        /// the original, saturating loss: the generator minimizes log(1 − σ(D(G(z))))
         Minimax = "minimax",
         /// the generator maximizes log σ(D(G(z)))
         NonSaturating = "non-saturating",
-        /// squared distance of the score from 1 and 0
+        /// least squares, with target 1 for data and 0 for samples
         LeastSquares = "least-squares",
-        /// scores count up to ±1
+        /// hinge loss with margin 1
         Hinge = "hinge",
-        /// the difference of mean scores; wants a critic with a bounded input gradient
+        /// difference of mean scores; the critic needs a Lipschitz constraint (penalty, spectral norm)
         Wasserstein = "wasserstein",
-        /// each score against the mean of the other side
+        /// relativistic average: each score relative to the mean score of the other distribution
         Relativistic = "relativistic",
-        /// energies in a balance that a factor k keeps
+        /// energies of an autoencoder critic, balanced by a factor k (BEGAN)
         Began = "began",
-        /// energies up to a margin
+        /// energies of an autoencoder critic, with a margin (EBGAN)
         Ebgan = "ebgan",
     }
 }
 
-/// What the objectives know beside scores.
+/// The parameters of the losses.
 #[derive(Debug, Clone, Copy)]
 pub struct LossTerms {
     /// How far the critic's target on data lies below 1 (one-sided label smoothing, Salimans et
@@ -61,7 +61,7 @@ impl Loss {
         matches!(self, Self::Began | Self::Ebgan)
     }
 
-    /// Whether the generator's objective needs scores of data too.
+    /// Whether the generator's loss needs scores of data too.
     pub fn generator_sees_data(self) -> bool {
         self == Self::Relativistic
     }
@@ -71,7 +71,7 @@ impl Loss {
         matches!(self, Self::Minimax | Self::NonSaturating | Self::LeastSquares)
     }
 
-    /// The score above which the critic takes an example for data, where there is one.
+    /// The score above which the critic classifies an example as data, if the loss defines one.
     pub fn threshold(self) -> Option<f64> {
         match self {
             Self::Minimax | Self::NonSaturating | Self::Hinge => Some(0.0),
@@ -152,7 +152,7 @@ mod tests {
         (to_f64(critic)[0], to_f64(generator)[0])
     }
 
-    /// Where D cannot tell, D = ½ and the minimax value is −log 4.
+    /// At the equilibrium D = ½, and the minimax value is −log 4.
     #[test]
     fn at_equilibrium_the_value_is_minus_log_4() {
         let log4 = 4.0f64.ln();

@@ -1,5 +1,5 @@
-//! Models trained against a critic: losses, penalties, normalisations, conditioning and networks as
-//! parts that combine freely, and presets that carry the names people know.
+//! Generative adversarial networks: losses, penalties, normalization, conditioning and networks as
+//! parts that combine freely, and presets under the names of the literature.
 
 mod augment;
 mod config;

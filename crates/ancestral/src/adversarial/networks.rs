@@ -1,4 +1,4 @@
-//! The shapes of generators and critics.
+//! The architectures of generators and critics.
 //!
 //! | name | generator | critic |
 //! |---|---|---|
@@ -7,31 +7,31 @@
 //! | dcgan | dense to the smallest map, then transposed convolutions that halve the features | convolutions that double them (Radford et al. 2016) |
 //!
 //! Convolutions have 4×4 filters, stride 2 and padding 1.
-//! The first layer of a critic and the last of a generator have no batch or layer normalisation.
+//! The first layer of a critic and the last of a generator have no batch or layer normalization.
 
 use ancestral_kernels::Precision;
 
-use super::layers::{Form, Map, Plan, size};
+use super::layers::{ImageShape, LayerSpec, LinearOp, size};
 use super::normalization::Norm;
 use crate::model::product;
 use crate::nn::Activation;
 use crate::{Error, Result, choices};
 
 choices! {
-    /// The name of a pair of networks.
+    /// The name of an architecture.
     pub enum NetworkName {
-        /// infogan for images whose sides are multiples of 4, else mlp
+        /// infogan for images with sides that are multiples of 4, else mlp
         Auto = "auto",
         /// dense layers
         Mlp = "mlp",
-        /// two convolutions and dense layers (Chen et al. 2016)
+        /// InfoGAN: two convolutions and dense layers (Chen et al. 2016)
         InfoGan = "infogan",
-        /// deep convolutions (Radford et al. 2016)
+        /// DCGAN: deep convolutional networks (Radford et al. 2016)
         Dcgan = "dcgan",
     }
 }
 
-/// Which networks.
+/// An architecture, chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Family {
     Mlp,
@@ -41,21 +41,21 @@ pub(crate) enum Family {
 
 /// Units of the dense layer of the `infogan` networks.
 const DENSE: usize = 1024;
-/// Features of their two maps.
+/// Channels of their two feature maps.
 const MAPS: [usize; 2] = [64, 128];
 
 impl Family {
-    /// The networks of a name; `auto` takes convolutions for images whose sides allow it.
+    /// The architecture of a name; `auto` takes convolutions for images whose sides allow it.
     ///
     /// # Errors
-    /// If the images do not suit them, with sizes that would.
-    pub(crate) fn choose(name: NetworkName, form: Form) -> Result<Self> {
-        let [_, height, width] = form;
+    /// If the images do not suit it; the message names sizes that would.
+    pub(crate) fn choose(name: NetworkName, image_shape: ImageShape) -> Result<Self> {
+        let [_, height, width] = image_shape;
         let quarters = height % 4 == 0 && width % 4 == 0;
         match name {
             NetworkName::Auto | NetworkName::InfoGan if quarters => Ok(Self::InfoGan),
             NetworkName::Auto | NetworkName::Mlp => Ok(Self::Mlp),
-            NetworkName::Dcgan => halvings(form).map(|_| Self::Dcgan),
+            NetworkName::Dcgan => halvings(image_shape).map(|_| Self::Dcgan),
             NetworkName::InfoGan => Err(Error::setting(
                 "network",
                 "'infogan'",
@@ -70,8 +70,8 @@ impl Family {
     }
 }
 
-/// How often both sides can be halved until the shorter is below 8, at least once.
-fn halvings([_, height, width]: Form) -> Result<u32> {
+/// How many times both sides can be halved until the shorter is below 8; at least once.
+fn halvings([_, height, width]: ImageShape) -> Result<u32> {
     let times = |height: usize, width: usize| {
         let (mut short, mut long) = (height.min(width), height.max(width));
         let mut times = 0;
@@ -87,7 +87,7 @@ fn halvings([_, height, width]: Form) -> Result<u32> {
             "network",
             "'dcgan'",
             format!(
-                "it needs pictures of 8 × 8 to 128 × 128 whose sides can be halved until the \
+                "it needs images of 8 × 8 to 128 × 128 whose sides can be halved until the \
                  shorter is below 8, and these have {height} × {width}; resize with --resize \
                  {near}x{near}"
             ),
@@ -95,71 +95,71 @@ fn halvings([_, height, width]: Form) -> Result<u32> {
     })
 }
 
-/// What both networks of a pair are sized by.
+/// The architecture of a generator and a critic.
 #[derive(Debug, Clone)]
-pub(crate) struct Blueprint<'a> {
+pub(crate) struct Architecture<'a> {
     pub(crate) family: Family,
-    /// What the generator gives.
-    pub(crate) form: Form,
+    /// The shape of an example.
+    pub(crate) image_shape: ImageShape,
     /// Hidden layers of `mlp`.
     pub(crate) hidden: &'a [usize],
-    /// Features of the largest map of `dcgan`.
+    /// Channels of the largest feature map of `dcgan`.
     pub(crate) features: usize,
     pub(crate) norm: Norm,
     pub(crate) activation: Activation,
     pub(crate) precision: Precision,
 }
 
-const DOWN: Map = Map::Convolution { kernel: 4, stride: 2, padding: 1 };
-const UP: Map = Map::Transposed { kernel: 4, stride: 2, padding: 1 };
+const DOWN: LinearOp = LinearOp::Convolution { kernel: 4, stride: 2, padding: 1 };
+const UP: LinearOp = LinearOp::Transposed { kernel: 4, stride: 2, padding: 1 };
 
-impl Blueprint<'_> {
-    /// Maps of `dcgan` where an image has shrunk by `scale`.
+impl Architecture<'_> {
+    /// Channels of `dcgan` where the image is `scale` times smaller.
     fn maps(&self, scale: usize) -> usize {
         product(&[self.features, scale / 2])
     }
 
-    /// Layers from `inputs` numbers to an example, the last followed by `output`.
-    pub(crate) fn generator(&self, inputs: usize, output: Activation) -> Result<Vec<Plan>> {
-        let [channels, height, width] = self.form;
-        let forms: Vec<(Map, Form)> = match self.family {
+    /// Layers from `inputs` numbers to an example; `output` is the last activation.
+    pub(crate) fn generator(&self, inputs: usize, output: Activation) -> Result<Vec<LayerSpec>> {
+        let [channels, height, width] = self.image_shape;
+        let forms: Vec<(LinearOp, ImageShape)> = match self.family {
             Family::Mlp => {
-                let hidden = self.hidden.iter().map(|&n| (Map::Dense, [n, 1, 1]));
-                hidden.chain([(Map::Dense, self.form)]).collect()
+                let hidden = self.hidden.iter().map(|&n| (LinearOp::Dense, [n, 1, 1]));
+                hidden.chain([(LinearOp::Dense, self.image_shape)]).collect()
             }
             Family::InfoGan => {
                 let [first, second] = MAPS;
                 vec![
-                    (Map::Dense, [DENSE, 1, 1]),
-                    (Map::Dense, [product(&[second, height / 4, width / 4]), 1, 1]),
+                    (LinearOp::Dense, [DENSE, 1, 1]),
+                    (LinearOp::Dense, [product(&[second, height / 4, width / 4]), 1, 1]),
                     (UP, [first, height / 2, width / 2]),
-                    (UP, self.form),
+                    (UP, self.image_shape),
                 ]
             }
             Family::Dcgan => {
-                let times = halvings(self.form)?;
+                let times = halvings(self.image_shape)?;
                 let at = |level: u32| {
                     let scale = 1usize << level;
                     let maps = if level == 0 { channels } else { self.maps(scale) };
                     [maps, height / scale, width / scale]
                 };
                 let up = (0..times).rev().map(|level| (UP, at(level)));
-                [(Map::Dense, at(times))].into_iter().chain(up).collect()
+                [(LinearOp::Dense, at(times))].into_iter().chain(up).collect()
             }
         };
         let last = forms.len() - 1;
         let mut from = [inputs, 1, 1];
-        let plans = forms.into_iter().enumerate().map(|(i, (map, to))| {
-            // Rows of features become maps where a convolution follows.
+        let specs = forms.into_iter().enumerate().map(|(i, (op, to))| {
+            // A vector is reshaped to feature maps where a transposed convolution follows.
             let [_, h, w] = to;
-            let form = if map == UP && from[1..] == [1, 1] {
+            let image_shape = if op == UP && from[1..] == [1, 1] {
                 [size(from) / product(&[h / 2, w / 2]), h / 2, w / 2]
             } else {
                 from
             };
-            let plan = Plan {
-                map,
-                from: form,
+            let spec = LayerSpec {
+                op,
+                from: image_shape,
                 to,
                 norm: if i == last { keep_spectral(self.norm) } else { self.norm },
                 activation: if i == last { output } else { self.activation },
@@ -167,23 +167,23 @@ impl Blueprint<'_> {
                 precision: self.precision,
             };
             from = to;
-            plan
+            spec
         });
-        Ok(plans.collect())
+        Ok(specs.collect())
     }
 
-    /// Layers from an example, with `extra` channels (or entries, for dense layers) beside it, to
-    /// the features that its heads read.
-    pub(crate) fn critic(&self, extra: usize) -> Result<Vec<Plan>> {
-        let [channels, height, width] = self.form;
-        let forms: Vec<(Map, Form)> = match self.family {
-            Family::Mlp => self.hidden.iter().map(|&n| (Map::Dense, [n, 1, 1])).collect(),
+    /// Layers from an example, with `extra` channels (dense layers: entries) concatenated, to the
+    /// features that the heads take.
+    pub(crate) fn critic(&self, extra: usize) -> Result<Vec<LayerSpec>> {
+        let [channels, height, width] = self.image_shape;
+        let forms: Vec<(LinearOp, ImageShape)> = match self.family {
+            Family::Mlp => self.hidden.iter().map(|&n| (LinearOp::Dense, [n, 1, 1])).collect(),
             Family::InfoGan => {
                 let [first, second] = MAPS;
                 vec![
                     (DOWN, [first, height / 2, width / 2]),
                     (DOWN, [second, height / 4, width / 4]),
-                    (Map::Dense, [DENSE, 1, 1]),
+                    (LinearOp::Dense, [DENSE, 1, 1]),
                 ]
             }
             Family::Dcgan => {
@@ -191,17 +191,17 @@ impl Blueprint<'_> {
                     let scale = 1usize << level;
                     (DOWN, [self.maps(scale), height / scale, width / scale])
                 };
-                (1..=halvings(self.form)?).map(at).collect()
+                (1..=halvings(self.image_shape)?).map(at).collect()
             }
         };
         let mut from = if self.family == Family::Mlp {
-            [size(self.form).saturating_add(extra), 1, 1]
+            [size(self.image_shape).saturating_add(extra), 1, 1]
         } else {
             [channels.saturating_add(extra), height, width]
         };
-        let plans = forms.into_iter().enumerate().map(|(i, (map, to))| {
-            let plan = Plan {
-                map,
+        let specs = forms.into_iter().enumerate().map(|(i, (op, to))| {
+            let spec = LayerSpec {
+                op,
                 from,
                 to,
                 norm: if i == 0 { keep_spectral(self.norm) } else { self.norm },
@@ -210,13 +210,13 @@ impl Blueprint<'_> {
                 precision: self.precision,
             };
             from = to;
-            plan
+            spec
         });
-        Ok(plans.collect())
+        Ok(specs.collect())
     }
 }
 
-/// Only weights are normalised at the ends of a network.
+/// The norm of a layer at the ends of a network: spectral, or none.
 fn keep_spectral(norm: Norm) -> Norm {
     if norm == Norm::Spectral { norm } else { Norm::None }
 }
@@ -225,10 +225,10 @@ fn keep_spectral(norm: Norm) -> Norm {
 mod tests {
     use super::*;
 
-    fn blueprint(family: Family, form: Form) -> Blueprint<'static> {
-        Blueprint {
+    fn architecture(family: Family, image_shape: ImageShape) -> Architecture<'static> {
+        Architecture {
             family,
-            form,
+            image_shape,
             hidden: &[5, 7],
             features: 64,
             norm: Norm::Batch,
@@ -240,12 +240,16 @@ mod tests {
     #[test]
     fn dcgan_takes_the_sizes_that_its_strides_allow() {
         for side in [8, 10, 12, 14, 16, 24, 28, 32, 48, 64, 96, 128] {
-            let form = [3, side, side];
-            assert_eq!(Family::choose(NetworkName::Dcgan, form).unwrap(), Family::Dcgan, "{side}");
-            let plan = blueprint(Family::Dcgan, form);
-            let generator = plan.generator(100, Activation::Tanh).unwrap();
-            assert_eq!(generator.last().unwrap().to, form);
-            let critic = plan.critic(0).unwrap();
+            let image_shape = [3, side, side];
+            assert_eq!(
+                Family::choose(NetworkName::Dcgan, image_shape).unwrap(),
+                Family::Dcgan,
+                "{side}"
+            );
+            let networks = architecture(Family::Dcgan, image_shape);
+            let generator = networks.generator(100, Activation::Tanh).unwrap();
+            assert_eq!(generator.last().unwrap().to, image_shape);
+            let critic = networks.critic(0).unwrap();
             let [features, h, w] = critic.last().unwrap().to;
             assert!((4..8).contains(&h) && h == w, "{side} ends at {h} × {w}");
             assert_eq!(features, generator[0].to[0]);
@@ -265,7 +269,7 @@ mod tests {
 
     #[test]
     fn every_layer_takes_what_the_one_before_gives() {
-        for (family, form) in [
+        for (family, image_shape) in [
             (Family::Mlp, [1, 3, 5]),
             (Family::InfoGan, [1, 8, 8]),
             (Family::InfoGan, [3, 4, 4]),
@@ -273,23 +277,23 @@ mod tests {
             (Family::Dcgan, [1, 8, 16]),
             (Family::Dcgan, [3, 28, 28]),
         ] {
-            let plan = blueprint(family, form);
-            let generator = plan.generator(9, Activation::Tanh).unwrap();
-            let critic = plan.critic(2).unwrap();
-            for plans in [&generator, &critic] {
-                for pair in plans.windows(2) {
-                    assert_eq!(size(pair[0].to), size(pair[1].from), "{family:?} {form:?}");
+            let networks = architecture(family, image_shape);
+            let generator = networks.generator(9, Activation::Tanh).unwrap();
+            let critic = networks.critic(2).unwrap();
+            for specs in [&generator, &critic] {
+                for pair in specs.windows(2) {
+                    assert_eq!(size(pair[0].to), size(pair[1].from), "{family:?} {image_shape:?}");
                 }
-                for plan in plans.iter() {
-                    let [_, h, w] = plan.from;
-                    match plan.map {
-                        Map::Transposed { .. } => assert_eq!(plan.to[1..], [h * 2, w * 2]),
-                        Map::Convolution { .. } => assert_eq!(plan.to[1..], [h / 2, w / 2]),
-                        Map::Dense => {}
+                for spec in specs.iter() {
+                    let [_, h, w] = spec.from;
+                    match spec.op {
+                        LinearOp::Transposed { .. } => assert_eq!(spec.to[1..], [h * 2, w * 2]),
+                        LinearOp::Convolution { .. } => assert_eq!(spec.to[1..], [h / 2, w / 2]),
+                        LinearOp::Dense => {}
                     }
                 }
             }
-            assert_eq!(generator.last().unwrap().to, form);
+            assert_eq!(generator.last().unwrap().to, image_shape);
         }
     }
 }

@@ -1,12 +1,12 @@
-//! Normalisations of feature maps and of weights.
+//! Batch, layer and spectral normalization.
 //!
-//! | name | what has mean 0 and variance 1 | source |
+//! | name | normalizes | source |
 //! |---|---|---|
-//! | batch | each channel over the batch | Ioffe and Szegedy 2015 |
-//! | layer | each example over all its features | Ba, Kiros and Hinton 2016 |
-//! | spectral | nothing; weights are divided by their largest singular value | Miyato et al. 2018 |
+//! | batch | each channel over the batch, to mean 0 and variance 1 | Ioffe and Szegedy 2015 |
+//! | layer | each example over all its features, to mean 0 and variance 1 | Ba, Kiros and Hinton 2016 |
+//! | spectral | the weights, by their largest singular value | Miyato et al. 2018 |
 //!
-//! Batch and layer normalisation then scale and shift each channel by learned γ and β.
+//! Batch and layer normalization then scale and shift each channel by learned γ and β.
 
 use burn::module::{Module, Param};
 use burn::tensor::{Tensor, TensorData};
@@ -20,19 +20,19 @@ use crate::nn::{Activation, frozen, parameter, with_value};
 
 /// Added to variances before the root is taken.
 const EPSILON: f64 = 1e-5;
-/// Share of the new batch in the running moments, PyTorch's `momentum`.
+/// Weight of a new batch in the running moments: PyTorch's `momentum`.
 pub(crate) const MOMENTUM: f64 = 0.1;
 
-/// How batch normalisation takes its moments.
+/// Which moments batch normalization uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
-    /// From the batch.
+    /// Those of the batch.
     Training,
-    /// From what training has seen.
+    /// The running moments of training.
     Sampling,
 }
 
-/// Which normalisation a layer has.
+/// The normalization of a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Norm {
     None,
@@ -44,35 +44,35 @@ pub(crate) enum Norm {
 choices! {
     /// Normalization of a generator.
     pub enum GeneratorNorm {
-        /// batch for convolutions, else none
+        /// batch for networks with convolutions, else none
         Auto = "auto",
         /// none
         None = "none",
-        /// each channel over the batch
+        /// batch normalization: each channel over the batch
         Batch = "batch",
-        /// each example over its features
+        /// layer normalization: each example over its features
         Layer = "layer",
     }
 }
 
 choices! {
-    /// Normalization of a discriminator.
+    /// Normalization of a critic.
     pub enum CriticNorm {
-        /// batch for convolutions (layer under a penalty on input gradients), else none
+        /// batch for networks with convolutions (layer with a gradient penalty), else none
         Auto = "auto",
         /// none
         None = "none",
-        /// each channel over the batch
+        /// batch normalization: each channel over the batch
         Batch = "batch",
-        /// each example over its features
+        /// layer normalization: each example over its features
         Layer = "layer",
-        /// weights divided by their largest singular value
+        /// spectral normalization: weights divided by their largest singular value
         Spectral = "spectral",
     }
 }
 
 impl GeneratorNorm {
-    /// What it means for these networks.
+    /// The normalization for these networks.
     pub(crate) fn resolve(self, convolutions: bool) -> Norm {
         match self {
             Self::Auto if convolutions => Norm::Batch,
@@ -84,10 +84,11 @@ impl GeneratorNorm {
 }
 
 impl CriticNorm {
-    /// What it means for these networks; `slopes` tells whether input gradients are penalized.
-    pub(crate) fn resolve(self, convolutions: bool, slopes: bool) -> Norm {
+    /// The normalization for these networks; `gradient_penalty` tells whether input gradients are
+    /// penalized.
+    pub(crate) fn resolve(self, convolutions: bool, gradient_penalty: bool) -> Norm {
         match self {
-            Self::Auto if convolutions && slopes => Norm::Layer,
+            Self::Auto if convolutions && gradient_penalty => Norm::Layer,
             Self::Auto if convolutions => Norm::Batch,
             Self::Auto | Self::None => Norm::None,
             Self::Batch => Norm::Batch,
@@ -97,14 +98,14 @@ impl CriticNorm {
     }
 }
 
-/// Mean and variance `[channels]` of a batch, on their way to the running moments.
+/// Mean and variance `[channels]` of a batch, for the running moments.
 pub(crate) struct Statistics {
     mean: Tensor<1>,
-    /// Of the population, not of the batch: with n − 1.
+    /// Unbiased: divided by n − 1.
     variance: Tensor<1>,
 }
 
-/// Normalisation over the batch, with the moments that sampling uses as buffers of its own.
+/// Batch normalization, with its running moments as buffers.
 #[derive(Module, Debug)]
 pub(crate) struct BatchNorm {
     /// Scale `[channels]`.
@@ -125,7 +126,7 @@ fn zeros(n: usize, init: &Init) -> Param<Tensor<1>> {
     parameter(TensorData::new(vec![0.0f32; n], [n]), init)
 }
 
-/// `[channels]` as it broadcasts over feature maps.
+/// Reshapes `[channels]` to broadcast over feature maps.
 fn spread(x: Tensor<1>) -> Tensor<4> {
     let channels = x.dims()[0];
     x.reshape([1, channels, 1, 1])
@@ -141,7 +142,7 @@ impl BatchNorm {
         }
     }
 
-    /// The normalised maps after `activation`, and in training the batch's moments.
+    /// The normalized maps after `activation`, and in training the moments of the batch.
     pub(crate) fn forward(
         &self,
         x: Tensor<4>,
@@ -174,7 +175,7 @@ impl BatchNorm {
     }
 
     /// running ← (1 − share) · running + share · batch.
-    pub(crate) fn absorb(&mut self, statistics: Statistics, share: f64) {
+    pub(crate) fn update_running_stats(&mut self, statistics: Statistics, share: f64) {
         let blend = |old: &Param<Tensor<1>>, new: Tensor<1>| {
             old.clone().map(|old| {
                 let new = if old.is_autodiff() { Tensor::from_inner(new) } else { new };
@@ -186,7 +187,7 @@ impl BatchNorm {
     }
 }
 
-/// Normalisation over all features of one example.
+/// Layer normalization: over all features of an example.
 #[derive(Module, Debug)]
 pub(crate) struct LayerNorm {
     /// Scale `[channels]`.
@@ -200,7 +201,8 @@ impl LayerNorm {
         Self { gamma: ones(channels, init), beta: zeros(channels, init) }
     }
 
-    /// The normalised maps, after `activation` where its slope is known below 0; else before it.
+    /// The normalized maps, after `activation` if it is a (leaky) ReLU, which the kernel applies;
+    /// else before it.
     pub(crate) fn forward(&self, x: Tensor<4>, activation: Activation) -> Tensor<4> {
         let (gamma, beta) = (self.gamma.val(), self.beta.val());
         kernels::layer_norm(x, gamma, beta, EPSILON, activation.slope())
@@ -216,9 +218,9 @@ impl LayerNorm {
 /// The state of the power iteration for a layer's largest singular value.
 #[derive(Module, Debug)]
 pub(crate) struct Spectral {
-    /// The left singular vector, one entry an output.
+    /// The left singular vector `[outputs]`.
     left: Param<Tensor<1>>,
-    /// Which dimension of the weights counts outputs.
+    /// The dimension of the weights that indexes outputs.
     #[module(skip)]
     outputs: usize,
 }
@@ -245,9 +247,9 @@ impl Spectral {
         weight.reshape([outputs, a * b * c])
     }
 
-    /// The weights divided by uᵀWv, with v = Wᵀu / ‖Wᵀu‖; u and v count as constants (Miyato et
+    /// The weights divided by uᵀWv, with v = Wᵀu / ‖Wᵀu‖; no gradient flows through u and v (Miyato et
     /// al. 2018, section 2.1).
-    pub(crate) fn normalise(&self, weight: Tensor<4>) -> Tensor<4> {
+    pub(crate) fn normalize(&self, weight: Tensor<4>) -> Tensor<4> {
         let matrix = self.matrix(weight.clone());
         let u = self.left.val().inner().unsqueeze_dim::<2>(0);
         let v = unit(u.clone().matmul(matrix.clone().inner()));
@@ -261,7 +263,7 @@ impl Spectral {
     }
 
     /// u ← Wv / ‖Wv‖ with v = Wᵀu / ‖Wᵀu‖.
-    pub(crate) fn refresh(&mut self, weight: Tensor<4>) {
+    pub(crate) fn update_spectral_norm(&mut self, weight: Tensor<4>) {
         let matrix = self.matrix(weight.inner());
         let u = self.left.val().inner().unsqueeze_dim::<2>(0);
         let v = unit(u.matmul(matrix.clone()));

@@ -1,4 +1,4 @@
-//! The names that people know, as settings of the one [`Gan`](super::gan::Gan).
+//! The adversarial networks of the literature, as presets of the one [`Gan`](super::gan::Gan).
 
 use toml::Table;
 
@@ -7,11 +7,11 @@ use crate::Result;
 use crate::model::{Capability, DataSpec, Init, Learning, Model, ModelEntry, Preset, Size, Task};
 use crate::settings::{Field, Settings, normalize};
 
-/// Rows of up to this many entries get small networks and longer training.
+/// Tables of up to this many columns get small networks and longer training.
 const FEW: usize = 8;
 
-/// Networks and training for rows of few entries.
-const PLANE: &str = "
+/// Networks and training for tables of few columns.
+const POINTS: &str = "
 [settings]
 latent_dims = 4
 noise = 'normal'
@@ -27,25 +27,25 @@ beta1 = 0.5
 average_decay = 0.99
 ";
 
-/// Training on everything else.
-const PICTURES: &str = "
+/// Training on all other data.
+const IMAGES: &str = "
 [train]
 batch_size = 64
 learning_rate = 2e-4
 beta1 = 0.5
 ";
 
-/// A preset of the adversarial network that has a name of its own.
+/// A preset of the adversarial network with a model name of its own.
 struct Named {
     name: &'static str,
     about: &'static str,
     paper: &'static str,
     capabilities: &'static [Capability],
     presets: &'static [Preset],
-    /// Its settings and training, above the common ones.
+    /// Its settings and training, which override the common ones.
     settings: &'static str,
-    /// The same for rows of few entries, above all others.
-    plane: &'static str,
+    /// The same for tables of few columns, which override all others.
+    points: &'static str,
     fields: fn() -> Vec<Field>,
     size: fn(&Table, &DataSpec) -> Result<Size>,
     build: fn(&Table, &DataSpec, &Init) -> Result<Box<dyn Model>>,
@@ -58,14 +58,14 @@ const SAMPLES: &[Capability] = &[
     Capability::CodeSamples,
     Capability::DiscriminatorScores,
 ];
-/// Those of a critic that is an autoencoder, which has no heads for codes.
+/// Those of models with an autoencoder critic, which has no head for codes.
 const ENERGIES: &[Capability] =
     &[Capability::Samples, Capability::ClassSamples, Capability::DiscriminatorScores];
 
 macro_rules! named {
     ($($position:literal: $name:literal, $about:literal, $paper:literal, $capabilities:expr, $presets:expr,
-       $settings:literal, $plane:literal;)*) => {
-        /// In the order in which they were published, nearly.
+       $settings:literal, $points:literal;)*) => {
+        /// Roughly in order of publication.
         const NAMED: &[Named] = &[$(Named {
             name: $name,
             about: $about,
@@ -73,7 +73,7 @@ macro_rules! named {
             capabilities: $capabilities,
             presets: $presets,
             settings: $settings,
-            plane: $plane,
+            points: $points,
             fields: || fields(&NAMED[$position]),
             size: |table, data| config(&NAMED[$position], table, data)?.size($name, data),
             build: |table, data, init| build(&NAMED[$position], table, data, init),
@@ -83,61 +83,61 @@ macro_rules! named {
 }
 
 named! {
-    0: "gan", "the generator minimises log(1 − D(G(z))), as first written",
+    0: "gan", "the original minimax loss: the generator minimizes log(1 − D(G(z)))",
         "Goodfellow et al. 2014, arXiv:1406.2661", SAMPLES, PRESETS,
         "[settings]\nloss = 'minimax'", "";
-    1: "ns-gan", "the generator maximises log D(G(z)), which does not saturate",
+    1: "ns-gan", "the non-saturating loss: the generator maximizes log D(G(z))",
         "Goodfellow et al. 2014, section 3, arXiv:1406.2661", SAMPLES, PRESETS,
         "[settings]\nloss = 'non-saturating'", "";
-    2: "cgan", "conditional: both networks are given the class",
+    2: "cgan", "conditional GAN: the class is an input of both networks",
         "Mirza and Osindero 2014, arXiv:1411.1784", SAMPLES, PRESETS,
         "[settings]\nconditioning = 'concat'", "";
-    3: "dcgan", "deep convolutions with batch normalisation, for images of 8 to 128 pixels",
+    3: "dcgan", "deep convolutional GAN with batch normalization, for images of 8 to 128 pixels",
         "Radford, Metz and Chintala 2016, arXiv:1511.06434", SAMPLES, PRESETS,
         "[settings]\nnetwork = 'dcgan'\nlatent_dims = 100\nstart_std = 0.02\n[train]\nepochs = 25", "";
-    4: "infogan", "codes that the critic recovers, so that they come to mean something",
+    4: "infogan", "interpretable latent codes by maximizing their mutual information with samples",
         "Chen et al. 2016, arXiv:1606.03657", SAMPLES, CODE_PRESETS,
         "[settings]\nconditioning = 'mutual-information'\ncritic_rate = 0.2\n\
          [train]\nlearning_rate = 1e-3",
         "[settings]\ncritic_rate = 1.0";
-    5: "acgan", "the critic also names the class",
+    5: "acgan", "auxiliary classifier GAN: the critic also predicts the class",
         "Odena, Olah and Shlens 2017, arXiv:1610.09585", SAMPLES, PRESETS,
         "[settings]\nconditioning = 'auxiliary'", "";
-    6: "ebgan", "the critic is an autoencoder whose error is an energy, up to a margin",
+    6: "ebgan", "energy-based: the critic is an autoencoder, its error an energy with a margin",
         "Zhao, Mathieu and LeCun 2016, arXiv:1609.03126", ENERGIES, PRESETS,
         "[settings]\nloss = 'ebgan'", "";
-    7: "lsgan", "least squares instead of logarithms",
+    7: "lsgan", "least-squares loss",
         "Mao et al. 2017, arXiv:1611.04076", SAMPLES, PRESETS,
         "[settings]\nloss = 'least-squares'", "";
-    8: "wgan", "the Wasserstein distance, under a critic whose weights are clipped",
+    8: "wgan", "Wasserstein distance, weight clipping",
         "Arjovsky, Chintala and Bottou 2017, arXiv:1701.07875", SAMPLES, PRESETS,
         "[settings]\nloss = 'wasserstein'\npenalty = 'clip'\ncritic_steps = 5\n\
          [train]\noptimizer = 'rmsprop'\nlearning_rate = 5e-5\nbeta2 = 0.99",
         "[settings]\nclip = 0.1";
-    9: "wgan-gp", "the Wasserstein distance, under a critic whose slope is held at 1",
+    9: "wgan-gp", "Wasserstein distance, gradient penalty",
         "Gulrajani et al. 2017, arXiv:1704.00028", SAMPLES, PRESETS,
         "[settings]\nloss = 'wasserstein'\npenalty = 'gradient'\ncritic_steps = 5\n\
          [train]\nlearning_rate = 1e-4\nbeta1 = 0.0\nbeta2 = 0.9",
         "[settings]\npenalty_weight = 0.1\n[train]\nlearning_rate = 1e-3\nbeta1 = 0.5";
-    10: "began", "autoencoder critic, data and samples kept in a balance of energies",
+    10: "began", "boundary equilibrium: an autoencoder critic, energies of data and samples in balance",
         "Berthelot, Schumm and Metz 2017, arXiv:1703.10717", ENERGIES, PRESETS,
         "[settings]\nloss = 'began'\nbalance_rate = 0.05", "";
-    11: "dragan", "the critic's slope is held at 1 around data",
+    11: "dragan", "non-saturating loss, gradient penalty around data",
         "Kodali et al. 2017, arXiv:1705.07215", SAMPLES, PRESETS,
         "[settings]\npenalty = 'dragan'\n[train]\nlearning_rate = 1e-4\nbeta2 = 0.9", "";
-    12: "hinge-gan", "the critic learns up to a margin, from which support vectors come",
+    12: "hinge-gan", "hinge loss",
         "Lim and Ye 2017, arXiv:1705.02894", SAMPLES, PRESETS,
         "[settings]\nloss = 'hinge'", "";
-    13: "sngan", "weights of the critic divided by their largest singular value",
+    13: "sngan", "hinge loss, spectral normalization of the critic",
         "Miyato et al. 2018, arXiv:1802.05957", SAMPLES, PRESETS,
         "[settings]\nloss = 'hinge'\ncritic_norm = 'spectral'", "";
-    14: "ragan", "each score against the mean of the other side",
+    14: "ragan", "relativistic average loss",
         "Jolicoeur-Martineau 2018, arXiv:1807.00734", SAMPLES, PRESETS,
         "[settings]\nloss = 'relativistic'",
         "[train]\nlearning_rate = 5e-4";
 }
 
-/// The list entries of the adversarial networks.
+/// The entries of the adversarial networks.
 pub fn entries() -> Vec<ModelEntry> {
     let entry = |named: &'static Named| ModelEntry {
         name: named.name,
@@ -157,7 +157,7 @@ pub fn entries() -> Vec<ModelEntry> {
     NAMED.iter().map(entry).collect()
 }
 
-/// Settings for tables of results.
+/// Settings to compare the models with each other.
 const COMPARE: Preset = Preset {
     name: "compare",
     about: "InfoGAN networks, batches of 64 and 2,000 generator updates, as RESULTS.md compares",
@@ -170,19 +170,19 @@ const CODE_PRESETS: &[Preset] = &[
     COMPARE,
     Preset {
         name: "mnist",
-        about: "a categorical code that finds the digits: images are augmented at first, so that the \
-                code does not settle on how they lean",
+        about: "a categorical code that finds the digits: data augmentation in the first epochs keeps \
+                the code from encoding slant",
         settings: "[settings]\naugment = 0.15\naugment_epochs = 5\ncritic_rate = 0.5\n\
                    [train]\nepochs = 10",
     },
 ];
 
-/// The settings and the training that a named model starts from on such data.
+/// The default settings and training of a named model on such data.
 fn defaults(named: &Named, data: &DataSpec) -> (Table, Table) {
     let few = data.shape.size() <= FEW;
-    let common = if few { PLANE } else { PICTURES };
+    let common = if few { POINTS } else { IMAGES };
     let (mut model, mut train) = (Table::new(), Table::new());
-    for text in [common, named.settings, if few { named.plane } else { "" }] {
+    for text in [common, named.settings, if few { named.points } else { "" }] {
         // A test reads all of them.
         let table: Table = text.parse().unwrap_or_default();
         let group = |name: &str| table.get(name).and_then(|v| v.as_table()).cloned();
@@ -196,7 +196,7 @@ fn build(named: &Named, table: &Table, data: &DataSpec, init: &Init) -> Result<B
     Ok(Box::new(config(named, table, data)?.init(named.name, data, init)?))
 }
 
-/// The settings of a named model on such data, under those that were asked for.
+/// The settings of a named model on such data, overridden by those of `table`.
 fn config(named: &Named, table: &Table, data: &DataSpec) -> Result<GanConfig> {
     let fields = GanConfig::fields();
     let mut all = normalize(&fields, &defaults(named, data).0)?;
@@ -204,7 +204,7 @@ fn config(named: &Named, table: &Table, data: &DataSpec) -> Result<GanConfig> {
     GanConfig::from_table(&all)
 }
 
-/// The settings with the defaults of a named model on pictures.
+/// The settings with the defaults of a named model on images.
 fn fields(named: &Named) -> Vec<Field> {
     let table: Table = named.settings.parse().unwrap_or_default();
     let own = table.get("settings").and_then(|v| v.as_table()).cloned().unwrap_or_default();
@@ -229,7 +229,7 @@ mod tests {
     fn every_named_model_has_settings_that_are_read() {
         for (i, named) in NAMED.iter().enumerate() {
             assert!(!NAMED[..i].iter().any(|n| n.name == named.name), "{} twice", named.name);
-            for text in [named.settings, named.plane, PLANE, PICTURES] {
+            for text in [named.settings, named.points, POINTS, IMAGES] {
                 let table: Table = text.parse().unwrap();
                 for group in table.keys() {
                     assert!(["settings", "train"].contains(&group.as_str()), "{}", named.name);

@@ -1,14 +1,14 @@
-//! Penalties, normalisations and warnings against what is known of them.
+//! Penalties, normalization and warnings against known values.
 
 use ancestral_data::{Domain, Shape};
 use ancestral_kernels::Precision;
 use burn::tensor::{DType, Tensor, TensorData};
 
-use super::critic::{Conditioning, Critic, CriticPlan, Penalty};
+use super::critic::{Conditioning, Critic, CriticArchitecture, Penalty};
 use super::gan::GanConfig;
-use super::layers::{Layer, Map, Plan, Start};
+use super::layers::{Layer, LayerSpec, LinearOp, WeightInit};
 use super::losses::Loss;
-use super::networks::{Blueprint, Family};
+use super::networks::{Architecture, Family};
 use super::normalization::{BatchNorm, MOMENTUM, Mode, Norm, Spectral};
 use crate::model::{DataSpec, Init, Model, NamedTensors};
 use crate::nn::{Activation, load_module, module_tensors, to_f64};
@@ -24,8 +24,8 @@ fn tensor<const D: usize>(values: Vec<f64>, shape: [usize; D]) -> Tensor<D> {
     Tensor::from_data(TensorData::new(values, shape), (&cpu(), DType::F64))
 }
 
-fn plan(networks: Blueprint<'_>) -> CriticPlan<'_> {
-    CriticPlan {
+fn critic_architecture(networks: Architecture<'_>) -> CriticArchitecture<'_> {
+    CriticArchitecture {
         networks,
         loss: Loss::Wasserstein,
         conditioning: Conditioning::None,
@@ -34,11 +34,11 @@ fn plan(networks: Blueprint<'_>) -> CriticPlan<'_> {
         continuous: 0,
         code_dim: 1,
         output: Activation::Tanh,
-        start: Start::Glorot,
+        start: WeightInit::Glorot,
     }
 }
 
-/// PyTorch's double backward through two convolutions, layer normalisation and leaky ReLU:
+/// PyTorch's double backward through two convolutions, layer normalization and leaky ReLU:
 /// ```python
 /// import torch
 /// torch.set_default_dtype(torch.float64)
@@ -58,8 +58,8 @@ fn plan(networks: Blueprint<'_>) -> CriticPlan<'_> {
 /// h = F.conv2d(h, *conv2, stride=2, padding=1)
 /// h = F.group_norm(h, 1, gamma, beta, eps=1e-5)
 /// score = F.leaky_relu(h, 0.2).flatten(1) @ head[0] + head[1]
-/// (slope,) = torch.autograd.grad(score.sum(), x, create_graph=True)
-/// penalty = ((slope.flatten(1).norm(dim=1) - 1) ** 2).mean()
+/// (input_gradient,) = torch.autograd.grad(score.sum(), x, create_graph=True)
+/// penalty = ((input_gradient.flatten(1).norm(dim=1) - 1) ** 2).mean()
 /// penalty.backward()
 /// print(penalty.item())
 /// for w in weights[:1] + weights[2:3] + weights[4:5] + weights[6:7]:
@@ -70,15 +70,15 @@ fn plan(networks: Blueprint<'_>) -> CriticPlan<'_> {
 fn the_penalty_and_its_gradient_are_those_of_a_double_backward() {
     let init = Init::double(&cpu(), 0);
     let layer = |from, to, norm, name: &str| {
-        let map = Map::Convolution { kernel: 4, stride: 2, padding: 1 };
+        let op = LinearOp::Convolution { kernel: 4, stride: 2, padding: 1 };
         let (activation, precision) = (Activation::LeakyRelu, Precision::F32);
-        let plan = Plan { map, from, to, norm, activation, bias: true, precision };
-        Layer::init(plan, Start::Glorot, name, &init)
+        let spec = LayerSpec { op, from, to, norm, activation, bias: true, precision };
+        Layer::init(spec, WeightInit::Glorot, name, &init)
     };
     let first = filled(layer([2, 8, 8], [3, 4, 4], Norm::None, "a"), 1.0);
     let second = filled(layer([3, 4, 4], [4, 2, 2], Norm::Layer, "b"), 3.0);
-    let dense = Plan {
-        map: Map::Dense,
+    let dense = LayerSpec {
+        op: LinearOp::Dense,
         from: [4, 2, 2],
         to: [1, 1, 1],
         norm: Norm::None,
@@ -86,7 +86,7 @@ fn the_penalty_and_its_gradient_are_those_of_a_double_backward() {
         bias: true,
         precision: Precision::F32,
     };
-    let head = filled(Layer::init(dense, Start::Glorot, "c", &init), 7.0);
+    let head = filled(Layer::init(dense, WeightInit::Glorot, "c", &init), 7.0);
     let x = tensor(waves(3 * 2 * 8 * 8, 9.0), [3, 2, 8, 8]);
     let (a, _, first_trace) = first.forward(x, Mode::Training, true);
     let (b, _, second_trace) = second.forward(a, Mode::Training, true);
@@ -136,19 +136,19 @@ fn filled(layer: Layer, first: f64) -> Layer {
     load_module("layer", layer, &tensors).unwrap()
 }
 
-/// D(x) = w·x + b has the slope w everywhere.
+/// D(x) = w·x + b has the input gradient w everywhere.
 #[test]
 fn the_penalty_of_an_affine_critic_is_in_closed_form() {
-    let networks = Blueprint {
+    let networks = Architecture {
         family: Family::Mlp,
-        form: [3, 1, 1],
+        image_shape: [3, 1, 1],
         hidden: &[],
         features: 1,
         norm: Norm::None,
         activation: Activation::LeakyRelu,
         precision: Precision::F32,
     };
-    let critic = Critic::init(&plan(networks), &Init::double(&cpu(), 0)).unwrap();
+    let critic = Critic::init(&critic_architecture(networks), &Init::double(&cpu(), 0)).unwrap();
     let w = [0.3, -1.1, 2.0];
     let tensors = module_tensors("critic", &critic)
         .into_iter()
@@ -166,14 +166,14 @@ fn the_penalty_of_an_affine_critic_is_in_closed_form() {
         (Penalty::Dragan, (squares.sqrt() - 1.0).powi(2)),
         (Penalty::R1, squares / 2.0),
     ] {
-        let found = to_f64(penalty.of(critic.slopes(x.clone(), None)))[0];
+        let found = to_f64(penalty.of(critic.input_gradients(x.clone(), None)))[0];
         assert!((found - expected).abs() < 1e-9, "{penalty:?}: {found} {expected}");
     }
 }
 
 /// A matrix made of known singular vectors and values, one of them the largest.
 #[test]
-fn spectral_normalisation_divides_by_the_largest_singular_value() {
+fn spectral_normalization_divides_by_the_largest_singular_value() {
     let (rows, columns) = (5, 8);
     // Householder reflections are orthogonal: their columns are singular vectors.
     let reflect = |n: usize, k: f64| {
@@ -196,9 +196,9 @@ fn spectral_normalisation_divides_by_the_largest_singular_value() {
         let size = [rows, columns][outputs];
         let mut spectral = Spectral::init(size, outputs, "test", &Init::double(&cpu(), 3));
         for _ in 0..60 {
-            spectral.refresh(weight.clone());
+            spectral.update_spectral_norm(weight.clone());
         }
-        let normal = to_f64(spectral.normalise(weight));
+        let normal = to_f64(spectral.normalize(weight));
         for (found, entry) in normal.iter().zip(&matrix) {
             // The vector is kept in single precision.
             assert!((found - entry / 2.5).abs() < 1e-6, "{found} {}", entry / 2.5);
@@ -217,7 +217,7 @@ fn running_moments_follow_their_recurrence() {
             Mode::Training,
             Activation::Identity,
         );
-        norm.absorb(statistics.unwrap(), MOMENTUM);
+        norm.update_running_stats(statistics.unwrap(), MOMENTUM);
         for channel in 0..2 {
             let of: Vec<f64> =
                 (0..12).filter(|i| i / 2 % 2 == channel).map(|i| values[i]).collect();
@@ -315,7 +315,7 @@ fn a_run_warns_of_collapse_and_of_a_critic_that_wins() {
     assert!(warnings(&[("spread", 0.9), ("nearest", 0.1)])[0].contains("mode collapse"));
 }
 
-/// The tensors of a part whose names end so.
+/// The tensors of a part whose names have this ending.
 fn named(tensors: &NamedTensors, part: &str, end: &str) -> Vec<(String, Vec<f64>)> {
     let of = |(name, data): &(String, TensorData)| {
         (name.clone(), data.clone().convert::<f64>().try_into_vec::<f64>().unwrap())
@@ -330,17 +330,17 @@ fn moments_of_averaged_weights_are_those_of_their_own_samples() {
     let mut gan = config.init("gan", &data, &Init::new(&cpu(), 3)).unwrap();
     let fresh = gan.tensors();
     gan.trainable().unwrap().recompute_batch_statistics().unwrap();
-    let settled = gan.tensors();
+    let recomputed = gan.tensors();
     let (means, before) =
-        (named(&settled, "generator", ".mean"), named(&fresh, "generator", ".mean"));
+        (named(&recomputed, "generator", ".mean"), named(&fresh, "generator", ".mean"));
     assert!(!means.is_empty());
     for ((name, mean), (_, before)) in means.iter().zip(&before) {
         assert!(before.iter().all(|m| *m == 0.0) && mean.iter().any(|m| *m != 0.0), "{name}");
     }
-    assert_eq!(named(&settled, "critic", ""), named(&fresh, "critic", ""));
-    assert_eq!(named(&settled, "generator", ".weight"), named(&fresh, "generator", ".weight"));
-    // Nothing is left of the moments before.
-    let mut wrong = settled.clone();
+    assert_eq!(named(&recomputed, "critic", ""), named(&fresh, "critic", ""));
+    assert_eq!(named(&recomputed, "generator", ".weight"), named(&fresh, "generator", ".weight"));
+    // The result does not depend on the moments before.
+    let mut wrong = recomputed.clone();
     for (name, data) in &mut wrong {
         if name.ends_with(".mean") || name.ends_with(".variance") {
             let shape = data.shape().clone();
@@ -351,25 +351,26 @@ fn moments_of_averaged_weights_are_those_of_their_own_samples() {
     gan.trainable().unwrap().recompute_batch_statistics().unwrap();
     let again = gan.tensors();
     for end in [".mean", ".variance"] {
-        assert_eq!(named(&again, "generator", end), named(&settled, "generator", end));
+        assert_eq!(named(&again, "generator", end), named(&recomputed, "generator", end));
     }
 }
 
 #[test]
 fn an_autoencoder_keeps_the_moments_of_both_halves() {
-    let networks = Blueprint {
+    let networks = Architecture {
         family: Family::Dcgan,
-        form: [1, 16, 16],
+        image_shape: [1, 16, 16],
         hidden: &[],
         features: 4,
         norm: Norm::Batch,
         activation: Activation::LeakyRelu,
         precision: Precision::F32,
     };
-    let plan = CriticPlan { loss: Loss::Ebgan, code_dim: 3, ..plan(networks) };
-    let mut critic = Critic::init(&plan, &Init::double(&cpu(), 0)).unwrap();
-    let verdict = critic.judge(tensor(waves(5 * 256, 0.0), [5, 256]), None, Mode::Training);
-    critic.absorb(verdict.statistics);
+    let architecture =
+        CriticArchitecture { loss: Loss::Ebgan, code_dim: 3, ..critic_architecture(networks) };
+    let mut critic = Critic::init(&architecture, &Init::double(&cpu(), 0)).unwrap();
+    let output = critic.forward(tensor(waves(5 * 256, 0.0), [5, 256]), None, Mode::Training);
+    critic.update_running_stats(output.statistics);
     let tensors = module_tensors("critic", &critic);
     for part in ["critic.trunk", "critic.decoder"] {
         let means = named(&tensors, part, ".mean");
