@@ -1,22 +1,22 @@
 //! Deep and orderless NADE (EoNADE): Uria, Murray and Larochelle 2014 (arXiv:1310.1757), and section
 //! 4 of Uria et al. 2016 (arXiv:1605.02226).
 //!
-//! One network gives p(x_d | x_O) for any set O of observed entries, from the masked entries and the
-//! mask, so that it is a NADE in every order at once. Training draws a place d and a random subset
-//! of d entries, and minimises their equation 9, D / (D − d) Σ over the unobserved entries of
-//! −log p(x_i | x_O): an unbiased estimate of the negative log-likelihood, averaged over orders.
+//! One network models p(x_d | x_O) for any set O of observed entries, from the masked entries and the
+//! mask, so that it is a NADE for all orderings at once. Training draws a number d and a random subset
+//! of d entries, and minimizes their equation 9, D / (D − d) Σ over the unobserved entries of
+//! −log p(x_i | x_O): an unbiased estimate of the negative log-likelihood, averaged over orderings.
 //!
-//! With one hidden layer and binary entries, all D conditionals of an order cost little more than one
-//! ([`kernels::nade`] carries the sums), so that a step can take one random order for its batch and
-//! the exact negative log-likelihood in it (`every_conditional`): the same objective, with far less
-//! noise than one subset an example gives.
+//! With one hidden layer and binary entries, all D conditionals of an ordering cost little more than
+//! one ([`kernels::nade`] updates the hidden pre-activations), so that a step can take one random
+//! ordering for its batch and the exact negative log-likelihood in it (`every_conditional`): the same
+//! objective, with far lower variance than one subset per example.
 //!
-//! In one order the density is exact. Over N orders it is that of the ensemble, the mean of the
+//! In one ordering the density is exact. Over N orderings it is that of the ensemble, the mean of the
 //! probabilities of the whole example: logsumexp_o log p_o(x) − log N. Since any subset can be
-//! observed, any part of an example can be completed.
+//! observed, any part of an example can be imputed.
 //!
-//! An entry that becomes known changes the sums of the first layer by two rows of its weights; only
-//! the layers after it are computed anew.
+//! Observing one more entry changes the pre-activations of the first layer by two rows of its
+//! weights; only the layers after it are recomputed.
 
 use ancestral_data::{Batch, Domain, Examples, Streams};
 use ancestral_kernels::batched_rows::{self, LANES};
@@ -26,7 +26,7 @@ use burn::tensor::Tensor;
 use rand::Rng;
 
 use super::rnade::MixtureFamily;
-use super::sequential::{self, Chain, Rows, Sequential};
+use super::sequential::{self, AutoregressiveSampler, Ordering, SamplerState};
 use super::{CONDITION_LIMIT, nade, order};
 use crate::likelihood::{Likelihood, LogMeanExp};
 use crate::model::{
@@ -44,33 +44,34 @@ use crate::{Error, Result, settings};
 /// The kinds of columns it takes.
 const KINDS: &[KindName] = &[KindName::Binary, KindName::Levels, KindName::Real];
 
-/// Random subsets an example that validation looks at.
+/// Random subsets per example in validation.
 const VALIDATION_SUBSETS: u64 = 8;
 
 settings! {
     /// Settings of deep NADE.
     pub struct DeepNadeConfig {
-        /// Hidden layers.
+        /// Units of each hidden layer.
         pub hidden: Vec<usize> = vec![500, 500], in 1..;
-        /// Hidden activation.
+        /// Activation of the hidden layers.
         pub activation: FusedActivation = FusedActivation::Relu;
-        /// Whether a step takes every conditional of one random order that its batch shares, instead
-        /// of a random subset for each example; for one hidden layer and binary entries.
+        /// Whether a step computes every conditional of one random ordering per batch, instead of a
+        /// random subset of entries per example; for one hidden layer and binary data.
         pub every_conditional: bool = false;
-        /// For reals, what each conditional is a mixture of.
+        /// For real data, the family of each conditional's mixture components.
         pub family: MixtureFamily = MixtureFamily::Gaussian;
-        /// For reals, components of each mixture.
+        /// For real data, the number of mixture components.
         pub components: usize = 10, in 1..;
-        /// For reals, whether the gradient of a Gaussian's mean is multiplied by its σ.
+        /// For real data, whether the gradient of each Gaussian's mean is multiplied by its standard
+        /// deviation.
         pub scale_mean_gradients: bool = false;
     }
 }
 
-/// The list entry of `deep-nade`.
+/// The entry of `deep-nade`.
 pub fn entry() -> ModelEntry {
     ModelEntry {
         name: "deep-nade",
-        about: "orderless NADE: every entry from any others; an ensemble over orders",
+        about: "orderless NADE: conditionals given any subset of entries; an ensemble over orderings",
         paper: "Uria, Murray and Larochelle 2014, arXiv:1310.1757",
         tasks: &[Task::Density, Task::Sampling],
         capabilities: &[
@@ -95,12 +96,12 @@ pub fn entry() -> ModelEntry {
             },
             Preset {
                 name: "mnist-1hl",
-                about: "one hidden layer of 500, every conditional of an order a step: ours for binarized MNIST",
+                about: "one hidden layer of 500, every conditional of an ordering per step: ours for binarized MNIST",
                 settings: include_str!("presets/deep-nade-mnist-1hl.toml"),
             },
             Preset {
                 name: "dna",
-                about: "one hidden layer of 1000, every conditional of an order a step: ours for dna",
+                about: "one hidden layer of 1000, every conditional of an ordering per step: ours for dna",
                 settings: include_str!("presets/deep-nade-dna.toml"),
             },
         ],
@@ -119,7 +120,7 @@ impl ModelConfig for DeepNadeConfig {
 }
 
 impl DeepNadeConfig {
-    /// A model with its first weights, sized by the data.
+    /// A model with its initial weights, sized by the data.
     ///
     /// # Errors
     /// If a setting is out of range.
@@ -142,7 +143,7 @@ impl DeepNadeConfig {
         })
     }
 
-    /// How large one would be.
+    /// The size of a model with these settings.
     fn size(&self, data: &DataSpec) -> Result<Size> {
         let (domain, likelihood) = self.check(data)?;
         let entries = product(data.shape.dims());
@@ -153,9 +154,9 @@ impl DeepNadeConfig {
         size.likelihood(likelihood, entries);
         size.scale(data, domain);
         if self.every_conditional {
-            // The rows of both halves, put beside each other, and their gradients.
+            // The interleaved rows of both halves of the weights, and their gradients.
             size.fixed(product(&[both, last, 4]) as u64);
-            size.fixed(nade::kernel_room(entries, 2, 1, last));
+            size.fixed(nade::kernel_scratch(entries, 2, 1, last));
         } else {
             // Which entries are observed, their weights, and both halves of the input.
             size.kept((both as u64).saturating_mul(3));
@@ -185,9 +186,9 @@ impl DeepNadeConfig {
 /// The weights of a deep NADE.
 #[derive(Module, Debug)]
 pub struct Network {
-    /// The first from `[batch, 2·D]`: masked entries, then the mask.
+    /// The first takes `[batch, 2·D]`: masked entries, then the mask.
     hidden: Mlp,
-    /// To `[batch, D·outputs]`.
+    /// The last gives `[batch, D·outputs]`.
     output: Dense,
     /// For real data.
     scale: Option<Scale>,
@@ -208,7 +209,7 @@ impl DeepNade {
 
     /// −log p of each unobserved entry times D / (D − d), 0 for observed ones: `[batch, D]`.
     ///
-    /// The subsets are those of the examples' numbers in the given streams.
+    /// The subsets are drawn from the given streams by the examples' numbers.
     fn weighted_nll(
         &self,
         network: &Network,
@@ -231,8 +232,8 @@ impl DeepNade {
         Ok(self.likelihood.entry_log_probability(outputs, x).neg() * weight)
     }
 
-    /// −log p of each example in nats, in the given order, by carrying the sums of the only hidden
-    /// layer: an entry adds a row for its being known, and another one if it is 1.
+    /// −log p of each example in nats, in the given ordering, by updating the pre-activations of the
+    /// only hidden layer: a known entry adds one row, and another one if it is 1.
     fn ordered_nll(&self, network: &Network, batch: &Batch, order: &[usize]) -> Result<Tensor<1>> {
         let size = self.size();
         let x = self.core.pipeline.observed(None, batch)?;
@@ -241,7 +242,7 @@ impl DeepNade {
         let known = weight.clone().narrow(0, size, size);
         let one = weight.narrow(0, 0, size) + known.clone();
         let hidden = known.dims()[1];
-        // Two rows an entry, chosen by its value.
+        // Two rows per entry, chosen by its value.
         let weight: Tensor<3> = Tensor::stack(vec![known, one], 1);
         let outputs = kernels::nade(
             x.clone(),
@@ -255,10 +256,10 @@ impl DeepNade {
         Ok(self.likelihood.log_probability(outputs, x).neg())
     }
 
-    /// Draws the examples numbered from `first` as [`Sampler::draw`] does, each in the same order
-    /// and by the same uniform numbers, but runs the whole network anew for every entry.
+    /// Draws the examples numbered from `first` like [`Sampler::draw`], in the same orderings and with
+    /// the same uniform numbers, but runs the whole network for every entry.
     ///
-    /// This is the slow reference that the sampler is checked and timed against.
+    /// This is the slow reference that the sampler is tested and timed against.
     ///
     /// # Errors
     /// If the weights are not there.
@@ -301,7 +302,7 @@ impl DeepNade {
         Ok(as_f64(values))
     }
 
-    /// The parameters as plain numbers, laid out for one entry after another.
+    /// The parameters as plain numbers, laid out for autoregressive sampling.
     fn flat(&self) -> Result<Flat<'_>> {
         let network = self.core.network()?;
         let first = &network.hidden.layers[0];
@@ -381,7 +382,7 @@ impl Trainable for DeepNade {
         let network = self.core.inference()?;
         let mut sums = vec![0.0; batch.len()];
         for subset in 0..VALIDATION_SUBSETS {
-            // The same subsets at every validation and in every run.
+            // Each validation of every run draws the same subsets.
             let batch = Batch { epoch: subset, ..batch.clone() };
             let nll = self.weighted_nll(&network, &batch, Streams::new(0))?;
             for (sum, nll) in sums.iter_mut().zip(to_f64(nll.sum_dim(1))) {
@@ -423,8 +424,8 @@ impl Density for DeepNade {
         let flat = self.flat()?;
         let mut mean = LogMeanExp::new(batch.len());
         for member in options.members {
-            let chain = flat.ordered(ordering(member, self.size()));
-            mean.add(&sequential::log_probability(&flat, &chain, &x));
+            let ordering = flat.ordered(ordering(member, self.size()));
+            mean.add(&sequential::log_probability(&flat, &ordering, &x));
         }
         let mut nats = mean.finish();
         if let Some(scale) = &network.scale {
@@ -446,12 +447,13 @@ impl Density for DeepNade {
     }
 }
 
-/// The order of a member of the ensemble: the same for every run, so that figures can be compared.
+/// The ordering of a member of the ensemble: the same for every run, so that results can be
+/// compared.
 fn ordering(member: u64, size: usize) -> Vec<usize> {
     order::random(Streams::new(0), "ordering", member, size)
 }
 
-/// The order in which the examples of a block are drawn.
+/// The ordering in which the examples of a block are drawn.
 fn drawing_order(streams: Streams, block: u64, size: usize) -> Vec<usize> {
     order::random(streams, "sample ordering", block, size)
 }
@@ -467,7 +469,7 @@ impl Sampler for DeepNade {
     }
 }
 
-/// A layer whose weights lie output after output.
+/// A layer with its weights in output-major order.
 struct FlatLayer {
     inputs: usize,
     weight: Vec<f32>,
@@ -490,7 +492,7 @@ impl Flat<'_> {
     }
 }
 
-impl Sequential for Flat<'_> {
+impl AutoregressiveSampler for Flat<'_> {
     fn entries(&self) -> usize {
         self.model.size()
     }
@@ -503,9 +505,14 @@ impl Sequential for Flat<'_> {
         LANES
     }
 
-    fn chain(&self, streams: Streams, block: u64, given: &[bool]) -> Result<Box<dyn Chain + '_>> {
+    fn ordering(
+        &self,
+        streams: Streams,
+        block: u64,
+        given: &[bool],
+    ) -> Result<Box<dyn Ordering + '_>> {
         let mut order = drawing_order(streams, block, self.model.size());
-        // What is given comes first; the sort keeps the order of the others.
+        // Given entries come first; the sort is stable.
         order.sort_by_key(|&entry| !given[entry]);
         Ok(Box::new(self.ordered(order)))
     }
@@ -516,17 +523,17 @@ struct InOrder<'a> {
     order: Vec<usize>,
 }
 
-impl Chain for InOrder<'_> {
+impl Ordering for InOrder<'_> {
     fn order(&self) -> &[usize] {
         &self.order
     }
 
-    fn begin(&self, rows: usize) -> Box<dyn Rows + '_> {
+    fn begin(&self, rows: usize) -> Box<dyn SamplerState + '_> {
         let flat = self.flat;
         let repeated = flat.bias.iter().flat_map(|&bias| [bias; LANES]);
         let widest = flat.later.iter().map(|layer| layer.inputs).max().unwrap_or(0);
-        Box::new(LaneRows {
-            chain: self,
+        Box::new(BatchedRows {
+            ordering: self,
             rows,
             sums: repeated.collect(),
             units: [vec![0.0; widest * LANES], vec![0.0; widest * LANES]],
@@ -536,8 +543,8 @@ impl Chain for InOrder<'_> {
 }
 
 /// Up to [`LANES`] rows.
-struct LaneRows<'a> {
-    chain: &'a InOrder<'a>,
+struct BatchedRows<'a> {
+    ordering: &'a InOrder<'a>,
     rows: usize,
     /// Of the first layer `[H, LANES]`.
     sums: Vec<f32>,
@@ -546,9 +553,9 @@ struct LaneRows<'a> {
     outputs: Vec<f32>,
 }
 
-impl Rows for LaneRows<'_> {
+impl SamplerState for BatchedRows<'_> {
     fn outputs(&mut self, place: usize, out: &mut [f32]) {
-        let flat = self.chain.flat;
+        let flat = self.ordering.flat;
         let activation = flat.model.activation;
         let [units, next] = &mut self.units;
         batched_rows::activate(&self.sums, activation, &mut units[..self.sums.len()]);
@@ -559,9 +566,9 @@ impl Rows for LaneRows<'_> {
             batched_rows::linear(weight, layer.inputs, layer.inputs, bias, units, activation, to);
             std::mem::swap(units, next);
         }
-        // The rows of this entry alone.
+        // The weights of this entry's outputs only.
         let width = flat.model.likelihood.outputs();
-        let first = self.chain.order[place] * width;
+        let first = self.ordering.order[place] * width;
         let weight = &output.weight[first * output.inputs..(first + width) * output.inputs];
         let bias = &output.bias[first..first + width];
         let none = kernels::Activation::None;
@@ -582,8 +589,9 @@ impl Rows for LaneRows<'_> {
     }
 
     fn reveal(&mut self, place: usize, values: &[f32]) {
-        let flat = self.chain.flat;
-        let (entry, size, hidden) = (self.chain.order[place], flat.model.size(), flat.bias.len());
+        let flat = self.ordering.flat;
+        let (entry, size, hidden) =
+            (self.ordering.order[place], flat.model.size(), flat.bias.len());
         let top = flat.model.core.pipeline.domain.max_level().unwrap_or(1) as f32;
         let mut shown = [0.0; LANES];
         for (shown, value) in shown.iter_mut().zip(&values[..self.rows]) {
@@ -600,7 +608,7 @@ mod tests {
     use crate::spec::cpu;
     use ancestral_data::Shape;
 
-    /// Entry after entry, each output is that of the whole network run on what is known.
+    /// Each output, one dimension at a time, equals that of the whole network on the known entries.
     #[test]
     fn the_sums_that_are_carried_are_those_of_the_whole_network() {
         for (domain, hidden) in [
@@ -621,11 +629,11 @@ mod tests {
                 values.iter_mut().for_each(|x| *x = x.round());
             }
             let flat = model.flat().unwrap();
-            let chain = flat.ordered(ordering(3, size));
-            let mut rows_state = chain.begin(count);
+            let ordering = flat.ordered(ordering(3, size));
+            let mut rows_state = ordering.begin(count);
             let width = model.likelihood.outputs();
             let mut mask = vec![0.0; count * size];
-            for (place, &entry) in chain.order().to_vec().iter().enumerate() {
+            for (place, &entry) in ordering.order().to_vec().iter().enumerate() {
                 let x = model.core.pipeline.tensor(values.iter().map(|x| x / top).collect(), size);
                 let m = model.core.pipeline.tensor(mask.clone(), size);
                 let input = Tensor::cat(vec![x * m.clone(), m], 1);
@@ -646,7 +654,7 @@ mod tests {
         }
     }
 
-    /// All conditionals of an order at once give what entry after entry does.
+    /// All conditionals of an ordering at once equal those computed one dimension at a time.
     #[test]
     fn one_pass_over_an_order_is_its_likelihood() {
         let (size, count) = (13, 9);
@@ -687,7 +695,7 @@ mod tests {
             let data = DataSpec::new(domain, Shape::columns(9), 0);
             let config = DeepNadeConfig { hidden, components: 3, ..DeepNadeConfig::default() };
             let model = config.init(&data, &Init::new(&cpu(), 2)).unwrap();
-            // Over the borders of blocks, with their several orders.
+            // Across blocks, which have different orderings.
             let request = SampleRequest { first: 20, ..SampleRequest::new(50, 3) };
             let quick = model.draw(&request).unwrap();
             let slow = model.sample_by_rerunning(20, 50, request.streams).unwrap();

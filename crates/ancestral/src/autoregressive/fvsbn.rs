@@ -1,9 +1,8 @@
-//! Fully visible sigmoid belief network: Frey 1998, after Neal 1992; the logistic baseline of every
-//! table of the NADE family.
+//! Fully visible sigmoid belief network: Frey 1998, after Neal 1992; the baseline of the papers on
+//! NADE.
 //!
-//! p(x_d = 1 | x_<d) = σ(b_d + Σ_{e<d} W_de x_e): logistic regressions, one an entry. It is a
-//! [MADE](super::made) without hidden layers. The likelihood is exact, and its maximum is the only
-//! one, the loss being convex.
+//! p(x_d = 1 | x_<d) = σ(b_d + Σ_{e<d} W_de x_e): one logistic regression per entry. It is a
+//! [MADE](super::made) without hidden layers. The likelihood is exact, and the loss is convex.
 
 use super::made::{Made, MadeConfig};
 use super::{DISCRETE, OrderName};
@@ -14,18 +13,18 @@ use crate::{Result, settings};
 settings! {
     /// Settings of the fully visible sigmoid belief network.
     pub struct FvsbnConfig {
-        /// In which order the entries are drawn.
+        /// Ordering of the entries.
         pub order: OrderName = OrderName::Raster;
-        /// The seed of a random order.
+        /// Seed of a random ordering.
         pub order_seed: u64 = 0;
     }
 }
 
-/// The list entry of `fvsbn`.
+/// The entry of `fvsbn`.
 pub fn entry() -> ModelEntry {
     ModelEntry {
         name: "fvsbn",
-        about: "logistic regressions, each of an entry on those before it: the baseline",
+        about: "fully visible sigmoid belief network: a logistic regression of each entry on those before it",
         paper: "Frey 1998, Graphical Models for Machine Learning and Digital Communication",
         tasks: &[Task::Density, Task::Sampling],
         capabilities: &[
@@ -55,15 +54,15 @@ impl ModelConfig for FvsbnConfig {
 }
 
 impl FvsbnConfig {
-    /// A model with its first weights, sized by the data.
+    /// A model with its initial weights, sized by the data.
     ///
     /// # Errors
-    /// If a setting is unknown or the data is of reals.
+    /// If a setting is unknown or the data is real.
     pub fn init(&self, data: &DataSpec, init: &Init) -> Result<Made> {
         Made::new("fvsbn", &self.made(), self.to_table(), data, init)
     }
 
-    /// The same as a MADE.
+    /// The same as settings of MADE.
     fn made(&self) -> MadeConfig {
         MadeConfig {
             hidden: Vec::new(),

@@ -1,20 +1,22 @@
 //! Masked autoencoder for distribution estimation: Germain, Gregor, Murray and Larochelle 2015
 //! (arXiv:1502.03509).
 //!
-//! p(x) = Π p(x_d | x_<d), all conditionals from one pass through a network whose weights are masked:
-//! a hidden unit of degree m sees the first m entries of the order (their equation 12), and entry d
-//! sees units of degrees up to d (their equation 13). The likelihood is exact.
+//! p(x) = Π p(x_d | x_<d), all conditionals from one pass through a network with masked weights: a
+//! hidden unit of degree m is connected to the first m entries of the ordering (their equation 12),
+//! and the outputs of entry d to units of degree less than d (their equation 13). The likelihood is
+//! exact.
 //!
-//! With one mask (`masks = 1`) units are sorted by degree, so that a layer is a
-//! [staircase](kernels::BlockTriangularLinear): the masked half of the weights is neither stored nor multiplied.
-//! Degrees are spread evenly there instead of drawn. With `masks = N` the orders and degrees of N
-//! masks take turns, with `masks = 0` every step draws new ones (order- and connectivity-agnostic
-//! training); several masks are averaged as probabilities of the whole example. A unit cannot tell an
-//! input that is 0 from one that is masked, so that there each layer has weights U beside W, and its
-//! sums are b + (W ∘ M) x + (U ∘ M) 1 (their section 4.2; `condition_on_mask`).
+//! With one mask (`masks = 1`) units are sorted by degree, so that the weight matrices are
+//! [block-triangular](kernels::BlockTriangularLinear): the masked half of the weights is neither
+//! stored nor multiplied. The degrees are then evenly spaced instead of random. With `masks = N`,
+//! training cycles through N masks; with `masks = 0` every step draws a new one (order- and
+//! connectivity-agnostic training). Several masks are averaged as probabilities of the whole example.
+//! A unit cannot distinguish an input that is 0 from a masked one, so with several masks each layer
+//! has a second weight matrix U: its pre-activations are b + (W ∘ M) x + (U ∘ M) 1 (their section
+//! 4.2; `condition_on_mask`).
 //!
-//! A hidden unit is final once the entries that it sees are known, so that drawing an example costs
-//! one pass in all.
+//! A hidden unit is final as soon as the entries that it depends on are known, so that sampling an
+//! example costs as much as one pass.
 
 use std::sync::Arc;
 
@@ -26,7 +28,7 @@ use burn::tensor::{Tensor, TensorData};
 use rand::Rng;
 use toml::Table;
 
-use super::sequential::{self, Chain, Rows, Sequential};
+use super::sequential::{self, AutoregressiveSampler, Ordering, SamplerState};
 use super::{DISCRETE, OrderName, order};
 use crate::likelihood::{Likelihood, LogMeanExp};
 use crate::model::{
@@ -38,33 +40,35 @@ use crate::nn::{FusedActivation, InputPipeline, glorot, parameter, rows, with_va
 use crate::settings::Settings;
 use crate::{Error, Result, settings};
 
-/// Masks whose mean validation is of, where there are many.
+/// Masks that validation averages over if there are more.
 const VALIDATION_MASKS: u64 = 8;
 
 settings! {
     /// Settings of MADE.
     pub struct MadeConfig {
-        /// Hidden layers.
+        /// Units of each hidden layer.
         pub hidden: Vec<usize> = vec![500], in 1..;
-        /// Hidden activation.
+        /// Activation of the hidden layers.
         pub activation: FusedActivation = FusedActivation::Relu;
-        /// Whether entries reach the outputs directly too.
+        /// Whether the entries are connected to the outputs directly, too.
         pub direct: bool = false;
-        /// Masks that take turns in training; 1 for a fixed order, 0 for new ones every step.
+        /// Number of masks that training cycles through; 1 for one fixed ordering, 0 for a new mask
+        /// every step.
         pub masks: u64 = 1;
-        /// With many masks, whether units are told which of their inputs are masked.
+        /// With several masks, whether each layer has weights for the mask itself, so that a unit can
+        /// distinguish masked inputs from zeros.
         pub condition_on_mask: bool = true;
-        /// With many masks, whether each has an order of its own; else they share `order` and differ
-        /// in their connections alone.
+        /// With several masks, whether each has a random ordering; else they share `order` and differ
+        /// in their connections only.
         pub shuffle_order: bool = true;
-        /// In which order the entries are drawn.
+        /// Ordering of the entries.
         pub order: OrderName = OrderName::Raster;
-        /// The seed of a random order and of the masks.
+        /// Seed of a random ordering and of the masks.
         pub order_seed: u64 = 0;
     }
 }
 
-/// The list entry of `made`.
+/// The entry of `made`.
 pub fn entry() -> ModelEntry {
     ModelEntry {
         name: "made",
@@ -92,8 +96,8 @@ pub fn entry() -> ModelEntry {
             },
             Preset {
                 name: "germain-2015-dna",
-                about: "500 ReLU units, new masks every step, Adadelta, as far as the paper's DNA column says; it \
-                        stays near 120 nats, also in PyTorch: take `dna`",
+                about: "500 ReLU units, new masks every step, Adadelta, as far as the paper specifies DNA; training \
+                        stays near 120 nats, also in PyTorch: prefer `dna`",
                 settings: include_str!("presets/made-germain-2015-dna.toml"),
             },
             Preset {
@@ -125,21 +129,21 @@ impl ModelConfig for MadeConfig {
 }
 
 impl MadeConfig {
-    /// A model with its first weights, sized by the data.
+    /// A model with its initial weights, sized by the data.
     ///
     /// # Errors
-    /// If a setting is out of range or the data is of reals.
+    /// If a setting is out of range or the data is real.
     pub fn init(&self, data: &DataSpec, init: &Init) -> Result<Made> {
         self.check_values()?;
         Made::new("made", self, self.to_table(), data, init)
     }
 
-    /// How large one would be.
+    /// The size of a model with these settings.
     pub(super) fn size(&self, name: &str, data: &DataSpec) -> Result<Size> {
         let (_, likelihood) = self.suits(name, data)?;
         let entries = product(data.shape.dims());
         let outputs = product(&[entries, likelihood.outputs()]);
-        // Units that saw every entry would be of no use to any.
+        // A unit that depends on every entry could be connected to no output.
         let most = entries.saturating_sub(1).max(1);
         let mut size = SizeBuilder::new(data);
         let mut layer = |from: usize, to: usize, limit: &dyn Fn(u128) -> u128| {
@@ -184,12 +188,13 @@ impl MadeConfig {
     }
 }
 
-/// Columns of a block of a staircase, as the kernel has them; a test holds the two together.
+/// Columns of a block of a block-triangular matrix, as in the kernel; a test compares the two.
 const BLOCK: usize = 64;
-/// Blocks that are counted one after another; of more, a part stands for all.
+/// Blocks that are counted exactly; beyond that, the count is extrapolated.
 const MOST_BLOCKS: usize = 1 << 18;
 
-/// The weights of a staircase with so many outputs, whose output `j` sees the first `limit(j)` inputs.
+/// The number of weights of a block-triangular layer whose output `j` is connected to the first
+/// `limit(j)` inputs.
 fn packed_weights(outputs: usize, limit: &dyn Fn(u128) -> u128) -> usize {
     let blocks = outputs.div_ceil(BLOCK);
     let together = blocks.div_ceil(MOST_BLOCKS).max(1);
@@ -202,37 +207,37 @@ fn packed_weights(outputs: usize, limit: &dyn Fn(u128) -> u128) -> usize {
     usize::try_from(all).unwrap_or(usize::MAX)
 }
 
-/// The degrees and the order of one mask.
+/// The degrees and the ordering of one mask.
 #[derive(Debug, Clone)]
 struct Mask {
     /// Entry numbers, first to last.
     order: Vec<usize>,
-    /// Of each unit of each hidden layer: how many entries it sees.
+    /// The degree of each unit of each hidden layer: on how many entries it depends.
     degrees: Vec<Vec<usize>>,
 }
 
 impl Mask {
-    /// The only mask: degrees spread evenly and sorted.
+    /// The only mask: sorted degrees, evenly spaced.
     fn even(order: Vec<usize>, hidden: &[usize]) -> Self {
-        // Units that saw every entry would be of no use to any.
+        // A unit that depends on every entry could be connected to no output.
         let most = order.len().saturating_sub(1).max(1);
         let degree = |k: usize, n: usize| Self::degree(k as u128, most, n) as usize;
         let spread = |n: usize| (0..n).map(|k| degree(k, n)).collect();
         Self { order, degrees: hidden.iter().map(|&n| spread(n)).collect() }
     }
 
-    /// The degree, up to `most`, of a unit of so many whose degrees are spread evenly.
+    /// The degree, at most `most`, of unit `unit` of `units` with evenly spaced degrees.
     fn degree(unit: u128, most: usize, units: usize) -> u128 {
         1 + unit * most as u128 / units.max(1) as u128
     }
 
-    /// How many of them have at most this degree.
+    /// The number of these units with at most this degree.
     fn units_up_to(degree: u128, most: usize, units: usize) -> u128 {
         (degree * units as u128).div_ceil(most as u128).min(units as u128)
     }
 
-    /// One of many: degrees drawn, and the order too if there is none (Germain et al. 2015,
-    /// algorithm 1).
+    /// One of several masks: random degrees, and a random ordering if none is given (Germain et al.
+    /// 2015, algorithm 1).
     fn drawn(
         streams: Streams,
         purpose: &str,
@@ -250,7 +255,7 @@ impl Mask {
             let layer: Vec<usize> = (0..n)
                 .map(|_| least + ((u64::from(rng.next_u32()) * span) >> 32) as usize)
                 .collect();
-            // A unit must not see less than every unit before it, or it would see nothing.
+            // The least degree of the layer before; a unit of a smaller degree would have no inputs.
             least = layer.iter().copied().min().unwrap_or(least);
             degrees.push(layer);
         }
@@ -258,7 +263,7 @@ impl Mask {
         Self { order, degrees }
     }
 
-    /// The place of each entry in the order.
+    /// The position of each entry in the ordering.
     fn places(&self) -> Vec<usize> {
         let mut places = vec![0; self.order.len()];
         self.order.iter().enumerate().for_each(|(place, &entry)| places[entry] = place);
@@ -266,14 +271,14 @@ impl Mask {
     }
 }
 
-/// One layer, its weights packed (one mask) or row after row (many).
+/// One layer; its weights are packed (one mask) or row-major (several).
 #[derive(Module, Debug)]
 struct Layer {
-    /// `[stairs.len()]`, or `[input·output]`.
+    /// `[layout.len()]`, or `[input·output]`.
     weight: Param<Tensor<1>>,
     /// `[output]`.
     bias: Param<Tensor<1>>,
-    /// What inputs that are not masked add, whatever they are: `[input·output]`.
+    /// The weights U of the mask itself `[input·output]`.
     seen: Option<Param<Tensor<1>>>,
 }
 
@@ -287,15 +292,15 @@ pub struct Network {
     direct: Option<Layer>,
 }
 
-/// The staircases of a network with one mask.
+/// The block-triangular layouts of the layers of a network with one mask.
 #[derive(Debug, Clone)]
-struct Stairs {
+struct Layouts {
     hidden: Vec<Arc<BlockTriangularLinear>>,
     output: Option<Arc<BlockTriangularLinear>>,
     direct: Arc<BlockTriangularLinear>,
 }
 
-impl Stairs {
+impl Layouts {
     fn new(mask: &Mask, outputs: usize) -> Self {
         let size = mask.order.len();
         let mut hidden: Vec<Arc<BlockTriangularLinear>> = Vec::new();
@@ -331,8 +336,8 @@ pub struct Made {
     config: MadeConfig,
     likelihood: Likelihood,
     activation: kernels::Activation,
-    /// With one mask.
-    fixed: Option<(Mask, Stairs)>,
+    /// The mask and the layouts, if there is one mask.
+    fixed: Option<(Mask, Layouts)>,
     core: Core<Network>,
 }
 
@@ -349,26 +354,26 @@ impl Made {
         let order = config.order.entries(config.order_seed, &data.shape);
         let fixed = (config.masks == 1).then(|| {
             let mask = Mask::even(order, &config.hidden);
-            let stairs = Stairs::new(&mask, likelihood.outputs());
-            (mask, stairs)
+            let layouts = Layouts::new(&mask, likelihood.outputs());
+            (mask, layouts)
         });
         let outputs = size * likelihood.outputs();
-        let stairs = fixed.as_ref().map(|(_, stairs)| stairs);
+        let layouts = fixed.as_ref().map(|(_, layouts)| layouts);
         let layer =
-            |from: usize, to: usize, stairs: Option<&Arc<BlockTriangularLinear>>, name: &str| {
+            |from: usize, to: usize, layout: Option<&Arc<BlockTriangularLinear>>, name: &str| {
                 let bias = parameter(TensorData::new(vec![0.0f32; to], [to]), init);
-                let weight = match stairs {
+                let weight = match layout {
                     None => glorot([from * to], from + to, name, init),
-                    Some(stairs) => {
-                        // Half of the connections are there.
+                    Some(layout) => {
+                        // Half of the connections exist.
                         let weight: Param<Tensor<1>> =
-                            glorot([stairs.len()], (from + to).div_ceil(2), name, init);
+                            glorot([layout.len()], (from + to).div_ceil(2), name, init);
                         let mut values = rows(weight.val());
-                        stairs.clear_unseen(&mut values);
+                        layout.clear_unseen(&mut values);
                         with_value(weight, values)
                     }
                 };
-                let seen = (stairs.is_none() && config.condition_on_mask).then(|| {
+                let seen = (layout.is_none() && config.condition_on_mask).then(|| {
                     parameter(TensorData::new(vec![0.0f32; from * to], [from * to]), init)
                 });
                 Layer { weight, bias, seen }
@@ -376,17 +381,18 @@ impl Made {
         let mut from = size;
         let mut hidden = Vec::new();
         for (l, &to) in config.hidden.iter().enumerate() {
-            let stairs = stairs.map(|s| &s.hidden[l]);
-            hidden.push(layer(from, to, stairs, &format!("hidden.{l}")));
+            let layout = layouts.map(|all| &all.hidden[l]);
+            hidden.push(layer(from, to, layout, &format!("hidden.{l}")));
             from = to;
         }
         let network = Network {
-            output: (!hidden.is_empty())
-                .then(|| layer(from, outputs, stairs.and_then(|s| s.output.as_ref()), "output")),
+            output: (!hidden.is_empty()).then(|| {
+                layer(from, outputs, layouts.and_then(|all| all.output.as_ref()), "output")
+            }),
             hidden,
             direct: config
                 .direct
-                .then(|| layer(size, outputs, stairs.map(|s| &s.direct), "direct")),
+                .then(|| layer(size, outputs, layouts.map(|all| &all.direct), "direct")),
         };
         Ok(Self {
             name,
@@ -402,7 +408,7 @@ impl Made {
         self.core.pipeline.data.shape.size()
     }
 
-    /// A mask of the ensemble; those of fresh masks are not the ones training drew.
+    /// A mask of the ensemble; with `masks = 0` these are not the ones that training drew.
     fn mask(&self, member: u64, training: bool) -> Result<Mask> {
         if let Some((mask, _)) = &self.fixed {
             return if member == 0 { Ok(mask.clone()) } else { Err(self.no_member(member)) };
@@ -437,34 +443,34 @@ impl Made {
         }
     }
 
-    /// The outputs `[batch, size · outputs]` of entries `[batch, size]`, both in data order for
-    /// many masks and in the model's order for one.
+    /// The outputs `[batch, size · outputs]` of entries `[batch, size]`: both in the order of the
+    /// data for several masks, and in the model's ordering for one.
     fn outputs(&self, network: &Network, x: Tensor<2>, mask: &Mask) -> Tensor<2> {
         let none = kernels::Activation::None;
         let [batch, size] = x.dims();
         let device = x.device();
         let (through, direct) = match &self.fixed {
-            Some((_, stairs)) => {
-                let apply = |x, layer: &Layer, stairs: &Arc<BlockTriangularLinear>, activation| {
+            Some((_, layouts)) => {
+                let apply = |x, layer: &Layer, layout: &Arc<BlockTriangularLinear>, activation| {
                     let (weight, bias) = (layer.weight.val(), layer.bias.val());
-                    kernels::block_triangular_linear(x, weight, bias, stairs, activation)
+                    kernels::block_triangular_linear(x, weight, bias, layout, activation)
                 };
-                let layers = network.hidden.iter().zip(&stairs.hidden);
+                let layers = network.hidden.iter().zip(&layouts.hidden);
                 let h = layers
-                    .fold(x.clone(), |h, (layer, stairs)| apply(h, layer, stairs, self.activation));
+                    .fold(x.clone(), |h, (layer, layout)| apply(h, layer, layout, self.activation));
                 let through = network
                     .output
                     .as_ref()
-                    .zip(stairs.output.as_ref())
-                    .map(|(layer, stairs)| apply(h, layer, stairs, none));
+                    .zip(layouts.output.as_ref())
+                    .map(|(layer, layout)| apply(h, layer, layout, none));
                 let direct =
-                    network.direct.as_ref().map(|layer| apply(x, layer, &stairs.direct, none));
+                    network.direct.as_ref().map(|layer| apply(x, layer, &layouts.direct, none));
                 (through, direct)
             }
             None => {
                 let places = mask.places();
                 let outputs = self.likelihood.outputs();
-                // 1 where `from` of the inputs is seen by `to` of the outputs.
+                // 1 where an input of `from` is connected to an output of `to`.
                 let apply = |x: Tensor<2>,
                              layer: &Layer,
                              activation,
@@ -506,7 +512,7 @@ impl Made {
                 (through, direct)
             }
         };
-        // Settings without any connection are refused.
+        // Settings without any connection were refused.
         through
             .into_iter()
             .chain(direct)
@@ -514,7 +520,7 @@ impl Made {
             .unwrap_or_else(|| Tensor::zeros([batch, size * self.likelihood.outputs()], &device))
     }
 
-    /// The batch's entries as numbers, in the order that [`Made::outputs`] takes.
+    /// The entries of the batch, in the order that [`Made::outputs`] takes.
     fn arranged(&self, batch: &Batch) -> Result<Tensor<2>> {
         let values = match &self.fixed {
             Some((mask, _)) => order::permuted(&batch.values, &mask.order),
@@ -523,7 +529,7 @@ impl Made {
         self.core.pipeline.observed(None, &Batch { values, ..batch.clone() })
     }
 
-    /// The outputs under one mask and the entries that they are about, as [`Made::outputs`] has them.
+    /// The outputs under one mask and their entries, in the order of [`Made::outputs`].
     fn scored(
         &self,
         network: &Network,
@@ -541,11 +547,11 @@ impl Made {
         Ok(self.likelihood.row_log_probabilities(&outputs, &x, self.size()))
     }
 
-    /// The network under a mask, laid out for one entry after another.
+    /// The network under a mask, laid out for autoregressive sampling.
     fn flat(&self, mask: Mask) -> Result<Flat<'_>> {
         let network = self.core.network()?;
         let (size, outputs) = (self.size(), self.likelihood.outputs());
-        // The number of each sorted place: entries by the order, units by their degree.
+        // The indices in sorted order: entries by the ordering, units by degree.
         let sorted = |degrees: &[usize]| {
             let mut units: Vec<usize> = (0..degrees.len()).collect();
             units.sort_by_key(|&unit| degrees[unit]);
@@ -553,7 +559,7 @@ impl Made {
         };
         // The weights of an output from the first `limit` of the sorted inputs.
         let gather = |layer: &Layer,
-                      stairs: Option<&Arc<BlockTriangularLinear>>,
+                      layout: Option<&Arc<BlockTriangularLinear>>,
                       inputs: &[usize],
                       columns: &[(usize, usize)]|
          -> Vec<f32> {
@@ -561,14 +567,14 @@ impl Made {
             let to = layer.bias.dims()[0];
             let mut all = Vec::new();
             for &(column, limit) in columns {
-                match stairs {
-                    Some(stairs) => all.extend(stairs.column(&weight, column)),
+                match layout {
+                    Some(layout) => all.extend(layout.column(&weight, column)),
                     None => all.extend(inputs[..limit].iter().map(|&i| weight[i * to + column])),
                 }
             }
             all
         };
-        // A bias with what the seen inputs add, whatever they are.
+        // The bias plus the weights U of the connected inputs.
         let biases = |layer: &Layer, inputs: &[usize], columns: &[(usize, usize)]| -> Vec<f32> {
             let bias = rows(layer.bias.val());
             let seen = layer.seen.as_ref().map(|seen| rows(seen.val()));
@@ -580,7 +586,7 @@ impl Made {
             };
             columns.iter().map(of).collect()
         };
-        let stairs = self.fixed.as_ref().map(|(_, stairs)| stairs);
+        let layouts = self.fixed.as_ref().map(|(_, layouts)| layouts);
         let mut inputs = mask.order.clone();
         let mut before: Option<Vec<usize>> = None;
         let mut hidden = Vec::new();
@@ -593,7 +599,7 @@ impl Made {
             let columns: Vec<(usize, usize)> =
                 units.iter().map(|&unit| (unit, limit(degrees[unit]))).collect();
             hidden.push(FlatLayer {
-                weight: gather(layer, stairs.map(|s| &s.hidden[l]), &inputs, &columns),
+                weight: gather(layer, layouts.map(|all| &all.hidden[l]), &inputs, &columns),
                 bias: biases(layer, &inputs, &columns),
                 degrees: units.iter().map(|&unit| degrees[unit]).collect(),
                 limits: columns.iter().map(|&(_, limit)| limit).collect(),
@@ -601,29 +607,29 @@ impl Made {
             before = Some(units.iter().map(|&unit| degrees[unit]).collect());
             inputs = units;
         }
-        // Outputs lie in the model's order with one mask, in data order with many.
-        let place_of = |at: usize| match stairs {
+        // Outputs are in the model's ordering with one mask, in data order with several.
+        let place_of = |at: usize| match layouts {
             Some(_) => at,
             None => mask.order[at / outputs] * outputs + at % outputs,
         };
-        let ends = |layer: &Layer, stairs, inputs: &[usize], limit: &dyn Fn(usize) -> usize| {
+        let ends = |layer: &Layer, layout, inputs: &[usize], limit: &dyn Fn(usize) -> usize| {
             let columns: Vec<(usize, usize)> =
                 (0..size * outputs).map(|at| (place_of(at), limit(at / outputs))).collect();
             FlatLayer {
-                weight: gather(layer, stairs, inputs, &columns),
+                weight: gather(layer, layout, inputs, &columns),
                 bias: biases(layer, inputs, &columns),
                 degrees: Vec::new(),
                 limits: columns.iter().map(|&(_, limit)| limit).collect(),
             }
         };
         let output = network.output.as_ref().zip(before.as_ref()).map(|(layer, before)| {
-            let stairs = stairs.and_then(|s| s.output.as_ref());
-            ends(layer, stairs, &inputs, &|d| before.partition_point(|&b| b <= d))
+            let layout = layouts.and_then(|all| all.output.as_ref());
+            ends(layer, layout, &inputs, &|d| before.partition_point(|&b| b <= d))
         });
         let direct = network
             .direct
             .as_ref()
-            .map(|layer| ends(layer, stairs.map(|s| &s.direct), &mask.order, &|d| d));
+            .map(|layer| ends(layer, layouts.map(|all| &all.direct), &mask.order, &|d| d));
         Ok(Flat { model: self, order: mask.order, hidden, output, direct })
     }
 }
@@ -678,7 +684,7 @@ impl Trainable for Made {
             means = mask.order.iter().map(|&entry| means[entry]).collect();
         }
         let bias = self.likelihood.output_bias(&means);
-        // One layer's bias is enough.
+        // The outputs' bias goes into one of the layers.
         self.core.change(|mut network| {
             let last =
                 if network.output.is_some() { &mut network.output } else { &mut network.direct };
@@ -733,18 +739,18 @@ impl Sampler for Made {
     }
 }
 
-/// A layer whose outputs are sorted by degree, each with the weights of the inputs it sees.
+/// A layer whose outputs are sorted by degree, each with the weights of its connected inputs.
 struct FlatLayer {
-    /// Output after output, as many as its limit says.
+    /// In output-major order, as many per output as its limit.
     weight: Vec<f32>,
     bias: Vec<f32>,
-    /// Sorted; none for what leads to the outputs of the network.
+    /// Sorted; empty for the last layers.
     degrees: Vec<usize>,
     limits: Vec<usize>,
 }
 
 impl FlatLayer {
-    /// Where the weights of each output begin, of all outputs in turn.
+    /// The offset of each output's weights.
     fn starts(&self) -> Vec<usize> {
         self.limits
             .iter()
@@ -766,7 +772,7 @@ struct Flat<'a> {
     direct: Option<FlatLayer>,
 }
 
-impl Sequential for Flat<'_> {
+impl AutoregressiveSampler for Flat<'_> {
     fn entries(&self) -> usize {
         self.model.size()
     }
@@ -779,7 +785,12 @@ impl Sequential for Flat<'_> {
         LANES
     }
 
-    fn chain(&self, _streams: Streams, _block: u64, given: &[bool]) -> Result<Box<dyn Chain + '_>> {
+    fn ordering(
+        &self,
+        _streams: Streams,
+        _block: u64,
+        given: &[bool],
+    ) -> Result<Box<dyn Ordering + '_>> {
         sequential::prefix_only(self.model.name, &self.order, given)?;
         Ok(Box::new(InOrder(self)))
     }
@@ -787,14 +798,14 @@ impl Sequential for Flat<'_> {
 
 struct InOrder<'a>(&'a Flat<'a>);
 
-impl Chain for InOrder<'_> {
+impl Ordering for InOrder<'_> {
     fn order(&self) -> &[usize] {
         &self.0.order
     }
 
-    fn begin(&self, rows: usize) -> Box<dyn Rows + '_> {
+    fn begin(&self, rows: usize) -> Box<dyn SamplerState + '_> {
         let flat = self.0;
-        Box::new(LaneRows {
+        Box::new(BatchedRows {
             flat,
             rows,
             entries: vec![0.0; flat.order.len() * LANES],
@@ -809,23 +820,23 @@ impl Chain for InOrder<'_> {
 }
 
 /// Up to [`LANES`] rows.
-struct LaneRows<'a> {
+struct BatchedRows<'a> {
     flat: &'a Flat<'a>,
     rows: usize,
-    /// What is known, in the model's order `[size, LANES]`.
+    /// The known entries, in the model's ordering `[size, LANES]`.
     entries: Vec<f32>,
-    /// Of each hidden layer `[units, LANES]`, sorted by degree.
+    /// The units of each hidden layer `[units, LANES]`, sorted by degree.
     units: Vec<Vec<f32>>,
     /// How many of them are final.
     done: Vec<usize>,
     hidden_starts: Vec<Vec<usize>>,
     output_starts: Vec<usize>,
     direct_starts: Vec<usize>,
-    /// Through the hidden layers, and directly.
+    /// Those through the hidden layers, and those of the direct connections.
     outputs: [Vec<f32>; 2],
 }
 
-impl Rows for LaneRows<'_> {
+impl SamplerState for BatchedRows<'_> {
     fn outputs(&mut self, place: usize, out: &mut [f32]) {
         let flat = self.flat;
         let width = flat.model.likelihood.outputs();
@@ -857,7 +868,7 @@ impl Rows for LaneRows<'_> {
         let top = flat.model.core.pipeline.domain.max_level().unwrap_or(1) as f32;
         let lanes_of_place = &mut self.entries[place * LANES..][..self.rows];
         lanes_of_place.iter_mut().zip(values).for_each(|(to, value)| *to = value / top);
-        // The units that see just the entries known now.
+        // The units that became final with this entry.
         for (l, layer) in flat.hidden.iter().enumerate() {
             let (before, rest) = self.units.split_at_mut(l);
             let inputs = before.last().unwrap_or(&self.entries);
@@ -887,8 +898,8 @@ mod tests {
     use crate::spec::cpu;
     use ancestral_data::Shape;
 
-    /// Changing any entry at or after d leaves the outputs up to d as they were, bit for bit, and
-    /// some later ones differ.
+    /// Changing any entry at or after d leaves the outputs up to d unchanged, bit for bit, and
+    /// changes some later ones.
     #[test]
     fn outputs_see_the_entries_before_them_alone() {
         let size = 9;
@@ -915,7 +926,7 @@ mod tests {
                 let batch = Batch::of(x.to_vec(), 1);
                 rows(model.outputs(network, model.arranged(&batch).unwrap(), &mask))
             };
-            // With one mask outputs lie in the model's order.
+            // With one mask, outputs are in the model's ordering.
             let place = |at: usize| if masks == 1 { at } else { places[at] };
             let x: Vec<f64> = (0..size).map(|i| (i % 2) as f64).collect();
             let before = outputs(&x);

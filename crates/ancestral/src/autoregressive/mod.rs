@@ -1,7 +1,7 @@
-//! Autoregressive models: p(x) = Π p(x_d | x_<d), each conditional a network of the entries before,
-//! so that the probability of an example is exact.
+//! Autoregressive models: p(x) = Π p(x_d | x_<d), with each conditional computed by a network from the
+//! previous entries. The likelihood of an example is exact.
 //!
-//! `sequential.rs` holds what they share: drawing and scoring entry after entry.
+//! `sequential.rs` holds the sampler that they share: it samples and scores one dimension at a time.
 
 pub mod deep_nade;
 pub mod fvsbn;
@@ -15,9 +15,9 @@ pub use order::OrderName;
 
 use crate::spec::KindName;
 
-/// The kinds of columns of models of binary entries and levels.
+/// The kinds of columns of models for binary entries and levels.
 const DISCRETE: &[KindName] = &[KindName::Binary, KindName::Levels];
 
-/// Standardized entries that others are conditioned on are held within this, so that no finite
-/// input makes a hidden unit infinite; the entry's own density is not touched.
+/// Standardized entries are clamped to this where others are conditioned on them, so that no finite
+/// input makes a hidden unit infinite; the entry's own density is not affected.
 const CONDITION_LIMIT: f32 = 1e4;

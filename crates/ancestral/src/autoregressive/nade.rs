@@ -2,12 +2,12 @@
 //! Uria, Côté, Gregor, Murray and Larochelle 2016 (arXiv:1605.02226).
 //!
 //! p(x) = Π p(x_d | x_<d) with h_d = σ(c + W_<d x_<d), p(x_d = 1 | x_<d) = σ(b_d + V_d h_d) (their
-//! equations 3 and 4). The sums are carried from entry to entry, a ← a + W_d x_d, so that all
-//! conditionals of an example cost O(DH) and its likelihood is exact.
+//! equations 3 and 4). The pre-activations are updated from entry to entry, a ← a + W_d x_d, so that
+//! all conditionals of an example cost O(DH). The likelihood is exact.
 //!
-//! W and V are not tied, as in the paper's experiments. Entries of more than two levels choose a row
-//! of W by their level, and their conditionals are categorical. [`rnade`](super::rnade) is the same
-//! network for reals.
+//! W and V are not tied, as in the paper's experiments. An entry of more than two levels selects a
+//! row of W by its level (one-hot), and its conditional is categorical. [`rnade`](super::rnade) is the
+//! same network for real data.
 
 use ancestral_data::{Batch, Domain, Examples, Streams};
 use ancestral_kernels::{self as kernels, NadeForm, NadeParameters, NadeRows, NadeWeights, Values};
@@ -15,7 +15,7 @@ use burn::module::{Module, Param};
 use burn::tensor::{Tensor, TensorData};
 use toml::Table;
 
-use super::sequential::{self, Chain, Rows, Sequential};
+use super::sequential::{self, AutoregressiveSampler, Ordering, SamplerState};
 use super::{CONDITION_LIMIT, DISCRETE, OrderName, order};
 use crate::likelihood::Likelihood;
 use crate::model::{
@@ -30,20 +30,20 @@ use crate::{Result, settings};
 settings! {
     /// Settings of NADE.
     pub struct NadeConfig {
-        /// Hidden units.
+        /// Number of hidden units.
         pub hidden: usize = 500, in 1..;
-        /// In which order the entries are drawn.
+        /// Ordering of the entries.
         pub order: OrderName = OrderName::Raster;
-        /// The seed of a random order.
+        /// Seed of a random ordering.
         pub order_seed: u64 = 0;
     }
 }
 
-/// The list entry of `nade`.
+/// The entry of `nade`.
 pub fn entry() -> ModelEntry {
     ModelEntry {
         name: "nade",
-        about: "neural autoregressive distribution estimator: every entry from those before it",
+        about: "neural autoregressive distribution estimator: each entry conditioned on those before it",
         paper: "Larochelle and Murray 2011, PMLR 15:29-37; Uria et al. 2016, arXiv:1605.02226",
         tasks: &[Task::Density, Task::Sampling],
         capabilities: &[
@@ -97,16 +97,16 @@ impl NadeConfig {
         Ok((domain, Likelihood::discrete(domain)))
     }
 
-    /// How large one would be.
+    /// The size of a model with these settings.
     fn size(&self, data: &DataSpec) -> Result<Size> {
         let (domain, likelihood) = self.check(data)?;
         Ok(size_of(self.hidden, likelihood, false, (data, domain)))
     }
 
-    /// A model with its first weights, sized by the data.
+    /// A model with its initial weights, sized by the data.
     ///
     /// # Errors
-    /// If a setting is out of range or the data is of reals.
+    /// If a setting is out of range or the data is real.
     pub fn init(&self, data: &DataSpec, init: &Init) -> Result<Nade> {
         let (domain, likelihood) = self.check(data)?;
         let order = self.order.entries(self.order_seed, &data.shape);
@@ -115,13 +115,13 @@ impl NadeConfig {
     }
 }
 
-/// What the two lists' entries decide.
+/// What NADE and RNADE differ in.
 pub(super) struct Setup {
     pub(super) name: &'static str,
     pub(super) hidden: usize,
     pub(super) likelihood: Likelihood,
     pub(super) order: Vec<usize>,
-    /// Whether the sums are rescaled at each entry.
+    /// Whether the pre-activations are rescaled at each entry.
     pub(super) rescale: bool,
 }
 
@@ -144,23 +144,23 @@ pub(super) fn size_of(
     size.scale(data, domain);
     size.outputs(product(&[entries, outputs]), 1);
     size.likelihood(likelihood, entries);
-    size.fixed(kernel_room(entries, rows_of(likelihood), outputs, hidden));
+    size.fixed(kernel_scratch(entries, rows_of(likelihood), outputs, hidden));
     size.finish()
 }
 
-/// Numbers that the kernel's gradient takes: every thread has a slice of the hidden units, with its
-/// own weights and their gradients, and the units of some examples at every entry.
-pub(super) fn kernel_room(entries: usize, rows: usize, outputs: usize, hidden: usize) -> u64 {
+/// Numbers that the kernel's gradient needs as scratch memory: every thread has a slice of the hidden
+/// units, with its own weights and their gradients, and the units of some examples at every entry.
+pub(super) fn kernel_scratch(entries: usize, rows: usize, outputs: usize, hidden: usize) -> u64 {
     /// Units of a slice.
     const WIDTH: usize = 128;
-    /// Examples at one time.
+    /// Examples that are processed together.
     const TOGETHER: usize = 16;
     let slices = hidden.div_ceil(WIDTH).min(rayon::current_num_threads());
     let each = rows.saturating_add(outputs).saturating_mul(2).saturating_add(TOGETHER);
     product(&[entries, each, WIDTH, slices]) as u64
 }
 
-/// Rows of W that an entry chooses from.
+/// Rows of W per entry.
 fn rows_of(likelihood: Likelihood) -> usize {
     match likelihood {
         Likelihood::Categorical { levels } => levels,
@@ -185,7 +185,7 @@ pub struct Network {
     scale: Option<Scale>,
 }
 
-/// A NADE, of binary entries, levels or reals.
+/// A NADE for binary entries, levels or real data.
 pub struct Nade {
     setup: Setup,
     /// Whether the gradient of a Gaussian's mean is multiplied by its σ.
@@ -220,7 +220,7 @@ impl Nade {
         self.core.pipeline.data.shape.size()
     }
 
-    /// The entries in the model's order, standardised if they are reals.
+    /// The entries in the model's ordering, standardized if they are real.
     fn ordered(&self, network: &Network, batch: &Batch) -> Result<Tensor<2>> {
         self.core.pipeline.whole(batch)?;
         let values = order::permuted(&batch.values, &self.setup.order);
@@ -231,7 +231,7 @@ impl Nade {
         })
     }
 
-    /// The outputs `[batch, size · outputs]` in the model's order.
+    /// The outputs `[batch, size · outputs]` in the model's ordering.
     fn outputs(&self, network: &Network, x: Tensor<2>) -> Tensor<2> {
         let x = match network.scale {
             Some(_) => x.clamp(-CONDITION_LIMIT, CONDITION_LIMIT),
@@ -248,8 +248,7 @@ impl Nade {
         )
     }
 
-    /// The outputs `[batch, size · outputs]` and the entries that they are about, both in the model's
-    /// order.
+    /// The outputs `[batch, size · outputs]` and their entries, both in the model's ordering.
     fn scored(&self, network: &Network, batch: &Batch) -> Result<(Values, Values)> {
         let x = self.ordered(network, batch)?;
         Ok((Values::of(self.outputs(network, x.clone())), Values::of(x)))
@@ -310,7 +309,7 @@ impl Trainable for Nade {
         let loss = self.setup.likelihood.log_probability(outputs, x).mean().neg();
         let log_jacobian = network.scale.as_ref().map_or(0.0, Scale::log_jacobian);
         let value = context.descend(loss, self.core.slot())?;
-        // In the units of the data, as validation is.
+        // In the units of the data, like validation.
         Ok(vec![("loss", value - log_jacobian)])
     }
 
@@ -336,8 +335,8 @@ impl Trainable for Nade {
     }
 }
 
-/// The same outputs of a mixture of Gaussians, with the gradient of each mean multiplied by its σ
-/// (Uria, Murray and Larochelle 2013, section 4: steep components would else take over).
+/// The same outputs of a mixture of Gaussians, with the gradient of each mean multiplied by its σ, so
+/// that narrow components do not dominate (Uria, Murray and Larochelle 2013, section 4).
 pub(super) fn scaled_means(outputs: Tensor<2>, size: usize, components: usize) -> Tensor<2> {
     let rows = outputs.dims()[0];
     let parts: Tensor<4> = outputs.reshape([rows, size, 3, components]);
@@ -392,7 +391,7 @@ impl Sampler for Nade {
     }
 }
 
-/// The parameters as plain numbers, in the model's order.
+/// The parameters as plain numbers, in the model's ordering.
 struct Flat {
     weight: Values,
     bias: Values,
@@ -401,13 +400,13 @@ struct Flat {
     rescale: Option<Values>,
 }
 
-/// A model that is ready to draw.
+/// A model that is ready for sampling.
 struct Ready<'a> {
     model: &'a Nade,
     weights: NadeWeights<'a>,
 }
 
-impl Sequential for Ready<'_> {
+impl AutoregressiveSampler for Ready<'_> {
     fn entries(&self) -> usize {
         self.model.size()
     }
@@ -420,26 +419,31 @@ impl Sequential for Ready<'_> {
         NadeRows::at_once(count)
     }
 
-    fn chain(&self, _streams: Streams, _block: u64, given: &[bool]) -> Result<Box<dyn Chain + '_>> {
+    fn ordering(
+        &self,
+        _streams: Streams,
+        _block: u64,
+        given: &[bool],
+    ) -> Result<Box<dyn Ordering + '_>> {
         sequential::prefix_only(self.model.setup.name, &self.model.setup.order, given)?;
         Ok(Box::new(InOrder(self)))
     }
 }
 
-/// The way through the only order.
+/// The model's only ordering.
 struct InOrder<'a>(&'a Ready<'a>);
 
-impl Chain for InOrder<'_> {
+impl Ordering for InOrder<'_> {
     fn order(&self) -> &[usize] {
         &self.0.model.setup.order
     }
 
-    fn begin(&self, rows: usize) -> Box<dyn Rows + '_> {
+    fn begin(&self, rows: usize) -> Box<dyn SamplerState + '_> {
         Box::new(NadeRows::new(&self.0.weights, rows))
     }
 }
 
-impl Rows for NadeRows<'_> {
+impl SamplerState for NadeRows<'_> {
     fn outputs(&mut self, place: usize, out: &mut [f32]) {
         NadeRows::outputs(self, place, out);
     }

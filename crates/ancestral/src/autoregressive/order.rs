@@ -1,4 +1,4 @@
-//! The order in which a model takes the entries of an example.
+//! The ordering of the entries of an example.
 
 use ancestral_data::{Shape, Streams};
 use rand::seq::SliceRandom;
@@ -6,21 +6,21 @@ use rand::seq::SliceRandom;
 use crate::choices;
 
 choices! {
-    /// In which order the entries of an example are drawn.
+    /// An ordering of the entries of an example.
     pub enum OrderName {
-        /// row after row, of images channel after channel
+        /// row by row; of images, one channel after another
         Raster = "raster",
-        /// row after row, the channels of a pixel together
+        /// row by row, the channels of a pixel together
         RgbRaster = "rgb-raster",
         /// from the last entry to the first
         Reversed = "reversed",
-        /// drawn once, by order_seed
+        /// random, by order_seed
         Random = "random",
     }
 }
 
 impl OrderName {
-    /// Entry numbers in the order they are drawn.
+    /// The numbers of the entries in this ordering.
     pub(super) fn entries(self, seed: u64, shape: &Shape) -> Vec<usize> {
         let size = shape.size();
         match (self, shape.as_image()) {
@@ -36,14 +36,14 @@ impl OrderName {
     }
 }
 
-/// A uniformly drawn order.
+/// A uniformly random ordering.
 pub(super) fn random(streams: Streams, purpose: &str, index: u64, size: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..size).collect();
     order.shuffle(&mut streams.item(purpose, 0, index));
     order
 }
 
-/// Rows of entries, put in order.
+/// Rows of entries, permuted from data order to `order`.
 pub(super) fn permuted(values: &[f64], order: &[usize]) -> Vec<f64> {
     if order.iter().enumerate().all(|(place, &entry)| place == entry) {
         return values.to_vec();
@@ -52,7 +52,7 @@ pub(super) fn permuted(values: &[f64], order: &[usize]) -> Vec<f64> {
     rows.flat_map(|row| order.iter().map(|&entry| row[entry])).collect()
 }
 
-/// Rows that were put in order, back in the order of the data.
+/// Rows that were permuted, back in data order.
 pub(super) fn restored(values: &[f64], order: &[usize]) -> Vec<f64> {
     let mut all = vec![0.0; values.len()];
     let size = order.len().max(1);

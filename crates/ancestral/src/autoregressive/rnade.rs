@@ -1,13 +1,14 @@
-//! NADE of reals: Uria, Murray and Larochelle 2013 (arXiv:1306.0186).
+//! RNADE, the real-valued NADE: Uria, Murray and Larochelle 2013 (arXiv:1306.0186).
 //!
-//! p(x) = Π p(x_d | x_<d), each conditional a mixture of K Gaussians or Laplaces whose weights, means
-//! and spreads are linear in h_d = σ(ρ_d (c + W_<d x_<d)); ρ_d, learned, keeps the units from
-//! saturating as entries are added (their equation 4). The density is exact, in the units of the
-//! data: columns are standardised by the training split, and the log-determinant is counted.
+//! p(x) = Π p(x_d | x_<d), each conditional a mixture of K Gaussians or Laplace distributions. The
+//! mixture weights, means and log-scales are linear in h_d = σ(ρ_d (c + W_<d x_<d)); the learned ρ_d
+//! keeps the units from saturating as entries are added (their equation 4). The density is exact and
+//! in the units of the data: columns are standardized by the training split, and the log-determinant
+//! is added.
 //!
-//! The paper multiplies the gradient of a Gaussian's mean by its σ (`scale_mean_gradients`). Spreads
-//! have a floor of e⁻⁷ standard deviations, and entries that others are conditioned on are held
-//! within 10⁴ of them, so that every finite row has a finite density.
+//! The paper multiplies the gradient of a Gaussian's mean by its σ (`scale_mean_gradients`). Scales
+//! are at least e⁻⁷ standard deviations, and entries that others are conditioned on are clamped to
+//! 10⁴ standard deviations, so that every finite row has a finite density.
 
 use super::OrderName;
 use super::nade::{self, Nade, Setup};
@@ -22,7 +23,7 @@ use crate::{Result, choices, settings};
 const REAL: &[KindName] = &[KindName::Real];
 
 choices! {
-    /// What the conditionals of reals are mixtures of.
+    /// The family of the mixture components of real conditionals.
     pub enum MixtureFamily {
         /// Gaussians
         Gaussian = "gaussian",
@@ -34,28 +35,28 @@ choices! {
 settings! {
     /// Settings of RNADE.
     pub struct RnadeConfig {
-        /// Hidden units.
+        /// Number of hidden units.
         pub hidden: usize = 50, in 1..;
-        /// What each conditional is a mixture of.
+        /// Family of each conditional's mixture components.
         pub family: MixtureFamily = MixtureFamily::Gaussian;
-        /// Components of each mixture.
+        /// Number of mixture components of each conditional.
         pub components: usize = 10, in 1..;
-        /// Whether the sums are rescaled by a learned number at each entry.
+        /// Whether the pre-activations are multiplied by a learned factor at each entry.
         pub rescale: bool = true;
-        /// Whether the gradient of a Gaussian's mean is multiplied by its σ.
+        /// Whether the gradient of each Gaussian's mean is multiplied by its standard deviation.
         pub scale_mean_gradients: bool = false;
-        /// In which order the entries are drawn.
+        /// Ordering of the columns.
         pub order: OrderName = OrderName::Raster;
-        /// The seed of a random order.
+        /// Seed of a random ordering.
         pub order_seed: u64 = 0;
     }
 }
 
-/// The list entry of `rnade`.
+/// The entry of `rnade`.
 pub fn entry() -> ModelEntry {
     ModelEntry {
         name: "rnade",
-        about: "NADE of reals: each column a mixture that depends on the columns before it",
+        about: "real-valued NADE: each column has a mixture density given the columns before it",
         paper: "Uria, Murray and Larochelle 2013, arXiv:1306.0186",
         tasks: &[Task::Density, Task::Sampling],
         capabilities: &[
@@ -75,7 +76,7 @@ pub fn entry() -> ModelEntry {
             },
             Preset {
                 name: "red-wine",
-                about: "20 Gaussians a mixture, SGD with averaged weights: ours for red wine",
+                about: "20 Gaussians per mixture, SGD with averaged weights: ours for red wine",
                 settings: include_str!("presets/rnade-red-wine.toml"),
             },
         ],
@@ -102,7 +103,7 @@ impl ModelConfig for RnadeConfig {
 }
 
 impl RnadeConfig {
-    /// How large one would be.
+    /// The size of a model with these settings.
     fn size(&self, data: &DataSpec) -> Result<Size> {
         self.check_values()?;
         let domain = data.one_domain("rnade", REAL)?;
@@ -110,10 +111,10 @@ impl RnadeConfig {
         Ok(nade::size_of(self.hidden, likelihood, self.rescale, (data, domain)))
     }
 
-    /// A model with its first weights, sized by the data.
+    /// A model with its initial weights, sized by the data.
     ///
     /// # Errors
-    /// If a setting is out of range or the data is not of reals.
+    /// If a setting is out of range or the data is not real.
     pub fn init(&self, data: &DataSpec, init: &Init) -> Result<Nade> {
         self.check_values()?;
         let domain = data.one_domain("rnade", REAL)?;

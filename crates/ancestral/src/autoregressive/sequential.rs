@@ -1,9 +1,9 @@
-//! One entry after another: drawing, completing and scoring, for every model that gives its
-//! conditionals step by step.
+//! The autoregressive sampler: it samples, imputes and scores one dimension at a time, for every model
+//! that computes its conditionals in sequence.
 //!
-//! Rows are worked on in blocks by their numbers, and a row's arithmetic does not depend on the
-//! others of its block: the same number and seed give the same draws in any company, on any number
-//! of threads. An entry's own draws do not depend on when its turn comes.
+//! Rows are processed in blocks by their numbers, and are batch-invariant: a row has the same bits
+//! whatever the other rows of its block and the number of threads. The uniform numbers of an entry do
+//! not depend on its position in the ordering.
 
 use std::collections::BTreeMap;
 
@@ -15,44 +15,49 @@ use crate::model::SampleRequest;
 use crate::nn::{Scale, as_f64};
 use crate::{Error, Result};
 
-/// A model that gives its entries one after another.
-pub(super) trait Sequential: Sync {
+/// A model that computes its conditionals one dimension at a time.
+pub(super) trait AutoregressiveSampler: Sync {
     /// The number of entries.
     fn entries(&self) -> usize;
 
-    /// What the outputs of an entry say about it.
+    /// The observation model of an entry, given its outputs.
     fn likelihood(&self) -> Likelihood;
 
-    /// Of `count` rows, how many are worked on together.
+    /// The number of rows that are processed together, of `count`.
     fn rows_at_once(&self, count: usize) -> usize;
 
-    /// How the rows of a block are drawn; the given entries must come first.
+    /// The ordering of a block of rows; the given entries must come first.
     ///
     /// # Errors
     /// If the model cannot be given these entries.
-    fn chain(&self, streams: Streams, block: u64, given: &[bool]) -> Result<Box<dyn Chain + '_>>;
+    fn ordering(
+        &self,
+        streams: Streams,
+        block: u64,
+        given: &[bool],
+    ) -> Result<Box<dyn Ordering + '_>>;
 }
 
-/// An order of the entries, and the way through it.
-pub(super) trait Chain: Sync {
+/// An ordering of the entries, with the computation along it.
+pub(super) trait Ordering: Sync {
     /// Entry numbers, first to last.
     fn order(&self) -> &[usize];
 
-    /// Rows of which nothing is known.
-    fn begin(&self, rows: usize) -> Box<dyn Rows + '_>;
+    /// The state of rows without known entries.
+    fn begin(&self, rows: usize) -> Box<dyn SamplerState + '_>;
 }
 
-/// Rows whose entries become known one after another.
-pub(super) trait Rows {
-    /// The outputs `[rows, outputs of an entry]` of the entry at a place of the order, once those
-    /// before it are known.
+/// The state of rows whose entries become known one after another.
+pub(super) trait SamplerState {
+    /// The outputs `[rows, outputs of an entry]` for the entry at a position of the ordering, once
+    /// those before it are known.
     fn outputs(&mut self, place: usize, out: &mut [f32]);
 
-    /// Makes the entry at a place known, with a value for each row.
+    /// Sets the entry at a position, with a value for each row.
     fn reveal(&mut self, place: usize, values: &[f32]);
 }
 
-/// The error for given entries that do not come first in the only order there is.
+/// The error for given entries that do not come first in the model's only ordering.
 pub(super) fn prefix_only(model: &str, order: &[usize], given: &[bool]) -> Result<()> {
     let count = given.iter().filter(|&&g| g).count();
     match order[..count.min(order.len())].iter().find(|&&entry| !given[entry]) {
@@ -68,9 +73,9 @@ pub(super) fn prefix_only(model: &str, order: &[usize], given: &[bool]) -> Resul
     }
 }
 
-/// Draws rows, or completes `known` ones.
+/// Samples rows, or completes the `known` ones.
 fn sample(
-    model: &dyn Sequential,
+    model: &dyn AutoregressiveSampler,
     request: &SampleRequest,
     known: Option<&[f32]>,
 ) -> Result<Vec<f32>> {
@@ -80,7 +85,7 @@ fn sample(
         Some(known) => &known.given[row * size..(row + 1) * size],
         None => &nothing[..],
     };
-    // Rows that are drawn together: of one block, with the same entries given.
+    // Rows that are sampled together: those of one block with the same given entries.
     let mut groups: BTreeMap<(u64, &[bool]), Vec<usize>> = BTreeMap::new();
     for row in 0..request.count {
         let number = request.first + row as u64;
@@ -89,8 +94,8 @@ fn sample(
     let drawn: Vec<(Vec<usize>, Vec<f32>)> = groups
         .into_par_iter()
         .map(|((block, given), rows)| {
-            let chain = model.chain(request.streams, block, given)?;
-            let values = draw(model, chain.as_ref(), request, (known, given), &rows);
+            let ordering = model.ordering(request.streams, block, given)?;
+            let values = draw(model, ordering.as_ref(), request, (known, given), &rows);
             Ok((rows, values))
         })
         .collect::<Result<_>>()?;
@@ -103,13 +108,13 @@ fn sample(
     Ok(all)
 }
 
-/// Draws rows, or completes them, for a model whose reals are standardized by `scale`; what is given
-/// comes back as it was.
+/// Samples rows, or completes them, for a model whose real data is standardized by `scale`; given
+/// values are returned unchanged.
 ///
 /// # Errors
 /// If the model cannot be given the known entries.
 pub(super) fn sample_scaled(
-    model: &dyn Sequential,
+    model: &dyn AutoregressiveSampler,
     scale: Option<&Scale>,
     request: &SampleRequest,
 ) -> Result<Vec<f64>> {
@@ -135,10 +140,10 @@ pub(super) fn sample_scaled(
     Ok(values)
 }
 
-/// Draws the rows of a group.
+/// Samples the rows of a group.
 fn draw(
-    model: &dyn Sequential,
-    chain: &dyn Chain,
+    model: &dyn AutoregressiveSampler,
+    ordering: &dyn Ordering,
     request: &SampleRequest,
     (known, given): (Option<&[f32]>, &[bool]),
     rows: &[usize],
@@ -148,10 +153,10 @@ fn draw(
     let numbers: Vec<u64> = rows.iter().map(|&row| request.first + row as u64).collect();
     let uniforms = request.streams.purpose("sample entries", 0).uniforms(&numbers, size * draws);
     let mut result = vec![0.0; rows.len() * size];
-    let mut state = chain.begin(rows.len());
+    let mut state = ordering.begin(rows.len());
     let mut outputs = vec![0.0; rows.len() * width];
     let mut values = vec![0.0; rows.len()];
-    for (place, &entry) in chain.order().iter().enumerate() {
+    for (place, &entry) in ordering.order().iter().enumerate() {
         match known {
             Some(known) if given[entry] => {
                 for (value, &row) in values.iter_mut().zip(rows) {
@@ -175,44 +180,53 @@ fn draw(
     result
 }
 
-/// log p(x) of each row `[rows, entries]` in nats, entry after entry, summed in double precision.
-pub(super) fn log_probability(model: &dyn Sequential, chain: &dyn Chain, rows: &[f32]) -> Vec<f64> {
+/// log p(x) of each row `[rows, entries]` in nats, one dimension at a time, summed in double
+/// precision.
+pub(super) fn log_probability(
+    model: &dyn AutoregressiveSampler,
+    ordering: &dyn Ordering,
+    rows: &[f32],
+) -> Vec<f64> {
     let size = model.entries();
     rows.par_chunks(size * model.rows_at_once(rows.len() / size))
         .flat_map_iter(|rows| {
             let mut sums = vec![0.0f64; rows.len() / size];
-            score(model, chain, rows, |row, _, term| sums[row] += term);
+            score(model, ordering, rows, |row, _, term| sums[row] += term);
             sums
         })
         .collect()
 }
 
-/// The terms of it by entry `[rows, entries]`, in the order of the data.
-pub(super) fn terms(model: &dyn Sequential, chain: &dyn Chain, rows: &[f32]) -> Vec<f64> {
+/// Its terms by entry `[rows, entries]`, in data order.
+pub(super) fn terms(
+    model: &dyn AutoregressiveSampler,
+    ordering: &dyn Ordering,
+    rows: &[f32],
+) -> Vec<f64> {
     let size = model.entries();
     rows.par_chunks(size * model.rows_at_once(rows.len() / size))
         .flat_map_iter(|rows| {
             let mut terms = vec![0.0f64; rows.len()];
-            score(model, chain, rows, |row, entry, term| terms[row * size + entry] = term);
+            score(model, ordering, rows, |row, entry, term| terms[row * size + entry] = term);
             terms
         })
         .collect()
 }
 
-/// Calls `each` with row, entry and log p of that entry given those before it, of rows that are
-/// worked on together.
+/// Calls `each` with row, entry and the log-probability of that entry given those before it, for
+/// rows that are processed together.
 fn score(
-    model: &dyn Sequential,
-    chain: &dyn Chain,
+    model: &dyn AutoregressiveSampler,
+    ordering: &dyn Ordering,
     rows: &[f32],
     mut each: impl FnMut(usize, usize, f64),
 ) {
     let (size, likelihood) = (model.entries(), model.likelihood());
     let (width, count) = (likelihood.outputs(), rows.len() / size);
-    let mut state = chain.begin(count);
+    let mut state = ordering.begin(count);
     let mut outputs = vec![0.0; count * width];
     let mut values = vec![0.0; count];
-    for (place, &entry) in chain.order().iter().enumerate() {
+    for (place, &entry) in ordering.order().iter().enumerate() {
         state.outputs(place, &mut outputs);
         for (row, value) in values.iter_mut().enumerate() {
             *value = rows[row * size + entry];

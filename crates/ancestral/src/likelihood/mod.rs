@@ -1,4 +1,4 @@
-//! p(x | θ): what a network's outputs say about an example.
+//! Observation models p(x | θ), whose parameters θ are the outputs of a network.
 
 mod observation;
 
@@ -25,7 +25,7 @@ pub fn log_mean_exp(x: &[f64]) -> f64 {
     max + (sum / x.len() as f64).ln()
 }
 
-/// log((1/n) Σ exp xᵢ) of many numbers at once, each from terms that come one after another.
+/// A running log((1/n) Σ exp xᵢ) of many numbers at once.
 #[derive(Debug, Clone)]
 pub struct LogMeanExp {
     count: usize,
@@ -35,15 +35,15 @@ pub struct LogMeanExp {
 }
 
 impl LogMeanExp {
-    /// Of `len` numbers without terms.
+    /// `len` means without terms.
     pub fn new(len: usize) -> Self {
         Self { count: 0, max: vec![f64::NEG_INFINITY; len], sum: vec![0.0; len] }
     }
 
-    /// One more term of each.
+    /// Adds a term to each.
     ///
     /// # Panics
-    /// If there are not as many as numbers.
+    /// If the number of terms is not `len`.
     pub fn add(&mut self, terms: &[f64]) {
         assert_eq!(terms.len(), self.max.len(), "LogMeanExp: one term for each number");
         self.count += 1;

@@ -1,14 +1,15 @@
-//! The observation models p(x | outputs) that end a decoder, entry by entry independent.
+//! The observation models p(x | outputs) of decoders and conditionals; entries are conditionally
+//! independent.
 //!
-//! | name | domain | outputs an entry | log p(x) |
+//! | name | domain | outputs per entry | log p(x) |
 //! |---|---|---|---|
 //! | `bernoulli` | binary | logit l | x l − log(1 + eˡ) |
-//! | `categorical` | levels | one logit a level | l_x − log Σ eˡ |
-//! | `logistic-mixture` | levels | weight, mean and log-scale a component | mass of the level's interval under a mixture of logistics (Salimans et al. 2017, eq. 2) |
+//! | `categorical` | levels | one logit per level | l_x − log Σ eˡ |
+//! | `logistic-mixture` | levels | weight, mean and log-scale per component | mass of the level's interval under a mixture of logistics (Salimans et al. 2017, eq. 2) |
 //! | `gaussian` | reals | mean and log σ | density of N(mean, σ²) |
 //! | `gaussian-fixed` | reals | mean | density of N(mean, 1) |
-//! | Gaussian mixture | reals | weight, mean and log σ a component | log Σ π N(x; mean, σ²) (Uria et al. 2013) |
-//! | Laplace mixture | reals | weight, mean and log b a component | log Σ π exp(−|x − mean| / b) / 2b |
+//! | Gaussian mixture | reals | weight, mean and log σ per component | log Σ π N(x; mean, σ²) (Uria et al. 2013) |
+//! | Laplace mixture | reals | weight, mean and log b per component | log Σ π exp(−|x − mean| / b) / 2b |
 
 use std::f64::consts::LN_2;
 
@@ -20,25 +21,25 @@ use rayon::prelude::*;
 use super::log_sum_exp;
 use crate::{Error, Result, choices};
 
-/// Components of the mixture of discretised logistics.
+/// Components of the mixture of discretized logistics.
 const COMPONENTS: usize = 5;
-/// Log-scales below this are raised to it: a logistic thinner than that is a point on the grid.
+/// Lower limit of log-scales: a narrower logistic is a point mass on the grid of levels.
 const MIN_LOG_SCALE: f64 = -7.0;
 
 choices! {
     /// The name of an observation model that a setting may choose.
     pub enum LikelihoodName {
-        /// the natural one of the data
+        /// the default for the data's domain
         Auto = "auto",
-        /// for binary entries
+        /// Bernoulli, for binary entries
         Bernoulli = "bernoulli",
-        /// one logit a level
+        /// categorical, with one logit per level
         Categorical = "categorical",
-        /// a mixture of discretized logistics over ordered levels
+        /// mixture of discretized logistics, for ordered levels
         LogisticMixture = "logistic-mixture",
-        /// for reals, with a variance of each entry's own
+        /// Gaussian with a predicted variance for each entry, for real data
         Gaussian = "gaussian",
-        /// for reals, with variance 1 of standardized data
+        /// Gaussian with variance 1, for standardized real data
         GaussianFixed = "gaussian-fixed",
     }
 }
@@ -58,16 +59,16 @@ pub enum Likelihood {
         /// The number of levels.
         levels: usize,
     },
-    /// For reals, with a variance of each entry's own.
+    /// For real data, with a predicted variance for each entry.
     Gaussian,
-    /// For reals, with variance 1 (of standardised data).
+    /// For real data, with variance 1 (of standardized data).
     GaussianFixed,
-    /// For reals.
+    /// For real data.
     GaussianMixture {
         /// The number of components.
         components: usize,
     },
-    /// For reals.
+    /// For real data.
     LaplaceMixture {
         /// The number of components.
         components: usize,
@@ -75,7 +76,7 @@ pub enum Likelihood {
 }
 
 impl Likelihood {
-    /// The likelihood of a name for entries of a domain; `auto` takes the natural one.
+    /// The observation model of a name for a domain; `auto` takes the domain's default.
     ///
     /// # Errors
     /// If it does not suit the domain.
@@ -105,7 +106,7 @@ impl Likelihood {
         })
     }
 
-    /// That of one conditional over binary entries or levels, which choose a row of weights.
+    /// The conditional of an autoregressive model of binary entries or levels.
     pub fn discrete(domain: Domain) -> Self {
         match domain {
             Domain::Levels(n) => Self::Categorical { levels: n as usize },
@@ -126,7 +127,7 @@ impl Likelihood {
         }
     }
 
-    /// How many network outputs an entry takes.
+    /// Network outputs per entry.
     pub fn outputs(self) -> usize {
         match self {
             Self::Bernoulli | Self::GaussianFixed => 1,
@@ -139,8 +140,8 @@ impl Likelihood {
         }
     }
 
-    /// Numbers that [`Likelihood::log_probability`] keeps of an entry until its gradient is known,
-    /// nearly.
+    /// Numbers that [`Likelihood::log_probability`] keeps per entry for the backward pass,
+    /// approximately.
     pub fn kept(self) -> u64 {
         match self {
             Self::Bernoulli => 2,
@@ -154,8 +155,8 @@ impl Likelihood {
         }
     }
 
-    /// The first bias of the output layer, from the mean of each entry (levels or reals), so
-    /// that training starts at the marginals.
+    /// The initial bias of the output layer, from the mean of each entry (in levels, or
+    /// standardized), so that training starts at the marginals.
     pub fn output_bias(self, means: &[f64]) -> Vec<f32> {
         let mut bias = Vec::with_capacity(means.len() * self.outputs());
         for &mean in means {
@@ -165,16 +166,16 @@ impl Likelihood {
                     bias.push((p / (1.0 - p)).ln() as f32);
                 }
                 Self::Categorical { levels } => {
-                    // A geometric fall from the mean, which the first steps correct.
+                    // Decays geometrically from the mean; the first steps correct it.
                     let spread = levels as f64 / 8.0;
                     bias.extend((0..levels).map(|k| -((k as f64 - mean).abs() / spread) as f32));
                 }
                 Self::LogisticMixture { levels } => {
-                    let centre = 2.0 * mean / (levels - 1) as f64 - 1.0;
+                    let center = 2.0 * mean / (levels - 1) as f64 - 1.0;
                     bias.extend([0.0; COMPONENTS]);
                     for k in 0..COMPONENTS {
                         let offset = k as f64 / (COMPONENTS - 1) as f64 - 0.5;
-                        bias.push((centre + offset).clamp(-1.0, 1.0) as f32);
+                        bias.push((center + offset).clamp(-1.0, 1.0) as f32);
                     }
                     bias.extend([-1.5; COMPONENTS]);
                 }
@@ -182,7 +183,7 @@ impl Likelihood {
                 Self::GaussianFixed => bias.push(mean as f32),
                 Self::GaussianMixture { components } | Self::LaplaceMixture { components } => {
                     bias.extend(std::iter::repeat_n(0.0, components));
-                    // Over two standard deviations to both sides, each about as wide as its share.
+                    // Spaced over ±2 standard deviations, each about as wide as its spacing.
                     bias.extend((0..components).map(|k| {
                         let place = (k as f64 + 0.5) / components as f64 - 0.5;
                         (mean + 3.0 * place) as f32
@@ -196,7 +197,7 @@ impl Likelihood {
     }
 
     /// log p(x | outputs) of each row in nats: outputs `[rows, size · outputs]`, x `[rows, size]`
-    /// in levels or reals.
+    /// in levels or real values.
     pub fn log_probability(self, outputs: Tensor<2>, x: Tensor<2>) -> Tensor<1> {
         match self {
             Self::Bernoulli => kernels::bernoulli_nll(outputs, x).neg(),
@@ -220,7 +221,7 @@ impl Likelihood {
             Self::LogisticMixture { levels } => {
                 let outputs: Tensor<4> = outputs.reshape([rows, size, 3, COMPONENTS]);
                 let [weight, mean, log_scale] = [0, 1, 2].map(|i| part(&outputs, i));
-                mixture(weight, discretised_logistic(x, mean, log_scale, levels))
+                mixture(weight, discretized_logistic(x, mean, log_scale, levels))
             }
             Self::Gaussian => {
                 let outputs: Tensor<3> = outputs.reshape([rows, size, 2]);
@@ -255,13 +256,13 @@ impl Likelihood {
     pub fn log_probability_of(self, outputs: &[f32], x: f32) -> f64 {
         let x = f64::from(x);
         let at = |i: usize| f64::from(outputs[i]);
-        // Above this a spread is as good as without end, and stays a number.
+        // The upper limit keeps the scale finite.
         let log_scale = |i: usize| at(i).clamp(MIN_LOG_SCALE, 50.0);
         let normal = |mean: f64, log_sigma: f64| {
             let z = (x - mean) * (-log_sigma).exp();
             -0.5 * z * z - log_sigma - half_log_tau()
         };
-        // log Σ π p, with the weights' own norm.
+        // log Σ π p, with normalized weights.
         let mixed = |components: usize, term: &dyn Fn(usize) -> f64| {
             let weights = (0..components).map(at);
             log_sum(weights.clone().enumerate().map(|(k, w)| w + term(k))) - log_sum(weights)
@@ -276,7 +277,7 @@ impl Likelihood {
             }
             Self::LogisticMixture { levels } => mixed(COMPONENTS, &|k| {
                 let (mean, log_scale) = (at(COMPONENTS + k), log_scale(2 * COMPONENTS + k));
-                discretised_logistic_of(x, mean, log_scale, levels)
+                discretized_logistic_of(x, mean, log_scale, levels)
             }),
             Self::Gaussian => normal(at(0), log_scale(1)),
             Self::GaussianFixed => normal(at(0), 0.0),
@@ -315,7 +316,7 @@ impl Likelihood {
             .map(|(outputs, &x)| self.log_probability_of(outputs, x))
             .collect();
         if self == Self::Bernoulli {
-            // The kernel rounds sums in single precision; each term takes its share of that.
+            // The kernel rounds sums in single precision; the difference is distributed over the terms.
             let sums = self.row_log_probabilities(outputs, x, size);
             for (terms, total) in terms.chunks_exact_mut(size).zip(sums) {
                 let sum: f64 = terms.iter().sum();
@@ -327,10 +328,10 @@ impl Likelihood {
         terms
     }
 
-    /// Outputs of one or more entries at another temperature: 1 leaves them, below 1 the likely
-    /// values gain, at 0 nothing else is drawn.
+    /// Applies a temperature to the outputs of one or more entries: 1 leaves the distribution
+    /// unchanged, below 1 it is sharper, at 0 only its mode is left.
     ///
-    /// Logits are divided by it, spreads multiplied.
+    /// Logits are divided by the temperature, scales multiplied.
     pub fn temper(self, outputs: &mut [f32], temperature: f64) {
         if temperature == 1.0 {
             return;
@@ -340,7 +341,7 @@ impl Likelihood {
             let (logits, log_scales) = match self {
                 Self::Bernoulli | Self::Categorical { .. } => (o.len(), 0),
                 Self::Gaussian => (0, 1),
-                // A fixed spread has no output to change.
+                // A fixed scale has no output.
                 Self::GaussianFixed => (0, 0),
                 Self::LogisticMixture { .. } => (COMPONENTS, COMPONENTS),
                 Self::GaussianMixture { components } | Self::LaplaceMixture { components } => {
@@ -353,7 +354,7 @@ impl Likelihood {
         }
     }
 
-    /// The mean of each entry, in levels or reals, from outputs `[rows, size · outputs]`.
+    /// The mean of each entry, in levels or real values, from outputs `[rows, size · outputs]`.
     pub fn mean(self, outputs: &[f32]) -> Vec<f32> {
         outputs
             .chunks_exact(self.outputs())
@@ -376,7 +377,7 @@ impl Likelihood {
             .collect()
     }
 
-    /// Uniform numbers an entry takes in [`Likelihood::draw`].
+    /// Uniform numbers per entry in [`Likelihood::draw`].
     pub fn draws(self) -> usize {
         match self {
             Self::GaussianMixture { .. } | Self::LaplaceMixture { .. } => 3,
@@ -384,7 +385,8 @@ impl Likelihood {
         }
     }
 
-    /// Draws each entry, in levels or reals, by [`Likelihood::draws`] uniform numbers an entry.
+    /// Draws each entry, in levels or real values, with [`Likelihood::draws`] uniform numbers per
+    /// entry.
     pub fn draw(self, outputs: &[f32], uniforms: &[f32]) -> Vec<f32> {
         let mut drawn = vec![0.0; outputs.len() / self.outputs()];
         let outputs = &outputs[..drawn.len() * self.outputs()];
@@ -396,7 +398,7 @@ impl Likelihood {
     /// the one before it.
     ///
     /// # Panics
-    /// If there are not as many outputs as `drawn` has entries for.
+    /// If the number of outputs does not fit `drawn`.
     pub fn draw_into(self, outputs: &[f32], uniforms: &[f32], stride: usize, drawn: &mut [f32]) {
         assert_eq!(outputs.len(), drawn.len() * self.outputs(), "draw: outputs of all entries");
         let uniforms = uniforms.chunks(stride);
@@ -408,7 +410,7 @@ impl Likelihood {
         let outputs = outputs.chunks_exact(self.outputs());
         for ((drawn, o), u) in drawn.iter_mut().zip(outputs).zip(uniforms) {
             *drawn = match self {
-                // Above, for all of them together.
+                // Drawn above, all entries together.
                 Self::Bernoulli => continue,
                 Self::Categorical { .. } => pick(o, u[0]) as f32,
                 Self::LogisticMixture { levels } => {
@@ -416,7 +418,7 @@ impl Likelihood {
                     let k = pick(&o[..COMPONENTS], u[0]);
                     let scale = o[2 * COMPONENTS + k].max(MIN_LOG_SCALE as f32).exp();
                     let x = o[COMPONENTS + k] + scale * (u[1].ln() - (1.0 - u[1]).ln());
-                    // Each level owns the interval of half a step to both sides.
+                    // A level's interval reaches half a step to both sides.
                     ((x + 1.0) * 0.5 * top).round().clamp(0.0, top)
                 }
                 Self::Gaussian => {
@@ -451,7 +453,7 @@ fn normal_log_density(z: Tensor<2>, log_sigma: Tensor<2>) -> Tensor<2> {
     (z.clone() * z * 0.5 + log_sigma + half_log_tau()).neg()
 }
 
-/// One of the parts `[rows, size, parts, components]` of outputs.
+/// Part `index` of outputs `[rows, size, parts, components]`.
 fn part(outputs: &Tensor<4>, index: usize) -> Tensor<3> {
     outputs.clone().narrow(2, index, 1).squeeze_dim(2)
 }
@@ -473,8 +475,8 @@ fn log_sum(x: impl Iterator<Item = f64> + Clone) -> f64 {
     max + x.map(|v| (v - max).exp()).sum::<f64>().ln()
 }
 
-/// As [`discretised_logistic`], of one level under one logistic.
-fn discretised_logistic_of(x: f64, mean: f64, log_scale: f64, levels: usize) -> f64 {
+/// Like [`discretized_logistic`], of one level under one logistic.
+fn discretized_logistic_of(x: f64, mean: f64, log_scale: f64, levels: usize) -> f64 {
     let top = (levels - 1) as f64;
     let softplus = |v: f64| v.max(0.0) + (-v.abs()).exp().ln_1p();
     let inverse = (-log_scale).exp();
@@ -495,9 +497,9 @@ fn discretised_logistic_of(x: f64, mean: f64, log_scale: f64, levels: usize) -> 
 /// Log-mass `[rows, size, components]` of each level's interval under each logistic, the end
 /// intervals reaching to infinity.
 ///
-/// With a and b the standardised upper and lower ends, σ(a) − σ(b) = σ(a) σ(−b) (1 − e^(b−a)),
-/// whose logarithm has no cancellation.
-fn discretised_logistic(
+/// With a and b the standardized upper and lower ends, σ(a) − σ(b) = σ(a) σ(−b) (1 − e^(b−a)),
+/// whose logarithm is free of cancellation.
+fn discretized_logistic(
     x: Tensor<2>,
     mean: Tensor<3>,
     log_scale: Tensor<3>,
@@ -524,7 +526,7 @@ fn softmax(logits: &[f32]) -> impl Iterator<Item = f32> + '_ {
     logits.iter().map(move |l| (l - max).exp() / sum)
 }
 
-/// The index that a uniform draw picks from a softmax.
+/// The index that a uniform number `u` selects from the softmax of logits.
 fn pick(logits: &[f32], u: f32) -> usize {
     let mut left = u;
     for (k, p) in softmax(logits).enumerate() {
@@ -547,7 +549,7 @@ mod tests {
     use ancestral_data::Streams;
     use burn::tensor::TensorData;
 
-    /// For one entry, the masses of all levels sum to one.
+    /// The masses of all levels of an entry sum to one.
     #[test]
     fn masses_sum_to_one() {
         let device = crate::spec::cpu();
@@ -573,7 +575,7 @@ mod tests {
         }
     }
 
-    /// Draws have the frequencies and the mean that the masses say.
+    /// The frequencies and the mean of draws agree with the masses.
     #[test]
     fn draws_follow_the_masses() {
         let n = 40_000;
