@@ -1,11 +1,12 @@
-//! Autoencoder: a code from an encoder, the example back from a decoder (Hinton and Salakhutdinov
-//! 2006, doi:10.1126/science.1127647), and with `noise` the denoising one, which is shown a corrupted
-//! example and must give the clean one (Vincent, Larochelle, Bengio and Manzagol 2008,
-//! doi:10.1145/1390156.1390294).
+//! Autoencoder: an encoder maps an example to a latent code, a decoder reconstructs the example from
+//! it (Hinton and Salakhutdinov 2006, doi:10.1126/science.1127647). With `noise` it is the denoising
+//! autoencoder, which reconstructs the clean example from a corrupted input (Vincent, Larochelle,
+//! Bengio and Manzagol 2008, doi:10.1145/1390156.1390294).
 //!
-//! It has codes and no density: nothing says which codes are likely, so that it does not draw.
-//! The loss of an example is Σ (x − x̂)², or the cross-entropy −Σ x log x̂ + (1 − x) log(1 − x̂), of
-//! entries in [0, 1] (reals: standardised, squared error alone).
+//! There is no distribution of codes, so that the model has no density and cannot be sampled.
+//! The loss of an example is the squared error Σ (x − x̂)², or the cross-entropy
+//! −Σ x log x̂ + (1 − x) log(1 − x̂) of entries scaled to [0, 1] (real data is standardized and takes
+//! the squared error only).
 
 use ancestral_data::{Batch, Domain, Examples, Streams};
 use ancestral_kernels as kernels;
@@ -25,21 +26,21 @@ use crate::{Error, Result, choices, settings};
 const KINDS: &[KindName] = &[KindName::Binary, KindName::Levels, KindName::Real];
 
 choices! {
-    /// What an error of the reconstruction costs.
+    /// The reconstruction loss.
     pub enum ReconstructionLoss {
-        /// the sum of squared errors
+        /// sum of squared errors
         Squared = "squared",
-        /// cross-entropy of entries in [0, 1]
+        /// binary cross-entropy of entries in [0, 1]
         Bernoulli = "bernoulli",
     }
 }
 
 choices! {
-    /// How the input is corrupted in training.
+    /// The corruption of the input in training.
     pub enum Corruption {
-        /// Gaussian noise is added
+        /// additive Gaussian noise
         Gaussian = "gaussian",
-        /// entries are set to 0
+        /// masking noise: entries are set to 0
         Masking = "masking",
     }
 }
@@ -47,30 +48,31 @@ choices! {
 settings! {
     /// Settings of the autoencoder.
     pub struct AeConfig {
-        /// Dimensions of the latent code.
+        /// Number of latent dimensions.
         pub latent_dims: usize = 20, in 1.., stored "latent_dim";
-        /// Hidden layers of the encoder, from the data's side; the decoder has them in reverse.
+        /// Units of each hidden layer of the encoder, the one next to the data first; the decoder
+        /// mirrors it.
         pub hidden: Vec<usize> = vec![200, 200], in 1..;
-        /// Channels of convolutions between the data and the hidden layers, each of which halves
-        /// the image; empty for a dense network.
+        /// Channels of each convolution between the data and the hidden layers, with stride 2; empty
+        /// for a dense network.
         pub channels: Vec<usize> = vec![], in 1..;
-        /// Hidden activation.
+        /// Activation of the hidden layers.
         pub activation: HiddenActivation = HiddenActivation::Tanh;
         /// Reconstruction loss.
         pub loss: ReconstructionLoss = ReconstructionLoss::Squared;
-        /// How the input is corrupted in training.
+        /// Input corruption in training (denoising).
         pub corruption: Corruption = Corruption::Gaussian;
-        /// How much: the standard deviation of the Gaussian, or the share of masked entries;
-        /// 0 for a plain autoencoder.
+        /// Level of the input corruption: the standard deviation of the Gaussian noise, or the
+        /// fraction of masked entries; 0 for a plain autoencoder.
         pub noise: f64 = 0.0, in 0.0..;
     }
 }
 
-/// The list entry of `ae`.
+/// The entry of `ae`.
 pub fn entry() -> ModelEntry {
     ModelEntry {
         name: "ae",
-        about: "autoencoder: a code and the example back from it, plain or denoising",
+        about: "autoencoder, plain or denoising",
         paper: "Hinton and Salakhutdinov 2006, doi:10.1126/science.1127647",
         tasks: &[Task::Representation],
         capabilities: &[Capability::Latent],
@@ -81,12 +83,12 @@ pub fn entry() -> ModelEntry {
         presets: &[
             Preset {
                 name: "denoising",
-                about: "a quarter of the entries masked, as in Vincent et al. 2008",
+                about: "denoising, a quarter of the entries masked, as in Vincent et al. 2008",
                 settings: "[settings]\ncorruption = \"masking\"\nnoise = 0.25\n",
             },
             Preset {
                 name: "convolutional",
-                about: "convolutions next to the data, for pictures from 8×8 to 64×64",
+                about: "convolutions next to the data, for images from 8×8 to 64×64",
                 settings: "[settings]\nchannels = [32, 64]\nhidden = [128]\nactivation = \"leaky-relu\"\n",
             },
         ],
@@ -103,7 +105,7 @@ impl ModelConfig for AeConfig {
 }
 
 impl AeConfig {
-    /// A model with its first weights, sized by the data.
+    /// A model with its initial weights, sized by the data.
     ///
     /// # Errors
     /// If a setting is out of range or does not suit the data.
@@ -122,7 +124,7 @@ impl AeConfig {
         Ok(Ae { config: self.clone(), core: Core::new(self.to_table(), pipeline, network) })
     }
 
-    /// How large one would be.
+    /// The size of a model with these settings.
     fn size(&self, data: &DataSpec) -> Result<Size> {
         let domain = self.check(data)?;
         let layers = self.layers(data);
@@ -131,7 +133,7 @@ impl AeConfig {
         size.dense(features, self.latent_dims);
         layers.count_decoder(&mut size, self.latent_dims, 1)?;
         size.scale(data, domain);
-        // The corruption and its result, the error and its square.
+        // The noise and the corrupted input, the error and its square.
         size.kept((product(data.shape.dims()) as u64).saturating_mul(4));
         Ok(size.finish())
     }
@@ -151,7 +153,7 @@ impl AeConfig {
         self.check_values()?;
         let domain = data.one_domain("ae", KINDS)?;
         if self.loss == ReconstructionLoss::Bernoulli && domain == Domain::Real {
-            let why = "entries must lie in [0, 1] and these are reals; choose squared";
+            let why = "it needs entries in [0, 1] and this data is real; choose squared";
             return Err(Error::setting("loss", "'bernoulli'", why));
         }
         if self.corruption == Corruption::Masking && self.noise >= 1.0 {
@@ -180,12 +182,12 @@ pub struct Ae {
 }
 
 impl Ae {
-    /// Entries in [0, 1], or standardised reals.
+    /// Entries in [0, 1], or standardized real data.
     fn entries(&self, network: &Network, batch: &Batch) -> Result<Tensor<2>> {
         Ok(self.core.pipeline.unit(self.core.pipeline.observed(network.scale.as_ref(), batch)?))
     }
 
-    /// The input as training shows it.
+    /// The corrupted input.
     fn corrupt(&self, x: Tensor<2>, batch: &Batch, streams: Streams) -> Tensor<2> {
         let size = self.core.pipeline.data.shape.size();
         let noise = self.config.noise;
@@ -203,7 +205,7 @@ impl Ae {
         }
     }
 
-    /// The loss of each example, from what the encoder is shown and what must come back.
+    /// The loss of each example, from the input of the encoder and the target.
     fn errors(&self, network: &Network, shown: Tensor<2>, x: Tensor<2>) -> Tensor<1> {
         let code = network.code.forward(network.encoder.forward(shown, None));
         let outputs = network.decoder.forward(code, None);

@@ -1,22 +1,22 @@
-//! What autoencoders share: the layers next to the data, dense or convolutions that halve the
-//! image.
+//! The encoder and decoder networks of autoencoders: dense layers, or convolutions with stride 2 next
+//! to the data.
 
 use burn::module::Module;
 use burn::tensor::Tensor;
 
 use crate::model::{DataSpec, Init, SizeBuilder, product};
-use crate::nn::{Activation, Dense, Doubling, Halving, KERNEL, Mlp};
+use crate::nn::{Activation, Dense, DownConv, KERNEL, Mlp, UpConv};
 use crate::{Error, Result};
 
 /// The sizes of the layers next to the data.
 pub(super) struct Layers<'a> {
     pub(super) data: &'a DataSpec,
-    /// Channels of the convolutions, from the data's side; none for a dense network.
+    /// Channels of the convolutions, the one next to the data first; empty for a dense network.
     pub(super) channels: &'a [usize],
-    /// Dense hidden layers, from the data's side.
+    /// Units of the dense hidden layers, the one next to the data first.
     pub(super) hidden: &'a [usize],
     pub(super) activation: Activation,
-    /// Entries of the class, 0 if the network is not told it.
+    /// One-hot entries of the class; 0 if the network is not conditional.
     pub(super) class_inputs: usize,
 }
 
@@ -24,7 +24,7 @@ impl Layers<'_> {
     /// Sizes `[height, width]` of the image before and after each convolution.
     ///
     /// # Errors
-    /// If the data are not images, or too small for so many halvings.
+    /// If the data is not images, or the images are too small for so many convolutions.
     pub(super) fn image_sizes(&self) -> Result<Vec<[usize; 2]>> {
         if self.channels.is_empty() {
             return Ok(Vec::new());
@@ -52,7 +52,7 @@ impl Layers<'_> {
         Ok(sizes)
     }
 
-    /// Counts the layers of an [`Encoder`], and gives the width of the last.
+    /// Counts the layers of an [`Encoder`], and returns the width of the last.
     pub(super) fn count_encoder(&self, size: &mut SizeBuilder) -> Result<usize> {
         let sizes = self.image_sizes()?;
         let mut from = self.data.shape.as_image().unwrap_or_default()[0];
@@ -104,9 +104,9 @@ impl Layers<'_> {
 /// The layers from the data to the last hidden one.
 #[derive(Module, Debug)]
 pub(super) struct Encoder {
-    image: Vec<Halving>,
+    image: Vec<DownConv>,
     hidden: Mlp,
-    /// `[channels, height, width]` of the image, where there are convolutions.
+    /// `[channels, height, width]` of the image, with convolutions.
     #[module(skip)]
     shape: [usize; 3],
     #[module(skip)]
@@ -114,7 +114,7 @@ pub(super) struct Encoder {
 }
 
 impl Encoder {
-    /// The layers next to the data.
+    /// The encoder's layers, with initial weights.
     pub(super) fn init(layers: &Layers<'_>, name: &str, init: &Init) -> Result<Self> {
         let sizes = layers.image_sizes()?;
         let shape = layers.data.shape.as_image().unwrap_or_default();
@@ -122,7 +122,7 @@ impl Encoder {
         let mut image = Vec::new();
         for (i, &channels) in layers.channels.iter().enumerate() {
             let name = format!("{name}.image.{i}");
-            image.push(Halving::init(from, channels, layers.activation, &name, init));
+            image.push(DownConv::init(from, channels, layers.activation, &name, init));
             from = channels;
         }
         let features = match sizes.last() {
@@ -137,7 +137,7 @@ impl Encoder {
         })
     }
 
-    /// Dense layers alone.
+    /// Dense layers only.
     pub(super) fn dense(
         input: usize,
         hidden: &[usize],
@@ -153,12 +153,12 @@ impl Encoder {
         }
     }
 
-    /// The width of what it gives.
+    /// The number of outputs.
     pub(super) fn outputs(&self) -> usize {
         self.outputs
     }
 
-    /// `[rows, size]`, with the class `[rows, classes]` where it is told, to `[rows, outputs]`.
+    /// `[rows, size]`, with the class `[rows, classes]` if conditional, to `[rows, outputs]`.
     pub(super) fn forward(&self, x: Tensor<2>, class: Option<Tensor<2>>) -> Tensor<2> {
         let x = if self.image.is_empty() {
             x
@@ -172,7 +172,7 @@ impl Encoder {
     }
 }
 
-/// `x` with the class behind it.
+/// `x` with the class concatenated.
 fn join(x: Tensor<2>, class: Option<Tensor<2>>) -> Tensor<2> {
     match class {
         Some(class) => Tensor::cat(vec![x, class], 1),
@@ -180,14 +180,14 @@ fn join(x: Tensor<2>, class: Option<Tensor<2>>) -> Tensor<2> {
     }
 }
 
-/// The layers from the code to the outputs of each entry.
+/// The layers from the code to the outputs for each entry.
 #[derive(Module, Debug)]
 pub(super) struct Decoder {
     hidden: Mlp,
-    /// To the outputs, or to the smallest image where transposed convolutions follow.
+    /// To the outputs, or to the smallest feature maps before transposed convolutions.
     output: Dense,
-    image: Vec<Doubling>,
-    /// `[channels, height, width]` of the smallest image.
+    image: Vec<UpConv>,
+    /// `[channels, height, width]` of the smallest feature maps.
     #[module(skip)]
     smallest: [usize; 3],
     /// Channels of the data.
@@ -228,17 +228,17 @@ impl Decoder {
             };
             let name = format!("decoder.image.{i}");
             let from = layers.channels[i];
-            image.push(Doubling::init(from, to, sizes[i], activation, &name, init));
+            image.push(UpConv::init(from, to, sizes[i], activation, &name, init));
         }
         Ok(Self { hidden, output, image, smallest: [top, height, width], channels })
     }
 
-    /// `[rows, latent]`, with the class where it is told, to the last hidden layer.
+    /// `[rows, latent]`, with the class if conditional, to the last hidden layer.
     pub(super) fn hidden(&self, code: Tensor<2>, class: Option<Tensor<2>>) -> Tensor<2> {
         self.hidden.forward(join(code, class))
     }
 
-    /// The last layer, where it is dense and gives the outputs.
+    /// The output layer, if it is dense.
     pub(super) fn dense_output(&self) -> Option<&Dense> {
         self.image.is_empty().then_some(&self.output)
     }
@@ -261,8 +261,8 @@ impl Decoder {
         y.permute([0, 1, 3, 4, 2]).flatten(1, 4)
     }
 
-    /// Smaller first weights of the last layer, and its bias where `bias` puts each entry's mean;
-    /// a image's channels get the bias of their mean over pixels.
+    /// Scales down the initial weights of the output layer, and sets its bias to `bias` of each
+    /// entry's mean; with convolutions, of each channel's mean over pixels.
     pub(super) fn start_at(mut self, means: &[f64], bias: impl Fn(&[f64]) -> Vec<f32>) -> Self {
         if self.image.is_empty() {
             self.output = self.output.with_bias(bias(means));
@@ -277,8 +277,8 @@ impl Decoder {
         self
     }
 
-    /// The first weights of the last layer multiplied by `factor`.
-    pub(super) fn gentler(mut self, factor: f64) -> Self {
+    /// Multiplies the initial weights of the output layer by `factor`.
+    pub(super) fn scaled_output(mut self, factor: f64) -> Self {
         if self.image.is_empty() {
             self.output = self.output.scaled(factor);
         } else if let Some(last) = self.image.pop() {

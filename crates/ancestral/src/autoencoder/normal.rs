@@ -1,4 +1,4 @@
-//! Diagonal Gaussians over codes.
+//! Diagonal Gaussian distributions of latent codes.
 
 use ancestral_kernels as kernels;
 use burn::tensor::Tensor;
@@ -11,7 +11,7 @@ pub(super) struct Normal {
 }
 
 impl Normal {
-    /// The rows `times` times over, one whole batch after another.
+    /// The whole batch repeated `times` times.
     pub(super) fn repeat(self, times: usize) -> Self {
         if times == 1 {
             return self;
@@ -22,12 +22,12 @@ impl Normal {
         }
     }
 
-    /// The same, cut from the graph that made it.
+    /// The same, detached from the graph.
     pub(super) fn detach(self) -> Self {
         Self { mean: self.mean.detach(), log_sigma: self.log_sigma.detach() }
     }
 
-    /// mean + σ ε.
+    /// A reparameterized sample, mean + σ ε.
     pub(super) fn rsample(&self, noise: Tensor<2>) -> Tensor<2> {
         self.mean.clone() + kernels::exp(self.log_sigma.clone()) * noise
     }
@@ -44,7 +44,7 @@ impl Normal {
         self.log_density_at(noise)
     }
 
-    /// KL from N(0, 1) of each entry: ½ (μ² + σ² − log σ² − 1).
+    /// KL divergence from N(0, 1) of each entry: ½ (μ² + σ² − log σ² − 1).
     pub(super) fn kl_standard(&self) -> Tensor<2> {
         let variance = kernels::exp(self.log_sigma.clone() * 2.0);
         let mean = self.mean.clone();

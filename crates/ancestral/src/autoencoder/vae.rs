@@ -2,22 +2,23 @@
 //! layers and the importance-weighted objective of Burda, Grosse and Salakhutdinov 2016
 //! (arXiv:1509.00519).
 //!
-//! The model draws a code from the prior, then an example from the code:
+//! The generative model samples a code from the prior, then an example given the code:
 //! p(x, z₁…z_L) = p(z_L) p(z_{L−1} | z_L) … p(x | z₁), with p(z_L) = N(0, I) and the other
-//! conditionals diagonal Gaussians. The encoder goes the other way:
+//! conditionals diagonal Gaussians. The encoder approximates the posterior:
 //! q(z₁…z_L | x) = q(z₁ | x) q(z₂ | z₁) … q(z_L | z_{L−1}).
 //!
-//! Training maximises, for K = `importance_samples` and w_k = p(x, z_k)/q(z_k | x),
-//! - K = 1: E[log p(x | z₁)] − β KL, where the divergence of one layer is the closed form
-//!   ½ Σ(μ² + σ² − log σ² − 1), and of several the sampled log q − log p, with the closed form for
-//!   the top layer;
-//! - K > 1: log (1/K) Σ w_k (their equation 8), whose gradient weights each sample by its share of
-//!   w; or, with `doubly_reparameterized`, the encoder's gradient of Tucker, Lawson, Gu and Maddison
-//!   2019 (arXiv:1810.04152, equation 8), whose noise does not swamp it as K grows.
+//! Training maximizes, for K = `importance_samples` and w_k = p(x, z_k)/q(z_k | x),
+//! - K = 1: E[log p(x | z₁)] − β KL, where the KL divergence is, for one layer, the
+//!   closed form ½ Σ(μ² + σ² − log σ² − 1), and for several the Monte Carlo estimate log q − log p,
+//!   with the closed form for the top layer;
+//! - K > 1: log (1/K) Σ w_k (their equation 8), whose gradient weights each sample by its
+//!   normalized importance weight; or, with `doubly_reparameterized`, the encoder's gradient of Tucker,
+//!   Lawson, Gu and Maddison 2019 (arXiv:1810.04152, equation 8), whose signal-to-noise ratio does not
+//!   vanish as K grows.
 //!
-//! What it prints is a **lower bound** on log p(x): the K-sample bound, which rises with K.
-//! Differences from the papers: weights start from U(−a, a) of Glorot and Bengio, those of the heads
-//! that give a mean and a log σ at a tenth of it; Adam's second moment starts at 0 and is bias-corrected, as in Kingma and Ba.
+//! The reported value is a **lower bound** on log p(x): the K-sample bound, which tightens with K.
+//! Differences from the papers: weights are initialized from U(−a, a) of Glorot and Bengio, those of
+//! the heads for mean and log σ a tenth as large; Adam is that of Kingma and Ba.
 
 use ancestral_data::{Batch, Domain, Examples, Streams, fill_normal};
 use ancestral_kernels as kernels;
@@ -42,14 +43,14 @@ mod config;
 use config::KINDS;
 pub use config::{VaeConfig, entry, iwae_entry};
 
-/// Samples of one example that share a stream of noise.
+/// Samples of an example that share a random stream.
 const SAMPLES_A_STREAM: usize = 64;
 
-/// Rows that go through the decoder at once in evaluation: keeps memory flat for any K.
+/// Rows per decoder pass in evaluation: bounds memory for any K.
 const EVALUATION_ROWS: usize = 1024;
 
 impl VaeConfig {
-    /// A model with its first weights, sized by the data and listed as `name`.
+    /// A model with its initial weights, sized by the data; `name` is that of its entry.
     ///
     /// # Errors
     /// If a setting is out of range or does not suit the data.
@@ -78,9 +79,9 @@ impl VaeConfig {
         }
         let decoder =
             Decoder::init(&next_to_data, self.latent_dims[0], likelihood.outputs(), init)?;
-        // A log σ that starts far from 0 makes squared errors of the first steps enormous.
+        // An initial log σ far from 0 would make the squared errors of the first steps enormous.
         let decoder =
-            if likelihood == Likelihood::Gaussian { decoder.gentler(0.1) } else { decoder };
+            if likelihood == Likelihood::Gaussian { decoder.scaled_output(0.1) } else { decoder };
         let scale = Scale::init(domain, data.size(), init);
         let network = Network { encoder, prior, decoder, scale };
         let pipeline = InputPipeline::new(name, data, domain, init);
@@ -91,7 +92,7 @@ impl VaeConfig {
         })
     }
 
-    /// How large one would be.
+    /// The size of a model with these settings.
     fn size(&self, name: &str, data: &DataSpec) -> Result<Size> {
         let (domain, likelihood) = self.suits(name, data)?;
         let next_to_data = self.next_to_data(data);
@@ -100,7 +101,7 @@ impl VaeConfig {
         size.scale(data, domain);
         let features = next_to_data.count_encoder(&mut size)?;
         size.dense(features, product(&[2, self.latent_dims[0]]));
-        // Everything from the first code on is there for each sample.
+        // Everything after the first code exists once per sample.
         let passes = if self.doubly_reparameterized { 2 } else { 1 };
         size.rows(self.importance_samples.saturating_mul(passes));
         for (l, &latent) in self.latent_dims.iter().enumerate() {
@@ -125,7 +126,7 @@ impl VaeConfig {
         Ok(size.finish())
     }
 
-    /// What stands next to the data on both sides.
+    /// The layers next to the data, of encoder and decoder.
     fn next_to_data<'a>(&'a self, data: &'a DataSpec) -> Layers<'a> {
         Layers {
             data,
@@ -144,7 +145,7 @@ impl VaeConfig {
     }
 }
 
-/// A diagonal Gaussian whose mean and log σ a network gives.
+/// A network that computes mean and log σ of a diagonal Gaussian.
 #[derive(Module, Debug)]
 struct GaussianBlock {
     features: Encoder,
@@ -158,7 +159,7 @@ impl GaussianBlock {
         let last = features.outputs();
         Self {
             features,
-            // A log σ that starts far from 0 makes the first divergences enormous.
+            // An initial log σ far from 0 would make the first KL divergences enormous.
             head: Dense::init(last, 2 * latent, Activation::Identity, &head, init).scaled(0.1),
         }
     }
@@ -188,7 +189,7 @@ pub struct Network {
 }
 
 impl Network {
-    /// Log of the Jacobian of standardisation, to be added to log-densities of real data.
+    /// The log-determinant of standardization, to be added to log-densities of real data.
     fn log_jacobian(&self) -> f64 {
         self.scale.as_ref().map_or(0.0, Scale::log_jacobian)
     }
@@ -201,9 +202,9 @@ pub struct Vae {
     core: Core<Network>,
 }
 
-/// Samples of the codes, sample after sample `[k · batch]`.
+/// Samples of the codes, `k` for each example of a batch `[k · batch]`.
 struct Codes {
-    /// q of each layer, the one next to the data first.
+    /// The approximate posterior of each layer, the one next to the data first.
     q: Vec<Normal>,
     /// ε of each layer.
     noise: Vec<Tensor<2>>,
@@ -217,7 +218,8 @@ impl Codes {
         self.z[0].clone()
     }
 
-    /// log p(z₁ | z₂) + … − log q(z₁ | x) − …: all layers but the top one; none if there is one.
+    /// log p(z₁ | z₂) + … − log q(z₁ | x) − … over all layers but the top one; `None` if there is
+    /// one layer.
     fn log_ratio_below(&self, network: &Network) -> Option<Tensor<1>> {
         (0..network.prior.len())
             .map(|l| {
@@ -239,7 +241,7 @@ impl Codes {
         }
     }
 
-    /// The divergence of each row: the closed form for the top layer.
+    /// The KL divergence of each row, in closed form for the top layer.
     fn kl(&self, network: &Network) -> Tensor<1> {
         let top: Tensor<1> = self.q[self.q.len() - 1].kl_standard().sum_dim(1).squeeze_dim(1);
         match self.log_ratio_below(network) {
@@ -255,7 +257,7 @@ impl Vae {
         self.config.conditional.then(|| self.core.pipeline.one_hot(labels)).transpose()
     }
 
-    /// The batch as the likelihood takes it, and q(z₁ | x), one row an example.
+    /// The batch as the likelihood takes it, and q(z₁ | x), one row per example.
     fn encoded(&self, network: &Network, batch: &Batch) -> Result<(Tensor<2>, Normal)> {
         let x = self.core.pipeline.observed(network.scale.as_ref(), batch)?;
         let class = self.class(batch.labels.as_deref())?;
@@ -263,9 +265,10 @@ impl Vae {
         Ok((x, bottom))
     }
 
-    /// ε for layer `l`, sample after sample: `[k · batch, dims]`.
+    /// The noise ε of layer `l` `[k · batch, dims]`.
     ///
-    /// Draws `first..first + k` of each example, which do not depend on how samples are grouped;
+    /// These are draws `first..first + k` of each example, which do not depend on how samples are
+    /// grouped;
     /// `first` is a multiple of [`SAMPLES_A_STREAM`].
     fn noise(
         &self,
@@ -294,9 +297,9 @@ impl Vae {
         self.core.pipeline.tensor(values, dims)
     }
 
-    /// Draws `k` codes an example from q.
+    /// Samples `k` codes per example from q.
     ///
-    /// `first` is the number of the first sample, `bottom` is q(z₁ | x), one row an example.
+    /// `first` is the number of the first sample, `bottom` is q(z₁ | x), one row per example.
     fn codes(
         &self,
         network: &Network,
@@ -322,7 +325,7 @@ impl Vae {
         codes
     }
 
-    /// log w `[k, batch]` of samples given with their x.
+    /// The log importance weights `[k, batch]` of samples and their examples.
     fn log_weights(
         &self,
         network: &Network,
@@ -338,7 +341,7 @@ impl Vae {
         Ok((log_likelihood + codes.log_ratio(network)).reshape([k, b]))
     }
 
-    /// The loss `[1]` of a batch and its figures.
+    /// The loss `[1]` of a batch and its metrics.
     fn loss(
         &self,
         network: &Network,
@@ -353,7 +356,7 @@ impl Vae {
         if k > 1 {
             let constant = (k as f64).ln() - jacobian;
             if self.config.doubly_reparameterized {
-                return self.doubly_reparameterised(network, batch, streams, constant);
+                return self.doubly_reparameterized(network, batch, streams, constant);
             }
             let codes = self.codes(network, &bottom, batch, streams, 0, k);
             let log_w = self.log_weights(network, &codes, x, labels, k)?;
@@ -370,7 +373,7 @@ impl Vae {
         let warm = self.config.kl_warmup_epochs;
         let weight = self.config.beta * if warm > 0.0 { (epoch / warm).min(1.0) } else { 1.0 };
         let penalty = if self.config.free_bits > 0.0 {
-            // The mean over the batch is held up entry by entry (Kingma et al. 2016, appendix C8).
+            // Free bits: a lower limit on each entry's mean over the batch (Kingma et al. 2016, appendix C8).
             let entries: Tensor<2> = bottom.kl_standard().mean_dim(0);
             entries.clamp_min(self.config.free_bits).sum()
         } else {
@@ -385,8 +388,8 @@ impl Vae {
     }
 
     /// The K-sample bound, with gradients w̃_k ∂log w_k for the model and, for the encoder,
-    /// w̃_k² (∂log w_k/∂z_k) (dz_k/dφ), where w̃ is the share of w.
-    fn doubly_reparameterised(
+    /// w̃_k² (∂log w_k/∂z_k) (dz_k/dφ), where w̃ is the normalized weight.
+    fn doubly_reparameterized(
         &self,
         network: &Network,
         batch: &Batch,
@@ -395,7 +398,7 @@ impl Vae {
     ) -> Result<(Tensor<1>, Metrics)> {
         let k = self.config.importance_samples;
         let labels = batch.labels.as_deref();
-        // A first pass without a graph gives the shares.
+        // A first pass without a graph computes the normalized weights.
         let plain = network.valid();
         let (x, bottom) = self.encoded(&plain, batch)?;
         let codes = self.codes(&plain, &bottom, batch, streams, 0, k);
@@ -408,7 +411,7 @@ impl Vae {
         let share = Tensor::from_inner(share.reshape([rows, 1]));
         let (x, bottom) = self.encoded(network, batch)?;
         let codes = self.codes(network, &bottom, batch, streams, 0, k);
-        // The same values, through which gradients arrive times their share.
+        // The same values, with gradients multiplied by the normalized weights.
         let z: Vec<Tensor<2>> = codes
             .z
             .into_iter()
@@ -417,7 +420,7 @@ impl Vae {
                 still.clone() + (z - still) * share.clone()
             })
             .collect();
-        // q with its parameters held still, but not the codes it depends on.
+        // q with constant parameters; gradients still flow through the codes.
         let still = network.encoder.clone().no_grad();
         let mut q = vec![bottom.repeat(k).detach()];
         for (block, below) in still.iter().skip(1).zip(&z) {
@@ -490,11 +493,11 @@ impl Trainable for Vae {
 }
 
 impl Vae {
-    /// The terms of the bound from one code an example.
+    /// The terms of the ELBO from one code per example.
     fn terms(&self, batch: &Batch, streams: Streams) -> Result<ElboTerms> {
         let network = self.core.inference()?;
         let (x, bottom) = self.encoded(&network, batch)?;
-        // Validation always sees the same draws.
+        // Validation always uses the same noise.
         let still = Batch { epoch: 0, ..batch.clone() };
         let codes = self.codes(&network, &bottom, &still, streams, 0, 1);
         let class = self.class(batch.labels.as_deref())?;
@@ -508,8 +511,8 @@ impl Vae {
         })
     }
 
-    /// log p(x | z₁) of each sample of one example, where one kernel makes it from the last hidden
-    /// layer: it does not hold the logits.
+    /// log p(x | z₁) of each sample of one example, for models where one kernel computes it from the
+    /// last hidden layer without storing the logits.
     fn fused_log_likelihood(
         &self,
         network: &Network,
@@ -550,7 +553,7 @@ impl Density for Vae {
         if total == 0 {
             return Err(Error::setting("samples", 0, "a bound needs at least 1"));
         }
-        // One weight a sample, in a list that grows to twice its length.
+        // One weight per sample, in a vector that may grow to twice its length.
         let needed = 16u64.saturating_mul(total as u64).saturating_mul(batch.len() as u64);
         let what = format!("a bound from {total} importance samples");
         memory::check_available(&what, needed, "the number of importance samples")?;
@@ -649,7 +652,7 @@ impl Sampler for Vae {
 }
 
 impl Vae {
-    /// The class of each sample: the one asked for, or all in turn.
+    /// The class of each sample: the requested one, or all in turn.
     fn sample_labels(&self, request: &SampleRequest, indices: &[u64]) -> Option<Vec<u32>> {
         let classes = self.core.pipeline.data.classes as u64;
         self.config.conditional.then(|| match request.class {

@@ -1,17 +1,15 @@
-//! Features: a small convolutional classifier, for figures that compare sets of images by the
-//! activations of a trained network (Salimans et al. 2016, arXiv:1606.03498; Heusel et al. 2017,
-//! arXiv:1706.08500).
+//! A small convolutional classifier, the feature extractor for metrics of sample quality such as the
+//! Fréchet distance (Salimans et al. 2016, arXiv:1606.03498; Heusel et al. 2017, arXiv:1706.08500).
 //!
-//! There the network is Inception, trained on photographs; here it is one of ours, trained on the
-//! classes of the data itself.
-//! So a figure on it compares with figures on the same weights and with no others, and is named
-//! after them wherever it is printed.
+//! The papers use Inception, trained on ImageNet; this network is trained on the classes of the data
+//! itself.
+//! A metric is comparable only with values on the same weights, and is named after them wherever it is
+//! printed.
 //!
-//! An example in [0, 1] (reals: standardised) goes through convolutions that each halve the image,
-//! through one dense layer, whose outputs are the features, and through a linear map to the logits
-//! of the classes.
-//! The loss is −log p(class | example) in nats, which is what checkpoints are chosen by too.
-//! Without convolutions it takes rows as well as images.
+//! An example in [0, 1] (real data: standardized) passes through convolutions with stride 2, then a
+//! dense layer, whose outputs are the features, then a linear map to the logits of the classes.
+//! The loss is the cross-entropy −log p(class | example) in nats, which also selects checkpoints.
+//! Without convolutions it takes tables as well as images.
 
 use ancestral_data::{Batch, Domain, Examples, Streams};
 use burn::module::Module;
@@ -23,7 +21,7 @@ use crate::model::{
     Trainable, product,
 };
 use crate::nn::{
-    Activation, Dense, Halving, HiddenActivation, InputPipeline, KERNEL, Scale, rows, to_f64,
+    Activation, Dense, DownConv, HiddenActivation, InputPipeline, KERNEL, Scale, rows, to_f64,
 };
 use crate::settings::Settings;
 use crate::{Error, Result, settings};
@@ -31,29 +29,29 @@ use crate::{Error, Result, settings};
 /// The kinds of columns it takes.
 const KINDS: &[KindName] = &[KindName::Binary, KindName::Levels, KindName::Real];
 
-/// Examples that go through the network at once where no gradient is needed.
+/// Examples per pass where no gradient is needed.
 const AT_ONCE: usize = 250;
 
 settings! {
     /// Settings of the classifier.
     pub struct FeaturesConfig {
-        /// Channels of convolutions, each of which halves the image; empty for dense layers alone,
-        /// which take tables too.
+        /// Channels of each convolution, with stride 2; empty for a dense network, which takes tables
+        /// too.
         pub channels: Vec<usize> = vec![32, 64], in 1..;
-        /// The number of features: outputs of the dense layer before the classes.
+        /// Number of features: units of the last hidden layer.
         pub dim: usize = 128, in 1..;
-        /// Hidden activation.
+        /// Activation of the hidden layers.
         pub activation: HiddenActivation = HiddenActivation::Relu;
-        /// Dropout rate of the features and of the inputs of their layer; 0 for none.
+        /// Dropout rate of the features and of their layer's inputs; 0 for none.
         pub dropout: f64 = 0.3, in 0.0..1.0;
     }
 }
 
-/// The list entry of `features`.
+/// The entry of `features`.
 pub fn entry() -> ModelEntry {
     ModelEntry {
         name: "features",
-        about: "a classifier whose features the quality of samples is measured on",
+        about: "a classifier, the feature extractor for metrics of sample quality",
         paper: "Salimans et al. 2016, arXiv:1606.03498",
         tasks: &[Task::Classification, Task::Representation],
         capabilities: &[Capability::Features, Capability::Classes],
@@ -63,7 +61,7 @@ pub fn entry() -> ModelEntry {
         size: |table, data| FeaturesConfig::from_table(table)?.size(data),
         presets: &[Preset {
             name: "28x28",
-            about: "as the networks of the zoo were trained, for images like MNIST's",
+            about: "the training of the zoo's networks, for images like MNIST's",
             settings: PRESET,
         }],
         fields: FeaturesConfig::fields,
@@ -85,17 +83,17 @@ impl ModelConfig for FeaturesConfig {
 }
 
 impl FeaturesConfig {
-    /// A model with its first weights, sized by the data.
+    /// A model with its initial weights, sized by the data.
     ///
     /// # Errors
-    /// If a setting is out of range, or the data have no classes or are too small to be halved.
+    /// If a setting is out of range, the data has no classes, or the images are too small.
     pub fn init(&self, data: &DataSpec, init: &Init) -> Result<Features> {
         let (domain, flat) = self.check(data)?;
         let activation = Activation::from(self.activation);
         let mut from = data.shape.as_image().map_or(0, |[channels, ..]| channels);
         let mut image = Vec::new();
         for (i, &channels) in self.channels.iter().enumerate() {
-            image.push(Halving::init(from, channels, activation, &format!("image.{i}"), init));
+            image.push(DownConv::init(from, channels, activation, &format!("image.{i}"), init));
             from = channels;
         }
         let network = Network {
@@ -108,7 +106,7 @@ impl FeaturesConfig {
         Ok(Features { config: self.clone(), core: Core::new(self.to_table(), pipeline, network) })
     }
 
-    /// How large one would be.
+    /// The size of a model with these settings.
     fn size(&self, data: &DataSpec) -> Result<Size> {
         let (domain, flat) = self.check(data)?;
         let mut size = SizeBuilder::new(data);
@@ -122,21 +120,21 @@ impl FeaturesConfig {
         size.dense(flat, self.dim);
         size.dense(self.dim, data.classes);
         size.scale(data, domain);
-        // What dropout leaves, and of what; log-probabilities of the classes beside the labels.
+        // Dropout masks and results, log-probabilities of the classes, and labels.
         let dropped = (flat as u64).saturating_add(self.dim as u64).saturating_mul(2);
         size.kept(if self.dropout > 0.0 { dropped } else { 0 });
         size.kept((data.classes as u64).saturating_mul(4));
         Ok(size.finish())
     }
 
-    /// Refuses what is out of range or does not suit the data, and gives the number of inputs of
-    /// the dense layer.
+    /// Refuses what is out of range or does not suit the data; returns the number of inputs of the
+    /// dense layer.
     fn check(&self, data: &DataSpec) -> Result<(Domain, usize)> {
         if data.classes < 2 {
             return Err(Error::UnsuitableData {
                 model: "features".to_owned(),
                 problem: format!(
-                    "it learns to tell classes apart and this data has {}; train it on labelled \
+                    "it is a classifier and this data has {}; train it on labeled \
                      data of the same kind",
                     match data.classes {
                         0 => "no labels".to_owned(),
@@ -174,8 +172,8 @@ impl FeaturesConfig {
 /// The weights of a classifier.
 #[derive(Module, Debug)]
 pub struct Network {
-    image: Vec<Halving>,
-    /// Its outputs are the features.
+    image: Vec<DownConv>,
+    /// The layer whose outputs are the features.
     features: Dense,
     /// From the features to the logits.
     classes: Dense,
@@ -190,7 +188,7 @@ pub struct Features {
 }
 
 impl Features {
-    /// Entries in [0, 1], or standardised reals.
+    /// Entries in [0, 1], or standardized real data.
     fn entries(&self, network: &Network, batch: &Batch) -> Result<Tensor<2>> {
         Ok(self.core.pipeline.unit(self.core.pipeline.observed(network.scale.as_ref(), batch)?))
     }
@@ -206,7 +204,7 @@ impl Features {
         network.image.iter().fold(x, |x, layer| layer.forward(x)).flatten(1, 3)
     }
 
-    /// What is left of `x` in a training step, scaled so that its mean stays.
+    /// Dropout in training, scaled to keep the mean.
     fn dropout(&self, x: Tensor<2>, what: &str, batch: &Batch, streams: Streams) -> Tensor<2> {
         let dropout = self.config.dropout;
         if dropout == 0.0 {
@@ -223,7 +221,7 @@ impl Features {
     /// −log p(class | example) of each example, in nats.
     fn loss(&self, logits: Tensor<2>, batch: &Batch) -> Result<Tensor<1>> {
         if batch.labels.is_none() {
-            let problem = "it learns to tell classes apart and these examples have no labels";
+            let problem = "it is a classifier and these examples have no labels";
             return Err(self.core.pipeline.unsuitable(problem.to_owned()));
         }
         let hot = self.core.pipeline.one_hot(batch.labels.as_deref())?;

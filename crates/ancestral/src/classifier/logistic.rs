@@ -1,35 +1,35 @@
 //! Multinomial logistic regression (McCullagh and Nelder 1989, chapter 5; Bishop 2006, section
 //! 4.3.4).
 //!
-//! p(y = k | x) ∝ exp(b_k + w_k · x), fitted by maximum likelihood, with a ridge penalty or without:
-//! the least of
+//! p(y = k | x) ∝ exp(b_k + w_k · x), fitted by maximum likelihood, with or without a ridge (L2)
+//! penalty. The objective is
 //!
 //! −Σ log p(y | x) + λ/2 Σ_j Σ_k (w_kj − w̄_j)²,  w̄_j the mean over classes,
 //!
-//! with the weights of standardized columns in the penalty (`standardize`) or those of the columns as
-//! they are. A number added to a column's weights of all classes changes no probability, and so not
-//! the penalty; the bias is free. With λ = 1/C this is the softmax of scikit-learn, and for two
-//! classes half of the penalty of its binary form.
+//! where the weights are those of standardized columns (`standardize`) or of the raw columns. Adding a
+//! constant to a column's weights of all classes changes neither the probabilities nor the penalty;
+//! the bias is not penalized. With λ = 1/C this is scikit-learn's multinomial logistic regression; for
+//! two classes the penalty is half that of its binary form.
 //!
-//! The objective is convex. Up to [`NEWTON_AT_MOST`] free parameters are found by Newton's method
-//! (which is iteratively reweighted least squares here), more by L-BFGS, preconditioned by the
-//! products of the columns where these are few enough; all in double precision, with columns
-//! standardized inside whatever the settings, and with the same bits for any number of threads.
+//! The objective is convex. It is minimized by Newton's method (iteratively reweighted least squares)
+//! for up to [`NEWTON_AT_MOST`] free parameters, else by L-BFGS, which is preconditioned with the Gram
+//! matrix of the columns if that is small enough. All computations are in double precision on
+//! standardized columns, whatever the settings, with the same bits for any number of threads.
 //!
-//! Weights and biases are reported in the units of the data, relative to the reference: the first
-//! class that has training examples, whose own are 0.
-//! Their standard errors are the roots of the diagonal of the inverse of the observed information:
-//! asymptotic, as they are everywhere. With λ > 0 it is the information of the penalized fit; the
-//! estimates are then biased towards 0, and the errors say nothing of that. Fits by L-BFGS have none.
+//! Weights and biases are reported in the units of the data, relative to a reference class, the
+//! first one with training examples.
+//! Their standard errors are asymptotic: the square roots of the diagonal of the inverse observed
+//! information. With λ > 0 it is the information of the penalized fit; the estimates are then biased
+//! towards 0, which the standard errors do not include. Fits by L-BFGS have no standard errors.
 //!
-//! Where some linear function of the columns tells classes apart without an error, the likelihood
-//! has no maximum (Albert and Anderson 1984): with λ = 0 that is an error. It is exact where all
-//! classes are told apart; where only some examples are, Newton's method finds it to rounding, and
-//! L-BFGS ends without having converged, or with weights that are as large as the tolerance allows.
-//! Constant columns have weight 0 and no standard error; so have, with λ = 0 and up to 2000 columns,
-//! those that are linear combinations of the columns before them.
+//! If the classes are linearly separable, the likelihood has no maximum (Albert and Anderson 1984):
+//! with λ = 0 that is an error. Complete separation is detected exactly; quasi-complete separation is
+//! detected by Newton's method up to rounding, while L-BFGS ends without convergence, or with weights
+//! as large as the tolerance allows.
+//! Constant columns have weight 0 and no standard error; so do, with λ = 0 and up to 2000 columns,
+//! columns that are linear combinations of the columns before them.
 //! A class without training examples has probability 0 (its bias is −∞).
-//! A category column counts as one indicator for each category after the first.
+//! A categorical column is coded as one indicator for each category after the first.
 
 mod design;
 mod problem;
@@ -57,22 +57,22 @@ use problem::{Penalty, Problem};
 const KINDS: &[KindName] =
     &[KindName::Real, KindName::Count, KindName::Binary, KindName::Levels, KindName::Category];
 
-/// Parameters at most.
+/// The largest number of parameters.
 const MOST_PARAMETERS: usize = 20_000_000;
 
 settings! {
     /// Settings of logistic regression.
     pub struct LogisticConfig {
-        /// Ridge penalty λ: λ/2 times the squared distance of the weights from their mean over
+        /// Ridge (L2) penalty λ: λ/2 times the squared distance of the weights from their mean over
         /// classes is added to the negative log-likelihood; 0 for maximum likelihood.
         pub penalty: f64 = 1.0, in 0.0.., unit "nats";
-        /// Whether the penalty is on the weights of standardized columns; else of the columns as they
-        /// are. Without a penalty it changes nothing.
+        /// Whether the penalty applies to the weights of standardized columns, instead of raw ones.
+        /// Without a penalty it has no effect.
         pub standardize: bool = true;
-        /// Iterations at most.
+        /// Maximum number of iterations.
         pub max_iterations: usize = 1000, in 1..;
-        /// Largest entry of the gradient at which iterations end, in nats an example for one
-        /// standard deviation.
+        /// Convergence tolerance: the largest absolute entry of the gradient, in nats per example
+        /// and standard deviation of a column.
         pub tolerance: f64 = 1e-5, in above(0.0);
     }
 }
@@ -86,17 +86,17 @@ pub struct Logistic {
     mean: Vec<f64>,
     /// The standard deviation of each term `[terms]`; 1 for constant ones.
     scale: Vec<f64>,
-    /// Of standardized terms, `[classes, terms]` row after row.
+    /// Weights of standardized terms, `[classes, terms]` row after row.
     weight: Vec<f64>,
     /// `[classes]`.
     bias: Vec<f64>,
 }
 
-/// The list entry of `logistic`.
+/// The entry of `logistic`.
 pub fn entry() -> ModelEntry {
     ModelEntry {
         name: "logistic",
-        about: "multinomial logistic regression, with a ridge penalty or without; weights are \
+        about: "multinomial logistic regression, with or without a ridge penalty; weights are \
                 relative to the first class",
         paper: "McCullagh and Nelder 1989, chapter 5",
         tasks: &[Task::Classification],
@@ -119,7 +119,7 @@ impl ModelConfig for LogisticConfig {
 }
 
 impl LogisticConfig {
-    /// One that gives every class the same probability.
+    /// A model with the same probability for every class.
     ///
     /// # Errors
     /// If a setting is out of range, or the data has no labels, one class or too many columns.
@@ -137,23 +137,23 @@ impl LogisticConfig {
         })
     }
 
-    /// Refuses what is out of range or does not suit the data, and gives the numbers of terms and of
-    /// weights and biases.
+    /// Refuses what is out of range or does not suit the data; returns the number of terms and that of
+    /// parameters.
     fn check(&self, data: &DataSpec) -> Result<(usize, usize)> {
         self.check_values()?;
         data.check_kinds("logistic", KINDS)?;
         let classes = data.classes;
         if classes < 2 {
             return Err(unsuitable(match classes {
-                0 => "it learns to tell classes apart and this data has no labels; a table's are \
+                0 => "it is a classifier and this data has no labels; a table's are \
                       in a column named label, class or target"
                     .to_owned(),
-                _ => "it learns to tell classes apart and this data has 1 class".to_owned(),
+                _ => "it is a classifier and this data has 1 class".to_owned(),
             }));
         }
         let terms = Design::count(data);
         if terms == 0 {
-            return Err(unsuitable("every column has one category, which says nothing".to_owned()));
+            return Err(unsuitable("every column has only one category".to_owned()));
         }
         let parameters = product(&[classes, terms.saturating_add(1)]);
         if parameters > MOST_PARAMETERS {
@@ -165,14 +165,14 @@ impl LogisticConfig {
         Ok((terms, parameters))
     }
 
-    /// How large one would be.
+    /// The size of a model with these settings.
     fn size(&self, data: &DataSpec) -> Result<Size> {
         let (terms, parameters) = self.check(data)?;
         let mut size = SizeBuilder::default();
         size.trained(&[parameters]);
         size.buffer(&[terms, 2]);
         let needs = problem::needs(terms, data.classes);
-        // An example as it is drawn, and its part of the sums of a block.
+        // An example as it is read, and its part of a block's sums.
         let of_block = needs.block.div_ceil(BLOCK as u64);
         size.kept((product(data.shape.dims()) as u64).saturating_add(of_block));
         size.fixed(needs.block.saturating_add(needs.once));
@@ -226,7 +226,7 @@ impl Model for Logistic {
 }
 
 impl Classifier for Logistic {
-    /// None: the logits are linear in the columns.
+    /// 0: the logits are linear in the columns.
     fn feature_dim(&self) -> usize {
         0
     }
@@ -273,7 +273,7 @@ impl Estimator for Logistic {
             (0..self.mean.len()).partition(|&t| moments.least[t] == moments.most[t]);
         if !constant.is_empty() {
             let names = self.design.names(&constant);
-            notes.push(format!("constant in the training split, so of weight 0: {names}"));
+            notes.push(format!("constant in the training split, weight 0: {names}"));
         }
         let new = |chosen, stop| self.problem(examples, &moments, chosen).with_products(stop);
         let mut problem = new(chosen, context.stop)?;
@@ -283,9 +283,9 @@ impl Estimator for Logistic {
             let so = if self.config.penalty == 0.0 {
                 let chosen = problem.chosen.into_iter().filter(|t| !aliased.contains(t));
                 problem = new(chosen.collect(), context.stop)?;
-                "so of weight 0"
+                "weight 0"
             } else {
-                "so that the penalty alone decides how they share their weights"
+                "weights determined by the penalty alone"
             };
             notes.push(format!("a linear combination of columns before it, {so}: {names}"));
         }
@@ -339,8 +339,8 @@ impl Logistic {
     }
 }
 
-/// Notes on the reference and on classes without training examples; refuses fewer than two with
-/// some.
+/// Notes on the reference class and on classes without training examples; refuses fewer than two
+/// classes with examples.
 fn check_classes(moments: &Moments) -> Result<Vec<String>> {
     let (some, none): (Vec<usize>, Vec<usize>) =
         (0..moments.classes.len()).partition(|&class| moments.classes[class] > 0);
@@ -357,12 +357,12 @@ fn check_classes(moments: &Moments) -> Result<Vec<String>> {
     }
     if !none.is_empty() {
         let names = listed(none.iter().map(usize::to_string));
-        notes.push(format!("without training examples, so of probability 0: class {names}"));
+        notes.push(format!("without training examples, probability 0: class {names}"));
     }
     Ok(notes)
 }
 
-/// Why the iterations ended, unless it was at a minimum.
+/// A note on why the iterations ended, unless they converged.
 fn note_of_the_end(minimum: &Minimum, tolerance: f64) -> Option<String> {
     let n = minimum.trace.len();
     let gradient = largest(&minimum.gradient);
@@ -373,7 +373,7 @@ fn note_of_the_end(minimum: &Minimum, tolerance: f64) -> Option<String> {
              penalty above 0"
         }
         Ended::Iterations => "raise max_iterations or tolerance",
-        Ended::Rounding => "double precision hides what is left; raise tolerance",
+        Ended::Rounding => "rounding prevents further progress; raise tolerance",
     };
     Some(format!(
         "not converged after {n} iterations (largest entry of the gradient {gradient:.1e}, \

@@ -1,4 +1,4 @@
-//! Models that tell classes apart.
+//! Classifiers.
 
 pub mod features;
 pub mod logistic;

@@ -1,5 +1,5 @@
-//! Independent Bernoulli columns, fitted by counting: θ̂ is the share of ones, with standard error
-//! √(θ̂(1 − θ̂)/n); exact.
+//! Independent Bernoulli columns, fitted by counting: the estimate θ̂ is the fraction of ones, with
+//! standard error √(θ̂(1 − θ̂)/n). The likelihood is exact.
 
 use ancestral_data::{Batch, Examples};
 use burn::tensor::TensorData;
@@ -20,7 +20,8 @@ const KINDS: &[KindName] = &[KindName::Binary];
 settings! {
     /// Settings of the fitted Bernoulli.
     pub struct BernoulliConfig {
-        /// Ones and zeros added to the counts of each entry (0 is maximum likelihood, 1 is Laplace's rule).
+        /// Pseudo-count added to the ones and to the zeros of each column; 0 for maximum likelihood, 1
+        /// for Laplace's rule of succession.
         pub pseudo_count: f64 = 0.0, in 0.0..;
     }
 }
@@ -33,11 +34,11 @@ pub struct Bernoulli {
     theta: Vec<f64>,
 }
 
-/// The list entry of `bernoulli`.
+/// The entry of `bernoulli`.
 pub fn entry() -> ModelEntry {
     ModelEntry {
         name: "bernoulli",
-        about: "independent coins, fitted by counting",
+        about: "independent Bernoulli columns, fitted by counting",
         paper: "maximum likelihood",
         tasks: &[Task::Density, Task::Sampling],
         capabilities: &[Capability::ExactDensity, Capability::Samples],
@@ -59,7 +60,7 @@ impl ModelConfig for BernoulliConfig {
 }
 
 impl BernoulliConfig {
-    /// How large one would be.
+    /// The size of a model with these settings.
     fn size(&self, data: &DataSpec) -> Result<Size> {
         self.check_values()?;
         data.check_kinds("bernoulli", KINDS)?;
@@ -67,12 +68,12 @@ impl BernoulliConfig {
         let mut size = SizeBuilder::default();
         size.buffer(&[entries]);
         size.kept(entries as u64);
-        // Counts, and what is said of each estimate.
+        // Counts, and the estimates with their names.
         size.fixed(product(&[entries, 14]) as u64);
         Ok(size.finish())
     }
 
-    /// One that says ½ everywhere.
+    /// A model with θ = ½ everywhere.
     ///
     /// # Errors
     /// If a setting is out of range or a column is not binary.
@@ -125,7 +126,7 @@ impl Estimator for Bernoulli {
     }
 }
 
-/// How often each column is 1, and of how many examples.
+/// The number of ones of each column, and of examples.
 #[derive(Debug, Clone)]
 pub struct Counts {
     ones: Vec<f64>,
@@ -231,7 +232,7 @@ pub fn coin(heads: u64, tosses: u64) -> Result<Estimate> {
 /// log L(θ) of `heads` in `tosses`, in nats, without the binomial coefficient.
 pub fn coin_log_likelihood(heads: u64, tosses: u64, theta: f64) -> f64 {
     let (h, t) = (heads as f64, (tosses - heads) as f64);
-    // 0 · log 0 = 0: an outcome that was never seen says nothing.
+    // 0 · log 0 = 0.
     let term = |n: f64, log: f64| if n == 0.0 { 0.0 } else { n * log };
     term(h, theta.ln()) + term(t, (-theta).ln_1p())
 }

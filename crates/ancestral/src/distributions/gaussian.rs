@@ -1,7 +1,7 @@
-//! N(μ, Σ), fitted in closed form: μ̂ is the mean and Σ̂ the mean squared deviation, diagonal or
-//! full; exact.
+//! The multivariate normal distribution N(μ, Σ), fitted in closed form by maximum likelihood: μ̂ is
+//! the sample mean and Σ̂ the sample covariance, full or diagonal. The likelihood is exact.
 //!
-//! Discrete columns are taken as points of the real line, so that the value is a density.
+//! Discrete columns are treated as real numbers, so that the result is a density.
 
 use ancestral_data::{Batch, Examples};
 use burn::tensor::TensorData;
@@ -18,17 +18,17 @@ use crate::{Error, Result, choices, settings};
 
 /// The kinds of columns it takes.
 const KINDS: &[KindName] = &[KindName::Real, KindName::Binary, KindName::Levels, KindName::Count];
-/// Columns of a full covariance at most.
+/// The largest number of columns with a full covariance.
 const MOST_COLUMNS: usize = 4096;
-/// Numbers in double precision that an estimate with its name takes.
+/// The size of an estimate with its name, in doubles.
 const ESTIMATE: usize = 12;
 
 choices! {
     /// The shape of a covariance.
     pub enum Covariance {
-        /// every pair of columns
+        /// full covariance matrix
         Full = "full",
-        /// each column by itself
+        /// diagonal: independent columns
         Diagonal = "diagonal",
     }
 }
@@ -36,9 +36,9 @@ choices! {
 settings! {
     /// Settings of the fitted Gaussian.
     pub struct GaussianConfig {
-        /// Shape of the covariance.
+        /// Shape of the covariance matrix.
         pub covariance: Covariance = Covariance::Full;
-        /// Added to every variance, so that constant columns stay usable.
+        /// Number added to every variance, so that constant columns have a density.
         pub variance_floor: f64 = 1e-6, in 0.0.., unit "units of the data, squared";
     }
 }
@@ -53,11 +53,11 @@ pub struct Gaussian {
     factor: Vec<f64>,
 }
 
-/// The list entry of `gaussian`.
+/// The entry of `gaussian`.
 pub fn entry() -> ModelEntry {
     ModelEntry {
         name: "gaussian",
-        about: "a normal distribution, fitted in closed form",
+        about: "multivariate normal distribution, fitted in closed form",
         paper: "maximum likelihood",
         tasks: &[Task::Density, Task::Sampling],
         capabilities: &[Capability::ExactDensity, Capability::Samples],
@@ -91,7 +91,7 @@ impl GaussianConfig {
         Ok(Gaussian { config: self.clone(), data: data.clone(), mean: vec![0.0; n], factor })
     }
 
-    /// How large one would be.
+    /// The size of a model with these settings.
     fn size(&self, data: &DataSpec) -> Result<Size> {
         self.check(data)?;
         let n = product(data.shape.dims());
@@ -99,11 +99,11 @@ impl GaussianConfig {
         let mut size = SizeBuilder::default();
         size.buffer(&[n]);
         size.buffer(&[square]);
-        // Sums of a block and those of its examples alone; the last block may be a small one.
+        // The sums of a block, and those of a small last block.
         let sums = product(&[square, 2]) as u64;
         size.kept((sums / BLOCK as u64).saturating_add(n as u64));
         size.fixed(sums);
-        // All sums so far, the covariance and its factor, and what is said of each estimate.
+        // The sums so far, the covariance and its factor, and the estimates with their names.
         size.fixed(product(&[square, 3]) as u64);
         let estimates = if self.covariance == Covariance::Full { pairs } else { n };
         size.fixed(product(&[estimates, ESTIMATE]) as u64);
@@ -169,14 +169,13 @@ impl Estimator for Gaussian {
     }
 }
 
-/// Means and centred products of some examples, which join without cancellation (Chan, Golub and
-/// LeVeque 1983).
+/// Means and centered products of some examples, merged without cancellation (Chan, Golub and LeVeque
+/// 1983).
 #[derive(Debug, Clone)]
 pub struct Moments {
     examples: f64,
     mean: Vec<f64>,
-    /// What the rounding of `mean` has left out: where means are far larger than deviations, it
-    /// would show in the products.
+    /// The rounding error of `mean`, which matters where means are far larger than deviations.
     rest: Vec<f64>,
     /// Σ (x − mean)(x − mean)ᵀ, the lower half `[columns, columns]`, or its diagonal alone.
     products: Vec<f64>,
@@ -199,12 +198,12 @@ impl SumEstimator for Gaussian {
             own.mean.iter_mut().zip(row).for_each(|(mean, x)| *mean += x);
         }
         own.mean.iter_mut().for_each(|mean| *mean /= own.examples);
-        let mut centred = vec![0.0; d];
+        let mut centered = vec![0.0; d];
         for row in block.values.chunks_exact(d) {
-            centred.iter_mut().zip(row).zip(&own.mean).for_each(|((c, x), mean)| *c = x - mean);
+            centered.iter_mut().zip(row).zip(&own.mean).for_each(|((c, x), mean)| *c = x - mean);
             for i in 0..d {
                 for j in self.row_start(i)..=i {
-                    own.products[i * d + j] += centred[i] * centred[j];
+                    own.products[i * d + j] += centered[i] * centered[j];
                 }
             }
         }
@@ -317,7 +316,7 @@ impl Density for Gaussian {
         Ok(LogProbability { nats, mc_stderr: None })
     }
 
-    /// Given the columns before it, column i is normal with deviation L\[i, i\].
+    /// Given the columns before it, column i is normal with standard deviation L\[i, i\].
     fn column_terms(&self, batch: &Batch) -> Result<Option<Vec<f64>>> {
         let d = self.mean.len();
         let half_log_tau = 0.5 * (2.0 * std::f64::consts::PI).ln();
@@ -356,7 +355,7 @@ impl Sampler for Gaussian {
     }
 }
 
-/// The sum of two numbers, and what its rounding leaves out (Knuth's two-sum).
+/// The sum of two numbers and its rounding error (Knuth's two-sum).
 fn exact_sum(a: f64, b: f64) -> (f64, f64) {
     let sum = a + b;
     let from_b = sum - a;

@@ -1,4 +1,4 @@
-//! Plain distributions, fitted by maximum likelihood.
+//! Standard distributions, fitted by maximum likelihood.
 
 pub mod bernoulli;
 pub mod gaussian;
@@ -8,7 +8,7 @@ pub use bernoulli::{coin, coin_log_likelihood};
 use crate::model::NamedTensors;
 use crate::{Error, Result};
 
-/// The entries of a tensor that must be there with that many.
+/// The entries of a tensor, which must exist with `length` entries.
 pub(crate) fn take(
     model: &str,
     tensors: &NamedTensors,

@@ -1,4 +1,4 @@
-//! Convolutions that halve a picture and transposed ones that double it.
+//! Convolutions that halve an image, and transposed ones that double it.
 
 use ancestral_kernels::{self as kernels, Precision};
 use burn::module::{Module, Param};
@@ -12,8 +12,8 @@ pub(crate) const KERNEL: usize = 4;
 const STRIDE: usize = 2;
 const PADDING: usize = 1;
 
-/// Filters from U(−a, a) with a of Glorot and Bengio 2010, bias 0; `[first, second]` are the two
-/// channel sizes in the order the weight has them.
+/// Filters from U(−a, a) with a of Glorot and Bengio 2010; `first` and `second` are the numbers of
+/// channels in the order of the weight's dimensions.
 fn filters(first: usize, second: usize, name: &str, init: &Init) -> Param<Tensor<4>> {
     let area = KERNEL * KERNEL;
     glorot([first, second, KERNEL, KERNEL], (first + second) * area, name, init)
@@ -22,7 +22,7 @@ fn filters(first: usize, second: usize, name: &str, init: &Init) -> Param<Tensor
 /// A convolution with 4×4 filters, stride 2 and padding 1, then an activation:
 /// `[batch, input, height, width]` to `[batch, output, ⌊height/2⌋, ⌊width/2⌋]`.
 #[derive(Module, Debug)]
-pub struct Halving {
+pub struct DownConv {
     /// `[output, input, 4, 4]`.
     pub weight: Param<Tensor<4>>,
     /// `[output]`.
@@ -31,8 +31,9 @@ pub struct Halving {
     activation: Activation,
 }
 
-impl Halving {
-    /// First weights as [`Dense`](super::Dense) has them, with the filter's area in the sizes.
+impl DownConv {
+    /// Initial weights as in [`Dense`](super::Dense), with the filter's area as a factor of the
+    /// sizes.
     pub fn init(
         input: usize,
         output: usize,
@@ -58,20 +59,20 @@ impl Halving {
 /// A transposed convolution with 4×4 filters, stride 2 and padding 1, then an activation:
 /// `[batch, input, ⌊height/2⌋, ⌊width/2⌋]` to `[batch, output, height, width]`.
 #[derive(Module, Debug)]
-pub struct Doubling {
+pub struct UpConv {
     /// `[input, output, 4, 4]`.
     pub weight: Param<Tensor<4>>,
     /// `[output]`.
     pub bias: Param<Tensor<1>>,
-    /// The size of its pictures.
+    /// The `[height, width]` of the output.
     #[module(skip)]
     size: [usize; 2],
     #[module(skip)]
     activation: Activation,
 }
 
-impl Doubling {
-    /// First weights as [`Halving::init`]; `size` is the `[height, width]` it gives.
+impl UpConv {
+    /// Initial weights as in [`DownConv::init`]; `size` is the `[height, width]` of the output.
     pub fn init(
         input: usize,
         output: usize,
@@ -88,13 +89,13 @@ impl Doubling {
         }
     }
 
-    /// The same layer with another start of its bias `[output]`.
+    /// The same layer with another initial bias `[output]`.
     pub fn with_bias(mut self, bias: Vec<f32>) -> Self {
         self.bias = with_value(self.bias, bias);
         self
     }
 
-    /// The same layer with its filters multiplied by `factor`, for a gentler start.
+    /// The same layer with its initial filters multiplied by `factor`.
     pub fn scaled(mut self, factor: f64) -> Self {
         self.weight = scaled(self.weight, factor);
         self
@@ -102,7 +103,7 @@ impl Doubling {
 
     /// Applies the layer.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        // An odd side needs one more row than twice its half.
+        // An odd side needs one row more than the doubled one.
         let odd = self.size.map(|side| side % 2);
         let (weight, bias) = (self.weight.val(), Some(self.bias.val()));
         let (stride, padding) = ([STRIDE; 2], [PADDING; 2]);

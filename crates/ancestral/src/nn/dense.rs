@@ -8,13 +8,13 @@ use burn::tensor::{Tensor, TensorData};
 use crate::choices;
 use crate::spec::Init;
 
-/// The slope of the leaky rectifier below 0.
+/// The negative slope of the leaky ReLU.
 const LEAK: f64 = 0.2;
 
-/// What follows the linear map of a layer.
+/// An activation function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Activation {
-    /// Nothing.
+    /// The identity.
     Identity,
     /// Hyperbolic tangent.
     Tanh,
@@ -29,7 +29,7 @@ pub enum Activation {
 }
 
 choices! {
-    /// What may follow a hidden layer.
+    /// The activation of a hidden layer.
     pub enum HiddenActivation {
         /// hyperbolic tangent
         Tanh = "tanh",
@@ -43,7 +43,7 @@ choices! {
 }
 
 choices! {
-    /// What may follow a hidden layer that a kernel computes as a whole.
+    /// The activation of a hidden layer that one kernel computes.
     pub enum FusedActivation {
         /// hyperbolic tangent
         Tanh = "tanh",
@@ -86,7 +86,7 @@ impl From<FusedActivation> for kernels::Activation {
 }
 
 impl Activation {
-    /// The kernels' name for it, if a dense layer computes it on its way.
+    /// The kernels' name for it, if the kernel of a dense layer applies it.
     pub(crate) fn fused(self) -> Option<kernels::Activation> {
         match self {
             Self::Identity => Some(kernels::Activation::None),
@@ -98,7 +98,7 @@ impl Activation {
         }
     }
 
-    /// Applies it.
+    /// Applies the activation.
     pub fn forward<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
         match self {
             Self::Identity => x,
@@ -110,7 +110,7 @@ impl Activation {
         }
     }
 
-    /// The slope below 0, of those that are leaky (or plain) rectifiers.
+    /// The negative slope of a leaky ReLU; 0 for the ReLU, `None` for others.
     pub(crate) fn slope(self) -> Option<f64> {
         match self {
             Self::Relu => Some(0.0),
@@ -119,8 +119,7 @@ impl Activation {
         }
     }
 
-    /// `v` times the slope at each entry, from what went in and what came out, in differentiable
-    /// operations.
+    /// `v` times the derivative at each entry, from input and output, in differentiable operations.
     pub(crate) fn vjp<const D: usize>(
         self,
         v: Tensor<D>,
@@ -152,7 +151,7 @@ pub struct Dense {
 impl Dense {
     /// Weights from U(−a, a) with a = √(6 / (input + output)) (Glorot and Bengio 2010), bias 0.
     ///
-    /// `name` tells this layer's draws from those of others.
+    /// `name` is part of the key of this layer's random stream.
     pub fn init(
         input: usize,
         output: usize,
@@ -167,13 +166,13 @@ impl Dense {
         }
     }
 
-    /// The same layer with another start of its bias `[output]`.
+    /// The same layer with another initial bias `[output]`.
     pub fn with_bias(mut self, bias: Vec<f32>) -> Self {
         self.bias = with_value(self.bias, bias);
         self
     }
 
-    /// The same layer with its weights multiplied by `factor`, for a gentler start.
+    /// The same layer with its initial weights multiplied by `factor`.
     pub fn scaled(mut self, factor: f64) -> Self {
         self.weight = scaled(self.weight, factor);
         self
@@ -203,8 +202,8 @@ pub(crate) fn parameter<const D: usize>(data: TensorData, init: &Init) -> Param<
     Param::from_tensor(Tensor::from_data(data, (&device, init.dtype)))
 }
 
-/// Weights from U(−a, a) with a = √(6 / `connections`), those of an input and of an output together
-/// (Glorot and Bengio 2010, equation 16).
+/// Weights from U(−a, a) with a = √(6 / `connections`), the sum of fan-in and fan-out (Glorot and
+/// Bengio 2010, equation 16).
 pub(crate) fn glorot<const D: usize>(
     shape: [usize; D],
     connections: usize,
@@ -218,7 +217,7 @@ pub(crate) fn glorot<const D: usize>(
     parameter(TensorData::new(weight, shape), init)
 }
 
-/// A tensor that is kept and saved but not trained.
+/// A buffer: a tensor that is saved but not trained.
 pub(crate) fn frozen(values: Vec<f32>, init: &Init) -> Param<Tensor<1>> {
     let n = values.len();
     let data = TensorData::new(values, [n]);
@@ -244,7 +243,7 @@ pub(crate) fn with_value(old: Param<Tensor<1>>, value: Vec<f32>) -> Param<Tensor
     })
 }
 
-/// Layers one after another.
+/// A sequence of dense layers.
 #[derive(Module, Debug)]
 pub struct Mlp {
     /// First to last.

@@ -1,5 +1,5 @@
-//! Layers with first weights from our own streams, how examples reach them, and tensors of a module
-//! by path.
+//! Layers with reproducible initial weights, the conversion of examples to tensors, and the tensors of
+//! a module by path.
 
 mod conv;
 mod dense;
@@ -7,7 +7,7 @@ mod pipeline;
 mod tensors;
 
 pub(crate) use conv::KERNEL;
-pub use conv::{Doubling, Halving};
+pub use conv::{DownConv, UpConv};
 pub use dense::{Activation, Dense, FusedActivation, HiddenActivation, Mlp};
 pub(crate) use dense::{frozen, glorot, parameter, with_value};
 pub use pipeline::InputPipeline;

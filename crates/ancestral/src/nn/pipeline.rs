@@ -1,4 +1,4 @@
-//! From a batch to the tensors of a model: levels, standardized reals, classes.
+//! From a batch to the tensors of a model: levels, standardized real data, classes.
 
 use ancestral_data::{Batch, Domain, Examples};
 use burn::module::{Module, Param};
@@ -8,7 +8,7 @@ use super::{frozen, rows, to_f64};
 use crate::spec::{DataSpec, Init};
 use crate::{Error, Result};
 
-/// The scale of real data, fitted on the training split.
+/// Mean and standard deviation of real data, fitted on the training split.
 #[derive(Module, Debug)]
 pub(crate) struct Scale {
     /// `[size]`.
@@ -18,7 +18,7 @@ pub(crate) struct Scale {
 }
 
 impl Scale {
-    /// One that changes nothing, for data of reals.
+    /// Mean 0 and deviation 1 for real data; `None` for other data.
     pub(crate) fn init(domain: Domain, size: usize, init: &Init) -> Option<Self> {
         (domain == Domain::Real).then(|| Self {
             mean: frozen(vec![0.0; size], init),
@@ -26,7 +26,7 @@ impl Scale {
         })
     }
 
-    /// That of these moments. A constant entry keeps its scale: it has no spread to divide by.
+    /// Those of the given moments. A constant entry has deviation 1.
     pub(crate) fn fit(moments: &Moments, device: &Device, dtype: DType) -> Self {
         let init = Init { device: device.clone(), dtype, streams: ancestral_data::Streams::new(0) };
         let std = moments
@@ -40,12 +40,12 @@ impl Scale {
         }
     }
 
-    /// Log of the Jacobian of standardisation, to be added to log-densities.
+    /// The log-determinant of standardization, to be added to log-densities.
     pub(crate) fn log_jacobian(&self) -> f64 {
         -to_f64(self.std.val()).iter().map(|v| v.ln()).sum::<f64>()
     }
 
-    /// Adds what each column has of it to terms `[rows, size]`.
+    /// Adds each column's part of it to terms `[rows, size]`.
     pub(crate) fn add_log_jacobian(&self, terms: &mut [f64]) {
         let std = to_f64(self.std.val());
         for row in terms.chunks_exact_mut(std.len()) {
@@ -61,7 +61,7 @@ impl Scale {
         (x - pick(self.mean.val())) / pick(self.std.val())
     }
 
-    /// Rows of the data's own values, standardized in place.
+    /// Standardizes rows in the units of the data, in place.
     pub(crate) fn standardize_rows(&self, values: &mut [f32]) {
         let (mean, std) = (rows(self.mean.val()), rows(self.std.val()));
         for row in values.chunks_exact_mut(mean.len()) {
@@ -69,7 +69,7 @@ impl Scale {
         }
     }
 
-    /// Standardized values back on the data's own scale.
+    /// Restores standardized values to the units of the data, in place.
     pub(crate) fn restore(&self, values: &mut [f32]) {
         let (mean, std) = (rows(self.mean.val()), rows(self.std.val()));
         for row in values.chunks_exact_mut(mean.len()) {
@@ -105,30 +105,30 @@ impl Moments {
     }
 }
 
-/// From batches to tensors: levels, standardized reals, classes.
+/// From batches to tensors: levels, standardized real data, classes.
 #[derive(Debug, Clone)]
 pub struct InputPipeline {
     /// The model's name, for errors.
     pub model: &'static str,
     /// The data that the model was made for.
     pub data: DataSpec,
-    /// What values all its columns take.
+    /// The domain of all its columns.
     pub domain: Domain,
     /// The type of the tensors.
     pub dtype: DType,
-    /// Where they lie.
+    /// The device of the tensors.
     pub device: Device,
 }
 
 impl InputPipeline {
-    /// For a model whose columns all take the values of `domain`.
+    /// The pipeline of a model whose columns all have one domain.
     pub fn new(model: &'static str, data: &DataSpec, domain: Domain, init: &Init) -> Self {
         let (data, device) = (data.clone(), init.device.clone());
         Self { model, data, domain, dtype: init.dtype, device }
     }
 
-    /// The scale of real data, as the examples have it, and the mean of each entry as a decoder
-    /// should start at it: standardized, or a level.
+    /// The scale of real data, fitted to the examples, and the mean of each entry on the scale of a
+    /// decoder's outputs: standardized, or in levels.
     pub(crate) fn fit(&self, examples: &Examples) -> (Option<Scale>, Vec<f64>) {
         let moments = Moments::of(examples, self.data.shape.size());
         if self.domain == Domain::Real {
@@ -149,10 +149,10 @@ impl InputPipeline {
         Tensor::from_data(TensorData::new(values, [rows, width]), (&self.device, self.dtype))
     }
 
-    /// The entries of so many examples, as they are.
+    /// The entries of `examples` examples, unchanged, as a tensor.
     ///
     /// # Errors
-    /// If they are not as many as so many examples have.
+    /// If their number does not fit.
     pub fn entries(&self, values: &[f64], examples: usize) -> Result<Tensor<2>> {
         let size = self.data.shape.size();
         if values.len() != examples * size {
@@ -165,7 +165,7 @@ impl InputPipeline {
         Ok(self.tensor(values.iter().map(|&x| x as f32).collect(), size))
     }
 
-    /// Refuses missing entries, which a tensor has no place for.
+    /// Refuses missing entries.
     ///
     /// # Errors
     /// Naming the first example that has some.
@@ -181,10 +181,10 @@ impl InputPipeline {
         }
     }
 
-    /// The batch as the likelihood takes it: levels, or standardized reals.
+    /// The batch as the likelihood takes it: levels, or standardized real data.
     ///
     /// # Errors
-    /// If entries are missing, or they are not as many as the examples have.
+    /// If entries are missing, or their number does not fit.
     pub(crate) fn observed(&self, scale: Option<&Scale>, batch: &Batch) -> Result<Tensor<2>> {
         self.whole(batch)?;
         let x = self.entries(&batch.values, batch.len())?;
@@ -194,7 +194,7 @@ impl InputPipeline {
         })
     }
 
-    /// Codes given as numbers, as a tensor `[codes, dims]`.
+    /// Codes as a tensor `[codes, dims]`.
     pub(crate) fn codes(&self, codes: &[f32], dims: usize) -> Result<Tensor<2>> {
         if !codes.len().is_multiple_of(dims) {
             return Err(Error::setting(

@@ -1,4 +1,4 @@
-//! A module's tensors by path, out and in.
+//! Reads and writes the tensors of a module by path.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Settings of the variational autoencoder, its names in the list, and what is refused.
+//! Settings of the variational autoencoder, their checks, and the entries `vae` and `iwae`.
 
 use toml::Table;
 
@@ -13,30 +13,31 @@ use crate::{Error, Result, settings};
 settings! {
     /// Settings of the variational autoencoder.
     pub struct VaeConfig {
-        /// Dimensions of the latent codes, one for each stochastic layer, the one next to the data
-        /// first.
+        /// Number of latent dimensions of each stochastic layer, the one next to the data first.
         pub latent_dims: Vec<usize> = vec![20], in 1.., also ["latent_dim"];
-        /// Hidden layers next to each stochastic layer, from the data's side;
-        /// the decoder has the same in reverse.
+        /// Units of the hidden layers of the encoder, one list for each stochastic layer, the one
+        /// next to the data first; the decoder mirrors them.
         pub hidden: Vec<Vec<usize>> = vec![vec![200, 200]], in 1..;
-        /// Channels of convolutions between the data and the hidden layers, each of which halves
-        /// the image; empty for a dense network.
+        /// Channels of each convolution between the data and the hidden layers, with stride 2; empty
+        /// for a dense network.
         pub channels: Vec<usize> = vec![], in 1..;
-        /// Hidden activation.
+        /// Activation of the hidden layers.
         pub activation: HiddenActivation = HiddenActivation::Tanh;
-        /// Observation model.
+        /// Observation model p(x | z).
         pub likelihood: LikelihoodName = LikelihoodName::Auto;
-        /// Weight of the divergence in the objective; 1 is the bound itself.
+        /// Weight β of the KL divergence in the objective; 1 for the ELBO, other values for a β-VAE.
         pub beta: f64 = 1.0, in 0.0..;
-        /// Epochs over which that weight rises from 0.
+        /// KL annealing: epochs over which that weight rises linearly from 0.
         pub kl_warmup_epochs: f64 = 0.0, in 0.0.., unit "epochs";
-        /// Divergence that each code entry has for free, as a batch mean.
+        /// Free bits: KL divergence of each latent dimension, as a mean over the batch, that is not
+        /// penalized.
         pub free_bits: f64 = 0.0, in 0.0.., unit "nats";
-        /// Importance samples K of the objective; above 1 it is the IWAE's.
+        /// Number of importance samples K in the objective; above 1 it is the IWAE bound.
         pub importance_samples: usize = 1, in 1.., unit "samples";
-        /// Whether the encoder of an IWAE learns by the doubly reparameterized gradient.
+        /// Whether the encoder of an IWAE is trained with the doubly reparameterized gradient
+        /// estimator (DReG).
         pub doubly_reparameterized: bool = false, stored "doubly_reparameterised";
-        /// Whether encoder and decoder are told the class.
+        /// Whether encoder and decoder are conditioned on the class.
         pub conditional: bool = false;
     }
 }
@@ -44,15 +45,15 @@ settings! {
 /// The kinds of columns it takes.
 pub(super) const KINDS: &[KindName] = &[KindName::Binary, KindName::Levels, KindName::Real];
 
-/// What it can be asked.
+/// Its capabilities.
 const CAPABILITIES: &[Capability] =
     &[Capability::DensityBound, Capability::Samples, Capability::ClassSamples, Capability::Latent];
 
-/// The list entry of `vae`.
+/// The entry of `vae`.
 pub fn entry() -> ModelEntry {
     ModelEntry {
         name: "vae",
-        about: "variational autoencoder: a code from a Gaussian, an example from the code",
+        about: "variational autoencoder with Gaussian latent codes",
         paper: "Kingma and Welling 2014, arXiv:1312.6114",
         tasks: &[Task::Density, Task::Sampling, Task::Representation],
         capabilities: CAPABILITIES,
@@ -73,7 +74,7 @@ pub fn entry() -> ModelEntry {
             },
             Preset {
                 name: "convolutional",
-                about: "convolutions next to the data, for pictures from 8×8 to 64×64",
+                about: "convolutions next to the data, for images from 8×8 to 64×64",
                 settings: include_str!("../presets/convolutional.toml"),
             },
         ],
@@ -85,14 +86,14 @@ pub fn entry() -> ModelEntry {
     }
 }
 
-/// Importance samples of an `iwae` that is not told how many.
+/// The default number of importance samples of `iwae`.
 const IWAE_SAMPLES: usize = 5;
 
-/// The list entry of `iwae`: the same model, trained by the K-sample bound.
+/// The entry of `iwae`: the same model, trained with the K-sample bound.
 pub fn iwae_entry() -> ModelEntry {
     ModelEntry {
         name: "iwae",
-        about: "variational autoencoder trained by its K-sample bound",
+        about: "variational autoencoder trained with the K-sample importance-weighted bound",
         paper: "Burda, Grosse and Salakhutdinov 2016, arXiv:1509.00519",
         tasks: &[Task::Density, Task::Sampling, Task::Representation],
         capabilities: CAPABILITIES,
@@ -159,7 +160,7 @@ impl VaeConfig {
             return Err(Error::setting(
                 "importance_samples",
                 self.importance_samples,
-                "above 1 the objective has no divergence term of its own; leave beta at 1 and \
+                "above 1 the objective has no separate KL term; leave beta at 1 and \
                  kl_warmup_epochs and free_bits at 0",
             ));
         }
@@ -174,7 +175,7 @@ impl VaeConfig {
             return Err(Error::setting(
                 "free_bits",
                 self.free_bits,
-                "the divergence of each code entry is known for one stochastic layer only",
+                "the KL divergence of each latent dimension is known for one stochastic layer only",
             ));
         }
         if self.conditional && data.classes == 0 {

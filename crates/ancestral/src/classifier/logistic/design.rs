@@ -1,4 +1,4 @@
-//! What the weights of a logistic regression belong to, and how far it spreads in the data.
+//! The design matrix of a logistic regression: its terms, and their moments in the data.
 
 use std::sync::atomic::AtomicBool;
 
@@ -7,10 +7,10 @@ use ancestral_data::{Batch, Examples};
 use crate::model::{ColumnKind, Columns, DataSpec, block_sums, product};
 use crate::{Error, Result};
 
-/// Names that a note or an error lists.
+/// The most names that a note or an error lists.
 const LISTED: usize = 5;
 
-/// What a weight belongs to: a column, or one category of it.
+/// A term of the linear predictor: a column, or the indicator of one category.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Term {
     column: usize,
@@ -27,7 +27,7 @@ impl Term {
     }
 }
 
-/// The columns of data as weights see them.
+/// The terms of the columns of data.
 #[derive(Debug)]
 pub(super) struct Design {
     pub(super) data: DataSpec,
@@ -35,7 +35,7 @@ pub(super) struct Design {
     pub(super) terms: Vec<Term>,
 }
 
-/// Means and spreads of the terms, and how often each class comes.
+/// Means and sums of squares of the terms, and class counts.
 pub(super) struct Moments {
     pub(super) examples: f64,
     pub(super) mean: Vec<f64>,
@@ -85,7 +85,7 @@ impl Design {
         Self { data: data.clone(), terms: (0..data.size()).flat_map(of).collect() }
     }
 
-    /// How many terms data has.
+    /// The number of terms.
     pub(super) fn count(data: &DataSpec) -> usize {
         let of = |kind: ColumnKind| match kind {
             ColumnKind::Category(n) => n.saturating_sub(1) as usize,
@@ -99,7 +99,7 @@ impl Design {
         }
     }
 
-    /// Means, spreads and classes of the training examples.
+    /// Moments of the training examples.
     pub(super) fn moments(&self, examples: &Examples, stop: &AtomicBool) -> Result<Moments> {
         let terms = self.terms.len();
         let empty = || Moments {
@@ -135,7 +135,7 @@ impl Design {
         block_sums(examples, stop, &mut |_| {}, empty, add, Moments::merge)
     }
 
-    /// Refuses examples that cannot be learned from, and counts their classes.
+    /// Refuses examples without labels or with missing values, and counts their classes.
     pub(super) fn check_block(&self, block: &Batch, classes: &mut [u64]) -> Result<()> {
         let first = block.indices.first().copied().unwrap_or(0);
         if let Some(at) = block.missing.iter().flatten().position(|&missing| missing) {
@@ -146,9 +146,7 @@ impl Design {
         }
         check_finite(&block.values, self.data.size(), first)?;
         let labels = block.labels.as_ref().ok_or_else(|| {
-            unsuitable(
-                "it learns to tell classes apart and these examples have no labels".to_owned(),
-            )
+            unsuitable("it is a classifier and these examples have no labels".to_owned())
         })?;
         let known = classes.len();
         for &label in labels {
@@ -159,7 +157,7 @@ impl Design {
         Ok(())
     }
 
-    /// The columns, or their categories, that terms stand for.
+    /// The columns, or their categories, of terms.
     pub(super) fn names(&self, terms: &[usize]) -> String {
         listed(terms.iter().map(|&t| self.name(t)))
     }

@@ -1,4 +1,4 @@
-//! The penalized likelihood of a logistic regression, and where it is greatest.
+//! The penalized likelihood of a logistic regression, and its maximization.
 
 use std::sync::atomic::AtomicBool;
 
@@ -13,24 +13,24 @@ use crate::optim::minimize::{
 };
 use crate::{Error, Result};
 
-/// Parameters that Newton's method takes at most, since it holds their number squared.
+/// The largest number of parameters for Newton's method, whose memory is quadratic in it.
 pub const NEWTON_AT_MOST: usize = 1000;
-/// Parameters of one class for which the products of all pairs of columns are taken, to find linear
+/// The largest number of parameters per class for which the Gram matrix is computed, to find linear
 /// combinations and to precondition L-BFGS.
 const GRAM_AT_MOST: usize = 2000;
-/// Vectors of all parameters that L-BFGS holds: its pairs and what a line search moves between.
+/// Parameter vectors that L-BFGS holds: its pairs, and those of a line search.
 const COPIES: usize = 30;
-/// Numbers in double precision that an estimate with its name takes.
+/// The size of an estimate with its name, in doubles.
 const ESTIMATE: usize = 12;
-/// Examples whose products are taken at once.
+/// Examples that are processed together.
 const ROWS: usize = 256;
-/// The share of a column's variance that columns before it leave over, below which it is a
-/// combination of them: single precision, in which data is held, leaves 10⁻¹⁵.
+/// The fraction of a column's variance that is not explained by the columns before it, below which
+/// it counts as a linear combination of them: single precision, in which data is held, leaves 10⁻¹⁵.
 const ALIASED: f64 = 1e-10;
-/// The least margin, in nats, by which examples count as told apart.
+/// The least margin, in nats, at which examples count as separated.
 const MARGIN: f64 = 1e-6;
-/// The share of a direction's largest change by which it may lower a margin and still count as one
-/// along which the likelihood rises for ever.
+/// The fraction of a direction's largest change by which it may lower a margin and still count as a
+/// direction of separation.
 const AGAINST: f64 = 1e-6;
 
 /// The ridge penalty.
@@ -42,23 +42,23 @@ pub(super) struct Penalty {
     pub(super) standardized: bool,
 }
 
-/// Numbers that a fit holds.
+/// The memory of a fit, in doubles.
 pub(super) struct Needs {
     /// The sums of a block.
     pub(super) block: u64,
-    /// What there is once.
+    /// The rest.
     pub(super) once: u64,
 }
 
-/// What a fit of so many terms and classes holds.
+/// The memory of a fit with so many terms and classes.
 pub(super) fn needs(terms: usize, classes: usize) -> Needs {
     let width = terms.saturating_add(1);
     let all = product(&[width, classes]);
     let free = product(&[width, classes - 1]);
     let squared = |side: usize, most: usize| if side <= most { product(&[side, side]) } else { 0 };
     let (gram, hessian) = (squared(width, GRAM_AT_MOST), squared(free, NEWTON_AT_MOST));
-    // Sums so far, what is known of them, a copy with a raised diagonal and its factor; each term,
-    // and what it is standardized by.
+    // Sums so far, the Hessian, a copy with a raised diagonal and its factor; each term with its
+    // mean and scale.
     let squares = product(&[gram.max(hessian), 4]);
     let estimates = product(&[free, ESTIMATE]);
     let numbers = [product(&[all, COPIES]), squares, estimates, product(&[width, 10])];
@@ -84,14 +84,14 @@ pub(super) struct Problem<'a> {
     pub(super) rows: Vec<Option<usize>>,
     /// How many these are.
     classes: usize,
-    /// The penalty on each parameter of a class, for one example.
+    /// The penalty on each parameter of a class, per example.
     ridge: Vec<f64>,
     /// The mean of z zᵀ over the examples `[width, width]`, the lower half, of their rows z; empty
-    /// where these are too long.
+    /// if these are too long.
     gram: Vec<f64>,
 }
 
-/// What a pass over the examples adds up.
+/// The sums of a pass over the examples.
 struct Sums {
     /// −log p(class | example), in nats.
     nll: f64,
@@ -99,7 +99,7 @@ struct Sums {
     gradient: Vec<f64>,
     /// Of the classes after the reference, `[(classes − 1) · width]²`, the lower half; or empty.
     hessian: Vec<f64>,
-    /// The least difference between the score of an example's class and the next best.
+    /// The smallest margin: the score of an example's class minus the largest other score.
     margin: f64,
 }
 
@@ -136,7 +136,7 @@ impl<'a> Problem<'a> {
         }
     }
 
-    /// Parameters that are free: those of all classes but the reference.
+    /// The number of free parameters: those of all classes but the reference.
     fn free(&self) -> usize {
         (self.classes - 1) * self.width
     }
@@ -150,9 +150,9 @@ impl<'a> Problem<'a> {
         [&vec![0.0; self.width], free].concat()
     }
 
-    /// Reads a block in parts of up to [`ROWS`] examples: the number of each one's class among those
-    /// with training examples, and the rows `[examples, width]` of its 1 for the bias and its
-    /// standardized terms.
+    /// Reads a block in parts of up to [`ROWS`] examples: for each example its class (numbered among
+    /// those with training examples) and its row `[width]`, a 1 for the bias and the standardized
+    /// terms.
     fn parts(&self, block: &Batch, mut read: impl FnMut(&[usize], &[f64])) {
         let (size, width) = (self.design.data.size(), self.width);
         let mut z = vec![1.0; ROWS * width];
@@ -224,7 +224,7 @@ impl<'a> Problem<'a> {
         block_sums(self.examples, stop, &mut |_| {}, empty, add, merge)
     }
 
-    /// Adds the curvature of rows with these probabilities: Σ p_k (δ_kl − p_l) z zᵀ.
+    /// Adds the Hessian of rows with these probabilities: Σ p_k (δ_kl − p_l) z zᵀ.
     fn curve(&self, z: &[f64], p: &[f64], hessian: &mut [f64]) {
         let (n, width, side) = (z.len() / self.width, self.width, self.free());
         let mut weighted = vec![0.0; z.len()];
@@ -248,8 +248,8 @@ impl<'a> Problem<'a> {
         }
     }
 
-    /// The objective for one example at parameters of all classes; its Hessian is that of the classes
-    /// after the reference.
+    /// The objective per example at parameters of all classes; its Hessian covers the classes after the
+    /// reference.
     pub(super) fn objective(
         &self,
         parameters: &[f64],
@@ -285,7 +285,7 @@ impl<'a> Problem<'a> {
         Ok(Evaluation { value, gradient: sums.gradient, hessian: sums.hessian })
     }
 
-    /// The error that says that the likelihood has no maximum; it grows in this direction.
+    /// The error of separated classes: the likelihood grows in this direction without end.
     fn separated(&self, how: &str, direction: &[f64]) -> Error {
         let size = |j: usize| {
             direction.iter().skip(j).step_by(self.width).fold(0.0, |most: f64, d| most.max(d.abs()))
@@ -304,7 +304,7 @@ impl<'a> Problem<'a> {
         ))
     }
 
-    /// The same with the products of all pairs of columns, unless these are too many.
+    /// The same with the Gram matrix of the columns, unless it is too large.
     pub(super) fn with_products(mut self, stop: &AtomicBool) -> Result<Self> {
         let width = self.width;
         if width > GRAM_AT_MOST {
@@ -328,8 +328,7 @@ impl<'a> Problem<'a> {
         Ok(self)
     }
 
-    /// Terms that are linear combinations of those before them (and of the bias), where the products
-    /// tell.
+    /// Terms that are linear combinations of those before them (and of the bias), by the Gram matrix.
     pub(super) fn aliased(&self) -> Vec<usize> {
         if self.gram.is_empty() {
             return Vec::new();
@@ -356,9 +355,9 @@ impl<'a> Problem<'a> {
         found
     }
 
-    /// The least objective, with zeros for the reference.
+    /// The minimum of the objective, with zeros for the reference class.
     pub(super) fn minimize(&self, limits: Limits, context: &mut FitContext<'_>) -> Result<Minimum> {
-        // How far the gradient has fallen, on a scale of logarithms.
+        // Progress: how far the logarithm of the gradient's norm has fallen.
         let (mut start, mut done) = (None, 0.0f64);
         let progress = &mut context.progress;
         let mut tell = |gradient: &[f64]| {
@@ -404,7 +403,7 @@ impl<'a> Problem<'a> {
         stop: &AtomicBool,
         tell: &mut dyn FnMut(&[f64]),
     ) -> Result<Minimum> {
-        // The curvature of a class whose probability is the same for all examples.
+        // The Hessian of a class at uniform probabilities.
         let factor = (!self.gram.is_empty()).then(|| {
             let share = 1.0 / self.classes as f64;
             let mut curvature: Vec<f64> = self.gram.iter().map(|x| share * x).collect();
@@ -419,7 +418,7 @@ impl<'a> Problem<'a> {
                 x.copy_from_slice(&factor.solve(x));
             }
         };
-        // In parameters of all classes alike, which are better scaled than those of a reference.
+        // Over the parameters of all classes, which is better conditioned than with a reference class.
         let start = vec![0.0; self.classes * self.width];
         let mut found = lbfgs(start, limits, &precondition, &mut |parameters| {
             let found = self.objective(parameters, false, stop)?;
@@ -433,8 +432,7 @@ impl<'a> Problem<'a> {
         Ok(found)
     }
 
-    /// Whether the score of every example's class gains on all others, or keeps its distance, in a
-    /// direction that changes some.
+    /// Whether a direction separates classes: no margin of an example falls along it, and some rise.
     fn never_falls(&self, direction: &[f64], stop: &AtomicBool) -> Result<bool> {
         let empty = || (f64::INFINITY, 0.0f64);
         let add = |block: &Batch, (least, most): &mut (f64, f64)| {
@@ -456,7 +454,7 @@ impl<'a> Problem<'a> {
         Ok(most > 0.0 && least >= -AGAINST * most)
     }
 
-    /// The factor of the observed information for one example, where standard errors can be had.
+    /// The Cholesky factor of the observed information per example; `None` if it is singular.
     pub(super) fn information(
         &self,
         minimum: &Minimum,
@@ -523,8 +521,8 @@ impl<'a> Problem<'a> {
     }
 }
 
-/// Turns scores into probabilities and `residuals` into their distance from the label's; gives
-/// −log p(label) and the margin by which the label's score is ahead.
+/// Turns scores into probabilities (softmax) and `residuals` into probability minus indicator of the
+/// label; returns −log p(label) and the margin of the label's score.
 fn soften(scores: &mut [f64], label: usize, residuals: &mut [f64]) -> (f64, f64) {
     let (mut top, mut rival) = (0, f64::NEG_INFINITY);
     for (k, &score) in scores.iter().enumerate() {
@@ -533,7 +531,7 @@ fn soften(scores: &mut [f64], label: usize, residuals: &mut [f64]) -> (f64, f64)
     }
     let (most, own) = (scores[top], scores[label]);
     scores.iter_mut().for_each(|score| *score = (*score - most).exp());
-    // What the others add to the 1 of the largest, to the last bit of it where they are small.
+    // The sum of the terms other than the largest, to keep full precision where they are small.
     let sum = |all: &[f64], but: usize| {
         all.iter().enumerate().filter(|&(k, _)| k != but).map(|(_, x)| x).sum::<f64>()
     };

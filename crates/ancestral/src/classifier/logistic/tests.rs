@@ -1,4 +1,4 @@
-//! Slopes, curvatures, both methods, and what is left out or refused.
+//! Gradients, Hessians, both methods, and which columns are left out or refused.
 
 use std::sync::atomic::AtomicBool;
 
@@ -9,19 +9,19 @@ use crate::model::{ColumnKind, Columns, Estimate, fit};
 
 static NEVER: AtomicBool = AtomicBool::new(false);
 
-/// Overlapping classes of reals, of scales 1 and 100.
+/// Overlapping classes of real data, on scales 1 and 100.
 fn examples(n: usize, columns: usize, classes: usize) -> Examples {
     let noise = Streams::new(7).purpose("x", 0).normals(&[0], n * columns);
     let at = |k: usize| {
         let (i, j) = (k / columns, k % columns);
-        let centre = if (i % classes + j).is_multiple_of(3) { 1.0 } else { 0.0 };
-        (centre + noise[k]) * if j % 2 == 0 { 1.0 } else { 100.0 }
+        let center = if (i % classes + j).is_multiple_of(3) { 1.0 } else { 0.0 };
+        (center + noise[k]) * if j % 2 == 0 { 1.0 } else { 100.0 }
     };
     let labels = (0..n).map(|i| (i % classes) as u32).collect();
-    labelled(columns, (0..n * columns).map(at).collect(), labels)
+    labeled(columns, (0..n * columns).map(at).collect(), labels)
 }
 
-fn labelled(columns: usize, values: Vec<f32>, labels: Vec<u32>) -> Examples {
+fn labeled(columns: usize, values: Vec<f32>, labels: Vec<u32>) -> Examples {
     let split = Split { values: Values::Reals(values), labels: Some(labels) };
     let data = Dataset::new("t", Domain::Real, Shape::columns(columns), split, None, None);
     Examples::new(&data.unwrap(), SplitName::Train, Binarize::None, 0).unwrap()
@@ -41,16 +41,16 @@ fn slopes_and_curvatures_are_those_of_differences() {
         let problem = model.problem(&examples, &moments, vec![0, 1, 2]);
         let start: Vec<f64> = (0..12).map(|i| (i as f64).sin()).collect();
         let found = problem.objective(&start, true, &NEVER).unwrap();
-        let moved = |i: usize, by: f64| {
+        let perturbed = |i: usize, by: f64| {
             let mut at = start.clone();
             at[i] += by;
             problem.objective(&at, false, &NEVER).unwrap()
         };
         let h = 1e-5;
         for i in 0..12 {
-            let (up, down) = (moved(i, h), moved(i, -h));
-            let slope = (up.value - down.value) / (2.0 * h);
-            assert!((slope - found.gradient[i]).abs() < 1e-9, "{settings}: {i}: {slope}");
+            let (up, down) = (perturbed(i, h), perturbed(i, -h));
+            let derivative = (up.value - down.value) / (2.0 * h);
+            assert!((derivative - found.gradient[i]).abs() < 1e-9, "{settings}: {i}: {derivative}");
             for j in 4..=i {
                 let curvature = (up.gradient[j] - down.gradient[j]) / (2.0 * h);
                 let by_hand = found.hessian[(i - 4) * 8 + j - 4];
@@ -103,7 +103,7 @@ fn the_thread_count_changes_no_bit_of_many_blocks() {
 /// The error, or the report, of a fit to one column and its labels.
 fn fit_column(settings: &str, values: &[f32], labels: &[u32]) -> Result<FitReport> {
     let mut model = model(settings, 1, 2);
-    fit(&mut model, &labelled(1, values.to_vec(), labels.to_vec()), 0)
+    fit(&mut model, &labeled(1, values.to_vec(), labels.to_vec()), 0)
 }
 
 #[test]
@@ -111,11 +111,11 @@ fn separated_classes_have_no_maximum() {
     let (x, apart) = ([1.0, 2.0, 3.0, 4.0], [0, 0, 1, 1]);
     let error = fit_column("penalty = 0.0", &x, &apart).unwrap_err().to_string();
     assert!(error.contains("all training examples") && error.contains("x0"), "{error}");
-    // 2 is of both classes, what is on its sides of one each.
+    // At 2 there are both classes, on each side of it one.
     let (x, touching) = ([1.0, 2.0, 2.0, 3.0], [0, 0, 1, 1]);
     let error = fit_column("penalty = 0.0", &x, &touching).unwrap_err().to_string();
     assert!(error.contains("some training examples"), "{error}");
-    // One example on the wrong side, and a maximum there is.
+    // With one example on the wrong side there is a maximum.
     let (x, mixed) = ([1.0, 2.0, 2.1, 1.9, 3.0], [0, 0, 1, 1, 1]);
     let report = fit_column("penalty = 0.0", &x, &mixed).unwrap();
     assert_eq!(report.converged, Some(true));
@@ -126,7 +126,7 @@ fn separated_classes_have_no_maximum() {
         assert_eq!(report.converged, Some(true));
         assert!(report.notes[1].contains("penalty = 1"), "{:?}", report.notes);
     }
-    // Far columns of one rare value, as pixels have them.
+    // Columns with one rare, far value, as of pixels.
     let x: Vec<f32> = (0..200).map(|i| if i == 150 { 9.0 } else { 0.0 }).collect();
     let labels: Vec<u32> = (0..200).map(|i| i % 2).collect();
     let error = fit_column("penalty = 0.0", &x, &labels).unwrap_err().to_string();
@@ -141,7 +141,7 @@ fn iterations_that_end_early_are_told() {
     assert!(report.notes[1].contains("raise max_iterations"), "{:?}", report.notes);
 }
 
-/// A column again, their sum, a constant, and a class that never comes.
+/// A repeated column, a sum of columns, a constant, and a class without examples.
 #[test]
 fn columns_and_classes_that_say_nothing_are_left_out() {
     let plain = examples(120, 2, 2);
@@ -152,7 +152,7 @@ fn columns_and_classes_that_say_nothing_are_left_out() {
         .collect();
     // Classes 1 and 3 of 4.
     let labels: Vec<u32> = (0..120).map(|i| 1 + 2 * (i % 2)).collect();
-    let given = labelled(5, wide, labels);
+    let given = labeled(5, wide, labels);
     let mut narrow = model("penalty = 0.0", 2, 2);
     let expected = fit(&mut narrow, &plain, 0).unwrap().estimates;
     let mut wide = model("penalty = 0.0", 5, 4);
@@ -196,7 +196,7 @@ fn columns_and_classes_that_say_nothing_are_left_out() {
     assert!(report.notes.iter().any(|n| n.contains("the penalty alone")), "{report:?}");
 }
 
-/// Categories are the indicators of all but the first.
+/// Categories are coded as indicators of all but the first.
 #[test]
 fn categories_count_one_by_one() {
     let n = 90;
@@ -205,9 +205,9 @@ fn categories_count_one_by_one() {
     let x = |i: usize| (i as f32 * 0.7).sin();
     let values = |i: usize| [category(i) as f32, x(i)];
     let hot = |i: usize| [1, 2].map(|c| if category(i) == c { 1.0 } else { 0.0 });
-    let given = labelled(2, (0..n).flat_map(values).collect(), labels.clone());
+    let given = labeled(2, (0..n).flat_map(values).collect(), labels.clone());
     let indicators =
-        labelled(3, (0..n).flat_map(|i| [hot(i)[0], hot(i)[1], x(i)]).collect(), labels);
+        labeled(3, (0..n).flat_map(|i| [hot(i)[0], hot(i)[1], x(i)]).collect(), labels);
     let data = DataSpec {
         columns: Columns::Each(vec![ColumnKind::Category(3), ColumnKind::Real]),
         names: vec!["town".to_owned(), "age".to_owned()],
@@ -249,13 +249,13 @@ fn what_cannot_be_learned_from_is_refused() {
     let bare = Examples::new(&bare, SplitName::Train, Binarize::None, 0).unwrap();
     let mut model = build(2).unwrap();
     assert!(fit(&mut model, &bare, 0).unwrap_err().to_string().contains("no labels"));
-    let wide = labelled(2, vec![1.0; 4], vec![0, 1]);
+    let wide = labeled(2, vec![1.0; 4], vec![0, 1]);
     assert!(fit(&mut model, &wide, 0).is_err());
     assert!(model.classify(&[1.0, f64::NAN]).unwrap_err().to_string().contains("example 1"));
     let block = Batch { missing: Some(vec![false, true]), ..Batch::of(vec![1.0, 2.0], 2) };
     let error = model.design.check_block(&block, &mut [0, 0]).unwrap_err().to_string();
     assert!(error.contains("example 1 lacks"), "{error}");
-    // Without columns that say something the classes' shares are all there is.
+    // With a constant column only, the probabilities are the class frequencies.
     let report = fit_column("penalty = 0.0", &[3.0; 4], &[0, 0, 0, 1]).unwrap();
     assert!((report.estimates[0].value + 3f64.ln()).abs() < 1e-9, "{report:?}");
 }
