@@ -1,22 +1,22 @@
-//! Kinds of columns: what values an entry of an example takes.
+//! Kinds of columns.
 
 use std::fmt;
 use std::str::FromStr;
 
 use ancestral_data::Domain;
 
-/// What values a column takes.
+/// The kind of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ColumnKind {
     /// Any finite real.
     Real,
-    /// Whole numbers 0, 1, 2, … without an end.
+    /// Counts 0, 1, 2, …, unbounded.
     Count,
     /// 0 or 1.
     Binary,
-    /// Ordered whole numbers 0, 1, …, n − 1.
+    /// Ordered levels 0, 1, …, n − 1.
     Levels(u32),
-    /// Numbers 0, 1, …, n − 1 of categories without an order.
+    /// Unordered categories, numbered 0, 1, …, n − 1.
     Category(u32),
 }
 
@@ -30,12 +30,12 @@ impl ColumnKind {
         }
     }
 
-    /// Whether a probability mass (rather than a density) belongs to it.
+    /// Whether its distribution is a probability mass (rather than a density).
     pub fn is_discrete(self) -> bool {
         self != Self::Real
     }
 
-    /// The kind without its number of values.
+    /// The kind without the number of values.
     pub fn name(self) -> KindName {
         match self {
             Self::Real => KindName::Real,
@@ -103,7 +103,7 @@ impl From<Domain> for ColumnKind {
     }
 }
 
-/// A kind of column without its number of values, as models declare what they take.
+/// A kind of column without the number of values, as models declare them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum KindName {
     /// [`ColumnKind::Real`].
@@ -119,7 +119,7 @@ pub enum KindName {
 }
 
 impl KindName {
-    /// The word, as it is printed.
+    /// The name, as printed.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Real => "real",

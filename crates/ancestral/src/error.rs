@@ -1,4 +1,4 @@
-//! What can go wrong in the library, each kind with what to do about it.
+//! The errors of the library; messages say how to fix the problem.
 
 use std::path::PathBuf;
 
@@ -20,7 +20,7 @@ pub enum Error {
         /// What is allowed.
         allowed: String,
     },
-    /// A setting of an unknown name.
+    /// An unknown setting.
     #[error("unknown setting '{name}'; {hint}")]
     UnknownSetting {
         /// The name as it was given.
@@ -28,14 +28,14 @@ pub enum Error {
         /// The nearest known name, or where to find them all.
         hint: String,
     },
-    /// A model of an unknown name.
+    /// An unknown model, preset or the like.
     #[error("unknown {what} '{name}'; {hint}")]
     Unknown {
         /// "model", "preset" and so on.
         what: &'static str,
         /// The name as it was given.
         name: String,
-        /// What exists.
+        /// The nearest known name, or all names.
         hint: String,
     },
     /// The data does not suit the model.
@@ -61,17 +61,17 @@ pub enum Error {
         kind: ColumnKind,
         /// The kinds that the model takes.
         taken: Vec<KindName>,
-        /// Models that take all columns, where they are known.
+        /// Models that take all columns, if known.
         others: Vec<&'static str>,
     },
-    /// It would take more memory than there is.
+    /// More memory is needed than available.
     #[error("{what} would need about {} and there are {}; lower {lower}", bytes(*needed), bytes(*free))]
     Memory {
-        /// What would need it.
+        /// What needs it.
         what: String,
-        /// Bytes that it would need.
+        /// Bytes needed.
         needed: u64,
-        /// Bytes that there are.
+        /// Bytes available.
         free: u64,
         /// What to lower.
         lower: String,
@@ -108,7 +108,7 @@ pub enum Error {
         /// Their shape.
         shape: ancestral_data::Shape,
     },
-    /// The model cannot do what was asked.
+    /// The model does not support the request.
     #[error("{model} {problem}")]
     Unsupported {
         /// The model.
@@ -124,7 +124,7 @@ pub enum Error {
     NotFinite {
         /// The step, from 1.
         step: u64,
-        /// What it was.
+        /// The value that is not finite.
         what: String,
     },
     /// A run folder or one of its files cannot be used.
@@ -234,7 +234,7 @@ pub enum Error {
         /// SHA-256 of its weights.
         fingerprint: String,
     },
-    /// Work was stopped from outside.
+    /// The work was stopped from outside.
     #[error("stopped before it was done")]
     Interrupted,
     /// Data could not be read, or a file not written.
@@ -247,7 +247,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// A setting that is not allowed.
+    /// The error for a setting that is not allowed.
     pub fn setting(
         field: impl Into<String>,
         value: impl std::fmt::Display,
@@ -256,23 +256,23 @@ impl Error {
         Self::Setting { field: field.into(), value: value.to_string(), allowed: allowed.into() }
     }
 
-    /// A run folder or file that cannot be used.
+    /// The error for a run folder or file that cannot be used.
     pub fn run(path: impl Into<PathBuf>, problem: impl Into<String>) -> Self {
         Self::Run { path: path.into(), problem: problem.into() }
     }
 
-    /// A value of a step that is not finite.
+    /// The error for a value of a step that is not finite.
     pub fn not_finite(step: u64, what: impl Into<String>) -> Self {
         Self::NotFinite { step, what: what.into() }
     }
 
-    /// A model whose optimiser failed while it held the weights.
+    /// The error for a model whose optimizer failed while it held the weights.
     pub fn weights_lost(model: &str) -> Self {
         let problem = "lost its weights in a step that failed; load the last checkpoint";
         Self::Unsupported { model: model.to_owned(), problem: problem.to_owned() }
     }
 
-    /// Whether the cause is what the user typed or gave, rather than the program or the machine.
+    /// Whether the cause is the user's input, rather than the program or the system.
     pub fn is_usage(&self) -> bool {
         match self {
             Self::NotFinite { .. } | Self::Interrupted => false,
@@ -310,7 +310,7 @@ fn begin(fingerprint: &str) -> &str {
     fingerprint.get(..12).unwrap_or(fingerprint)
 }
 
-/// Kinds as they are read out: "binary, levels or real".
+/// Kinds as a phrase: "binary, levels or real".
 fn list(kinds: &[KindName]) -> String {
     let words: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
     match words.split_last() {
@@ -320,7 +320,7 @@ fn list(kinds: &[KindName]) -> String {
     }
 }
 
-/// Models to take instead.
+/// A hint at models that take the data.
 fn hint(others: &[&str]) -> String {
     match others {
         [] => String::new(),

@@ -1,24 +1,23 @@
-//! The memory that this process may still take, asked for before anything large is allocated: an
-//! allocation that fails ends the program without a word.
+//! The memory that is available to this process, checked before large allocations: a failed allocation
+//! aborts the program without a message.
 //!
-//! It is the least of what the machine has, what the control groups of the process allow and what is
-//! left of its address space, as Linux tells them under `/proc`. Where nothing is known, nothing is
-//! refused.
+//! It is the least of the free memory of the system, the limits of the process's control groups and the
+//! limit on its address space, read from `/proc` on Linux. If none is known, nothing is refused.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::{Error, Result};
 
-/// Bytes that this process may still take; `None` where the system does not tell.
+/// Bytes available to this process; `None` if unknown.
 pub fn available() -> Option<u64> {
     available_under(Path::new("/"))
 }
 
-/// Refuses `what` if it needs more than the limit; none refuses nothing.
+/// Refuses `what` if it needs more than the limit, if there is one.
 ///
 /// # Errors
-/// With how much it would need, how much there is, and what to `lower`.
+/// With the bytes needed and available, and what to `lower`.
 pub fn check(what: &str, needed: u64, limit: Option<u64>, lower: &str) -> Result<()> {
     match limit {
         Some(free) if needed > free => {
@@ -28,7 +27,7 @@ pub fn check(what: &str, needed: u64, limit: Option<u64>, lower: &str) -> Result
     }
 }
 
-/// Refuses `what` if it needs more than this process may still take.
+/// Refuses `what` if it needs more than is available to this process.
 ///
 /// # Errors
 /// As [`check`].
@@ -36,12 +35,12 @@ pub fn check_available(what: &str, needed: u64, lower: &str) -> Result<()> {
     check(what, needed, limit_for(needed), lower)
 }
 
-/// What the process may still take, where so many bytes are worth the question.
+/// The available memory; not read for small numbers of bytes.
 pub(crate) fn limit_for(needed: u64) -> Option<u64> {
     if needed <= ALWAYS_THERE { None } else { available() }
 }
 
-/// Bytes that are taken without asking.
+/// Bytes that are not checked.
 const ALWAYS_THERE: u64 = 8 << 20;
 
 /// [`available`] for a file system that begins at `root`.
@@ -62,15 +61,15 @@ fn kibibytes(text: &str, name: &str) -> Option<u64> {
     Some(number.saturating_mul(1024))
 }
 
-/// Of what is left of a limit on mappings, the part that goes to stacks, to the allocator's own
-/// room, and to gaps.
+/// One part in so many of the rest of a limit on mappings is reserved for stacks, for the allocator
+/// and for gaps.
 const GAPS: u64 = 8;
 
 /// What is left below the soft limits of address space and of data.
 fn left_of_limits(limits: &str, status: &str) -> Option<u64> {
     let left = |limit: &str, used: &str| {
         let line = limits.lines().find_map(|line| line.strip_prefix(limit))?;
-        // "unlimited" is no number.
+        // "unlimited" does not parse.
         let most: u64 = line.split_whitespace().next()?.parse().ok()?;
         let left = most.saturating_sub(kibibytes(status, used)?);
         Some(left - left / GAPS)
@@ -83,7 +82,7 @@ fn left_of_limits(limits: &str, status: &str) -> Option<u64> {
 struct GroupFiles {
     most: &'static str,
     used: &'static str,
-    /// Keys of `memory.stat`: pages of files, which are given up when memory is short.
+    /// Keys of `memory.stat`: file pages, which the system can reclaim.
     files: [&'static str; 2],
 }
 
@@ -98,7 +97,7 @@ const VERSION_2: GroupFiles = GroupFiles {
     files: ["inactive_file", "active_file"],
 };
 
-/// What the control groups of the process leave, from its own up to that of the root.
+/// The memory left in the control groups of the process, from its own to the root.
 fn left_of_groups(root: &Path, groups: &str, mounts: &str) -> Option<u64> {
     let left = groups.lines().filter_map(|line| {
         // number:controllers:path; version 2 has one line without controllers.
@@ -137,11 +136,11 @@ fn mounted(line: &str, kind: &str, path: &str) -> Option<(String, PathBuf)> {
     Some((point.to_owned(), below.to_owned()))
 }
 
-/// What a group leaves of its memory, where it has a limit.
+/// The memory left in a group, if it has a limit.
 fn left_of_group(folder: &Path, files: &GroupFiles) -> Option<u64> {
     let read = |name: &str| fs::read_to_string(folder.join(name)).ok();
     let number = |name: &str| read(name)?.trim().parse::<u64>().ok();
-    // "max" is no number.
+    // "max" does not parse.
     let (most, used) = (number(files.most)?, number(files.used)?);
     let stat = read("memory.stat").unwrap_or_default();
     let of = |key: &str| {

@@ -1,4 +1,4 @@
-//! The list of models: the only file that knows all families.
+//! The registry of models: the only file that knows all families.
 
 use burn::tensor::DType;
 use toml::Table;
@@ -12,17 +12,17 @@ use crate::{adversarial, autoencoder, autoregressive, classifier, distributions}
 #[derive(Clone)]
 pub struct Registry {
     entries: Vec<ModelEntry>,
-    /// Bytes that a model may take; what the process may take, where it is not given.
+    /// The memory limit of a model in bytes; by default the available memory.
     memory_limit: Option<u64>,
 }
 
-/// The batch size that a training has unless another is asked for.
+/// The default batch size of training.
 const USUAL_BATCH: f64 = 100.0;
 
-/// How a model is trained, as far as memory depends on it.
+/// The settings of training that its memory depends on.
 #[derive(Debug, Clone, Copy)]
 pub struct StepPlan {
-    /// Examples a batch.
+    /// Examples per batch.
     pub batch_size: usize,
     /// The update rule.
     pub rule: Rule,
@@ -31,7 +31,7 @@ pub struct StepPlan {
 }
 
 impl Registry {
-    /// Those of this crate.
+    /// The models of this crate.
     pub fn standard() -> Self {
         let mut entries = vec![
             autoregressive::nade::entry(),
@@ -53,7 +53,7 @@ impl Registry {
         Self { entries, memory_limit: None }
     }
 
-    /// The same with one more model; one of the same name gives way to it.
+    /// The registry with one more model, which replaces a model of the same name.
     #[must_use]
     pub fn with(mut self, entry: ModelEntry) -> Self {
         self.entries.retain(|other| other.name != entry.name);
@@ -61,20 +61,20 @@ impl Registry {
         self
     }
 
-    /// The same, with models that may take so many bytes, in place of what the process may take.
+    /// The registry with a memory limit for models in bytes, instead of the available memory.
     #[must_use]
     pub fn with_memory_limit(mut self, bytes: u64) -> Self {
         self.memory_limit = Some(bytes);
         self
     }
 
-    /// All of them.
+    /// All entries.
     pub fn entries(&self) -> &[ModelEntry] {
         &self.entries
     }
 
-    /// The models as a table in Markdown: names, task, columns, how they learn and what they
-    /// support; models that are alike in all of it share a row.
+    /// The models as a table in Markdown: names, tasks, columns, training and capabilities; models
+    /// that agree in all of these share a row.
     pub fn markdown(&self) -> String {
         let mut rows: Vec<(String, String)> = Vec::new();
         for entry in &self.entries {
@@ -99,7 +99,7 @@ impl Registry {
         head.to_owned() + &rows.iter().map(row).collect::<String>()
     }
 
-    /// The model of a name.
+    /// The entry of a model.
     ///
     /// # Errors
     /// If there is none, with the nearest name.
@@ -115,7 +115,7 @@ impl Registry {
         })
     }
 
-    /// How large the model of a name would be.
+    /// The size of a model with these settings.
     ///
     /// # Errors
     /// If there is none, the data does not suit it, or a setting is not allowed.
@@ -123,11 +123,11 @@ impl Registry {
         (self.suited(name, data)?.size)(settings, data)
     }
 
-    /// The model of a name with its first weights.
+    /// Builds a model with its initial weights.
     ///
     /// # Errors
-    /// If there is none, the data does not suit it, a setting is not allowed, or there is not the
-    /// memory for it.
+    /// If there is none, the data does not suit it, a setting is not allowed, or memory does not
+    /// suffice.
     pub fn build(
         &self,
         name: &str,
@@ -136,18 +136,18 @@ impl Registry {
         init: &Init,
     ) -> Result<Box<dyn Model>> {
         let entry = self.suited(name, data)?;
-        // First weights are drawn, and some copied before they are in place.
+        // Some initial weights are copied once.
         let copies = if init.dtype == DType::F64 { 4 } else { 2 };
         let cost = |size: &Size| size.bytes().saturating_mul(copies);
         self.check(entry, (settings, data), entry.name, &cost, &[])?;
         (entry.build)(settings, data, init)
     }
 
-    /// Refuses a training that would take more memory than there is; a model that is fitted in one
-    /// go has none.
+    /// Refuses training that needs more memory than available; does nothing for models that are
+    /// fitted in one call.
     ///
     /// # Errors
-    /// As [`Registry::size`], and with the setting to lower if it would.
+    /// As [`Registry::size`], and if memory does not suffice, naming the setting to lower.
     pub fn check_training(
         &self,
         name: &str,
@@ -169,8 +169,8 @@ impl Registry {
         self.check(entry, (settings, data), &what, &cost, &[half])
     }
 
-    /// Refuses a fit in one go that would take more memory than there is; a model that is trained
-    /// step by step has none.
+    /// Refuses a fit that needs more memory than available; does nothing for models that are trained by
+    /// gradient steps.
     ///
     /// # Errors
     /// As [`Registry::check_training`].
@@ -192,7 +192,7 @@ impl Registry {
 }
 
 impl Registry {
-    /// The model of a name, if the data suits it.
+    /// The entry of a model, if the data suits it.
     fn suited(&self, name: &str, data: &DataSpec) -> Result<&ModelEntry> {
         let entry = self.find(name)?;
         data.check_kinds(name, entry.kinds)
@@ -200,8 +200,8 @@ impl Registry {
         Ok(entry)
     }
 
-    /// Refuses what would cost more bytes than there are; `others` are settings beside
-    /// the model's own that could be lowered.
+    /// Refuses a cost in bytes above the limit; `others` are settings that could be lowered in addition
+    /// to those of the model.
     fn check(
         &self,
         entry: &ModelEntry,
@@ -219,7 +219,7 @@ impl Registry {
         memory::check(what, needed, limit, &lower)
     }
 
-    /// The error with the models of the same task that do take the data.
+    /// Adds to the error the models of the same task that take the data.
     fn with_others(&self, mut error: Error, entry: &ModelEntry, data: &DataSpec) -> Error {
         if let Error::UnsuitableKind { others, .. } = &mut error {
             let takes = |other: &&ModelEntry| {

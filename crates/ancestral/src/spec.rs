@@ -1,5 +1,4 @@
-//! What a model is made for and started from: the columns of its data, the device and the streams
-//! of its first weights.
+//! The specification of a model's data, and the device and random streams of its initial weights.
 
 use ancestral_data::{Domain, Shape, Streams};
 use burn::tensor::{DType, Device, TensorData};
@@ -10,7 +9,7 @@ use crate::{Error, Result};
 /// Tensors by name, in the order the model lists them; a name is `part.path.to.tensor`.
 pub type NamedTensors = Vec<(String, TensorData)>;
 
-/// The processor, as a device.
+/// The CPU device.
 pub fn cpu() -> Device {
     Device::flex()
 }
@@ -18,27 +17,27 @@ pub fn cpu() -> Device {
 /// The kinds of the columns of an example.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Columns {
-    /// All are of one kind, as the pixels of an image.
+    /// One kind for all, such as the pixels of an image.
     Same(ColumnKind),
     /// One kind for each.
     Each(Vec<ColumnKind>),
 }
 
-/// The data a model is made for.
+/// The specification of the data of a model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DataSpec {
-    /// What values each entry takes, after binarization.
+    /// The kinds of the columns, after binarization.
     pub columns: Columns,
     /// The shape of one example.
     pub shape: Shape,
-    /// The number of classes, 0 if the data is not labelled.
+    /// The number of classes; 0 for data without labels.
     pub classes: usize,
-    /// The names of the columns of a table; empty for images and where there are none.
+    /// The names of the columns of a table; empty for images and unnamed columns.
     pub names: Vec<String>,
 }
 
 impl DataSpec {
-    /// Data whose columns all take the same values.
+    /// Data whose columns are all of one domain.
     pub fn new(domain: Domain, shape: Shape, classes: usize) -> Self {
         Self { columns: Columns::Same(domain.into()), shape, classes, names: Vec::new() }
     }
@@ -61,7 +60,7 @@ impl DataSpec {
         self.names.get(column).cloned().unwrap_or_else(|| format!("x{column}"))
     }
 
-    /// What values all columns take, if it is the same for all and models of one domain know it.
+    /// The common domain of all columns, if they have one.
     pub fn domain(&self) -> Option<Domain> {
         let kind = match &self.columns {
             Columns::Same(kind) => *kind,
@@ -99,7 +98,7 @@ impl DataSpec {
         }
     }
 
-    /// What values all columns take, for a model of one domain that takes these kinds.
+    /// The common domain of all columns, for a model that needs one of these kinds.
     ///
     /// # Errors
     /// Naming the first column of a kind that is not taken, or that differs from the first.
@@ -122,14 +121,14 @@ impl DataSpec {
     }
 }
 
-/// Where and from what a model's first weights are made.
+/// The device, type and random streams of a model's initial weights.
 #[derive(Debug, Clone)]
 pub struct Init {
     /// The device that holds the weights.
     pub device: Device,
     /// The weights' type: `F32`, or `F64` where gradients are checked.
     pub dtype: DType,
-    /// Where the first weights are drawn from.
+    /// The random streams of the initial weights.
     pub streams: Streams,
 }
 

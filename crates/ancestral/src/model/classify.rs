@@ -1,10 +1,10 @@
-//! Telling examples apart: by class, by cluster, or data from samples.
+//! Classifiers, clusterers and discriminators.
 
 use ancestral_data::Batch;
 
 use crate::Result;
 
-/// What a classifier finds in some examples.
+/// The features and class probabilities of some examples.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Classified {
     /// Features `[examples, feature_dim]`, row after row.
@@ -13,23 +13,24 @@ pub struct Classified {
     pub probabilities: Vec<f64>,
 }
 
-/// A model that tells classes apart.
+/// A model that predicts classes.
 pub trait Classifier {
-    /// The number of features of an example; 0 for models that have none of their own.
+    /// The number of features per example; 0 for models without learned features.
     fn feature_dim(&self) -> usize;
 
     /// Features and class probabilities of examples, row after row, in the values of the model's
     /// domain.
     ///
     /// # Errors
-    /// If these are no whole examples.
+    /// If the values are not whole examples.
     fn classify(&self, values: &[f64]) -> Result<Classified>;
 }
 
-/// A model with a discriminator, which tells data from samples (a critic, in Wasserstein models).
+/// A model with a discriminator (critic, in Wasserstein models), which distinguishes data from
+/// samples.
 pub trait Discriminator {
-    /// The score of each example, higher for what looks like data; logits, or on a scale that the
-    /// loss leaves open.
+    /// The score of each example, higher for examples that look like data: a logit, or a value whose
+    /// scale depends on the loss.
     ///
     /// # Errors
     /// If the batch does not fit the model.
@@ -41,7 +42,7 @@ pub trait Discriminator {
 pub struct Assignments {
     /// The number of each example's cluster; `None` for noise.
     pub labels: Vec<Option<u32>>,
-    /// The probability of each cluster `[examples, clusters]`, row after row, where there are some.
+    /// The probability of each cluster `[examples, clusters]`, row after row, for soft clusterings.
     pub responsibilities: Option<Vec<f64>>,
 }
 

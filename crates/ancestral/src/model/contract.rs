@@ -1,4 +1,4 @@
-//! The contract: what every model answers.
+//! The contract: the trait that every model implements.
 
 use toml::Table;
 
@@ -13,17 +13,17 @@ use crate::spec::{DataSpec, NamedTensors};
 
 /// A generative model.
 pub trait Model: Send + Sync {
-    /// The name it is asked for by.
+    /// The name of the model.
     fn name(&self) -> &'static str;
 
-    /// All settings that made it, under the names that files of runs keep.
+    /// All its settings, under the names that run folders store.
     fn settings(&self) -> Table;
 
-    /// The data it was made for.
+    /// The specification of its data.
     fn data(&self) -> &DataSpec;
 
-    /// Whether it can do without missing entries of an example; batches that have some are refused
-    /// for it otherwise.
+    /// Whether it accepts examples with missing entries; batches with missing entries are refused
+    /// otherwise.
     fn takes_missing(&self) -> bool {
         false
     }
@@ -31,18 +31,18 @@ pub trait Model: Send + Sync {
     /// Parameters and buffers.
     fn tensors(&self) -> NamedTensors;
 
-    /// Puts parameters and buffers back.
+    /// Loads parameters and buffers.
     ///
     /// # Errors
-    /// If a tensor is missing, is too many, or has another shape.
+    /// If a tensor is missing, unknown, or has another shape.
     fn load(&mut self, tensors: &NamedTensors) -> Result<()>;
 
-    /// Log-probabilities, if the model has them.
+    /// Log-probabilities, if the model has a density.
     fn density(&self) -> Option<&dyn Density> {
         None
     }
 
-    /// Drawing examples, if the model can.
+    /// Sampling, if the model can.
     fn sampler(&self) -> Option<&dyn Sampler> {
         None
     }
@@ -52,27 +52,27 @@ pub trait Model: Send + Sync {
         None
     }
 
-    /// Scores that tell data from samples, if the model has a discriminator.
+    /// Discriminator scores, if the model has a discriminator.
     fn discriminator(&self) -> Option<&dyn Discriminator> {
         None
     }
 
-    /// Features and probabilities of classes, if the model tells classes apart.
+    /// Features and class probabilities, if the model is a classifier.
     fn classifier(&self) -> Option<&dyn Classifier> {
         None
     }
 
-    /// Clusters, if the model groups examples.
+    /// Clusters, if the model is a clusterer.
     fn clusterer(&self) -> Option<&dyn Clusterer> {
         None
     }
 
-    /// Training step by step, if the model learns that way.
+    /// Training by gradient steps, if the model is trained that way.
     fn trainable(&mut self) -> Option<&mut dyn Trainable> {
         None
     }
 
-    /// Fitting in one go, if the model learns that way.
+    /// Fitting in one call, if the model is fitted that way.
     fn estimator(&mut self) -> Option<&mut dyn Estimator> {
         None
     }

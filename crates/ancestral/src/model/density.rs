@@ -7,12 +7,12 @@ use ancestral_data::{Batch, Streams};
 use crate::Result;
 use crate::spec::DataSpec;
 
-/// What a log-probability is.
+/// The kind of a log-probability.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DensityKind {
     /// The log-probability itself.
     Exact,
-    /// A lower bound from this many importance samples an example.
+    /// A lower bound from this many importance samples per example.
     LowerBound {
         /// K.
         samples: usize,
@@ -22,12 +22,12 @@ pub enum DensityKind {
 /// How to estimate log-probabilities.
 #[derive(Debug, Clone)]
 pub struct DensityOptions {
-    /// Importance samples an example (K); models with an exact density need none.
+    /// Importance samples per example (K); unused by models with an exact density.
     pub samples: usize,
-    /// Where the importance samples are drawn from.
+    /// The random streams of the importance samples.
     pub streams: Streams,
-    /// Which members of an ensemble are averaged, as probabilities of the whole example; others
-    /// than the first for models that are one ([`Density::ensemble`]).
+    /// The members of an ensemble that are averaged, as probabilities of the whole example; the
+    /// first one only for models without an ensemble ([`Density::ensemble`]).
     pub members: Range<u64>,
 }
 
@@ -38,21 +38,21 @@ impl DensityOptions {
     }
 }
 
-/// The members of a model that is an ensemble of exact densities.
+/// An ensemble of exact densities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ensemble {
     /// What a member is: "ordering" or "mask".
     pub member: &'static str,
-    /// How many there are; `None` for as many as one likes.
+    /// The number of members; `None` if unlimited.
     pub count: Option<u64>,
 }
 
 /// The log-probabilities of some examples.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogProbability {
-    /// One an example, in nats.
+    /// One per example, in nats.
     pub nats: Vec<f64>,
-    /// The Monte Carlo standard error of each, in nats, where there is one.
+    /// The Monte Carlo standard error of each, in nats, for estimates by sampling.
     pub mc_stderr: Option<Vec<f64>>,
 }
 
@@ -61,16 +61,16 @@ pub struct LogProbability {
 pub struct ElboTerms {
     /// E_q[log p(x | z)].
     pub reconstruction: Vec<f64>,
-    /// The divergence from the prior, summed over stochastic layers; the ELBO is
+    /// The KL divergence from the prior, summed over stochastic layers; the ELBO is
     /// reconstruction − kl.
     pub kl: Vec<f64>,
-    /// The mean code of each example `[examples, latent_dim]`, for the count of active units.
+    /// The posterior mean of each example `[examples, latent_dim]`, to count active units.
     pub means: Vec<f32>,
 }
 
 /// A model with a log-probability.
 pub trait Density {
-    /// Exact, or a bound with K samples.
+    /// The kind of its log-probability with K samples.
     fn kind(&self, samples: usize) -> DensityKind;
 
     /// The log-probability of each example, summed in double precision.
@@ -82,13 +82,13 @@ pub trait Density {
     /// If the batch does not fit the model.
     fn log_probability(&self, batch: &Batch, options: DensityOptions) -> Result<LogProbability>;
 
-    /// The members whose probabilities can be averaged, for models that are an ensemble.
+    /// The ensemble whose members can be averaged, for models that have one.
     fn ensemble(&self) -> Option<Ensemble> {
         None
     }
 
-    /// Whether the values are probabilities, which bits per dimension ask for, and not a density
-    /// at a point of the real line.
+    /// Whether the values are probabilities of discrete data, which bits per dimension need, rather
+    /// than densities.
     fn is_mass(&self, data: &DataSpec) -> bool {
         (0..data.size()).all(|column| data.kind(column).is_some_and(|kind| kind.is_discrete()))
     }

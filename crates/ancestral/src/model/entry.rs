@@ -1,4 +1,5 @@
-//! A model in the list: what it is, what it can do, what it takes and how it is made, as data.
+//! The entry of a model in the registry: its name, tasks, capabilities, data, settings and
+//! constructor.
 
 use toml::Table;
 
@@ -8,25 +9,25 @@ use crate::Result;
 use crate::settings::{Field, Settings};
 use crate::spec::{DataSpec, Init, KindName};
 
-/// What a model is for.
+/// A task of models.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Task {
-    /// Log-probabilities of examples.
+    /// Density estimation: log-probabilities of examples.
     Density,
-    /// New examples.
+    /// Sampling new examples.
     Sampling,
-    /// Codes or features of examples.
+    /// Representation learning: codes or features of examples.
     Representation,
-    /// Groups of examples, without labels.
+    /// Clustering: groups of examples, without labels.
     Clustering,
-    /// Classes of examples.
+    /// Classification: classes of examples.
     Classification,
-    /// A number for each example.
+    /// Regression: a number for each example.
     Regression,
 }
 
 impl Task {
-    /// The word, as it is printed.
+    /// The name, as printed.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Density => "density",
@@ -39,7 +40,7 @@ impl Task {
     }
 }
 
-/// Something that a model can be asked, by the trait that answers.
+/// A capability of models, which corresponds to a trait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Capability {
     /// Exact log-probabilities.
@@ -50,15 +51,15 @@ pub enum Capability {
     DensityBound,
     /// Samples.
     Samples,
-    /// Samples of a class; of conditional models only with the settings that make them so.
+    /// Samples of a class, if the settings make the model conditional.
     ClassSamples,
-    /// Samples by a code found without labels.
+    /// Samples for a code that was found without labels.
     CodeSamples,
     /// Completion of examples whose first entries are given.
     PrefixCompletion,
-    /// Completion of examples of which any entries are given.
+    /// Completion of examples with any given entries.
     Completion,
-    /// Latent codes, and examples back from them.
+    /// Latent codes, and reconstructions from them.
     Latent,
     /// Features of examples.
     Features,
@@ -71,7 +72,7 @@ pub enum Capability {
 }
 
 impl Capability {
-    /// How it is listed.
+    /// The description in listings.
     pub fn describe(self) -> String {
         match self {
             Self::ExactDensity => "density (exact)".to_owned(),
@@ -93,17 +94,17 @@ impl Capability {
     }
 }
 
-/// How a model learns.
+/// How a model is trained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Learning {
-    /// Step by step, by `train`.
+    /// By gradient steps, with `train`.
     GradientSteps,
-    /// In one go, by `fit`.
+    /// In one call, with `fit`.
     Fit,
 }
 
 impl Learning {
-    /// The words, as they are printed.
+    /// The name, as printed.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::GradientSteps => "gradient steps",
@@ -112,35 +113,35 @@ impl Learning {
     }
 }
 
-/// A model in the list.
+/// The entry of a model in the registry.
 #[derive(Clone)]
 pub struct ModelEntry {
-    /// The name it is asked for by.
+    /// The name of the model.
     pub name: &'static str,
-    /// What it is, in one line.
+    /// A description in one line.
     pub about: &'static str,
-    /// Where it was published.
+    /// The paper.
     pub paper: &'static str,
-    /// What it is for, the main task first.
+    /// Its tasks, the main one first.
     pub tasks: &'static [Task],
-    /// What it can be asked.
+    /// Its capabilities.
     pub capabilities: &'static [Capability],
-    /// What checkpoints are chosen by: the names that its validation metric can have; empty for
-    /// models without one.
+    /// The names that its validation metric, which selects checkpoints, can have; empty for models
+    /// without one.
     pub validation: &'static [&'static str],
-    /// How it learns.
+    /// How it is trained.
     pub learning: Learning,
     /// The kinds of columns that it takes.
     pub kinds: &'static [KindName],
     /// Named settings of papers.
     pub presets: &'static [Preset],
-    /// Its settings with documentation and defaults.
+    /// Its settings, with documentation and defaults.
     pub fields: fn() -> Vec<Field>,
-    /// How large one would be.
+    /// The size of a model with these settings.
     pub size: fn(&Table, &DataSpec) -> Result<Size>,
-    /// Makes one with its first weights.
+    /// Builds a model with its initial weights.
     pub build: fn(&Table, &DataSpec, &Init) -> Result<Box<dyn Model>>,
-    /// Settings of the training loop that differ from the loop's own defaults on such data.
+    /// Settings of the training loop that differ from the defaults on such data.
     pub train: fn(&DataSpec) -> Table,
 }
 
@@ -150,12 +151,12 @@ pub trait ModelConfig: Settings {
     fn model_name(&self) -> &'static str;
 }
 
-/// Settings under a name.
+/// Named settings.
 #[derive(Debug, Clone, Copy)]
 pub struct Preset {
     /// The name, as in `--preset name`.
     pub name: &'static str,
-    /// Whose settings, in one line.
+    /// A description in one line.
     pub about: &'static str,
     /// Tables `settings` (or `model`), `train` and `data`, as TOML.
     pub settings: &'static str,

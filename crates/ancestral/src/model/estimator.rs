@@ -1,4 +1,4 @@
-//! Fitting in one go: in closed form, by counting, by expectation and maximization.
+//! Estimators, which are fitted in one call: in closed form, by counting, by iterations.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -7,20 +7,20 @@ use rayon::prelude::*;
 
 use crate::{Error, Result};
 
-/// Examples of a block of sums; fixed, so that the sums do not depend on how blocks are shared out.
+/// Examples per block of sums; fixed, so that sums do not depend on the number of threads.
 pub const BLOCK: usize = 4096;
-/// Blocks at most whose sums are taken in parallel before they are joined; it bounds memory alone.
+/// The most blocks that are summed in parallel before they are merged; it only bounds memory.
 const BLOCKS_AT_ONCE: usize = 16;
 
-/// Examples whose sums are there at one time.
+/// The most examples whose sums are in memory at the same time.
 pub(super) fn examples_at_once() -> usize {
     BLOCK * rayon::current_num_threads().min(BLOCKS_AT_ONCE)
 }
 
-/// One fitted number with its standard error, where there is one.
+/// An estimated parameter with its standard error, if known.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Estimate {
-    /// What it is.
+    /// The name of the parameter.
     pub name: String,
     /// The estimate.
     pub value: f64,
@@ -28,32 +28,32 @@ pub struct Estimate {
     pub stderr: Option<f64>,
 }
 
-/// What a fit found.
+/// The result of a fit.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct FitReport {
-    /// The parameters, with their standard errors where these are known.
+    /// The estimated parameters.
     pub estimates: Vec<Estimate>,
-    /// The objective after each iteration, in nats an example; empty for fits without iterations.
+    /// The objective after each iteration, in nats per example; empty for fits without iterations.
     pub trace: Vec<f64>,
     /// Whether the iterations converged; `None` for fits without iterations.
     pub converged: Option<bool>,
-    /// What one must know to read the estimates: columns that were left out, classes without
-    /// examples, iterations that did not converge.
+    /// Notes on the estimates: columns that were left out, classes without examples, iterations that
+    /// did not converge.
     pub notes: Vec<String>,
 }
 
-/// What a fit is given beside the examples.
+/// The context of a fit.
 pub struct FitContext<'a> {
-    /// Where the fit's randomness comes from.
+    /// The random streams of the fit.
     pub streams: Streams,
-    /// Called with the share of the work that is done, from 0 to 1; nothing depends on it.
+    /// Called with the fraction of the work that is done, from 0 to 1; it does not affect the fit.
     pub progress: &'a mut dyn FnMut(f64),
-    /// Set from outside to end the fit early.
+    /// Set from outside to stop the fit.
     pub stop: &'a AtomicBool,
 }
 
 impl FitContext<'_> {
-    /// Ends a fit that was asked to stop.
+    /// Checks whether the fit was asked to stop.
     ///
     /// # Errors
     /// If it was.
@@ -66,16 +66,17 @@ fn check(stop: &AtomicBool) -> Result<()> {
     if stop.load(Ordering::Relaxed) { Err(Error::Interrupted) } else { Ok(()) }
 }
 
-/// A model that is fitted in one go.
+/// A model that is fitted in one call.
 pub trait Estimator {
-    /// Fits to the examples and reports what was found.
+    /// Fits the model to the examples.
     ///
     /// # Errors
     /// If the examples do not determine the parameters, or the fit was asked to stop.
     fn fit(&mut self, examples: &Examples, context: &mut FitContext<'_>) -> Result<FitReport>;
 }
 
-/// Fits a model to the examples, to the end and without a word; `seed` decides the fit's randomness.
+/// Fits a model to the examples without progress reports; `seed` is the seed of the fit's random
+/// streams.
 ///
 /// # Errors
 /// Those of [`Estimator::fit`].
@@ -84,13 +85,13 @@ pub fn fit(model: &mut dyn Estimator, examples: &Examples, seed: u64) -> Result<
     model.fit(examples, &mut FitContext { streams, progress: &mut |_| {}, stop: &stop })
 }
 
-/// A model that is fitted from sums over the examples, so that one pass serves data larger than
-/// memory, several threads and several machines, with the same bits.
+/// A model that is fitted from sums over the examples (sufficient statistics), in one pass over data
+/// that may be larger than memory, with the same bits for any number of threads.
 pub trait SumEstimator: Sync {
     /// The sums.
     type Sums: Send;
 
-    /// Those of no example.
+    /// The sums over no examples.
     fn empty(&self) -> Self::Sums;
 
     /// Adds a block of examples.
@@ -109,7 +110,7 @@ pub trait SumEstimator: Sync {
     fn finish(&mut self, sums: Self::Sums) -> Result<FitReport>;
 }
 
-/// Fits a model from sums over fixed blocks of [`BLOCK`] examples, joined in order.
+/// Fits a model from sums over fixed blocks of [`BLOCK`] examples, merged in order.
 ///
 /// # Errors
 /// Those of the model, or if the fit was asked to stop.
@@ -127,10 +128,10 @@ pub fn fit_sums<E: SumEstimator>(
     model.finish(total)
 }
 
-/// Sums over fixed blocks of [`BLOCK`] examples, joined in order: one pass of a fit, with the same
+/// Sums over fixed blocks of [`BLOCK`] examples, merged in order: one pass of a fit, with the same
 /// bits for any number of threads.
 ///
-/// `progress` is called with the share of the pass that is done; iterative fits take a pass an
+/// `progress` is called with the fraction of the pass that is done; iterative fits take one pass per
 /// iteration.
 ///
 /// # Errors

@@ -6,17 +6,17 @@ use crate::Result;
 
 /// A model with latent codes.
 pub trait Latent {
-    /// The number of entries of a code.
+    /// The number of latent dimensions.
     fn latent_dim(&self) -> usize;
 
-    /// The mean code of each example `[batch, latent_dim]`.
+    /// The code of each example, or its posterior mean, `[batch, latent_dim]`.
     ///
     /// # Errors
     /// If the batch does not fit the model.
     fn encode(&self, batch: &Batch) -> Result<Vec<f32>>;
 
-    /// Mean and standard deviation of q(code | example), each `[batch, latent_dim]`; `None` where
-    /// a code is a point, or where the entries are not independent.
+    /// Mean and standard deviation of q(code | example), each `[batch, latent_dim]`; `None` if
+    /// the encoder is deterministic, or the entries are not independent.
     ///
     /// # Errors
     /// If the batch does not fit the model.
@@ -24,8 +24,8 @@ pub trait Latent {
         Ok(None)
     }
 
-    /// The mean of p(x | code) for each code, in the values of the model's domain; a class for
-    /// each code if the model is conditional.
+    /// The mean of p(x | code) for each code, in values of the model's domain; conditional
+    /// models need a class for each code.
     ///
     /// # Errors
     /// If the codes have another length.

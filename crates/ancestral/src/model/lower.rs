@@ -1,4 +1,4 @@
-//! Which setting to lower where a model would take too much memory.
+//! Finds the setting to lower if a model would need too much memory.
 
 use toml::{Table, Value};
 
@@ -7,9 +7,9 @@ use super::size::Size;
 use crate::settings::{SettingKind, normalize};
 use crate::spec::DataSpec;
 
-/// A share of the cost; where no setting saves more, it is the data that is large.
+/// If no setting lowers the cost below this fraction, the size of the data is to blame.
 const WORTH_IT: f64 = 0.95;
-/// Settings that save as much as the best, within this factor, are told apart by their values.
+/// Settings that save as much as the best within this factor are ranked by their values.
 const ALIKE: f64 = 1.1;
 
 /// A setting that could be lowered.
@@ -19,12 +19,12 @@ pub(crate) struct Lowered {
     pub(crate) name: &'static str,
     /// Bytes with half of its value.
     pub(crate) cost: u64,
-    /// How many times its default it is.
+    /// Its value divided by its default.
     pub(crate) above: f64,
 }
 
-/// The setting whose halving lowers the cost most: one of the model's that is a number or a list of
-/// them, or one of `others`; of several that do, the one that is farthest above its default.
+/// The setting whose halving lowers the cost most: a number or list of numbers among the model's
+/// settings, or one of `others`; among equals, the one farthest above its default.
 pub(crate) fn setting_to_lower(
     entry: &ModelEntry,
     settings: &Table,
@@ -35,7 +35,7 @@ pub(crate) fn setting_to_lower(
     let fields = (entry.fields)();
     let now = (entry.size)(settings, data).map_or(u64::MAX, |size| cost(&size));
     let given = normalize(&fields, settings).unwrap_or_default();
-    // Where the count itself has no room for the cost, half of it has none either.
+    // If the saturating count overflows, so may that of half the value.
     for share in [0.5, 0.0] {
         let mut all: Vec<Lowered> = if share > 0.0 { others.to_vec() } else { Vec::new() };
         for field in &fields {
@@ -60,7 +60,7 @@ pub(crate) fn setting_to_lower(
     format!("the size of the data ({} an example)", data.shape)
 }
 
-/// The same value with every number of it multiplied by `share`, as far as the setting allows.
+/// The value with all its numbers multiplied by `share`, within the setting's range.
 fn lowered(kind: &SettingKind, value: &Value, share: f64) -> Option<Value> {
     match (kind, value) {
         (SettingKind::Int { min, .. }, Value::Integer(number)) => {

@@ -1,7 +1,7 @@
-//! What a model can be asked.
+//! The contract of models.
 //!
-//! A command never matches on a type: it asks a [`Model`] for a capability, gets an `Option`, and
-//! says plainly when the model lacks it.
+//! Callers never match on the type of a model: they ask a [`Model`] for a capability, get an `Option`,
+//! and report an error if the model lacks it.
 
 mod classify;
 mod contract;

@@ -1,5 +1,5 @@
-//! What every model of one network has: its settings, its data, its tensors, and the network, which
-//! the optimizer takes out while it updates it.
+//! The common part of models with one network: settings, data, tensors, and the network, which the
+//! optimizer takes out while it updates it.
 
 use burn::module::Module;
 use toml::Table;
@@ -17,27 +17,27 @@ use crate::{Error, Result};
 /// The state of a model of one network.
 pub struct Core<N> {
     settings: Table,
-    /// What stands between batches and tensors.
+    /// The conversion of batches to tensors.
     pub pipeline: InputPipeline,
     /// Taken out only while the optimizer holds it.
     network: Option<N>,
 }
 
 impl<N: Module> Core<N> {
-    /// A model's settings, its input and its network.
+    /// The state of a model from its settings, input pipeline and network.
     pub fn new(settings: Table, pipeline: InputPipeline, network: N) -> Self {
         Self { settings, pipeline, network: Some(network) }
     }
 
-    /// The network, whose operations are recorded for gradients.
+    /// The network, with gradient tracking.
     ///
     /// # Errors
-    /// If a failed update has lost it.
+    /// If a failed update lost it.
     pub fn network(&self) -> Result<&N> {
         self.network.as_ref().ok_or_else(|| Error::weights_lost(self.pipeline.model))
     }
 
-    /// The network for inference: no operation is recorded.
+    /// The network for inference, without gradient tracking.
     ///
     /// # Errors
     /// As [`Core::network`].
@@ -45,37 +45,37 @@ impl<N: Module> Core<N> {
         Ok(self.network()?.valid())
     }
 
-    /// Puts another network in the place of the one there is.
+    /// Replaces the network.
     pub fn change(&mut self, change: impl FnOnce(N) -> N) {
         self.network = self.network.take().map(change);
     }
 
-    /// Where an optimizer takes the network from and puts it back.
+    /// The slot that an optimizer takes the network from and puts it back to.
     pub fn slot(&mut self) -> &mut Option<N> {
         &mut self.network
     }
 }
 
-/// What a model can do beside learning step by step.
+/// The capabilities of a model other than training.
 #[derive(Default)]
 pub struct Abilities<'a> {
     /// Log-probabilities.
     pub density: Option<&'a dyn Density>,
-    /// Drawing examples.
+    /// Sampling.
     pub sampler: Option<&'a dyn Sampler>,
     /// Latent codes.
     pub latent: Option<&'a dyn Latent>,
-    /// Telling data from samples.
+    /// Discriminator scores.
     pub discriminator: Option<&'a dyn Discriminator>,
     /// Features and class probabilities.
     pub classifier: Option<&'a dyn Classifier>,
     /// Clusters.
     pub clusterer: Option<&'a dyn Clusterer>,
-    /// Whether it can do without missing entries.
+    /// Whether it accepts missing entries.
     pub missing: bool,
 }
 
-/// A model of one network that learns step by step; it is a [`Model`] by this alone.
+/// A model with one network that is trained by gradient steps; it implements [`Model`].
 pub trait NeuralModel: Trainable + Send + Sync {
     /// Its network.
     type Network: Module;
@@ -83,10 +83,10 @@ pub trait NeuralModel: Trainable + Send + Sync {
     /// Its state.
     fn core(&self) -> &Core<Self::Network>;
 
-    /// Its state, to be changed.
+    /// Its state, mutable.
     fn core_mut(&mut self) -> &mut Core<Self::Network>;
 
-    /// What else it can do.
+    /// Its other capabilities.
     fn abilities(&self) -> Abilities<'_>;
 }
 
@@ -112,7 +112,7 @@ impl<M: NeuralModel> Model for M {
     }
 
     fn load(&mut self, tensors: &NamedTensors) -> Result<()> {
-        // A clone shares the tensors, so that a failure leaves the model as it was.
+        // A clone shares the tensors; a failure leaves the model unchanged.
         let network = self.core().network()?.clone();
         *self.core_mut().slot() = Some(load_module(PART, network, tensors)?);
         Ok(())

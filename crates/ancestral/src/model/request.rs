@@ -1,5 +1,4 @@
-//! The check of what is asked of a model against what it can do and what it was made for, once for
-//! all models.
+//! Checks requests against a model's capabilities and its data, once for all models.
 
 use ancestral_data::Batch;
 
@@ -8,16 +7,16 @@ use super::density::{Density, DensityOptions, LogProbability};
 use super::sampler::{Completion, Known, SampleRequest, Sampler};
 use crate::{Error, Result, memory};
 
-/// Bytes of each entry of an example that is drawn: in double precision, and on the way there.
+/// Bytes per entry of a sample: in double precision, and in single precision before.
 const OF_ENTRY: u64 = 24;
-/// Bytes of each example beside its entries.
+/// Bytes per sample in addition to its entries.
 const OF_EXAMPLE: u64 = 64;
 
 /// The log-probability of each example of a batch.
 ///
 /// # Errors
-/// If the model has none, the batch does not fit it, or it is one of an ensemble that has not so
-/// many members.
+/// If the model has no density, the batch does not fit it, or its ensemble has fewer members than
+/// requested.
 pub fn log_probability(
     model: &dyn Model,
     batch: &Batch,
@@ -42,7 +41,7 @@ pub fn log_probability(
 }
 
 /// The terms of [`log_probability`] by column, `[batch, columns]` row after row, of the first member
-/// of an ensemble; `None` for models whose log-probability is no sum over columns.
+/// of an ensemble; `None` for models whose log-probability is not a sum over columns.
 ///
 /// # Errors
 /// If the model has no log-probability, or the batch does not fit it.
@@ -50,7 +49,7 @@ pub fn column_terms(model: &dyn Model, batch: &Batch) -> Result<Option<Vec<f64>>
     density_for(model, batch)?.column_terms(batch)
 }
 
-/// The density of a model that the batch fits.
+/// The density of a model, after checking the batch.
 fn density_for<'a>(model: &'a dyn Model, batch: &Batch) -> Result<&'a dyn Density> {
     let density = model.density().ok_or_else(|| {
         unsupported(model, "has no log-probability and cannot score examples".to_owned())
@@ -59,8 +58,8 @@ fn density_for<'a>(model: &'a dyn Model, batch: &Batch) -> Result<&'a dyn Densit
     Ok(density)
 }
 
-/// Refuses a batch that does not fit the data that a model was made for, or has missing entries that
-/// the model cannot do without.
+/// Refuses a batch that does not fit the specification of a model's data, or has missing entries
+/// that the model does not accept.
 ///
 /// # Errors
 /// Naming the model and what does not fit.
@@ -105,28 +104,28 @@ fn unsupported(model: &dyn Model, problem: String) -> Error {
     Error::Unsupported { model: model.name().to_owned(), problem }
 }
 
-/// Draws examples, row after row, in the values of the model's columns.
+/// Samples examples, row after row, in values of the model's columns.
 ///
 /// # Errors
-/// If the model does not draw, cannot do all that was asked for (a class, given entries, a mean or
-/// a temperature), or there is not the memory for so many.
+/// If the model cannot be sampled or does not support a part of the request (a class, given entries,
+/// a mean or a temperature), or memory does not suffice.
 pub fn sample(model: &dyn Model, request: &SampleRequest) -> Result<Vec<f64>> {
     let sampler = sampler_for(model, request)?;
     check_memory_of_samples(model, request.count)?;
     sampler.draw(request)
 }
 
-/// Refuses more samples than there is memory for.
+/// Refuses more samples than fit in memory.
 ///
 /// # Errors
-/// If there is not.
+/// If they do not fit.
 pub(crate) fn check_memory_of_samples(model: &dyn Model, count: usize) -> Result<()> {
     let of_each = (model.data().size() as u64).saturating_mul(OF_ENTRY).saturating_add(OF_EXAMPLE);
     let needed = of_each.saturating_mul(count as u64);
     memory::check_available(&format!("drawing {count} samples"), needed, "the number of samples")
 }
 
-/// The sampler of a model that can do what is asked for.
+/// The sampler of a model, after checking the request.
 ///
 /// # Errors
 /// As [`sample`].

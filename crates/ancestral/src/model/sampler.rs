@@ -1,51 +1,52 @@
-//! Drawing examples.
+//! Sampling.
 
 use ancestral_data::Streams;
 
 use crate::Result;
 
-/// What to draw.
+/// A request for samples.
 #[derive(Debug, Clone)]
 pub struct SampleRequest {
-    /// The number of the first sample; each sample's draws depend on its number alone.
+    /// The number of the first sample; a sample's random numbers depend on its number only.
     pub first: u64,
-    /// How many.
+    /// The number of samples.
     pub count: usize,
-    /// Where the draws come from.
+    /// The random streams.
     pub streams: Streams,
-    /// Scales the spread of the draws: 1 as learned, below 1 more typical, above 1 more varied.
+    /// Sampling temperature: 1 for the model's distribution, below 1 less varied, above 1 more
+    /// varied.
     pub temperature: f64,
-    /// The class to draw, for conditional models; else classes are drawn evenly.
+    /// The class of the samples, for conditional models; `None` draws classes uniformly.
     pub class: Option<u32>,
-    /// Whether to give the mean of the last conditional instead of drawing from it.
+    /// Whether to return the mean of the last conditional instead of a sample of it.
     pub mean: bool,
-    /// Entries that are given and stay as they are.
+    /// Given entries, which are kept, for completion.
     pub known: Option<Known>,
 }
 
-/// The given part of the examples to be completed.
+/// The given entries of examples that are to be completed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Known {
-    /// Examples `[count, size]` in the values of the model's columns; what is not given does not
-    /// matter.
+    /// Examples `[count, size]` in the values of the model's columns; entries that are not
+    /// given are ignored.
     pub values: Vec<f64>,
     /// Which entries are given, `[count, size]`.
     pub given: Vec<bool>,
 }
 
-/// Which entries a sampler can be given.
+/// Which entries a sampler can complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Completion {
-    /// None: it draws whole examples.
+    /// None: only whole examples are sampled.
     None,
-    /// The first ones in the model's order.
+    /// All after a given prefix of the model's ordering.
     Prefix,
-    /// Any.
+    /// Any entries.
     Any,
 }
 
 impl SampleRequest {
-    /// `count` plain samples by seed.
+    /// A request for `count` samples by seed.
     pub fn new(count: usize, seed: u64) -> Self {
         Self {
             first: 0,
@@ -59,38 +60,38 @@ impl SampleRequest {
     }
 }
 
-/// A model that draws.
+/// A model that can be sampled.
 pub trait Sampler {
-    /// Draws examples, row after row, in the values of the model's columns.
+    /// Samples examples, row after row, in values of the model's columns.
     ///
     /// This does not check the request: [`sample`](super::sample) does, for every model alike.
     ///
     /// # Errors
-    /// If the known entries are not ones that the model can be given.
+    /// If the model cannot complete the known entries.
     fn draw(&self, request: &SampleRequest) -> Result<Vec<f64>>;
 
-    /// Which entries of an example it can be given to complete.
+    /// Which entries of an example it can complete.
     fn completion(&self) -> Completion {
         Completion::None
     }
 
-    /// How many classes can be asked for; 0 if none can.
+    /// The number of classes that can be requested; 0 for none.
     fn classes(&self) -> usize {
         0
     }
 
-    /// Whether these classes are values of a code that was found without labels, so that their
-    /// numbers are not those of the data.
+    /// Whether these classes are categories of a latent code, whose numbers are not those of the
+    /// data's classes.
     fn classes_are_codes(&self) -> bool {
         false
     }
 
-    /// Whether a sample is a draw around the mean of a last conditional, so that the two differ.
+    /// Whether a sample has noise around the mean of the last conditional, so that the two differ.
     fn has_noise(&self) -> bool {
         true
     }
 
-    /// Whether a temperature changes what is drawn.
+    /// Whether the temperature has an effect.
     fn has_temperature(&self) -> bool {
         true
     }

@@ -1,5 +1,5 @@
-//! How large a model is before it is made: its layers, listed as its paper lists them, and what a
-//! training step keeps of them, in numbers that saturate.
+//! The size of a model before it is built: its parameters and the activations that a training step
+//! keeps, counted layer by layer with saturating arithmetic.
 
 use ancestral_data::Domain;
 
@@ -8,33 +8,33 @@ use crate::likelihood::Likelihood;
 use crate::optim::Rule;
 use crate::spec::DataSpec;
 
-/// Numbers that a batch holds of each entry of an example: in double precision as it is drawn, in
-/// single precision for the tensor, and once more on the network's own scale.
+/// Numbers that a batch holds per entry of an example: in double precision as it is read, in single
+/// precision as a tensor, and once more on the scale of the network.
 const OF_INPUT: u64 = 4;
-/// Gradients of the widest layer's outputs that are there at one time.
+/// Gradients of the widest layer's outputs that exist at the same time.
 const ON_THE_WAY: u64 = 2;
-/// Bytes that any training takes: stacks of threads, room of the kernels, and what the allocator
-/// holds back.
+/// Bytes that any training needs: stacks of threads, scratch memory of the kernels, and overhead of
+/// the allocator.
 const WORKSPACE: u64 = 1 << 19;
 
-/// How large a model is, before it is made.
+/// The size of a model before it is built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Size {
     /// Numbers in all its tensors, buffers included.
     pub parameters: u64,
-    /// Of these, numbers that an optimizer updates.
+    /// The part of them that an optimizer updates.
     pub trained: u64,
-    /// Numbers that a training step keeps for each example of a batch.
+    /// Numbers that a training step keeps per example of a batch.
     pub per_example: u64,
-    /// Numbers that a step needs once, whatever the batch.
+    /// Numbers that a step needs independently of the batch size.
     pub fixed: u64,
 }
 
 impl Size {
-    /// Bytes that a training step takes at its peak: an estimate.
+    /// An estimate of the peak memory of a training step, in bytes.
     ///
-    /// Weights and gradients once each, the optimizer's moments, the average of the weights if there
-    /// is one, and what is kept of each example until its gradient is known.
+    /// It counts weights and gradients, the optimizer's moments, the average of the weights if there
+    /// is one, and the activations that are kept for the backward pass.
     pub fn step_bytes(&self, batch: usize, rule: Rule, averaged: bool) -> u64 {
         let copies = 2 + rule.moments() as u64 + u64::from(averaged);
         let buffers = self.parameters.saturating_sub(self.trained);
@@ -47,10 +47,10 @@ impl Size {
         numbers.saturating_mul(4).saturating_add(WORKSPACE)
     }
 
-    /// Bytes that training takes at its peak: those of a step, or of a checkpoint, an estimate.
+    /// An estimate of the peak memory of training, in bytes: that of a step or of a checkpoint.
     ///
-    /// A checkpoint is put together from copies of the weights, their average, the best weights and
-    /// the moments, and once more as the bytes of a file.
+    /// A checkpoint needs copies of the weights, their average, the best weights and the moments, and
+    /// once more the bytes of the file.
     pub fn training_bytes(&self, batch: usize, rule: Rule, averaged: bool) -> u64 {
         let copies = 7 + 3 * rule.moments() as u64 + 5 * u64::from(averaged);
         let buffers = self.parameters.saturating_sub(self.trained);
@@ -58,9 +58,9 @@ impl Size {
         self.step_bytes(batch, rule, averaged).max(numbers.saturating_mul(4))
     }
 
-    /// Bytes that a fit in one go takes at its peak, over so many examples: an estimate.
+    /// An estimate of the peak memory of a fit in one call over so many examples, in bytes.
     ///
-    /// Fits count in double precision.
+    /// Fits use double precision.
     pub fn fit_bytes(&self, examples: usize) -> u64 {
         let numbers = self.parameters.saturating_add(self.fixed).saturating_add(
             self.per_example.saturating_mul(examples.min(examples_at_once()) as u64),
@@ -68,30 +68,30 @@ impl Size {
         numbers.saturating_mul(8).saturating_add(WORKSPACE)
     }
 
-    /// Bytes of its tensors.
+    /// The bytes of its tensors.
     pub fn bytes(&self) -> u64 {
         self.parameters.saturating_mul(4)
     }
 }
 
-/// The product of some sizes, as far as numbers go.
+/// The product of some sizes, saturating.
 pub fn product(sizes: &[usize]) -> usize {
     sizes.iter().fold(1, |all, &size| all.saturating_mul(size))
 }
 
 /// Counts a model layer by layer.
 ///
-/// Methods that add a layer give the width of what comes out of it.
+/// Methods that add a layer return the width of its output.
 #[derive(Debug, Clone)]
 pub struct SizeBuilder {
     trained: u64,
     buffers: u64,
-    /// Of an example.
+    /// Numbers kept per example.
     kept: u64,
-    /// Of the widest tensor that an example has.
+    /// The width of the widest tensor, per example.
     widest: u64,
     fixed: u64,
-    /// Rows that each example has in the layers that come.
+    /// Rows per example in the following layers.
     rows: u64,
 }
 
@@ -102,7 +102,7 @@ impl Default for SizeBuilder {
 }
 
 impl SizeBuilder {
-    /// A model of such data: a batch, as every step reads it.
+    /// Starts with the batch of data that every step reads.
     pub fn new(data: &DataSpec) -> Self {
         let entries = product(data.shape.dims());
         let mut size = Self::default();
@@ -110,7 +110,7 @@ impl SizeBuilder {
         size
     }
 
-    /// From here on each example has so many rows.
+    /// Sets the number of rows per example for the following layers.
     pub fn rows(&mut self, rows: usize) {
         self.rows = rows as u64;
     }
@@ -125,12 +125,12 @@ impl SizeBuilder {
         self.buffers = self.buffers.saturating_add(product(sizes) as u64);
     }
 
-    /// Numbers that a step keeps of a row until its gradient is known.
+    /// Numbers that a step keeps per row for the backward pass.
     pub fn kept(&mut self, numbers: u64) {
         self.kept = self.kept.saturating_add(numbers.saturating_mul(self.rows));
     }
 
-    /// Numbers that a step needs once.
+    /// Numbers that a step needs independently of the batch size.
     pub fn fixed(&mut self, numbers: u64) {
         self.fixed = self.fixed.saturating_add(numbers);
     }
@@ -150,37 +150,37 @@ impl SizeBuilder {
         self.outputs(to, 1)
     }
 
-    /// Fully connected layers one after another.
+    /// A sequence of fully connected layers.
     pub fn mlp(&mut self, from: usize, hidden: &[usize]) -> usize {
         hidden.iter().fold(from, |from, &to| self.dense(from, to))
     }
 
-    /// A convolution, or a transposed one, with square filters and a bias, from and to so many
-    /// channels, whose outputs have `area` pixels before an activation.
+    /// A convolution, or a transposed one, with square filters and a bias, from `from` to `to`
+    /// channels with `area` output pixels, without its activation.
     pub fn convolution(&mut self, from: usize, to: usize, kernel: usize, area: usize) -> usize {
         self.trained(&[from, to, kernel, kernel]);
         self.trained(&[to]);
         self.outputs(product(&[to, area]), 1)
     }
 
-    /// An activation of so many outputs that is an operation of its own.
+    /// An activation of `width` outputs that is a separate operation.
     pub fn activation(&mut self, width: usize) {
         self.kept(width as u64);
     }
 
-    /// The mean and the deviation of each entry, of reals.
+    /// The mean and the deviation of each entry, for real data.
     pub fn scale(&mut self, data: &DataSpec, domain: Domain) {
         if domain == Domain::Real {
             self.buffer(&[product(data.shape.dims()), 2]);
         }
     }
 
-    /// The log-probability of each of so many entries.
+    /// The log-probabilities of `entries` entries.
     pub fn likelihood(&mut self, likelihood: Likelihood, entries: usize) {
         self.kept((entries as u64).saturating_mul(likelihood.kept()));
     }
 
-    /// A model of two parts that are updated one after the other, with a batch each.
+    /// A model of two parts that are updated in turn, each with its own batch.
     #[must_use]
     pub fn in_turn(self, other: Self) -> Self {
         Self {
@@ -193,7 +193,7 @@ impl SizeBuilder {
         }
     }
 
-    /// The whole.
+    /// The size of the model.
     pub fn finish(self) -> Size {
         let on_the_way = self.widest.saturating_mul(ON_THE_WAY);
         Size {

@@ -1,4 +1,4 @@
-//! Training step by step: the batches of a run, and what a model's step is given.
+//! Training by gradient steps: the batches of a run, and the context of a step.
 
 use ancestral_data::{Batch, Examples, Streams};
 use burn::module::Module;
@@ -7,8 +7,7 @@ use burn::tensor::Tensor;
 use crate::optim::Optimizers;
 use crate::{Error, Result};
 
-/// An endless sequence of batches; which one comes next depends on how many came before, and on
-/// nothing else.
+/// An endless sequence of batches, each a function of its position in the sequence only.
 #[derive(Debug)]
 pub struct BatchIterator {
     examples: Examples,
@@ -19,32 +18,32 @@ pub struct BatchIterator {
 }
 
 impl BatchIterator {
-    /// Batches of the examples, in an order drawn anew by seed for every epoch.
+    /// Batches of the examples, in a new random order by seed for every epoch.
     pub fn new(examples: Examples, batch_size: usize, seed: u64) -> Self {
         Self { examples, seed, batch_size: batch_size.max(1), drawn: 0, order: None }
     }
 
-    /// Batches an epoch; the last may be smaller.
+    /// Batches per epoch; the last may be smaller.
     pub fn per_epoch(&self) -> u64 {
         self.examples.len().div_ceil(self.batch_size) as u64
     }
 
-    /// How many batches were drawn.
+    /// The number of batches so far.
     pub fn drawn(&self) -> u64 {
         self.drawn
     }
 
-    /// Goes to where `drawn` batches have been drawn.
+    /// Moves to the position after `drawn` batches.
     pub fn seek(&mut self, drawn: u64) {
         self.drawn = drawn;
     }
 
-    /// Passes over the examples so far.
+    /// Epochs so far, with the fraction of the current one.
     pub fn epoch(&self) -> f64 {
         self.drawn as f64 / self.per_epoch() as f64
     }
 
-    /// The examples it draws from.
+    /// The examples that batches are taken from.
     pub fn examples(&self) -> &Examples {
         &self.examples
     }
@@ -63,26 +62,26 @@ impl BatchIterator {
     }
 }
 
-/// The part that all tensors of a model of one network belong to.
+/// The part of all tensors of a model with one network.
 pub(super) const PART: &str = "model";
 
-/// What a model's step is given.
+/// The context of a training step.
 #[derive(Debug)]
 pub struct StepContext<'a> {
-    /// Where batches come from.
+    /// The batches.
     pub batches: &'a mut BatchIterator,
     /// One optimizer for each part of the model.
     pub optimizers: &'a mut Optimizers,
-    /// Where the step's randomness comes from.
+    /// The random streams of the step.
     pub streams: Streams,
     /// The number of this step, from 1.
     pub step: u64,
-    /// Passes over the training split before this step.
+    /// Epochs before this step, with the fraction of the current one.
     pub epoch: f64,
 }
 
 impl StepContext<'_> {
-    /// One update of a model's only part by a loss that must be finite, and the value of the loss.
+    /// Updates a model with one part by a loss, and returns the value of the loss.
     ///
     /// # Errors
     /// If the loss or a gradient is not finite.
@@ -101,23 +100,23 @@ impl StepContext<'_> {
 /// Named metrics of one step, the loss first.
 pub type Metrics = Vec<(&'static str, f64)>;
 
-/// A model that learns step by step.
+/// A model that is trained by gradient steps.
 pub trait Trainable {
-    /// One step: draws as many batches as it needs and updates each of its parts once (a GAN:
-    /// one generator update).
+    /// One step: takes as many batches as it needs and updates each of its parts (a GAN: one
+    /// generator update).
     ///
     /// # Errors
     /// If a loss or gradient is not finite.
     fn step(&mut self, context: &mut StepContext<'_>) -> Result<Metrics>;
 
-    /// What checkpoints are chosen by: one metric an example, lower is better; `None` if the
-    /// model has no such metric.
+    /// The validation metric, which selects checkpoints: a value per example, lower is better;
+    /// `None` if the model has none.
     ///
     /// # Errors
     /// If the batch does not fit the model.
     fn validation(&self, batch: &Batch) -> Result<Option<Vec<f64>>>;
 
-    /// What [`Trainable::validation`] is called where it is printed.
+    /// The name of the validation metric.
     fn validation_name(&self) -> &'static str {
         "validation"
     }
@@ -127,8 +126,8 @@ pub trait Trainable {
         Vec::new()
     }
 
-    /// Called once before the first step of a new run, with the training examples, for starts
-    /// that depend on the data (an output bias at the marginals' logit).
+    /// Called once before the first step of a new run, with the training examples, for initial
+    /// values that depend on the data (such as an output bias at the logits of the marginals).
     ///
     /// # Errors
     /// If the examples do not fit the model.
@@ -136,13 +135,13 @@ pub trait Trainable {
         Ok(())
     }
 
-    /// Examples that a batch takes at least: 2 where those of a batch are normalised together.
+    /// The least batch size: 2 with batch normalization.
     fn min_batch_size(&self) -> usize {
         1
     }
 
-    /// Called with averaged weights in place, before these are measured, drawn from or stored: for
-    /// state that has to fit the weights, as moments of normalisation.
+    /// Called with averaged weights in place, before they are evaluated, sampled from or stored, to
+    /// recompute statistics that depend on the weights, such as the moments of batch normalization.
     ///
     /// # Errors
     /// If the weights are lost.

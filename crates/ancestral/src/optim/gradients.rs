@@ -21,8 +21,8 @@ impl Grad {
     }
 }
 
-/// Those of a part, of every tensor that has one; what is left of the graph is dropped, so that the
-/// weights have one owner.
+/// The gradients of the tensors of a part; the rest of the graph is dropped, so that the weights have
+/// one owner.
 pub(super) fn collect<M: Module>(part: &str, module: &M, grads: Gradients) -> Vec<Grad> {
     let mut collect = Collect { path: vec![part.to_owned()], grads, found: Vec::new() };
     module.visit(&mut collect);

@@ -2,55 +2,55 @@
 //! limited-memory BFGS with a line search to the strong Wolfe conditions (Nocedal and Wright 2006,
 //! chapters 3, 6 and 7).
 //!
-//! They add in a fixed order, so that an objective with the same bits gives a minimum with the same
-//! bits.
+//! Sums have a fixed order, so that an objective with the same bits gives a minimum with the same bits.
 
 use crate::Result;
 
 /// Pairs of steps and gradient changes that L-BFGS keeps.
 const PAIRS: usize = 10;
-/// Share of the decrease that the slope promises which a step has to reach.
+/// The Armijo constant c₁: the fraction of the linearly predicted decrease that a step must reach.
 const DECREASE: f64 = 1e-4;
-/// Share of the slope that may be left after a step of L-BFGS.
+/// The curvature constant c₂: the fraction of the directional derivative that may remain after a step
+/// of L-BFGS.
 const CURVATURE: f64 = 0.9;
-/// Evaluations of one line search at most.
+/// Maximum evaluations of a line search.
 const TRIALS: usize = 40;
-/// The share of a value that its rounding may be: differences below it are no differences.
+/// The relative rounding error of a value: smaller differences do not count.
 const ROUNDING: f64 = 1e-14;
 /// Iterations without a lower value or a smaller gradient after which no more are tried.
 const STALE: usize = 20;
-/// A Newton step below this, relative to the largest parameter (or 1), is the last: what is left
-/// after it is its square.
+/// A Newton step below this, relative to the largest parameter (or 1), is the last one: convergence is
+/// quadratic.
 const SMALL_STEP: f64 = 1e-7;
 
-/// When iterations end.
+/// The termination criteria.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limits {
-    /// The largest entry of the gradient at a minimum.
+    /// The largest absolute entry of the gradient at convergence.
     pub tolerance: f64,
-    /// Iterations at most.
+    /// Maximum number of iterations.
     pub iterations: usize,
 }
 
 /// Why iterations ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
-    /// At a minimum.
+    /// The gradient is within the tolerance.
     Converged,
-    /// After as many as were allowed.
+    /// The maximum number of iterations was reached.
     Iterations,
-    /// No step gave a lower value: the rounding of the objective hides what is left to gain.
+    /// No step lowered the value: the rounding error of the objective prevents further progress.
     Rounding,
 }
 
-/// Where iterations ended.
+/// The result of a minimization.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Minimum {
     /// The parameters.
     pub at: Vec<f64>,
-    /// The gradient there; of Newton's method before its last step, which is too small to matter.
+    /// The gradient there; for Newton's method, before its last step, which is negligible.
     pub gradient: Vec<f64>,
-    /// The Hessian of the same point, as [`Evaluation`] has it; empty where none was asked for.
+    /// The Hessian at the same point, as in [`Evaluation`]; empty if it was not computed.
     pub hessian: Vec<f64>,
     /// The objective after each iteration.
     pub trace: Vec<f64>,
@@ -65,16 +65,16 @@ pub struct Evaluation {
     pub value: f64,
     /// The gradient `[n]`.
     pub gradient: Vec<f64>,
-    /// The Hessian `[n, n]`, of which the lower half counts; empty where none is asked for.
+    /// The lower half of the Hessian `[n, n]`; empty if not needed.
     pub hessian: Vec<f64>,
 }
 
 /// Newton's method: each step is halved until it lowers the objective.
 ///
 /// Where the Hessian is not positive definite to rounding, its diagonal is raised.
-/// `flat` is asked where the gradient is within the tolerance and the step is not small, as for an
-/// objective that falls for ever in some direction; it is given the step and may end the iterations
-/// with an error.
+/// `flat` is called with the step if the gradient is within the tolerance and the step is not small,
+/// as for an objective that decreases without bound in some direction; it may end the iterations with
+/// an error.
 ///
 /// # Errors
 /// Those of `evaluate` and `flat`.
@@ -100,14 +100,14 @@ pub fn newton(
         if trace.len() == limits.iterations {
             break Ended::Iterations;
         }
-        let slope = dot(&step, &here.gradient);
+        let derivative = dot(&step, &here.gradient);
         let mut share = 1.0;
         let next = loop {
             let trial: Vec<f64> = at.iter().zip(&step).map(|(x, d)| x + share * d).collect();
             let found = evaluate(&trial)?;
-            // Near a minimum the decrease drowns in the rounding of the value.
+            // Near a minimum the decrease is below the rounding error of the value.
             let rounding = ROUNDING * here.value.abs();
-            if found.value <= here.value + DECREASE * share * slope + rounding {
+            if found.value <= here.value + DECREASE * share * derivative + rounding {
                 break Some((trial, found));
             }
             share /= 2.0;
@@ -127,8 +127,8 @@ pub fn newton(
 
 /// Limited-memory BFGS.
 ///
-/// `precondition` multiplies by what is known of the inverse of the Hessian, symmetric and positive
-/// definite, or does nothing; the better it is, the fewer the iterations.
+/// `precondition` multiplies by a symmetric positive definite approximation of the inverse Hessian, or
+/// does nothing.
 ///
 /// # Errors
 /// Those of `evaluate`, whose Hessian may be empty.
@@ -150,22 +150,22 @@ pub fn lbfgs(
             break Ended::Iterations;
         }
         let mut direction = two_loops(&gradient, &pairs, precondition);
-        let mut slope = dot(&direction, &gradient);
-        if slope.is_nan() || slope >= 0.0 {
+        let mut derivative = dot(&direction, &gradient);
+        if derivative.is_nan() || derivative >= 0.0 {
             pairs.clear();
             direction = gradient.iter().map(|g| -g).collect();
-            slope = dot(&direction, &gradient);
+            derivative = dot(&direction, &gradient);
         }
-        // Without pairs there is no telling how far to go.
+        // Without pairs there is no scale for the first step.
         let first = if pairs.is_empty() { 1.0 / dot(&direction, &direction).sqrt() } else { 1.0 };
-        let found = search(value, slope, first, &mut |share| {
+        let found = search(value, derivative, first, &mut |share| {
             let trial: Vec<f64> = at.iter().zip(&direction).map(|(x, d)| x + share * d).collect();
             let Evaluation { value, gradient, .. } = evaluate(&trial)?;
-            let slope = dot(&gradient, &direction);
-            Ok(Trial { share, value, slope, gradient })
+            let derivative = dot(&gradient, &direction);
+            Ok(Trial { share, value, derivative, gradient })
         })?;
         let Some(found) = found else {
-            // Old curvature may mislead where the gradient itself does not.
+            // Restart from steepest descent: the stored curvature may be misleading.
             if pairs.is_empty() {
                 break Ended::Rounding;
             }
@@ -203,7 +203,7 @@ impl Best {
         Self { value, gradient: largest(gradient), since: 0 }
     }
 
-    /// Whether nothing has been gained for long; told of every iteration.
+    /// Records an iteration; whether there was no progress for [`STALE`] iterations.
     fn is_stale(&mut self, value: f64, gradient: &[f64]) -> bool {
         let gradient = largest(gradient);
         let lower = value < self.value - ROUNDING * self.value.abs();
@@ -221,7 +221,7 @@ struct Pair {
     curvature: f64,
 }
 
-/// The direction −H g, with the inverse Hessian H that the pairs stand for.
+/// The direction −H g, with the inverse Hessian H of the pairs (two-loop recursion).
 fn two_loops(gradient: &[f64], pairs: &[Pair], precondition: &dyn Fn(&mut [f64])) -> Vec<f64> {
     let mut q: Vec<f64> = gradient.iter().map(|g| -g).collect();
     let mut factors = vec![0.0; pairs.len()];
@@ -243,38 +243,37 @@ fn two_loops(gradient: &[f64], pairs: &[Pair], precondition: &dyn Fn(&mut [f64])
     q
 }
 
-/// A point of a line search: the objective and its slope after a share of the direction.
+/// A point of a line search: the objective and its directional derivative at a step length.
 struct Trial {
     share: f64,
     value: f64,
-    slope: f64,
+    derivative: f64,
     gradient: Vec<f64>,
 }
 
-/// A share that meets the strong Wolfe conditions, with values as far as their rounding tells (Hager
-/// and Zhang 2005), or the lowest point that was found where rounding leaves none; `None` if nothing
-/// is lower than the start.
+/// A step length that satisfies the strong Wolfe conditions up to rounding (Hager and Zhang 2005), or
+/// the lowest point found if rounding prevents it; `None` if no point is lower than the start.
 fn search(
     value: f64,
-    slope: f64,
+    derivative: f64,
     first: f64,
     evaluate: &mut dyn FnMut(f64) -> Result<Trial>,
 ) -> Result<Option<Trial>> {
-    let mut low = Trial { share: 0.0, value, slope, gradient: Vec::new() };
+    let mut low = Trial { share: 0.0, value, derivative, gradient: Vec::new() };
     let mut high: Option<Trial> = None;
     let mut share = first;
     let rounding = ROUNDING * value.abs();
     for _ in 0..TRIALS {
         let trial = evaluate(share)?;
-        let most = low.value.min(value + DECREASE * trial.share * slope) + rounding;
+        let most = low.value.min(value + DECREASE * trial.share * derivative) + rounding;
         if !trial.value.is_finite() || trial.value > most {
             high = Some(trial);
-        } else if trial.slope.abs() <= -CURVATURE * slope {
+        } else if trial.derivative.abs() <= -CURVATURE * derivative {
             return Ok(Some(trial));
         } else {
             let ahead = high.as_ref().map_or(1.0, |high| high.share - trial.share);
             let before = std::mem::replace(&mut low, trial);
-            if low.slope * ahead >= 0.0 {
+            if low.derivative * ahead >= 0.0 {
                 high = Some(before);
             }
         }
@@ -292,10 +291,10 @@ fn search(
     Ok((low.share > 0.0).then_some(low))
 }
 
-/// Where the cubic through two trials has its minimum, as a share of the way from one to the other.
+/// The minimum of the cubic interpolation of two trials, as a fraction of the distance between them.
 fn between(low: &Trial, high: &Trial) -> f64 {
     let width = high.share - low.share;
-    let (s0, s1) = (low.slope * width, high.slope * width);
+    let (s0, s1) = (low.derivative * width, high.derivative * width);
     let bend = s0 + s1 - 3.0 * (high.value - low.value);
     let root = bend * bend - s0 * s1;
     let at = 1.0 - (s1 + root.max(0.0).sqrt() - bend) / (s1 - s0 + 2.0 * root.max(0.0).sqrt());
@@ -311,7 +310,7 @@ pub struct Cholesky {
 }
 
 impl Cholesky {
-    /// Of the lower half of `a`, `[n, n]`; `None` unless it is positive definite to rounding.
+    /// The factor of the lower half of `a`, `[n, n]`; `None` unless it is positive definite to rounding.
     pub fn new(a: &[f64], n: usize) -> Option<Self> {
         let mut lower = vec![0.0; n * n];
         for i in 0..n {
@@ -333,7 +332,7 @@ impl Cholesky {
     /// L⁻¹ b.
     pub fn forward(&self, b: &[f64]) -> Vec<f64> {
         let mut x = b.to_vec();
-        // What comes before the first entry that is not 0 stays 0.
+        // Leading zeros stay 0.
         let first = b.iter().position(|&b| b != 0.0).unwrap_or(self.n);
         for i in first..self.n {
             let row = &self.lower[i * self.n..];
@@ -354,15 +353,15 @@ impl Cholesky {
         x
     }
 
-    /// The least share of a diagonal entry of A that is no combination of the entries before it:
-    /// near 0 where A is singular to rounding.
+    /// The least fraction of a diagonal entry of A that is not explained by the rows before it: near
+    /// 0 if A is singular to rounding.
     pub fn least_share(&self, a: &[f64]) -> f64 {
         let at = |i: usize| i * self.n + i;
         (0..self.n).map(|i| self.lower[at(i)].powi(2) / a[at(i)]).fold(1.0, f64::min)
     }
 }
 
-/// The factor of a matrix whose diagonal is raised as far as rounding asks.
+/// The factor of a matrix whose diagonal is raised until it is positive definite to rounding.
 pub fn raised(a: &[f64], n: usize) -> Cholesky {
     let top = (0..n).map(|i| a[i * n + i].abs()).fold(f64::MIN_POSITIVE, f64::max);
     let mut by = 0.0;
@@ -371,7 +370,7 @@ pub fn raised(a: &[f64], n: usize) -> Cholesky {
         (0..n).for_each(|i| b[i * n + i] += by * top);
         match Cholesky::new(&b, n) {
             Some(factor) => return factor,
-            // Without a finite matrix there is no direction but the gradient's.
+            // The matrix is not finite: falls back to the gradient's direction.
             None if by > 1e3 => {
                 let mut lower = vec![0.0; n * n];
                 (0..n).for_each(|i| lower[i * n + i] = 1.0);
@@ -382,13 +381,13 @@ pub fn raised(a: &[f64], n: usize) -> Cholesky {
     }
 }
 
-/// The largest absolute value; no number if one is none.
+/// The largest absolute value; NaN if any value is.
 pub fn largest(values: &[f64]) -> f64 {
     let larger = |most: f64, x: f64| if x > most || x.is_nan() { x } else { most };
     values.iter().map(|x| x.abs()).fold(0.0, larger)
 }
 
-/// Σ aᵢ bᵢ, in eight sums that are joined at the end, as vectors of any width do it alike.
+/// Σ aᵢ bᵢ, in eight partial sums, so that the bits do not depend on the vector width.
 pub fn dot(a: &[f64], b: &[f64]) -> f64 {
     let n = a.len().min(b.len());
     let (a, b) = (&a[..n], &b[..n]);
@@ -450,7 +449,7 @@ mod tests {
         assert!(found.trace.len() < 40, "{}", found.trace.len());
     }
 
-    /// A quadratic whose curvatures lie far apart.
+    /// An ill-conditioned quadratic.
     #[test]
     fn lbfgs_takes_curvatures_far_apart() {
         let curvature = |i: usize| 10f64.powf(i as f64 / 20.0 - 1.0);
@@ -479,7 +478,7 @@ mod tests {
         let few = Limits { tolerance: 0.0, iterations: 3 };
         let found = lbfgs(vec![-1.2, 1.0], few, &nothing, &mut |x| Ok(valley(x))).unwrap();
         assert_eq!((found.ended, found.trace.len()), (Ended::Iterations, 3));
-        // No gradient of these is 0 in doubles.
+        // These gradients are never exactly 0.
         let never = Limits { tolerance: 0.0, iterations: 10_000 };
         let mut exponents = |x: &[f64]| {
             let value = (x[0] - 0.3).exp() - 1.1 * x[0];
@@ -491,7 +490,7 @@ mod tests {
         assert!((found.at[0] - 0.3 - 1.1f64.ln()).abs() < 1e-7, "{found:?}");
     }
 
-    /// exp(−x) falls for ever, and Newton's step stays 1.
+    /// exp(−x) decreases without bound, and Newton's step stays 1.
     #[test]
     fn a_fall_without_end_is_asked_about() {
         let mut asked = Vec::new();

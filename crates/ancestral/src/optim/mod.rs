@@ -1,5 +1,5 @@
-//! Optimizers whose state is kept by parameter path, so that it can be saved and found again; update
-//! rules, learning-rate schedules and averages of the weights.
+//! Optimizers, with state stored by parameter path for checkpoints: update rules, learning-rate
+//! schedules, gradient clipping and averages of the weights.
 
 mod gradients;
 pub mod minimize;
@@ -19,12 +19,12 @@ use crate::spec::NamedTensors;
 use crate::{Error, Result};
 use rules::{Apply, Moments};
 
-/// How weights are updated.
+/// The configuration of the optimizers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OptimizerConfig {
     /// The update rule.
     pub rule: Rule,
-    /// The learning rate that schedules start from.
+    /// The base learning rate of schedules.
     pub learning_rate: f64,
     /// Decay of the first moment (adam, adamw), in \[0, 1).
     pub beta1: f64,
@@ -34,7 +34,7 @@ pub struct OptimizerConfig {
     pub epsilon: f64,
     /// Momentum (sgd), in \[0, 1).
     pub momentum: f64,
-    /// Whether the momentum looks ahead (sgd).
+    /// Whether to use Nesterov momentum (sgd).
     pub nesterov: bool,
     /// Decoupled weight decay (adamw), per step and unit of learning rate.
     pub weight_decay: f64,
@@ -93,7 +93,7 @@ impl Optimizers {
         }
     }
 
-    /// Optimizers that leave every weight as it is and keep the gradients instead, for checks.
+    /// Optimizers that record the gradients and leave the weights unchanged, for tests.
     pub fn recording(config: &OptimizerConfig) -> Self {
         Self { recording: Some(Vec::new()), ..Self::new(config) }
     }
@@ -103,7 +103,7 @@ impl Optimizers {
         self.recording.unwrap_or_default()
     }
 
-    /// Sets the rate and the number of the step to come, from 1.
+    /// Sets the learning rate and the number of the next step, from 1.
     pub fn begin_step(&mut self, step: u64, learning_rate: f64) {
         self.step = step;
         self.learning_rate = learning_rate;
@@ -115,15 +115,15 @@ impl Optimizers {
         self.gradient_norm
     }
 
-    /// The step to come or under way, from 1.
+    /// The next or current step, from 1.
     pub fn step(&self) -> u64 {
         self.step
     }
 
     /// Updates the part `part` of a model.
     ///
-    /// The module is taken out of its slot while it changes: a second handle on its tensors
-    /// would force a copy of each.
+    /// The module is taken out of its slot while it is updated: a second handle on its tensors would
+    /// force a copy of each.
     ///
     /// # Errors
     /// If a gradient is not finite, naming the tensor; the module is then unchanged.
@@ -192,8 +192,8 @@ impl Optimizers {
             momentum: c.momentum as f32,
             nesterov: c.nesterov,
             smoothing: c.beta2 as f32,
-            // A young average follows the weights more closely (Kingma and Ba 2015, section 7.2,
-            // in the form that never outweighs the decay asked for).
+            // Early in training the average follows the weights more closely (compare Kingma and Ba
+            // 2015, section 7.2); its decay never exceeds the setting.
             average_decay: (c.average_decay > 0.0).then(|| {
                 let young = (1.0 + f64::from(t)) / (10.0 + f64::from(t));
                 c.average_decay.min(young) as f32
@@ -215,7 +215,7 @@ impl Optimizers {
         if found.is_empty() {
             return Vec::new();
         }
-        // Buffers have no average: they are taken as they are, for the model to make them fit.
+        // Buffers have no average: they are copied, and the model recomputes them.
         shapes
             .iter()
             .map(|(name, data)| match found.get(name.as_str()) {
@@ -228,7 +228,7 @@ impl Optimizers {
             .collect()
     }
 
-    /// Everything a resumed run needs: moments as flat tensors, and the count of updates.
+    /// The state for checkpoints: moments as flat tensors, and update counts.
     pub fn state(&self) -> (NamedTensors, BTreeMap<String, u64>) {
         let mut tensors = Vec::new();
         for part in self.parts.values() {
@@ -249,7 +249,7 @@ impl Optimizers {
         (tensors, updates)
     }
 
-    /// Takes back what [`Optimizers::state`] gave.
+    /// Restores the state of [`Optimizers::state`].
     pub fn restore(&mut self, tensors: NamedTensors, updates: &BTreeMap<String, u64>) {
         self.parts = updates
             .iter()

@@ -38,7 +38,7 @@ choices! {
 }
 
 impl Rule {
-    /// How many moments it keeps of each weight.
+    /// The number of moments per weight.
     pub fn moments(self) -> usize {
         match self {
             Self::Adam | Self::AdamW | Self::Adadelta => 2,
@@ -175,7 +175,7 @@ impl ModuleMapper for Apply<'_> {
         let whole = dtype == DType::F32;
         let new: Tensor<D> = match inner.clone().try_into_primitive::<Flex>() {
             Ok(mut primitive) if whole && primitive.is_contiguous() => {
-                // The other handle must go before the buffer can be changed in place.
+                // The other handle is dropped so that the buffer can be updated in place.
                 drop(inner);
                 self.apply(&name, primitive.storage_mut::<f32>());
                 Tensor::from_primitive::<Flex>(primitive)

@@ -1,29 +1,29 @@
-//! Learning-rate schedules: a factor on the base rate from how far the run is.
+//! Learning-rate schedules: a factor of the base learning rate, by the progress of the run.
 
 use crate::choices;
 
 choices! {
     /// The name of a schedule.
     pub enum ScheduleName {
-        /// the rate stays
+        /// constant learning rate
         Constant = "constant",
-        /// falls on a straight line to 0
+        /// linear decay to 0
         Linear = "linear",
-        /// falls on half a cosine to 0
+        /// cosine annealing to 0
         Cosine = "cosine",
-        /// drops by a factor every few epochs
+        /// step decay: multiplied by step_gamma every step_epochs epochs
         Step = "step",
-        /// falls as 1 / (1 + c · epoch)
+        /// inverse time decay: 1 / (1 + inverse_decay · epoch)
         Inverse = "inverse",
-        /// the stages of Burda et al. 2016
+        /// stages of Burda et al. 2016
         Burda = "burda",
     }
 }
 
-/// How the learning rate changes over a run.
+/// A learning-rate schedule.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Schedule {
-    /// As it starts.
+    /// 1.
     Constant,
     /// ½ (1 + cos(π · share of the budget)).
     Cosine,
@@ -31,18 +31,18 @@ pub enum Schedule {
     Linear,
     /// 1 / (1 + `decay` · epoch).
     Inverse {
-        /// How fast.
+        /// The decay rate per epoch.
         decay: f64,
     },
     /// Multiplied by `gamma` every `epochs` epochs.
     Step {
-        /// How often.
+        /// Epochs between drops.
         epochs: f64,
-        /// By how much.
+        /// The factor of each drop.
         gamma: f64,
     },
     /// The IWAE paper's: 3^i epochs at 10^(−i/7) times the base rate for i = 0..7, 3280 epochs
-    /// in all; over another budget the stages keep their shares of it.
+    /// in all; with another number of epochs the stages are scaled in proportion.
     Burda,
 }
 

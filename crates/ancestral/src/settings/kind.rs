@@ -1,5 +1,4 @@
-//! What a setting may be: its type and range, how a value is read, and what is said of one that
-//! does not fit.
+//! The type and range of a setting, how a value is read, and the error for a value that is not allowed.
 
 use std::fmt;
 use std::ops::{Bound, RangeBounds};
@@ -15,7 +14,7 @@ pub enum SettingKind {
     Bool,
     /// A whole number from `min` to `max`, both included.
     Int {
-        /// The least.
+        /// The smallest.
         min: u64,
         /// The largest; `u64::MAX` for none.
         max: u64,
@@ -27,30 +26,30 @@ pub enum SettingKind {
         /// The upper end.
         max: Bound<f64>,
     },
-    /// One of some words.
+    /// One of some choices.
     Choice(&'static [Choice]),
     /// A list; a single value stands for a list of one.
     List(Box<SettingKind>),
 }
 
-/// A word that a setting may be.
+/// A choice of a setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Choice {
-    /// As it is typed and stored.
+    /// The name, as typed and stored.
     pub name: &'static str,
-    /// What it chooses, in one line.
+    /// A description in one line.
     pub doc: &'static str,
 }
 
 /// A type that a setting can have.
 pub trait SettingType: Serialize + DeserializeOwned {
-    /// Every value of the type.
+    /// The kind that allows every value of the type.
     fn kind() -> SettingKind;
 }
 
 /// A type of numbers, or of lists of them, whose range can be narrowed.
 pub trait Ranged: SettingType {
-    /// The numbers.
+    /// The type of the numbers.
     type Number;
 
     /// The values (of a list: the entries) in a range.
@@ -132,11 +131,11 @@ impl<T: Ranged> Ranged for Vec<T> {
 }
 
 impl SettingKind {
-    /// The value as the setting stores it: whole numbers as reals where reals are meant and the
-    /// other way round, a single value as a list of one.
+    /// The value as the setting stores it: integers and reals are converted, and a single value becomes
+    /// a list of one.
     ///
     /// # Errors
-    /// If it does not fit, saying what is allowed.
+    /// If it is not allowed; the message says what is.
     pub fn read(&self, value: &Value) -> Result<Value, String> {
         self.convert(value).ok_or_else(|| match (self, value) {
             (Self::Real { .. }, Value::Float(x)) if !x.is_finite() => {
@@ -160,7 +159,7 @@ impl SettingKind {
                 let fits = u64::try_from(*n).is_ok_and(|n| (*min..=*max).contains(&n));
                 fits.then(|| value.clone())
             }
-            // 1e5 is a whole number too.
+            // 1e5 counts as an integer.
             (Self::Int { .. }, Value::Float(x)) if x.fract() == 0.0 && x.abs() < 2f64.powi(53) => {
                 self.convert(&Value::Integer(*x as i64))
             }
@@ -173,7 +172,7 @@ impl SettingKind {
                 choices.iter().any(|choice| choice.name == word).then(|| value.clone())
             }
             (Self::List(of), Value::Array(values)) => {
-                // One list stands for a list of one list.
+                // A list of numbers stands for a list of one list.
                 let flat = values.iter().any(|value| !value.is_array());
                 if flat && matches!(**of, Self::List(_)) {
                     return of.convert(value).map(|list| Value::Array(vec![list]));
@@ -187,8 +186,8 @@ impl SettingKind {
 }
 
 impl SettingKind {
-    /// The values in a few words, as help shows them beside the default; empty where the default
-    /// says it all.
+    /// A short description of the allowed values, which help shows after the default; empty if the
+    /// default suffices.
     pub fn summary(&self) -> String {
         match self {
             Self::Bool => String::new(),
@@ -209,7 +208,7 @@ impl SettingKind {
     }
 }
 
-/// What is allowed, as the end of a sentence about a value that is not.
+/// The allowed values, as the end of an error message.
 impl fmt::Display for SettingKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

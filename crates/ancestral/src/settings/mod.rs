@@ -1,7 +1,7 @@
 //! Settings: one declaration gives the type, the default, the range or the choices, the unit, the
 //! documentation, the check, the error, the help and the JSON schema.
 //!
-//! Rules that tie several settings together stand in the `check` of their group.
+//! Rules between several settings are in the `check` of their group.
 
 mod kind;
 mod schema;
@@ -21,15 +21,15 @@ use crate::{Error, Result};
 pub struct Field {
     /// The name, as in `--set name=value`.
     pub name: &'static str,
-    /// The name that files of runs keep it under.
+    /// The name in stored files.
     pub stored: &'static str,
-    /// Other names that are read.
+    /// Other accepted names.
     pub aliases: &'static [&'static str],
-    /// What it does.
+    /// The documentation.
     pub doc: String,
-    /// The unit of its value, where it has one.
+    /// The unit of its value, if it has one.
     pub unit: Option<&'static str>,
-    /// Its type, and the values that it takes.
+    /// Its type and allowed values.
     pub kind: SettingKind,
     /// The default.
     pub default: Value,
@@ -44,10 +44,10 @@ impl Field {
 
 /// A group of settings, made by the [`settings!`](crate::settings!) macro.
 pub trait Settings: Serialize + serde::de::DeserializeOwned + Default {
-    /// The settings in the order they are declared.
+    /// The settings in the order of declaration.
     fn fields() -> Vec<Field>;
 
-    /// Reads the group from a table that may leave settings out, under any of their names.
+    /// Reads the group from a table, with defaults for missing settings; all names are accepted.
     ///
     /// # Errors
     /// If a name is unknown or given twice, or a value is not allowed.
@@ -57,13 +57,13 @@ pub trait Settings: Serialize + serde::de::DeserializeOwned + Default {
             .map_err(|error: toml::de::Error| Error::setting("settings", "?", error.message()))
     }
 
-    /// The whole group as a table, under the names that files of runs keep.
+    /// The group as a table, under the stored names.
     fn to_table(&self) -> Table {
-        // Settings are plain numbers, words and lists, which always serialize.
+        // Settings are numbers, strings and lists, which always serialize.
         Table::try_from(self).unwrap_or_default()
     }
 
-    /// Checks every value by itself, of a group that was made in code.
+    /// Checks each value of a group that was built in code.
     ///
     /// # Errors
     /// Naming the first setting whose value is not allowed.
@@ -75,7 +75,7 @@ pub trait Settings: Serialize + serde::de::DeserializeOwned + Default {
     }
 }
 
-/// The table with every setting under the name that files keep, and every value as it is stored.
+/// The table with all settings under their stored names and all values as they are stored.
 ///
 /// # Errors
 /// If a name is unknown or given twice, or a value is not allowed.
@@ -130,9 +130,9 @@ pub fn parse_assignment(text: &str) -> Result<(String, Value)> {
 /// Declares a group of settings: a struct with documentation, defaults, serde and
 /// [`Settings`](crate::settings::Settings).
 ///
-/// Behind the default of a setting may stand, in this order, `in RANGE` (of a list: of its
-/// entries), `unit "…"`, `stored "…"` (the name in files of runs, where it differs) and
-/// `also ["…"]` (other names that are read).
+/// The default of a setting may be followed, in this order, by `in RANGE` (of a list: of its entries),
+/// `unit "…"`, `stored "…"` (the name in stored files, if it differs) and `also ["…"]` (other accepted
+/// names).
 #[macro_export]
 macro_rules! settings {
     (
@@ -191,8 +191,8 @@ macro_rules! settings {
     };
 }
 
-/// Declares the words that a setting may be: an enum whose variants are documented and named as
-/// they are typed.
+/// Declares the choices of a setting: an enum whose variants have documentation and the names that
+/// users type.
 #[macro_export]
 macro_rules! choices {
     (
@@ -208,7 +208,7 @@ macro_rules! choices {
         }
 
         impl $name {
-            /// The word, as it is typed and stored.
+            /// The name, as typed and stored.
             pub fn as_str(self) -> &'static str {
                 match self {
                     $( Self::$variant => $word, )+

@@ -1,4 +1,4 @@
-//! Settings as a JSON schema (draft 2020-12), from which a form or a signature can be drawn.
+//! Settings as a JSON schema (draft 2020-12).
 
 use std::ops::Bound;
 
@@ -6,9 +6,9 @@ use serde_json::{Map, Value, json};
 
 use super::{Field, SettingKind};
 
-/// The schema of a group of settings: an object of which every property may be left out.
+/// The schema of a group of settings: an object with optional properties.
 ///
-/// Defaults are those of the fields, and a property's `unit` is given where it has one.
+/// Properties have the defaults of the fields, and a `unit` if the field has one.
 pub fn schema(title: &str, fields: &[Field]) -> Value {
     let properties: Map<String, Value> =
         fields.iter().map(|field| (field.name.to_owned(), property(field))).collect();
