@@ -1,5 +1,5 @@
-//! What models with exact densities over ordered entries must pass besides the conformance suite:
-//! probabilities that sum to one, draws that follow them, and no look ahead.
+//! Tests of autoregressive models in addition to the conformance suite: probabilities sum to one,
+//! samples follow them, and no conditional depends on later entries.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may be as short as it likes")]
 
@@ -11,7 +11,7 @@ use ancestral::spec::cpu;
 use ancestral_data::{Batch, Domain, Shape, Streams};
 use burn::tensor::TensorData;
 
-/// Models of the family on a domain, with settings that try their options.
+/// Models of the family on a domain, with settings that exercise their options.
 fn models(domain: Domain) -> Vec<(&'static str, &'static str)> {
     match domain {
         Domain::Real => vec![
@@ -33,8 +33,8 @@ fn models(domain: Domain) -> Vec<(&'static str, &'static str)> {
     }
 }
 
-/// A model with weights that are not small, so that entries depend on each other.
-fn lively(name: &str, settings: &str, domain: Domain, size: usize) -> Box<dyn Model> {
+/// A model with large weights, so that entries depend on each other.
+fn with_large_weights(name: &str, settings: &str, domain: Domain, size: usize) -> Box<dyn Model> {
     let spec = DataSpec::new(domain, Shape::columns(size), 0);
     let settings = settings.parse().unwrap();
     let mut model =
@@ -42,11 +42,11 @@ fn lively(name: &str, settings: &str, domain: Domain, size: usize) -> Box<dyn Mo
     let louder = |(tensor, data): (String, TensorData)| {
         let values: Vec<f32> = data.try_to_vec_as().unwrap();
         let fixed = tensor.contains("scale.") || tensor.ends_with("rescale");
-        // Reals with wider spreads would need a wider grid.
+        // Real data with larger scales would need a wider grid.
         let factor = if fixed || domain == Domain::Real { 1.0 } else { 2.0 };
         let noise = Streams::new(9).purpose(&tensor, 0).normals(&[0], values.len());
         let shaken = |(v, e): (&f32, f32)| {
-            // Weights that no output sees stay zero.
+            // Masked weights stay zero.
             let unseen = fixed || *v == 0.0 && !tensor.ends_with("bias");
             v * factor + if unseen { 0.0 } else { 0.2 * e }
         };
@@ -86,7 +86,7 @@ fn probabilities_of_all_rows_sum_to_one() {
     ] {
         let rows = all_rows(levels, size);
         for (name, settings) in models(domain) {
-            let model = lively(name, settings, domain, size);
+            let model = with_large_weights(name, settings, domain, size);
             let members = model.density().unwrap().ensemble().map_or(1, |_| 2);
             for m in 0..members {
                 let total: f64 = member(model.as_ref(), &rows, m).iter().map(|l| l.exp()).sum();
@@ -100,7 +100,7 @@ fn probabilities_of_all_rows_sum_to_one() {
 fn densities_of_reals_integrate_to_one() {
     for (name, settings) in models(Domain::Real) {
         for (size, cells) in [(1usize, 20_000), (2, 1500)] {
-            let model = lively(name, settings, Domain::Real, size);
+            let model = with_large_weights(name, settings, Domain::Real, size);
             let width = 60.0 / cells as f64;
             let axis: Vec<f64> = (0..cells).map(|i| -30.0 + (f64::from(i) + 0.5) * width).collect();
             let rows: Vec<Vec<f64>> = if size == 1 {
@@ -123,8 +123,8 @@ fn draws_have_the_frequencies_that_the_probabilities_say() {
     let (size, n) = (4, 200_000);
     let rows = all_rows(2, size);
     for (name, settings) in models(Domain::Binary) {
-        let model = lively(name, settings, Domain::Binary, size);
-        // The orders of deep NADE's draws differ from block to block: they follow the mean over all.
+        let model = with_large_weights(name, settings, Domain::Binary, size);
+        // Deep NADE samples each block in another ordering: samples follow the mean over orderings.
         let orders = if name == "deep-nade" { 200 } else { 1 };
         let options = DensityOptions { members: 0..orders, ..DensityOptions::new(1, 0) };
         let density = model.density().unwrap();
@@ -143,14 +143,14 @@ fn draws_have_the_frequencies_that_the_probabilities_say() {
                 (count as f64 - expected).powi(2) / expected
             })
             .sum();
-        // 15 degrees of freedom: beyond 44 once in 10,000 times; the mean over orders is itself
-        // known from 200 of the 24 there are.
+        // 15 degrees of freedom: beyond 44 once in 10,000 times; the mean over the 24
+        // orderings is itself estimated, from 200 draws.
         let limit = if name == "deep-nade" { 200.0 } else { 44.3 };
         assert!(chi < limit, "{name} ({settings}): {chi}");
     }
 }
 
-/// With a prefix given, what is drawn next must not depend on what stands in the places after it.
+/// With a given prefix, samples do not depend on the values of entries that are not given.
 #[test]
 fn values_that_are_not_given_do_not_leak() {
     let (size, count) = (7, 40);
@@ -159,7 +159,7 @@ fn values_that_are_not_given_do_not_leak() {
             if settings.contains("order = 'r") || settings.contains("masks") {
                 continue;
             }
-            let model = lively(name, settings, domain, size);
+            let model = with_large_weights(name, settings, domain, size);
             for keep in 0..size {
                 let complete = |rest: f64| {
                     let row = |i: usize| -> Vec<f64> {
@@ -186,8 +186,8 @@ fn values_that_are_not_given_do_not_leak() {
     }
 }
 
-/// Scoring takes one pass through the network, drawing goes entry after entry and never sees what
-/// comes later: where the conditionals agree, the pass does not look ahead.
+/// Scoring is one pass through the network, while sampling runs one dimension at a time and has no
+/// access to later entries: if their conditionals agree, the pass does not look ahead.
 #[test]
 fn one_pass_and_entry_after_entry_agree() {
     let size = 6;
@@ -196,7 +196,7 @@ fn one_pass_and_entry_after_entry_agree() {
         if name == "deep-nade" || settings.contains("order = 'r") || settings.contains("masks") {
             continue;
         }
-        let model = lively(name, settings, Domain::Binary, size);
+        let model = with_large_weights(name, settings, Domain::Binary, size);
         let nats = member(model.as_ref(), &rows, 0);
         for keep in 0..size {
             for prefix in 0..1usize << keep {
@@ -229,7 +229,7 @@ fn an_ensemble_averages_probabilities_of_whole_rows() {
         let row = |i: usize| -> Vec<f64> { (0..size).map(|d| (i >> d & 1) as f64).collect() };
         let rows: Vec<Vec<f64>> = (0..50).map(row).collect();
         for (name, settings) in models(domain) {
-            let model = lively(name, settings, domain, size);
+            let model = with_large_weights(name, settings, domain, size);
             let density = model.density().unwrap();
             let Some(ensemble) = density.ensemble() else { continue };
             let count = ensemble.count.unwrap_or(5);
@@ -258,7 +258,7 @@ fn extremes_stay_finite() {
                 // One hidden unit, too.
                 let single = settings.replace("[20, 15]", "[1, 1]").replace("[20]", "[1]");
                 for settings in [settings.to_owned(), single.replace("hidden = 7", "hidden = 1")] {
-                    let mut model = lively(name, &settings, domain, size);
+                    let mut model = with_large_weights(name, &settings, domain, size);
                     for factor in [1.0f32, 1e4] {
                         let louder = |(tensor, data): (String, TensorData)| {
                             let values: Vec<f32> = data.try_to_vec_as().unwrap();
@@ -292,7 +292,7 @@ fn extremes_stay_finite() {
 fn a_temperature_of_zero_draws_one_row_and_a_low_one_less_variety() {
     let size = 8;
     for (name, settings) in models(Domain::Binary) {
-        let model = lively(name, settings, Domain::Binary, size);
+        let model = with_large_weights(name, settings, Domain::Binary, size);
         let variety = |temperature: f64| {
             let request = SampleRequest { temperature, ..SampleRequest::new(32, 6) };
             let drawn = sample(model.as_ref(), &request).unwrap();
@@ -315,7 +315,7 @@ fn any_part_is_completed_by_deep_nade_and_prefixes_by_the_others() {
     let given = [true, false, true, false, false];
     for domain in [Domain::Binary, Domain::Real] {
         for (name, settings) in models(domain) {
-            let model = lively(name, settings, domain, size);
+            let model = with_large_weights(name, settings, domain, size);
             let sampler = model.sampler().unwrap();
             let first = if domain == Domain::Real { 0.1 } else { 0.0 };
             let known =
@@ -345,20 +345,20 @@ fn any_part_is_completed_by_deep_nade_and_prefixes_by_the_others() {
 }
 
 #[test]
-fn draws_do_not_depend_on_company_nor_threads() {
+fn samples_are_batch_invariant_and_do_not_depend_on_threads() {
     let size = 20;
     for domain in [Domain::Binary, Domain::Levels(4), Domain::Real] {
         for (name, settings) in models(domain) {
             let with = |threads: usize| {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
                 pool.install(|| {
-                    let model = lively(name, settings, domain, size);
+                    let model = with_large_weights(name, settings, domain, size);
                     sample(model.as_ref(), &SampleRequest::new(100, 4)).unwrap()
                 })
             };
             let all = with(3);
             assert_eq!(all, with(1), "{name} ({settings})");
-            let model = lively(name, settings, domain, size);
+            let model = with_large_weights(name, settings, domain, size);
             for (first, count) in [(0, 1), (31, 2), (63, 37), (99, 1)] {
                 let request = SampleRequest { first: first as u64, ..SampleRequest::new(count, 4) };
                 let some = sample(model.as_ref(), &request).unwrap();

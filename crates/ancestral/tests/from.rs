@@ -1,4 +1,4 @@
-//! A run that starts from the weights of another.
+//! Runs that start from the weights of another run (fine-tuning).
 
 #![allow(clippy::unwrap_used, reason = "a test may be as short as it likes")]
 
@@ -52,16 +52,16 @@ fn weights_are_taken_as_they_are_and_trained_on() {
         train(run(&folder("a"), &digits, Binarize::Dynamic, None, 1), &digits, false).unwrap();
     let from_a =
         |name: &str, seed| run(&folder(name), &digits, Binarize::Dynamic, Some(&folder("a")), seed);
-    // Stopped before its first step: nothing has been drawn anew, no bias was put elsewhere.
+    // Stopped before the first step: the weights are unchanged.
     assert_eq!(train(from_a("b", 2), &digits, true).unwrap(), first);
     let trained = train(from_a("c", 2), &digits, false).unwrap();
     assert_ne!(trained, first);
     assert_eq!(train(from_a("d", 2), &digits, false).unwrap(), trained, "the same seed");
     assert_ne!(train(from_a("e", 3), &digits, false).unwrap(), trained, "another seed");
-    // Counters start anew.
+    // Counters start from 0.
     let events = RunFolder::open(&folder("c")).unwrap().events().unwrap();
     assert!(matches!(&events[0], Event::Start(entry) if entry.step == 0), "{:?}", events[0]);
-    // Stopped and resumed, it is the same run, though the first one is gone by then.
+    // Stopped and resumed, it is the same run, even after the first run is deleted.
     train(from_a("f", 2), &digits, true).unwrap();
     std::fs::remove_dir_all(folder("a")).unwrap();
     let resumed = RunFolder::open(&folder("f")).unwrap();

@@ -1,5 +1,5 @@
-//! Autoregressive models against PyTorch, in which they were written anew from the papers:
-//! golden_autoregressive.py, beside this file, prints the values below.
+//! Autoregressive models against independent PyTorch implementations: golden_autoregressive.py, next
+//! to this file, prints the values below.
 
 #![allow(clippy::unwrap_used, reason = "a test may be as short as it likes")]
 
@@ -154,11 +154,11 @@ fn nade_has_the_probabilities_and_gradients_of_pytorch() {
 #[test]
 fn made_has_the_probabilities_of_pytorch() {
     let settings = "hidden = [7, 6]\ndirect = true";
-    // How many inputs each output sees, both sorted by degree.
+    // The number of inputs of each output, both sorted by degree.
     let degrees = |n: usize| -> Vec<usize> { (0..n).map(|k| 1 + k * 4 / n).collect() };
     let (first, second) = (degrees(7), degrees(6));
     let up_to = |degrees: &[usize], most: usize| degrees.iter().filter(|&&d| d <= most).count();
-    let stairs = |name: &str| match name {
+    let layout = |name: &str| match name {
         "model.hidden.0.weight" => Some(BlockTriangularLinear::new(5, first.clone())),
         "model.hidden.1.weight" => {
             Some(BlockTriangularLinear::new(7, second.iter().map(|&d| up_to(&first, d)).collect()))
@@ -169,12 +169,12 @@ fn made_has_the_probabilities_of_pytorch() {
         "model.direct.weight" => Some(BlockTriangularLinear::new(5, (0..5).collect())),
         _ => None,
     };
-    let model = model("made", settings, Domain::Binary, 5, |name, k, n| match stairs(name) {
+    let model = model("made", settings, Domain::Binary, 5, |name, k, n| match layout(name) {
         None => weights(k, n),
-        Some(stairs) => {
-            let dense = weights(k, stairs.inputs() * stairs.limits().len());
+        Some(layout) => {
+            let dense = weights(k, layout.inputs() * layout.limits().len());
             let dense: Vec<f32> = dense.into_iter().map(|w| w as f32).collect();
-            stairs.pack(&dense).into_iter().map(f64::from).collect()
+            layout.pack(&dense).into_iter().map(f64::from).collect()
         }
     });
     close("log p", &log_probabilities(model.as_ref(), binary()), &MADE);

@@ -1,8 +1,8 @@
-//! Imports point down only and without circles: between the modules of a crate, and between the
-//! files of a folder.
+//! Imports point downwards without cycles, between the modules of a crate and between the files of a
+//! folder.
 //!
 //! The sources are parsed; every `crate::`, `super::` and `self::` path outside `#[cfg(test)]`
-//! counts, those inside of bodies and macros too. A path that goes through a re-export counts for
+//! counts, including those in bodies and macros. A path that goes through a re-export counts for
 //! the file that defines the item.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may be as short as it likes")]
@@ -33,7 +33,7 @@ const LAYERS: &[&[&str]] = &[
 /// Families of models, of which none imports another.
 const FAMILIES: &[&str] = &["autoregressive", "autoencoder", "adversarial", "classifier"];
 
-/// A module: where it stands, what it defines and what it passes on.
+/// A module: its file, definitions and re-exports.
 #[derive(Debug, Default)]
 struct Module {
     file: PathBuf,
@@ -228,7 +228,7 @@ fn is_root(word: &str) -> bool {
 
 /// The module that defines what a path of `from` means; `None` for what is of another crate.
 fn resolve(modules: &Crate, from: &[String], path: &[String], depth: usize) -> Option<Vec<String>> {
-    assert!(depth < 20, "{path:?} of {from:?} goes in circles");
+    assert!(depth < 20, "{path:?} of {from:?} is cyclic");
     let mut at = from.to_vec();
     let mut rest = path;
     let known = &modules[from];
@@ -274,7 +274,7 @@ fn resolve(modules: &Crate, from: &[String], path: &[String], depth: usize) -> O
     Some(at)
 }
 
-/// Who imports whom: pairs of module paths, each with a path that says so.
+/// The imports between modules: pairs of module paths, each with a path that shows it.
 fn arrows(modules: &Crate) -> Vec<(Vec<String>, Vec<String>, String)> {
     let mut arrows = Vec::new();
     for (from, module) in modules {
@@ -289,8 +289,8 @@ fn arrows(modules: &Crate) -> Vec<(Vec<String>, Vec<String>, String)> {
     arrows
 }
 
-/// A circle in a graph, as the names along it.
-fn circle(edges: &BTreeMap<String, BTreeSet<String>>) -> Option<Vec<String>> {
+/// A cycle in a graph, as the names along it.
+fn cycle(edges: &BTreeMap<String, BTreeSet<String>>) -> Option<Vec<String>> {
     fn visit(
         node: &str,
         edges: &BTreeMap<String, BTreeSet<String>>,
@@ -319,7 +319,7 @@ fn place(folder: &[String], module: &[String]) -> Option<String> {
     Some(inside.first().cloned().unwrap_or_else(|| "lib".to_owned()))
 }
 
-fn check_circles(name: &str, modules: &Crate) {
+fn check_cycles(name: &str, modules: &Crate) {
     let arrows = arrows(modules);
     for folder in modules.keys() {
         let mut edges: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
@@ -334,7 +334,7 @@ fn check_circles(name: &str, modules: &Crate) {
                 edges.entry(a).or_default().insert(b);
             }
         }
-        if let Some(way) = circle(&edges) {
+        if let Some(way) = cycle(&edges) {
             let of = |a: &str, b: &str| {
                 let found = arrows.iter().find(|(from, to, _)| {
                     place(folder, from).as_deref() == Some(a)
@@ -346,7 +346,7 @@ fn check_circles(name: &str, modules: &Crate) {
             };
             let steps: String = way.windows(2).map(|pair| of(&pair[0], &pair[1])).collect();
             panic!(
-                "{name}, {}: imports go in a circle: {}{steps}",
+                "{name}, {}: imports form a cycle: {}{steps}",
                 folder.join("::"),
                 way.join(" → ")
             );
@@ -359,11 +359,11 @@ fn sources(name: &str) -> PathBuf {
 }
 
 #[test]
-fn no_crate_has_a_circle() {
+fn no_crate_has_a_cycle() {
     for name in
         ["ancestral-data", "ancestral-plot", "ancestral", "ancestral-cli", "ancestral-kernels"]
     {
-        check_circles(name, &parse(&sources(name)));
+        check_cycles(name, &parse(&sources(name)));
     }
 }
 
@@ -389,7 +389,7 @@ fn imports_of_the_library_point_down() {
 
 /// The reading of sources itself, on a crate of a few lines.
 #[test]
-fn upward_paths_circles_and_re_exports_are_seen() {
+fn upward_paths_cycles_and_re_exports_are_seen() {
     let dir = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| {
         let path = dir.path().join(name);
@@ -412,8 +412,8 @@ fn upward_paths_circles_and_re_exports_are_seen() {
     };
     let modules = parse(dir.path());
     assert_eq!(found(&modules), ["high::one high::two", "high::two "]);
-    check_circles("clean", &modules);
-    // Through a re-export at the root, inside of a body and inside of a macro.
+    check_cycles("clean", &modules);
+    // Through a re-export at the root, in a body and in a macro.
     for text in ["fn f() { let _ = crate::Thing; }", "fn f() { println!(\"{}\", crate::Thing) }"] {
         write("low.rs", text);
         let modules = parse(dir.path());
@@ -422,7 +422,7 @@ fn upward_paths_circles_and_re_exports_are_seen() {
     write("low.rs", "fn f() { crate::m!() }");
     assert!(found(&parse(dir.path())).contains(&"low high".to_owned()));
     write("high/two.rs", "pub fn other() { let _ = super::Thing; }");
-    let caught = std::panic::catch_unwind(|| check_circles("circle", &parse(dir.path())));
+    let caught = std::panic::catch_unwind(|| check_cycles("cycle", &parse(dir.path())));
     let said = *caught.unwrap_err().downcast::<String>().unwrap();
     assert!(said.contains("one → two → one") && said.contains("super::Thing"), "{said}");
 }

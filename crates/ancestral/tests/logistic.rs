@@ -202,7 +202,7 @@ fn digits_are_told_apart() {
     assert!((0.02..0.05).contains(&found.class_nll_stderr), "{found:?}");
     assert!(found.calibration_error < 0.05 && found.brier_score < 0.08, "{found:?}");
     assert_eq!(found.reliability.iter().map(|bin| bin.n).sum::<usize>(), 300);
-    // A network of features is measured in the same way.
+    // The features classifier is evaluated in the same way.
     let spec = DataSpec::new(data.domain, data.shape.clone(), 10);
     let settings = "channels = [2]\ndim = 4".parse().unwrap();
     let init = Init::new(&cpu(), 0);
@@ -214,8 +214,8 @@ fn digits_are_told_apart() {
 #[test]
 #[ignore = "takes a minute or more"]
 fn mnist_is_told_apart() {
-    let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
-    let dir = std::env::var_os("ANCESTRAL_DATA").map_or_else(beside, PathBuf::from);
+    let next_to_project = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
+    let dir = std::env::var_os("ANCESTRAL_DATA").map_or_else(next_to_project, PathBuf::from);
     let options = OpenOptions { data_dir: Some(dir.clone()), ..OpenOptions::default() };
     let data = match open("mnist", &options) {
         Err(DataError::Missing { .. }) => {

@@ -1,4 +1,4 @@
-//! Settings at random, sensible and absurd, on small data: each is refused in words, or makes a model
+//! Random settings, valid and invalid, on small data: each is refused with a message, or builds a model
 //! that takes a step; none panics.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may be as short as it likes")]
@@ -25,9 +25,9 @@ use toml::{Table, Value};
 
 use cases::spec;
 
-/// Settings that are tried in all.
+/// Number of random settings.
 const TRIED: u64 = 300;
-/// Of these, one in so many has no absurd value.
+/// One in so many has no invalid value.
 const SENSIBLE: u64 = 2;
 /// Fields of a model that are set at one time.
 const FIELDS: usize = 4;
@@ -36,7 +36,7 @@ const EXAMPLES: usize = 8;
 /// Bytes that a model and its training may take.
 const LIMIT: u64 = 256 << 20;
 
-/// Networks that are quick to try, where a setting does not say otherwise.
+/// Small networks, unless a setting overrides them.
 const SMALL: [(&str, &str); 8] = [
     ("generator_hidden", "[8, 6]"),
     ("critic_hidden", "[7, 5]"),
@@ -77,7 +77,7 @@ fn small(domain: Domain, shape: Shape, classes: u32) -> Dataset {
     Dataset::new("small", domain, shape, Split { values, labels }, None, None).unwrap()
 }
 
-/// Tables of several kinds of columns, which a model is made for at least.
+/// Tables of several kinds of columns, for which models are at least built.
 fn tables() -> Vec<DataSpec> {
     use ColumnKind as Kind;
     [
@@ -100,7 +100,7 @@ fn pick<'a, T>(rng: &mut ChaCha8Rng, all: &'a [T]) -> &'a T {
     &all[rng.next_u32() as usize % all.len()]
 }
 
-/// A value that a setting may have, at the edges of its range or within it.
+/// A valid value of a setting, at the limits of its range or within.
 fn sensible(rng: &mut ChaCha8Rng, kind: &SettingKind) -> Value {
     match kind {
         SettingKind::Bool => Value::Boolean(rng.next_u32().is_multiple_of(2)),
@@ -131,7 +131,7 @@ fn sensible(rng: &mut ChaCha8Rng, kind: &SettingKind) -> Value {
     }
 }
 
-/// A value that hardly any setting may have.
+/// A value that is invalid for most settings.
 fn absurd(rng: &mut ChaCha8Rng) -> Value {
     let list = |value: Value, times: usize| Value::Array(vec![value; times]);
     let deep = (0..40).fold(Value::Integer(1), |inner, _| list(inner, 1));
@@ -168,7 +168,7 @@ fn absurd(rng: &mut ChaCha8Rng) -> Value {
     pick(rng, &all).clone()
 }
 
-/// The settings of a number: each field of a model comes up in turn.
+/// The settings of round `round`: each field of a model occurs in turn.
 fn settings(rng: &mut ChaCha8Rng, fields: &[Field], round: usize, all_sensible: bool) -> Table {
     let mut table = Table::new();
     for (name, value) in SMALL {
@@ -187,7 +187,7 @@ fn settings(rng: &mut ChaCha8Rng, fields: &[Field], round: usize, all_sensible: 
     table
 }
 
-/// Makes the model and takes a step, as a training would, or fits it.
+/// Builds the model and takes a training step, or fits it.
 fn made(registry: &Registry, entry: &ModelEntry, settings: &Table, data: &Dataset) -> Result<()> {
     let (spec, config) = (spec(data), TrainConfig::default());
     check_memory(registry, (entry.name, settings), &spec, &config, EXAMPLES)?;
@@ -213,7 +213,7 @@ fn made(registry: &Registry, entry: &ModelEntry, settings: &Table, data: &Datase
     Ok(())
 }
 
-/// What was said in a panic.
+/// The message of a panic.
 fn words(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("?").to_owned()
@@ -244,7 +244,7 @@ fn settings_at_random_are_refused_or_take_a_step() {
             Ok(Err(_)) => refused += 1,
             Err(panic) => broken.push(format!("{name}: {}", words(panic.as_ref()))),
         }
-        // A table of which no data set is made here.
+        // A table without a data set.
         let table = pick(&mut rng, &tables);
         let build =
             || registry.build(entry.name, &settings, table, &Init::new(&cpu(), 0)).map(drop);
@@ -256,7 +256,7 @@ fn settings_at_random_are_refused_or_take_a_step() {
     assert!(steps > 60 && refused > 60, "{steps} took a step and {refused} were refused");
 }
 
-/// Every field of every model comes up.
+/// Every field of every model occurs.
 #[test]
 fn every_field_is_tried() {
     let registry = Registry::standard();

@@ -1,4 +1,4 @@
-//! README's table of models is that of the list.
+//! The README's table of models is that of the registry.
 
 #![allow(clippy::unwrap_used, reason = "a test may be as short as it likes")]
 

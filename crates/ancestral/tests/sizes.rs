@@ -1,4 +1,4 @@
-//! What a model says of its size before it is made, against what is made.
+//! The size of a model that is computed before it is built, compared with the model.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may be as short as it likes")]
 
@@ -38,7 +38,7 @@ fn every_model_is_as_large_as_it_says() {
     }
 }
 
-/// Layers whose blocks end where they may.
+/// Block-triangular layers of many sizes.
 #[test]
 fn a_made_is_as_large_as_it_says_at_any_width() {
     let made = find("made");
@@ -56,7 +56,7 @@ fn a_made_is_as_large_as_it_says_at_any_width() {
     }
 }
 
-/// The data that a preset is meant for; without one, data of every kind.
+/// The data of a preset; without a preset, data of every kind.
 fn meant_for(entry: &ModelEntry, preset: &str) -> Vec<DataSpec> {
     let image = |domain, side| DataSpec::new(domain, Shape::image(1, side, side), 10);
     let table = |domain, columns| DataSpec::new(domain, Shape::columns(columns), 0);
@@ -107,7 +107,7 @@ fn every_preset_is_as_large_as_it_says() {
         for data in meant_for(&entry, preset) {
             let name =
                 format!("{} {preset} on {} {}", entry.name, data.shape, data.domain().unwrap());
-            // Some models are for some data alone; what they say of other data is the same.
+            // Some models take some data only.
             let size = match (entry.size)(&settings, &data) {
                 Ok(size) => size,
                 Err(error) => {
@@ -158,7 +158,7 @@ fn a_step_takes_more_where_more_is_asked_for() {
     assert_eq!(step(Rule::Adam, true) - step(Rule::Adam, false), 4 * size.trained);
 }
 
-/// Numbers that no machine has room for are counted without any.
+/// Sizes beyond any memory are counted without allocating.
 #[test]
 fn absurd_sizes_are_counted_to_the_end() {
     let image = DataSpec::new(Domain::Binary, Shape::image(1, 28, 28), 10);
@@ -188,7 +188,7 @@ fn absurd_sizes_are_counted_to_the_end() {
         ("gaussian", "covariance = 'diagonal'".to_owned()),
     ] {
         for data in [&image, &huge, &beyond] {
-            // Some is refused, and nothing wraps, panics or takes long.
+            // Some settings are refused; nothing overflows, panics or takes long.
             if let Ok(size) = size(&find(name), &settings, data) {
                 let least = if data.shape == image.shape { 784 } else { 1 << 31 };
                 assert!(size.parameters >= least, "{name} {settings}: {size:?}");
@@ -224,7 +224,7 @@ fn a_model_that_is_too_large_is_refused_with_what_to_lower() {
         assert_eq!((lower.as_str(), *free), (expected, 256 << 20), "{name} {settings}");
         assert!(needed > free, "{name}: {error}");
     }
-    // What is refused is refused before anything is made, and what fits is made.
+    // Models that fit are built, others are refused before anything is allocated.
     assert!(registry.build("vae", &Table::new(), &image, &Init::new(&cpu(), 0)).is_ok());
 }
 
@@ -238,12 +238,12 @@ fn a_training_that_is_too_large_is_refused_with_what_to_lower() {
         ancestral::train::check_memory(&registry, ("vae", &settings), &image, &train, examples)
     };
     assert!(check("", "", 1_000_000).is_ok());
-    // There are no more examples in a batch than in all.
+    // A batch has no more examples than the data.
     assert!(check("", "batch_size = 1000000000", 100).is_ok());
     for (settings, train, lower) in [
         ("", "batch_size = 1000000000", "batch_size"),
         ("importance_samples = 1000000000", "batch_size = 1", "importance_samples"),
-        // Weights that fit, without room for their gradients and moments.
+        // The weights fit, but not their gradients and moments.
         ("hidden = [[20000]]", "", "hidden"),
     ] {
         let error = check(settings, train, 1_000_000).unwrap_err().to_string();

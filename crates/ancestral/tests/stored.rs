@@ -1,6 +1,7 @@
-//! Runs of earlier versions: what they gave then they give now, and a resumed one ends as it did.
+//! Runs of earlier versions: they give the same results as then, and resumed ones end with the same
+//! bits.
 //!
-//! `stored/README.md` says what is kept there and how it is renewed.
+//! `stored/README.md` describes the stored runs and how to update the expected values.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may be as short as it likes")]
 
@@ -14,12 +15,12 @@ use std::path::{Path, PathBuf};
 use api::{Batch, Data, Given, Run};
 use expected::{Expected, Found};
 
-/// Examples that are measured.
+/// Examples that are evaluated.
 const EXAMPLES: usize = 20;
 const SAMPLES: usize = 8;
 /// Examples that are completed, and codes that are decoded.
 const FEW: usize = 4;
-/// Epochs that finished runs are given more.
+/// Additional epochs of finished runs.
 const MORE: u64 = 2;
 
 fn here() -> PathBuf {
@@ -59,7 +60,7 @@ fn examples(run: &Run, values: Vec<f32>) -> Found {
     }
 }
 
-/// What a run gives without any data.
+/// The results of a run without data.
 fn draw(run: &Run, add: &mut dyn FnMut(&str, Found)) {
     if let Some(samples) = run.samples(SAMPLES, None, false) {
         add("samples", examples(run, samples));
@@ -73,7 +74,8 @@ fn draw(run: &Run, add: &mut dyn FnMut(&str, Found)) {
     }
 }
 
-/// The first half of some examples is given, and the right half if any may be.
+/// Completes examples with given first halves, and with given right halves if any entries may be
+/// given.
 fn complete(run: &Run, batch: &Batch, add: &mut dyn FnMut(&str, Found)) {
     let (size, width) = (run.size(), *run.dims().last().unwrap());
     let rows = &batch.values[..FEW * size];
@@ -88,7 +90,7 @@ fn complete(run: &Run, batch: &Batch, add: &mut dyn FnMut(&str, Found)) {
     }
 }
 
-/// What a run says of examples.
+/// The results of a run on examples.
 fn evaluate(run: &mut Run, batch: &Batch, add: &mut dyn FnMut(&str, Found)) {
     for (members, suffix) in [(1, ""), (3, " of three members")] {
         if let Some((nats, errors)) = run.log_probabilities(batch, members) {
@@ -203,8 +205,8 @@ fn the_zoo_gives_what_it_gave() {
 
 #[test]
 fn the_zoo_gives_what_it_gave_on_published_data() {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
-    let sets = std::env::var_os("ANCESTRAL_DATA").map_or_else(beside, PathBuf::from);
+    let next_to_project = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
+    let sets = std::env::var_os("ANCESTRAL_DATA").map_or_else(next_to_project, PathBuf::from);
     let mut expected = Expected::new("published-data.json");
     let mut opened: Vec<Data> = Vec::new();
     for (name, folder) in runs(&zoo()) {
@@ -236,7 +238,7 @@ fn other_values_are_seen() {
         assert_eq!(differ(reals(0.0), reals(change), true), !same, "{change}");
         assert_eq!(differ(reals(0.0), reals(change), false), !near, "{change}");
     }
-    // A number that is not shown has its bits in the hash.
+    // The hash covers the bits of numbers that are not shown.
     let mut values: Vec<f64> = (0..60).map(f64::from).collect();
     values[1] += 1e-12;
     assert!(differ(reals(0.0), Found::Reals(values.clone()), true));

@@ -1,4 +1,4 @@
-//! The models, data and settings that are tried, for every test that runs over all models.
+//! The models, data and settings of the tests that run over all models.
 
 #![allow(dead_code, reason = "several test programs share this file, and each takes what it needs")]
 
@@ -23,8 +23,8 @@ pub(crate) fn shaped(domain: Domain, shape: Shape) -> Dataset {
     let n = 60;
     let size = shape.size();
     let noise = Streams::new(11).purpose("data", 0).normals(&[0], n * size);
-    let centre = |i: usize, j: usize| if (i + j).is_multiple_of(3) { 1.0 } else { -1.0 };
-    let at = |k: usize| centre(k / size % 3, k % size) + 0.3 * noise[k];
+    let center = |i: usize, j: usize| if (i + j).is_multiple_of(3) { 1.0 } else { -1.0 };
+    let at = |k: usize| center(k / size % 3, k % size) + 0.3 * noise[k];
     let values = match domain {
         Domain::Real => Values::Reals((0..n * size).map(at).collect()),
         Domain::Binary => Values::Bytes((0..n * size).map(|k| u8::from(at(k) > 0.0)).collect()),
@@ -39,7 +39,7 @@ pub(crate) fn shaped(domain: Domain, shape: Shape) -> Dataset {
     Dataset::new("small", domain, shape, split, None, None).unwrap().with_splits(0).unwrap()
 }
 
-/// Every model on every domain that it takes, with settings that try its options.
+/// Every model on every domain that it takes, with settings that exercise its options.
 pub(crate) fn cases() -> Vec<(ModelEntry, Dataset, Table)> {
     let mut cases = Vec::new();
     for domain in [Domain::Binary, Domain::Levels(5), Domain::Levels(256), Domain::Real] {
@@ -67,7 +67,7 @@ pub(crate) fn cases() -> Vec<(ModelEntry, Dataset, Table)> {
                     "hidden = 5\ncomponents = 3\nfamily = 'laplace'\nrescale = false",
                     "hidden = 6\ncomponents = 2\norder = 'reversed'\nscale_mean_gradients = true",
                 ],
-                // Sums start at 0 where all that is seen is: there ReLU has no slope to check.
+                // Pre-activations of all-zero inputs start at 0, where ReLU has no derivative.
                 "deep-nade" => &[
                     "hidden = [8]\nactivation = 'softplus'\ncomponents = 2",
                     "hidden = [8]\nactivation = 'tanh'\nevery_conditional = true",
@@ -81,7 +81,7 @@ pub(crate) fn cases() -> Vec<(ModelEntry, Dataset, Table)> {
                     "hidden = [10]\nmasks = 0\ndirect = true\nactivation = 'tanh'",
                 ],
                 name if adversarial(name) => {
-                    // Of the bounded domains one will do: they differ by a scale.
+                    // Of the bounded domains one suffices: they differ by a scale.
                     if matches!(domain, Domain::Binary | Domain::Levels(256)) {
                         continue;
                     }
@@ -115,11 +115,11 @@ pub(crate) fn cases() -> Vec<(ModelEntry, Dataset, Table)> {
             }
         }
     }
-    let pictures = shaped(Domain::Levels(5), Shape::image(1, 5, 4));
+    let images = shaped(Domain::Levels(5), Shape::image(1, 5, 4));
     let settings = "latent_dim = 2\nhidden = [5]\nchannels = [3]\nloss = 'bernoulli'";
     let ae = find("ae");
-    cases.push((ae, pictures, settings.parse().unwrap()));
-    // Convolutions need pictures; an odd side is the harder one to give back.
+    cases.push((ae, images, settings.parse().unwrap()));
+    // Convolutions need images; odd sides are the harder case for transposed convolutions.
     for (domain, shape) in
         [(Domain::Binary, Shape::image(1, 9, 8)), (Domain::Levels(5), Shape::image(3, 4, 5))]
     {
@@ -155,7 +155,7 @@ pub(crate) fn cases() -> Vec<(ModelEntry, Dataset, Table)> {
     cases
 }
 
-/// Settings of adversarial networks that are quick to try, with smooth layers.
+/// Settings of small adversarial networks with smooth activations.
 pub(crate) const SMALL_NETWORKS: &str =
     "latent_dim = 3\ngenerator_hidden = [8, 6]\ncritic_hidden = [7, 5]
 generator_activation = 'tanh'\ncritic_activation = 'softplus'\ncritic_steps = 1\ncode_dim = 3

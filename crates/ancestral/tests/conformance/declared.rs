@@ -1,4 +1,4 @@
-//! What the entries of the list declare, against what the models answer.
+//! The capabilities that registry entries declare, compared with those of the models.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ use toml::{Table, Value};
 use crate::cases::{cases, examples, label, spec};
 use crate::support::prepared;
 
-/// What a model answers.
+/// The capabilities of a model.
 fn answered(model: &dyn Model) -> Vec<Capability> {
     let mut found = Vec::new();
     if let Some(density) = model.density() {
@@ -50,10 +50,10 @@ fn answered(model: &dyn Model) -> Vec<Capability> {
     found
 }
 
-/// Whether a model with such a capability in its entry may answer it.
+/// Whether an entry's declared capabilities cover the one found.
 fn is_declared(declared: &[Capability], found: Capability) -> bool {
     let ensemble = |can: &Capability| matches!(can, Capability::EnsembleDensity(_));
-    // An ensemble of one is one density.
+    // An ensemble with one member is a single density.
     declared.contains(&found) || found == Capability::ExactDensity && declared.iter().any(ensemble)
 }
 
@@ -78,8 +78,8 @@ fn models_answer_what_their_entries_declare_and_nothing_else() {
     }
 }
 
-/// Whatever a single setting changes, the model answers nothing that its entry does not declare; and
-/// all that is declared is answered by some case, or by one after such a change.
+/// After a change of any single setting, the model has no capability that its entry does not declare;
+/// and every declared capability occurs in some case, or after such a change.
 #[test]
 fn what_is_declared_is_all_that_any_setting_makes_a_model_answer() {
     let mut ever: BTreeMap<&str, Vec<Capability>> = BTreeMap::new();
@@ -205,7 +205,7 @@ const KINDS: [ColumnKind; 5] = [
     ColumnKind::Category(4),
 ];
 
-/// The data of a case with columns of other kinds, which are called c0, c1, ….
+/// The data of a case with columns of other kinds, named c0, c1, ….
 fn with_columns(data: &DataSpec, columns: Columns) -> DataSpec {
     let names = (0..data.size()).map(|column| format!("c{column}")).collect();
     DataSpec { columns, names, ..data.clone() }
@@ -253,7 +253,7 @@ fn kinds_are_taken_exactly_if_they_are_declared() {
                 }
             }
         }
-        // All that it takes, and one column more that it does not.
+        // Its own columns, and one more of a kind that it does not take.
         let own: Vec<ColumnKind> =
             KINDS.into_iter().filter(|kind| declared.contains(&kind.name())).collect();
         for stranger in KINDS.into_iter().filter(|kind| !declared.contains(&kind.name())) {
@@ -270,8 +270,8 @@ fn kinds_are_taken_exactly_if_they_are_declared() {
     }
 }
 
-/// Several kinds at once, each of which is taken alone: a model takes them, or names two columns
-/// that differ.
+/// A mixture of kinds, each of which the model takes: the model takes it, or names two columns that
+/// differ.
 #[test]
 fn mixed_columns_are_taken_or_two_that_differ_are_named() {
     let mut mixed = Vec::new();
@@ -296,7 +296,7 @@ fn mixed_columns_are_taken_or_two_that_differ_are_named() {
     assert_eq!(mixed, ["gaussian", "logistic"]);
 }
 
-/// Another list of all kinds at once: few models take it, and those that take one of them say so.
+/// A mixture of all kinds: few models take it, and errors name those of the same task that do.
 #[test]
 fn the_error_for_a_kind_lists_the_models_that_take_the_data() {
     let counts = DataSpec {
@@ -307,7 +307,7 @@ fn the_error_for_a_kind_lists_the_models_that_take_the_data() {
         Registry::standard().build(name, &Table::new(), data, &Init::new(&cpu(), 0))
     };
     let error = build("nade", &counts).err().unwrap().to_string();
-    // Those for the same task.
+    // The models of the same task.
     for entry in Registry::standard().entries() {
         let takes =
             entry.kinds.contains(&KindName::Count) && entry.tasks.first() == Some(&Task::Density);

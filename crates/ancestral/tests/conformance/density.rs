@@ -55,7 +55,7 @@ fn a_bound_rises_with_k_to_the_integral() {
         }
         let batch = examples(&data).batch(&[0, 1, 2, 3], 0);
         let size = data.shape.size();
-        // Midpoint rule over [−7, 7] in each code entry.
+        // Midpoint rule over [−7, 7] in each latent dimension.
         let cells = if dims == 1 { 4000 } else { 280 };
         let width = 14.0 / f64::from(cells);
         let axis: Vec<f64> = (0..cells).map(|i| -7.0 + (f64::from(i) + 0.5) * width).collect();
@@ -152,8 +152,8 @@ fn column_terms_add_up_to_the_log_probability() {
     }
 }
 
-/// A column's term depends on the columns before it in some order, and on no other; the last one of
-/// that order changes no term but its own.
+/// A column's term depends on the columns before it in some ordering only; the last one of that
+/// ordering changes no term but its own.
 #[test]
 fn column_terms_belong_to_their_columns() {
     for (entry, data, settings) in cases() {
@@ -165,8 +165,8 @@ fn column_terms_belong_to_their_columns() {
             continue;
         }
         let plain = terms(row.clone()).unwrap();
-        // Of each column the number of terms that it changes, which are distinct where every column
-        // bears on those after it.
+        // The number of terms that each column changes; these are distinct if every column
+        // affects those after it.
         let mut changed: Vec<usize> = (0..size)
             .map(|column| {
                 let mut row = row.clone();
@@ -177,7 +177,7 @@ fn column_terms_belong_to_their_columns() {
                 };
                 let other = terms(row).unwrap();
                 let apart = |at: &usize| {
-                    // A sum that is rounded in single precision is shared out.
+                    // The rounding of a single-precision sum is distributed over its terms.
                     (plain[*at] - other[*at]).abs() > 1e-5 * plain[*at].abs().max(1e-3)
                 };
                 assert!(apart(&column), "{name}: column {column} does not change its own term");

@@ -1,4 +1,4 @@
-//! Fitting in one go, from sums over blocks.
+//! Fitting in one call, from sums over blocks.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -11,7 +11,7 @@ use ancestral_data::{
 
 use crate::cases::{cases, examples, find, label, spec};
 
-/// Blocks whose sums are taken at the same time.
+/// Blocks that are summed in parallel.
 const ROUND: usize = 16;
 /// More than one round of blocks, the last of which is not full.
 const MANY: usize = (ROUND + 1) * BLOCK + 1001;
@@ -21,7 +21,7 @@ fn many(domain: Domain, columns: usize, values: Values) -> Dataset {
     Dataset::new("many", domain, Shape::columns(columns), split, None, None).unwrap()
 }
 
-/// Normal columns with deviation 1 around means, the second of which leans on the first.
+/// Normal columns with deviation 1 around means; the second is correlated with the first.
 fn reals(means: [f32; 3]) -> Dataset {
     let z = Streams::new(4).purpose("z", 0).normals(&[0], 3 * MANY);
     let row = |z: &[f32]| [z[0], 0.6 * z[0] + 0.8 * z[1], z[2]];
@@ -123,7 +123,7 @@ fn a_gaussian_has_the_moments_of_two_passes() {
                 for j in 0..i {
                     let found = of(&format!("covariance[{i}, {j}]"));
                     assert_eq!(found.is_some(), full);
-                    // Against the deviations: two columns may have next to nothing in common.
+                    // Relative to the deviations: two columns may be nearly uncorrelated.
                     if let Some(found) = found {
                         let scale = (want[i * d + i] * want[j * d + j]).sqrt();
                         let error = (found - want[i * d + j]).abs();
@@ -131,7 +131,7 @@ fn a_gaussian_has_the_moments_of_two_passes() {
                     }
                 }
             }
-            // What it draws and scores with is what it reports.
+            // The model's tensors agree with the reported estimates.
             let (mean, factor): (Vec<f64>, Vec<f64>) =
                 (tensors[0].1.try_to_vec_as().unwrap(), tensors[1].1.try_to_vec_as().unwrap());
             (0..d).for_each(|i| near(mean[i], want_means[i], "tensor of means"));
@@ -206,7 +206,7 @@ fn progress_rises_to_the_whole() {
             let fits = found.value.is_finite() && found.stderr.is_none_or(|e| e >= 0.0);
             assert!(fits && !found.name.is_empty(), "{name}: {found:?}");
         }
-        // A second fit is one from the start.
+        // A second fit starts from scratch.
         let again = fit(model.estimator().unwrap(), &examples(&data), 0).unwrap();
         assert_eq!(report, again, "{name}");
     }
@@ -221,7 +221,7 @@ fn progress_rises_to_the_whole() {
     assert_eq!(shares.last(), Some(&1.0));
 }
 
-/// Examples in another order give the same up to rounding: nothing depends on the block they are in.
+/// Examples in another order give the same result up to rounding: it does not depend on the blocks.
 #[test]
 fn the_order_of_the_examples_does_not_matter_beyond_rounding() {
     let data = reals([1e6, 0.0, -5.0]);

@@ -22,7 +22,7 @@ fn codes_belong_to_their_examples_and_lead_back_to_the_domain() {
         assert_eq!(codes.len(), 3 * dim, "{name}");
         assert!(codes.iter().all(|code| code.is_finite()), "{name}");
         assert_ne!(codes[..dim], codes[dim..2 * dim], "{name}: all codes are the same");
-        // Alone, or in another epoch, an example has the code that it has in company.
+        // Codes are batch-invariant, and do not depend on the epoch.
         for (i, index) in chosen.into_iter().enumerate() {
             let alone = Batch { epoch: 7, ..examples(&data).batch(&[index], 0) };
             for (a, b) in latent.encode(&alone).unwrap().iter().zip(&codes[i * dim..]) {

@@ -1,8 +1,7 @@
-//! What every model must pass, run over the list of models.
+//! The conformance suite: tests that every model of the registry must pass.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may be as short as it likes")]
 
-mod by_heart;
 mod cases;
 mod classifier;
 mod declared;
@@ -10,6 +9,7 @@ mod density;
 mod discriminator;
 mod estimator;
 mod latent;
+mod memorization;
 mod registry;
 mod requests;
 mod runs;

@@ -1,4 +1,4 @@
-//! Models of one's own beside the standard ones: they have run folders, train, resume and load.
+//! User-defined models next to the standard ones: they have run folders, train, resume and load.
 
 use std::sync::atomic::AtomicBool;
 
@@ -43,9 +43,9 @@ mod groups {
     }
 
     settings! {
-        /// Settings of the centres.
-        pub struct CentresConfig {
-            /// How many there are.
+        /// Settings of the centers.
+        pub struct CentersConfig {
+            /// The number of centers.
             pub clusters: usize = 3, in 1..;
         }
     }
@@ -57,7 +57,7 @@ struct Logits {
     logits: Param<Tensor<1>>,
 }
 
-/// Independent binary entries that are learned step by step.
+/// Independent binary entries, trained by gradient steps.
 struct Coins {
     core: Core<Logits>,
 }
@@ -135,7 +135,7 @@ fn build_coins(
 fn coins() -> ModelEntry {
     ModelEntry {
         name: "coins",
-        about: "independent coins, learned step by step",
+        about: "independent coins, trained by gradient steps",
         paper: "none",
         tasks: &[Task::Density],
         capabilities: &[Capability::ExactDensity],
@@ -157,14 +157,14 @@ struct Points {
     points: Param<Tensor<2>>,
 }
 
-/// Clusters by the nearest of some points, which move to the means of their examples.
-struct Centres {
+/// k-means: clusters by the nearest center; centers move to the means of their examples.
+struct Centers {
     clusters: usize,
     core: Core<Points>,
 }
 
-impl Centres {
-    /// The squared distance of each example to its nearest centre, and the number of that.
+impl Centers {
+    /// The squared distance of each example to its nearest center, and the number of that.
     fn nearest(&self, network: &Points, batch: &Batch) -> Result<(Tensor<2>, Vec<usize>)> {
         let x = self.core.pipeline.entries(&batch.values, batch.len())?;
         let size = self.core.pipeline.data.size();
@@ -186,7 +186,7 @@ impl Centres {
     }
 }
 
-impl NeuralModel for Centres {
+impl NeuralModel for Centers {
     type Network = Points;
 
     fn core(&self) -> &Core<Points> {
@@ -202,7 +202,7 @@ impl NeuralModel for Centres {
     }
 }
 
-impl Trainable for Centres {
+impl Trainable for Centers {
     fn step(&mut self, context: &mut StepContext<'_>) -> Result<Metrics> {
         let batch = context.batches.next_batch();
         let loss = self.nearest(self.core.network()?, &batch)?.0.mean();
@@ -218,7 +218,7 @@ impl Trainable for Centres {
     }
 }
 
-impl Clusterer for Centres {
+impl Clusterer for Centers {
     fn clusters(&self) -> usize {
         self.clusters
     }
@@ -230,9 +230,9 @@ impl Clusterer for Centres {
     }
 }
 
-fn centres() -> ModelEntry {
+fn centers() -> ModelEntry {
     ModelEntry {
-        name: "centres",
+        name: "centers",
         about: "the nearest of some points",
         paper: "none",
         tasks: &[Task::Clustering],
@@ -241,16 +241,16 @@ fn centres() -> ModelEntry {
         learning: Learning::GradientSteps,
         kinds: &[KindName::Real],
         presets: &[],
-        fields: groups::CentresConfig::fields,
+        fields: groups::CentersConfig::fields,
         size: |_, _| Ok(Size::default()),
         build: |settings, data, init| {
-            let config = groups::CentresConfig::from_table(settings)?;
-            let domain = data.one_domain("centres", &[KindName::Real])?;
+            let config = groups::CentersConfig::from_table(settings)?;
+            let domain = data.one_domain("centers", &[KindName::Real])?;
             let (clusters, size) = (config.clusters, data.size());
             let values = init.streams.purpose("points", 0).normals(&[0], clusters * size);
             let network = Points { points: parameter(values, [clusters, size], init) };
-            let pipeline = InputPipeline::new("centres", data, domain, init);
-            Ok(Box::new(Centres {
+            let pipeline = InputPipeline::new("centers", data, domain, init);
+            Ok(Box::new(Centers {
                 clusters,
                 core: Core::new(config.to_table(), pipeline, network),
             }))
@@ -260,7 +260,7 @@ fn centres() -> ModelEntry {
 }
 
 fn registry() -> Registry {
-    Registry::standard().with(coins()).with(centres())
+    Registry::standard().with(coins()).with(centers())
 }
 
 #[test]
@@ -268,7 +268,7 @@ fn models_of_ones_own_train_resume_and_load() {
     let dir = tempfile::tempdir().unwrap();
     let registry = registry();
     for (entry, domain, settings) in
-        [(coins(), Domain::Binary, "first_logit = 2"), (centres(), Domain::Real, "clusters = 3")]
+        [(coins(), Domain::Binary, "first_logit = 2"), (centers(), Domain::Real, "clusters = 3")]
     {
         let (name, data) = (entry.name, data(domain));
         let train = loop_settings(
@@ -313,7 +313,7 @@ fn models_of_ones_own_train_resume_and_load() {
         let valid = events.iter().find(validated).unwrap().entry().unwrap();
         let called = valid.values[0].0.clone();
         assert_eq!([called.as_str()], entry.validation);
-        // Without the list that knows it, the folder is no use and says why.
+        // Without a registry that has the model, loading the folder is an error.
         let standard = Registry::standard();
         let error = run.load(&standard, &cpu(), Weights::Best).err().unwrap().to_string();
         assert!(error.contains(&format!("unknown model '{name}'")), "{error}");
@@ -346,13 +346,13 @@ fn models_of_ones_own_answer_as_the_standard_ones_do() {
     let error = build("coin", &spec(&bits), "").err().unwrap().to_string();
     assert!(error.contains("did you mean 'coins'?"), "{error}");
 
-    let centres = build("centres", &spec(&reals), "clusters = 2").unwrap();
-    let clusterer = centres.clusterer().unwrap();
+    let centers = build("centers", &spec(&reals), "clusters = 2").unwrap();
+    let clusterer = centers.clusterer().unwrap();
     assert_eq!(clusterer.clusters(), 2);
     let found = clusterer.assign(&examples(&reals).batch(&[0, 1, 2, 3], 0)).unwrap();
     assert!(found.labels.iter().all(|label| label.is_some_and(|label| label < 2)));
     assert_eq!((found.labels.len(), found.responsibilities), (4, None));
-    assert!(centres.density().is_none() && centres.latent().is_none());
+    assert!(centers.density().is_none() && centers.latent().is_none());
 }
 
 #[test]
@@ -374,7 +374,7 @@ fn a_model_of_the_same_name_takes_the_place_of_the_standard_one() {
     };
     assert!(build(&standard).estimator().is_some() && build(&standard).trainable().is_none());
     assert!(build(&registry).estimator().is_none() && build(&registry).trainable().is_some());
-    // A run of that name is one of the model that the list has.
+    // A run of that name loads the model of the registry.
     let dir = tempfile::tempdir().unwrap();
     let config = config(&own, &data, &Table::new(), loop_settings("epochs = 2"));
     let run = RunFolder::create(&dir.path().join("run"), config).unwrap();
@@ -386,7 +386,7 @@ fn a_model_of_the_same_name_takes_the_place_of_the_standard_one() {
     assert_eq!(model.tensors()[0].0, "model.logits");
     let error = run.load(&standard, &cpu(), Weights::Best).err().unwrap().to_string();
     assert!(error.contains("unknown setting") || error.contains("cannot take"), "{error}");
-    // Every other model is where it was.
+    // The other entries are unchanged.
     for entry in standard.entries().iter().filter(|entry| entry.name != "bernoulli") {
         assert_eq!(registry.find(entry.name).unwrap().about, entry.about);
     }

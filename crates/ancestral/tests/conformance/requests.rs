@@ -1,5 +1,5 @@
-//! What is asked of a model: what it can do works, and anything else is an error that names the model
-//! and what was asked.
+//! Requests: those that a model supports work, and all others are errors that name the model and the
+//! request.
 
 use ancestral::Error;
 use ancestral::model::{
@@ -12,7 +12,7 @@ use ancestral_data::{Batch, Dataset};
 use crate::cases::{cases, examples, label};
 use crate::support::prepared;
 
-/// Draws, and requires an error that names the model and says `part`.
+/// Samples, and requires an error that names the model and contains `part`.
 fn refuse(model: &dyn Model, request: &SampleRequest, part: &str, name: &str) {
     let error = match sample(model, request) {
         Ok(drawn) => panic!("{name}: '{part}': {request:?} was taken: {drawn:?}"),
@@ -143,13 +143,13 @@ fn known_entries_are_completed_where_that_is_possible() {
             }
             continue;
         }
-        // All of it is given.
+        // All entries are given.
         assert_eq!(sample(model, &known(&values, &all, count)).unwrap(), values, "{name}");
-        // Nothing is given, and what does not matter may be anything.
+        // No entries are given; the values are ignored.
         let nothing = vec![f64::NAN; 2 * size];
         let drawn = sample(model, &known(&nothing, &none, count)).unwrap();
         assert_eq!(drawn, sample(model, &SampleRequest::new(count, 3)).unwrap(), "{name}");
-        // A single entry is given: any, or the first in the model's order.
+        // One entry is given: any, or the first in the model's ordering.
         let mut taken = Vec::new();
         for entry in 0..size {
             let given: Vec<bool> = (0..2 * size).map(|at| at % size == entry).collect();
@@ -174,7 +174,7 @@ fn known_entries_are_completed_where_that_is_possible() {
         }
         let expected = if sampler.completion() == Completion::Any { size } else { 1 };
         assert_eq!(taken.len(), expected, "{name}: {taken:?}");
-        // Lengths that do not belong together.
+        // Lengths that do not match.
         for (values, given, count) in [
             (&values[1..], &all[..], 2),
             (&values[..], &all[1..], 2),
@@ -193,7 +193,7 @@ fn known_entries_are_completed_where_that_is_possible() {
     }
 }
 
-/// Scores, and requires an error that names the model and says `part`.
+/// Scores, and requires an error that names the model and contains `part`.
 fn refuse_batch(model: &dyn Model, batch: &Batch, part: &str, name: &str) {
     let options = DensityOptions::new(3, 1);
     let terms = column_terms(model, batch).map(Option::unwrap_or_default);
@@ -254,7 +254,7 @@ fn batches_that_do_not_fit_are_refused() {
     }
 }
 
-/// Whoever asks a model's traits themselves is not given a number for a missing entry either.
+/// Direct calls of a model's traits refuse missing entries, too.
 #[test]
 fn networks_refuse_missing_entries_wherever_they_take_a_batch() {
     for (entry, data, settings) in cases() {

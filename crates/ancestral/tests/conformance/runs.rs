@@ -56,7 +56,7 @@ fn a_run_folder_is_used_by_one_process_and_of_a_known_format() {
     assert!(error.contains("format 2"), "{error}");
 }
 
-/// The weights that a run has ended with, and all that it has noted but the time.
+/// The final weights of a run, and its events without times.
 fn trained(path: &Path, name: &str, settings: &str, domain: Domain) -> (NamedTensors, Vec<Noted>) {
     let (data, entry) = (data(domain), find(name));
     let train = loop_settings(
@@ -76,8 +76,8 @@ fn trained(path: &Path, name: &str, settings: &str, domain: Domain) -> (NamedTen
 
 type Noted = (String, u64, Vec<(String, f64)>);
 
-/// Two models that train at the same time in one process, each in a pool of its own or both in the
-/// global one, end with the bits of one after the other.
+/// Two models that are trained concurrently in one process, each in its own pool or both in the
+/// global one, end with the same bits as when trained in sequence.
 #[test]
 fn two_trainings_in_one_process_do_not_disturb_each_other() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! The JSON schema of settings against what reads them: one refuses what the other does.
+//! The JSON schema of settings compared with the parser: both accept the same values.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ fn validator(name: &str, fields: &[Field]) -> Validator {
     jsonschema::draft202012::new(&schema).unwrap()
 }
 
-/// Whether the schema takes a table; what JSON cannot say is `null` there.
+/// Whether the schema accepts a table; values without a JSON form become `null`.
 fn fits(validator: &Validator, table: &Table) -> bool {
     validator.is_valid(&serde_json::to_value(table).unwrap())
 }
@@ -30,7 +30,7 @@ fn table(name: &str, value: &Value) -> Table {
     [(name.to_owned(), value.clone())].into_iter().collect()
 }
 
-/// Values around all that a setting of this kind may be, good and bad.
+/// Valid and invalid values around the limits of a kind of setting.
 fn values(kind: &SettingKind) -> Vec<Value> {
     let mut values: Vec<Value> = vec![
         true.into(),
@@ -78,7 +78,7 @@ fn values(kind: &SettingKind) -> Vec<Value> {
     values
 }
 
-/// Whether a value is read as a list though it is written as less: one entry for a list of one.
+/// Whether a value is an abbreviated list: one entry for a list of one.
 fn is_short_for_a_list(kind: &SettingKind, value: &Value) -> bool {
     match (kind, value) {
         (SettingKind::List(of), Value::Array(values)) => {
@@ -128,7 +128,7 @@ fn the_schema_refuses_what_is_not_read_and_the_other_way_round() {
                 *counts.entry((fits, read.is_ok())).or_default() += 1;
                 match read {
                     Ok(read) if is_short_for_a_list(&field.kind, &value) => {
-                        // As it is written out, the schema takes it too.
+                        // The schema accepts the stored form, too.
                         let read = self::table(field.name, &read[field.stored]);
                         assert!(!fits && self::fits(&validator, &read), "{what}");
                     }
@@ -136,7 +136,7 @@ fn the_schema_refuses_what_is_not_read_and_the_other_way_round() {
                     Err(error) => assert!(!fits, "{what}: the schema takes it, but {error}"),
                 }
             }
-            // Names: those that are listed, and no other.
+            // The schema accepts the listed names only.
             for called in [field.stored].into_iter().chain(field.aliases.iter().copied()) {
                 let table = table(called, &field.default);
                 assert_eq!(fits(&validator, &table), called == field.name, "{name}: {called}");
@@ -153,8 +153,8 @@ fn the_schema_refuses_what_is_not_read_and_the_other_way_round() {
     assert!(count(true, true) > 500 && count(false, false) > 500, "{counts:?}");
 }
 
-/// Whole tables, each with one value of every setting: taken by both if every value is taken alone,
-/// refused by both if one is not.
+/// Whole tables, each with one value of every setting: both accept a table if and only if each of its
+/// values is valid.
 #[test]
 fn whole_tables_are_taken_or_refused_by_both() {
     for (name, fields) in groups() {

@@ -1,4 +1,4 @@
-//! Settings: what is refused, and how it is said.
+//! Settings: invalid values and their messages.
 
 use std::collections::BTreeSet;
 
@@ -175,7 +175,7 @@ fn settings_that_were_read_read_back_to_the_same() {
         let again = built(&entry, &data, &kept).unwrap();
         assert_eq!(again.settings(), kept, "{name}");
         assert_eq!(again.tensors(), model.tensors(), "{name}");
-        // Through text too, as a run folder keeps them.
+        // Through text, too, as stored in run folders.
         let text: Table = kept.to_string().parse().unwrap();
         assert_eq!(built(&entry, &data, &text).unwrap().settings(), kept, "{name}");
         for (given, value) in normalize(&fields, &settings).unwrap() {
@@ -236,7 +236,7 @@ fn all_names_of_a_setting_give_the_same_model() {
                     compared.insert((entry.name, *called));
                 }
             }
-            // Twice is once too often.
+            // Given twice, it is refused.
             let mut twice = settings.clone();
             for (called, _) in &models {
                 twice.insert((*called).to_owned(), value.clone());
@@ -279,8 +279,8 @@ fn a_number_stands_for_a_list_of_one() {
     }
 }
 
-/// Values that no number may have: not a number, without end, of a sign that makes no sense.
-fn senseless(kind: &SettingKind) -> Vec<Value> {
+/// Invalid numbers: NaN, infinities, and numbers of the wrong sign.
+fn invalid_numbers(kind: &SettingKind) -> Vec<Value> {
     let floats = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1.0, -1e-9].map(Value::Float);
     let mut values = floats.to_vec();
     match kind {
@@ -293,7 +293,7 @@ fn senseless(kind: &SettingKind) -> Vec<Value> {
             values
         }
         SettingKind::List(of) => {
-            let inner = senseless(of);
+            let inner = invalid_numbers(of);
             let listed = inner.iter().map(|value| Value::Array(vec![value.clone()]));
             let late = inner.iter().map(|value| match &**of {
                 SettingKind::List(_) => {
@@ -308,12 +308,12 @@ fn senseless(kind: &SettingKind) -> Vec<Value> {
 }
 
 #[test]
-fn senseless_numbers_are_refused_by_every_setting() {
+fn invalid_numbers_numbers_are_refused_by_every_setting() {
     let mut tried = 0;
     for (entry, data, settings) in one_of_each() {
         let fields = (entry.fields)();
         for field in &fields {
-            for value in senseless(&field.kind) {
+            for value in invalid_numbers(&field.kind) {
                 tried += 1;
                 for (called, settings) in spelled(&settings, field, &value) {
                     let what = format!("{}: {called} = {value}", entry.name);
@@ -335,11 +335,11 @@ fn senseless_numbers_are_refused_by_every_setting() {
 }
 
 #[test]
-fn senseless_numbers_are_refused_by_the_training_loop() {
+fn invalid_numbers_numbers_are_refused_by_the_training_loop() {
     let fields = TrainConfig::fields();
     let mut tried = 0;
     for field in &fields {
-        for value in senseless(&field.kind) {
+        for value in invalid_numbers(&field.kind) {
             for (called, settings) in spelled(&Table::new(), field, &value) {
                 let what = format!("{called} = {value}");
                 let error = TrainConfig::parse(&settings).err();
@@ -347,7 +347,7 @@ fn senseless_numbers_are_refused_by_the_training_loop() {
                 let start = format!("setting '{}' is {value}; ", field.name);
                 assert!(error.starts_with(&start), "{what}: {error}");
             }
-            // One that was made in code, and was never read.
+            // A group that was built in code, not parsed.
             let mut table = TrainConfig::default().to_table();
             table.insert(field.stored.to_owned(), value.clone());
             let Ok(config) = table.try_into::<TrainConfig>() else { continue };

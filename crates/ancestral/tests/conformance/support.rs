@@ -1,4 +1,4 @@
-//! What several of the tests share: models that are ready, runs, steps.
+//! Helpers of several tests: prepared models, runs, steps.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -85,7 +85,7 @@ pub(crate) fn different(data: &Dataset, count: usize) -> Vec<u64> {
     found.into_iter().map(|(index, _)| index).collect()
 }
 
-/// Stops after a number of steps, as a kill would, but with the state on disk.
+/// Stops after a number of steps, with the state on disk.
 pub(crate) struct StopAt<'a> {
     pub(crate) step: u64,
     pub(crate) stop: &'a AtomicBool,

@@ -1,4 +1,4 @@
-//! Training step by step: gradients, resumed runs, threads.
+//! Training by gradient steps: gradients, resumed runs, threads.
 
 use std::sync::atomic::AtomicBool;
 
@@ -45,13 +45,13 @@ fn gradients_agree_with_finite_differences() {
         if model.trainable().is_none() {
             continue;
         }
-        // A step may change more than the optimiser does: clipped weights, running moments.
+        // A step may change more than the optimizer does: clipped weights, running moments.
         let start = model.tensors();
         let (_, grads) = gradients(model.as_mut(), &data);
         assert!(!grads.is_empty(), "{name}");
         let h = 1e-5;
-        // The doubly reparameterised gradient of the encoder is no derivative of the loss, nor is
-        // that of a mean which is multiplied by σ.
+        // The doubly reparameterized gradient of the encoder is not the derivative of the loss,
+        // nor is a mean's gradient that is multiplied by σ.
         let doubly = settings.contains_key("doubly_reparameterised");
         let scaled = data.domain == Domain::Real && settings.contains_key("scale_mean_gradients");
         for (tensor, grad) in &grads {
@@ -60,10 +60,10 @@ fn gradients_agree_with_finite_differences() {
             }
             let grad = grad.try_to_vec_as::<f64>().unwrap();
             // The critic's gradient belongs to the critic's loss.
-            let figure = if tensor.starts_with("critic") { "critic_loss" } else { "loss" };
+            let metric = if tensor.starts_with("critic") { "critic_loss" } else { "loss" };
             for entry in [0, grad.len() / 2, grad.len() - 1] {
                 let mut at = |offset: f64| {
-                    let moved: NamedTensors = start
+                    let perturbed: NamedTensors = start
                         .iter()
                         .map(|(n, data)| {
                             let mut values = data.try_to_vec_as::<f64>().unwrap();
@@ -74,15 +74,15 @@ fn gradients_agree_with_finite_differences() {
                             (n.clone(), burn::tensor::TensorData::new(values, shape))
                         })
                         .collect();
-                    model.load(&moved).unwrap();
+                    model.load(&perturbed).unwrap();
                     let (metrics, _) = gradients(model.as_mut(), &data);
-                    metrics.iter().find(|(n, _)| n == figure).unwrap().1
+                    metrics.iter().find(|(n, _)| n == metric).unwrap().1
                 };
-                let slope = (at(h) - at(-h)) / (2.0 * h);
-                let error = (slope - grad[entry]).abs();
+                let derivative = (at(h) - at(-h)) / (2.0 * h);
+                let error = (derivative - grad[entry]).abs();
                 assert!(
-                    error < 1e-6 + 1e-5 * slope.abs(),
-                    "{name}: {tensor}[{entry}]: {} by hand, {slope} by differences",
+                    error < 1e-6 + 1e-5 * derivative.abs(),
+                    "{name}: {tensor}[{entry}]: {} by hand, {derivative} by differences",
                     grad[entry]
                 );
             }
@@ -90,27 +90,27 @@ fn gradients_agree_with_finite_differences() {
     }
 }
 
-/// Over many draws, the doubly reparameterised gradient of the encoder has the mean of the plain
-/// one, and less spread.
+/// Over many draws, the doubly reparameterized gradient of the encoder has the mean of the plain one,
+/// and a lower variance.
 #[test]
-fn the_doubly_reparameterised_gradient_is_unbiased() {
+fn the_doubly_reparameterized_gradient_is_unbiased() {
     let data = data(Domain::Binary);
     let entry = find("iwae");
     let moments = |doubly: bool| {
         let settings = format!(
             "latent_dims = [2, 1]\nhidden = [[4], [3]]\nimportance_samples = 4\n\
-             doubly_reparameterised = {doubly}"
+             doubly_reparameterized = {doubly}"
         );
         let init = Init::double(&cpu(), 1);
         let mut model = prepared(&entry, &data, &settings.parse().unwrap(), &init);
-        // Away from the gentle start, so that the gradients are large.
-        let moved = model.tensors().into_iter().map(|(name, data)| {
+        // With larger weights than the initial ones, so that the gradients are large.
+        let enlarged = model.tensors().into_iter().map(|(name, data)| {
             let values: Vec<f64> = data.try_to_vec_as().unwrap();
             let factor = if name.contains("head") { 20.0 } else { 2.0 };
             let values: Vec<f64> = values.into_iter().map(|x| factor * x).collect();
             (name, burn::tensor::TensorData::new(values, data.shape().clone()))
         });
-        model.load(&moved.collect()).unwrap();
+        model.load(&enlarged.collect()).unwrap();
         let n = 4000;
         let mut sums: Vec<(String, Vec<(f64, f64)>)> = Vec::new();
         for seed in 0..n {
@@ -160,7 +160,7 @@ fn a_resumed_run_equals_one_left_alone() {
         let rules = ["adam", "adamw", "rmsprop", "sgd", "adagrad", "adadelta"];
         let train = loop_settings(&format!(
             "epochs = 3\nbatch_size = 10\nschedule = 'cosine'\nclip_norm = 5.0\n\
-             average_decay = 0.9\noptimiser = '{}'",
+             average_decay = 0.9\noptimizer = '{}'",
             rules[i % rules.len()]
         ));
         let whole = dir.path().join(format!("whole-{i}"));
@@ -186,13 +186,13 @@ fn a_resumed_run_equals_one_left_alone() {
             };
             assert_eq!(tensors(&whole), tensors(&parts), "{name}: {weights:?}");
         }
-        let figures = |path| -> Vec<_> {
+        let metrics = |path| -> Vec<_> {
             let events = RunFolder::open(path).unwrap().events().unwrap();
             let kept = events.iter().filter(|e| matches!(e, Event::Train(_) | Event::Valid(_)));
             let entries = kept.filter_map(Event::entry);
             entries.map(|e| (e.step, e.values.clone())).collect()
         };
-        assert_eq!(figures(&whole), figures(&parts), "{name}");
+        assert_eq!(metrics(&whole), metrics(&parts), "{name}");
     }
 }
 

@@ -52,7 +52,7 @@ fn numbered(name: &str) -> String {
     name.split('.').map(part).collect::<Vec<_>>().join(".")
 }
 
-/// What a model says of one step and of validation.
+/// The metrics of a training step and of validation.
 fn metrics(model: &mut dyn Model, data: &Dataset) -> [Words; 2] {
     let Some(trainable) = model.trainable() else { return Default::default() };
     trainable.start(&examples(data)).unwrap();
@@ -115,7 +115,7 @@ fn tensors_and_metrics_of_models_are_listed() {
     assert_rows("Metrics", &said);
 }
 
-/// The words that a setting may be.
+/// The choices of a setting.
 fn choices(kind: &SettingKind) -> Words {
     match kind {
         SettingKind::Choice(choices) => choices.iter().map(|c| c.name.to_owned()).collect(),
@@ -124,7 +124,7 @@ fn choices(kind: &SettingKind) -> Words {
     }
 }
 
-/// Those that say what data a run has.
+/// The choices of the table `data`.
 fn data_words() -> [(String, Words); 3] {
     let binarize = [Binarize::None, Binarize::Threshold, Binarize::Static, Binarize::Dynamic];
     let domains = [Domain::Binary, Domain::Levels(5), Domain::Real].map(data);

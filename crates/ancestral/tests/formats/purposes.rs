@@ -1,9 +1,8 @@
 //! Purposes of random streams, read from the sources.
 //!
-//! A purpose may reach `Streams::purpose` through parameters, closures and `format!`. So each
-//! function is read in order, with what its names stand for, and gets the purposes of its calls in
-//! terms of its own parameters, until no function gets another. Where a part of a purpose is known
-//! at run time alone it is `*`.
+//! A purpose may reach `Streams::purpose` through parameters, closures and `format!`. So each function
+//! is evaluated symbolically, and gets the purposes of its calls in terms of its own parameters, until
+//! nothing changes. Parts of a purpose that are only known at run time are `*`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -21,7 +20,7 @@ use syn::{
 /// Texts in which `\0i\0` is parameter i of a function.
 type Words = BTreeSet<String>;
 
-/// What a name stands for.
+/// The meaning of a name.
 #[derive(Clone)]
 enum Meaning {
     Words(Words),
@@ -50,7 +49,7 @@ struct Function {
     purposes: Words,
 }
 
-/// The text of a part that is not known.
+/// The text of an unknown part.
 const UNKNOWN: &str = "*";
 
 fn words(text: impl Into<String>) -> Words {
@@ -137,13 +136,13 @@ fn file_of(file: &Path, name: &str) -> PathBuf {
     candidates.into_iter().find(|p| p.exists()).unwrap_or_else(|| panic!("no file of {name}"))
 }
 
-/// What the expressions in a list stand for.
+/// The expressions in a list.
 fn list(tokens: TokenStream) -> Vec<Expr> {
     let parse = Punctuated::<Expr, syn::Token![,]>::parse_terminated;
     parse.parse2(tokens).map(|list| list.into_iter().collect()).unwrap_or_default()
 }
 
-/// The texts that an expression may give.
+/// The possible texts of an expression.
 fn value(expr: &Expr, names: &Names) -> Words {
     match expr {
         Expr::Lit(lit) => match &lit.lit {
@@ -170,7 +169,7 @@ fn value_at(expr: &Expr, place: usize, names: &Names) -> Words {
     }
 }
 
-/// What the branches of an expression give.
+/// The possible texts of an expression's branches.
 fn parts(expr: &Expr, of: &dyn Fn(&Expr) -> Words) -> Words {
     let last = |block: &Block| match block.stmts.last() {
         Some(syn::Stmt::Expr(last, None)) => of(last),
@@ -216,7 +215,7 @@ fn formatted(call: &ExprMacro, names: &Names) -> Words {
     found
 }
 
-/// Each text of some with each of others behind it.
+/// All concatenations of a text of `some` and one of `others`.
 fn joined(some: &Words, others: &Words) -> Words {
     some.iter().flat_map(|a| others.iter().map(move |b| format!("{a}{b}"))).collect()
 }
@@ -292,17 +291,18 @@ impl Reader<'_> {
             {
                 let whole = &tokens[equals + 1..end];
                 let mutable = usize::from(ident(tokens, at + 1).as_deref() == Some("mut"));
-                let moved = usize::from(ident(whole, 0).as_deref() == Some("move"));
-                if is_punct(whole, moved, '|') {
+                let skipped = usize::from(ident(whole, 0).as_deref() == Some("move"));
+                if is_punct(whole, skipped, '|') {
                     let name = ident(tokens, at + 1).unwrap();
-                    let bar = (moved + 1..whole.len()).find(|&i| is_punct(whole, i, '|')).unwrap();
-                    let parameters = patterns(&whole[moved + 1..bar]);
+                    let bar =
+                        (skipped + 1..whole.len()).find(|&i| is_punct(whole, i, '|')).unwrap();
+                    let parameters = patterns(&whole[skipped + 1..bar]);
                     let body = whole[bar + 1..].to_vec();
                     if calls(&self.function.body, &name) {
                         let closure = Closure { parameters, body, names: names.clone() };
                         names.insert(name, Meaning::Closure(Rc::new(closure)));
                     } else {
-                        // It is handed on, and called with what is not known here.
+                        // It is passed on, and called with unknown arguments.
                         let mut inner = names.clone();
                         let unknown = |name| (name, Meaning::Words(words(UNKNOWN)));
                         inner.extend(parameters.into_iter().map(unknown));

@@ -1,6 +1,6 @@
-//! All that the tests of stored runs call of the library, in one place.
+//! All library calls of the tests of stored runs.
 //!
-//! Values leave this file as plain numbers, so that another API changes no test.
+//! Values leave this file as plain numbers, so that API changes only affect this file.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may be as short as it likes")]
 
@@ -20,7 +20,7 @@ pub(crate) use ancestral_data::Batch;
 const IMPORTANCE_SAMPLES: usize = 8;
 const SEED: u64 = 0;
 
-/// A run with the weights that were asked for.
+/// A run with the requested weights.
 pub(crate) struct Run {
     folder: RunFolder,
     model: Box<dyn Model>,
@@ -94,7 +94,7 @@ impl Run {
         self.epoch
     }
 
-    /// The number of values an entry takes; `None` for reals.
+    /// The number of values an entry takes; `None` for real data.
     pub(crate) fn levels(&self) -> Option<u32> {
         self.model.data().domain().unwrap().max_level().map(|most| most + 1)
     }
@@ -135,7 +135,7 @@ impl Run {
         Some(singles(&sample(self.model.as_ref(), &request).unwrap()))
     }
 
-    /// The number of classes that samples can be asked for of.
+    /// The number of classes of which samples can be requested.
     pub(crate) fn classes(&self) -> u32 {
         self.model.sampler().map_or(0, |sampler| sampler.classes() as u32)
     }
@@ -174,7 +174,7 @@ impl Run {
         Some((found.nats, found.mc_stderr))
     }
 
-    /// What checkpoints are chosen by, one value an example.
+    /// The validation metric, which selects checkpoints, per example.
     pub(crate) fn validation(&mut self, batch: &Batch) -> Option<Vec<f64>> {
         self.model.trainable()?.validation(batch).unwrap()
     }
@@ -216,7 +216,7 @@ pub(crate) fn resume(folder: &Path, files: &Path, more: u64) {
     assert!(training.state().finished, "{}", folder.display());
 }
 
-/// The values of training and validation that a run has noted, in their order.
+/// The values of the training and validation events of a run, in order.
 pub(crate) fn history(folder: &Path) -> Vec<f64> {
     let events = RunFolder::open(folder).unwrap().events().unwrap();
     let measured = events.iter().filter(|e| matches!(e, Event::Train(_) | Event::Valid(_)));

@@ -1,7 +1,7 @@
-//! Values measured now, compared with those in a JSON file.
+//! Compares values with those in a JSON file.
 //!
-//! On the kind of processor that the file names, the bits must be the same; elsewhere, and when the
-//! file is written anew, the numbers must be close.
+//! On the kind of processor that the file names, the bits must be equal; elsewhere, and when the file
+//! is updated, the numbers must be close.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may be as short as it likes")]
 
@@ -17,22 +17,22 @@ const TOLERANCE: f64 = 1e-5;
 const EQUAL: f64 = 0.99;
 /// Numbers of a list that the file shows; the others are in the hash.
 const SHOWN: usize = 20;
-/// Asks for the files to be written anew.
+/// The environment variable that updates the files.
 const RENEW: &str = "ANCESTRAL_RENEW";
 
-/// Something measured.
+/// A result.
 pub(crate) enum Found {
     /// Numbers of any kind, singles as doubles.
     Reals(Vec<f64>),
     /// Whole numbers from 0 to 255.
     Levels(Vec<u8>),
-    /// A file's bytes, of which nothing is asked elsewhere.
+    /// The bytes of a file, which are not compared on other processors.
     Bytes(Vec<u8>),
     /// Words and numbers.
     Json(Value),
 }
 
-/// What was measured of some runs.
+/// The results of some runs.
 pub(crate) struct Expected {
     path: PathBuf,
     found: BTreeMap<String, BTreeMap<String, Value>>,
@@ -52,7 +52,7 @@ impl Expected {
         assert!(old.is_none(), "{run}: {what} was measured twice");
     }
 
-    /// Compares with the file, or writes it anew.
+    /// Compares with the file, or updates it.
     pub(crate) fn check(self) {
         let text = std::fs::read_to_string(&self.path);
         let renew = std::env::var_os(RENEW).is_some_and(|value| value == "1");
@@ -93,7 +93,7 @@ impl Expected {
         }
     }
 
-    /// The file, a line an entry.
+    /// The text of the file, one line per entry.
     fn text(&self) -> String {
         let mut text = format!("{{\n\"processor\": {},\n\"runs\": {{", processor());
         for (i, (run, found)) in self.found.iter().enumerate() {
@@ -110,7 +110,7 @@ impl Expected {
     }
 }
 
-/// What the file says of something measured.
+/// The entry of a result in the file.
 pub(crate) fn entry(found: Found) -> Value {
     match found {
         Found::Reals(values) => reals(&values),
@@ -120,7 +120,7 @@ pub(crate) fn entry(found: Found) -> Value {
     }
 }
 
-/// What the bits of a result may depend on.
+/// The properties of the processor that bits may depend on.
 fn processor() -> Value {
     let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let of = |key: &str| {
@@ -181,7 +181,7 @@ fn hash(bytes: impl IntoIterator<Item = u8>) -> String {
     format!("{:016x}", bytes.into_iter().fold(0xcbf2_9ce4_8422_2325, step))
 }
 
-/// Hexadecimal digits: two an entry, or one for four entries that are 0 or 1.
+/// Hexadecimal digits: two per entry, or one for four entries that are 0 or 1.
 fn packed(levels: &[u8]) -> String {
     if levels.iter().any(|&level| level > 1) {
         return levels.iter().map(|level| format!("{level:02x}")).collect();

@@ -1,4 +1,4 @@
-//! Every model learns a few examples by heart.
+//! Every model can memorize (overfit) a few examples.
 
 use std::sync::atomic::AtomicBool;
 
@@ -15,8 +15,8 @@ use toml::{Table, Value};
 use crate::cases::{adversarial, cases, examples, label, spec};
 use crate::support::{config, loop_settings, prepared, training};
 
-/// The settings of a case with eight times the units in every hidden layer and code.
-fn roomy(settings: &Table) -> Table {
+/// The settings of a case with eight times as many units in every hidden layer and code.
+fn widened(settings: &Table) -> Table {
     fn grown(value: &Value) -> Value {
         match value {
             Value::Integer(n) => Value::Integer(8 * n),
@@ -32,7 +32,7 @@ fn roomy(settings: &Table) -> Table {
     settings
 }
 
-/// Whether samples have to have the moments of the data: the slope of the critic is held at 1.
+/// Whether samples only have to have the moments of the data: models with a gradient penalty.
 fn held(entry: &ModelEntry, data: &Dataset) -> bool {
     entry.name == "wgan-gp" && data.domain == Domain::Real
 }
@@ -50,7 +50,7 @@ fn moments(values: &[f64]) -> (f64, f64) {
     (mean, (values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n).sqrt())
 }
 
-/// The entropy of the empirical distribution of rows, in nats: the least mean −log p(x) there is.
+/// The entropy of the empirical distribution of rows, in nats: the lower bound of the mean −log p(x).
 fn entropy(rows: impl Iterator<Item = Vec<u64>>) -> f64 {
     let mut counts = std::collections::BTreeMap::new();
     let mut n = 0.0;
@@ -61,14 +61,14 @@ fn entropy(rows: impl Iterator<Item = Vec<u64>>) -> f64 {
     counts.values().map(|c| -c / n * f64::ln(c / n)).sum()
 }
 
-/// The settings and the training that a case learns 16 examples by heart with.
-fn by_heart(entry: &ModelEntry, data: &Dataset, settings: &Table) -> (Table, TrainConfig) {
-    let settings = roomy(settings);
+/// The settings and the training with which a case memorizes 16 examples.
+fn memorizing(entry: &ModelEntry, data: &Dataset, settings: &Table) -> (Table, TrainConfig) {
+    let settings = widened(settings);
     let builds = |settings: &Table| (entry.build)(settings, &spec(data), &Init::new(&cpu(), 0));
     let game = builds(&settings)
         .is_ok_and(|m| m.sampler().is_some() && m.density().is_none() && m.latent().is_none());
-    // Codes that come to mean something before they have to be few, and levels one by one: a
-    // mixture that is to hit one of 256 takes long to become that thin.
+    // KL annealing, and a categorical likelihood: a mixture takes long to become as narrow as
+    // one of 256 levels.
     let warm = ("kl_warmup_epochs", Value::Float(300.0));
     let levels = ("likelihood", Value::String("categorical".to_owned()));
     let mut wanted = vec![warm];
@@ -79,9 +79,9 @@ fn by_heart(entry: &ModelEntry, data: &Dataset, settings: &Table) -> (Table, Tra
         if builds(&more).is_ok() { more } else { settings }
     });
     if game {
-        // With smooth layers it loses whole clusters.
+        // With smooth activations it loses whole clusters.
         settings.retain(|name, _| !name.ends_with("activation"));
-        // Both networks at one rate; critics that are held back need a lead.
+        // The same learning rate for both networks; regularized critics need more steps.
         settings.insert("critic_rate".to_owned(), Value::Float(1.0));
         if ["sngan", "began"].contains(&entry.name) {
             settings.insert("critic_steps".to_owned(), Value::Integer(5));
@@ -90,7 +90,7 @@ fn by_heart(entry: &ModelEntry, data: &Dataset, settings: &Table) -> (Table, Tra
         let train = format!("epochs = {epochs}\nlearning_rate = 1e-3\nbeta1 = 0.0\nbeta2 = 0.9");
         (settings, loop_settings(&format!("{train}\nschedule = 'cosine'\nsample_count = 0")))
     } else {
-        // A network that answers for every order has as much more to learn.
+        // A network for all orderings has more to learn.
         let every_order =
             entry.capabilities.iter().any(|can| matches!(can, Capability::EnsembleDensity(_)));
         let epochs = if every_order { 2500 } else { 1500 };
@@ -99,20 +99,20 @@ fn by_heart(entry: &ModelEntry, data: &Dataset, settings: &Table) -> (Table, Tra
     }
 }
 
-/// What a model that has learned 16 examples by heart shows, by what it can be asked:
-/// - probabilities: a mean −log p(x) that is less than a third of the way (half of it for an
-///   ensemble over orders, four fifths without hidden layers) from the entropy of the 16 (ln 16 nats if they differ), below which
-///   nothing can be, to what entries that know nothing of each other need;
-/// - a density: at least one nat a column better than the best diagonal Gaussian;
-/// - codes or classes alone: at most a twentieth of the error at the start;
-/// - samples alone: at most three quarters of the distance to the nearest of the 16 that untrained
-///   samples have; of reals from a critic whose slope is held at 1, their means and deviations.
+/// A model that has memorized 16 examples has, by capability:
+/// - probabilities: a mean −log p(x) between the entropy of the 16 examples (ln 16 nats if they
+///   differ), which is the lower bound, and that of independent entries: less than a third of the way
+///   (half of it for an ensemble over orderings, four fifths without hidden layers);
+/// - a density: at least one nat per column better than the best diagonal Gaussian;
+/// - codes or classes only: at most a twentieth of the initial error;
+/// - samples only: at most three quarters of the distance to the nearest of the 16 that untrained
+///   samples have; for real data with a gradient penalty, the means and deviations of the data.
 #[test]
-fn sixteen_examples_are_learned_by_heart() {
+fn sixteen_examples_are_memorized() {
     let dir = tempfile::tempdir().unwrap();
     let first: Vec<usize> = (0..16).collect();
     for (i, (entry, data, settings)) in cases().into_iter().enumerate() {
-        let (settings, train) = by_heart(&entry, &data, &settings);
+        let (settings, train) = memorizing(&entry, &data, &settings);
         let name = label(&entry, &data, &settings);
         let size = data.shape.size();
         let split = data.split(SplitName::Train).unwrap().gather(&first, size);
@@ -121,19 +121,19 @@ fn sixteen_examples_are_learned_by_heart() {
         let batch = examples(&data).batch(&(0..16).collect::<Vec<_>>(), 0);
         let config = config(&entry, &data, &settings, train);
         let mut model = prepared(&entry, &data, &settings, &Init::new(&cpu(), config.seed));
-        // Of games on reals the one that has to find their moments will do, and batch normalisation
-        // over 16 pictures is no likeness of what training does; the zoo has what comes of those.
+        // Of adversarial networks on real data one suffices, the one with a gradient penalty; and
+        // batch normalization over 16 images is not representative, so of those only infogan.
         let small = adversarial(entry.name)
             && (data.domain == Domain::Real && !held(&entry, &data)
                 || data.shape.as_image().is_some() && entry.name != "infogan");
         if model.trainable().is_none() || small {
             continue;
         }
-        let figure = |model: &mut dyn Model| {
+        let metric = |model: &mut dyn Model| {
             let values = model.trainable().unwrap().validation(&batch).unwrap();
             values.map(|values| moments(&values).0)
         };
-        let start = figure(model.as_mut());
+        let start = metric(model.as_mut());
         let untrained = model;
         let run = RunFolder::create(&dir.path().join(i.to_string()), config).unwrap();
         let mut training = training(run, &data).unwrap();
@@ -141,10 +141,10 @@ fn sixteen_examples_are_learned_by_heart() {
         trained.unwrap_or_else(|e| panic!("{name}: {e}"));
         let (mut model, _) =
             training.run_folder().load(&Registry::standard(), &cpu(), Weights::Last).unwrap();
-        let end = figure(model.as_mut());
+        let end = metric(model.as_mut());
         let by_column = columns(&batch.values, size);
         if let Some(density) = model.density() {
-            // An ensemble is one distribution, the mean of its members.
+            // The density of an ensemble is the mean over its members.
             let members = density.ensemble().map_or(1, |e| e.count.unwrap_or(24));
             let options = DensityOptions { members: 0..members, ..DensityOptions::new(100, 2) };
             let nats = density.log_probability(&batch, options).unwrap().nats;
@@ -153,16 +153,16 @@ fn sixteen_examples_are_learned_by_heart() {
                 let bits = |row: &[f64]| row.iter().map(|x| x.to_bits()).collect();
                 let mut least = entropy(batch.values.chunks(size).map(bits));
                 if settings.get("conditional").is_some() {
-                    // The class is told, and each example is of one class.
+                    // The model is conditioned on the class, and each example has one class.
                     let labels = batch.labels.iter().flatten();
                     least -= entropy(labels.map(|&label| vec![label.into()]));
                 }
                 let column = |c: &Vec<f64>| entropy(c.iter().map(|x| vec![x.to_bits()]));
                 let apart: f64 = by_column.iter().map(column).sum();
-                // Below the least by no more than the noise of a bound.
+                // Below the entropy by no more than the noise of a bound.
                 assert!(nll > least - 0.05, "{name}: {nll} is below {least}");
-                // One network that answers for every order has to share what it remembers, and one
-                // without any hidden unit has little to remember with.
+                // One network for all orderings shares its capacity among them, and one without hidden
+                // units has little capacity.
                 let layered = (entry.fields)().iter().any(|f| f.name.contains("hidden"));
                 let share = match density.ensemble() {
                     _ if !layered => 1.25,
@@ -176,7 +176,7 @@ fn sixteen_examples_are_learned_by_heart() {
                 assert!(nll < gaussian - size as f64, "{name}: {nll}, a Gaussian {gaussian}");
             }
         } else if let (Some(start), Some(end)) = (start, end) {
-            // The cross-entropy of a grey value with itself is not 0.
+            // The cross-entropy of a gray level with itself is not 0.
             let top = data.domain.max_level().map_or(1.0, f64::from);
             let term = |p: f64| if p > 0.0 { -p * p.ln() } else { 0.0 };
             let least = match model.trainable().unwrap().validation_name() {
