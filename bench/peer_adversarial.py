@@ -1,4 +1,4 @@
-"""Steps of adversarial networks in PyTorch, as rounds.rs has them: 32x32 pictures in colour."""
+"""Steps of adversarial networks in PyTorch, like those of rounds.rs: 32x32 color images."""
 
 import functools
 
@@ -43,7 +43,7 @@ def freeze(network, yes):
         parameter.requires_grad_(not yes)
 
 
-def pictures(layout):
+def images(layout):
     data = torch.randint(0, 255, (1000, 3, 32, 32), dtype=torch.uint8)
     while True:
         for index in torch.randperm(len(data)).split(BATCH):
@@ -51,26 +51,26 @@ def pictures(layout):
 
 
 def dcgan(compiled, form, bf16=False):
-    g, d, feed = generator(), critic(nn.BatchNorm2d), pictures(LAYOUTS[form])
+    g, d, batches = generator(), critic(nn.BatchNorm2d), images(LAYOUTS[form])
     g, d = g.to(memory_format=LAYOUTS[form]), d.to(memory_format=LAYOUTS[form])
     for_g, for_d = adam(g), adam(d)
-    draw, judge = compiled(g), compiled(d)
+    draw, score = compiled(g), compiled(d)
 
     def step():
         # The samples of the critic's update are those of the generator's, as in the usual script.
-        real = next(feed)
+        real = next(batches)
         with short(bf16):
             fake = draw(torch.randn(len(real), NOISE, 1, 1))
-            scores = judge(real), judge(fake.detach())
+            scores = score(real), score(fake.detach())
         for_d.zero_grad(set_to_none=True)
         loss = F.softplus(-scores[0].float()).mean() + F.softplus(scores[1].float()).mean()
         loss.backward()
         for_d.step()
-        # The critic's weights are constants here, which spares their gradients.
+        # The critic's weights are constants here, so that no gradient is computed for them.
         freeze(d, True)
         for_g.zero_grad(set_to_none=True)
         with short(bf16):
-            scores = judge(fake)
+            scores = score(fake)
         loss_g = F.softplus(-scores.float()).mean()
         loss_g.backward()
         for_g.step()
@@ -85,18 +85,18 @@ def dcgan(compiled, form, bf16=False):
 
 
 def wgan_gp(compiled, form):
-    g, d, feed = generator(), critic(lambda n: nn.GroupNorm(1, n)), pictures(LAYOUTS[form])
+    g, d, batches = generator(), critic(lambda n: nn.GroupNorm(1, n)), images(LAYOUTS[form])
     g, d = g.to(memory_format=LAYOUTS[form]), d.to(memory_format=LAYOUTS[form])
     for_g, for_d = adam(g), adam(d)
 
     def critic_step():
-        real = next(feed)
+        real = next(batches)
         with torch.no_grad():
             fake = g(torch.randn(len(real), NOISE, 1, 1))
         share = torch.rand(len(real), 1, 1, 1)
         between = (real + share * (fake - real)).requires_grad_(True)
-        (slope,) = torch.autograd.grad(d(between).sum(), between, create_graph=True)
-        penalty = ((slope.flatten(1).norm(dim=1) - 1) ** 2).mean()
+        (input_gradient,) = torch.autograd.grad(d(between).sum(), between, create_graph=True)
+        penalty = ((input_gradient.flatten(1).norm(dim=1) - 1) ** 2).mean()
         for_d.zero_grad(set_to_none=True)
         loss = d(fake).mean() - d(real).mean() + 10 * penalty
         loss.backward()

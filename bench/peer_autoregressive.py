@@ -16,7 +16,7 @@ FORMS = {
 }
 
 
-def pictures(count):
+def images(count):
     return (torch.rand(count, SIZE) < DENSITY).float()
 
 
@@ -59,7 +59,7 @@ def nll(logits, x):
 
 def nade_step(compiled, form, steps=5):
     model = Nade()
-    data = pictures(6000)
+    data = images(6000)
     one_tensor, one = compiled(model.one_tensor), compiled(entry)
     logits_of = one_tensor if form == "one tensor" else lambda x: model.loop(x, one)
 
@@ -99,7 +99,7 @@ def nade_sample(compiled, _form):
 
 def nade_evaluate(compiled, form):
     model = Nade()
-    data = pictures(10_000)
+    data = images(10_000)
     batch = int(form.split()[-1])
     one = compiled(entry)
 
@@ -115,7 +115,7 @@ def nade_evaluate(compiled, form):
 def training(compiled, model, loss_of, steps):
     """Rounds of Adam steps on batches of 100."""
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-3)
-    data = pictures(6000)
+    data = images(6000)
     loss_of = compiled(loss_of)
 
     def round():

@@ -1,4 +1,4 @@
-"""Layers alone in PyTorch, as layers.rs has them."""
+"""Single layers in PyTorch, like those of layers.rs."""
 
 import functools
 
@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 
-# How pictures lie in memory; peer.py keeps the quicker.
+# Memory layouts of images; peer.py keeps the faster.
 LAYOUTS = {"contiguous": torch.contiguous_format, "channels last": torch.channels_last}
 
 

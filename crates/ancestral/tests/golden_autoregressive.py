@@ -60,7 +60,7 @@ def made():
     size, hidden = 5, [7, 6]
     entries = torch.arange(size)
     degrees = [1 + torch.arange(n) * (size - 1) // n for n in hidden]
-    # In [input, output] form: a unit of degree m sees the first m entries.
+    # In [input, output] form: a unit of degree m is connected to the first m entries.
     layers = []
     sees = [entries[:, None] < degrees[0], degrees[0][:, None] <= degrees[1]]
     for mask in sees:

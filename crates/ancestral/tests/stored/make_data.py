@@ -1,4 +1,4 @@
-"""Writes the data of the stored runs beside this file: reals.csv and digits-3-7.npz."""
+"""Writes the data of the stored runs next to this file: reals.csv and digits-3-7.npz."""
 
 import gzip
 import io

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Trains the stored runs anew, beside this file: make_runs.sh PROGRAM
+# Trains the stored runs again, into this folder: make_runs.sh PROGRAM
 set -euo pipefail
 program=$(realpath "$1")
 cd "$(dirname "$0")"
@@ -46,6 +46,6 @@ interrupted wgan-gp --data rings:8 --epochs 4 --set batch_size=500 \
   --set 'generator_hidden=[10,8]' --set 'critic_hidden=[10,8]' --set critic_steps=2 \
   --set critic_norm=layer --set checkpoint_seconds=0 --out unfinished-wgan-gp-rings
 
-# The data lies beside the runs; what no command reads is left out.
+# The data is next to the runs; files that no command reads are removed.
 sed -i "s|^name = \"$PWD/|name = \"|" ./*/config.toml
 rm -rf ./*/lock ./*/events.out.tfevents.* ./*/*.svg ./*/samples
