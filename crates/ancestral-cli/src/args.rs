@@ -434,7 +434,7 @@ pub(crate) struct FitArgs {
     #[arg(long, value_name = "NAME|PATH", required_unless_present = "counts")]
     pub(crate) data: Option<String>,
     /// Heads and tosses of a coin, as in 900/1300
-    #[arg(long, conflicts_with = "data", value_name = "HEADS/TOSSES")]
+    #[arg(long, conflicts_with_all = ["data", "sets"], value_name = "HEADS/TOSSES")]
     pub(crate) counts: Option<String>,
     /// How grey levels become 0 and 1: none, threshold, static or dynamic
     #[arg(long, default_value = "none")]

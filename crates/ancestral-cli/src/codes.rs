@@ -96,7 +96,7 @@ pub(crate) fn latent(args: &LatentArgs, data_dir: Option<&Path>) -> Result<()> {
     let mut watch = Watch::new(args.look.output);
     let mut session = watch::session(data_dir, &mut watch);
     let (run, mut query) = inputs::look(&args.look, &session)?;
-    let (model, latent) = (run.model(), run.latent()?);
+    let (model, latent) = (run.model(), session.latent(&run)?);
     let dims = latent.latent_dim();
     let conditional = model.settings().get("conditional").and_then(toml::Value::as_bool);
     let image = model.data().shape.as_image().is_some();

@@ -1,6 +1,7 @@
 //! What to type where the library refused something.
 
 use ancestral::Error;
+use ancestral::model::{ColumnKind, KindName};
 
 /// What to do about an error, in the words of the command line.
 pub(crate) fn of(error: &Error) -> Option<String> {
@@ -29,6 +30,14 @@ pub(crate) fn of(error: &Error) -> Option<String> {
             "it has no labels to train one on, so give with --features one that was trained on \
              labelled examples of the same shape"
                 .to_owned()
+        }
+        Error::Lacks { capability, .. } if capability.contains("score") => {
+            "`evaluate --quality` measures the samples of models that draw".to_owned()
+        }
+        Error::UnsuitableKind { kind: ColumnKind::Levels(_), taken, .. }
+            if taken.contains(&KindName::Binary) =>
+        {
+            "or binarize it with --binarize threshold, static or dynamic".to_owned()
         }
         Error::NoMask { .. } => {
             "say with --mask which of them, or give rows with just the first entries".to_owned()

@@ -4,7 +4,7 @@
 pub fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     known
         .iter()
-        .map(|&k| (edits(name, k), k))
+        .map(|&k| (edits(&name.to_lowercase(), &k.to_lowercase()), k))
         .filter(|&(distance, k)| distance <= 1 + k.len().min(name.len()) / 3)
         .min()
         .map(|(_, k)| k)
@@ -35,6 +35,7 @@ mod tests {
         let known = ["digits", "mnist", "moons"];
         assert_eq!(nearest("minst", &known), Some("mnist"));
         assert_eq!(nearest("moon", &known), Some("moons"));
+        assert_eq!(nearest("MNIST", &known), Some("mnist"));
         assert_eq!(nearest("photographs", &known), None);
     }
 }

@@ -127,6 +127,16 @@ pub enum Error {
         /// The value that is not finite.
         what: String,
     },
+    /// The model lacks what a request needs.
+    #[error("{model} has no {capability}{}", having(others))]
+    Lacks {
+        /// The model.
+        model: String,
+        /// What it lacks, as in "latent codes".
+        capability: &'static str,
+        /// Models that have it.
+        others: Vec<&'static str>,
+    },
     /// A run folder or one of its files cannot be used.
     #[error("{}: {problem}", path.display())]
     Run {
@@ -288,6 +298,7 @@ impl Error {
             | Self::OtherLearning { .. }
             | Self::UnknownEvaluator { .. }
             | Self::NoImage { .. }
+            | Self::Lacks { .. }
             | Self::NoNetwork { .. }
             | Self::NoMask { .. }
             | Self::Mask { .. }
@@ -317,6 +328,14 @@ fn list(kinds: &[KindName]) -> String {
         Some((last, [])) => (*last).to_owned(),
         Some((last, others)) => format!("{} or {last}", others.join(", ")),
         None => "no".to_owned(),
+    }
+}
+
+/// Models that have what another lacks.
+fn having(others: &[&str]) -> String {
+    match others {
+        [] => String::new(),
+        _ => format!("; models that have: {}", others.join(", ")),
     }
 }
 

@@ -34,12 +34,20 @@ pub struct DataSpec {
     pub classes: usize,
     /// The names of the columns of a table; empty for images and unnamed columns.
     pub names: Vec<String>,
+    /// The names of the classes; empty where they are their numbers.
+    pub class_names: Vec<String>,
 }
 
 impl DataSpec {
     /// Data whose columns are all of one domain.
     pub fn new(domain: Domain, shape: Shape, classes: usize) -> Self {
-        Self { columns: Columns::Same(domain.into()), shape, classes, names: Vec::new() }
+        Self {
+            columns: Columns::Same(domain.into()),
+            shape,
+            classes,
+            names: Vec::new(),
+            class_names: Vec::new(),
+        }
     }
 
     /// The number of entries of an example.
@@ -53,6 +61,11 @@ impl DataSpec {
             Columns::Same(kind) => (column < self.size()).then_some(*kind),
             Columns::Each(kinds) => kinds.get(column).copied(),
         }
+    }
+
+    /// The name of a class, or its number.
+    pub fn class_name(&self, class: usize) -> String {
+        self.class_names.get(class).cloned().unwrap_or_else(|| class.to_string())
     }
 
     /// The name of a column, or `x` and its number.
@@ -154,6 +167,7 @@ mod tests {
             columns: Columns::Each(kinds),
             classes: 0,
             names: vec!["age".to_owned(), "town".to_owned()],
+            class_names: Vec::new(),
         }
     }
 

@@ -86,7 +86,7 @@ fn its_models_are_runs() {
     for name in ["ae", "vae"] {
         let run = Run::load(out.join(name)).unwrap();
         assert_eq!((run.config.model.as_str(), run.config.train.epochs), (name, 1));
-        assert_eq!(run.latent().unwrap().latent_dim(), 8);
+        assert_eq!(run.model().latent().unwrap().latent_dim(), 8);
         assert!(!out.join(name).join("samples.png").exists());
         let std = found.metrics[name]["std"].as_array().unwrap();
         assert!(std.len() == 8 && std.iter().all(|std| std.as_f64().unwrap() > 0.0), "{name}");

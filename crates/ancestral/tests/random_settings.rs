@@ -92,6 +92,7 @@ fn tables() -> Vec<DataSpec> {
         columns: Columns::Each(kinds),
         classes: 2,
         names: Vec::new(),
+        class_names: Vec::new(),
     })
     .collect()
 }

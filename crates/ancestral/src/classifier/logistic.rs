@@ -268,7 +268,7 @@ impl Estimator for Logistic {
             return Err(unsuitable(format!("examples are {given} and it was made for {own}")));
         }
         let moments = self.design.moments(examples, context.stop)?;
-        let mut notes = check_classes(&moments)?;
+        let mut notes = check_classes(&moments, &self.design.data)?;
         let (constant, chosen): (Vec<usize>, Vec<usize>) =
             (0..self.mean.len()).partition(|&t| moments.least[t] == moments.most[t]);
         if !constant.is_empty() {
@@ -341,7 +341,8 @@ impl Logistic {
 
 /// Notes on the reference class and on classes without training examples; refuses fewer than two
 /// classes with examples.
-fn check_classes(moments: &Moments) -> Result<Vec<String>> {
+fn check_classes(moments: &Moments, data: &DataSpec) -> Result<Vec<String>> {
+    let name = |&class: &usize| data.class_name(class);
     let (some, none): (Vec<usize>, Vec<usize>) =
         (0..moments.classes.len()).partition(|&class| moments.classes[class] > 0);
     let mut notes = Vec::new();
@@ -350,13 +351,15 @@ fn check_classes(moments: &Moments) -> Result<Vec<String>> {
             return Err(unsuitable(format!(
                 "all training examples are of class {}, and it learns to tell two or more \
                  apart",
-                listed(some.iter().map(usize::to_string))
+                listed(some.iter().map(name))
             )));
         }
-        [first, ..] => notes.push(format!("weights and biases are relative to class {first}")),
+        [first, ..] => {
+            notes.push(format!("weights and biases are relative to class {}", name(&first)))
+        }
     }
     if !none.is_empty() {
-        let names = listed(none.iter().map(usize::to_string));
+        let names = listed(none.iter().map(name));
         notes.push(format!("without training examples, probability 0: class {names}"));
     }
     Ok(notes)

@@ -157,7 +157,10 @@ impl SumEstimator for Bernoulli {
         let n = sums.examples + 2.0 * self.config.pseudo_count;
         self.theta = sums.ones.iter().map(|ones| (ones + self.config.pseudo_count) / n).collect();
         let estimate = |(i, &p): (usize, &f64)| Estimate {
-            name: format!("theta[{i}]"),
+            name: match self.data.names.get(i) {
+                Some(column) => format!("theta[{column}]"),
+                None => format!("theta[{i}]"),
+            },
             value: p,
             stderr: Some((p * (1.0 - p) / n).sqrt()),
         };

@@ -257,18 +257,21 @@ impl SumEstimator for Gaussian {
             value,
             stderr: Some((squared_error / count).sqrt()),
         };
+        let column = |i: usize| self.data.names.get(i).cloned().unwrap_or_else(|| i.to_string());
         let mut estimates: Vec<Estimate> = (0..d)
-            .map(|i| estimate(format!("mean[{i}]"), mean[i], variance(i)))
+            .map(|i| estimate(format!("mean[{}]", column(i)), mean[i], variance(i)))
             .chain((0..d).map(|i| {
                 // Var σ̂² = 2 σ⁴ / n.
-                estimate(format!("variance[{i}]"), variance(i), 2.0 * variance(i).powi(2))
+                let name = format!("variance[{}]", column(i));
+                estimate(name, variance(i), 2.0 * variance(i).powi(2))
             }))
             .collect();
         for (i, j) in (0..d).flat_map(|i| (self.row_start(i)..i).map(move |j| (i, j))) {
             // Var σ̂ij = (σii σjj + σij²) / n.
             let value = covariance[i * d + j];
             let squared = variance(i) * variance(j) + value * value;
-            estimates.push(estimate(format!("covariance[{i}, {j}]"), value, squared));
+            let name = format!("covariance[{}, {}]", column(i), column(j));
+            estimates.push(estimate(name, value, squared));
         }
         self.mean = mean;
         Ok(FitReport { estimates, ..FitReport::default() })

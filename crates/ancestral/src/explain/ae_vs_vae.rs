@@ -46,7 +46,7 @@ pub(super) fn explain(session: &mut Session<'_>, spec: &ExplainSpec) -> Result<E
     ];
     let mut metrics = Map::new();
     for (name, run) in &runs {
-        let latent = run.latent()?;
+        let latent = session.latent(run)?;
         let decoded = latent.decode(&codes, None)?;
         images.push(grid(&intensities(run.model(), &decoded), shape, ACROSS));
         let means = latent.encode(&batch)?;

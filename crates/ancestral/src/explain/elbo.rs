@@ -47,7 +47,7 @@ pub(super) fn explain(session: &mut Session<'_>, spec: &ExplainSpec) -> Result<E
         ..VaeConfig::default()
     };
     let run = train(session, spec, &config, Binarize::Threshold)?;
-    let latent = run.latent()?;
+    let latent = session.latent(&run)?;
     let test = Examples::new(&data, SplitName::Test, Binarize::Threshold, spec.seed())?;
     let indices: Vec<u64> = (0..SHOWN.min(test.len()) as u64).collect();
     let batch = test.batch(&indices, 0);

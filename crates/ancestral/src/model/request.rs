@@ -112,7 +112,23 @@ fn unsupported(model: &dyn Model, problem: String) -> Error {
 pub fn sample(model: &dyn Model, request: &SampleRequest) -> Result<Vec<f64>> {
     let sampler = sampler_for(model, request)?;
     check_memory_of_samples(model, request.count)?;
-    sampler.draw(request)
+    let values = sampler.draw(request)?;
+    match values.iter().position(|value| !value.is_finite()) {
+        None => Ok(values),
+        Some(at) => {
+            let (size, temperature) = (model.data().size().max(1), request.temperature);
+            Err(unsupported(
+                model,
+                format!(
+                    "gave sample {} with the value {} in column '{}' at temperature {temperature}; \
+                     a lower temperature keeps samples finite",
+                    at / size,
+                    values[at],
+                    model.data().column_name(at % size)
+                ),
+            ))
+        }
+    }
 }
 
 /// Refuses more samples than fit in memory.
@@ -146,7 +162,10 @@ pub fn sampler_for<'a>(model: &'a dyn Model, request: &SampleRequest) -> Result<
     }
     match (request.class, sampler.classes()) {
         (Some(class), 0) => {
-            return Err(unsupported(format!("knows no classes and class {class} was asked for")));
+            return Err(unsupported(format!(
+                "knows no classes and class {class} was asked for; conditional models \
+                 draw by class"
+            )));
         }
         (Some(class), classes) if class as usize >= classes => {
             return Err(unsupported(format!(

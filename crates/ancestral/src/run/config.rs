@@ -170,6 +170,7 @@ impl DataConfig {
         if let Some(at) = self.class_names.iter().position(|name| name == text) {
             return Ok(at as u32);
         }
+        let last = self.classes.saturating_sub(1);
         text.parse().map_err(|_| {
             let some: Vec<&str> = self.class_names.iter().take(20).map(String::as_str).collect();
             let more = if self.class_names.len() > some.len() { ", …" } else { "" };
@@ -177,7 +178,7 @@ impl DataConfig {
                 0 => String::new(),
                 _ => format!(", or a name: {}{more}", some.join(", ")),
             };
-            let allowed = format!("give a number from 0{names}");
+            let allowed = format!("give a number from 0 to {last}{names}");
             Error::setting("class", format!("'{text}'"), allowed)
         })
     }
@@ -276,8 +277,9 @@ impl DataConfig {
             ));
         }
         let shape = Shape::from(self.shape.clone());
-        let mut spec =
-            DataSpec { names: self.columns.clone(), ..DataSpec::new(domain, shape, self.classes) };
+        let mut spec = DataSpec::new(domain, shape, self.classes);
+        spec.names.clone_from(&self.columns);
+        spec.class_names.clone_from(&self.class_names);
         if !(self.offset.is_empty() && self.scale.is_empty()) {
             let allowed = "this version has no columns that are standardized before the model";
             return Err(Error::setting("data.scale", format!("{:?}", self.scale), allowed));

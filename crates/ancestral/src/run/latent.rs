@@ -4,7 +4,6 @@ use ancestral_data::{Dataset, Examples};
 
 use super::loaded::{DataQuery, Run};
 use super::session::Session;
-use crate::model::Latent;
 use crate::{Error, Result, memory};
 
 /// Examples that are encoded at once.
@@ -34,23 +33,13 @@ pub struct Reconstructions {
     pub decoded: Vec<f64>,
 }
 
-impl Run {
-    /// Its latent codes.
-    ///
-    /// # Errors
-    /// If it has none.
-    pub fn latent(&self) -> Result<&dyn Latent> {
-        self.model().latent().ok_or_else(|| self.unsupported("has no latent codes"))
-    }
-}
-
 impl Session<'_> {
     /// The mean latent code of each example.
     ///
     /// # Errors
     /// If the model has none, or the data is not found or does not suit.
     pub fn encode(&mut self, run: &Run, query: &DataQuery) -> Result<Codes> {
-        let latent = run.latent()?;
+        let latent = self.latent(run)?;
         let (examples, data) = run.query(query, self.data_dir())?;
         let n = examples.len();
         let indices: Vec<u64> = (0..n as u64).collect();
@@ -76,7 +65,7 @@ impl Session<'_> {
         query: &DataQuery,
         n: usize,
     ) -> Result<Reconstructions> {
-        let latent = run.latent()?;
+        let latent = self.latent(run)?;
         let (examples, _) = run.query(query, self.data_dir())?;
         let n = n.clamp(1, examples.len());
         let batch = examples.batch(&(0..n as u64).collect::<Vec<_>>(), 0);
@@ -100,7 +89,7 @@ impl Session<'_> {
         if n < 2 {
             return Err(Error::setting("n", n, "both ends need a place, so give at least 2"));
         }
-        let latent = run.latent()?;
+        let latent = self.latent(run)?;
         let (examples, _) = run.query(query, self.data_dir())?;
         // All steps are decoded together.
         let config = &run.config;

@@ -200,7 +200,7 @@ impl Run {
         Ok((examples, data))
     }
 
-    /// Refuses what the model cannot do.
+    /// Refuses what the model does not support.
     pub(super) fn unsupported(&self, problem: impl Into<String>) -> Error {
         Error::Unsupported { model: self.model.name().to_owned(), problem: problem.into() }
     }

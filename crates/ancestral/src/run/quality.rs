@@ -11,7 +11,7 @@ use super::loaded::{DataQuery, Run};
 use super::networks::FeatureNetwork;
 use super::session::Session;
 use crate::evaluate::{self, DENSITY_NEIGHBOURS, Drawn, Modes, Network, Quality, Rows};
-use crate::model::{Classified, SampleRequest};
+use crate::model::{Capability, Classified, SampleRequest};
 use crate::{Error, Result};
 
 /// Samples that the neighbors of density and coverage take, which is most.
@@ -186,7 +186,7 @@ impl Session<'_> {
         })?;
         let model = first.model();
         if model.sampler().is_none() {
-            return Err(first.unsupported("cannot draw examples"));
+            return Err(self.lacks(first, "samples", &|can| can == Capability::Samples));
         }
         let shape = model.data().shape.clone();
         let (mut reference, data) = first.query(&spec.reference, self.data_dir())?;

@@ -207,7 +207,9 @@ impl Session<'_> {
             let test = DataQuery::split(SplitName::Test);
             let found = match self.evaluate(&trained.run, &test, options)?.found {
                 Measured::Likelihoods(found) => *found,
-                _ => return Err(trained.run.unsupported("has no log-probability")),
+                Measured::Classification(_) => {
+                    return Err(trained.run.unsupported("has no log-probability"));
+                }
             };
             told(Reproducing::Measured(&found));
             commands.push(command);

@@ -2,12 +2,14 @@
 
 use std::path::Path;
 
-use ancestral_data::{Dataset, Domain, OpenOptions, Shape, Split, SplitName, Streams, Values};
+use ancestral_data::{
+    DataError, Dataset, Domain, OpenOptions, Shape, Split, SplitName, Streams, Values,
+};
 
 use super::adapt::adapt;
 use super::loaded::{DataQuery, Run};
 use super::session::Session;
-use crate::model::{self, Completion, Known, SampleRequest};
+use crate::model::{self, Capability, Completion, Known, SampleRequest};
 use crate::{Error, Result};
 
 /// What is to be drawn from a run.
@@ -107,14 +109,17 @@ impl Session<'_> {
             known: None,
         };
         // Refuses what the model cannot do before data is read.
+        if model.sampler().is_none() {
+            return Err(self.lacks(run, "samples", &|can| can == Capability::Samples));
+        }
         let sampler = model::sampler_for(model, &plain)?;
         let known = match &spec.complete {
             None => None,
             Some(given) => {
+                let completes =
+                    |can| matches!(can, Capability::PrefixCompletion | Capability::Completion);
                 if sampler.completion() == Completion::None {
-                    return Err(
-                        run.unsupported("draws whole examples and cannot complete given ones")
-                    );
+                    return Err(self.lacks(run, "completion of given examples", &completes));
                 }
                 Some(known(run, given, spec.count, self.data_dir())?)
             }
@@ -203,7 +208,13 @@ fn mask_of(mask: &Mask, shape: &Shape, rows: usize) -> Result<Vec<bool>> {
     let one: Vec<bool> = match (mask, shape.as_image()) {
         (Mask::File(path), _) => {
             let options = OpenOptions { whole: true, ..OpenOptions::default() };
-            let data = ancestral_data::open(path, &options)?;
+            let data = ancestral_data::open(path, &options).map_err(|error| match error {
+                DataError::Missing { .. } => Error::Mask {
+                    path: path.clone(),
+                    problem: "no such file; give one, or top, bottom, left or right".to_owned(),
+                },
+                error => error.into(),
+            })?;
             let values = numbers(&data.split(SplitName::Train)?.values);
             let wrong = |problem: String| Err(Error::Mask { path: path.clone(), problem });
             if let Some(bad) = values.iter().find(|&&v| v != 0.0 && v != 1.0) {

@@ -5,9 +5,9 @@ use serde::Serialize;
 
 use super::loaded::{DataQuery, Run};
 use super::session::Session;
-use crate::Result;
 use crate::evaluate::{self, Classification, Likelihoods, Network, Options};
-use crate::model::DensityKind;
+use crate::model::{Capability, DensityKind};
+use crate::{Error, Result};
 
 /// Examples that are classified at once.
 const AT_ONCE: usize = 500;
@@ -105,8 +105,6 @@ pub enum Measured {
     Likelihoods(Box<Likelihoods>),
     /// Its accuracy and calibration.
     Classification(Box<Classification>),
-    /// Nothing: the model has no log-probability and tells no classes apart.
-    Nothing,
 }
 
 impl Session<'_> {
@@ -117,7 +115,7 @@ impl Session<'_> {
     pub fn score(&mut self, run: &Run, query: &DataQuery, options: Options) -> Result<Scores> {
         let model = run.model();
         if model.density().is_none() && model.classifier().is_none() {
-            return Err(run.unsupported("has no log-probability and cannot score examples"));
+            return Err(self.no_scores(run));
         }
         let (examples, data) = run.query(query, self.data_dir())?;
         let of = Scored::new(&data.name, &examples, query.split);
@@ -186,12 +184,25 @@ impl Session<'_> {
             }
             Measured::Likelihoods(Box::new(found))
         } else {
-            Measured::Nothing
+            return Err(self.no_scores(run));
         };
         Ok(Evaluation { of, found })
     }
 
-    /// The accuracy and calibration of a classifier on labelled examples.
+    fn no_scores(&self, run: &Run) -> Error {
+        let scores = |can| {
+            matches!(
+                can,
+                Capability::ExactDensity
+                    | Capability::EnsembleDensity(_)
+                    | Capability::DensityBound
+                    | Capability::Classes
+            )
+        };
+        self.lacks(run, "log-probability and cannot score examples", &scores)
+    }
+
+    /// The accuracy and calibration of a classifier on labeled examples.
     pub(super) fn classification(
         &mut self,
         run: &Run,

@@ -13,7 +13,7 @@ use super::networks;
 use super::spec::{ResolvedRun, RunSpec};
 use super::training::Training;
 use crate::evaluate::{self, Likelihoods};
-use crate::model::{Init, Learning};
+use crate::model::{Capability, Init, Latent, Learning};
 use crate::registry::Registry;
 use crate::spec::cpu;
 use crate::train::{
@@ -294,6 +294,28 @@ impl<'a> Session<'a> {
             trained.images = super::finish::draw(&trained.run, &data, skip_test)?;
         }
         Ok(trained)
+    }
+
+    /// The error for a model that lacks what a request needs, with the models that have it.
+    pub(super) fn lacks(
+        &self,
+        run: &Run,
+        capability: &'static str,
+        has: &dyn Fn(Capability) -> bool,
+    ) -> Error {
+        let able = self.registry.entries().iter();
+        let able = able.filter(|entry| entry.capabilities.iter().any(|&can| has(can)));
+        let others = able.map(|entry| entry.name).collect();
+        Error::Lacks { model: run.model().name().to_owned(), capability, others }
+    }
+
+    /// The latent codes of a run.
+    ///
+    /// # Errors
+    /// If its model has none.
+    pub fn latent<'r>(&self, run: &'r Run) -> Result<&'r dyn Latent> {
+        let lacks = || self.lacks(run, "latent codes", &|can| can == Capability::Latent);
+        run.model().latent().ok_or_else(lacks)
     }
 
     /// What validation measured: the metric's name.

@@ -130,6 +130,9 @@ impl<T: Ranged> Ranged for Vec<T> {
     }
 }
 
+/// The largest number of a setting: networks hold it in single precision.
+pub(super) const LARGEST: f64 = f32::MAX as f64;
+
 impl SettingKind {
     /// The value as the setting stores it: integers and reals are converted, and a single value becomes
     /// a list of one.
@@ -141,6 +144,17 @@ impl SettingKind {
             (Self::Real { .. }, Value::Float(x)) if !x.is_finite() => {
                 format!("{self}, and finite")
             }
+            (Self::Real { .. }, Value::Float(x)) if x.abs() > LARGEST => {
+                format!("{self}, and within single precision, which ends at 3.4e38")
+            }
+            (Self::Real { .. }, Value::String(_) | Value::Boolean(_) | Value::Array(_)) => {
+                format!("{self}, a single number")
+            }
+            // A single value stands for a list of one.
+            (Self::List(of), single) if !single.is_array() => match of.read(single) {
+                Err(allowed) => allowed,
+                Ok(_) => self.to_string(),
+            },
             (Self::Choice(choices), Value::String(word)) => {
                 let names: Vec<&str> = choices.iter().map(|choice| choice.name).collect();
                 match super::nearest(word, &names) {
@@ -160,12 +174,12 @@ impl SettingKind {
                 fits.then(|| value.clone())
             }
             // 1e5 counts as an integer.
-            (Self::Int { .. }, Value::Float(x)) if x.fract() == 0.0 && x.abs() < 2f64.powi(53) => {
+            (Self::Int { .. }, Value::Float(x)) if x.fract() == 0.0 && x.abs() < 2f64.powi(63) => {
                 self.convert(&Value::Integer(*x as i64))
             }
             (Self::Real { .. }, Value::Integer(n)) => self.convert(&Value::Float(*n as f64)),
             (Self::Real { min, max }, Value::Float(x)) => {
-                let fits = x.is_finite() && (*min, *max).contains(x);
+                let fits = x.abs() <= LARGEST && (*min, *max).contains(x);
                 fits.then(|| value.clone())
             }
             (Self::Choice(choices), Value::String(word)) => {

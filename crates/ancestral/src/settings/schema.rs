@@ -4,6 +4,7 @@ use std::ops::Bound;
 
 use serde_json::{Map, Value, json};
 
+use super::kind::LARGEST;
 use super::{Field, SettingKind};
 
 /// The schema of a group of settings: an object with optional properties.
@@ -41,21 +42,20 @@ fn of_kind(kind: &SettingKind) -> Map<String, Value> {
         SettingKind::Int { min, max } => {
             put("type", json!("integer"));
             put("minimum", json!(min));
-            if *max < i64::MAX as u64 {
-                put("maximum", json!(max));
-            }
+            // TOML's numbers end there.
+            put("maximum", json!(*max.min(&(i64::MAX as u64))));
         }
         SettingKind::Real { min, max } => {
             put("type", json!("number"));
             match min {
                 Bound::Included(least) => put("minimum", json!(least)),
                 Bound::Excluded(least) => put("exclusiveMinimum", json!(least)),
-                Bound::Unbounded => None,
+                Bound::Unbounded => put("minimum", json!(-LARGEST)),
             };
             match max {
                 Bound::Included(most) => put("maximum", json!(most)),
                 Bound::Excluded(most) => put("exclusiveMaximum", json!(most)),
-                Bound::Unbounded => None,
+                Bound::Unbounded => put("maximum", json!(LARGEST)),
             };
         }
         SettingKind::Choice(choices) => {

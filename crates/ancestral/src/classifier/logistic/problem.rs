@@ -501,10 +501,12 @@ impl<'a> Problem<'a> {
                 *d = -self.moments.mean[t] / self.scale[t];
             }
             let value = dot(own, &parameters[row * width..][..width]);
-            Estimate { name: format!("bias[{class}]"), value, stderr: error(&direction) }
+            let name = format!("bias[{}]", self.design.data.class_name(class));
+            Estimate { name, value, stderr: error(&direction) }
         });
         let weights = classes().flat_map(|(class, row)| {
             (0..self.design.terms.len()).map(move |t| {
+                let class = self.design.data.class_name(class);
                 let name = format!("weight[{class}, {}]", self.design.name(t));
                 let Ok(at) = self.chosen.binary_search(&t) else {
                     return Estimate { name, value: 0.0, stderr: None };
