@@ -26,7 +26,41 @@ struct Report<'a> {
     step: u64,
     seed: u64,
     #[serde(flatten)]
-    values: &'a Likelihoods,
+    values: Values<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Values<'a> {
+    Some(&'a Likelihoods),
+    /// The model has no density: every metric is null.
+    None {
+        kind: &'static str,
+        samples: usize,
+        n: usize,
+        nll_nats: Option<f64>,
+        nll_stderr: Option<f64>,
+        mc_stderr: Option<f64>,
+        bits_per_dim: Option<f64>,
+        nll_standardised: Option<f64>,
+        seconds: f64,
+    },
+}
+
+impl Values<'_> {
+    fn none(n: usize) -> Self {
+        Self::None {
+            kind: "none",
+            samples: 0,
+            n,
+            nll_nats: None,
+            nll_stderr: None,
+            mc_stderr: None,
+            bits_per_dim: None,
+            nll_standardised: None,
+            seconds: 0.0,
+        }
+    }
 }
 
 pub(crate) fn run(args: &EvaluateArgs, data_dir: Option<&Path>) -> Result<()> {
@@ -80,7 +114,8 @@ fn print(
             values,
         };
         return match found {
-            Measured::Likelihoods(found) => output::json(&report(found)),
+            Measured::Likelihoods(found) => output::json(&report(Values::Some(found))),
+            Measured::Nothing => output::json(&report(Values::none(of.n))),
             Measured::Classification(found) => output::json(&ClassReport {
                 model: model.name(),
                 run: path,
@@ -102,6 +137,13 @@ fn print(
         }
         Measured::Classification(found) => {
             say!("{head}\n{}", classification::sentence(found, split, of.binarize))
+        }
+        Measured::Nothing => {
+            let instead = match model.sampler() {
+                Some(_) => "; --quality measures its samples",
+                None => "",
+            };
+            say!("{} has no log-probability and cannot score examples{instead}", model.name())
         }
     }
 }

@@ -112,6 +112,7 @@ fn print(args: &FitArgs, Fit { run, report, splits }: &Fit) -> Result<()> {
             all[split.as_str()] = match found {
                 Measured::Likelihoods(found) => serde_json::to_value(found)?,
                 Measured::Classification(found) => serde_json::to_value(found)?,
+                Measured::Nothing => serde_json::Value::Null,
             };
         }
         if let Some(converged) = report.converged {
@@ -142,6 +143,7 @@ fn print(args: &FitArgs, Fit { run, report, splits }: &Fit) -> Result<()> {
                 Measured::Classification(found) => {
                     say!("{}", classification::sentence(found, split, binarize))?;
                 }
+                Measured::Nothing => {}
             }
         }
     }

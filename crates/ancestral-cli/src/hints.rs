@@ -31,7 +31,7 @@ pub(crate) fn of(error: &Error) -> Option<String> {
              labelled examples of the same shape"
                 .to_owned()
         }
-        Error::Lacks { capability, .. } if capability.contains("score") => {
+        Error::Lacks { problem, .. } if problem.contains("score") => {
             "`evaluate --quality` measures the samples of models that draw".to_owned()
         }
         Error::UnsuitableKind { kind: ColumnKind::Levels(_), taken, .. }

@@ -49,10 +49,10 @@ fn a_table_is_fitted_measured_and_scored() {
     table(here, "birds.csv", &["crow", "rook, young", "\"tit\""]);
     let said = good(here, &["fit", "logistic", "--data", "birds.csv", "--out", "run"]);
     for words in [
-        "bias[2] = ",
-        "weight[1, size] = ",
+        "bias[crow] = ",
+        "weight[rook, young, size] = ",
         "converged after",
-        "relative to class 0",
+        "relative to class \"tit\"",
         "penalty = 1; penalty = 0 is maximum likelihood",
         "train accuracy",
         "test class NLL",
@@ -64,7 +64,7 @@ fn a_table_is_fitted_measured_and_scored() {
         assert!(said.contains(words), "{words}: {said}");
     }
     // A weight of a column of 1e5 is small, and shown nevertheless.
-    let weight = said.lines().find(|line| line.starts_with("weight[2, weight]")).unwrap();
+    let weight = said.lines().find(|line| line.starts_with("weight[crow, weight]")).unwrap();
     assert!(weight.split(" = ").nth(1).unwrap().contains("0.0000"), "{weight}");
     assert!(!weight.ends_with("± 0.0000"), "{weight}");
 

@@ -251,7 +251,7 @@ fn runs_of_other_families_are_held_to_the_same() {
         }
     });
     let run = Run::new("gan", &["generator_hidden=[4]", "critic_hidden=[4]", "network=mlp"]);
-    run.with("settings", "latent_dim = 1000000000000", |run| run.too_large("latent_dims"));
+    run.with("settings", "latent_dims = 1000000000000", |run| run.too_large("latent_dims"));
     run.with("settings", "generator_hidden = [1000000000000]", |run| {
         run.too_large("generator_hidden");
     });
@@ -286,6 +286,6 @@ fn more_samples_than_there_is_memory_for_are_refused() {
     let complete = ["sample", "run", "--complete", "digits", "--mask", "top", "-n"];
     for (limit, count) in [(LIMITS[0], "10000000"), (None, "18446744073709551615")] {
         let args = [&complete[..], &[count, "--out", "completed.npy"]].concat();
-        too_large(limit, run.folder.path(), &args, "-n or --limit");
+        too_large(limit, run.folder.path(), &args, "the number of samples");
     }
 }

@@ -788,7 +788,7 @@ fn samples_are_measured_by_the_features_of_a_named_network() {
     std::fs::write(here.join("rows.csv"), "a,b\n1.5,2\n0.1,3\n0.2,3\n1,2\n").unwrap();
     bad(here, &["train", "features", "--data", "rows.csv"], 2, "no labels");
     good(here, &["fit", "gaussian", "--data", "rows.csv", "--out", "g"]);
-    bad(here, &["evaluate", "g", "--quality"], 2, "rows of 2");
+    bad(here, &["evaluate", "g", "--quality"], 2, "no network has features");
     let by_net = ["evaluate", "g", "--quality", "--features", "net"];
     bad(here, &by_net, 2, "was trained on 1×8×8");
 }
@@ -826,7 +826,7 @@ fn pictures_of_a_folder_are_measured_beside_data() {
         here,
         &measure("colour"),
         2,
-        "3×8×8 (--grey drops their colour) and those of digits are 1×8×8",
+        "3×8×8 (read them without color) and those of digits are 1×8×8",
     );
     pictures("large", 30, 9, false);
     bad(
@@ -842,7 +842,7 @@ fn pictures_of_a_folder_are_measured_beside_data() {
     bad(here, &other, 2, "it has no labels to train one on");
     bad(here, &[&other[..], &["--features", "net"]].concat(), 2, "trained on 1×8×8");
     pictures("few", 5, 8, false);
-    bad(here, &[&measure("few")[..], &["--grey"]].concat(), 2, "5 pictures");
+    bad(here, &[&measure("few")[..], &["--grey"]].concat(), 2, "5 images");
     bad(here, &measure("nowhere"), 2, "no such folder");
     bad(here, &["evaluate", "--generated", "good"], 2, "--data");
     bad(here, &["evaluate"], 2, "RUN");

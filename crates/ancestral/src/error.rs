@@ -128,13 +128,13 @@ pub enum Error {
         what: String,
     },
     /// The model lacks what a request needs.
-    #[error("{model} has no {capability}{}", having(others))]
+    #[error("{model} {problem}{}", able(others))]
     Lacks {
         /// The model.
         model: String,
-        /// What it lacks, as in "latent codes".
-        capability: &'static str,
-        /// Models that have it.
+        /// What it lacks, as in "has no latent codes".
+        problem: &'static str,
+        /// Models that can be asked.
         others: Vec<&'static str>,
     },
     /// A run folder or one of its files cannot be used.
@@ -331,11 +331,11 @@ fn list(kinds: &[KindName]) -> String {
     }
 }
 
-/// Models that have what another lacks.
-fn having(others: &[&str]) -> String {
+/// Models that do what another cannot.
+fn able(others: &[&str]) -> String {
     match others {
         [] => String::new(),
-        _ => format!("; models that have: {}", others.join(", ")),
+        _ => format!("; models that do: {}", others.join(", ")),
     }
 }
 

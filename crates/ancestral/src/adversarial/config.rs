@@ -47,7 +47,7 @@ settings! {
         /// Architecture of generator and critic.
         pub network: NetworkName = NetworkName::Auto;
         /// Dimensions of the generator's latent vector z.
-        pub latent_dims: usize = 64, in 1.., stored "latent_dim";
+        pub latent_dims: usize = 64, in 1.., also ["latent_dim"];
         /// Distribution of the latent vector z.
         pub noise: Noise = Noise::Uniform;
         /// Precision of the products of convolutions.

@@ -49,7 +49,7 @@ settings! {
     /// Settings of the autoencoder.
     pub struct AeConfig {
         /// Number of latent dimensions.
-        pub latent_dims: usize = 20, in 1.., stored "latent_dim";
+        pub latent_dims: usize = 20, in 1.., also ["latent_dim"];
         /// Units of each hidden layer of the encoder, the one next to the data first; the decoder
         /// mirrors it.
         pub hidden: Vec<usize> = vec![200, 200], in 1..;

@@ -112,23 +112,7 @@ fn unsupported(model: &dyn Model, problem: String) -> Error {
 pub fn sample(model: &dyn Model, request: &SampleRequest) -> Result<Vec<f64>> {
     let sampler = sampler_for(model, request)?;
     check_memory_of_samples(model, request.count)?;
-    let values = sampler.draw(request)?;
-    match values.iter().position(|value| !value.is_finite()) {
-        None => Ok(values),
-        Some(at) => {
-            let (size, temperature) = (model.data().size().max(1), request.temperature);
-            Err(unsupported(
-                model,
-                format!(
-                    "gave sample {} with the value {} in column '{}' at temperature {temperature}; \
-                     a lower temperature keeps samples finite",
-                    at / size,
-                    values[at],
-                    model.data().column_name(at % size)
-                ),
-            ))
-        }
-    }
+    sampler.draw(request)
 }
 
 /// Refuses more samples than fit in memory.

@@ -10,7 +10,7 @@ use super::loaded::Run;
 use crate::evaluate::{ChamferEvaluator, FrechetEvaluator, LEAST_VALIDATION};
 use crate::model::{Init, Model};
 use crate::registry::Registry;
-use crate::train::{Evaluator, WeightsInfo};
+use crate::train::{Evaluator, TrainConfig, WeightsInfo};
 use crate::{Error, Result};
 
 /// The seed of the draws that binarize the validation examples of an evaluator.
@@ -93,6 +93,11 @@ pub(super) struct RunEvaluator {
     /// The fingerprint of the network, where one measures.
     pub(super) fingerprint: Option<String>,
     pub(super) evaluator: Box<dyn Evaluator>,
+}
+
+/// Whether checkpoints of a model are chosen by its samples, since it has no likelihood.
+pub(super) fn measures_samples(model: &dyn Model, train: &TrainConfig) -> bool {
+    model.density().is_none() && model.sampler().is_some() && train.validate_every > 0
 }
 
 /// The evaluator for samples compared with this data, if there is a network for images like it or it

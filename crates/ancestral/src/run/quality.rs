@@ -186,7 +186,9 @@ impl Session<'_> {
         })?;
         let model = first.model();
         if model.sampler().is_none() {
-            return Err(self.lacks(first, "samples", &|can| can == Capability::Samples));
+            return Err(
+                self.lacks(first, "cannot draw examples", &|can| can == Capability::Samples)
+            );
         }
         let shape = model.data().shape.clone();
         let (mut reference, data) = first.query(&spec.reference, self.data_dir())?;

@@ -207,7 +207,7 @@ impl Session<'_> {
             let test = DataQuery::split(SplitName::Test);
             let found = match self.evaluate(&trained.run, &test, options)?.found {
                 Measured::Likelihoods(found) => *found,
-                Measured::Classification(_) => {
+                Measured::Classification(_) | Measured::Nothing => {
                     return Err(trained.run.unsupported("has no log-probability"));
                 }
             };

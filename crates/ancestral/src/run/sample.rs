@@ -110,7 +110,7 @@ impl Session<'_> {
         };
         // Refuses what the model cannot do before data is read.
         if model.sampler().is_none() {
-            return Err(self.lacks(run, "samples", &|can| can == Capability::Samples));
+            return Err(self.lacks(run, "cannot draw examples", &|can| can == Capability::Samples));
         }
         let sampler = model::sampler_for(model, &plain)?;
         let known = match &spec.complete {
@@ -119,7 +119,11 @@ impl Session<'_> {
                 let completes =
                     |can| matches!(can, Capability::PrefixCompletion | Capability::Completion);
                 if sampler.completion() == Completion::None {
-                    return Err(self.lacks(run, "completion of given examples", &completes));
+                    return Err(self.lacks(
+                        run,
+                        "draws whole examples and cannot complete given ones",
+                        &completes,
+                    ));
                 }
                 Some(known(run, given, spec.count, self.data_dir())?)
             }
@@ -127,6 +131,16 @@ impl Session<'_> {
         let count = known.as_ref().map_or(spec.count, |known| known.values.len() / shape.size());
         let request = SampleRequest { count, known, ..plain };
         let values = model::sample(model, &request)?;
+        if let Some(at) = values.iter().position(|value| !value.is_finite()) {
+            return Err(run.unsupported(format!(
+                "gave sample {} with the value {} in column '{}' at temperature {}; a lower \
+                 temperature keeps samples finite",
+                at / shape.size(),
+                values[at],
+                model.data().column_name(at % shape.size()),
+                spec.temperature
+            )));
+        }
         let each = if spec.complete.is_some() { spec.count } else { 1 };
         Ok(Samples { values, count, shape, columns: run.column_names(), each })
     }

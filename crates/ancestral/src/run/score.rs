@@ -105,6 +105,8 @@ pub enum Measured {
     Likelihoods(Box<Likelihoods>),
     /// Its accuracy and calibration.
     Classification(Box<Classification>),
+    /// Nothing: the model has no log-probability and tells no classes apart.
+    Nothing,
 }
 
 impl Session<'_> {
@@ -184,7 +186,7 @@ impl Session<'_> {
             }
             Measured::Likelihoods(Box::new(found))
         } else {
-            return Err(self.no_scores(run));
+            Measured::Nothing
         };
         Ok(Evaluation { of, found })
     }
@@ -199,7 +201,7 @@ impl Session<'_> {
                     | Capability::Classes
             )
         };
-        self.lacks(run, "log-probability and cannot score examples", &scores)
+        self.lacks(run, "has no log-probability and cannot score examples", &scores)
     }
 
     /// The accuracy and calibration of a classifier on labeled examples.

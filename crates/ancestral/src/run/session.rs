@@ -229,14 +229,12 @@ impl<'a> Session<'a> {
         let network = config.evaluator.clone().map_or(ByNetwork::None, ByNetwork::Of);
         let init = Init::new(&self.device, *seed);
         let built = self.registry.build(model, settings, &described.spec()?, &init)?;
-        let measured = built.density().is_none() && built.sampler().is_some();
-        let evaluator = if measured && train.validate_every > 0 {
-            networks::evaluator(data, binarize, &network, &self.device)?.map(|e| e.evaluator)
-        } else {
-            None
+        let evaluator = match networks::measures_samples(built.as_ref(), train) {
+            true => networks::evaluator(data, binarize, &network, &self.device)?,
+            false => None,
         };
         let trainer = Trainer::new(built, examples(SplitName::Train)?, valid, train, *seed, start)?;
-        Ok(trainer.with_evaluator(evaluator))
+        Ok(trainer.with_evaluator(evaluator.map(|e| e.evaluator)))
     }
 
     /// Trains until the budget is used up or the session is stopped; a run that ended is then measured
@@ -300,13 +298,13 @@ impl<'a> Session<'a> {
     pub(super) fn lacks(
         &self,
         run: &Run,
-        capability: &'static str,
+        problem: &'static str,
         has: &dyn Fn(Capability) -> bool,
     ) -> Error {
         let able = self.registry.entries().iter();
         let able = able.filter(|entry| entry.capabilities.iter().any(|&can| has(can)));
         let others = able.map(|entry| entry.name).collect();
-        Error::Lacks { model: run.model().name().to_owned(), capability, others }
+        Error::Lacks { model: run.model().name().to_owned(), problem, others }
     }
 
     /// The latent codes of a run.
@@ -314,7 +312,7 @@ impl<'a> Session<'a> {
     /// # Errors
     /// If its model has none.
     pub fn latent<'r>(&self, run: &'r Run) -> Result<&'r dyn Latent> {
-        let lacks = || self.lacks(run, "latent codes", &|can| can == Capability::Latent);
+        let lacks = || self.lacks(run, "has no latent codes", &|can| can == Capability::Latent);
         run.model().latent().ok_or_else(lacks)
     }
 

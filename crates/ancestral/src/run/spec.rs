@@ -264,11 +264,9 @@ impl RunSpec {
             check_batch_size(&train, trainable)?;
         }
         let binarize: Binarize = described.binarize.parse()?;
-        let measured = entry.validation.contains(&"frechet_distance");
-        let evaluator = if measured && train.validate_every > 0 {
-            networks::evaluator(&data, binarize, &ByNetwork::OfData, device)?
-        } else {
-            None
+        let evaluator = match networks::measures_samples(built.as_ref(), &train) {
+            true => networks::evaluator(&data, binarize, &ByNetwork::OfData, device)?,
+            false => None,
         };
         if matches!(self.data.source, DataSource::Given(_)) {
             described.path = None;

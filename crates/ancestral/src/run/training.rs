@@ -15,8 +15,8 @@ use super::tensorboard::TensorBoard;
 use crate::model::Model;
 use crate::registry::Registry;
 use crate::train::{
-    Budget, Checkpoint, Entry, Event, Observer, Outcome, Recorder, Start, State, Trainer,
-    check_memory,
+    Budget, Checkpoint, Entry, Evaluator, Event, Observer, Outcome, Recorder, Start, State,
+    Trainer, check_memory,
 };
 use crate::{Error, Result};
 
@@ -67,18 +67,16 @@ impl Training {
         if model.trainable().is_none() {
             return Err(Error::OtherLearning { model: model.name().to_owned(), fitted: true });
         }
-        let samples = model.density().is_none() && model.sampler().is_some();
-        let evaluator = if samples && train.validate_every > 0 {
-            networks::evaluator(data, binarize, &run.evaluator()?, device)?.map(|e| e.evaluator)
-        } else {
-            None
+        let evaluator = match networks::measures_samples(model.as_ref(), train) {
+            true => networks::evaluator(data, binarize, &run.evaluator()?, device)?,
+            false => None,
         };
         let trainer = Trainer::new(model, examples(SplitName::Train)?, valid, train, *seed, start)
             .map_err(|error| match error {
                 error @ Error::Setting { .. } => error,
                 error => Error::run(run.path(), format!("cannot start: {error}")),
             })?
-            .with_evaluator(evaluator);
+            .with_evaluator(evaluator.map(|e| e.evaluator));
         let log = EventLog::open(&run.path().join("events.jsonl"), offset)?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |d| d.as_secs_f64());
         let began = now - trainer.state().seconds;
@@ -94,6 +92,14 @@ impl Training {
     pub fn set_budget(&mut self, budget: Budget, command: &str) -> Result<()> {
         self.trainer.set_budget(budget)?;
         self.run.set_train(self.trainer.config().clone(), command)
+    }
+
+    /// Measures the samples of a model without a likelihood by another evaluator than the run's own,
+    /// or by none.
+    #[must_use]
+    pub fn measured_by(mut self, evaluator: Option<Box<dyn Evaluator>>) -> Self {
+        self.trainer = self.trainer.with_evaluator(evaluator);
+        self
     }
 
     /// The folder.

@@ -18,7 +18,7 @@ settings! {
         /// Budget in seconds of training; 0 for none.
         pub seconds: f64 = 0.0, in 0.0.., unit "seconds";
         /// Update rule.
-        pub optimizer: Rule = Rule::Adam, stored "optimiser";
+        pub optimizer: Rule = Rule::Adam, also ["optimiser"];
         /// Base learning rate.
         pub learning_rate: f64 = 1e-3, in above(0.0);
         /// Decay of the first moment (adam, adamw).

@@ -50,10 +50,10 @@ fn a_run_folder_is_used_by_one_process_and_of_a_known_format() {
     assert!(error.contains("another process"), "{error}");
     drop(first);
     let file = path.join("config.toml");
-    let text = std::fs::read_to_string(&file).unwrap().replace("format = 1", "format = 2");
+    let text = std::fs::read_to_string(&file).unwrap().replace("format = 2", "format = 3");
     std::fs::write(&file, text).unwrap();
     let error = RunFolder::open(&path).unwrap_err().to_string();
-    assert!(error.contains("format 2"), "{error}");
+    assert!(error.contains("format 3"), "{error}");
 }
 
 /// The final weights of a run, and its events without times.

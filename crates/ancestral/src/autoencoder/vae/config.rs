@@ -36,7 +36,7 @@ settings! {
         pub importance_samples: usize = 1, in 1.., unit "samples";
         /// Whether the encoder of an IWAE is trained with the doubly reparameterized gradient
         /// estimator (DReG).
-        pub doubly_reparameterized: bool = false, stored "doubly_reparameterised";
+        pub doubly_reparameterized: bool = false, also ["doubly_reparameterised"];
         /// Whether encoder and decoder are conditioned on the class.
         pub conditional: bool = false;
     }
