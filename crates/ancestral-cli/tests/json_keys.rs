@@ -35,7 +35,7 @@ impl Said<'_> {
             let event: Value = serde_json::from_str(line).unwrap();
             assert!(event["kind"].is_string(), "{command}: {line}");
         }
-        let trains = command.starts_with("train");
+        let trains = ["train", "reproduce "].iter().any(|word| command.starts_with(word));
         assert_eq!(!errors.is_empty(), trains, "{command}: {errors}");
         let value = serde_json::from_slice(&output.stdout).unwrap();
         self.values.entry(row).or_default().push(value);

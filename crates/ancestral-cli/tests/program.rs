@@ -843,7 +843,7 @@ fn pictures_of_a_folder_are_measured_beside_data() {
     bad(here, &[&other[..], &["--features", "net"]].concat(), 2, "trained on 1×8×8");
     pictures("few", 5, 8, false);
     bad(here, &[&measure("few")[..], &["--grey"]].concat(), 2, "5 images");
-    bad(here, &measure("nowhere"), 2, "no such folder");
+    bad(here, &measure("nowhere"), 2, "no such folder of images");
     bad(here, &["evaluate", "--generated", "good"], 2, "--data");
     bad(here, &["evaluate"], 2, "RUN");
     std::fs::create_dir(here.join("empty")).unwrap();

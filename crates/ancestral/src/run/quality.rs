@@ -256,7 +256,7 @@ impl Session<'_> {
             problem,
         };
         if !path.is_dir() {
-            return Err(Error::run(path, "is no folder of images"));
+            return Err(Error::run(path, "no such folder of images"));
         }
         let name = spec.reference.data.as_deref().unwrap_or_default();
         let known = ancestral_data::list(None).iter().any(|set| set.name == name);
