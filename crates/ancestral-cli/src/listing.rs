@@ -4,9 +4,8 @@ use std::path::{Path, PathBuf};
 
 use ancestral::Registry;
 use ancestral::model::{Capability, KindName, Learning, ModelEntry, Task};
-use ancestral::run::RunSummary;
-use ancestral::settings::{Field, Settings, schema};
-use ancestral::train::TrainConfig;
+use ancestral::run::{RunSummary, training_fields};
+use ancestral::settings::{Field, schema};
 use anyhow::Result;
 use serde_json::{Value, json};
 
@@ -56,7 +55,7 @@ fn one(entry: &ModelEntry, output: OutputArgs) -> Result<()> {
             fields.iter().map(field).collect()
         };
         let mut all = summary(entry);
-        let training = TrainConfig::fields();
+        let training = training_fields(entry);
         all["settings"] = list(&fields).into();
         all["training"] = list(&training).into();
         all["schema"] = schema(entry.name, &fields);
@@ -81,7 +80,7 @@ fn one(entry: &ModelEntry, output: OutputArgs) -> Result<()> {
         }
         Learning::GradientSteps => {
             say!("\nSettings of training (--set KEY=VALUE):")?;
-            print_fields(&TrainConfig::fields())?;
+            print_fields(&training_fields(entry))?;
         }
     }
     Ok(())

@@ -8,8 +8,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use ancestral::Error;
 use ancestral::evaluate::Options;
+use ancestral::model::{KindName, Learning};
 use ancestral::prelude::*;
-use ancestral::run::{FeatureNetwork, Keep, QualitySpec, RunFolder, Scores, SettingsFile};
+use ancestral::run::{
+    FeatureNetwork, Keep, QualitySpec, RunFolder, Scores, SettingsFile, training_fields,
+};
+use ancestral::settings::Settings;
 use ancestral::train::StopReason;
 
 /// A VAE of two epochs.
@@ -232,4 +236,21 @@ fn settings_in_code_leave_the_models_own_where_they_are_not_given() {
         spec.resolve(&Registry::standard(), None, &ancestral::spec::cpu()).unwrap().config;
     assert_eq!((resolved.train.steps, resolved.train.epochs), (7, 0));
     assert_eq!((resolved.train.batch_size, resolved.train.beta1), (64, 0.5));
+}
+
+/// What is listed for a model is what it is trained with.
+#[test]
+fn listed_settings_of_training_are_those_that_are_used() {
+    for entry in Registry::standard().entries() {
+        let images = entry.kinds.contains(&KindName::Levels) && entry.name != "bernoulli";
+        if entry.learning == Learning::Fit || !images {
+            continue;
+        }
+        let spec = RunSpec::named(entry.name, "digits");
+        let used = spec.resolve(&Registry::standard(), None, &ancestral::spec::cpu());
+        let used = used.unwrap_or_else(|e| panic!("{}: {e}", entry.name)).config.train.to_table();
+        for field in training_fields(entry) {
+            assert_eq!(used[field.name], field.default, "{}: {}", entry.name, field.name);
+        }
+    }
 }

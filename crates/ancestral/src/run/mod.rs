@@ -42,6 +42,8 @@ pub use reproduce::{PUBLISHED, PublishedMetric, PublishedRow, Reproduced, Reprod
 pub use sample::{Given, Mask, SampleSpec, Samples};
 pub use score::{ClassScores, Evaluation, LogScores, Measured, Scored, Scores};
 pub use session::{Prepared, Session, Trained};
-pub use spec::{DataRequest, DataSource, Keep, ResolvedRun, RunSpec, SettingsFile};
+pub use spec::{
+    DataRequest, DataSource, Keep, ResolvedRun, RunSpec, SettingsFile, training_fields,
+};
 pub use summary::RunSummary;
 pub use training::Training;

@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use ancestral_data::{Background, Binarize, Dataset, Examples, OpenOptions, SplitName};
+use ancestral_data::{
+    Background, Binarize, Dataset, Domain, Examples, OpenOptions, Shape, SplitName,
+};
 use burn::tensor::Device;
 use serde::Deserialize;
 use toml::{Table, Value};
@@ -10,7 +12,7 @@ use toml::{Table, Value};
 use super::config::{ByNetwork, DataConfig, FORMAT, RunConfig};
 use super::folder::{RunFolder, starting_weights};
 use super::networks;
-use crate::model::{DataSpec, Init, Learning, ModelConfig, ModelEntry};
+use crate::model::{DataSpec, Init, KindName, Learning, ModelConfig, ModelEntry};
 use crate::registry::Registry;
 use crate::settings::{Field, Settings, normalize, parse_assignment, unknown};
 use crate::train::{Budget, TrainConfig, check_batch_size, check_memory};
@@ -374,7 +376,7 @@ impl RunSpec {
     /// The run whose weights are taken, then preset, then file, then what is asked for by itself:
     /// later ones win.
     fn gather(&self, entry: &ModelEntry, source: Option<&RunFolder>) -> Result<Groups> {
-        let (model_fields, train_fields) = ((entry.fields)(), TrainConfig::fields());
+        let (model_fields, train_fields) = ((entry.fields)(), training_fields(entry));
         let mut groups = Groups::default();
         if let Some(source) = source {
             groups.model.extend(normalize(&model_fields, &source.config.settings)?);
@@ -416,6 +418,25 @@ impl RunSpec {
         groups.train.extend(normalize(&train_fields, &self.train)?);
         Ok(groups)
     }
+}
+
+/// The settings of training as a model is trained that nothing else is asked of: with the defaults
+/// that it has on images like the embedded digits, or where it takes none on pairs of reals.
+pub fn training_fields(entry: &ModelEntry) -> Vec<Field> {
+    let digits = DataSpec::new(Domain::Levels(17), Shape::image(1, 8, 8), 10);
+    let usual = match entry.kinds.contains(&KindName::Levels) {
+        true => digits,
+        false => DataSpec::new(Domain::Real, Shape::columns(2), 0),
+    };
+    let own = (entry.train)(&usual);
+    let mut fields = TrainConfig::fields();
+    for field in &mut fields {
+        let given = own.iter().find(|(name, _)| field.is(name));
+        if let Some(value) = given.and_then(|(_, value)| field.kind.read(value).ok()) {
+            field.default = value;
+        }
+    }
+    fields
 }
 
 /// Settings by group.
