@@ -16,10 +16,13 @@ events.Reload()
 for tag in sorted(events.Tags()['scalars']):
     for e in events.Scalars(tag):
         print(tag, e.step, repr(e.value))
+for tag in sorted(events.Tags()['images']):
+    for e in events.Images(tag):
+        print(tag, e.step, e.width, e.height, len(e.encoded_image_string))
 ";
 
 #[test]
-fn tensorboard_reads_every_figure() {
+fn tensorboard_reads_every_metric_and_image() {
     let Some(python) = std::env::var_os("ANCESTRAL_PYTHON") else {
         eprintln!("skipped: ANCESTRAL_PYTHON is not set");
         return;
@@ -37,6 +40,17 @@ fn tensorboard_reads_every_figure() {
     let said = String::from_utf8(read.stdout).unwrap();
     let folder = RunFolder::open(&run).unwrap();
     let mut compared = 0;
+    let images: Vec<&str> = said.lines().filter(|l| l.starts_with("image/samples ")).collect();
+    // After the epochs 1, 2 and 3.
+    for (line, epoch) in images.iter().zip([1, 2, 3]) {
+        let path = run.join(format!("samples/epoch-{epoch:05}.png"));
+        let image = ancestral_plot::Image::open_png(&path).unwrap();
+        let bytes = path.metadata().unwrap().len();
+        let step = epoch * 13;
+        let expected = format!("image/samples {step} {} {} {bytes}", image.width(), image.height());
+        assert_eq!(*line, expected);
+    }
+    assert_eq!(images.len(), 3, "{said}");
     for event in folder.events().unwrap().iter().filter_map(Event::entry) {
         for (name, value) in &event.values {
             let found = said.lines().any(|l| {
