@@ -93,7 +93,12 @@ fn row(
         });
     }
     let what = match (row.metric, row.members) {
-        (PublishedMetric::Nll, 1) => "test negative log-likelihood, exact".to_owned(),
+        (PublishedMetric::Nll, 1) if measured.iter().all(|of| of.kind == "exact") => {
+            "test negative log-likelihood, exact".to_owned()
+        }
+        (PublishedMetric::Nll, 1) => {
+            format!("test negative log-likelihood, at most: bound with K = {}", row.samples)
+        }
         (PublishedMetric::Nll, members) => {
             format!("test negative log-likelihood, exact, {members} orderings or masks averaged")
         }
@@ -140,7 +145,8 @@ fn list(args: &ReproduceArgs) -> Result<()> {
             .map(|row| {
                 serde_json::json!({
                     "row": row.name, "command": row.recipe.words(), "folds": row.folds,
-                    "orderings": row.members, "figure": row.metric.as_str(),
+                    "orderings": row.members, "samples": row.samples,
+                    "figure": row.metric.as_str(),
                     "published": row.published, "source": row.source,
                 })
             })

@@ -20,6 +20,10 @@ pub struct Recipe {
     pub preset: Option<&'static str>,
     /// How levels become 0 and 1, other than the preset's way.
     pub binarize: Option<Binarize>,
+    /// Whether to train on the validation examples too.
+    pub all_train: bool,
+    /// Whether to leave the test split unread until the run is measured.
+    pub skip_test: bool,
     /// Settings, as `name=value`.
     pub assign: &'static [&'static str],
     /// Examples a batch, other than the model's own.
@@ -40,6 +44,8 @@ impl Recipe {
             data,
             preset: Some(preset),
             binarize: None,
+            all_train: false,
+            skip_test: false,
             assign: &[],
             batch_size: None,
             epochs: None,
@@ -75,6 +81,9 @@ impl Recipe {
             add("set", Some((*assignment).to_owned()));
         }
         add("seed", self.seed.map(|n| n.to_string()));
+        for (given, flag) in [(self.all_train, " --all-train"), (self.skip_test, " --skip-test")] {
+            text += if given { flag } else { "" };
+        }
         text
     }
 
@@ -88,6 +97,8 @@ impl Recipe {
         spec.binarize = self.binarize;
         spec.seed = self.seed;
         spec.data.fold = fold;
+        spec.data.all_train = self.all_train;
+        spec.skip_test = self.skip_test;
         spec.command = self.command(fold, out);
         for assignment in self.assign {
             spec.assign(assignment)?;
@@ -112,7 +123,7 @@ impl Session<'_> {
         path: &Path,
     ) -> Result<Trained> {
         if path.exists() {
-            return self.resume(path, None, false);
+            return self.resume(path, None, recipe.skip_test);
         }
         self.train(&recipe.spec(fold, path)?)
     }
@@ -130,14 +141,16 @@ mod tests {
             assign: &["latent_dims=[50]"],
             steps: Some(4000),
             seed: Some(2),
+            all_train: true,
             ..Recipe::new("vae", "mnist", "burda-1l")
         };
         let command = recipe.command(Some(3), Path::new("a/b"));
         let expected = "ancestral train vae --data mnist --preset burda-1l --binarize dynamic \
-                        --steps 4000 --set latent_dims=[50] --seed 2 --fold 3 --out a/b";
+                        --steps 4000 --set latent_dims=[50] --seed 2 --all-train --fold 3 --out a/b";
         assert_eq!(command, expected);
         let spec = recipe.spec(Some(3), Path::new("a/b")).unwrap();
         assert_eq!((spec.seed, spec.data.fold), (Some(2), Some(3)));
+        assert!(spec.data.all_train && !spec.skip_test);
         assert_eq!(spec.train["steps"], toml::Value::Integer(4000));
     }
 }
