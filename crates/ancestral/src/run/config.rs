@@ -345,8 +345,10 @@ pub(super) enum ByNetwork {
 
 /// A seed as a number where TOML has it, else as text.
 mod seed {
-    use serde::de::Error;
-    use serde::{Deserialize, Deserializer, Serializer};
+    use std::fmt;
+
+    use serde::de::{Error, Unexpected, Visitor};
+    use serde::{Deserializer, Serializer};
 
     pub(super) fn serialize<S: Serializer>(seed: &u64, serializer: S) -> Result<S::Ok, S::Error> {
         match i64::try_from(*seed) {
@@ -355,21 +357,29 @@ mod seed {
         }
     }
 
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Written {
-        Number(u64),
-        Text(String),
+    struct Seed;
+
+    impl Visitor<'_> for Seed {
+        type Value = u64;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a whole number from 0 to 2^64 - 1")
+        }
+
+        fn visit_i64<E: Error>(self, seed: i64) -> Result<u64, E> {
+            u64::try_from(seed).map_err(|_| E::invalid_value(Unexpected::Signed(seed), &self))
+        }
+
+        fn visit_u64<E: Error>(self, seed: u64) -> Result<u64, E> {
+            Ok(seed)
+        }
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<u64, E> {
+            text.parse().map_err(|_| E::invalid_value(Unexpected::Str(text), &self))
+        }
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
-        match Written::deserialize(from)? {
-            Written::Number(seed) => Ok(seed),
-            Written::Text(text) => text.parse().map_err(|_| {
-                D::Error::custom(format!(
-                    "seed is '{text}'; give a whole number from 0 to 2^64 - 1"
-                ))
-            }),
-        }
+        from.deserialize_any(Seed)
     }
 }

@@ -122,9 +122,7 @@ impl RunFolder {
         if format > i64::from(FORMAT) {
             return Err(Error::NewerFormat { path: file, format, known: FORMAT });
         }
-        let config = table
-            .try_into()
-            .map_err(|e: toml::de::Error| Error::run(&file, e.message().to_owned()))?;
+        let config = toml::from_str(&text).map_err(|e| Error::run(&file, in_line(&text, &e)))?;
         Ok(Self { path: path.to_owned(), config, lock: None })
     }
 
@@ -314,6 +312,20 @@ impl RunFolder {
     }
 }
 
+/// What is wrong in a file, with the line that it stands in.
+fn in_line(text: &str, error: &toml::de::Error) -> String {
+    // Types of this language are no words for a file.
+    let message = ["u64", "u32", "usize"].iter().fold(error.message().to_owned(), |said, name| {
+        said.replace(&format!("expected {name}"), "expected a whole number from 0")
+    });
+    let Some(span) = error.span() else { return message };
+    let number = text[..span.start.min(text.len())].matches('\n').count();
+    match text.lines().nth(number) {
+        Some(line) => format!("line {}, '{}': {message}", number + 1, line.trim()),
+        None => message,
+    }
+}
+
 fn write_config(path: &Path, config: &RunConfig) -> Result<()> {
     let text = toml::to_string(config)
         .map_err(|e| Error::run(path, format!("config.toml cannot be written: {e}")))?;
@@ -347,4 +359,26 @@ pub(super) fn starting_weights(config: &RunConfig) -> Result<Option<NamedTensors
         ));
     }
     Ok(Some(source.read_weights(Weights::Best)?.0))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may be as short as it likes")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_in_a_config_is_named_with_its_line() {
+        let good = include_str!("../../assets/networks/features-digits/config.toml");
+        let dir = tempfile::tempdir().unwrap();
+        for (old, new, words) in [
+            ("seed = 0", "seed = -1", "line 6, 'seed = -1': invalid value: integer `-1`"),
+            ("model = \"features\"", "model = 3", "'model = 3': invalid type: integer `3`"),
+            ("levels = 17", "levels = -1", "expected a whole number from 0"),
+        ] {
+            assert!(good.contains(old), "{old}");
+            std::fs::write(dir.path().join("config.toml"), good.replace(old, new)).unwrap();
+            let error = RunFolder::open(dir.path()).unwrap_err().to_string();
+            assert!(error.contains(words), "{error}");
+        }
+    }
 }
