@@ -56,6 +56,8 @@ pub mod report;
 pub mod run;
 pub mod settings;
 pub mod spec;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod train;
 
 pub use ancestral_kernels::keep_freed_memory;

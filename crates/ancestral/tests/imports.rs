@@ -28,6 +28,7 @@ const LAYERS: &[&[&str]] = &[
     &["report"],
     &["run"],
     &["explain"],
+    &["testing"],
 ];
 
 /// Families of models, of which none imports another.
@@ -147,10 +148,15 @@ fn attributes(item: &Item) -> &[Attribute] {
     }
 }
 
+/// Whether something is there for the tests alone; the feature `testing` is no such thing.
 fn is_test(attributes: &[Attribute]) -> bool {
-    let test = |a: &Attribute| {
-        a.path().is_ident("cfg") && a.meta.to_token_stream().to_string().contains("test")
-    };
+    fn has_test(tokens: TokenStream) -> bool {
+        tokens.into_iter().any(|token| match token {
+            TokenTree::Group(group) => has_test(group.stream()),
+            token => token.to_string() == "test",
+        })
+    }
+    let test = |a: &Attribute| a.path().is_ident("cfg") && has_test(a.meta.to_token_stream());
     attributes.iter().any(test)
 }
 

@@ -5,9 +5,8 @@
 use ancestral::Registry;
 use ancestral::model::{DataSpec, Init, ModelEntry};
 use ancestral::spec::cpu;
-use ancestral_data::{
-    Binarize, Dataset, Domain, Examples, Shape, Split, SplitName, Streams, Values,
-};
+use ancestral::testing::small_data;
+use ancestral_data::{Binarize, Dataset, Domain, Examples, Shape, SplitName};
 use toml::Table;
 
 pub(crate) fn find(name: &str) -> ModelEntry {
@@ -20,23 +19,7 @@ pub(crate) fn data(domain: Domain) -> Dataset {
 }
 
 pub(crate) fn shaped(domain: Domain, shape: Shape) -> Dataset {
-    let n = 60;
-    let size = shape.size();
-    let noise = Streams::new(11).purpose("data", 0).normals(&[0], n * size);
-    let center = |i: usize, j: usize| if (i + j).is_multiple_of(3) { 1.0 } else { -1.0 };
-    let at = |k: usize| center(k / size % 3, k % size) + 0.3 * noise[k];
-    let values = match domain {
-        Domain::Real => Values::Reals((0..n * size).map(at).collect()),
-        Domain::Binary => Values::Bytes((0..n * size).map(|k| u8::from(at(k) > 0.0)).collect()),
-        Domain::Levels(levels) => {
-            let top = (levels - 1) as f32;
-            let level = |k: usize| ((at(k) + 2.0) / 4.0 * top).round().clamp(0.0, top) as u8;
-            Values::Bytes((0..n * size).map(level).collect())
-        }
-    };
-    let labels = Some((0..n).map(|i| (i % 3) as u32).collect());
-    let split = Split { values, labels };
-    Dataset::new("small", domain, shape, split, None, None).unwrap().with_splits(0).unwrap()
+    small_data(domain, shape).unwrap()
 }
 
 /// Every model on every domain that it takes, with settings that exercise its options.

@@ -1,35 +1,14 @@
-//! Log-probabilities and bounds.
+//! Log-probabilities and bounds of particular models.
 
-use ancestral::model::{
-    BatchIterator, DensityOptions, Init, StepContext, column_terms, log_probability,
-};
+use ancestral::model::{BatchIterator, DensityOptions, Init, StepContext};
 use ancestral::optim::Optimizers;
 use ancestral::spec::cpu;
-use ancestral_data::{Batch, Domain, Streams};
+use ancestral::testing::changed_terms;
+use ancestral_data::{Domain, Streams};
 use toml::Table;
 
 use crate::cases::{cases, data, examples, find, label};
 use crate::support::{loop_settings, prepared};
-
-#[test]
-fn log_probabilities_do_not_depend_on_the_batch() {
-    for (entry, data, settings) in cases() {
-        let name = label(&entry, &data, &settings);
-        let model = prepared(&entry, &data, &settings, &Init::new(&cpu(), 1));
-        let Some(density) = model.density() else { continue };
-        let options = DensityOptions::new(20, 2);
-        let all = density
-            .log_probability(&examples(&data).batch(&[4, 9, 2], 0), options.clone())
-            .unwrap();
-        for (i, index) in [4, 9, 2].into_iter().enumerate() {
-            let one = density
-                .log_probability(&examples(&data).batch(&[index], 0), options.clone())
-                .unwrap();
-            let scale = 1.0 + all.nats[i].abs();
-            assert!((one.nats[0] - all.nats[i]).abs() < 1e-5 * scale, "{name}");
-        }
-    }
-}
 
 /// With a prior that stays fixed, the bound rises with K and reaches log p(x) integrated on a grid.
 #[test]
@@ -130,66 +109,24 @@ fn a_bound_rises_with_k_to_the_integral() {
 /// The models whose log-probability is a sum over columns.
 const SUMS: [&str; 7] = ["nade", "rnade", "deep-nade", "made", "fvsbn", "gaussian", "bernoulli"];
 
+/// Of these, all but one have columns that bear on others.
 #[test]
-fn column_terms_add_up_to_the_log_probability() {
+fn column_terms_are_those_of_the_models_that_are_sums() {
     for (entry, data, settings) in cases() {
         let name = label(&entry, &data, &settings);
         let model = prepared(&entry, &data, &settings, &Init::new(&cpu(), 1));
         if model.density().is_none() {
+            assert!(!SUMS.contains(&entry.name), "{name}");
             continue;
         }
-        let (size, batch) = (data.shape.size(), examples(&data).batch(&[4, 9, 2], 0));
-        let terms = column_terms(model.as_ref(), &batch).unwrap();
-        assert_eq!(terms.is_some(), SUMS.contains(&entry.name), "{name}");
-        let Some(terms) = terms else { continue };
-        assert_eq!(terms.len(), 3 * size, "{name}");
-        let options = DensityOptions::new(1, 0);
-        let nats = log_probability(model.as_ref(), &batch, options).unwrap().nats;
-        for (terms, total) in terms.chunks_exact(size).zip(nats) {
-            let sum: f64 = terms.iter().sum();
-            assert!((sum - total).abs() <= 1e-9 * total.abs(), "{name}: {sum} {total}");
-        }
-    }
-}
-
-/// A column's term depends on the columns before it in some ordering only; the last one of that
-/// ordering changes no term but its own.
-#[test]
-fn column_terms_belong_to_their_columns() {
-    for (entry, data, settings) in cases() {
-        let name = label(&entry, &data, &settings);
-        let model = prepared(&entry, &data, &settings, &Init::new(&cpu(), 1));
-        let (size, row) = (data.shape.size(), examples(&data).batch(&[4], 0).values);
-        let terms = |row: Vec<f64>| column_terms(model.as_ref(), &Batch::of(row, 1)).unwrap();
-        if model.density().is_none() || !SUMS.contains(&entry.name) {
-            continue;
-        }
-        let plain = terms(row.clone()).unwrap();
-        // The number of terms that each column changes; these are distinct if every column
-        // affects those after it.
-        let mut changed: Vec<usize> = (0..size)
-            .map(|column| {
-                let mut row = row.clone();
-                row[column] = match row[column] {
-                    x if data.domain == Domain::Real || entry.name == "gaussian" => x + 0.37,
-                    x if x > 0.5 => 0.0,
-                    _ => 1.0,
-                };
-                let other = terms(row).unwrap();
-                let apart = |at: &usize| {
-                    // The rounding of a single-precision sum is distributed over its terms.
-                    (plain[*at] - other[*at]).abs() > 1e-5 * plain[*at].abs().max(1e-3)
-                };
-                assert!(apart(&column), "{name}: column {column} does not change its own term");
-                (0..size).filter(apart).count()
-            })
-            .collect();
-        changed.sort_unstable();
-        let diagonal = entry.name == "bernoulli";
-        assert!(diagonal || changed.last() > Some(&1), "{name}: no column bears on another");
-        let most = |i: usize| if diagonal { 1 } else { i + 1 };
-        for (i, count) in changed.into_iter().enumerate() {
-            assert!((1..=most(i)).contains(&count), "{name}: {count} terms");
+        let row = examples(&data).batch(&[4], 0).values;
+        let changed = changed_terms(model.as_ref(), &row).unwrap();
+        assert_eq!(changed.is_some(), SUMS.contains(&entry.name), "{name}");
+        let Some(changed) = changed else { continue };
+        assert_eq!(changed.len(), row.len(), "{name}");
+        match entry.name {
+            "bernoulli" => assert!(changed.iter().all(|&count| count == 1), "{name}: {changed:?}"),
+            _ => assert!(changed.last() > Some(&1), "{name}: no column bears on another"),
         }
     }
 }

@@ -5,31 +5,8 @@ use ancestral::optim::Optimizers;
 use ancestral::spec::cpu;
 use ancestral_data::{Batch, Domain, Streams};
 
-use crate::cases::{cases, data, examples, find, label};
+use crate::cases::{data, examples, find};
 use crate::support::{loop_settings, prepared};
-
-#[test]
-fn scores_depend_on_their_example_alone() {
-    let mut tried = 0;
-    for (entry, data, settings) in cases() {
-        let name = label(&entry, &data, &settings);
-        let model = prepared(&entry, &data, &settings, &Init::new(&cpu(), 1));
-        let Some(discriminator) = model.discriminator() else { continue };
-        tried += 1;
-        let batch = examples(&data).batch(&[4, 9, 2], 0);
-        let scores = discriminator.score(&batch).unwrap();
-        assert_eq!(scores.len(), 3, "{name}");
-        assert!(scores.iter().all(|score| score.is_finite()), "{name}: {scores:?}");
-        for (i, index) in [4, 9, 2].into_iter().enumerate() {
-            let alone = discriminator.score(&examples(&data).batch(&[index], 5)).unwrap()[0];
-            let scale = 1.0 + alone.abs();
-            assert!((alone - scores[i]).abs() < 1e-4 * scale, "{name}: {alone} {scores:?}");
-        }
-        let short = Batch { values: batch.values[1..].to_vec(), ..batch };
-        assert!(discriminator.score(&short).is_err(), "{name}: an example too short was taken");
-    }
-    assert!(tried > 10);
-}
 
 /// After some steps data scores higher than samples do, whatever the scale of the scores.
 #[test]

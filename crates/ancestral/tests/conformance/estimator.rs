@@ -3,13 +3,13 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ancestral::Error;
-use ancestral::model::{BLOCK, FitContext, FitReport, Init, Learning, Model, NamedTensors, fit};
+use ancestral::model::{BLOCK, FitContext, FitReport, Init, Model, NamedTensors, fit};
 use ancestral::spec::cpu;
 use ancestral_data::{
     Binarize, Dataset, Domain, Examples, Shape, Split, SplitName, Streams, Values,
 };
 
-use crate::cases::{cases, examples, find, label, spec};
+use crate::cases::{find, spec};
 
 /// Blocks that are summed in parallel.
 const ROUND: usize = 16;
@@ -187,29 +187,9 @@ fn a_fit_that_is_stopped_is_interrupted_and_leaves_the_model_as_it_was() {
     }
 }
 
+/// Over several rounds of blocks, and not at the end alone.
 #[test]
 fn progress_rises_to_the_whole() {
-    for (entry, data, settings) in cases() {
-        if entry.learning != Learning::Fit {
-            continue;
-        }
-        let name = label(&entry, &data, &settings);
-        let mut shares = Vec::new();
-        let mut progress = |share: f64| shares.push(share);
-        let stop = AtomicBool::new(false);
-        let mut model = (entry.build)(&settings, &spec(&data), &Init::new(&cpu(), 0)).unwrap();
-        let mut context =
-            FitContext { streams: Streams::new(0), progress: &mut progress, stop: &stop };
-        let report = model.estimator().unwrap().fit(&examples(&data), &mut context).unwrap();
-        assert!(shares.is_sorted() && shares.last() == Some(&1.0), "{name}: {shares:?}");
-        for found in &report.estimates {
-            let fits = found.value.is_finite() && found.stderr.is_none_or(|e| e >= 0.0);
-            assert!(fits && !found.name.is_empty(), "{name}: {found:?}");
-        }
-        // A second fit starts from scratch.
-        let again = fit(model.estimator().unwrap(), &examples(&data), 0).unwrap();
-        assert_eq!(report, again, "{name}");
-    }
     let data = reals([0.0; 3]);
     let mut shares = Vec::new();
     let mut progress = |share: f64| shares.push(share);

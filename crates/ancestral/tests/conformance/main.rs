@@ -1,24 +1,20 @@
-//! The conformance suite: tests that every model of the registry must pass.
+//! The conformance suite over the models of the registry, and tests of particular models.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may be as short as it likes")]
 
 mod cases;
-mod classifier;
 mod declared;
 mod density;
 mod discriminator;
 mod estimator;
-mod latent;
 mod memorization;
 mod registry;
-mod requests;
 mod runs;
-mod sampler;
 mod schema;
 mod settings;
+mod suite;
 mod support;
 mod trainable;
-mod weights;
 
 /// Models are shared by threads.
 const _: () = {

@@ -5,12 +5,13 @@ use std::sync::atomic::AtomicBool;
 use ancestral::model::{
     Abilities, Assignments, Capability, Clusterer, Core, DataSpec, Density, DensityKind,
     DensityOptions, Init, KindName, Learning, LogProbability, Metrics, Model, ModelEntry,
-    NeuralModel, Size, StepContext, Task, Trainable, log_probability,
+    NeuralModel, Size, SizeBuilder, StepContext, Task, Trainable, check_batch, log_probability,
 };
 use ancestral::nn::{InputPipeline, to_f64};
 use ancestral::run::{RunFolder, Training, Weights};
 use ancestral::settings::Settings;
 use ancestral::spec::cpu;
+use ancestral::testing::{CHECKS, Case, check, check_all, check_entry};
 use ancestral::train::NoopObserver;
 use ancestral::{Registry, Result, settings};
 use ancestral_data::{Batch, Domain};
@@ -60,6 +61,27 @@ struct Logits {
 /// Independent binary entries, trained by gradient steps.
 struct Coins {
     core: Core<Logits>,
+    flaw: Flaw,
+    /// Steps that this very value has made.
+    steps: u32,
+}
+
+/// What is wrong with a model, for tests of the suite itself.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Flaw {
+    None,
+    /// Probabilities that do not sum to 1.
+    Mass,
+    /// Log-probabilities that depend on the batch.
+    Batch,
+    /// A loss that is not what is minimized.
+    Loss,
+    /// Steps that depend on more than the checkpoint.
+    Memory,
+    /// Settings that are not kept.
+    Settings,
+    /// Missing entries that are scored.
+    Missing,
 }
 
 impl Coins {
@@ -72,7 +94,16 @@ impl Coins {
     }
 
     fn nats(&self, batch: &Batch) -> Result<Vec<f64>> {
-        Ok(to_f64(self.terms(&self.core.inference()?, batch)?.sum_dim(1)))
+        if self.flaw != Flaw::Missing {
+            check_batch(self, batch)?;
+        }
+        let more = match self.flaw {
+            Flaw::Mass => 0.1,
+            Flaw::Batch => 0.01 * batch.len() as f64,
+            _ => 0.0,
+        };
+        let nats = to_f64(self.terms(&self.core.inference()?, batch)?.sum_dim(1));
+        Ok(nats.into_iter().map(|nats| nats + more).collect())
     }
 }
 
@@ -95,8 +126,13 @@ impl NeuralModel for Coins {
 impl Trainable for Coins {
     fn step(&mut self, context: &mut StepContext<'_>) -> Result<Metrics> {
         let batch = context.batches.next_batch();
-        let loss = self.terms(self.core.network()?, &batch)?.sum_dim(1).mean().neg();
-        Ok(vec![("loss", context.descend(loss, self.core.slot())?)])
+        let mut loss = self.terms(self.core.network()?, &batch)?.sum_dim(1).mean().neg();
+        if self.flaw == Flaw::Memory {
+            self.steps += 1;
+            loss = loss * f64::from(self.steps);
+        }
+        let factor = if self.flaw == Flaw::Loss { 1.1 } else { 1.0 };
+        Ok(vec![("loss", factor * context.descend(loss, self.core.slot())?)])
     }
 
     fn validation(&self, batch: &Batch) -> Result<Option<Vec<f64>>> {
@@ -123,13 +159,24 @@ fn build_coins(
     settings: &Table,
     data: &DataSpec,
     init: &Init,
+    flaw: Flaw,
 ) -> Result<Box<dyn Model>> {
-    let config = groups::CoinsConfig::from_table(settings)?;
+    let mut config = groups::CoinsConfig::from_table(settings)?;
     let domain = data.one_domain(name, &[KindName::Binary])?;
     let size = data.size();
     let network = Logits { logits: parameter(vec![config.first_logit as f32; size], [size], init) };
     let pipeline = InputPipeline::new(name, data, domain, init);
-    Ok(Box::new(Coins { core: Core::new(config.to_table(), pipeline, network) }))
+    if flaw == Flaw::Settings {
+        config.first_logit = 0.0;
+    }
+    Ok(Box::new(Coins { core: Core::new(config.to_table(), pipeline, network), flaw, steps: 0 }))
+}
+
+/// Of a model that trains so many numbers.
+fn size(data: &DataSpec, trained: usize) -> Size {
+    let mut size = SizeBuilder::new(data);
+    size.trained(&[trained]);
+    size.finish()
 }
 
 fn coins() -> ModelEntry {
@@ -144,8 +191,8 @@ fn coins() -> ModelEntry {
         kinds: &[KindName::Binary],
         presets: &[],
         fields: groups::CoinsConfig::fields,
-        size: |_, _| Ok(Size::default()),
-        build: |settings, data, init| build_coins("coins", settings, data, init),
+        size: |_, data| Ok(size(data, data.size())),
+        build: |settings, data, init| build_coins("coins", settings, data, init, Flaw::None),
         train: |_| Table::new(),
     }
 }
@@ -166,6 +213,7 @@ struct Centers {
 impl Centers {
     /// The squared distance of each example to its nearest center, and the number of that.
     fn nearest(&self, network: &Points, batch: &Batch) -> Result<(Tensor<2>, Vec<usize>)> {
+        check_batch(self, batch)?;
         let x = self.core.pipeline.entries(&batch.values, batch.len())?;
         let size = self.core.pipeline.data.size();
         let (rows, points) = (&batch.values, to_f64(network.points.val()));
@@ -242,7 +290,10 @@ fn centers() -> ModelEntry {
         kinds: &[KindName::Real],
         presets: &[],
         fields: groups::CentersConfig::fields,
-        size: |_, _| Ok(Size::default()),
+        size: |settings, data| {
+            let clusters = groups::CentersConfig::from_table(settings)?.clusters;
+            Ok(size(data, clusters * data.size()))
+        },
         build: |settings, data, init| {
             let config = groups::CentersConfig::from_table(settings)?;
             let domain = data.one_domain("centers", &[KindName::Real])?;
@@ -323,6 +374,104 @@ fn models_of_ones_own_train_resume_and_load() {
 }
 
 #[test]
+fn models_of_ones_own_pass_the_suite() {
+    let registry = registry();
+    let cases =
+        [("coins", Domain::Binary, "first_logit = 0.5"), ("centers", Domain::Real, "clusters = 3")]
+            .map(|(name, domain, settings)| {
+                Case::new(name, settings.parse().unwrap(), data(domain))
+            });
+    check_all(&registry, &cases).unwrap_or_else(|e| panic!("{e}"));
+    for case in &cases {
+        check_entry(&registry, &case.name).unwrap_or_else(|e| panic!("{e}"));
+        check(&registry, case).unwrap_or_else(|e| panic!("{e}"));
+    }
+    let clusters = CHECKS.iter().find(|check| check.name.starts_with("clusters_")).unwrap();
+    assert_eq!(clusters.run(&registry, &cases).unwrap(), 3);
+}
+
+/// The suite itself: each flaw is found by the check that looks for it, which says what it found.
+#[test]
+fn the_suite_finds_what_is_wrong() {
+    type Change = fn(&mut ModelEntry);
+    type Build = fn(&Table, &DataSpec, &Init) -> Result<Box<dyn Model>>;
+    let builds: [(Build, &str, &str); 6] = [
+        (
+            |s, d, i| build_coins("coins", s, d, i, Flaw::Mass),
+            "probabilities_sum_to_one",
+            "it sums to 1.105",
+        ),
+        (
+            |s, d, i| build_coins("coins", s, d, i, Flaw::Batch),
+            "log_probabilities_do_not_depend_on_the_batch",
+            "alone",
+        ),
+        (
+            |s, d, i| build_coins("coins", s, d, i, Flaw::Loss),
+            "gradients_agree_with_finite_differences",
+            "model.logits[0]",
+        ),
+        (
+            |s, d, i| build_coins("coins", s, d, i, Flaw::Memory),
+            "a_resumed_run_equals_a_whole_one",
+            "other weights",
+        ),
+        (
+            |s, d, i| build_coins("coins", s, d, i, Flaw::Settings),
+            "settings_are_given_or_default",
+            "first_logit",
+        ),
+        (
+            |s, d, i| build_coins("coins", s, d, i, Flaw::Missing),
+            "networks_refuse_missing_entries",
+            "was taken",
+        ),
+    ];
+    let with = |change: &dyn Fn(&mut ModelEntry)| {
+        let mut entry = coins();
+        change(&mut entry);
+        Registry::standard().with(entry)
+    };
+    let mut flawed: Vec<(Registry, &str, &str)> = builds
+        .into_iter()
+        .map(|(build, check, says)| (with(&|entry| entry.build = build), check, says))
+        .collect();
+    let more: [(Change, &str, &str); 6] = [
+        (
+            |entry| {
+                entry.tasks = &[Task::Density, Task::Sampling];
+                entry.capabilities = &[Capability::ExactDensity, Capability::Samples];
+            },
+            "models_answer_what_their_entries_declare",
+            "Samples is declared and not answered",
+        ),
+        (|entry| entry.tasks = &[], "tasks_follow_from_capabilities", "its tasks"),
+        (|e| e.capabilities = &[], "tasks_follow_from_capabilities", "its tasks"),
+        (|e| e.size = |_, _| Ok(Size::default()), "defaults_build_what_is_declared", "its size"),
+        (|e| e.validation = &["loss"], "learning_and_validation_are_as_declared", "'nll'"),
+        (
+            |e| e.kinds = &[KindName::Binary, KindName::Real],
+            "kinds_are_taken_exactly_if_they_are_declared",
+            "real: declared and not taken",
+        ),
+    ];
+    flawed.extend(more.map(|(change, check, says)| (with(&change), check, says)));
+    for (registry, name, says) in flawed {
+        let settings = "first_logit = 0.5".parse().unwrap();
+        let case = [Case::new("coins", settings, data(Domain::Binary))];
+        let check = CHECKS.iter().find(|check| check.name == name).unwrap();
+        let failure = check.run(&registry, &case).unwrap_err();
+        assert_eq!(failure.check, name, "{failure}");
+        assert!(failure.of.starts_with("coins"), "{failure}");
+        assert!(failure.to_string().contains(says), "{failure}");
+        assert!(check_all(&registry, &case).is_err(), "{name}");
+    }
+    let nameless = Case::new("coin", Table::new(), data(Domain::Binary));
+    let failure = check_all(&registry(), &[nameless]).unwrap_err().to_string();
+    assert!(failure.contains("did you mean 'coins'"), "{failure}");
+}
+
+#[test]
 fn models_of_ones_own_answer_as_the_standard_ones_do() {
     let registry = registry();
     let build = |name: &str, data: &DataSpec, settings: &str| {
@@ -360,7 +509,7 @@ fn a_model_of_the_same_name_takes_the_place_of_the_standard_one() {
     let standard = Registry::standard();
     let own = ModelEntry {
         name: "bernoulli",
-        build: |settings, data, init| build_coins("bernoulli", settings, data, init),
+        build: |settings, data, init| build_coins("bernoulli", settings, data, init, Flaw::None),
         ..coins()
     };
     let registry = Registry::standard().with(own.clone());

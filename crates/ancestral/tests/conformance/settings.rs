@@ -1,16 +1,14 @@
-//! Settings: invalid values and their messages.
+//! Settings of particular models and of the training loop: invalid values and their messages.
 
-use std::collections::BTreeSet;
-
-use ancestral::Result;
+use ancestral::Registry;
 use ancestral::model::{Init, Model, ModelEntry};
-use ancestral::settings::{Field, SettingKind, Settings, normalize};
+use ancestral::settings::{SettingKind, Settings};
 use ancestral::spec::cpu;
 use ancestral::train::TrainConfig;
 use ancestral_data::{Dataset, Domain};
 use toml::{Table, Value};
 
-use crate::cases::{adversarial, cases, data, find, label, spec};
+use crate::cases::{data, find, spec};
 use crate::support::loop_settings;
 
 #[test]
@@ -88,176 +86,8 @@ fn bad_settings_are_errors_that_name_the_setting() {
     }
 }
 
-/// Every entry with the data and the settings of its first case.
-fn one_of_each() -> Vec<(ModelEntry, Dataset, Table)> {
-    let mut first: Vec<(ModelEntry, Dataset, Table)> = Vec::new();
-    for case in cases() {
-        if !first.iter().any(|(entry, _, _)| entry.name == case.0.name) {
-            first.push(case);
-        }
-    }
-    first
-}
-
-fn built(entry: &ModelEntry, data: &Dataset, settings: &Table) -> Result<Box<dyn Model>> {
-    (entry.build)(settings, &spec(data), &Init::new(&cpu(), 3))
-}
-
-#[test]
-fn defaults_are_read_and_are_what_is_taken() {
-    for (entry, data, settings) in cases() {
-        let name = label(&entry, &data, &settings);
-        let fields = (entry.fields)();
-        let defaults: Table =
-            fields.iter().map(|field| (field.name.to_owned(), field.default.clone())).collect();
-        let read = normalize(&fields, &defaults).unwrap();
-        for field in &fields {
-            assert_eq!(read[field.stored], field.default, "{name}: {}", field.name);
-            assert!(!field.doc.is_empty() && !field.name.is_empty(), "{name}");
-            let same = fields.iter().filter(|other| other.is(field.name)).count();
-            assert_eq!(same, 1, "{name}: two settings answer to {}", field.name);
-        }
-        // Adversarial networks on rows of few columns start from other settings than on images.
-        if adversarial(entry.name) && data.shape.size() <= 8 {
-            continue;
-        }
-        let taken = built(&entry, &data, &settings).unwrap().settings();
-        let given = normalize(&fields, &settings).unwrap();
-        for field in &fields {
-            let expected = given.get(field.stored).unwrap_or(&field.default);
-            assert_eq!(&taken[field.stored], expected, "{name}: {}", field.name);
-        }
-        assert_eq!(taken.len(), fields.len(), "{name}");
-    }
-    let fields = TrainConfig::fields();
-    let defaults: Table =
-        fields.iter().map(|field| (field.name.to_owned(), field.default.clone())).collect();
-    assert_eq!(TrainConfig::parse(&defaults).unwrap(), TrainConfig::default());
-}
-
-#[test]
-fn presets_are_read() {
-    for (entry, data, _) in one_of_each() {
-        let mut names = BTreeSet::new();
-        let own = (entry.train)(&spec(&data));
-        TrainConfig::parse(&own).unwrap_or_else(|e| panic!("{}: {e}", entry.name));
-        for preset in entry.presets {
-            let name = format!("{}, preset {}", entry.name, preset.name);
-            assert!(names.insert(preset.name), "{name}: there are two");
-            assert!(!preset.about.is_empty(), "{name}");
-            let table: Table = preset.settings.parse().unwrap();
-            for (group, settings) in table {
-                let settings = settings.as_table().unwrap();
-                let problem = match group.as_str() {
-                    "settings" | "model" => normalize(&(entry.fields)(), settings).err(),
-                    "train" => {
-                        let mut all = normalize(&TrainConfig::fields(), &own).unwrap();
-                        all.extend(normalize(&TrainConfig::fields(), settings).unwrap());
-                        TrainConfig::parse(settings).and(TrainConfig::parse(&all)).err()
-                    }
-                    "data" => None,
-                    _ => panic!("{name}: an unknown table '{group}'"),
-                };
-                assert!(problem.is_none(), "{name}: {}", problem.unwrap());
-            }
-        }
-    }
-}
-
-#[test]
-fn settings_that_were_read_read_back_to_the_same() {
-    for (entry, data, settings) in cases() {
-        let name = label(&entry, &data, &settings);
-        let fields = (entry.fields)();
-        let model = built(&entry, &data, &settings).unwrap();
-        let kept = model.settings();
-        assert_eq!(normalize(&fields, &kept).unwrap(), kept, "{name}");
-        let again = built(&entry, &data, &kept).unwrap();
-        assert_eq!(again.settings(), kept, "{name}");
-        assert_eq!(again.tensors(), model.tensors(), "{name}");
-        // Through text, too, as stored in run folders.
-        let text: Table = kept.to_string().parse().unwrap();
-        assert_eq!(built(&entry, &data, &text).unwrap().settings(), kept, "{name}");
-        for (given, value) in normalize(&fields, &settings).unwrap() {
-            assert_eq!(kept[&given], value, "{name}: {given} was given and is lost");
-        }
-    }
-    for text in [
-        "",
-        "optimizer = 'adamw'\nlearning_rate = 1e-300\nepsilon = 0.1\nsteps = 9007199254740993",
-        "epochs = 0\nseconds = 0.1\nschedule = 'step'\nstep_gamma = 1\nnesterov = true",
-    ] {
-        let config = loop_settings(text);
-        assert_eq!(TrainConfig::parse(&config.to_table()).unwrap(), config, "{text}");
-        let stored: Table = config.to_table().to_string().parse().unwrap();
-        assert_eq!(TrainConfig::parse(&stored).unwrap(), config, "{text}");
-    }
-}
-
-/// The same under each of its names.
-fn spelled(settings: &Table, field: &Field, value: &Value) -> Vec<(&'static str, Table)> {
-    let names = [field.name, field.stored].into_iter().chain(field.aliases.iter().copied());
-    names
-        .map(|name| {
-            let mut settings = settings.clone();
-            settings.retain(|name, _| !field.is(name));
-            settings.insert(name.to_owned(), value.clone());
-            (name, settings)
-        })
-        .collect()
-}
-
-#[test]
-fn all_names_of_a_setting_give_the_same_model() {
-    let mut compared = BTreeSet::new();
-    for (entry, data, settings) in cases() {
-        let name = label(&entry, &data, &settings);
-        let base = built(&entry, &data, &settings).unwrap().settings();
-        for field in (entry.fields)() {
-            if field.name == field.stored && field.aliases.is_empty() {
-                continue;
-            }
-            let value = match &base[field.stored] {
-                Value::Boolean(is) => Value::Boolean(!is),
-                other => other.clone(),
-            };
-            let models: Vec<_> = spelled(&settings, &field, &value)
-                .into_iter()
-                .map(|(called, settings)| {
-                    let built = built(&entry, &data, &settings);
-                    let what = built.map(|model| (model.settings(), model.tensors()));
-                    (called, what.map_err(|error| error.to_string()))
-                })
-                .collect();
-            for (called, model) in &models {
-                assert!(*model == models[0].1, "{name}: {called} and {}", models[0].0);
-                if let Ok((settings, _)) = model {
-                    assert_eq!(settings[field.stored], value, "{name}: {called}");
-                    compared.insert((entry.name, *called));
-                }
-            }
-            // Given twice, it is refused.
-            let mut twice = settings.clone();
-            for (called, _) in &models {
-                twice.insert((*called).to_owned(), value.clone());
-            }
-            let error = built(&entry, &data, &twice).err().unwrap().to_string();
-            assert!(error.contains("given twice"), "{name}: {error}");
-        }
-    }
-    for name in ["latent_dim", "latent_dims"] {
-        for model in ["vae", "iwae", "ae", "gan", "wgan-gp", "dcgan"] {
-            assert!(compared.contains(&(model, name)), "{model}: {name} was not tried");
-        }
-    }
-    for name in ["doubly_reparameterized", "doubly_reparameterised"] {
-        assert!(compared.contains(&("iwae", name)), "{name} was not tried");
-    }
-    let of = |text: &str| loop_settings(text);
-    assert_eq!(of("optimizer = 'sgd'"), of("optimiser = 'sgd'"));
-    assert_ne!(of("optimizer = 'sgd'"), of(""));
-    let both = "optimizer = 'sgd'\noptimiser = 'sgd'".parse().unwrap();
-    assert!(TrainConfig::parse(&both).unwrap_err().to_string().contains("given twice"));
+fn built(entry: &ModelEntry, data: &Dataset, settings: &Table) -> Box<dyn Model> {
+    (entry.build)(settings, &spec(data), &Init::new(&cpu(), 3)).unwrap()
 }
 
 #[test]
@@ -272,80 +102,93 @@ fn a_number_stands_for_a_list_of_one() {
         ("gan", "critic_hidden = 8", "critic_hidden = [8]"),
     ] {
         let (entry, data) = (find(model), data(Domain::Binary));
-        let build = |text: &str| built(&entry, &data, &text.parse().unwrap()).unwrap();
+        let build = |text: &str| built(&entry, &data, &text.parse().unwrap());
         let (one, list) = (build(one), build(list));
         assert_eq!(one.settings(), list.settings(), "{model}");
         assert_eq!(one.tensors(), list.tensors(), "{model}");
     }
 }
 
-/// Invalid numbers: NaN, infinities, and numbers of the wrong sign.
-fn invalid_numbers(kind: &SettingKind) -> Vec<Value> {
-    let floats = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1.0, -1e-9].map(Value::Float);
-    let mut values = floats.to_vec();
-    match kind {
-        SettingKind::Int { .. } => {
-            values.extend([Value::Float(1.5), Value::Integer(-1), Value::Integer(i64::MIN)]);
-            values
+/// The suite tries all names of a setting; these must be among them.
+#[test]
+fn old_names_of_settings_are_kept() {
+    let all = |models: &[&'static str], names: [&str; 2]| {
+        for model in models {
+            let fields = (find(model).fields)();
+            let of = |name: &str| fields.iter().position(|field| field.is(name));
+            assert!(of(names[0]).is_some(), "{model}: {}", names[0]);
+            assert_eq!(of(names[0]), of(names[1]), "{model}: {names:?}");
         }
-        SettingKind::Real { .. } => {
-            values.extend([Value::Float(f64::MIN), Value::Integer(-1)]);
-            values
-        }
-        SettingKind::List(of) => {
-            let inner = invalid_numbers(of);
-            let listed = inner.iter().map(|value| Value::Array(vec![value.clone()]));
-            let late = inner.iter().map(|value| match &**of {
-                SettingKind::List(_) => {
-                    Value::Array(vec![Value::Array(vec![2.into()]), value.clone()])
-                }
-                _ => Value::Array(vec![2.into(), value.clone()]),
-            });
-            listed.chain(late).chain(inner.iter().cloned()).collect()
-        }
-        SettingKind::Bool | SettingKind::Choice(_) => Vec::new(),
-    }
+    };
+    all(&["vae", "iwae", "ae", "gan", "wgan-gp", "dcgan"], ["latent_dim", "latent_dims"]);
+    all(&["iwae"], ["doubly_reparameterized", "doubly_reparameterised"]);
+    let of = |text: &str| loop_settings(text);
+    assert_eq!(of("optimizer = 'sgd'"), of("optimiser = 'sgd'"));
+    assert_ne!(of("optimizer = 'sgd'"), of(""));
+    let both = "optimizer = 'sgd'\noptimiser = 'sgd'".parse().unwrap();
+    assert!(TrainConfig::parse(&both).unwrap_err().to_string().contains("given twice"));
 }
 
 #[test]
-fn invalid_numbers_numbers_are_refused_by_every_setting() {
-    let mut tried = 0;
-    for (entry, data, settings) in one_of_each() {
-        let fields = (entry.fields)();
-        for field in &fields {
-            for value in invalid_numbers(&field.kind) {
-                tried += 1;
-                for (called, settings) in spelled(&settings, field, &value) {
-                    let what = format!("{}: {called} = {value}", entry.name);
-                    let alone = [(called.to_owned(), value.clone())].into_iter().collect();
-                    for error in
-                        [normalize(&fields, &alone).err(), built(&entry, &data, &settings).err()]
-                    {
-                        let error = error.unwrap_or_else(|| panic!("{what} was taken"));
-                        let said = error.to_string();
-                        let start = format!("setting '{}' is {value}; ", field.name);
-                        assert!(said.starts_with(&start), "{what}: {said}");
-                        assert!(error.is_usage(), "{what}");
-                    }
-                }
-            }
-        }
-    }
-    assert!(tried > 1000, "{tried}");
-}
-
-#[test]
-fn invalid_numbers_numbers_are_refused_by_the_training_loop() {
+fn settings_of_the_training_loop_read_back_to_the_same() {
     let fields = TrainConfig::fields();
-    let mut tried = 0;
-    for field in &fields {
-        for value in invalid_numbers(&field.kind) {
-            for (called, settings) in spelled(&Table::new(), field, &value) {
-                let what = format!("{called} = {value}");
-                let error = TrainConfig::parse(&settings).err();
-                let error = error.unwrap_or_else(|| panic!("{what} was taken")).to_string();
+    let defaults: Table =
+        fields.iter().map(|field| (field.name.to_owned(), field.default.clone())).collect();
+    assert_eq!(TrainConfig::parse(&defaults).unwrap(), TrainConfig::default());
+    for text in [
+        "",
+        "optimizer = 'adamw'\nlearning_rate = 1e-300\nepsilon = 0.1\nsteps = 9007199254740993",
+        "epochs = 0\nseconds = 0.1\nschedule = 'step'\nstep_gamma = 1\nnesterov = true",
+    ] {
+        let config = loop_settings(text);
+        assert_eq!(TrainConfig::parse(&config.to_table()).unwrap(), config, "{text}");
+        let stored: Table = config.to_table().to_string().parse().unwrap();
+        assert_eq!(TrainConfig::parse(&stored).unwrap(), config, "{text}");
+    }
+}
+
+/// The least value of a number, or of those of a list.
+fn least(kind: &SettingKind) -> f64 {
+    use std::ops::Bound;
+    match kind {
+        SettingKind::Real { min: Bound::Included(min) | Bound::Excluded(min), .. } => *min,
+        SettingKind::Real { min: Bound::Unbounded, .. } => f64::NEG_INFINITY,
+        SettingKind::List(of) => least(of),
+        _ => 0.0,
+    }
+}
+
+/// So that the suite can try negative numbers on every setting.
+#[test]
+fn no_setting_may_be_negative() {
+    let registry = Registry::standard();
+    let groups = registry.entries().iter().map(|entry| (entry.name, (entry.fields)()));
+    for (group, fields) in groups.chain([("train", TrainConfig::fields())]) {
+        for field in fields {
+            assert!(least(&field.kind) >= 0.0, "{group}: {}", field.name);
+        }
+    }
+}
+
+#[test]
+fn invalid_numbers_are_refused_by_the_training_loop() {
+    let numbers = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1.0, -1e-9, f64::MIN, 1.5];
+    let all = numbers.map(Value::Float).into_iter().chain([-1, i64::MIN].map(Value::Integer));
+    let (all, mut tried) = (all.collect::<Vec<_>>(), 0);
+    for field in TrainConfig::fields() {
+        for value in &all {
+            // 1.5 is valid for reals.
+            let real = matches!(field.kind, SettingKind::Real { .. });
+            let number = real || matches!(field.kind, SettingKind::Int { .. });
+            if !number || real && *value == Value::Float(1.5) {
+                continue;
+            }
+            for called in [field.name, field.stored].into_iter().chain(field.aliases.to_owned()) {
+                let table = [(called.to_owned(), value.clone())].into_iter().collect();
+                let error = TrainConfig::parse(&table).err();
+                let error = error.unwrap_or_else(|| panic!("{called} = {value} was taken"));
                 let start = format!("setting '{}' is {value}; ", field.name);
-                assert!(error.starts_with(&start), "{what}: {error}");
+                assert!(error.to_string().starts_with(&start), "{called} = {value}: {error}");
             }
             // A group that was built in code, not parsed.
             let mut table = TrainConfig::default().to_table();

@@ -71,21 +71,7 @@ pub(crate) fn prepared(
     model
 }
 
-/// The numbers of the first examples that differ from one another.
-pub(crate) fn different(data: &Dataset, count: usize) -> Vec<u64> {
-    let examples = examples(data);
-    let mut found: Vec<(u64, Vec<f64>)> = Vec::new();
-    for index in 0..examples.len() as u64 {
-        let values = examples.batch(&[index], 0).values;
-        if found.len() < count && !found.iter().any(|(_, other)| *other == values) {
-            found.push((index, values));
-        }
-    }
-    assert_eq!(found.len(), count);
-    found.into_iter().map(|(index, _)| index).collect()
-}
-
-/// Stops after a number of steps, with the state on disk.
+/// Stops after a number of steps, as a kill would, but with the state on disk.
 pub(crate) struct StopAt<'a> {
     pub(crate) step: u64,
     pub(crate) stop: &'a AtomicBool,
