@@ -173,9 +173,9 @@ fn absurd(rng: &mut ChaCha8Rng) -> Value {
 fn settings(rng: &mut ChaCha8Rng, fields: &[Field], round: usize, all_sensible: bool) -> Table {
     let mut table = Table::new();
     for (name, value) in SMALL {
-        if let Some(field) = fields.iter().find(|field| field.stored == name) {
+        if let Some(field) = fields.iter().find(|field| field.name == name) {
             let value: Table = format!("v = {value}").parse().unwrap();
-            table.insert(field.stored.to_owned(), value["v"].clone());
+            table.insert(field.name.to_owned(), value["v"].clone());
         }
     }
     let odd = rng.next_u32() as usize % FIELDS;
@@ -183,7 +183,7 @@ fn settings(rng: &mut ChaCha8Rng, fields: &[Field], round: usize, all_sensible: 
         let field = &fields[(round * FIELDS + i) % fields.len()];
         let value =
             if i == odd && !all_sensible { absurd(rng) } else { sensible(rng, &field.kind) };
-        table.insert(field.stored.to_owned(), value);
+        table.insert(field.name.to_owned(), value);
     }
     table
 }

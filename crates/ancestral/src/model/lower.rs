@@ -39,10 +39,10 @@ pub(crate) fn setting_to_lower(
     for share in [0.5, 0.0] {
         let mut all: Vec<Lowered> = if share > 0.0 { others.to_vec() } else { Vec::new() };
         for field in &fields {
-            let value = given.get(field.stored).unwrap_or(&field.default);
+            let value = given.get(field.name).unwrap_or(&field.default);
             let Some(less) = lowered(&field.kind, value, share) else { continue };
             let mut settings = given.clone();
-            settings.insert(field.stored.to_owned(), less);
+            settings.insert(field.name.to_owned(), less);
             if let Ok(size) = (entry.size)(&settings, data) {
                 let above = largest(value) / largest(&field.default).max(1.0);
                 all.push(Lowered { name: field.name, cost: cost(&size), above });

@@ -505,16 +505,16 @@ impl Groups {
             Some((group, rest)) => (Some(group), rest),
             None => (None, key),
         };
-        let named = |fields: &[Field]| fields.iter().find(|f| f.is(name)).map(|f| f.stored);
+        let named = |fields: &[Field]| fields.iter().find(|f| f.is(name)).map(|f| f.name);
         let known = |fields: &[Field]| fields.iter().map(|f| f.name).collect::<Vec<_>>();
         let misplaced = |allowed: String| Err(Error::setting(key, value, allowed));
         match (group, named(model), named(train)) {
-            (None | Some("settings" | "model"), Some(stored), _) => {
-                self.model.insert(stored.to_owned(), value.clone());
+            (None | Some("settings" | "model"), Some(name), _) => {
+                self.model.insert(name.to_owned(), value.clone());
                 Ok(())
             }
-            (None | Some("train"), _, Some(stored)) => {
-                self.train.insert(stored.to_owned(), value.clone());
+            (None | Some("train"), _, Some(name)) => {
+                self.train.insert(name.to_owned(), value.clone());
                 Ok(())
             }
             (Some("settings" | "model"), None, Some(_)) => {

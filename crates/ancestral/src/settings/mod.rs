@@ -21,8 +21,6 @@ use crate::{Error, Result};
 pub struct Field {
     /// The name, as in `--set name=value`.
     pub name: &'static str,
-    /// The name in stored files.
-    pub stored: &'static str,
     /// Other accepted names.
     pub aliases: &'static [&'static str],
     /// The documentation.
@@ -38,7 +36,7 @@ pub struct Field {
 impl Field {
     /// Whether `name` means this setting.
     pub fn is(&self, name: &str) -> bool {
-        self.name == name || self.stored == name || self.aliases.contains(&name)
+        self.name == name || self.aliases.contains(&name)
     }
 }
 
@@ -90,7 +88,7 @@ pub fn normalize(fields: &[Field], table: &Table) -> Result<Table> {
             let default = &field.default;
             Error::setting(field.name, value, format!("{allowed}; the default is {default}"))
         })?;
-        if all.insert(field.stored.to_owned(), read).is_some() {
+        if all.insert(field.name.to_owned(), read).is_some() {
             let why = format!("it is given twice, also under another name than {}", field.name);
             return Err(Error::setting(name, value, why));
         }
@@ -131,8 +129,7 @@ pub fn parse_assignment(text: &str) -> Result<(String, Value)> {
 /// [`Settings`](crate::settings::Settings).
 ///
 /// The default of a setting may be followed, in this order, by `in RANGE` (of a list: of its entries),
-/// `unit "…"`, `stored "…"` (the name in stored files, if it differs) and `also ["…"]` (other accepted
-/// names).
+/// `unit "…"` and `also ["…"]` (other accepted names).
 #[macro_export]
 macro_rules! settings {
     (
@@ -143,7 +140,6 @@ macro_rules! settings {
                 pub $field:ident : $type:ty = $default:expr
                     $(, in $range:expr)?
                     $(, unit $unit:literal)?
-                    $(, stored $stored:literal)?
                     $(, also $also:expr)?
                 ;
             )*
@@ -153,7 +149,7 @@ macro_rules! settings {
         #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
         #[serde(deny_unknown_fields, default)]
         pub struct $name {
-            $( $(#[doc = $doc])+ $(#[serde(rename = $stored)])? pub $field: $type, )*
+            $( $(#[doc = $doc])+ pub $field: $type, )*
         }
 
         impl Default for $name {
@@ -169,7 +165,6 @@ macro_rules! settings {
                     #[allow(unused_mut, unused_assignments, reason = "most fields have no more than a default")]
                     let mut field = $crate::settings::Field {
                         name: stringify!($field),
-                        stored: stringify!($field),
                         aliases: &[],
                         doc: concat!($($doc, "\n"),+)
                             .lines().map(str::trim).collect::<Vec<_>>().join(" ").trim().to_owned(),
@@ -179,9 +174,8 @@ macro_rules! settings {
                     };
                     $( field.kind = <$type as $crate::settings::Ranged>::within($range); )?
                     $( field.unit = Some($unit); )?
-                    $( field.stored = $stored; )?
                     $( field.aliases = &$also; )?
-                    if let Some(default) = defaults.get(field.stored) {
+                    if let Some(default) = defaults.get(field.name) {
                         field.default = default.clone();
                     }
                     field
@@ -258,7 +252,7 @@ mod tests {
             pub count: usize = 3, in 1..=9;
             /// How fast,
             /// in steps.
-            pub learning_rate: f64 = 0.5, in above(0.0), unit "steps", stored "rate", also ["speed"];
+            pub learning_rate: f64 = 0.5, in above(0.0), unit "steps", also ["rate", "speed"];
             /// Sizes.
             pub sizes: Vec<usize> = vec![2, 2], in 1..;
             /// Sizes of sizes.
@@ -277,14 +271,14 @@ mod tests {
     #[test]
     fn fields_carry_docs_units_kinds_and_defaults() {
         let fields = Group::fields();
-        assert_eq!((fields[1].name, fields[1].stored), ("learning_rate", "rate"));
+        assert_eq!((fields[1].name, fields[1].aliases), ("learning_rate", &["rate", "speed"][..]));
         assert_eq!(fields[1].doc, "How fast, in steps.");
         assert_eq!(fields[1].unit, Some("steps"));
         assert_eq!(fields[1].default, Value::Float(0.5));
         assert_eq!(fields[2].default.to_string(), "[2, 2]");
         assert_eq!(fields[4].default.as_str(), Some("still"));
         let table = Group::default().to_table();
-        assert!(table.contains_key("rate"), "{table}");
+        assert!(table.contains_key("learning_rate"), "{table}");
         assert_eq!(Group::from_table(&table).unwrap(), Group::default());
     }
 

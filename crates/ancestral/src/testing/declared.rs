@@ -181,7 +181,7 @@ pub(super) fn defaults_build(_: &Registry, entry: &ModelEntry) -> Tried {
             ensure!(normalize(&fields, &kept)? == kept, "its settings are not as files keep them");
             for field in &fields {
                 let name = field.name;
-                ensure!(kept.contains_key(field.stored), "{name} is not among its settings");
+                ensure!(kept.contains_key(field.name), "{name} is not among its settings");
             }
         }
     }

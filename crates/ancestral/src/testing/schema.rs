@@ -136,7 +136,7 @@ pub(super) fn agrees_with_reading(title: &str, fields: &[Field]) -> Tried {
             match read {
                 Ok(read) if is_short_for_a_list(&field.kind, &value) => {
                     // The schema accepts the stored form, too.
-                    let full = read.get(field.stored).map(|value| self::table(field.name, value));
+                    let full = read.get(field.name).map(|value| self::table(field.name, value));
                     let full = full.is_some_and(|full| self::fits(&validator, &full));
                     ensure!(!fits && full, "{what}: short for a list, and the schema differs");
                 }
@@ -153,7 +153,7 @@ pub(super) fn agrees_with_reading(title: &str, fields: &[Field]) -> Tried {
         let name = field.name;
         ensure!(taken > 0 && refused > 0, "{name}: {taken} values are taken, {refused} refused");
         // The schema accepts the listed names only.
-        for called in [field.stored].into_iter().chain(field.aliases.iter().copied()) {
+        for called in [field.name].into_iter().chain(field.aliases.iter().copied()) {
             let table = table(called, &field.default);
             let fits = fits(&validator, &table);
             ensure!(fits == (called == field.name), "in the schema {name} is called {called}");

@@ -25,10 +25,10 @@ pub(super) fn fields_are_declared(fields: &[Field]) -> Tried {
     let read = normalize(fields, &defaults(fields))?;
     for field in fields {
         let (name, default) = (field.name, &field.default);
-        let kept = read.get(field.stored);
+        let kept = read.get(field.name);
         ensure!(kept == Some(default), "{name}: the default {default} is read as {kept:?}");
         ensure!(!name.is_empty() && !field.doc.is_empty(), "'{name}' has no documentation");
-        let names = [field.name, field.stored].into_iter().chain(field.aliases.iter().copied());
+        let names = [field.name].into_iter().chain(field.aliases.iter().copied());
         for called in names {
             let count = fields.iter().filter(|other| other.is(called)).count();
             ensure!(count == 1, "{count} settings are called {called}");
@@ -49,11 +49,11 @@ pub(super) fn given_or_default(subject: &Subject<'_>) -> Tried {
     let given = normalize(&fields, &subject.case.settings)?;
     for field in &fields {
         let name = field.name;
-        let expected = match given.get(field.stored) {
+        let expected = match given.get(field.name) {
             None if subject.case.data_defaults => continue,
             given => given.unwrap_or(&field.default),
         };
-        let found = taken.get(field.stored);
+        let found = taken.get(field.name);
         ensure!(found == Some(expected), "{name} is {expected} and is kept as {found:?}");
     }
     let count = taken.len();
@@ -128,7 +128,7 @@ pub(super) fn kept_settings_make_the_same_model(subject: &Subject<'_>) -> Tried 
 
 /// The same under each name of a setting.
 fn spelled(settings: &Table, field: &Field, value: &Value) -> Vec<(&'static str, Table)> {
-    let names = [field.name, field.stored].into_iter().chain(field.aliases.iter().copied());
+    let names = [field.name].into_iter().chain(field.aliases.iter().copied());
     names
         .map(|name| {
             let mut settings = settings.clone();
@@ -148,10 +148,10 @@ pub(super) fn all_names_are_one_setting(subjects: &[Subject<'_>]) -> Tried {
         let init = Init::new(&cpu(), 3);
         let base = subject.build(3)?.settings();
         for field in (subject.entry.fields)() {
-            if field.name == field.stored && field.aliases.is_empty() {
+            if field.aliases.is_empty() {
                 continue;
             }
-            let value = match base.get(field.stored) {
+            let value = match base.get(field.name) {
                 Some(Value::Boolean(is)) => Value::Boolean(!is),
                 other => other.unwrap_or(&field.default).clone(),
             };
@@ -162,7 +162,7 @@ pub(super) fn all_names_are_one_setting(subjects: &[Subject<'_>]) -> Tried {
                 let model = model.map(|model| (model.settings(), model.tensors()));
                 let model = model.map_err(|error| error.to_string());
                 if let Ok((settings, _)) = &model {
-                    let kept = settings.get(field.stored);
+                    let kept = settings.get(field.name);
                     ensure!(kept == Some(&value), "{called} = {value} is kept as {kept:?}");
                     made.insert(called);
                 }

@@ -39,7 +39,7 @@ mod groups {
         /// Settings of the coins.
         pub struct CoinsConfig {
             /// The first logit of every coin.
-            pub first_logit: f64 = 0.0, in -9.0..=9.0, unit "nats", stored "logit";
+            pub first_logit: f64 = 0.0, in -9.0..=9.0, unit "nats", also ["logit"];
         }
     }
 

@@ -183,7 +183,7 @@ fn invalid_numbers_are_refused_by_the_training_loop() {
             if !number || real && *value == Value::Float(1.5) {
                 continue;
             }
-            for called in [field.name, field.stored].into_iter().chain(field.aliases.to_owned()) {
+            for called in [field.name].into_iter().chain(field.aliases.to_owned()) {
                 let table = [(called.to_owned(), value.clone())].into_iter().collect();
                 let error = TrainConfig::parse(&table).err();
                 let error = error.unwrap_or_else(|| panic!("{called} = {value} was taken"));
@@ -192,7 +192,7 @@ fn invalid_numbers_are_refused_by_the_training_loop() {
             }
             // A group that was built in code, not parsed.
             let mut table = TrainConfig::default().to_table();
-            table.insert(field.stored.to_owned(), value.clone());
+            table.insert(field.name.to_owned(), value.clone());
             let Ok(config) = table.try_into::<TrainConfig>() else { continue };
             tried += 1;
             let error = config.check().err().map(|error| error.to_string()).unwrap_or_default();

@@ -148,10 +148,10 @@ fn stored_settings_and_their_words_are_listed() {
     let mut words: BTreeMap<String, Words> = BTreeMap::new();
     let mut stored = BTreeMap::new();
     for (name, fields) in groups {
-        let names: Words = fields.iter().map(|field| field.stored.to_owned()).collect();
+        let names: Words = fields.iter().map(|field| field.name.to_owned()).collect();
         stored.insert(name, vec![names]);
         for field in &fields {
-            words.entry(field.stored.to_owned()).or_default().extend(choices(&field.kind));
+            words.entry(field.name.to_owned()).or_default().extend(choices(&field.kind));
         }
     }
     assert_rows("Settings", &stored);
