@@ -86,11 +86,6 @@ pub const CHECKS: &[Check] = &[
 ];
 
 impl Check {
-    /// Whether it needs only an entry, no case.
-    pub fn is_of_entry(&self) -> bool {
-        matches!(self.of, Of::Entry(_))
-    }
-
     /// Runs it over cases, or over their entries, and returns the number of comparisons: 0 if it applies to
     /// none of them.
     ///
