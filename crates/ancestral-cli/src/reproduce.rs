@@ -1,6 +1,6 @@
 //! `reproduce`: published results, each with the command that obtains it again.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ancestral::evaluate::Likelihoods;
 use ancestral::run::{
@@ -116,7 +116,7 @@ fn row(
     output::wrote(args.output, out)
 }
 
-fn table(args: &ReproduceArgs, session: &mut Session<'_>, out: &PathBuf) -> Result<()> {
+fn table(args: &ReproduceArgs, session: &mut Session<'_>, out: &Path) -> Result<()> {
     let mut said = Ok(());
     let rows = session.gan_table(out, &duration, &mut |now| {
         if args.output.quiet || args.output.json || said.is_err() {

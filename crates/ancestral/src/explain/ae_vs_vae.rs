@@ -140,7 +140,7 @@ mod tests {
     #[test]
     fn spread_is_of_entries_and_of_pairs() {
         // The second entry is twice the first turned round, the others alternate in squares.
-        let wave = |i: usize, d: usize| if (i >> d) % 2 == 0 { 1.0 } else { -1.0f32 };
+        let wave = |i: usize, d: usize| if (i >> d).is_multiple_of(2) { 1.0 } else { -1.0f32 };
         let codes: Vec<f32> = (0..256)
             .flat_map(|i| {
                 (0..CODE).map(move |d| if d == 1 { 3.0 - 2.0 * wave(i, 0) } else { wave(i, d) })
