@@ -1,4 +1,4 @@
-//! What can be typed.
+//! The command line.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -8,20 +8,31 @@ use clap_complete::Shell;
 
 use crate::names::{self, Names};
 
-/// Trains, samples, scores and measures generative models.
+/// Headings of options in help texts.
+const DATA: &str = "Data";
+const MODEL: &str = "Model and settings";
+const TRAINING: &str = "Training";
+const SAMPLING: &str = "Sampling";
+const EVALUATION: &str = "Evaluation";
+const QUALITY: &str = "Sample quality";
+const OUTPUT: &str = "Output";
+const GLOBAL: &str = "Global options";
+
+/// Train, sample, score and evaluate generative models.
 #[derive(Debug, Parser)]
 #[command(
     name = "ancestral",
     version,
     propagate_version = true,
-    after_help = "Begin with:\n  ancestral train vae\n  ancestral sample runs/vae-digits-1 -n 100 --out more.png\n  ancestral models"
+    after_help = "Examples:\n  ancestral train vae\n  ancestral sample runs/vae-digits-1 -n 100 --out more.png\n  ancestral models"
 )]
 pub(crate) struct Args {
-    /// Folder with known data sets [default: $ANCESTRAL_DATA, else the platform's data folder]
-    #[arg(long, global = true, value_name = "DIR")]
+    /// Look for known data sets in this folder [default: $ANCESTRAL_DATA, else the platform's data
+    /// folder]
+    #[arg(long, global = true, value_name = "DIR", help_heading = GLOBAL)]
     pub(crate) data_dir: Option<PathBuf>,
-    /// Threads to use; results do not depend on it [default: all cores]
-    #[arg(long, global = true, value_name = "N")]
+    /// Set the number of threads, on which results do not depend [default: all cores]
+    #[arg(long, global = true, value_name = "N", help_heading = GLOBAL)]
     pub(crate) threads: Option<NonZeroUsize>,
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -29,67 +40,91 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Train a model and keep everything about it in a run folder
+    /// Train a model and store the run in a folder
     #[command(
         after_help = "Examples:\n  ancestral train vae\n  ancestral train vae --data mnist --binarize dynamic --epochs 20\n  ancestral train vae --data mnist --preset burda-1l\n  ancestral train vae --data table.csv --set latent_dims=[2] --set learning_rate=3e-4\n  ancestral train --resume runs/vae-digits-1\n  ancestral train --resume runs/vae-digits-1 --epochs 300\n  ancestral train --from zoo/vae-mnist --data fashion-mnist --epochs 20"
     )]
     Train(Box<TrainArgs>),
-    /// Draw examples from a trained model
+    /// Draw samples from a trained model, or complete given examples
     #[command(
-        after_help = "Examples:\n  ancestral sample runs/vae-digits-1 -n 64 --out samples.png\n  ancestral sample runs/vae-digits-1 -n 1000 --out samples.npy --seed 7"
+        after_help = "Examples:\n  ancestral sample runs/vae-digits-1 -n 64 --out samples.png\n  ancestral sample runs/vae-digits-1 -n 1000 --out samples.npy --seed 7\n  ancestral sample zoo/made-mnist --complete digits.npy --mask top --out completed.png"
     )]
     Sample(SampleArgs),
-    /// Measure a trained model on a split
+    /// Evaluate a trained model on a split: likelihood, accuracy or sample quality
     #[command(
         after_help = "Examples:\n  ancestral evaluate runs/vae-digits-1\n  ancestral evaluate runs/vae-digits-1 --samples 5000 --json\n  ancestral evaluate zoo/nade-mnist --quality\n  ancestral evaluate --generated FOLDER --data mnist"
     )]
     Evaluate(EvaluateArgs),
-    /// Copy the settings and weights of a run into a folder of their own
+    /// Copy the settings and weights of a run into a folder to share
     #[command(after_help = "Example:\n  ancestral pack runs/vae-digits-1 --half --out small")]
     Pack(PackArgs),
-    /// Write the log-probability of each row of a file, for reals in the units of its columns
+    /// Compute the log-probability of each row of a file, or its class probabilities
     #[command(
         after_help = "Example:\n  ancestral score runs/vae-table-1 --data new.csv --out scores.csv"
     )]
     Score(ScoreArgs),
-    /// Draw examples beside what the model makes of them
+    /// Draw examples with their reconstructions
+    #[command(
+        after_help = "Examples:\n  ancestral reconstruct runs/vae-digits-1\n  ancestral reconstruct runs/ae-digits-1 --split train -n 32 --out train.png"
+    )]
     Reconstruct(ReconstructArgs),
-    /// Write the code of each example
+    /// Compute the latent code of each example
+    #[command(
+        after_help = "Examples:\n  ancestral encode runs/vae-digits-1\n  ancestral encode runs/vae-digits-1 --data new.npy --out codes.csv"
+    )]
     Encode(EncodeArgs),
-    /// Walk from one example to another through the codes
+    /// Interpolate between two examples in latent space
+    #[command(
+        after_help = "Examples:\n  ancestral interpolate runs/vae-digits-1 --from 0 --to 5\n  ancestral interpolate runs/vae-digits-1 -n 30 --out interpolation.gif"
+    )]
     Interpolate(InterpolateArgs),
-    /// Draw what the space of codes holds
+    /// Draw the latent space: a grid of decoded codes, a scatter plot or a histogram
+    #[command(
+        after_help = "Examples:\n  ancestral latent runs/vae-digits-1\n  ancestral latent runs/vae-digits-1 --split train --out latent.svg"
+    )]
     Latent(LatentArgs),
-    /// Fit a plain distribution or a classifier by maximum likelihood
+    /// Fit a distribution or a linear classifier by maximum likelihood
     #[command(
         after_help = "Examples:\n  ancestral fit bernoulli --counts 900/1300\n  ancestral fit gaussian --data table.csv --set covariance=diagonal\n  ancestral fit logistic --data digits"
     )]
     Fit(FitArgs),
-    /// Show a point of the field by a small experiment
+    /// Demonstrate a concept by a small experiment
     #[command(
         after_help = "Examples:\n  ancestral explain ae-vs-vae\n  ancestral explain elbo --out gap\n  ancestral explain saturation --data mnist"
     )]
     Explain(ExplainArgs),
-    /// Run a published result from start to end and print what was obtained beside it
+    /// Retrain a published result and compare the values
     #[command(
         after_help = "Examples:\n  ancestral reproduce\n  ancestral reproduce nade-adult --data-dir DIR"
     )]
     Reproduce(ReproduceArgs),
-    /// List the models, or all settings of one
+    /// List the models, or the presets and settings of one
+    #[command(
+        after_help = "Examples:\n  ancestral models\n  ancestral models vae\n  ancestral models wgan-gp --json"
+    )]
     Models(ModelsArgs),
-    /// List and compare runs
+    /// List runs with their metrics, the best first
+    #[command(
+        after_help = "Examples:\n  ancestral runs\n  ancestral runs zoo runs/vae-digits-1 --json"
+    )]
     Runs(RunsArgs),
-    /// List, look at and fetch data sets
+    /// List, inspect and download data sets
+    #[command(
+        after_help = "Examples:\n  ancestral data list\n  ancestral data show mnist\n  ancestral data fetch mnist"
+    )]
     Data(DataArgs),
-    /// Print completions for a shell
+    /// Generate shell completions
+    #[command(
+        after_help = "Examples:\n  ancestral completions bash > ~/.local/share/bash-completion/completions/ancestral\n  ancestral completions fish > ~/.config/fish/completions/ancestral.fish"
+    )]
     Completions {
-        /// The shell
+        /// Generate completions for this shell
         shell: Shell,
     },
 }
 
 impl Command {
-    /// Whether what is printed, errors too, is JSON.
+    /// Whether output and errors are printed as JSON.
     pub(crate) fn json(&self) -> bool {
         match self {
             Self::Train(args) => args.output.json,
@@ -117,7 +152,7 @@ impl Command {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct TrainArgs {
-    /// The model (`ancestral models` lists them)
+    /// Train this model (`ancestral models` lists all)
     #[arg(
         required_unless_present_any = ["resume", "config", "from"],
         conflicts_with = "resume",
@@ -125,130 +160,148 @@ pub(crate) struct TrainArgs {
         hide_possible_values = true
     )]
     pub(crate) model: Option<String>,
-    /// A known data set, or a file or folder
-    /// [default: digits, or the file's]
-    #[arg(long, conflicts_with = "resume", value_name = "NAME|PATH")]
+    /// Train on this known data set, file or folder (`ancestral data list` lists known ones)
+    /// [default: digits, or the data of --config or --from]
+    #[arg(long, conflicts_with = "resume", value_name = "NAME|PATH", help_heading = DATA)]
     pub(crate) data: Option<String>,
-    /// How grey levels become 0 and 1: none, threshold, static or dynamic [default: none, or the
-    /// preset's, or the file's]
-    #[arg(long, conflicts_with = "resume")]
+    /// Binarize gray levels: none, threshold, static (drawn once) or dynamic (drawn in every epoch)
+    /// [default: none, or that of --preset, --config or --from]
+    #[arg(long, conflicts_with = "resume", value_name = "METHOD", help_heading = DATA)]
     pub(crate) binarize: Option<String>,
-    /// Train on all official training examples, those of validation too
-    #[arg(long, conflicts_with = "resume")]
+    /// Train on the validation examples too
+    #[arg(long, conflicts_with = "resume", help_heading = DATA)]
     pub(crate) all_train: bool,
-    /// Keep this fold of a CSV with a column `fold` for testing, the next one for validation
-    #[arg(long, value_name = "K", conflicts_with = "resume")]
+    /// Use fold K of a CSV with a column `fold` as the test split and the next as validation split
+    #[arg(long, value_name = "K", conflicts_with = "resume", help_heading = DATA)]
     pub(crate) fold: Option<u32>,
-    /// Resize the images of a folder or tar
-    #[arg(long, value_name = "HxW", conflicts_with = "resume")]
+    /// Resize the images of a folder or tar to this height and width in pixels
+    #[arg(long, value_name = "HxW", conflicts_with = "resume", help_heading = DATA)]
     pub(crate) resize: Option<String>,
-    /// Read the images of a folder or tar in grey
-    #[arg(long, conflicts_with = "resume")]
-    pub(crate) grey: bool,
-    /// Color behind the transparent pixels of a folder or tar of images: white or black
-    #[arg(long, value_name = "COLOUR", conflicts_with = "resume")]
+    /// Convert the images of a folder or tar to grayscale
+    #[arg(long = "grey", visible_alias = "gray", conflicts_with = "resume", help_heading = DATA)]
+    pub(crate) gray: bool,
+    /// Set the color behind transparent pixels of a folder or tar of images: white or black
+    #[arg(long, value_name = "COLOR", conflicts_with = "resume", help_heading = DATA)]
     pub(crate) background: Option<String>,
-    /// Settings of a paper, by name
+    /// Use the settings of a paper (`ancestral models NAME` lists the presets of a model)
     #[arg(
         long,
+        value_name = "NAME",
         conflicts_with = "resume",
+        help_heading = MODEL,
         value_parser = Names(names::presets),
         hide_possible_values = true
     )]
     pub(crate) preset: Option<String>,
-    /// Settings from a TOML file: tables `settings`, `train` and `data`, and `seed`; a run's own
-    /// config.toml repeats the run
-    #[arg(long, conflicts_with = "resume", value_name = "FILE")]
+    /// Read settings from a TOML file: tables `settings`, `train` and `data`, and `seed`; the
+    /// config.toml of a run repeats the run
+    #[arg(long, conflicts_with = "resume", value_name = "FILE", help_heading = MODEL)]
     pub(crate) config: Option<PathBuf>,
-    /// One setting; may be given many times (`ancestral models NAME` lists them)
+    /// Set a setting of the model or of training; repeatable (`ancestral models NAME` lists them)
     #[arg(
         long = "set",
         value_name = "KEY=VALUE",
+        help_heading = MODEL,
         conflicts_with = "resume",
         value_parser = Names(names::settings),
         hide_possible_values = true
     )]
     pub(crate) sets: Vec<String>,
-    /// Train for this many passes over the data; with --resume, those already made included
-    #[arg(long, conflicts_with_all = ["steps", "time"], allow_negative_numbers = true)]
+    /// Set the number of epochs; with --resume, including those already trained
+    #[arg(
+        long,
+        value_name = "N",
+        conflicts_with_all = ["steps", "time"],
+        allow_negative_numbers = true,
+        help_heading = TRAINING
+    )]
     pub(crate) epochs: Option<u64>,
-    /// Train for this many steps
-    #[arg(long, conflicts_with = "time", allow_negative_numbers = true)]
+    /// Set the number of steps instead
+    #[arg(
+        long,
+        value_name = "N",
+        conflicts_with = "time",
+        allow_negative_numbers = true,
+        help_heading = TRAINING
+    )]
     pub(crate) steps: Option<u64>,
-    /// Train for this long, as in 90s, 10m or 2h
-    #[arg(long)]
+    /// Set the training time instead, as in 90s, 10m or 2h
+    #[arg(long, value_name = "TIME", help_heading = TRAINING)]
     pub(crate) time: Option<String>,
-    /// Examples a batch
-    #[arg(long, conflicts_with = "resume")]
+    /// Set the number of examples per batch [default: that of the model or preset]
+    #[arg(long, value_name = "N", conflicts_with = "resume", help_heading = TRAINING)]
     pub(crate) batch_size: Option<usize>,
-    /// The seed of everything drawn [default: 0, or the file's]
-    #[arg(long, conflicts_with = "resume")]
+    /// Set the seed of all random numbers [default: 0, or that of --config]
+    #[arg(long, value_name = "SEED", conflicts_with = "resume", help_heading = TRAINING)]
     pub(crate) seed: Option<u64>,
-    /// The run folder to make [default: runs/MODEL-DATA-N]
-    #[arg(long, value_name = "DIR", conflicts_with = "resume")]
+    /// Store the run in this new folder [default: runs/MODEL-DATA-N]
+    #[arg(long, value_name = "DIR", conflicts_with = "resume", help_heading = OUTPUT)]
     pub(crate) out: Option<PathBuf>,
-    /// Start from the weights of this run, with its model and settings, on its data or other data
-    /// of the same shape (fine-tuning); the optimizer and all counters start anew
-    #[arg(long, value_name = "RUN", conflicts_with = "resume")]
+    /// Fine-tune: start from the weights of this run, with its model and settings, on its data or
+    /// other data of the same shape; optimizer state and counters are reset
+    #[arg(long, value_name = "RUN", conflicts_with = "resume", help_heading = TRAINING)]
     pub(crate) from: Option<PathBuf>,
-    /// Resume a run that was stopped
-    #[arg(long, value_name = "RUN")]
+    /// Resume a run from its last checkpoint, or continue a finished one with a larger budget
+    #[arg(long, value_name = "RUN", help_heading = TRAINING)]
     pub(crate) resume: Option<PathBuf>,
-    /// Leave the test split unread, to try settings by validation alone
-    #[arg(long)]
+    /// Skip the evaluation on the test split, to select settings by validation alone
+    #[arg(long, help_heading = TRAINING)]
     pub(crate) skip_test: bool,
-    /// Where to compute; `cpu` is what there is
-    #[arg(long, default_value = "cpu")]
+    /// Select the device; only cpu is supported
+    #[arg(long, default_value = "cpu", help_heading = TRAINING)]
     pub(crate) device: String,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }
 
-/// How to print.
+/// Output options of every command.
 #[derive(Debug, Clone, Copy, Default, ClapArgs)]
 pub(crate) struct OutputArgs {
-    /// Print nothing but errors and the result's path
-    #[arg(long, short)]
+    /// Print errors and the path of the result only
+    #[arg(long, short, help_heading = OUTPUT)]
     pub(crate) quiet: bool,
-    /// Print one JSON object
-    #[arg(long, conflicts_with = "quiet")]
+    /// Print the result as JSON
+    #[arg(long, conflicts_with = "quiet", help_heading = OUTPUT)]
     pub(crate) json: bool,
 }
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct SampleArgs {
-    /// The run folder
+    /// Load the run from this folder
     pub(crate) run: PathBuf,
-    /// How many; with --complete, how many of each row [default: 64, or 1 of each row]
-    #[arg(short, long)]
+    /// Set the number of samples; with --complete, of completions per row [default: 64, or 1 per
+    /// row]
+    #[arg(short, long, help_heading = SAMPLING)]
     pub(crate) n: Option<usize>,
-    /// Complete the rows of this data: their first entries if they are short, else those of --mask
-    #[arg(long, value_name = "NAME|PATH")]
+    /// Complete the rows of this data (imputation): given are all entries of rows shorter than an
+    /// example, else the entries that --mask marks
+    #[arg(long, value_name = "NAME|PATH", help_heading = SAMPLING)]
     pub(crate) complete: Option<String>,
-    /// Which entries are given: a file of 0 and 1, one row for all or one for each row, or one of
-    /// top, bottom, left and right for half of an image
-    #[arg(long, value_name = "PATH|HALF", requires = "complete")]
+    /// Mark the given entries: by a file of 0 and 1, one row for all examples or one row each, or by
+    /// half of an image: top, bottom, left or right
+    #[arg(long, value_name = "PATH|HALF", requires = "complete", help_heading = SAMPLING)]
     pub(crate) mask: Option<String>,
-    /// With --complete, use the first N rows only
-    #[arg(long, value_name = "N", requires = "complete")]
+    /// Complete the first N rows only
+    #[arg(long, value_name = "N", requires = "complete", help_heading = SAMPLING)]
     pub(crate) limit: Option<NonZeroUsize>,
-    /// Where to: .png for a picture, .npy or .csv for numbers
-    #[arg(long, default_value = "samples.png")]
+    /// Write the output to this file (.png, .npy or .csv)
+    #[arg(long, value_name = "FILE", default_value = "samples.png", help_heading = OUTPUT)]
     pub(crate) out: PathBuf,
-    /// The seed; the same seed draws the same samples
-    #[arg(long, default_value_t = 0)]
+    /// Set the seed; the same seed gives the same samples
+    #[arg(long, default_value_t = 0, help_heading = SAMPLING)]
     pub(crate) seed: u64,
-    /// Spread of the prior: 1 as learned, below 1 more typical
-    #[arg(long, default_value_t = 1.0, allow_negative_numbers = true)]
+    /// Set the sampling temperature; below 1, samples are more typical and less diverse
+    #[arg(long, default_value_t = 1.0, allow_negative_numbers = true, help_heading = SAMPLING)]
     pub(crate) temperature: f64,
-    /// The class to draw, for conditional models: its number or its name
-    #[arg(long)]
+    /// Draw from this class, given by number or name (conditional models)
+    #[arg(long, help_heading = SAMPLING)]
     pub(crate) class: Option<String>,
-    /// Give the mean of the last conditional, as p(x|z), instead of drawing from it
-    #[arg(long)]
+    /// Output the mean of the last conditional distribution, as p(x|z), instead of a draw from it
+    #[arg(long, help_heading = SAMPLING)]
     pub(crate) mean: bool,
-    /// Which weights: best, last or raw
-    #[arg(long, default_value = "best")]
+    /// Select the weights: best (by validation), last (of the last step) or raw (last, never
+    /// averaged)
+    #[arg(long, default_value = "best", help_heading = SAMPLING)]
     pub(crate) weights: String,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
@@ -256,55 +309,63 @@ pub(crate) struct SampleArgs {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct EvaluateArgs {
-    /// The run folder
+    /// Load the run from this folder
     #[arg(required_unless_present = "generated", conflicts_with = "generated")]
     pub(crate) run: Option<PathBuf>,
-    /// Measure samples instead of likelihoods: how they compare with the split by the features of a
-    /// network, or which modes of a mixture they find
-    #[arg(long)]
+    /// Evaluate samples instead of likelihoods: Fréchet and kernel distance, precision, recall,
+    /// density and coverage by the features of a network, or the modes of a mixture that are found
+    #[arg(long, help_heading = QUALITY)]
     pub(crate) quality: bool,
-    /// Measure the pictures of this folder beside those of --data
-    #[arg(long, value_name = "FOLDER", requires = "data")]
+    /// Evaluate the images of this folder instead of a run, compared with those of --data
+    #[arg(long, value_name = "FOLDER", requires = "data", help_heading = QUALITY)]
     pub(crate) generated: Option<PathBuf>,
-    /// Read the pictures of --generated, and of a folder given as --data, without colour
-    #[arg(long, requires = "generated")]
-    pub(crate) grey: bool,
-    /// What transparent pixels of those pictures show: white or black
-    #[arg(long, value_name = "COLOUR", requires = "generated")]
+    /// Convert the images of --generated, and of a folder given as --data, to grayscale
+    #[arg(long = "grey", visible_alias = "gray", requires = "generated", help_heading = QUALITY)]
+    pub(crate) gray: bool,
+    /// Set the color behind transparent pixels of those images: white or black
+    #[arg(long, value_name = "COLOR", requires = "generated", help_heading = QUALITY)]
     pub(crate) background: Option<String>,
-    /// With --quality, how many samples to draw
-    #[arg(long, default_value_t = 10_000, value_name = "N")]
+    /// Set the number of samples to draw with --quality
+    #[arg(long, default_value_t = 10_000, value_name = "N", help_heading = QUALITY)]
     pub(crate) samples_count: usize,
-    /// With --quality, measure means of the last conditional, as p(x|z), beside data that is not
-    /// binarised
-    #[arg(long, requires = "quality")]
+    /// Compare means of the last conditional distribution, as p(x|z), with data that is not
+    /// binarized
+    #[arg(long, requires = "quality", help_heading = QUALITY)]
     pub(crate) mean: bool,
-    /// The run of `features` to measure by [default: the zoo's for this data]
-    #[arg(long, value_name = "RUN")]
+    /// Use the network of this run of the model `features` [default: the built-in one for the data]
+    #[arg(long, value_name = "RUN", help_heading = QUALITY)]
     pub(crate) features: Option<PathBuf>,
-    /// With --quality or --generated, draw samples above their nearest training examples
-    #[arg(long, value_name = "PNG")]
+    /// Draw samples with their nearest training examples into this file (.png), with --quality or
+    /// --generated
+    #[arg(long, value_name = "FILE", help_heading = QUALITY)]
     pub(crate) nearest: Option<PathBuf>,
-    /// train, valid or test
-    #[arg(long, default_value = "test")]
+    /// Select the split: train, valid or test
+    #[arg(long, default_value = "test", help_heading = DATA)]
     pub(crate) split: String,
-    /// Importance samples an example (K), for models with a bound
-    #[arg(long, default_value_t = 1000)]
+    /// Set the number of importance samples K per example, for models with a bound
+    #[arg(long, default_value_t = 1000, value_name = "K", help_heading = EVALUATION)]
     pub(crate) samples: usize,
-    /// Orderings or masks to average over, for ensembles (deep-nade, made)
-    #[arg(long, default_value_t = 1, value_name = "N", alias = "masks")]
+    /// Average the probabilities over this many orderings or masks, for ensembles (deep-nade, made)
+    #[arg(
+        long,
+        default_value_t = 1,
+        value_name = "N",
+        visible_alias = "masks",
+        help_heading = EVALUATION
+    )]
     pub(crate) orderings: u64,
-    /// Measure on other data than the run's
-    #[arg(long, value_name = "NAME|PATH")]
+    /// Evaluate on this data instead of the run's
+    #[arg(long, value_name = "NAME|PATH", help_heading = DATA)]
     pub(crate) data: Option<String>,
-    /// Which weights: best, last or raw [default: best; with --quality best and last]
-    #[arg(long)]
+    /// Select the weights: best (by validation), last (of the last step) or raw (last, never
+    /// averaged) [default: best; with --quality, best and last]
+    #[arg(long, help_heading = EVALUATION)]
     pub(crate) weights: Option<String>,
-    /// Measure on the first N examples of the split only
-    #[arg(long, value_name = "N")]
+    /// Evaluate on the first N examples of the split only
+    #[arg(long, value_name = "N", help_heading = DATA)]
     pub(crate) limit: Option<NonZeroUsize>,
-    /// The seed of the importance samples, and of what --quality draws
-    #[arg(long, default_value_t = 0)]
+    /// Set the seed of the importance samples, and of the samples of --quality
+    #[arg(long, default_value_t = 0, help_heading = EVALUATION)]
     pub(crate) seed: u64,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
@@ -312,16 +373,17 @@ pub(crate) struct EvaluateArgs {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct PackArgs {
-    /// The run folder
+    /// Load the run from this folder
     pub(crate) run: PathBuf,
-    /// The folder to make
-    #[arg(long, value_name = "DIR")]
+    /// Create this folder
+    #[arg(long, value_name = "DIR", help_heading = OUTPUT)]
     pub(crate) out: PathBuf,
     /// Store the weights as 16-bit floats
-    #[arg(long)]
+    #[arg(long, help_heading = OUTPUT)]
     pub(crate) half: bool,
-    /// Which weights: best, last or raw
-    #[arg(long, default_value = "best")]
+    /// Select the weights: best (by validation), last (of the last step) or raw (last, never
+    /// averaged)
+    #[arg(long, default_value = "best", help_heading = OUTPUT)]
     pub(crate) weights: String,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
@@ -329,46 +391,54 @@ pub(crate) struct PackArgs {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct ScoreArgs {
-    /// The run folder
+    /// Load the run from this folder
     pub(crate) run: PathBuf,
-    /// The rows to score
-    #[arg(long, value_name = "NAME|PATH")]
+    /// Score the rows of this data; the log-density of real values is in the units of the columns
+    #[arg(long, value_name = "NAME|PATH", help_heading = DATA)]
     pub(crate) data: String,
-    /// Where to
-    #[arg(long, default_value = "scores.csv")]
+    /// Write the output to this file (.csv)
+    #[arg(long, value_name = "FILE", default_value = "scores.csv", help_heading = OUTPUT)]
     pub(crate) out: PathBuf,
-    /// Score one split of a data set that has splits, instead of all rows of a file
-    #[arg(long)]
+    /// Score this split instead of all rows of a file: train, valid or test
+    #[arg(long, help_heading = DATA)]
     pub(crate) split: Option<String>,
-    /// Importance samples an example (K), for models with a bound
-    #[arg(long, default_value_t = 100)]
+    /// Set the number of importance samples K per example, for models with a bound
+    #[arg(long, default_value_t = 100, value_name = "K", help_heading = EVALUATION)]
     pub(crate) samples: usize,
-    /// Orderings or masks to average over, for ensembles (deep-nade, made)
-    #[arg(long, default_value_t = 1, value_name = "N", alias = "masks")]
+    /// Average the probabilities over this many orderings or masks, for ensembles (deep-nade, made)
+    #[arg(
+        long,
+        default_value_t = 1,
+        value_name = "N",
+        visible_alias = "masks",
+        help_heading = EVALUATION
+    )]
     pub(crate) orderings: u64,
-    /// Which weights: best, last or raw
-    #[arg(long, default_value = "best")]
+    /// Select the weights: best (by validation), last (of the last step) or raw (last, never
+    /// averaged)
+    #[arg(long, default_value = "best", help_heading = EVALUATION)]
     pub(crate) weights: String,
-    /// The seed of the importance samples
-    #[arg(long, default_value_t = 0)]
+    /// Set the seed of the importance samples
+    #[arg(long, default_value_t = 0, help_heading = EVALUATION)]
     pub(crate) seed: u64,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }
 
-/// A run and the examples to look at.
+/// A run and a choice of examples.
 #[derive(Debug, Clone, ClapArgs)]
 pub(crate) struct LookArgs {
-    /// The run folder
+    /// Load the run from this folder
     pub(crate) run: PathBuf,
-    /// train, valid or test
-    #[arg(long, default_value = "test")]
+    /// Select the split: train, valid or test
+    #[arg(long, default_value = "test", help_heading = DATA)]
     pub(crate) split: String,
-    /// Other data than the run's
-    #[arg(long, value_name = "NAME|PATH")]
+    /// Use this data instead of the run's
+    #[arg(long, value_name = "NAME|PATH", help_heading = DATA)]
     pub(crate) data: Option<String>,
-    /// Which weights: best, last or raw
-    #[arg(long, default_value = "best")]
+    /// Select the weights: best (by validation), last (of the last step) or raw (last, never
+    /// averaged)
+    #[arg(long, default_value = "best", help_heading = DATA)]
     pub(crate) weights: String,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
@@ -378,11 +448,11 @@ pub(crate) struct LookArgs {
 pub(crate) struct ReconstructArgs {
     #[command(flatten)]
     pub(crate) look: LookArgs,
-    /// How many
-    #[arg(short, long, default_value_t = 16)]
+    /// Set the number of examples
+    #[arg(short, long, default_value_t = 16, help_heading = DATA)]
     pub(crate) n: usize,
-    /// Where to: .png for a picture, .npy for the reconstructions
-    #[arg(long, default_value = "reconstructions.png")]
+    /// Write the output to this file (.png, or .npy for the reconstructions alone)
+    #[arg(long, value_name = "FILE", default_value = "reconstructions.png", help_heading = OUTPUT)]
     pub(crate) out: PathBuf,
 }
 
@@ -390,8 +460,8 @@ pub(crate) struct ReconstructArgs {
 pub(crate) struct EncodeArgs {
     #[command(flatten)]
     pub(crate) look: LookArgs,
-    /// Where to: .npy or .csv
-    #[arg(long, default_value = "codes.npy")]
+    /// Write the output to this file (.npy or .csv)
+    #[arg(long, value_name = "FILE", default_value = "codes.npy", help_heading = OUTPUT)]
     pub(crate) out: PathBuf,
 }
 
@@ -399,17 +469,17 @@ pub(crate) struct EncodeArgs {
 pub(crate) struct InterpolateArgs {
     #[command(flatten)]
     pub(crate) look: LookArgs,
-    /// The number of the first example
-    #[arg(long, default_value_t = 0)]
+    /// Start from the example with this index in the split
+    #[arg(long, default_value_t = 0, value_name = "INDEX", help_heading = DATA)]
     pub(crate) from: usize,
-    /// The number of the last example
-    #[arg(long, default_value_t = 1)]
+    /// End at the example with this index in the split
+    #[arg(long, default_value_t = 1, value_name = "INDEX", help_heading = DATA)]
     pub(crate) to: usize,
-    /// Pictures on the way, both ends included
-    #[arg(short, long, default_value_t = 12)]
+    /// Set the number of steps, both ends included
+    #[arg(short, long, default_value_t = 12, help_heading = OUTPUT)]
     pub(crate) n: usize,
-    /// Where to: .png, .gif or .npy
-    #[arg(long, default_value = "interpolation.png")]
+    /// Write the output to this file (.png, .gif or .npy)
+    #[arg(long, value_name = "FILE", default_value = "interpolation.png", help_heading = OUTPUT)]
     pub(crate) out: PathBuf,
 }
 
@@ -417,84 +487,97 @@ pub(crate) struct InterpolateArgs {
 pub(crate) struct LatentArgs {
     #[command(flatten)]
     pub(crate) look: LookArgs,
-    /// Cells a side of the manifold grid, for codes of two entries
-    #[arg(short, long, default_value_t = 20)]
+    /// Set the number of images along each side of the grid
+    #[arg(short, long, default_value_t = 20, help_heading = OUTPUT)]
     pub(crate) n: usize,
-    /// Where to: .png or .svg for a picture, .npy for the codes
-    #[arg(long, default_value = "latent.png")]
+    /// Write the output to this file: .png, .npy for the latent codes, or .svg for a plot of them;
+    /// a two-dimensional latent space of images is drawn as a grid of decoded codes, in .png only
+    #[arg(long, value_name = "FILE", default_value = "latent.png", help_heading = OUTPUT)]
     pub(crate) out: PathBuf,
 }
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct FitArgs {
-    /// The model (`ancestral models` lists them)
+    /// Fit this model (`ancestral models` lists all)
     #[arg(value_parser = Names(names::fitted), hide_possible_values = true)]
     pub(crate) family: String,
-    /// A known data set, or a file or folder
-    #[arg(long, value_name = "NAME|PATH", required_unless_present = "counts")]
+    /// Fit to this known data set, file or folder (`ancestral data list` lists known ones)
+    #[arg(
+        long,
+        value_name = "NAME|PATH",
+        required_unless_present = "counts",
+        help_heading = DATA
+    )]
     pub(crate) data: Option<String>,
-    /// Heads and tosses of a coin, as in 900/1300
-    #[arg(long, conflicts_with_all = ["data", "sets"], value_name = "HEADS/TOSSES")]
+    /// Fit to the heads and tosses of a coin, as in 900/1300 (bernoulli)
+    #[arg(
+        long,
+        conflicts_with_all = ["data", "sets"],
+        value_name = "HEADS/TOSSES",
+        help_heading = DATA
+    )]
     pub(crate) counts: Option<String>,
-    /// How grey levels become 0 and 1: none, threshold, static or dynamic
-    #[arg(long, default_value = "none")]
+    /// Binarize gray levels: none, threshold, static or dynamic
+    #[arg(long, default_value = "none", value_name = "METHOD", help_heading = DATA)]
     pub(crate) binarize: String,
-    /// Fit to all official training examples, those of validation too
-    #[arg(long)]
+    /// Fit to the validation examples too
+    #[arg(long, help_heading = DATA)]
     pub(crate) all_train: bool,
-    /// Keep this fold of a CSV with a column `fold` for testing, the next one for validation
-    #[arg(long, value_name = "K", conflicts_with = "counts")]
+    /// Use fold K of a CSV with a column `fold` as the test split and the next as validation split
+    #[arg(long, value_name = "K", conflicts_with = "counts", help_heading = DATA)]
     pub(crate) fold: Option<u32>,
-    /// One setting; may be given many times (`ancestral models NAME` lists them)
+    /// Set a setting of the model or of training; repeatable (`ancestral models NAME` lists them)
     #[arg(
         long = "set",
         value_name = "KEY=VALUE",
+        help_heading = MODEL,
         value_parser = Names(names::settings),
         hide_possible_values = true
     )]
     pub(crate) sets: Vec<String>,
-    /// The seed of carved splits and binarisation
-    #[arg(long, default_value_t = 0)]
+    /// Set the seed of random splits and of binarization
+    #[arg(long, default_value_t = 0, help_heading = DATA)]
     pub(crate) seed: u64,
-    /// The run folder to make, or the picture of the coin's likelihood (.png or .svg)
-    #[arg(long)]
+    /// Store the run in this new folder, or plot the likelihood of --counts in this file (.png or
+    /// .svg) [default: runs/MODEL-DATA-N, or likelihood.png]
+    #[arg(long, value_name = "PATH", help_heading = OUTPUT)]
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }
 
-/// What can be explained.
+/// Concepts that can be demonstrated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Topic {
-    /// N(0, I) through the decoders of an autoencoder and of a VAE
+    /// Decode draws from N(0, I) by an autoencoder and by a VAE
     AeVsVae,
-    /// The gap between log p(x) and the ELBO is the KL of q(z|x) from p(z|x)
+    /// Show that the gap between log p(x) and the ELBO is KL(q(z|x) ‖ p(z|x))
     Elbo,
-    /// A density is not a probability
+    /// Show that a density is not a probability
     Density,
-    /// A discriminator that is ahead silences one loss of the generator and not the other
+    /// Show which generator loss saturates when the discriminator dominates
     Saturation,
-    /// What a discriminator learns is p / (p + q)
+    /// Show that a trained discriminator approaches p / (p + q)
     OptimalDiscriminator,
-    /// A transposed convolution is a convolution of a map that the stride stretched
+    /// Show that a transposed convolution is a convolution of the zero-stuffed input
     TransposedConvolution,
 }
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct ExplainArgs {
-    /// What to explain
+    /// Demonstrate this concept
     pub(crate) topic: Topic,
-    /// The pictures its models are trained on (ae-vs-vae, elbo, saturation) [default: digits]
-    #[arg(long, value_name = "NAME|PATH")]
+    /// Train the models on these images (ae-vs-vae, elbo, saturation) [default: digits]
+    #[arg(long, value_name = "NAME|PATH", help_heading = TRAINING)]
     pub(crate) data: Option<String>,
-    /// Passes over the data that its models are trained for (ae-vs-vae, elbo) [default: 100]
-    #[arg(long)]
+    /// Set the number of epochs of the models (ae-vs-vae, elbo) [default: 100]
+    #[arg(long, value_name = "N", help_heading = TRAINING)]
     pub(crate) epochs: Option<u64>,
-    /// The seed of everything drawn (all but density and transposed-convolution) [default: 0]
-    #[arg(long)]
+    /// Set the seed of all random numbers (all but density and transposed-convolution) [default: 0]
+    #[arg(long, help_heading = TRAINING)]
     pub(crate) seed: Option<u64>,
-    /// The folder for its pictures and runs [default: explain-TOPIC]
-    #[arg(long, value_name = "DIR")]
+    /// Write images and runs to this folder [default: explain-TOPIC]
+    #[arg(long, value_name = "DIR", help_heading = OUTPUT)]
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
@@ -502,10 +585,10 @@ pub(crate) struct ExplainArgs {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct ReproduceArgs {
-    /// The row; without it, all rows are listed
+    /// Retrain this result; without it, list all
     pub(crate) row: Option<String>,
-    /// The folder for its runs; one that is there is gone on with [default: runs/reproduce-ROW]
-    #[arg(long, value_name = "DIR")]
+    /// Store the runs in this folder, or resume those in it [default: runs/reproduce-ROW]
+    #[arg(long, value_name = "DIR", help_heading = OUTPUT)]
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
@@ -513,7 +596,7 @@ pub(crate) struct ReproduceArgs {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct ModelsArgs {
-    /// Show all settings of this model
+    /// Show the presets and settings of this model
     #[arg(value_parser = Names(names::models), hide_possible_values = true)]
     pub(crate) name: Option<String>,
     #[command(flatten)]
@@ -522,7 +605,7 @@ pub(crate) struct ModelsArgs {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct RunsArgs {
-    /// The run folders, or folders of run folders
+    /// List these runs, and the runs in these folders
     #[arg(default_value = "runs")]
     pub(crate) folders: Vec<PathBuf>,
     #[command(flatten)]
@@ -537,30 +620,37 @@ pub(crate) struct DataArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DataCommand {
-    /// List the known data sets and whether they are here
+    /// List the known data sets and where they are
+    #[command(after_help = "Example:\n  ancestral data list --data-dir DIR")]
     List(OutputArgs),
-    /// Count and draw what a data set holds
+    /// Summarize a data set and draw some examples
+    #[command(
+        after_help = "Examples:\n  ancestral data show digits\n  ancestral data show table.csv --out table.png\n  ancestral data show photos --resize 32x32 --grey"
+    )]
     Show {
-        /// A known data set, or a file or folder
+        /// Summarize this known data set, file or folder
         data: String,
-        /// Where to draw some examples [default: NAME.png for images, else no picture]
-        #[arg(long)]
+        /// Draw examples into this file (.png) [default: NAME.png for images, else none]
+        #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
         out: Option<PathBuf>,
-        /// Resize the images of a folder or tar
-        #[arg(long, value_name = "HxW")]
+        /// Resize the images of a folder or tar to this height and width in pixels
+        #[arg(long, value_name = "HxW", help_heading = DATA)]
         resize: Option<String>,
-        /// Read the images of a folder or tar in grey
-        #[arg(long)]
-        grey: bool,
-        /// Color behind the transparent pixels of a folder or tar of images: white or black
-        #[arg(long, value_name = "COLOUR")]
+        /// Convert the images of a folder or tar to grayscale
+        #[arg(long = "grey", visible_alias = "gray", help_heading = DATA)]
+        gray: bool,
+        /// Set the color behind transparent pixels of a folder or tar of images: white or black
+        #[arg(long, value_name = "COLOR", help_heading = DATA)]
         background: Option<String>,
         #[command(flatten)]
         output: OutputArgs,
     },
     /// Download a known data set into the data folder
+    #[command(
+        after_help = "Examples:\n  ancestral data fetch mnist\n  ancestral data fetch cifar10 --data-dir DIR"
+    )]
     Fetch {
-        /// A known data set
+        /// Download this data set
         name: String,
         #[command(flatten)]
         output: OutputArgs,

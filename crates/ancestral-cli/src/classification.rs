@@ -1,4 +1,4 @@
-//! The classes that a classifier finds: measured against labels, or written for each row of a file.
+//! Classifiers: evaluated on labels, or their class probabilities for each row of a file.
 
 use std::fmt::Write;
 
@@ -11,10 +11,10 @@ use serde_json::json;
 use crate::args::ScoreArgs;
 use crate::output::{self, say};
 
-/// Classes that are listed at most.
+/// The most classes that are listed.
 const SHOWN: usize = 10;
 
-/// The metrics as a person reads them.
+/// The metrics as text.
 pub(crate) fn sentence(found: &Classification, split: &str, binarize: &str) -> String {
     let mut text = format!(
         "{split} accuracy {:.2} ± {:.2} % (n = {}, binarization {binarize})",
@@ -29,7 +29,10 @@ pub(crate) fn sentence(found: &Classification, split: &str, binarize: &str) -> S
             "\n{split} class NLL {:.4} ± {:.4} nats",
             found.class_nll, found.class_nll_stderr
         ),
-        n => write!(text, "\n{split} class NLL inf ({n} examples of a class of probability 0)"),
+        n => {
+            let n = output::count(n, "example");
+            write!(text, "\n{split} class NLL inf ({n} of a class of probability 0)")
+        }
     };
     let _ = write!(
         text,
@@ -87,8 +90,8 @@ pub(crate) fn write(args: &ScoreArgs, model: &str, scores: &ClassScores) -> Resu
         let list: Vec<String> =
             top.map(|&class| format!("{} {}", classes[class], counts[class])).collect();
         say!(
-            "{} rows of {}, class probabilities (binarization {})\nmost probable classes: {}",
-            of.n,
+            "{} of {}, class probabilities (binarization {})\nmost probable classes: {}",
+            output::count(of.n, "row"),
             of.data,
             of.binarize,
             list.join(", ")

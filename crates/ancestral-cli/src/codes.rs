@@ -10,14 +10,13 @@ use anyhow::Result;
 use serde_json::json;
 
 use crate::args::{EncodeArgs, InterpolateArgs, LatentArgs, ReconstructArgs};
-use crate::inputs;
-use crate::inputs::DataOf;
+use crate::inputs::{self, About};
 use crate::output::{self, usage};
 use crate::watch::{self, Watch};
 
-/// Points that a scatter of codes shows at most.
+/// The most points of a scatter plot of codes.
 const SCATTER: usize = 5000;
-/// How long a frame of an interpolation stands, in milliseconds.
+/// The duration of a frame of an interpolation, in milliseconds.
 const FRAME: u32 = 120;
 
 /// The shape of `n` rows in a NumPy file.
@@ -34,7 +33,8 @@ pub(crate) fn encode(args: &EncodeArgs, data_dir: Option<&Path>) -> Result<()> {
     let mut watch = Watch::new(args.look.output);
     let mut session = watch::session(data_dir, &mut watch);
     let (run, query) = inputs::look(&args.look, &session)?;
-    let Codes { values, latent_dim, .. } = session.encode(&run, &query).data_of(&args.look.run)?;
+    let Codes { values, latent_dim, .. } =
+        session.encode(&run, &query).about("data of", args.look.run.display())?;
     let n = values.len() / latent_dim;
     if kind == "npy" {
         write_npy(&args.out, &doubles(&values), &[n, latent_dim])?;
@@ -53,7 +53,8 @@ pub(crate) fn reconstruct(args: &ReconstructArgs, data_dir: Option<&Path>) -> Re
     let mut watch = Watch::new(args.look.output);
     let mut session = watch::session(data_dir, &mut watch);
     let (run, query) = inputs::look(&args.look, &session)?;
-    let found = session.reconstruct(&run, &query, args.n).data_of(&args.look.run)?;
+    let found =
+        session.reconstruct(&run, &query, args.n).about("data of", args.look.run.display())?;
     let Reconstructions { n, examples, decoded } = found;
     let model = run.model();
     if kind == "npy" {
@@ -70,13 +71,15 @@ pub(crate) fn reconstruct(args: &ReconstructArgs, data_dir: Option<&Path>) -> Re
 pub(crate) fn interpolate(args: &InterpolateArgs, data_dir: Option<&Path>) -> Result<()> {
     let kind = output::extension(&args.out, &["png", "gif", "npy"])?;
     if args.n < 2 {
-        return Err(usage(format!("-n {}: both ends need a place, so at least 2", args.n)));
+        return Err(usage(format!("-n {}: give at least 2, one for each end", args.n)));
     }
     let mut watch = Watch::new(args.look.output);
     let mut session = watch::session(data_dir, &mut watch);
     let (run, query) = inputs::look(&args.look, &session)?;
     let ends = [args.from, args.to];
-    let decoded = session.interpolate(&run, &query, ends, args.n).data_of(&args.look.run)?;
+    let decoded = session
+        .interpolate(&run, &query, ends, args.n)
+        .about("data of", args.look.run.display())?;
     let model = run.model();
     match kind {
         "npy" => write_npy(&args.out, &decoded, &rows(args.n, model.data().shape.dims()))?,
@@ -102,11 +105,17 @@ pub(crate) fn latent(args: &LatentArgs, data_dir: Option<&Path>) -> Result<()> {
     let image = model.data().shape.as_image().is_some();
     let manifold = dims == 2 && image && conditional != Some(true) && kind != "npy";
     if manifold {
-        output::extension(&args.out, &["png"])?;
+        if kind == "svg" {
+            return Err(usage(format!(
+                "--out {}: a two-dimensional latent space of images is drawn as a grid of decoded \
+                 codes; use .png, or .npy for the latent codes",
+                args.out.display()
+            )));
+        }
         report::manifold(model, latent, args.n.clamp(2, 60))?.save_png(&args.out)?;
     } else {
         query.limit = (kind != "npy").then_some(SCATTER);
-        let codes = session.encode(&run, &query).data_of(&args.look.run)?;
+        let codes = session.encode(&run, &query).about("data of", args.look.run.display())?;
         let Codes { values, labels, data, .. } = &codes;
         if kind == "npy" {
             write_npy(&args.out, &doubles(values), &[values.len() / dims, dims])?;

@@ -1,4 +1,4 @@
-//! `data`: what sets there are, what one holds, and fetching them.
+//! `data`: lists, summarizes and downloads data sets.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use crate::args::{DataArgs, DataCommand};
 use crate::inputs;
 use crate::output::{self, say, usage};
 
-/// Examples on a contact sheet.
+/// The number of examples on a contact sheet.
 const SHEET: usize = 100;
 
 pub(crate) fn run(args: &DataArgs, data_dir: Option<&Path>) -> Result<()> {
@@ -31,18 +31,19 @@ pub(crate) fn run(args: &DataArgs, data_dir: Option<&Path>) -> Result<()> {
                     }
                     (Some(path), false) => format!("not in {}", path.display()),
                 };
-                say!("{:<16} {}", set.name, set.about)?;
+                let folds = if set.has_folds { " (--fold)" } else { "" };
+                say!("{:<16} {}{folds}", set.name, set.about)?;
                 if !output.quiet {
                     say!("{:<16} terms: {}; {place}", "", set.terms)?;
                 }
             }
             Ok(())
         }
-        DataCommand::Show { data, out, resize, grey, background, output } => {
+        DataCommand::Show { data, out, resize, gray, background, output } => {
             let options = OpenOptions {
                 data_dir: data_dir.map(Path::to_path_buf),
                 resize: resize.as_deref().map(inputs::size).transpose()?,
-                grey: *grey,
+                gray: *gray,
                 background: background.as_deref().map(inputs::background).transpose()?,
                 ..OpenOptions::default()
             };
@@ -77,9 +78,8 @@ pub(crate) fn run(args: &DataArgs, data_dir: Option<&Path>) -> Result<()> {
         }
         DataCommand::Fetch { name, output } => {
             let bar = crate::watch::bar(*output, name);
-            let folder = ancestral_data::data_dir(data_dir).ok_or_else(|| {
-                usage("this system has no data folder of its own; give --data-dir")
-            })?;
+            let folder = ancestral_data::data_dir(data_dir)
+                .ok_or_else(|| usage("this system names no folder for data; give --data-dir"))?;
             let folder = fetch(name, &folder, &[], &mut |p| {
                 bar.set_length(p.total);
                 bar.set_position(p.done);
@@ -100,9 +100,9 @@ fn print_summary(summary: &Summary) -> Result<()> {
     say!("{}: examples of {}, {}", summary.name, shape.join("×"), summary.domain)?;
     for split in &summary.splits {
         say!(
-            "{:<6} {:>7} examples, values {} to {}, mean {:.4}, standard deviation {:.4}",
+            "{:<6} {:>16}, values {} to {}, mean {:.4}, standard deviation {:.4}",
             split.split,
-            split.examples,
+            output::count(split.examples, "example"),
             split.minimum,
             split.maximum,
             split.mean,

@@ -1,4 +1,4 @@
-//! `evaluate`: the likelihood of a split, or a bound on it, with its errors; the accuracy and the
+//! `evaluate`: the likelihood of a split, or a bound on it, with standard errors; the accuracy and
 //! calibration of a classifier.
 
 use std::path::Path;
@@ -9,12 +9,12 @@ use anyhow::Result;
 use serde::Serialize;
 
 use crate::args::EvaluateArgs;
-use crate::inputs::DataOf;
+use crate::inputs::About;
 use crate::output::{self, say, usage};
 use crate::watch::{self, Watch};
 use crate::{classification, inputs, quality};
 
-/// What `--json` prints.
+/// The output of `--json`.
 #[derive(Serialize)]
 struct Report<'a> {
     model: &'a str,
@@ -42,7 +42,8 @@ enum Values<'a> {
         nll_stderr: Option<f64>,
         mc_stderr: Option<f64>,
         bits_per_dim: Option<f64>,
-        nll_standardised: Option<f64>,
+        #[serde(rename = "nll_standardised")]
+        nll_standardized: Option<f64>,
         seconds: f64,
     },
 }
@@ -57,7 +58,7 @@ impl Values<'_> {
             nll_stderr: None,
             mc_stderr: None,
             bits_per_dim: None,
-            nll_standardised: None,
+            nll_standardized: None,
             seconds: 0.0,
         }
     }
@@ -73,7 +74,7 @@ pub(crate) fn run(args: &EvaluateArgs, data_dir: Option<&Path>) -> Result<()> {
     };
     for (flag, given) in [("features", &args.features), ("nearest", &args.nearest)] {
         if given.is_some() {
-            return Err(usage(format!("--{flag} goes with --quality or --generated")));
+            return Err(usage(format!("--{flag} requires --quality or --generated")));
         }
     }
     let weights = args.weights.as_deref().map_or(Ok(Weights::Best), inputs::weights)?;
@@ -87,7 +88,7 @@ pub(crate) fn run(args: &EvaluateArgs, data_dir: Option<&Path>) -> Result<()> {
     let limit = args.limit.map(|n| n.get());
     let query = DataQuery { data: args.data.clone(), split: Some(split), limit };
     let options = Options { samples: args.samples, seed: args.seed, members: args.orderings };
-    let found = session.evaluate(&run, &query, options).data_of(path)?;
+    let found = session.evaluate(&run, &query, options).about("data of", path.display())?;
     watch.finish();
     print(args, path, weights, &run, &found)
 }
@@ -148,7 +149,7 @@ fn print(
     }
 }
 
-/// What `--json` prints of a classifier.
+/// The output of `--json` for a classifier.
 #[derive(Serialize)]
 struct ClassReport<'a> {
     model: &'a str,
@@ -162,7 +163,7 @@ struct ClassReport<'a> {
     found: &'a Classification,
 }
 
-/// The figures as a person reads them.
+/// The values as text.
 pub(crate) fn sentence(found: &Likelihoods, split: &str, binarize: &str) -> String {
     let kind = match found.kind {
         "bound" => format!("at most, bound with K = {}", found.samples),
@@ -186,14 +187,14 @@ pub(crate) fn sentence(found: &Likelihoods, split: &str, binarize: &str) -> Stri
     for point in &found.curve {
         text += &format!("\n{:>6} averaged: {:.3} nats", point.members, point.nll_nats);
     }
-    if let Some(nll) = found.nll_standardised {
+    if let Some(nll) = found.nll_standardized {
         text += &format!(
-            "\nstandardised by the training split, without the log-determinant: NLL {nll:.3}"
+            "\nstandardized by the training split, without the log-determinant: NLL {nll:.3}"
         );
     }
     if let Some(elbo) = &found.elbo {
         text += &format!(
-            "\nELBO {:.3} = reconstruction {:.3} − KL {:.3}; {} of {} code entries active",
+            "\nELBO {:.3} = reconstruction {:.3} − KL {:.3}; {} of {} latent dimensions active",
             elbo.elbo, elbo.reconstruction, elbo.kl, elbo.active_units, elbo.latent_dim
         );
     }

@@ -1,4 +1,4 @@
-//! `fit`: plain distributions and classifiers by maximum likelihood.
+//! `fit`: distributions and classifiers by maximum likelihood.
 
 use std::path::{Path, PathBuf};
 
@@ -22,10 +22,10 @@ pub(crate) fn run(args: &FitArgs, data_dir: Option<&Path>) -> Result<()> {
     }
 }
 
-/// The coin: one Bernoulli from its counts, and its likelihood as a curve.
+/// Fits one Bernoulli to the counts of a coin and plots its likelihood.
 fn fit_coin(args: &FitArgs, counts: &str) -> Result<()> {
     if args.family != "bernoulli" {
-        return Err(usage("--counts are tosses of a coin: the family is bernoulli"));
+        return Err(usage("--counts is for the model bernoulli"));
     }
     let parsed = counts
         .split_once('/')
@@ -37,7 +37,7 @@ fn fit_coin(args: &FitArgs, counts: &str) -> Result<()> {
     let path = args.out.clone().unwrap_or_else(|| PathBuf::from("likelihood.png"));
     output::extension(&path, &["png", "svg"])?;
 
-    // Where the curve is to be seen: six standard errors around the estimate.
+    // The plot shows six standard errors around the estimate.
     let reach = (6.0 * stderr).max(0.05);
     let low = (estimate.value - reach).max(0.0);
     let high = (estimate.value + reach).min(1.0);
@@ -128,8 +128,8 @@ fn print(args: &FitArgs, Fit { run, report, splits }: &Fit) -> Result<()> {
     if !args.output.quiet {
         print_estimates(&report.estimates)?;
         if let (Some(true), Some(objective)) = (report.converged, report.trace.last()) {
-            let n = report.trace.len();
-            say!("converged after {n} iterations, objective {objective:.6} nats an example")?;
+            let n = output::count(report.trace.len(), "iteration");
+            say!("converged after {n}, objective {objective:.6} nats per example")?;
         }
         for note in &report.notes {
             say!("note: {note}")?;
@@ -150,7 +150,7 @@ fn print(args: &FitArgs, Fit { run, report, splits }: &Fit) -> Result<()> {
     output::wrote(args.output, path)
 }
 
-/// Estimates of one kind that are printed.
+/// The most estimates of one kind that are printed.
 const SHOWN: usize = 6;
 
 /// Decimals of an estimate: four, or as many as show two digits of its error, or of itself where

@@ -1,11 +1,27 @@
-//! What to type where the library refused something.
+//! What to type after an error of the libraries.
 
 use ancestral::Error;
 use ancestral::model::{ColumnKind, KindName};
+use ancestral_data::DataError;
+use ancestral_plot::PlotError;
+
+/// The hint of the first error of a chain that has one.
+pub(crate) fn of_chain(error: &anyhow::Error) -> Option<String> {
+    error.chain().find_map(|cause| {
+        if let Some(error) = cause.downcast_ref() {
+            return of(error);
+        }
+        match cause.downcast_ref() {
+            Some(PlotError::Data(error)) => of_data(error),
+            _ => cause.downcast_ref().and_then(of_data),
+        }
+    })
+}
 
 /// What to do about an error, in the words of the command line.
-pub(crate) fn of(error: &Error) -> Option<String> {
+fn of(error: &Error) -> Option<String> {
     Some(match error {
+        Error::Data(error) | Error::Plot(PlotError::Data(error)) => return of_data(error),
         Error::RunExists { .. } => {
             "give another --out, or resume that run with --resume".to_owned()
         }
@@ -15,7 +31,7 @@ pub(crate) fn of(error: &Error) -> Option<String> {
         Error::RunBusy { .. } => "wait for it, or give another --out".to_owned(),
         Error::NoWeights { .. } => "train it first, or resume it with --resume".to_owned(),
         Error::NoCheckpoint { .. } => {
-            "use --weights best, or train anew from its weights with --from".to_owned()
+            "use --weights best, or start a new run from its weights with --from".to_owned()
         }
         Error::DataChanged { .. } => {
             "give the data as it was, or evaluate on it with --data".to_owned()
@@ -27,12 +43,12 @@ pub(crate) fn of(error: &Error) -> Option<String> {
              --features"
         ),
         Error::NoNetwork { labels: false, .. } => {
-            "it has no labels to train one on, so give with --features one that was trained on \
-             labelled examples of the same shape"
+            "it has no labels to train one on; give --features with a network that was trained \
+             on labeled examples of the same shape"
                 .to_owned()
         }
         Error::Lacks { problem, .. } if problem.contains("score") => {
-            "`evaluate --quality` measures the samples of models that draw".to_owned()
+            "`evaluate --quality` measures samples instead".to_owned()
         }
         Error::UnsuitableKind { kind: ColumnKind::Levels(_), taken, .. }
             if taken.contains(&KindName::Binary) =>
@@ -40,9 +56,46 @@ pub(crate) fn of(error: &Error) -> Option<String> {
             "or binarize it with --binarize threshold, static or dynamic".to_owned()
         }
         Error::NoMask { .. } => {
-            "say with --mask which of them, or give rows with just the first entries".to_owned()
+            "name them with --mask, or give rows of the first entries only".to_owned()
         }
         Error::NoImage { .. } => "use a .npy or .csv output".to_owned(),
+        Error::NetworkSize { nearest: [height, width], .. } => {
+            format!("--resize {height}x{width} resizes them")
+        }
+        Error::NoFeatures { .. } => {
+            "train a network that has with `ancestral train features`".to_owned()
+        }
+        Error::OtherFeatures { .. } => {
+            "train a network on data of the same kind with `ancestral train features`".to_owned()
+        }
+        Error::HalfRange { .. } => "pack it without --half".to_owned(),
+        _ => return None,
+    })
+}
+
+/// What to do about an error of data.
+fn of_data(error: &DataError) -> Option<String> {
+    Some(match error {
+        DataError::Missing { name, folder: Some(folder), can_fetch, .. } => {
+            let fetch = match can_fetch {
+                true => format!("download it with `ancestral data fetch {name}`, or "),
+                false => String::new(),
+            };
+            format!(
+                "{fetch}name the folder that holds '{folder}' with --data-dir or ANCESTRAL_DATA"
+            )
+        }
+        DataError::Transparent { .. } => {
+            "set the color behind transparent pixels with --background white or black, or store \
+             the images without transparency"
+                .to_owned()
+        }
+        DataError::ImageSize { .. } => "bring all to one size with --resize HxW".to_owned(),
+        DataError::NoLevels { .. } => "use --binarize none".to_owned(),
+        DataError::Fetch { needs_tls: true, file, .. } => format!(
+            "build the program with --features tls, or put the file there yourself: {}",
+            file.display()
+        ),
         _ => return None,
     })
 }

@@ -1,10 +1,10 @@
-//! From what was typed to what the library takes.
+//! Parses the values of options.
 
-use std::path::Path;
+use std::fmt::Display;
 
 use ancestral::run::{DataQuery, Run, Session, Weights};
 use ancestral_data::{Background, Binarize, SplitName};
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::args::LookArgs;
 use crate::output::usage;
@@ -56,20 +56,25 @@ pub(crate) fn seconds(text: &str) -> Result<f64> {
     }
 }
 
-/// The run and the examples that a command looks at.
+/// The run and the examples of a command.
 pub(crate) fn look(args: &LookArgs, session: &Session<'_>) -> Result<(Run, DataQuery)> {
     let split = split(&args.split)?;
     let run = session.load(&args.run, weights(&args.weights)?)?;
     Ok((run, DataQuery { data: args.data.clone(), split: Some(split), limit: None }))
 }
 
-/// What an error about the data of a run is told with.
-pub(crate) trait DataOf<T> {
-    fn data_of(self, run: &Path) -> Result<T>;
+/// Adds to an error what it is about, with its name unless the error has it.
+pub(crate) trait About<T> {
+    fn about(self, what: &str, name: impl Display) -> Result<T>;
 }
 
-impl<T> DataOf<T> for ancestral::Result<T> {
-    fn data_of(self, run: &Path) -> Result<T> {
-        self.with_context(|| format!("data of {}", run.display()))
+impl<T> About<T> for ancestral::Result<T> {
+    fn about(self, what: &str, name: impl Display) -> Result<T> {
+        self.map_err(|error| {
+            let name = name.to_string();
+            let named = error.to_string().contains(&name);
+            let what = if named { what.to_owned() } else { format!("{what} {name}") };
+            anyhow::Error::new(error).context(what)
+        })
     }
 }

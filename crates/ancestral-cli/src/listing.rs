@@ -1,4 +1,4 @@
-//! `models` and `runs`: what exists.
+//! `models` and `runs`: lists.
 
 use std::path::{Path, PathBuf};
 
@@ -30,7 +30,7 @@ fn list(registry: &Registry, output: OutputArgs) -> Result<()> {
         say!("{:<11} {}: {}; {}", "", words(m.tasks, Task::as_str), can(m).join(", "), m.paper)?;
     }
     if !output.quiet {
-        say!("\nAll settings of one: ancestral models NAME")?;
+        say!("\nShow the settings of one: ancestral models NAME")?;
     }
     Ok(())
 }
@@ -76,7 +76,7 @@ fn one(entry: &ModelEntry, output: OutputArgs) -> Result<()> {
     print_fields(&fields)?;
     match entry.learning {
         Learning::Fit => {
-            say!("\nFitted in one go: ancestral fit {} --data …", entry.name)?;
+            say!("\nFit it with: ancestral fit {} --data …", entry.name)?;
         }
         Learning::GradientSteps => {
             say!("\nSettings of training (--set KEY=VALUE):")?;
@@ -86,12 +86,12 @@ fn one(entry: &ModelEntry, output: OutputArgs) -> Result<()> {
     Ok(())
 }
 
-/// Some words in a row.
+/// Words separated by commas.
 fn words<T: Copy>(all: &[T], word: fn(T) -> &'static str) -> String {
     all.iter().map(|&one| word(one)).collect::<Vec<_>>().join(", ")
 }
 
-/// What a model can be asked, as it is listed.
+/// The capabilities of a model as they are listed.
 fn can(entry: &ModelEntry) -> Vec<String> {
     entry.capabilities.iter().map(|&can| Capability::describe(can)).collect()
 }
@@ -150,7 +150,7 @@ pub(crate) fn runs(args: &RunsArgs) -> Result<()> {
         say!("no runs here yet; `ancestral train vae` makes one")?;
         return Ok(());
     }
-    // Best first among runs that can be compared at all.
+    // Best first among runs of the same model and data.
     let best = |row: &RunSummary| row.validation.as_ref().map_or(f64::INFINITY, |v| v.1);
     rows.sort_by(|a, b| {
         (&a.model, &a.data).cmp(&(&b.model, &b.data)).then(best(a).total_cmp(&best(b)))

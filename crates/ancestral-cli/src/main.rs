@@ -1,4 +1,4 @@
-//! The program `ancestral`: parses what was typed, calls the library, prints.
+//! The program `ancestral`: parses the command line, calls the library, prints.
 
 mod args;
 mod classification;
@@ -49,7 +49,7 @@ fn run(args: args::Args) -> anyhow::Result<()> {
         let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
         if threads.get() > 4 * cores {
             return Err(output::usage(format!(
-                "--threads {threads}: this machine runs {cores} at once; give at most {}",
+                "--threads {threads}: this machine has {cores} cores; give at most {}",
                 4 * cores
             )));
         }

@@ -1,4 +1,4 @@
-//! Names from the list of models, as shells complete them.
+//! Names from the list of models, for shell completion.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -10,8 +10,8 @@ use ancestral::train::TrainConfig;
 use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 use clap::{Arg, Command, Error};
 
-/// Takes any text and offers some names: what is not known is answered by the library, which
-/// knows what was meant.
+/// Accepts any text and offers names for completion; the library reports unknown names with a
+/// suggestion.
 #[derive(Clone)]
 pub(crate) struct Names(pub(crate) fn() -> Vec<String>);
 
@@ -46,22 +46,22 @@ pub(crate) fn models() -> Vec<String> {
     of_models(|m| vec![m.name.to_owned()])
 }
 
-/// Those that are trained step by step.
+/// Models that are trained by gradient steps.
 pub(crate) fn trained() -> Vec<String> {
     learning(Learning::GradientSteps)
 }
 
-/// Those that are fitted in one go.
+/// Models that are fitted in closed form or by a solver.
 pub(crate) fn fitted() -> Vec<String> {
     learning(Learning::Fit)
 }
 
-/// Presets of all models.
+/// The presets of all models.
 pub(crate) fn presets() -> Vec<String> {
     of_models(|m| m.presets.iter().map(|preset| preset.name.to_owned()).collect())
 }
 
-/// The settings of all models and of training, each up to its value.
+/// The settings of all models and of training, each as `name=`.
 pub(crate) fn settings() -> Vec<String> {
     let mut names = of_models(|m| (m.fields)().iter().map(|f| format!("{}=", f.name)).collect());
     names.extend(TrainConfig::fields().iter().map(|field| format!("{}=", field.name)));

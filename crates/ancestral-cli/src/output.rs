@@ -11,12 +11,12 @@ use anyhow::{Context, Result};
 use crate::args::OutputArgs;
 use crate::hints;
 
-/// How a program ends that was asked what cannot be done, or given what cannot be used.
+/// The exit code after wrong usage or unusable input.
 pub(crate) const WRONG_USAGE: u8 = 2;
-/// How a program ends that Ctrl-C stopped: 128 and the number of the signal.
+/// The exit code after Ctrl-C: 128 and the number of the signal.
 pub(crate) const INTERRUPTED: u8 = 130;
 
-/// What the user typed or gave is wrong; the program ends with 2.
+/// An error in what the user typed or gave; the exit code is 2.
 #[derive(Debug)]
 pub(crate) struct Usage(pub(crate) String);
 
@@ -28,7 +28,7 @@ impl std::fmt::Display for Usage {
 
 impl std::error::Error for Usage {}
 
-/// The user stopped it, which was said already; the program ends with 130.
+/// The user stopped the command and was told so; the exit code is 130.
 #[derive(Debug)]
 pub(crate) struct Interrupted;
 
@@ -60,8 +60,8 @@ pub(crate) fn print(line: std::fmt::Arguments<'_>) -> Result<()> {
 
 /// Writes to standard output.
 ///
-/// A reader that has gone, as in `| head -1`, is no reason to stop: whatever the command writes
-/// to files is still wanted.
+/// A closed pipe, as in `| head -1`, is no error: the files that the command writes are still
+/// wanted.
 pub(crate) fn write(bytes: &[u8]) -> Result<()> {
     let mut out = std::io::stdout().lock();
     match out.write_all(bytes).and_then(|()| out.flush()) {
@@ -72,24 +72,19 @@ pub(crate) fn write(bytes: &[u8]) -> Result<()> {
     }
 }
 
-/// Prints a line to standard error, which is where to complain about everything else: if it
-/// cannot be written, nobody is left to tell.
+/// Prints a line to standard error; a failure to do so is ignored.
 pub(crate) fn complain(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-/// Prints an error, with what to do about it where that is known, and says how the program ends: 0
-/// done, 2 wrong usage or input, 130 stopped by the user, 1 anything else.
+/// Prints an error with its hint, if there is one, and gives the exit code: 0 for success, 2 for
+/// wrong usage or input, 130 for Ctrl-C, 1 for anything else.
 pub(crate) fn exit_code(result: Result<()>, json: bool) -> ExitCode {
-    let Err(error) = result else { return ExitCode::SUCCESS };
+    let Err(error) = &result else { return ExitCode::SUCCESS };
     if error.is::<Interrupted>() {
         return ExitCode::from(INTERRUPTED);
     }
-    let of_library = |cause: &(dyn std::error::Error + 'static)| -> Option<String> {
-        cause.downcast_ref::<ancestral::Error>().and_then(hints::of)
-    };
-    let hint = error.chain().find_map(of_library);
-    report_error(&format!("{error:#}"), hint.as_deref(), json);
+    report_error(&format!("{error:#}"), hints::of_chain(error).as_deref(), json);
     let wrong_input = error.chain().any(|cause| {
         cause.is::<Usage>()
             || cause.downcast_ref::<ancestral::Error>().is_some_and(ancestral::Error::is_usage)
@@ -110,7 +105,7 @@ pub(crate) fn report_error(error: &str, hint: Option<&str>, json: bool) {
     complain(&format!("{on}error:{off} {error}{hint}"));
 }
 
-/// The last line: where the result is. With `--quiet` the path alone.
+/// Prints the last line, the path of the result; with `--quiet` the path alone.
 pub(crate) fn wrote(output: OutputArgs, path: &Path) -> Result<()> {
     if output.json {
         return Ok(());
@@ -128,11 +123,25 @@ pub(crate) fn json(value: &impl serde::Serialize) -> Result<()> {
 pub(crate) fn extension<'a>(path: &Path, allowed: &[&'a str]) -> Result<&'a str> {
     let found = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
     allowed.iter().find(|&&e| e == found).copied().ok_or_else(|| {
-        usage(format!("--out {}: the name must end in .{}", path.display(), allowed.join(", .")))
+        usage(format!("--out {}: the name must end in {}", path.display(), endings(allowed)))
     })
 }
 
-/// The command line as a shell takes it.
+/// Extensions as a person lists them: ".png, .npy or .csv".
+fn endings(allowed: &[&str]) -> String {
+    let all: Vec<String> = allowed.iter().map(|extension| format!(".{extension}")).collect();
+    match &all[..] {
+        [others @ .., last] if !others.is_empty() => format!("{} or {last}", others.join(", ")),
+        _ => all.concat(),
+    }
+}
+
+/// A number of things: "1 row", "2 rows".
+pub(crate) fn count(n: usize, thing: &str) -> String {
+    format!("{n} {thing}{}", if n == 1 { "" } else { "s" })
+}
+
+/// The command line, quoted for a shell.
 pub(crate) fn typed() -> String {
     std::env::args().enumerate().map(|(i, a)| word(i, &a)).collect::<Vec<_>>().join(" ")
 }

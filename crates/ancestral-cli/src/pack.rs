@@ -1,4 +1,4 @@
-//! `pack`: the settings and the weights of a run in a folder of their own, to keep or to hand on.
+//! `pack`: copies the settings and weights of a run into a folder to share.
 
 use ancestral::run::RunFolder;
 use ancestral_data::DataError;

@@ -2,18 +2,18 @@
 
 use std::path::Path;
 
-use ancestral::evaluate::{DENSITY_NEIGHBOURS, PRECISION_NEIGHBOURS, Quality};
+use ancestral::evaluate::{DENSITY_NEIGHBORS, PRECISION_NEIGHBORS, Quality};
 use ancestral::report::{self, Nearest};
 use ancestral::run::{
     DataQuery, ImageFolder, LEAST_SAMPLES, ModesReport, QualityReport, QualitySpec, WeightsQuality,
 };
 use ancestral_data::SplitName;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde_json::json;
 
 use crate::args::EvaluateArgs;
 use crate::inputs;
-use crate::inputs::DataOf;
+use crate::inputs::About;
 use crate::output::{self, say, usage};
 use crate::watch::{self, Watch};
 
@@ -22,7 +22,7 @@ pub(crate) fn of_run(args: &EvaluateArgs, path: &Path, data_dir: Option<&Path>) 
     let split = inputs::split(&args.split)?;
     if args.samples_count < LEAST_SAMPLES {
         return Err(usage(format!(
-            "--samples-count {}: the nearest neighbors of samples take at least {LEAST_SAMPLES}",
+            "--samples-count {}: the nearest-neighbor metrics need at least {LEAST_SAMPLES} samples",
             args.samples_count
         )));
     }
@@ -40,14 +40,14 @@ pub(crate) fn of_run(args: &EvaluateArgs, path: &Path, data_dir: Option<&Path>) 
         ] {
             if given {
                 return Err(usage(format!(
-                    "{flag}: samples of {} are measured by the modes that they find; leave it out",
+                    "{flag}: samples of {} are evaluated by the modes that they find; leave it out",
                     found.data
                 )));
             }
         }
         return print_modes(args, path, &found);
     }
-    let found = session.quality(&runs, &spec).data_of(path)?;
+    let found = session.quality(&runs, &spec).about("data of", path.display())?;
     watch.finish();
     let near = nearest(args, &found)?;
     let model = runs.first().map_or("", |(_, run)| run.model().name());
@@ -77,12 +77,12 @@ pub(crate) fn of_folder(args: &EvaluateArgs, folder: &Path, data_dir: Option<&Pa
     let mut session = watch::session(data_dir, &mut watch);
     let images = ImageFolder {
         path: folder,
-        grey: args.grey,
+        gray: args.gray,
         background: args.background.as_deref().map(inputs::background).transpose()?,
     };
     let found = session
         .folder_quality(&images, &spec(args, split))
-        .with_context(|| format!("--generated {}", folder.display()))?;
+        .about("--generated", folder.display())?;
     watch.finish();
     let near = nearest(args, &found)?;
     let quality = found.samples.first().map(|of| &of.quality);
@@ -94,8 +94,8 @@ pub(crate) fn of_folder(args: &EvaluateArgs, folder: &Path, data_dir: Option<&Pa
             "network_trained_on": found.network_trained_on, "quality": quality, "nearest": near,
         }));
     }
-    let n = quality.map_or(0, |quality| quality.n);
-    let what = format!("{n} images of {}", folder.display());
+    let n = output::count(quality.map_or(0, |quality| quality.n), "image");
+    let what = format!("{n} of {}", folder.display());
     print(args, &what, &found, near.as_ref(), &|_| "images".to_owned())
 }
 
@@ -122,7 +122,7 @@ fn check_nearest(args: &EvaluateArgs) -> Result<()> {
     }
 }
 
-/// Draws the samples above their nearest training examples, if that is asked for.
+/// Draws the samples with their nearest training examples, if --nearest is given.
 fn nearest(args: &EvaluateArgs, found: &QualityReport) -> Result<Option<Nearest>> {
     let Some(out) = &args.nearest else { return Ok(None) };
     let (image, nearest) = report::nearest_examples(&found.values, &found.reference, &found.train)?;
@@ -141,7 +141,7 @@ fn print(
         let first = found.samples.first();
         return first.map_or(Ok(()), |first| say!("{}", first.quality.frechet_distance));
     }
-    let part = found.split.map_or("all of it".to_owned(), |split| format!("{split} split"));
+    let part = found.split.map_or("all examples".to_owned(), |split| format!("{split} split"));
     say!(
         "{what} compared with {} examples of {}, {part}, binarization {}",
         found.n_reference,
@@ -173,7 +173,7 @@ fn sentence(near: &Nearest) -> String {
     });
     format!(
         "nearest training example, pixels in [0, 1]: median distance {:.3} of {} \
-         samples{reference}; {} samples are exact copies",
+         samples{reference}; exact copies: {}",
         near.median, near.n, near.copies
     )
 }
@@ -208,13 +208,13 @@ fn print_modes(args: &EvaluateArgs, path: &Path, found: &ModesReport) -> Result<
     Ok(())
 }
 
-/// The metrics side by side, each under the name of its network.
+/// Prints the metrics side by side, each named after its network.
 fn table(network: &str, columns: &[(String, &Quality)]) -> Result<()> {
     let with_error = |value: f64, error: Option<f64>| match error {
         Some(error) => format!("{value:.4} ± {error:.4}"),
         None => format!("{value:.4}"),
     };
-    let (near, far) = (PRECISION_NEIGHBOURS, DENSITY_NEIGHBOURS);
+    let (near, far) = (PRECISION_NEIGHBORS, DENSITY_NEIGHBORS);
     type Cell<'a> = Box<dyn Fn(&Quality) -> Option<String> + 'a>;
     let rows: Vec<(String, Cell<'_>)> = vec![
         (
@@ -246,14 +246,14 @@ fn table(network: &str, columns: &[(String, &Quality)]) -> Result<()> {
             Box::new(|q| Some(format!("{:.3}", q.classifier_score))),
         ),
         (
-            format!("class as asked for ({network})"),
+            format!("class agreement ({network})"),
             Box::new(|q| Some(with_error(q.class_agreement?, q.class_agreement_stderr))),
         ),
         (
-            format!("code as class, best assignment ({network})"),
+            format!("code agreement, best assignment ({network})"),
             Box::new(|q| Some(format!("{:.4}", q.code_agreement?))),
         ),
-        (format!("classes drawn ({network})"), Box::new(|q| Some(q.classes_found.to_string()))),
+        (format!("classes found ({network})"), Box::new(|q| Some(q.classes_found.to_string()))),
     ];
     let widths: Vec<usize> = columns.iter().map(|(title, _)| title.len().max(17)).collect();
     let wide = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
@@ -270,16 +270,12 @@ fn table(network: &str, columns: &[(String, &Quality)]) -> Result<()> {
         }
     }
     let Some((_, q)) = columns.first() else { return Ok(()) };
-    say!(
-        "classifier score of the {} reference examples themselves: {:.3}",
-        q.n_reference,
-        q.reference_score
-    )?;
+    say!("classifier score of the {} reference examples: {:.3}", q.n_reference, q.reference_score)?;
     let (fewer, more) = (q.n.min(q.n_reference), q.n.max(q.n_reference));
     if more > 2 * fewer {
         say!(
-            "{} samples and {} reference examples: recall and coverage rise with the number of samples, and the Fréchet \
-             distance falls with both numbers; compare at equal ones",
+            "{} samples and {} reference examples: recall and coverage rise with the number of \
+             samples, and the Fréchet distance falls with both numbers; compare at equal numbers",
             q.n,
             q.n_reference
         )?;

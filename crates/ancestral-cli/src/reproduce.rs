@@ -1,4 +1,4 @@
-//! `reproduce`: published results, each with the command that obtains it again.
+//! `reproduce`: retrains published results.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ use crate::evaluate;
 use crate::output::{self, say};
 use crate::watch::{self, Watch, duration};
 
-/// What `--json` prints.
+/// The output of `--json`.
 #[derive(Serialize)]
 struct Report<'a> {
     row: &'a str,
@@ -157,7 +157,7 @@ fn list(args: &ReproduceArgs) -> Result<()> {
     for row in PUBLISHED {
         say!("{:<22} {:>9.2}  {}", row.name, row.published, row.source)?;
     }
-    say!("{GAN_TABLE:<22} {:>9}  all adversarial networks, measured alike", "a table")?;
+    say!("{GAN_TABLE:<22} {:>9}  all adversarial networks under one protocol", "a table")?;
     if !args.output.quiet {
         say!("\nRun one: ancestral reproduce ROW (values in nats; rnade on standardized columns)")?;
     }

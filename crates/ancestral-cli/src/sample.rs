@@ -1,4 +1,4 @@
-//! `sample`: draws examples into an image or a file of numbers.
+//! `sample`: draws samples into an image or a file of numbers.
 
 use std::path::Path;
 
@@ -6,15 +6,15 @@ use ancestral::memory;
 use ancestral::report;
 use ancestral::run::{Given, Mask, SampleSpec, Samples};
 use ancestral_data::{Shape, write_csv, write_npy};
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde_json::json;
 
 use crate::args::SampleArgs;
-use crate::inputs;
+use crate::inputs::{self, About};
 use crate::output::{self, usage};
 use crate::watch::{self, Watch};
 
-/// Samples unless another number is asked for.
+/// The default number of samples.
 const USUAL: usize = 64;
 
 pub(crate) fn run(args: &SampleArgs, data_dir: Option<&Path>) -> Result<()> {
@@ -29,7 +29,7 @@ pub(crate) fn run(args: &SampleArgs, data_dir: Option<&Path>) -> Result<()> {
     let shape = model.data().shape.clone();
     if kind == "png" && model.sampler().is_some() && shape.as_image().is_none() {
         return Err(usage(format!(
-            "--out {}: examples of {shape} are no images; use .csv or .npy",
+            "--out {}: examples of {shape} are not images; use .csv or .npy",
             args.out.display()
         )));
     }
@@ -52,12 +52,12 @@ pub(crate) fn run(args: &SampleArgs, data_dir: Option<&Path>) -> Result<()> {
     let drawn = session.sample(&run, &spec);
     let Samples { values, count, each, .. } = match &args.complete {
         None => drawn?,
-        Some(_) => drawn.context("rows to complete")?,
+        Some(data) => drawn.about("rows to complete:", data)?,
     };
     check_memory(count, kind, &shape)?;
     match (kind, shape.as_image()) {
         ("png", Some(image)) => {
-            // The completions of a row stand in a line.
+            // The completions of a row are drawn in one line.
             let columns = if each > 1 { each } else { (count as f64).sqrt().ceil() as usize };
             let values = report::intensities(model, &values);
             report::grid(&values, image, columns).save_png(&args.out)?;
@@ -77,10 +77,10 @@ pub(crate) fn run(args: &SampleArgs, data_dir: Option<&Path>) -> Result<()> {
     output::wrote(args.output, &args.out)
 }
 
-/// Bytes of each entry of a sample until it is in the file, of this kind.
+/// Bytes of memory per entry of a sample until it is written to a file of this kind.
 fn bytes_of_entry(kind: &str) -> u64 {
     match kind {
-        // Single precision, and the file.
+        // Single precision and the encoded file.
         "png" => 28,
         "npy" => 32,
         // Up to 24 characters, and a copy as the text grows.
@@ -88,12 +88,16 @@ fn bytes_of_entry(kind: &str) -> u64 {
     }
 }
 
-/// Refuses more samples than there is memory for, until they are in a file.
+/// Refuses more samples than memory holds until they are written.
 fn check_memory(count: usize, kind: &str, shape: &Shape) -> Result<()> {
     let entries = (shape.size() as u64).saturating_mul(count as u64);
     let mut needed = entries.saturating_mul(bytes_of_entry(kind));
     if let ("png", Some(image)) = (kind, shape.as_image()) {
         needed = needed.saturating_add(report::grid_bytes(count, image));
     }
-    Ok(memory::check_available(&format!("drawing {count} samples"), needed, "-n or --limit")?)
+    Ok(memory::check_available(
+        &format!("drawing {}", output::count(count, "sample")),
+        needed,
+        "-n or --limit",
+    )?)
 }

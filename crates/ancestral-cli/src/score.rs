@@ -1,5 +1,4 @@
-//! `score`: one log-probability for each row of a file, in the file's order; of a classifier, the
-//! probabilities of its classes.
+//! `score`: the log-probability of each row of a file, in its order, or class probabilities.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -7,15 +6,16 @@ use std::path::Path;
 use ancestral::evaluate::Options;
 use ancestral::run::{DataQuery, LogScores, Scores};
 use ancestral_data::write_atomic;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde_json::json;
 
 use crate::args::ScoreArgs;
+use crate::inputs::About;
 use crate::output::{self, say, usage};
 use crate::watch::{self, Watch};
 use crate::{classification, inputs};
 
-/// Rows that are shown as the least probable.
+/// The number of least probable rows that are printed.
 const LOWEST: usize = 5;
 
 pub(crate) fn run(args: &ScoreArgs, data_dir: Option<&Path>) -> Result<()> {
@@ -30,7 +30,7 @@ pub(crate) fn run(args: &ScoreArgs, data_dir: Option<&Path>) -> Result<()> {
     let query = DataQuery { data: Some(args.data.clone()), split, limit: None };
     let options = Options { samples: args.samples, seed: args.seed, members: args.orderings };
     let scores = session.score(&run, &query, options);
-    match scores.with_context(|| format!("rows to score, {}", args.data))? {
+    match scores.about("rows to score:", &args.data)? {
         Scores::LogProbabilities(scores) => write(args, run.model().name(), &scores),
         Scores::Classes(scores) => classification::write(args, run.model().name(), &scores),
     }
@@ -55,8 +55,8 @@ fn write(args: &ScoreArgs, model: &str, scores: &LogScores) -> Result<()> {
     }
     if !args.output.quiet {
         say!(
-            "{} rows of {}, mean {} {mean:.3} nats ({kind}{}; binarization {})",
-            of.n,
+            "{} of {}, mean {} {mean:.3} nats ({kind}{}; binarization {})",
+            output::count(of.n, "row"),
             of.data,
             if *is_mass { "log-probability" } else { "log-density in raw units" },
             if *samples > 0 { format!(", K = {samples}") } else { String::new() },

@@ -1,4 +1,4 @@
-//! `train`: from what was typed to a run.
+//! `train`: trains a run or resumes one.
 
 use std::path::{Path, PathBuf};
 
@@ -38,14 +38,14 @@ pub(crate) fn run(args: &TrainArgs, data_dir: Option<&Path>) -> Result<()> {
         announce(&prepared)?;
     }
     let path = prepared.path().map(Path::to_owned).unwrap_or_default();
-    let trained = session
-        .carry_out(prepared)
-        .with_context(|| format!("training stopped; what was reached is in {}", path.display()))?;
+    let trained = session.carry_out(prepared).with_context(|| {
+        format!("training stopped; the last checkpoint is in {}", path.display())
+    })?;
     watch.finish();
     report(output, &path, &trained)
 }
 
-/// What is to be trained, as it was typed.
+/// The run that the options describe.
 fn spec(args: &TrainArgs) -> Result<RunSpec> {
     let mut spec = RunSpec {
         model: args.model.clone(),
@@ -57,7 +57,7 @@ fn spec(args: &TrainArgs) -> Result<RunSpec> {
             all_train: args.all_train,
             fold: args.fold,
             resize: args.resize.as_deref().map(inputs::size).transpose()?,
-            grey: args.grey,
+            gray: args.gray,
             background: args.background.as_deref().map(inputs::background).transpose()?,
         },
         binarize: args.binarize.as_deref().map(inputs::binarize).transpose()?,
@@ -83,7 +83,7 @@ fn spec(args: &TrainArgs) -> Result<RunSpec> {
     })
 }
 
-/// The budget that was typed, if one was.
+/// The budget that the options give, if any.
 fn budget(args: &TrainArgs) -> Result<Option<Budget>> {
     if args.epochs.is_none() && args.steps.is_none() && args.time.is_none() {
         return Ok(None);
@@ -103,12 +103,16 @@ fn budget(args: &TrainArgs) -> Result<Option<Budget>> {
 fn announce(prepared: &Prepared) -> Result<()> {
     let (config, data, state) = (&prepared.config, &prepared.data, prepared.state());
     say!(
-        "{} on {} ({} × {}, {}; binarization {}): {} train, {} valid, {} test",
+        "{} on {} ({}, {}, {}; binarization {}): {} train, {} valid, {} test",
         config.model,
         config.data.name,
         data.shape,
         data.domain,
-        if data.classes() > 0 { format!("{} classes", data.classes()) } else { "no labels".into() },
+        match data.classes() {
+            0 => "no labels".to_owned(),
+            1 => "1 class".to_owned(),
+            n => format!("{n} classes"),
+        },
         config.data.binarize,
         data.len(SplitName::Train),
         data.len(SplitName::Valid),
@@ -140,7 +144,7 @@ struct Report<'a> {
     samples: Option<&'a PathBuf>,
 }
 
-/// The results at the end of a run, and where everything is.
+/// Prints the results at the end of a run and where they are stored.
 fn report(output: OutputArgs, path: &Path, trained: &Trained) -> Result<()> {
     let Trained { run, outcome, validation, test, images, .. } = trained;
     let (config, interrupted) = (&run.config, outcome.reason == StopReason::Interrupted);
@@ -180,7 +184,7 @@ fn report(output: OutputArgs, path: &Path, trained: &Trained) -> Result<()> {
     }
     say!("trained {:.1} epochs in {}", outcome.epoch, duration(outcome.seconds))?;
     if outcome.reason == StopReason::EarlyStop {
-        say!("validation had stopped improving")?;
+        say!("stopped early, since validation did not improve")?;
     }
     match (outcome.best, validation) {
         (Some(best), Some(metric)) => say!(
@@ -201,7 +205,7 @@ fn report(output: OutputArgs, path: &Path, trained: &Trained) -> Result<()> {
     samples.map_or(Ok(()), |samples| say!("images   {}", samples.display()))
 }
 
-/// Says why the weights of a sampler were not chosen by validation.
+/// Prints why the weights of a sampler were not chosen by validation.
 fn without_validation(trained: &Trained) -> Result<()> {
     let (run, n) = (&trained.run, trained.validation_examples);
     if run.model().sampler().is_none() || run.model().density().is_some() {
@@ -210,9 +214,9 @@ fn without_validation(trained: &Trained) -> Result<()> {
     let why = match n {
         0 => "there are no validation examples".to_owned(),
         n if n < LEAST_VALIDATION => {
-            format!("measuring samples takes {LEAST_VALIDATION} validation examples")
+            format!("evaluating samples takes at least {LEAST_VALIDATION} validation examples")
         }
         _ => "no network has features for this data".to_owned(),
     };
-    say!("nothing was validated, so that the best weights are the last: {why}")
+    say!("nothing was validated, so the last weights count as the best: {why}")
 }

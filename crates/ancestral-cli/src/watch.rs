@@ -1,4 +1,4 @@
-//! Shows how far work is: a bar on a terminal, lines elsewhere, events as JSON with `--json`.
+//! Progress: a bar on a terminal, lines elsewhere, events as JSON with `--json`.
 
 use std::io::{IsTerminal, Write};
 use std::path::Path;
@@ -13,19 +13,19 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::args::OutputArgs;
 use crate::output;
 
-/// Between two lines of a training, at least.
+/// The shortest time between two lines of a training.
 const EACH_LINE: Duration = Duration::from_secs(1);
-/// Between two lines of other work, at least; shorter work is silent.
+/// The shortest time between two lines of other work; shorter work is silent.
 const EACH_WORK_LINE: Duration = Duration::from_secs(5);
-/// Between two steps that are written as JSON, at least.
+/// The shortest time between two steps that are written as JSON.
 const EACH_STEP: Duration = Duration::from_secs(1);
 
-/// What a command asks the library with.
+/// A session with the options of a command.
 pub(crate) fn session<'a>(data_dir: Option<&Path>, observer: &'a mut dyn Observer) -> Session<'a> {
     Session::new().with_data_dir(data_dir).observed_by(observer)
 }
 
-/// What Ctrl-C sets, and says if `talk`; the handler is installed once.
+/// The flag that Ctrl-C sets, with a message if `talk`; the handler is installed once.
 pub(crate) fn stop_on_interrupt(talk: bool) -> Result<&'static AtomicBool> {
     static STOP: AtomicBool = AtomicBool::new(false);
     static INSTALLED: AtomicBool = AtomicBool::new(false);
@@ -36,7 +36,8 @@ pub(crate) fn stop_on_interrupt(talk: bool) -> Result<&'static AtomicBool> {
                 std::process::exit(i32::from(output::INTERRUPTED));
             }
             if talk {
-                let text = "stopping after this step; once more quits without its checkpoint";
+                let text =
+                    "stopping after this step; press Ctrl-C again to quit without a checkpoint";
                 let _ = writeln!(std::io::stderr(), "\n{text}");
             }
         })
@@ -51,17 +52,17 @@ pub(crate) struct Watch {
     /// Whether events of training are written as JSON.
     events: bool,
     bar: Option<ProgressBar>,
-    /// The work that the bar is of.
+    /// The work that the bar shows.
     work: Option<(String, Instant)>,
     began: Instant,
     first_share: Option<f64>,
     last_line: Option<Instant>,
-    /// Warnings by their words: those of the last epoch, and those of this one.
+    /// The texts of warnings without numbers: those of the last epoch, and those of this one.
     warned: (Vec<String>, Vec<String>),
 }
 
 impl Watch {
-    /// Of a command that trains.
+    /// For a command that trains.
     pub(crate) fn training(output: OutputArgs) -> Self {
         Self { events: output.json, ..Self::new(output) }
     }
@@ -83,7 +84,7 @@ impl Watch {
         self.output.quiet || self.output.json
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub(crate) fn finish(&mut self) {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
@@ -97,7 +98,7 @@ impl Watch {
         }
     }
 
-    /// Whether so much time has gone since the last line; the time of this one is kept.
+    /// Whether this much time has passed since the last line; if so, this is the new last line.
     fn due(&mut self, least: Duration) -> bool {
         let due = self.last_line.is_none_or(|at| at.elapsed() >= least);
         if due {
@@ -151,7 +152,7 @@ impl Watch {
     }
 
     fn warning(&mut self, text: &str) {
-        // What was said at the last epoch too is not said again: only its values differ.
+        // A warning of the last epoch that differs in its values only is not repeated.
         let words: String = text.chars().filter(|c| !c.is_ascii_digit() && *c != '.').collect();
         let known = self.warned.0.contains(&words);
         self.warned.1.push(words);
@@ -225,7 +226,7 @@ fn work_bar(total: u64, what: &str) -> ProgressBar {
     bar
 }
 
-/// Seconds as a person says them.
+/// Seconds as text: "40s", "3m 20s", "1h 05m".
 pub(crate) fn duration(seconds: f64) -> String {
     match seconds {
         s if s < 60.0 => format!("{s:.0}s"),

@@ -100,8 +100,8 @@ fn keys_and_columns_of_every_command_are_listed() {
     std::fs::write(here.join("bits.csv"), format!("a,b,c\n{bits}")).unwrap();
     let reals: String = (0..40).map(|i| format!("{},{}.5\n", i % 7, i * 5 % 13)).collect();
     std::fs::write(here.join("reals.csv"), format!("a,b\n{reals}")).unwrap();
-    let labelled: String = (0..40).map(|i| format!("{},{}\n", i * 5 % 13, i % 2)).collect();
-    std::fs::write(here.join("labelled.csv"), format!("a,label\n{labelled}")).unwrap();
+    let labeled: String = (0..40).map(|i| format!("{},{}\n", i * 5 % 13, i % 2)).collect();
+    std::fs::write(here.join("labeled.csv"), format!("a,label\n{labeled}")).unwrap();
     std::fs::create_dir(here.join("images")).unwrap();
     for i in 0..8u8 {
         let image = ancestral_plot::Image::filled(8, 8, [30 * i; 3]);
@@ -115,7 +115,7 @@ fn keys_and_columns_of_every_command_are_listed() {
     let made = "train made --data bits.csv --set masks=3 --set hidden=[4] --out made";
     said.run("train", &format!("{made} {small} direct=true"));
     said.run("fit", "fit gaussian --data reals.csv --out gaussian");
-    said.run("fit, of a classifier", "fit logistic --data labelled.csv --out logistic");
+    said.run("fit, of a classifier", "fit logistic --data labeled.csv --out logistic");
     said.run("fit --counts", "fit bernoulli --counts 9/13");
 
     said.run("evaluate", "evaluate vae --samples 2 --limit 9");
@@ -133,7 +133,7 @@ fn keys_and_columns_of_every_command_are_listed() {
     said.run("sample", "sample vae -n 4 --out drawn.csv");
     said.run("sample", "sample gaussian -n 4 --out rows.csv");
     said.run("score", "score gaussian --data reals.csv");
-    let classes = "score logistic --data labelled.csv --out classes.csv";
+    let classes = "score logistic --data labeled.csv --out classes.csv";
     said.run("score, of a classifier", classes);
     said.run("pack", "pack vae --out packed");
     said.run("reconstruct", "reconstruct vae");

@@ -350,7 +350,7 @@ fn a_fold_is_kept_for_testing_and_found_again() {
     assert!(said.contains("30 train, 10 valid, 10 test"), "{said}");
     let said = good(here, &["evaluate", "v", "--samples", "2"]);
     assert!(said.contains("test negative log-density (raw units)"), "{said}");
-    assert!(said.contains("\nstandardised by the training split"), "{said}");
+    assert!(said.contains("\nstandardized by the training split"), "{said}");
     let said = good(here, &["evaluate", "v", "--samples", "2", "--data", "rows.csv", "--json"]);
     assert!(said.contains("\"nll_standardised\":null"), "{said}");
     bad(here, &["train", "vae", "--data", "rows.csv", "--fold", "5"], 2, "folds are 1, 2, 3, 4");
@@ -610,7 +610,7 @@ fn the_commands_of_the_docs_work() {
         let kept =
             given.iter().zip(&got).enumerate().all(|(c, (a, b))| c == 1 || (a - b).abs() < 1e-4);
         assert!(kept && given[1] != got[1], "row {i}: {given:?} {got:?}");
-        // A height in inches is filled with one in centimetres.
+        // A height in inches is filled with one in centimeters.
         assert!(i != 3 || (140.0..200.0).contains(&got[1]), "{got:?}");
     }
 }
@@ -733,7 +733,7 @@ fn samples_are_measured_by_the_features_of_a_named_network() {
         "precision (net, k = 3)",
         "coverage (net, k = 5)",
         "classifier score (net)",
-        "class as asked for (net)",
+        "class agreement (net)",
         "300 samples of vae (vae) compared with 300 examples of digits, test split",
         "200 valid examples",
         "nearest training example",
@@ -758,7 +758,7 @@ fn samples_are_measured_by_the_features_of_a_named_network() {
     let one = object(&good(here, &[&quality[..], &["--json", "--threads", "1"]].concat()));
     assert_eq!(samples["frechet_distance"], one["samples"][0]["frechet_distance"]);
     assert_eq!(samples["kernel_distance"], one["samples"][0]["kernel_distance"]);
-    // Means of bits stand beside grey pictures, as the samples of the model of grey levels do.
+    // Means of bits stand beside gray images, as the samples of the model of gray levels do.
     let bits = ["train", "vae", "--epochs", "20", "--binarize", "dynamic", "--quiet"];
     good(here, &[&bits[..], &["--out", "bits"]].concat());
     let means = ["evaluate", "bits", "--quality", "--samples-count", "300", "--features", "net"];
@@ -794,54 +794,54 @@ fn samples_are_measured_by_the_features_of_a_named_network() {
 }
 
 #[test]
-fn pictures_of_a_folder_are_measured_beside_data() {
+fn images_of_a_folder_are_measured_beside_data() {
     let dir = tempfile::tempdir().unwrap();
     let here = dir.path();
     let small = ["--set", "channels=[8]", "--set", "dim=16", "--epochs", "3", "--quiet"];
     good(here, &[&["train", "features", "--out", "net"], &small[..]].concat());
-    // Pictures of one grey value each, of some size, and the first of them larger if asked.
-    let pictures = |folder: &str, n: usize, side: usize, colour: bool| {
+    // Images of one gray value each, of some size, and the first of them larger if asked.
+    let images = |folder: &str, n: usize, side: usize, color: bool| {
         std::fs::create_dir_all(here.join(folder)).unwrap();
         for i in 0..n {
-            let grey = (i * 37 % 256) as u8;
-            let pixel = if colour { [grey, 255 - grey, 7] } else { [grey; 3] };
-            let picture = ancestral_plot::Image::filled(side, side, pixel);
-            picture.save_png(here.join(folder).join(format!("{i}.png"))).unwrap();
+            let gray = (i * 37 % 256) as u8;
+            let pixel = if color { [gray, 255 - gray, 7] } else { [gray; 3] };
+            let image = ancestral_plot::Image::filled(side, side, pixel);
+            image.save_png(here.join(folder).join(format!("{i}.png"))).unwrap();
         }
     };
     let measure = |folder: &'static str| {
         ["evaluate", "--generated", folder, "--data", "digits", "--features", "net"]
     };
-    pictures("good", 30, 8, false);
+    images("good", 30, 8, false);
     let said = good(here, &[&measure("good")[..], &["--grey", "--nearest", "n.png"]].concat());
     assert!(said.contains("30 images of good compared with 300 examples of digits, test split"));
     assert!(said.contains("Fréchet distance (net)"), "{said}");
     // The nearest by pixels are the same for every network.
     assert_hash(&here.join("n.png"), "3fd1e38b723077bb");
-    let said = good(here, &[&measure("good")[..], &["--grey", "--json"]].concat());
+    let said = good(here, &[&measure("good")[..], &["--gray", "--json"]].concat());
     assert!(serde_json::from_str::<serde_json::Value>(&said).unwrap()["quality"]["n"] == 30);
-    // A colour picture is no grey one.
-    pictures("colour", 30, 8, true);
+    // A color image is no gray one.
+    images("color", 30, 8, true);
     bad(
         here,
-        &measure("colour"),
+        &measure("color"),
         2,
         "3×8×8 (read them without color) and those of digits are 1×8×8",
     );
-    pictures("large", 30, 9, false);
+    images("large", 30, 9, false);
     bad(
         here,
         &[&measure("large")[..], &["--grey"]].concat(),
         2,
         "are 1×9×9 and those of digits are 1×8×8",
     );
-    pictures("mixed", 9, 9, false);
-    pictures("mixed", 5, 8, false);
+    images("mixed", 9, 9, false);
+    images("mixed", 5, 8, false);
     bad(here, &[&measure("mixed")[..], &["--grey"]].concat(), 2, "9×9 pixels");
     let other = ["evaluate", "--generated", "large", "--data", "large", "--grey"];
     bad(here, &other, 2, "it has no labels to train one on");
     bad(here, &[&other[..], &["--features", "net"]].concat(), 2, "trained on 1×8×8");
-    pictures("few", 5, 8, false);
+    images("few", 5, 8, false);
     bad(here, &[&measure("few")[..], &["--grey"]].concat(), 2, "5 images");
     bad(here, &measure("nowhere"), 2, "no such folder of images");
     bad(here, &["evaluate", "--generated", "good"], 2, "--data");

@@ -1,4 +1,4 @@
-//! From stored values to the numbers a model sees: batches, binarised if asked.
+//! From stored values to the numbers a model sees: batches, binarized if asked.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use crate::stream::Purpose;
 use crate::{DataError, Dataset, Domain, Shape, Split, SplitName, Streams, Values};
 
-/// How grey levels become 0 and 1.
+/// How gray levels are binarized.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Binarize {
     /// Left as they are.
@@ -21,7 +21,7 @@ pub enum Binarize {
     Threshold,
     /// Drawn once, with probability level / largest level.
     Static,
-    /// Drawn anew every epoch; validation and test sets are drawn once.
+    /// Drawn again in every epoch; validation and test sets are drawn once.
     Dynamic,
 }
 
@@ -52,7 +52,7 @@ impl FromStr for Binarize {
             .find(|b| b.as_str() == s)
             .ok_or_else(|| {
                 DataError::Unsuitable(format!(
-                    "unknown binarisation '{s}'; choose none, threshold, static or dynamic"
+                    "unknown binarization '{s}'; choose none, threshold, static or dynamic"
                 ))
             })
     }
@@ -69,7 +69,7 @@ pub struct Batch {
     /// Which of them are missing `[batch, size]`, so that their values do not matter; `None` if none
     /// are.
     pub missing: Option<Vec<bool>>,
-    /// One class number an example, if the data is labelled.
+    /// One class number an example, if the data is labeled.
     pub labels: Option<Vec<u32>>,
     /// The examples' numbers in their split.
     pub indices: Vec<u64>,
@@ -95,7 +95,7 @@ impl Batch {
     }
 }
 
-/// A split seen through a binarisation.
+/// A split with its binarization.
 #[derive(Debug, Clone)]
 pub struct Examples {
     split: Arc<Split>,
@@ -109,13 +109,13 @@ pub struct Examples {
 }
 
 impl Examples {
-    /// The examples of a split, binarised.
+    /// The examples of a split, binarized.
     ///
     /// `seed` decides the draws of a training split; validation and test sets are drawn by the
     /// fixed evaluation seed 0, so that two runs share them.
     ///
     /// # Errors
-    /// If the split is missing or empty, or real values are to be binarised.
+    /// If the split is missing or empty, or real values are to be binarized.
     pub fn new(
         data: &Dataset,
         name: SplitName,
@@ -133,11 +133,7 @@ impl Examples {
         let domain = match (data.domain, binarize) {
             (domain, Binarize::None) => domain,
             (Domain::Real, _) => {
-                return Err(DataError::Unsuitable(format!(
-                    "{} holds real values, which have no levels to binarise; \
-                     use --binarize none",
-                    data.name
-                )));
+                return Err(DataError::NoLevels { name: data.name.clone() });
             }
             _ => Domain::Binary,
         };
@@ -170,7 +166,7 @@ impl Examples {
         self.len() == 0
     }
 
-    /// What values a model sees: binary after binarisation.
+    /// What values a model sees: binary after binarization.
     pub fn domain(&self) -> Domain {
         self.domain
     }
@@ -185,12 +181,12 @@ impl Examples {
         self.name
     }
 
-    /// How the levels became 0 and 1.
+    /// How the levels were binarized.
     pub fn binarize(&self) -> Binarize {
         self.binarize
     }
 
-    /// One class number an example, if the data is labelled.
+    /// One class number an example, if the data is labeled.
     pub fn labels(&self) -> Option<&[u32]> {
         self.split.labels.as_ref().map(|labels| &labels[..self.len])
     }
@@ -274,7 +270,7 @@ impl Examples {
 mod tests {
     use super::*;
 
-    fn greys() -> Dataset {
+    fn grays() -> Dataset {
         let split = Split {
             values: Values::Bytes((0..=255).cycle().take(256 * 40).collect()),
             labels: None,
@@ -287,7 +283,7 @@ mod tests {
 
     #[test]
     fn draws_follow_the_levels_and_the_extremes_are_certain() {
-        let data = greys();
+        let data = grays();
         let examples = Examples::new(&data, SplitName::Train, Binarize::Dynamic, 5).unwrap();
         let n = examples.len() as u64;
         let indices: Vec<u64> = (0..n).collect();
@@ -308,7 +304,7 @@ mod tests {
 
     #[test]
     fn only_dynamic_training_draws_change_with_the_epoch() {
-        let data = greys();
+        let data = grays();
         let batch = |split, binarize, epoch, seed| {
             Examples::new(&data, split, binarize, seed).unwrap().batch(&[1, 0], epoch).values
         };
@@ -322,7 +318,7 @@ mod tests {
 
     #[test]
     fn an_epoch_visits_every_example_once() {
-        let data = greys();
+        let data = grays();
         let examples = Examples::new(&data, SplitName::Train, Binarize::None, 0).unwrap();
         let mut order = examples.order(0, 9);
         assert_ne!(order, examples.order(1, 9));

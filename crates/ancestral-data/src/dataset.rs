@@ -92,7 +92,7 @@ impl FromStr for SplitName {
 pub struct Split {
     /// The entries, row after row.
     pub values: Values,
-    /// One class number an example, if the data is labelled.
+    /// One class number an example, if the data is labeled.
     pub labels: Option<Vec<u32>>,
 }
 
@@ -118,7 +118,7 @@ pub struct Dataset {
     pub domain: Domain,
     /// The shape of one example.
     pub shape: Shape,
-    /// Names of the classes, by label number; empty if the data is not labelled.
+    /// Names of the classes, by label number; empty if the data is not labeled.
     pub class_names: Vec<String>,
     /// Names of the columns of a table; empty otherwise.
     pub column_names: Vec<String>,
@@ -187,7 +187,7 @@ impl Dataset {
         self.len(SplitName::Train) == 0
     }
 
-    /// The number of classes, 0 if the data is not labelled.
+    /// The number of classes, 0 if the data is not labeled.
     pub fn classes(&self) -> usize {
         let largest = [Some(&self.train), self.valid.as_ref(), self.test.as_ref()]
             .into_iter()

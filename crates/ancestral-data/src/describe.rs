@@ -13,7 +13,7 @@ pub struct Summary {
     pub domain: String,
     /// The shape of one example, `[channels, height, width]` or `[columns]`.
     pub shape: Vec<usize>,
-    /// The number of classes, 0 if the data is not labelled.
+    /// The number of classes, 0 if the data is not labeled.
     pub classes: usize,
     /// Names of the columns of a table.
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -10,7 +10,7 @@ const ROWS: &[u8] = include_bytes!("../assets/digits.csv.gz");
 const SPLIT: &str = include_str!("../assets/split.txt");
 const PIXELS: usize = 64;
 
-/// UCI optical digits: 8×8 pixels, 17 grey levels, 1297 / 200 / 300 examples of ten classes.
+/// UCI optical digits: 8×8 pixels, 17 gray levels, 1297 / 200 / 300 examples of ten classes.
 ///
 /// E. Alpaydin and C. Kaynak, "Optical Recognition of Handwritten Digits", UCI Machine Learning
 /// Repository, 1998, DOI 10.24432/C50P49, CC BY 4.0.

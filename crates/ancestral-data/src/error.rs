@@ -1,14 +1,16 @@
 //! One error type for everything that can be wrong with data.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use crate::known;
 
 /// What went wrong while finding, reading, converting or writing data.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataError {
     /// The operating system refused a file or folder.
-    // The cause stands in the text and is no `source`: whoever prints a chain would say it twice.
+    // The cause is part of the text and no `source`, so that it is not printed twice.
     #[error("cannot {action} {}: {cause}{}", path.display(), advice(cause))]
     Io {
         /// What was tried: "read", "create", "rename" and so on.
@@ -29,14 +31,59 @@ pub enum DataError {
         problem: String,
     },
     /// A data set is not where it was looked for.
-    #[error("data set '{name}' was not found; looked in {looked_in}; {hint}")]
+    #[error(
+        "data set '{name}' was not found; {}{}",
+        place(looked_in.as_deref()),
+        other(nearest.as_deref(), folder.is_some())
+    )]
     Missing {
         /// The name as the user gave it.
         name: String,
-        /// The places that were tried.
-        looked_in: String,
-        /// What to do about it.
-        hint: String,
+        /// Where it was looked for; `None` on a system that names no folder for data.
+        looked_in: Option<PathBuf>,
+        /// Of a known set, its folder within the data folder.
+        folder: Option<&'static str>,
+        /// Of any other name, the nearest name of a known set.
+        nearest: Option<String>,
+        /// Whether it can be downloaded by name.
+        can_fetch: bool,
+    },
+    /// A file of a data set is missing where other files of the set are.
+    #[error(
+        "file '{name}' was not found in {}, where other files of its set are; it may have the \
+         ending .gz",
+        folder.display()
+    )]
+    MissingFile {
+        /// The file's name.
+        name: String,
+        /// The folder it was looked for in.
+        folder: PathBuf,
+    },
+    /// An image has transparent pixels, and no background was given for them.
+    #[error("{}: image: it has transparent pixels, and no background was given", path.display())]
+    Transparent {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The images of a data set differ in size.
+    #[error(
+        "{}: image: {}×{} pixels (width × height); expected {}×{} as in the first",
+        path.display(), size[0], size[1], expected[0], expected[1]
+    )]
+    ImageSize {
+        /// The file.
+        path: PathBuf,
+        /// Its width and height in pixels.
+        size: [usize; 2],
+        /// Those of the first image.
+        expected: [usize; 2],
+    },
+    /// Real values were to be binarized.
+    #[error("{name} holds real values, which have no levels to binarize")]
+    NoLevels {
+        /// The data set's name.
+        name: String,
     },
     /// The data cannot be used in the way that was asked.
     #[error("{0}")]
@@ -47,9 +94,30 @@ pub enum DataError {
     Fetch {
         /// The address that was tried.
         url: String,
-        /// What went wrong and what to do.
+        /// What went wrong.
         problem: String,
+        /// Whether the server requires HTTPS, which needs the feature `tls`.
+        needs_tls: bool,
+        /// Where the file belongs; it is used if it is put there by other means.
+        file: PathBuf,
     },
+}
+
+/// Where a data set was looked for.
+fn place(looked_in: Option<&Path>) -> String {
+    match looked_in {
+        Some(path) => format!("looked in {}", path.display()),
+        None => "this system names no folder for data".to_owned(),
+    }
+}
+
+/// What may have been meant by a name that is not that of a known set.
+fn other(nearest: Option<&str>, known: bool) -> String {
+    match nearest {
+        _ if known => String::new(),
+        Some(near) => format!("; did you mean '{near}'?"),
+        None => format!("; give a file, a folder, or one of {}", known::names().join(", ")),
+    }
 }
 
 /// What to do about a refusal of the system.
@@ -60,7 +128,7 @@ fn advice(cause: &io::Error) -> &'static str {
         }
         io::ErrorKind::PermissionDenied => "; give a path that this user may use",
         io::ErrorKind::ReadOnlyFilesystem => "; give a path that can be written",
-        io::ErrorKind::NotFound => "; check how the path is spelt",
+        io::ErrorKind::NotFound => "; check the spelling of the path",
         _ => "",
     }
 }
@@ -74,7 +142,13 @@ impl DataError {
     /// Whether the cause is what the user gave, rather than the program or the machine.
     pub fn is_usage(&self) -> bool {
         match self {
-            Self::Malformed { .. } | Self::Missing { .. } | Self::Unsuitable(_) => true,
+            Self::Malformed { .. }
+            | Self::Missing { .. }
+            | Self::MissingFile { .. }
+            | Self::Transparent { .. }
+            | Self::ImageSize { .. }
+            | Self::NoLevels { .. }
+            | Self::Unsuitable(_) => true,
             Self::Io { .. } => false,
             #[cfg(feature = "fetch")]
             Self::Fetch { .. } => false,

@@ -1,6 +1,6 @@
 //! Downloading known sets from their public mirrors.
 //!
-//! A file grows under `NAME.part`, is taken up again where it stopped, and gets its name only once
+//! A file is written as `NAME.part`, is resumed where it stopped, and gets its name only once
 //! its SHA-256 is the pinned one: integrity rests on the hash, so plain HTTP serves.
 //! HTTPS needs the cargo feature `tls`, which needs a C compiler.
 
@@ -15,14 +15,14 @@ use ureq::http::StatusCode;
 use crate::sources::{Remote, SOURCES};
 use crate::{DataError, known};
 
-/// How far a download has come.
+/// The progress of a download.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Progress {
     /// The file, by its name in the set.
     pub file: String,
     /// Its bytes so far, those of an earlier try included.
     pub done: u64,
-    /// Its bytes in all.
+    /// Its size in bytes.
     pub total: u64,
 }
 
@@ -36,7 +36,7 @@ const TRIES: usize = 3;
 ///
 /// # Errors
 /// If the set is not one to download, no mirror gives what its hash promises, or the disk refuses.
-/// What has come so far is kept for the next try unless it is wrong.
+/// What has arrived is kept for the next try unless it is wrong.
 pub fn fetch(
     name: &str,
     data_dir: &Path,
@@ -84,7 +84,7 @@ fn fetch_file(
     }
     fs::create_dir_all(folder).map_err(|e| DataError::io("create folder", folder, e))?;
     let part = folder.join(format!("{}.part", file.name));
-    let mut problems = Vec::new();
+    let (mut problems, mut needs_tls) = (Vec::new(), false);
     for mirror in mirrors {
         let url = format!("{}/{}", mirror.trim_end_matches('/'), file.name);
         match from_mirror(file, &url, &part, progress) {
@@ -92,8 +92,11 @@ fn fetch_file(
                 fs::rename(&part, &path).map_err(|e| DataError::io("rename", &part, e))?;
                 return Ok(());
             }
-            Err(DataError::Fetch { url, problem }) => problems.push((url, problem)),
-            // The disk is at fault; another mirror would not help.
+            Err(DataError::Fetch { url, problem, needs_tls: tls, .. }) => {
+                needs_tls |= tls;
+                problems.push((url, problem));
+            }
+            // The error is of the disk: another mirror would not help.
             Err(other) => return Err(other),
         }
     }
@@ -101,21 +104,26 @@ fn fetch_file(
     for (other, why) in problems {
         problem.push_str(&format!("; before that, from {other}: {why}"));
     }
-    Err(DataError::Fetch { url, problem })
+    Err(DataError::Fetch { url, problem, needs_tls, file: path })
 }
 
 fn report(file: &Remote, done: u64, progress: &mut dyn FnMut(&Progress)) {
     progress(&Progress { file: file.name.into(), done, total: file.bytes });
 }
 
-/// Brings the part to its full and right content.
+/// The error of a download; [`fetch_file`] knows where the file belongs.
+fn failure(file: &Remote, url: &str, problem: String, needs_tls: bool) -> DataError {
+    DataError::Fetch { url: url.into(), problem, needs_tls, file: file.name.into() }
+}
+
+/// Completes the partial file and checks it.
 fn from_mirror(
     file: &Remote,
     url: &str,
     part: &Path,
     progress: &mut dyn FnMut(&Progress),
 ) -> Result<(), DataError> {
-    let failed = |problem: String| DataError::Fetch { url: url.into(), problem };
+    let failed = |problem: String| failure(file, url, problem, false);
     let mut last = String::new();
     for _ in 0..TRIES {
         let have = fs::metadata(part).map_or(0, |meta| meta.len());
@@ -132,11 +140,11 @@ fn from_mirror(
         if found == file.sha256 {
             return Ok(());
         }
-        // What is wrong cannot be continued. If some of it came earlier, that may be the fault.
+        // A wrong file cannot be resumed; if a part came from an earlier try, try once more.
         fs::remove_file(part).map_err(|e| DataError::io("remove", part, e))?;
         last = format!(
-            "its SHA-256 is {found}; expected {} (it was thrown away; the mirror, or something on \
-             the way, gives another file)",
+            "its SHA-256 is {found}; expected {} (it was deleted; the mirror, or a server on the \
+             way, gives another file)",
             file.sha256
         );
         if have == 0 {
@@ -158,14 +166,10 @@ fn download(
     have: u64,
     progress: &mut dyn FnMut(&Progress),
 ) -> Result<Outcome, DataError> {
-    let failed = |problem: String| DataError::Fetch { url: url.into(), problem };
+    let failed = |problem: String| failure(file, url, problem, false);
     let no_tls = || {
-        failed(format!(
-            "the server wants HTTPS, which this build leaves out; build with '--features tls', or \
-             put {} into the folder of {} yourself",
-            file.name,
-            part.display()
-        ))
+        let problem = "the server requires HTTPS, and this build lacks the feature tls";
+        failure(file, url, problem.to_owned(), true)
     };
     if url.starts_with("https:") && !cfg!(feature = "tls") {
         return Err(no_tls());
@@ -176,7 +180,7 @@ fn download(
         .timeout_recv_response(Some(Duration::from_secs(60)))
         .timeout_per_read(Some(Duration::from_secs(60)))
         .user_agent(concat!("ancestral/", env!("CARGO_PKG_VERSION")));
-    // This machine is never behind a proxy.
+    // The own machine is never behind a proxy.
     if url.starts_with("http://127.0.0.1") {
         config = config.proxy(None);
     }
@@ -190,7 +194,7 @@ fn download(
         // A redirection can lead there, too.
         Err(ureq::Error::TlsRequired | ureq::Error::Tls(_)) => return Err(no_tls()),
         Err(e @ (ureq::Error::HostNotFound | ureq::Error::ConnectionFailed)) => {
-            return Err(failed(format!("{e}; is there a network?")));
+            return Err(failed(format!("{e}; check the network connection")));
         }
         Err(e) => return Ok(Outcome::Interrupted(e.to_string())),
     };
@@ -212,9 +216,11 @@ fn download(
         }
         StatusCode::RANGE_NOT_SATISFIABLE => {
             remove(part)?;
-            return Ok(Outcome::Interrupted("the server has fewer bytes than are here".into()));
+            return Ok(Outcome::Interrupted(
+                "the server has fewer bytes than have arrived already".into(),
+            ));
         }
-        StatusCode::NOT_FOUND => return Err(failed("it is not there (404)".into())),
+        StatusCode::NOT_FOUND => return Err(failed("the file is not there (404)".into())),
         _ if status.is_server_error() => {
             return Ok(Outcome::Interrupted(format!("the server answered {status}")));
         }
@@ -250,9 +256,9 @@ fn download(
     };
     out.sync_all().map_err(|e| DataError::io("write", part, e))?;
     if done < file.bytes {
-        let why = stopped.unwrap_or_else(|| "the server ended it".into());
+        let why = stopped.unwrap_or_else(|| "the server closed the connection".into());
         return Ok(Outcome::Interrupted(format!(
-            "interrupted after {done} of {} bytes ({why}); what is here is kept, so try again",
+            "interrupted after {done} of {} bytes ({why}); what has arrived is kept, so try again",
             file.bytes
         )));
     }

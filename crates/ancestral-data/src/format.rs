@@ -5,8 +5,8 @@
 
 pub(crate) mod cifar;
 pub(crate) mod idx;
+pub(crate) mod images;
 pub(crate) mod npy;
-pub(crate) mod pictures;
 pub(crate) mod table;
 pub(crate) mod text;
 
@@ -226,7 +226,7 @@ impl Array {
 
 pub(crate) const MAX_CLASSES: u32 = 1 << 20;
 
-/// From colours pixel by pixel to plane by plane.
+/// From colors pixel by pixel to plane by plane.
 pub(crate) fn channels_first<T: Copy>(values: &[T], size: usize) -> Vec<T> {
     values
         .chunks_exact(size.max(3))
@@ -391,10 +391,10 @@ pub enum Format {
     Csv,
     /// CIFAR-10 binary records.
     Cifar,
-    /// An archive of PNG or JPEG pictures, or of CIFAR-10 batches.
+    /// An archive of PNG or JPEG images, or of CIFAR-10 batches.
     Tar,
-    /// One PNG or JPEG picture.
-    Picture,
+    /// One PNG or JPEG image.
+    Image,
 }
 
 /// Reads bytes of a given format, gzip or not; `name` stands for the file in errors.
@@ -421,10 +421,10 @@ pub fn parse(
         }
         Format::Csv => return table::read(stream)?.into_dataset(name, options),
         Format::Cifar => cifar::read(&mut stream)?,
-        Format::Tar => return pictures::read_tars(name, vec![(None, stream)], options),
-        Format::Picture => {
-            let picture = pictures::decode(bytes, path, options)?;
-            return pictures::assemble(name, vec![(path.to_owned(), picture)], options);
+        Format::Tar => return images::read_tars(name, vec![(None, stream)], options),
+        Format::Image => {
+            let image = images::decode(bytes, path, options)?;
+            return images::assemble(name, vec![(path.to_owned(), image)], options);
         }
     };
     assemble(name, vec![(SplitName::Train, train)], options)

@@ -1,4 +1,4 @@
-//! The data sets that are known by name: what they are, where they lie, whose terms they have.
+//! The data sets that are known by name: what they are, where their files are, and their terms.
 
 use std::path::{Path, PathBuf};
 
@@ -25,6 +25,9 @@ pub struct Known {
     pub present: bool,
     /// Whether it can be downloaded by name; never without the feature `fetch`.
     pub fetchable: bool,
+    /// Whether it has folds instead of official splits.
+    #[serde(skip)]
+    pub has_folds: bool,
 }
 
 /// How the files of a known set are laid out.
@@ -39,7 +42,7 @@ enum Layout {
     Folds,
 }
 
-/// What is known of a set.
+/// A known set.
 #[derive(Debug)]
 pub(crate) struct Set {
     pub(crate) name: &'static str,
@@ -73,7 +76,7 @@ const SETS: [Set; 11] = [
     Set {
         name: "mnist",
         folder: "mnist",
-        about: "handwritten digits, 28×28, 256 grey levels; 60000 train (the last 10000 for \
+        about: "handwritten digits, 28×28, 256 gray levels; 60000 train (the last 10000 for \
                 validation), 10000 test",
         terms: "none stated",
         layout: Layout::Mnist,
@@ -82,7 +85,7 @@ const SETS: [Set; 11] = [
     Set {
         name: "fashion-mnist",
         folder: "fashion-mnist",
-        about: "pictures of clothes, 28×28, 256 grey levels; split as mnist",
+        about: "images of clothing, 28×28, 256 gray levels; split as mnist",
         terms: "MIT, Zalando SE 2017",
         layout: Layout::Mnist,
         classes: &FASHION,
@@ -107,7 +110,7 @@ const SETS: [Set; 11] = [
     Set {
         name: "cifar10",
         folder: "cifar10",
-        about: "colour photographs, 32×32; 50000 train (the last 5000 for validation), 10000 test",
+        about: "color photographs, 32×32; 50000 train (the last 5000 for validation), 10000 test",
         terms: "none stated",
         layout: Layout::Cifar,
         classes: &[],
@@ -155,7 +158,7 @@ const SETS: [Set; 11] = [
     Set {
         name: "red-wine",
         folder: "red_wine",
-        about: "chemical analyses of red wines, 11 real columns; 1599 in 10 folds (--fold)",
+        about: "chemical analyses of red wines, 11 real columns; 1599 in 10 folds",
         terms: "CC BY 4.0, P. Cortez et al., UCI Wine Quality",
         layout: Layout::Folds,
         classes: &[],
@@ -188,11 +191,12 @@ pub fn list(data_dir: Option<&Path>) -> Vec<Known> {
     let options = OpenOptions { data_dir: data_dir.map(Path::to_owned), ..OpenOptions::default() };
     let digits = Known {
         name: "digits",
-        about: "handwritten digits, 8×8, 17 grey levels, embedded; 1297 / 200 / 300",
+        about: "handwritten digits, 8×8, 17 gray levels, embedded; 1297 / 200 / 300",
         terms: "CC BY 4.0, E. Alpaydin and C. Kaynak, DOI 10.24432/C50P49",
         looked_in: None,
         present: true,
         fetchable: false,
+        has_folds: false,
     };
     let others = SETS.iter().map(|set| Known {
         name: set.name,
@@ -201,6 +205,7 @@ pub fn list(data_dir: Option<&Path>) -> Vec<Known> {
         looked_in: options.folders_of(set.folder).into_iter().next(),
         present: set.find_folder(&options).is_ok(),
         fetchable: is_fetchable(set.name),
+        has_folds: matches!(set.layout, Layout::Folds),
     });
     let toys = TOYS.iter().map(|&(name, about)| Known {
         name,
@@ -209,6 +214,7 @@ pub fn list(data_dir: Option<&Path>) -> Vec<Known> {
         looked_in: None,
         present: true,
         fetchable: false,
+        has_folds: false,
     });
     std::iter::once(digits).chain(toys).chain(others).collect()
 }
@@ -228,7 +234,7 @@ impl Set {
         }
     }
 
-    /// A file that tells that the set is there.
+    /// Whether the folder has the first file of the set.
     fn is_in(&self, folder: &Path) -> bool {
         let file = match self.layout {
             Layout::Mnist => "train-images-idx3-ubyte".to_owned(),
@@ -247,24 +253,13 @@ impl Set {
 
     fn find_folder(&self, options: &OpenOptions) -> Result<PathBuf, DataError> {
         let folders = options.folders_of(self.folder);
-        folders.iter().find(|folder| self.is_in(folder)).cloned().ok_or_else(|| {
-            let looked_in = match folders.first() {
-                Some(folder) => folder.display().to_string(),
-                None => "no data folder, since this system names none".into(),
-            };
-            let get = if is_fetchable(self.name) {
-                format!("download it with 'ancestral data fetch {}', or ", self.name)
-            } else {
-                String::new()
-            };
-            DataError::Missing {
-                name: self.name.into(),
-                looked_in,
-                hint: format!(
-                    "{get}name the folder that holds '{}' with --data-dir or ANCESTRAL_DATA",
-                    self.folder
-                ),
-            }
+        let found = folders.iter().find(|folder| self.is_in(folder)).cloned();
+        found.ok_or_else(|| DataError::Missing {
+            name: self.name.into(),
+            looked_in: folders.first().cloned(),
+            folder: Some(self.folder),
+            nearest: None,
+            can_fetch: is_fetchable(self.name),
         })
     }
 

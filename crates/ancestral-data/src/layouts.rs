@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use crate::format::{Loaded, Stream, assemble};
-use crate::format::{cifar, idx, pictures, text};
+use crate::format::{cifar, idx, images, text};
 use crate::options::OpenOptions;
 use crate::{DataError, Dataset, SplitName};
 
@@ -19,14 +19,13 @@ pub(crate) fn with_or_without_gz(path: PathBuf) -> Option<PathBuf> {
 }
 
 pub(crate) fn expect_file(path: PathBuf) -> Result<PathBuf, DataError> {
-    with_or_without_gz(path.clone()).ok_or_else(|| DataError::Missing {
+    with_or_without_gz(path.clone()).ok_or_else(|| DataError::MissingFile {
         name: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-        looked_in: path.parent().unwrap_or(Path::new(".")).display().to_string(),
-        hint: "it belongs to the set whose other files are there (.gz will do)".into(),
+        folder: path.parent().unwrap_or(Path::new(".")).to_owned(),
     })
 }
 
-/// An IDX file with the labels that lie beside it under the usual names.
+/// An IDX file with the labels in the same folder, under the usual names.
 pub(crate) fn idx_with_labels(path: &Path) -> Result<Loaded, DataError> {
     let loaded = idx::read(&mut Stream::open(path)?)?.into_loaded(path)?;
     let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
@@ -69,7 +68,7 @@ pub(crate) fn mnist(
     let mut splits = Vec::new();
     split_train(part("train")?, valid, &mut splits)?;
     splits.push((SplitName::Test, part("t10k")?));
-    // Grey images have their format's levels, even where a subset happens to use few.
+    // Gray images have their format's levels, even where a subset happens to use few.
     let options = OpenOptions { levels: options.or_bytes(), ..options.clone() };
     let mut data = assemble(name, splits, &options)?;
     if data.class_names.is_empty() {
@@ -225,6 +224,6 @@ pub(crate) fn cifar10(
         }
     }
     let tar = expect_file(folder.join("cifar-10-binary.tar"))?;
-    let data = pictures::read_tars(name, vec![(None, Stream::open(&tar)?)], options)?;
+    let data = images::read_tars(name, vec![(None, Stream::open(&tar)?)], options)?;
     data.with_last_as_valid(valid)
 }

@@ -2,7 +2,7 @@
 //!
 //! Nothing here knows a model or a tensor library.
 //! A [`Dataset`] is read from a name or a path by [`open`], [`Examples`] turns one of its splits into numbers
-//! (binarised if asked), and [`Streams`] gives every example and every sample its own randomness.
+//! (binarized if asked), and [`Streams`] gives every example and every sample its own randomness.
 //!
 //! With the feature `fetch`, known sets are downloaded from public mirrors by `fetch`; with `tls`, over
 //! HTTPS.

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::path::Path;
 
 use crate::format::{Stream, assemble};
-use crate::format::{cifar, npy, pictures, table, text};
+use crate::format::{cifar, images, npy, table, text};
 use crate::known;
 use crate::layouts::{amat, cifar_folder, cifar_set, density, idx_with_labels, mnist};
 use crate::names;
@@ -14,7 +14,7 @@ use crate::{DataError, Dataset, SplitName, digits};
 
 /// Opens a data set by its known name or by the path of a file or folder.
 ///
-/// A name goes before a path; `./mnist` is always a path.
+/// A known name takes precedence over a path; `./mnist` is always a path.
 /// Official splits are used where they exist, missing ones are carved from the training examples
 /// by seed.
 ///
@@ -22,15 +22,15 @@ use crate::{DataError, Dataset, SplitName, digits};
 /// If there is no such data, or it is not what its format says it must be.
 pub fn open(name_or_path: &str, options: &OpenOptions) -> Result<Dataset, DataError> {
     let data = if name_or_path == "digits" {
-        refuse_picture_options(name_or_path, options)?;
+        refuse_image_options(name_or_path, options)?;
         options.refuse_fold(name_or_path)?;
         digits()?
     } else if let Some(toy) = Toy::parse(name_or_path) {
-        refuse_picture_options(name_or_path, options)?;
+        refuse_image_options(name_or_path, options)?;
         options.refuse_fold(name_or_path)?;
         toy?.open(name_or_path)?
     } else if let Some(set) = known::find(name_or_path) {
-        refuse_picture_options(name_or_path, options)?;
+        refuse_image_options(name_or_path, options)?;
         set.open(options)?
     } else {
         open_path(name_or_path, options)?
@@ -54,10 +54,10 @@ impl Dataset {
     }
 }
 
-fn refuse_picture_options(name: &str, options: &OpenOptions) -> Result<(), DataError> {
-    if options.resize.is_some() || options.grey || options.background.is_some() {
+fn refuse_image_options(name: &str, options: &OpenOptions) -> Result<(), DataError> {
+    if options.resize.is_some() || options.gray || options.background.is_some() {
         return Err(DataError::Unsuitable(format!(
-            "{name}: a size, a background and dropping colour are for folders and tars of pictures"
+            "{name}: resizing, grayscale and a background are for folders and tars of images"
         )));
     }
     Ok(())
@@ -68,15 +68,14 @@ fn open_path(given: &str, options: &OpenOptions) -> Result<Dataset, DataError> {
     if !path.exists() {
         return Err(DataError::Missing {
             name: given.to_owned(),
-            looked_in: if path.is_absolute() {
-                path.display().to_string()
+            looked_in: Some(if path.is_absolute() {
+                path.to_owned()
             } else {
-                std::env::current_dir().unwrap_or_default().join(path).display().to_string()
-            },
-            hint: match names::nearest(given, &known::names()) {
-                Some(near) => format!("did you mean '{near}'?"),
-                None => format!("give a file, a folder, or one of {}", known::names().join(", ")),
-            },
+                std::env::current_dir().unwrap_or_default().join(path)
+            }),
+            folder: None,
+            nearest: names::nearest(given, &known::names()).map(str::to_owned),
+            can_fetch: false,
         });
     }
     if path.is_dir() {
@@ -87,14 +86,14 @@ fn open_path(given: &str, options: &OpenOptions) -> Result<Dataset, DataError> {
     let extension = plain.rsplit_once('.').map_or("", |(_, e)| e);
     if matches!(extension, "tar" | "tgz") {
         let tars = vec![(None, Stream::open(path)?)];
-        return pictures::read_tars(given, tars, options);
+        return images::read_tars(given, tars, options);
     }
-    if pictures::is_picture(path) {
+    if images::is_image(path) {
         let bytes = std::fs::read(path).map_err(|e| DataError::io("read", path, e))?;
-        let picture = pictures::decode(&bytes, path, options)?;
-        return pictures::assemble(given, vec![(full.into(), picture)], options);
+        let image = images::decode(&bytes, path, options)?;
+        return images::assemble(given, vec![(full.into(), image)], options);
     }
-    refuse_picture_options(given, options)?;
+    refuse_image_options(given, options)?;
     let train = match extension {
         "csv" | "tsv" => return table::read(Stream::open(path)?)?.into_dataset(given, options),
         "amat" => text::squared(text::read(&mut Stream::open(path)?)?),
@@ -113,7 +112,7 @@ fn open_path(given: &str, options: &OpenOptions) -> Result<Dataset, DataError> {
         }
         _ => {
             return Err(DataError::Unsuitable(format!(
-                "{given}: no known format; expected a name with -ubyte or .idx, .amat, .data, \
+                "{given}: unknown format; expected a name with -ubyte or .idx, .amat, .data, \
                  .npy, .npz, .csv, .tsv (each also with .gz, but for .npz), .tar, .tgz, .bin, \
                  .png or .jpg, or a folder"
             )));
@@ -122,7 +121,7 @@ fn open_path(given: &str, options: &OpenOptions) -> Result<Dataset, DataError> {
     assemble(given, vec![(SplitName::Train, train)], options)
 }
 
-/// What a folder holds is told by the names in it.
+/// Reads a folder, whose layout is recognized by the names of its files.
 fn open_folder(given: &str, folder: &Path, options: &OpenOptions) -> Result<Dataset, DataError> {
     let mut names = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(|e| DataError::io("list", folder, e))? {
@@ -148,27 +147,27 @@ fn open_folder(given: &str, folder: &Path, options: &OpenOptions) -> Result<Data
         })
         .collect();
     if let Some(stem) = stem(".train.data") {
-        refuse_picture_options(given, options)?;
+        refuse_image_options(given, options)?;
         density(given, folder, &stem, options)
     } else if let Some(stem) = stem("_train.amat") {
-        refuse_picture_options(given, options)?;
+        refuse_image_options(given, options)?;
         amat(given, folder, &stem, options)
     } else if has("train-images-idx3-ubyte") {
-        refuse_picture_options(given, options)?;
+        refuse_image_options(given, options)?;
         mnist(given, folder, 0, options)
-    } else if names.iter().any(|n| pictures::is_batch(n)) {
-        refuse_picture_options(given, options)?;
+    } else if names.iter().any(|n| images::is_batch(n)) {
+        refuse_image_options(given, options)?;
         cifar_folder(given, folder, 0, options)
     } else if has("cifar-10-batches-bin") {
-        refuse_picture_options(given, options)?;
+        refuse_image_options(given, options)?;
         cifar_folder(given, &folder.join("cifar-10-batches-bin"), 0, options)
     } else if !tars.is_empty() {
         let opened: Result<Vec<_>, DataError> = tars
             .into_iter()
             .map(|(split, n)| Ok((Some(split), Stream::open(&folder.join(n))?)))
             .collect();
-        pictures::read_tars(given, opened?, options)
+        images::read_tars(given, opened?, options)
     } else {
-        pictures::read_folder(given, folder, options)
+        images::read_folder(given, folder, options)
     }
 }

@@ -14,11 +14,12 @@ pub struct OpenOptions {
     pub data_dir: Option<PathBuf>,
     /// Decides which examples are carved off where there is no official split.
     pub seed: u64,
-    /// Brings pictures of a folder or tar to this height and width.
+    /// Resizes images of a folder or tar to this height and width, in pixels.
     pub resize: Option<(usize, usize)>,
-    /// Reads pictures of a folder or tar without colour.
-    pub grey: bool,
-    /// What transparent pixels of a folder's or tar's pictures show; without one they are refused.
+    /// Reads images of a folder or tar as grayscale.
+    pub gray: bool,
+    /// The color behind transparent pixels in images of a folder or tar; without one such images are
+    /// refused.
     pub background: Option<Background>,
     /// Trains on the whole official training set; validation examples stay part of it.
     pub all_train: bool,
@@ -33,17 +34,17 @@ pub struct OpenOptions {
     pub image_shape: Option<[usize; 3]>,
     /// How many levels the values have, 2 to 256, where the file cannot tell.
     pub levels: Option<u32>,
-    /// Takes every value as a real, whole numbers too.
+    /// Takes every value as real, whole numbers too.
     pub real: bool,
 }
 
-/// What lies behind transparent pixels.
+/// The color behind transparent pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Background {
-    /// As paper.
+    /// White, as paper.
     White,
-    /// As a dark screen.
+    /// Black, as a dark screen.
     Black,
 }
 
@@ -55,7 +56,7 @@ impl FromStr for Background {
             "white" => Ok(Self::White),
             "black" => Ok(Self::Black),
             other => Err(DataError::Unsuitable(format!(
-                "no background '{other}'; choose white or black"
+                "unknown background '{other}'; choose white or black"
             ))),
         }
     }
@@ -72,8 +73,8 @@ impl OpenOptions {
         match self.fold {
             None => Ok(()),
             Some(fold) => Err(DataError::Unsuitable(format!(
-                "{name}: fold {fold} was asked for, but this data has no folds; they are given by a \
-                 CSV column named fold that holds whole numbers"
+                "{name}: fold {fold} was asked for, but this data has no folds; a column of whole \
+                 numbers named fold gives a CSV its folds"
             ))),
         }
     }

@@ -54,7 +54,7 @@ pub(crate) const TOYS: [(&str, &str); 4] = [
 #[derive(Debug, Clone, PartialEq)]
 pub struct Modes {
     /// Where each is, `[x, y]`, by label number.
-    pub centres: Vec<[f64; 2]>,
+    pub centers: Vec<[f64; 2]>,
     /// The standard deviation of each in both directions.
     pub std: f64,
 }
@@ -110,7 +110,7 @@ impl Toy {
             Dataset::new(name, Domain::Real, Shape::columns(2), train, Some(valid), Some(test))?;
         data.column_names = vec!["x".to_owned(), "y".to_owned()];
         data.class_names = match self {
-            Self::Gaussians(modes) => (0..modes.centres.len()).map(|i| i.to_string()).collect(),
+            Self::Gaussians(modes) => (0..modes.centers.len()).map(|i| i.to_string()).collect(),
             Self::Moons => vec!["upper".to_owned(), "lower".to_owned()],
             Self::SwissRoll => Vec::new(),
         };
@@ -120,9 +120,9 @@ impl Toy {
     /// A point, and the number of its part where there are parts.
     fn draw(&self, rng: &mut ChaCha8Rng) -> ([f64; 2], Option<u32>) {
         match self {
-            Self::Gaussians(Modes { centres, std }) => {
-                let label = rng.random_range(0..centres.len() as u32);
-                (near(centres[label as usize], *std, rng), Some(label))
+            Self::Gaussians(Modes { centers, std }) => {
+                let label = rng.random_range(0..centers.len() as u32);
+                (near(centers[label as usize], *std, rng), Some(label))
             }
             Self::SwissRoll => {
                 let t = 1.5 * PI * (1.0 + 2.0 * uniform(rng));
@@ -144,8 +144,8 @@ fn uniform(rng: &mut ChaCha8Rng) -> f64 {
     (rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64
 }
 
-fn near(centre: [f64; 2], std: f64, rng: &mut ChaCha8Rng) -> [f64; 2] {
-    centre.map(|c| {
+fn near(center: [f64; 2], std: f64, rng: &mut ChaCha8Rng) -> [f64; 2] {
+    center.map(|c| {
         let noise: f64 = StandardNormal.sample(rng);
         c + std * noise
     })
@@ -162,11 +162,11 @@ fn number(name: &str, text: &str, most: usize) -> Result<usize, String> {
 fn rings(name: &str, k: &str) -> Result<Modes, DataError> {
     let k = number(name, k, RING_MOST)
         .map_err(|problem| DataError::Unsuitable(format!("{problem}, as in rings:8")))?;
-    let centres = (0..k).map(|i| {
+    let centers = (0..k).map(|i| {
         let (sin, cos) = (TAU * i as f64 / k as f64).sin_cos();
         [RING_RADIUS * cos, RING_RADIUS * sin]
     });
-    Ok(Modes { centres: centres.collect(), std: RING_STD })
+    Ok(Modes { centers: centers.collect(), std: RING_STD })
 }
 
 fn grid(name: &str, n: &str) -> Result<Modes, DataError> {
@@ -182,8 +182,8 @@ fn grid(name: &str, n: &str) -> Result<Modes, DataError> {
     }
     // From the lower left, row by row.
     let at = |i: usize| (i as f64 - (side - 1) as f64 / 2.0) * GRID_SPACING;
-    let centres = (0..n).map(|i| [at(i % side), at(i / side)]);
-    Ok(Modes { centres: centres.collect(), std: GRID_STD })
+    let centers = (0..n).map(|i| [at(i % side), at(i / side)]);
+    Ok(Modes { centers: centers.collect(), std: GRID_STD })
 }
 
 #[cfg(test)]
@@ -217,12 +217,12 @@ mod tests {
             let modes = modes(name).unwrap();
             let labels = data.split(SplitName::Train).unwrap().labels.clone().unwrap();
             let all = points(&data, SplitName::Train);
-            for (label, centre) in modes.centres.iter().enumerate() {
+            for (label, center) in modes.centers.iter().enumerate() {
                 let off: Vec<[f64; 2]> = all
                     .iter()
                     .zip(&labels)
                     .filter(|(_, l)| **l as usize == label)
-                    .map(|(p, _)| [p[0] - centre[0], p[1] - centre[1]])
+                    .map(|(p, _)| [p[0] - center[0], p[1] - center[1]])
                     .collect();
                 let (n, share) = (off.len() as f64, 1.0 / k as f64);
                 let expected = COUNTS[0] as f64 * share;
@@ -237,10 +237,10 @@ mod tests {
                 }
             }
         }
-        let ring = modes("rings:8").unwrap().centres;
+        let ring = modes("rings:8").unwrap().centers;
         assert_eq!(ring[0], [2.0, 0.0]);
         assert!(ring.iter().all(|[x, y]| (x.hypot(*y) - 2.0).abs() < 1e-12));
-        let grid = modes("grid:25").unwrap().centres;
+        let grid = modes("grid:25").unwrap().centers;
         assert_eq!(
             [grid[0], grid[1], grid[12], grid[24]],
             [[-4.0, -4.0], [-2.0, -4.0], [0.0, 0.0], [4.0, 4.0]]
@@ -324,7 +324,7 @@ mod tests {
         }
         let fold = OpenOptions { fold: Some(1), ..OpenOptions::default() };
         assert!(open("moons", &fold).unwrap_err().to_string().contains("no folds"));
-        let grey = OpenOptions { grey: true, ..OpenOptions::default() };
-        assert!(open("moons", &grey).is_err());
+        let gray = OpenOptions { gray: true, ..OpenOptions::default() };
+        assert!(open("moons", &gray).is_err());
     }
 }

@@ -69,8 +69,8 @@ fn promises_are_not_believed() {
         (Format::Idx, gz(&idx(0x0E, &[1 << 31, 1 << 20], &[0; 100]))),
         (Format::Npy, npy_huge.clone()),
         (Format::Npz, npz(&[("x", npy_huge)])),
-        (Format::Picture, huge_png(8000)),
-        (Format::Picture, huge_png(u32::MAX)),
+        (Format::Image, huge_png(8000)),
+        (Format::Image, huge_png(u32::MAX)),
         (Format::Tar, huge_tar()),
         (Format::Tar, tar(&[("a/b.png", huge_png(8000))])),
     ];

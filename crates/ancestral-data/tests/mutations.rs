@@ -122,8 +122,8 @@ fn tar_never_panics() {
 }
 
 #[test]
-fn pictures_never_panic() {
+fn images_never_panic() {
     let noise: Vec<u8> = (0..8 * 8 * 3).map(|i| (i * 37 % 256) as u8).collect();
     let files = [png(8, 8, Rgb8, &noise), png(8, 8, L8, &noise[..64]), jpeg(8, 8, &noise)];
-    survive(Format::Picture, &files, 3000);
+    survive(Format::Image, &files, 3000);
 }

@@ -9,7 +9,7 @@ const PLANE: usize = 4000;
 
 /// `n` examples spread evenly over a split: images as they are, tables as one row an example.
 ///
-/// Columns of reals are drawn in colours, each from its own smallest to its own largest value; two
+/// Columns of reals are drawn in colors, each from its own smallest to its own largest value; two
 /// of them are a scatter, of up to 4000 examples whatever `n` is.
 ///
 /// # Errors
@@ -56,7 +56,7 @@ pub fn contact_sheet(data: &Dataset, split: SplitName, n: usize) -> Result<Image
     })
 }
 
-/// Pairs of reals as points, in colours of their own if there are few classes.
+/// Pairs of reals as points, in colors of their own if there are few classes.
 fn scatter(
     data: &Dataset,
     split: SplitName,

@@ -3,7 +3,7 @@
 use crate::Image;
 
 /// A heat map, one pixel a value, from the left and from the top; dark blue is the smallest
-/// value and yellow the largest (viridis), grey is no finite number.
+/// value and yellow the largest (viridis), gray is no finite number.
 pub fn heat(values: &[f64], columns: usize) -> Image {
     let finite = values.iter().copied().filter(|v| v.is_finite());
     let (low, high) =
@@ -16,10 +16,10 @@ pub fn heat_between(values: &[f64], columns: usize, low: f64, high: f64) -> Imag
     colored(values, columns, low, high, 0.0)
 }
 
-/// How much white is mixed into the colours of a map that something is drawn on.
+/// How much white is mixed into the colors of a map that something is drawn on.
 pub(crate) const PALE: f64 = 0.45;
 
-/// The colour of a share from 0 to 1, with some white mixed in.
+/// The color of a share from 0 to 1, with some white mixed in.
 pub(crate) fn color(share: f64, white: f64) -> [u8; 3] {
     let full = colorous::VIRIDIS.eval_continuous(share.clamp(0.0, 1.0));
     [full.r, full.g, full.b].map(|c| {
@@ -28,7 +28,7 @@ pub(crate) fn color(share: f64, white: f64) -> [u8; 3] {
     })
 }
 
-/// A heat map with some white mixed into its colours.
+/// A heat map with some white mixed into its colors.
 pub(crate) fn colored(values: &[f64], columns: usize, low: f64, high: f64, white: f64) -> Image {
     let columns = columns.max(1);
     let mut image = Image::filled(columns, values.len().div_ceil(columns), [128; 3]);

@@ -37,7 +37,7 @@ impl Image {
         Ok(Self { width, height, rgb })
     }
 
-    /// An image of one colour.
+    /// An image of one color.
     pub fn filled(width: usize, height: usize, color: [u8; 3]) -> Self {
         Self { width, height, rgb: color.repeat(width * height) }
     }
@@ -199,7 +199,7 @@ impl Image {
         &mut self.rgb
     }
 
-    /// The image in the upper left corner of a larger one of a colour; as it is where it is not
+    /// The image in the upper left corner of a larger one of a color; as it is where it is not
     /// smaller.
     pub fn padded(&self, width: usize, height: usize, color: [u8; 3]) -> Self {
         let (width, height) = (width.max(self.width), height.max(self.height));
@@ -339,7 +339,7 @@ mod tests {
 
     #[test]
     fn a_grid_puts_each_value_where_it_belongs() {
-        // Two examples of 1×2: black, white; grey, beyond the range.
+        // Two examples of 1×2: black, white; gray, beyond the range.
         let image = Image::grid(&[0.0, 1.0, 0.5, 7.0], [1, 1, 2], 1, 2);
         assert_eq!((image.width(), image.height()), (8, 10));
         let pixel = |x: usize, y: usize| image.rgb()[(y * 8 + x) * 3];

@@ -38,7 +38,7 @@ pub struct Series {
     pub points: Vec<(f64, f64)>,
     /// How it is drawn.
     pub kind: Kind,
-    /// The number of its colour; its place among the series if none is given.
+    /// The number of its color; its place among the series if none is given.
     pub group: Option<usize>,
 }
 
@@ -77,7 +77,7 @@ impl Series {
         Self::new(Kind::Area, name, points)
     }
 
-    /// Fixes the colour, so that series that belong together share it.
+    /// Fixes the color, so that series that belong together share it.
     #[must_use]
     pub fn group(mut self, group: usize) -> Self {
         self.group = Some(group);
@@ -98,11 +98,11 @@ pub(crate) struct Background {
     image: Image,
     x: (f64, f64),
     y: (f64, f64),
-    /// What its colours mean, for maps.
+    /// What its colors mean, for maps.
     scale: Option<Scale>,
 }
 
-/// The values at the ends of a map's colours, and what they are.
+/// The values at the ends of a map's colors, and what they are.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Scale {
     low: f64,
@@ -229,12 +229,12 @@ impl Plot {
     }
 
     /// Lays a map of values under the series, with a bar beside the plot that says what its
-    /// colours mean.
+    /// colors mean.
     ///
     /// `values` holds one value for each cell of the rectangle, row after row from the upper end
     /// of `y_range`, `columns` to a row; between the middles of cells they are interpolated. The
-    /// colours are those of [`heat`](crate::heat), lightened so that series stand out, and go
-    /// from the smallest value to the largest; grey is no finite number. The axes show the
+    /// colors are those of [`heat`](crate::heat), lightened so that series stand out, and go
+    /// from the smallest value to the largest; gray is no finite number. The axes show the
     /// rectangle, unless their ranges are fixed.
     ///
     /// With [`Plot::equal_aspect`] the plot becomes narrower or lower than its size says,
@@ -255,7 +255,7 @@ impl Plot {
     }
 
     /// As [`Plot::with_map`], between two given values, so that the frames of an animation share
-    /// their colours.
+    /// their colors.
     #[must_use]
     pub fn with_map_between(
         mut self,
@@ -338,7 +338,7 @@ mod tests {
         }
         let png = image::open(dir.path().join("a.png")).unwrap().to_rgb8();
         assert_eq!(png.dimensions(), (800, 520));
-        // Each colour of the first three groups leaves a trace.
+        // Each color of the first three groups leaves a trace.
         for ink in [[0x00, 0x72, 0xB2], [0xD5, 0x5E, 0x00], [0xE6, 0x9F, 0x00]] {
             assert!(png.pixels().any(|p| p.0 == ink), "{ink:?}");
         }
@@ -414,7 +414,7 @@ mod tests {
         // The map is square and nothing is left over beside it but the bar.
         assert_eq!(image.height(), 500);
         assert!((560..640).contains(&image.width()), "{}", image.width());
-        // The bar from its upper to its lower end, in the map's colours at the right and left.
+        // The bar from its upper to its lower end, in the map's colors at the right and left.
         let bar = (0..image.width())
             .rev()
             .find(|&x| at(&image, x, 46).iter().zip([255, 247, 168]).any(|(a, _)| *a < 250))
@@ -479,7 +479,7 @@ mod tests {
         let mut decoder = options.read_info(std::fs::File::open(&path).unwrap()).unwrap();
         let mut seen = 0;
         while let Some(frame) = decoder.read_next_frame().unwrap() {
-            // 256 colours come near to all of a plot's.
+            // 256 colors come near to all of a plot's.
             let pairs = frame.buffer.chunks(4).zip(frames[seen].rgb().chunks(3));
             let off: u64 = pairs
                 .flat_map(|(a, b)| a.iter().zip(b))

@@ -16,7 +16,7 @@ fn main() -> ancestral::Result<()> {
     let points = trained.run.sample(1000, 0)?;
     let points: Vec<f32> = points.into_iter().map(|x| x as f32).collect();
     if let Some(mixture) = ancestral_data::modes("rings:8") {
-        let found = modes(Rows::new(&points, 2, "samples")?, &mixture.centres, mixture.std)?;
+        let found = modes(Rows::new(&points, 2, "samples")?, &mixture.centers, mixture.std)?;
         let share = 100.0 * found.good;
         println!(
             "{} of {} modes found; {share:.0} % of samples lie in one",

@@ -46,6 +46,22 @@ pub enum Error {
         /// Why, and what to do.
         problem: String,
     },
+    /// Images of a size that the chosen architecture does not support.
+    #[error(
+        "setting 'network' is '{network}'; it needs images {needed}, and these have {} × {}; \
+         resize them, as to {} × {}, or choose mlp",
+        size[0], size[1], nearest[0], nearest[1]
+    )]
+    NetworkSize {
+        /// The architecture.
+        network: &'static str,
+        /// The sizes that it supports, as in "whose sides are multiples of 4".
+        needed: &'static str,
+        /// Height and width of the images in pixels.
+        size: [usize; 2],
+        /// A supported height and width.
+        nearest: [usize; 2],
+    },
     /// A column is of a kind that the model does not take.
     #[error(
         "{model} cannot use this data: column '{column}' is {kind} and {model} takes {} columns{}",
@@ -83,6 +99,37 @@ pub enum Error {
         data: String,
         /// Whether it has labels that a network could be trained on.
         labels: bool,
+    },
+    /// A model without features was to measure samples.
+    #[error("{model} has no features to measure samples by")]
+    NoFeatures {
+        /// The model.
+        model: String,
+    },
+    /// Examples that are not of the kind that a feature network was trained on.
+    #[error("{network} cannot use this data: {what} are {given} and it was trained on {expected}")]
+    OtherFeatures {
+        /// The network's name.
+        network: String,
+        /// The examples, as in "the samples".
+        what: String,
+        /// Their shape or domain.
+        given: String,
+        /// That of the network's training data.
+        expected: String,
+    },
+    /// A weight that a 16-bit float cannot hold.
+    #[error(
+        "{}: tensor '{tensor}' holds {value:e} and 16-bit floats end at 65504",
+        path.display()
+    )]
+    HalfRange {
+        /// The run.
+        path: PathBuf,
+        /// The tensor's name.
+        tensor: String,
+        /// The weight.
+        value: f64,
     },
     /// Whole rows were given to be completed, and nothing says which of their entries are given.
     #[error(
@@ -300,6 +347,10 @@ impl Error {
             | Self::NoImage { .. }
             | Self::Lacks { .. }
             | Self::NoNetwork { .. }
+            | Self::NetworkSize { .. }
+            | Self::NoFeatures { .. }
+            | Self::OtherFeatures { .. }
+            | Self::HalfRange { .. }
             | Self::NoMask { .. }
             | Self::Mask { .. }
             | Self::Setting { .. }

@@ -35,10 +35,10 @@ fn a_full_gaussian_scores_what_was_published() {
         let options = Options::default();
         let mut found =
             likelihoods(model.as_ref(), &of(SplitName::Test), options, &mut |_| {}).unwrap();
-        assert_eq!(found.nll_standardised, None);
-        found.standardise(&train);
+        assert_eq!(found.nll_standardized, None);
+        found.standardize(&train);
         raw += found.nll_nats / 10.0;
-        standardized += found.nll_standardised.unwrap() / 10.0;
+        standardized += found.nll_standardized.unwrap() / 10.0;
     }
     println!("NLL {raw} raw, {standardized} standardized");
     assert!((standardized - 13.18).abs() < 0.005, "{standardized}");

@@ -240,7 +240,9 @@ fn https_is_explained() {
     let dir = tempfile::tempdir().unwrap();
     let mirrors = ["https://127.0.0.1:9".to_owned()];
     let error = fetch_file(&file(), dir.path(), &mirrors, &mut |_| {}).unwrap_err();
-    assert!(error.to_string().contains("--features tls"), "{error}");
+    assert!(error.to_string().contains("requires HTTPS"), "{error}");
+    let DataError::Fetch { needs_tls, file, .. } = error else { panic!("{error}") };
+    assert!(needs_tls && file.ends_with("f.bin"), "{}", file.display());
 }
 
 #[cfg(not(feature = "tls"))]
@@ -251,7 +253,9 @@ fn a_redirection_to_https_is_explained() {
     let to = format!("302 Found\r\nLocation: https://{}/", secure.local_addr().unwrap());
     let answers: &'static [Answer] = vec![Answer::Status(to.leak())].leak();
     let error = attempt(dir.path(), answers).0.unwrap_err();
-    assert!(error.to_string().contains("--features tls"), "{error}");
+    assert!(error.to_string().contains("requires HTTPS"), "{error}");
+    let DataError::Fetch { needs_tls, file, .. } = error else { panic!("{error}") };
+    assert!(needs_tls && file.ends_with("f.bin"), "{}", file.display());
 }
 
 /// The pinned hashes are those of the files in the data folder, as published or packed.

@@ -47,10 +47,10 @@ pub(crate) fn npz(members: &[(&str, Vec<u8>)]) -> Vec<u8> {
     archive.finish().unwrap().into_inner()
 }
 
-pub(crate) fn png(width: u32, height: u32, colour: ExtendedColorType, values: &[u8]) -> Vec<u8> {
+pub(crate) fn png(width: u32, height: u32, color: ExtendedColorType, values: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
     image::codecs::png::PngEncoder::new(&mut bytes)
-        .write_image(values, width, height, colour)
+        .write_image(values, width, height, color)
         .unwrap();
     bytes
 }

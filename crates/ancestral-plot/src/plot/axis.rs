@@ -36,7 +36,7 @@ impl Axis {
             (low, high) = (l, h);
         }
         // A single value needs some room, and so does one that no f64 can tell from its
-        // neighbours.
+        // neighbors.
         let least = low.abs().max(high.abs()).max(1e-300) * 1e-9;
         if high - low <= least {
             let room = if low == 0.0 { 0.5 } else { low.abs() * 0.1 };
@@ -64,7 +64,7 @@ impl Axis {
         (self.low, self.high) = (middle - span / 2.0, middle + span / 2.0);
     }
 
-    /// Labelled positions, about `count` of them.
+    /// Labeled positions, about `count` of them.
     pub(super) fn ticks(&self, count: usize) -> Vec<f64> {
         if !self.names.is_empty() {
             return (0..self.names.len()).map(|i| i as f64).collect();

@@ -17,7 +17,7 @@ use crate::font::{FONT, text_width};
 use crate::heat::{PALE, color as map_color};
 use crate::{Image, PlotError};
 
-/// Okabe and Ito's palette for all kinds of colour vision, then two of Tol's.
+/// Okabe and Ito's palette for all kinds of color vision, then two of Tol's.
 const PALETTE: [RGBColor; 10] = [
     RGBColor(0x00, 0x72, 0xB2),
     RGBColor(0xD5, 0x5E, 0x00),
@@ -51,7 +51,7 @@ const BOTTOM: u32 = 8;
 const LEFT: u32 = 8;
 const X_LABELS: u32 = 48;
 const Y_LABELS: u32 = 72;
-/// Between the plot and the bar of a map's colours, and the width of the bar.
+/// Between the plot and the bar of a map's colors, and the width of the bar.
 const BAR_GAP: u32 = 14;
 const BAR: u32 = 14;
 
@@ -362,7 +362,7 @@ impl Plot {
         Ok(())
     }
 
-    /// The bar beside a map that says what its colours mean.
+    /// The bar beside a map that says what its colors mean.
     fn draw_scale<DB: DrawingBackend>(
         &self,
         area: &DrawingArea<DB, Shift>,
@@ -402,7 +402,7 @@ impl Plot {
         area.draw_text(&scale.label, &label, (x, i32::midpoint(top, bottom)))
     }
 
-    /// What a map's colours mean, and the axis of its bar.
+    /// What a map's colors mean, and the axis of its bar.
     fn scale(&self) -> Option<(&Scale, Axis)> {
         let scale = self.background.as_ref()?.scale.as_ref()?;
         let ends = [scale.low, scale.high].into_iter().filter(|v| v.is_finite());

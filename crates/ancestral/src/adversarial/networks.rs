@@ -56,16 +56,12 @@ impl Family {
             NetworkName::Auto | NetworkName::InfoGan if quarters => Ok(Self::InfoGan),
             NetworkName::Auto | NetworkName::Mlp => Ok(Self::Mlp),
             NetworkName::Dcgan => halvings(image_shape).map(|_| Self::Dcgan),
-            NetworkName::InfoGan => Err(Error::setting(
-                "network",
-                "'infogan'",
-                format!(
-                    "it needs images whose sides are multiples of 4 and these have {height} × \
-                     {width}; resize with --resize {}x{}, or choose mlp",
-                    height.div_ceil(4) * 4,
-                    width.div_ceil(4) * 4
-                ),
-            )),
+            NetworkName::InfoGan => Err(Error::NetworkSize {
+                network: "infogan",
+                needed: "whose sides are multiples of 4",
+                size: [height, width],
+                nearest: [height, width].map(|side| side.div_ceil(4) * 4),
+            }),
         }
     }
 }
@@ -83,15 +79,12 @@ fn halvings([_, height, width]: ImageShape) -> Result<u32> {
     times(height, width).ok_or_else(|| {
         let near = (height.max(width)..128).find(|&side| times(side, side).is_some());
         let near = near.unwrap_or(128);
-        Error::setting(
-            "network",
-            "'dcgan'",
-            format!(
-                "it needs images of 8 × 8 to 128 × 128 whose sides can be halved until the \
-                 shorter is below 8, and these have {height} × {width}; resize with --resize \
-                 {near}x{near}"
-            ),
-        )
+        Error::NetworkSize {
+            network: "dcgan",
+            needed: "of 8 × 8 to 128 × 128 whose sides can be halved until the shorter is below 8",
+            size: [height, width],
+            nearest: [near; 2],
+        }
     })
 }
 

@@ -36,7 +36,7 @@ pub struct ReliabilityBin {
     pub accuracy_stderr: f64,
 }
 
-/// The metrics of a classifier on labelled examples.
+/// The metrics of a classifier on labeled examples.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Classification {
     /// Examples.
@@ -67,7 +67,7 @@ pub struct Classification {
     pub seconds: f64,
 }
 
-/// Measures a classifier on labelled examples; `progress` is called with the number done.
+/// Measures a classifier on labeled examples; `progress` is called with the number done.
 ///
 /// # Errors
 /// If they do not fit the classifier or have no labels.
@@ -120,7 +120,7 @@ pub fn classification(
 /// If there is no row, they are ragged, a row does not sum to 1, or the labels are not one class for
 /// each row.
 pub fn class_nll(probabilities: &[f64], classes: usize, labels: &[u32]) -> Result<Estimate> {
-    let rows = labelled(probabilities, classes, labels)?;
+    let rows = labeled(probabilities, classes, labels)?;
     let terms: Vec<f64> = rows.map(|(row, label)| -row[label].ln()).collect();
     Ok(mean("class nll", &terms))
 }
@@ -130,7 +130,7 @@ pub fn class_nll(probabilities: &[f64], classes: usize, labels: &[u32]) -> Resul
 /// # Errors
 /// As [`class_nll`].
 pub fn brier_score(probabilities: &[f64], classes: usize, labels: &[u32]) -> Result<Estimate> {
-    let rows = labelled(probabilities, classes, labels)?;
+    let rows = labeled(probabilities, classes, labels)?;
     let terms: Vec<f64> = rows
         .map(|(row, label)| {
             let of = |(k, p): (usize, &f64)| (p - f64::from(k == label)).powi(2);
@@ -208,7 +208,7 @@ fn by_confidence(
         let (class, confidence) = row.iter().enumerate().fold(first, better);
         (confidence, class == label)
     };
-    let mut all: Vec<(f64, bool)> = labelled(probabilities, classes, labels)?.map(best).collect();
+    let mut all: Vec<(f64, bool)> = labeled(probabilities, classes, labels)?.map(best).collect();
     all.sort_by(|a, b| a.0.total_cmp(&b.0));
     Ok(all)
 }
@@ -234,7 +234,7 @@ fn binned(sorted: &[(f64, bool)], bins: usize) -> Result<Vec<&[(f64, bool)]>> {
 }
 
 /// The rows of probabilities, each with the number of its class.
-fn labelled<'a>(
+fn labeled<'a>(
     probabilities: &'a [f64],
     classes: usize,
     labels: &'a [u32],

@@ -41,11 +41,11 @@ impl Gaussian {
         let mut covariance = Mat::zeros(dim, dim);
         let factor = 1.0 / (n as f64 - 1.0);
         for part in rows.values().chunks(AT_ONCE * dim) {
-            let centred: Vec<f64> =
+            let centered: Vec<f64> =
                 part.iter().enumerate().map(|(i, &x)| f64::from(x) - mean[i % dim]).collect();
-            let centred = MatRef::from_row_major_slice(&centred, part.len() / dim, dim);
-            let (sum, x) = (covariance.as_mut(), centred.transpose());
-            matmul(sum, Accum::Add, x, centred, factor, Par::Seq);
+            let centered = MatRef::from_row_major_slice(&centered, part.len() / dim, dim);
+            let (sum, x) = (covariance.as_mut(), centered.transpose());
+            matmul(sum, Accum::Add, x, centered, factor, Par::Seq);
         }
         Ok(Self { mean, covariance })
     }

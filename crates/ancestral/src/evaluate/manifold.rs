@@ -1,5 +1,5 @@
 //! Sets as balls around their examples: precision and recall, density and coverage, and the nearest
-//! neighbours that all of them rest on.
+//! neighbors that all of them rest on.
 //!
 //! Distances are Euclidean, and a ball includes its rim.
 //! Products of `f32` blocks leave out the pairs that cannot matter; those that their rounding leaves
@@ -24,7 +24,7 @@ fn exact(a: &[f32], b: &[f32]) -> f64 {
     a.iter().zip(b).map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2)).sum()
 }
 
-/// Rows as the products take them: moved to a common centre, scaled by a power of two.
+/// Rows as the products take them: moved to a common center, scaled by a power of two.
 struct Side<'a> {
     rows: Rows<'a>,
     moved: Vec<f32>,
@@ -45,10 +45,10 @@ struct Pairs<'a> {
 
 impl<'a> Pairs<'a> {
     fn new(left: Rows<'a>, right: Rows<'a>) -> Self {
-        let centre = right.means();
+        let center = right.means();
         let dim = right.dim();
         let off = |rows: Rows<'_>| {
-            let reach = |(i, &x): (usize, &f32)| (f64::from(x) - centre[i % dim]).abs();
+            let reach = |(i, &x): (usize, &f32)| (f64::from(x) - center[i % dim]).abs();
             rows.values().iter().enumerate().map(reach).fold(0.0, f64::max)
         };
         let reach = off(left).max(off(right));
@@ -56,7 +56,7 @@ impl<'a> Pairs<'a> {
         let side = |rows: Rows<'a>| {
             let entries = rows.values().iter().enumerate();
             let moved: Vec<f32> =
-                entries.map(|(i, &x)| ((f64::from(x) - centre[i % dim]) * unit) as f32).collect();
+                entries.map(|(i, &x)| ((f64::from(x) - center[i % dim]) * unit) as f32).collect();
             let norm = |row: &[f32]| row.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>() as f32;
             let norms = moved.chunks_exact(dim).map(norm).collect();
             Side { rows, moved, norms }
@@ -122,9 +122,9 @@ impl<'a> Pairs<'a> {
     }
 }
 
-/// A neighbour of a row.
+/// A neighbor of a row.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Neighbour {
+pub struct Neighbor {
     /// Its number.
     pub index: usize,
     /// How far it is.
@@ -136,14 +136,14 @@ pub struct Neighbour {
 ///
 /// # Errors
 /// If there are fewer than k others or the widths differ.
-pub fn nearest(rows: Rows<'_>, others: Rows<'_>, k: usize) -> Result<Vec<Vec<Neighbour>>> {
-    rows.expect("the search for neighbours", 1, &others)?;
-    others.expect("the search for neighbours", k, &others)?;
-    Ok(neighbours(rows, others, k, false))
+pub fn nearest(rows: Rows<'_>, others: Rows<'_>, k: usize) -> Result<Vec<Vec<Neighbor>>> {
+    rows.expect("the search for neighbors", 1, &others)?;
+    others.expect("the search for neighbors", k, &others)?;
+    Ok(neighbors(rows, others, k, false))
 }
 
-/// As [`nearest`]; with `same` the two sides are one and no row is its own neighbour.
-fn neighbours(rows: Rows<'_>, others: Rows<'_>, k: usize, same: bool) -> Vec<Vec<Neighbour>> {
+/// As [`nearest`]; with `same` the two sides are one and no row is its own neighbor.
+fn neighbors(rows: Rows<'_>, others: Rows<'_>, k: usize, same: bool) -> Vec<Vec<Neighbor>> {
     if k == 0 {
         return vec![Vec::new(); rows.len()];
     }
@@ -184,7 +184,7 @@ fn neighbours(rows: Rows<'_>, others: Rows<'_>, k: usize, same: bool) -> Vec<Vec
             }
         },
     );
-    let named = |(squared, index): (f64, usize)| Neighbour { index, distance: squared.sqrt() };
+    let named = |(squared, index): (f64, usize)| Neighbor { index, distance: squared.sqrt() };
     let lists = found.into_iter().flat_map(|best| best.rows);
     lists.map(|(list, _)| list.into_iter().map(named).collect()).collect()
 }
@@ -192,9 +192,9 @@ fn neighbours(rows: Rows<'_>, others: Rows<'_>, k: usize, same: bool) -> Vec<Vec
 /// The squared distance of each row to its k-th nearest other one, for each of `ks`.
 fn radii<const N: usize>(rows: Rows<'_>, ks: [usize; N]) -> [Vec<f64>; N] {
     let most = ks.into_iter().max().unwrap_or(0);
-    let found = neighbours(rows, rows, most, true);
+    let found = neighbors(rows, rows, most, true);
     // Computed again, since the root loses bits.
-    let squared = |(i, list): (usize, &Vec<Neighbour>), k: usize| {
+    let squared = |(i, list): (usize, &Vec<Neighbor>), k: usize| {
         list.get(k - 1).map_or(0.0, |n| exact(rows.row(i), rows.row(n.index)))
     };
     ks.map(|k| found.iter().enumerate().map(|row| squared(row, k)).collect())
@@ -214,22 +214,22 @@ pub struct Coverage {
     pub coverage: f64,
 }
 
-/// Neighbours that the balls of precision and recall reach to, as in their paper.
-pub const PRECISION_NEIGHBOURS: usize = 3;
-/// Neighbours that the balls of density and coverage reach to, as in their paper.
-pub const DENSITY_NEIGHBOURS: usize = 5;
+/// Neighbors that the balls of precision and recall reach to, as in their paper.
+pub const PRECISION_NEIGHBORS: usize = 3;
+/// Neighbors that the balls of density and coverage reach to, as in their paper.
+pub const DENSITY_NEIGHBORS: usize = 5;
 
 /// Improved precision and recall (Kynkäänniemi et al. 2019, arXiv:1904.06991, equations 1 and 2,
 /// k = 3), and density and coverage (Naeem et al. 2020, arXiv:2002.09797, section 3, k = 5).
 ///
-/// The ball of an example reaches to its k-th nearest neighbour in its own set, itself not counted.
+/// The ball of an example reaches to its k-th nearest neighbor in its own set, itself not counted.
 ///
 /// # Errors
 /// If a side has fewer than six rows or their widths differ.
 pub fn coverage(generated: Rows<'_>, reference: Rows<'_>) -> Result<Coverage> {
     let figure = "the measure of precision, recall, density and coverage";
-    generated.expect(figure, DENSITY_NEIGHBOURS + 1, &reference)?;
-    Ok(coverage_with(generated, reference, PRECISION_NEIGHBOURS, DENSITY_NEIGHBOURS))
+    generated.expect(figure, DENSITY_NEIGHBORS + 1, &reference)?;
+    Ok(coverage_with(generated, reference, PRECISION_NEIGHBORS, DENSITY_NEIGHBORS))
 }
 
 fn coverage_with(generated: Rows<'_>, reference: Rows<'_>, near: usize, far: usize) -> Coverage {
@@ -388,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_are_those_of_all_pairs() {
+    fn neighbors_are_those_of_all_pairs() {
         let a = golden(150, 3, 1.3, 0.0);
         let b = golden(1500, 3, 0.37, 0.1);
         let (a, b) = (rows(&a, 3), rows(&b, 3));
@@ -398,10 +398,10 @@ mod tests {
                 (0..b.len()).map(|j| (exact(a.row(i), b.row(j)), j)).collect();
             all.sort_by(|x, y| x.0.total_cmp(&y.0).then(x.1.cmp(&y.1)));
             let expected =
-                all[..4].iter().map(|&(d, index)| Neighbour { index, distance: d.sqrt() });
+                all[..4].iter().map(|&(d, index)| Neighbor { index, distance: d.sqrt() });
             assert!(found.iter().copied().eq(expected), "{i}: {found:?} {:?}", &all[..4]);
         }
-        assert_eq!(nearest(b, b, 1).unwrap()[7], [Neighbour { index: 7, distance: 0.0 }]);
+        assert_eq!(nearest(b, b, 1).unwrap()[7], [Neighbor { index: 7, distance: 0.0 }]);
         assert!(nearest(a, b, 1501).is_err());
         assert_eq!(nearest(a, b, 0).unwrap()[0], []);
     }

@@ -17,9 +17,7 @@ pub use calibration::{
 pub use classes::{best_assignment, class_agreement, classifier_score, confusion, most_probable};
 pub use distances::{Gaussian, chamfer_distance, frechet_distance, kernel_distance};
 pub use evaluator::{ChamferEvaluator, FrechetEvaluator, LEAST_VALIDATION};
-pub use manifold::{
-    Coverage, DENSITY_NEIGHBOURS, Neighbour, PRECISION_NEIGHBOURS, coverage, nearest,
-};
+pub use manifold::{Coverage, DENSITY_NEIGHBORS, Neighbor, PRECISION_NEIGHBORS, coverage, nearest};
 pub use modes::{Modes, modes};
 pub use quality::{Asked, Drawn, Network, Quality, draw, quality};
 pub use rows::Rows;
@@ -65,9 +63,10 @@ pub struct Likelihoods {
     pub measure: &'static str,
     /// The same figure in bits an entry; absent for densities.
     pub bits_per_dim: Option<f64>,
-    /// The figure in nats on columns standardised by the training split, without the
-    /// log-determinant, where [`Likelihoods::standardise`] found one; absent for discrete data.
-    pub nll_standardised: Option<f64>,
+    /// The figure in nats on columns standardized by the training split, without the
+    /// log-determinant, where [`Likelihoods::standardize`] found one; absent for discrete data.
+    #[serde(rename = "nll_standardised")]
+    pub nll_standardized: Option<f64>,
     /// The bound from one sample in its terms, for models that have one.
     pub elbo: Option<Elbo>,
     /// Seconds it took.
@@ -84,13 +83,13 @@ pub struct CurvePoint {
 }
 
 impl Likelihoods {
-    /// Adds the figure on columns standardised by `train`: with z = (x − mean) / σ, the density of
+    /// Adds the figure on columns standardized by `train`: with z = (x − mean) / σ, the density of
     /// x is that of z over Π σ, so that −log p(z) = −log p(x) − Σ log σ.
     ///
     /// The deviations σ are those of the population. Discrete data and a constant column have no
     /// such figure.
-    pub fn standardise(&mut self, train: &Examples) {
-        self.nll_standardised = log_deviations(train).map(|sum| self.nll_nats - sum);
+    pub fn standardize(&mut self, train: &Examples) {
+        self.nll_standardized = log_deviations(train).map(|sum| self.nll_nats - sum);
     }
 }
 
@@ -211,7 +210,7 @@ pub fn likelihoods(
         nll_nats: -mean,
         nll_stderr: (variance / count).sqrt(),
         mc_stderr: errors.iter().map(|e| e * e).sum::<f64>().sqrt() / count,
-        nll_standardised: None,
+        nll_standardized: None,
         measure: if mass { "mass" } else { "density" },
         bits_per_dim: mass.then(|| -mean / per_dim),
         elbo,
@@ -348,9 +347,9 @@ mod tests {
         Examples::new(&data, SplitName::Train, Binarize::None, 0).unwrap()
     }
 
-    /// A Gaussian is fitted to columns and to the same columns standardised by hand.
+    /// A Gaussian is fitted to columns and to the same columns standardized by hand.
     #[test]
-    fn the_standardised_figure_is_that_of_standardised_columns() {
+    fn the_standardized_figure_is_that_of_standardized_columns() {
         let z = Streams::new(3).purpose("z", 0).normals(&[0], 200);
         let raw: Vec<f32> =
             z.chunks_exact(2).flat_map(|z| [300.0 + 0.01 * z[0], 20.0 * z[1] + z[0]]).collect();
@@ -359,7 +358,7 @@ mod tests {
             let mean = column(i).sum::<f64>() / 100.0;
             (mean, (column(i).map(|x| (x - mean).powi(2)).sum::<f64>() / 100.0).sqrt())
         });
-        let standardised: Vec<f32> = raw
+        let standardized: Vec<f32> = raw
             .iter()
             .enumerate()
             .map(|(i, &x)| ((f64::from(x) - moments[i % 2].0) / moments[i % 2].1) as f32)
@@ -374,17 +373,17 @@ mod tests {
             fit(model.estimator().unwrap(), &examples, 0).unwrap();
             let options = Options::default();
             let mut found = likelihoods(model.as_ref(), &examples, options, &mut |_| {}).unwrap();
-            found.standardise(&examples);
+            found.standardize(&examples);
             found
         };
-        let (raw, by_hand) = (measure(raw), measure(standardised));
-        let found = raw.nll_standardised.unwrap();
+        let (raw, by_hand) = (measure(raw), measure(standardized));
+        let found = raw.nll_standardized.unwrap();
         assert!((found - by_hand.nll_nats).abs() < 1e-3, "{found} {}", by_hand.nll_nats);
         assert!((found - raw.nll_nats).abs() > 1.0, "the scales are too alike to tell");
     }
 
     #[test]
-    fn a_constant_column_and_discrete_data_have_no_standardised_figure() {
+    fn a_constant_column_and_discrete_data_have_no_standardized_figure() {
         let constant = Values::Reals(vec![1.0, 0.1, 2.0, 0.1, 3.0, 0.1]);
         assert_eq!(log_deviations(&examples(Domain::Real, constant)), None);
         let bits = Values::Bytes(vec![0, 1, 1, 0, 1, 1]);

@@ -103,12 +103,8 @@ impl<'a> Network<'a> {
     /// # Errors
     /// If it does not classify.
     pub fn new(name: &'a str, model: &'a dyn Model) -> Result<Self> {
-        let classifier = model.classifier().ok_or_else(|| Error::Unsupported {
-            model: model.name().to_owned(),
-            problem: "has no features to measure by; `ancestral train features` makes a network \
-                      that has"
-                .to_owned(),
-        })?;
+        let no_features = || Error::NoFeatures { model: model.name().to_owned() };
+        let classifier = model.classifier().ok_or_else(no_features)?;
         Ok(Self { name, model, classifier })
     }
 
@@ -129,13 +125,8 @@ impl<'a> Network<'a> {
     pub fn check(&self, what: &str, domain: Domain, shape: &Shape) -> Result<()> {
         let own = self.model.data();
         let wrong = |given: String, expected: String| {
-            Err(Error::UnsuitableData {
-                model: self.name.to_owned(),
-                problem: format!(
-                    "{what} are {given} and it was trained on {expected}; train a network on data \
-                     of the same kind with `ancestral train features`"
-                ),
-            })
+            let (network, what) = (self.name.to_owned(), what.to_owned());
+            Err(Error::OtherFeatures { network, what, given, expected })
         };
         if own.shape != *shape {
             return wrong(shape.to_string(), own.shape.to_string());
@@ -150,7 +141,7 @@ impl<'a> Network<'a> {
         Ok(())
     }
 
-    /// Features and class probabilities of values of a domain, row after row; grey values count from
+    /// Features and class probabilities of values of a domain, row after row; gray values count from
     /// black to white whatever their number of levels.
     ///
     /// # Errors
@@ -199,7 +190,7 @@ impl<'a> Network<'a> {
         Ok(found)
     }
 
-    /// The share of labelled examples whose most probable class is theirs.
+    /// The share of labeled examples whose most probable class is theirs.
     ///
     /// # Errors
     /// If they do not fit the network or have no labels.
@@ -268,10 +259,7 @@ pub fn quality(
     let began = Instant::now();
     let (dim, classes) = (network.classifier.feature_dim(), network.classes());
     if dim == 0 {
-        return Err(Error::Unsupported {
-            model: network.name.to_owned(),
-            problem: "tells classes apart without features of its own to measure by".to_owned(),
-        });
+        return Err(Error::NoFeatures { model: network.name.to_owned() });
     }
     let rows = Rows::new(&generated.features, dim, "the features of generated examples")?;
     let others = Rows::new(&reference.features, dim, "the features of the reference")?;

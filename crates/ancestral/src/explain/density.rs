@@ -33,7 +33,7 @@ pub(super) fn explain(spec: &ExplainSpec) -> Result<Explanation> {
         metrics.push(json!({ "sigma": sigma, "height": height, "area": whole, "near": near }));
     }
     lines.push(
-        "The same lengths in millimetres instead of metres: heights are 1000 times smaller, \
+        "The same lengths in millimeters instead of meters: heights are 1000 times smaller, \
          log-densities fall by log 1000 = 6.908 nats an entry, and no probability changes."
             .to_owned(),
     );

@@ -61,7 +61,7 @@ pub fn manifold(model: &dyn Model, latent: &dyn Latent, side: usize) -> Result<I
     Ok(grid(&intensities(model, &latent.decode(&codes, None)?), shape, side))
 }
 
-/// Codes `[n, dims]` of labelled examples by class: a histogram of one dimension, or a scatter along
+/// Codes `[n, dims]` of labeled examples by class: a histogram of one dimension, or a scatter along
 /// the two directions of largest variance.
 pub fn latent_space(data: &Dataset, codes: &[f32], dims: usize, labels: Option<&[u32]>) -> Plot {
     let names = match dims {

@@ -5,7 +5,7 @@ use ancestral_plot::Image;
 use serde::Serialize;
 
 use super::samples::grid;
-use crate::evaluate::{self, Neighbour, Rows};
+use crate::evaluate::{self, Neighbor, Rows};
 use crate::{Error, Result};
 
 /// Examples of which the nearest training example is looked for.
@@ -60,7 +60,7 @@ pub fn nearest_examples(
     let known_rows = Rows::new(&known, size, "training examples")?;
     let found = evaluate::nearest(Rows::new(&rows, size, "samples")?, known_rows, 1)?;
     let of_others = evaluate::nearest(Rows::new(&others, size, "reference")?, known_rows, 1)?;
-    let median = |found: &[Vec<Neighbour>]| {
+    let median = |found: &[Vec<Neighbor>]| {
         let mut all: Vec<f64> = found.iter().flatten().map(|n| n.distance).collect();
         all.sort_by(f64::total_cmp);
         all.get(all.len() / 2).copied().unwrap_or(0.0)

@@ -7,7 +7,7 @@ use crate::{Error, Result};
 
 /// Other data as a model takes it: of its shape, and of its domain where that loses nothing.
 ///
-/// `binarized` says that levels will be binarised on the way.
+/// `binarized` says that levels will be binarized on the way.
 ///
 /// # Errors
 /// If the data cannot be what the model was made for, saying why.

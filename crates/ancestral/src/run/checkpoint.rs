@@ -96,14 +96,9 @@ pub(super) fn halved(path: &Path, tensors: &NamedTensors) -> Result<NamedTensors
         let halves: Vec<f16> = values.iter().map(|&x| f16::from_f64(x)).collect();
         match values.iter().zip(&halves).find(|(_, half)| !half.is_finite()) {
             None => Ok((name.clone(), TensorData::new(halves, data.shape().clone()))),
-            Some((value, _)) => Err(Error::run(
-                path,
-                format!(
-                    "tensor '{name}' holds {value:e} and 16-bit floats end at {}; pack it without \
-                     --half",
-                    f16::MAX
-                ),
-            )),
+            Some((&value, _)) => {
+                Err(Error::HalfRange { path: path.to_owned(), tensor: name.clone(), value })
+            }
         }
     };
     tensors.iter().map(half).collect()
@@ -136,7 +131,7 @@ mod tests {
     fn halves_are_rounded_to_the_nearest_and_read_back_as_singles() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("h.safetensors");
-        // 1 + 2⁻¹¹ lies half-way and goes to the even neighbour; 65519 is the last that fits.
+        // 1 + 2⁻¹¹ lies half-way and goes to the even neighbor; 65519 is the last that fits.
         let values = [0.1, -2.5, 1.0 + 2f64.powi(-11), 65519.0, 0.0, 1e-9];
         let single: Vec<f32> = values.iter().map(|&x| x as f32).collect();
         let tensors = vec![

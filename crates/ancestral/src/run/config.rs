@@ -36,9 +36,9 @@ pub struct DataConfig {
     /// Height and width that images were resized to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resize: Option<[usize; 2]>,
-    /// Whether colours were turned to grey.
-    #[serde(default)]
-    pub grey: bool,
+    /// Whether colors were turned to gray.
+    #[serde(default, rename = "grey")]
+    pub gray: bool,
     /// What transparent pixels show.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub background: Option<Background>,
@@ -75,7 +75,7 @@ impl DataConfig {
     /// Describes a data set as a model will see it.
     ///
     /// # Errors
-    /// If the binarisation is unknown or does not suit the data.
+    /// If the binarization is unknown or does not suit the data.
     pub fn describe(data: &Dataset, binarize: Binarize) -> Self {
         // As the examples do it: what is binary already stays as it is.
         let binarize = if data.domain == Domain::Binary { Binarize::None } else { binarize };
@@ -88,7 +88,7 @@ impl DataConfig {
             all_train: false,
             fold: None,
             resize: None,
-            grey: false,
+            gray: false,
             background: None,
             fingerprint: data.fingerprint(),
             domain: match domain {
@@ -216,11 +216,11 @@ impl DataConfig {
         let Some(train) = convert(SplitName::Train)? else { return Ok(data) };
         let (valid, test) = (convert(SplitName::Valid)?, convert(SplitName::Test)?);
         let shape = data.shape.clone();
-        let mut relabelled =
+        let mut relabeled =
             Dataset::new(data.name.clone(), data.domain, shape, train, valid, test)?;
-        relabelled.class_names = own;
-        relabelled.column_names = data.column_names.clone();
-        Ok(relabelled)
+        relabeled.class_names = own;
+        relabeled.column_names = data.column_names.clone();
+        Ok(relabeled)
     }
 
     /// Opens the data again and checks that it is the same.
@@ -232,7 +232,7 @@ impl DataConfig {
             data_dir: data_dir.map(Path::to_path_buf),
             seed,
             resize: self.resize.map(|[h, w]| (h, w)),
-            grey: self.grey,
+            gray: self.gray,
             background: self.background,
             all_train: self.all_train,
             fold: self.fold,

@@ -85,7 +85,7 @@ impl Session<'_> {
             } else {
                 let name = split.as_str();
                 let mut found = self.likelihoods(&run, &examples, Options::default(), name)?;
-                found.standardise(&train);
+                found.standardize(&train);
                 Measured::Likelihoods(Box::new(found))
             };
             splits.push(Fitted { split, binarize, found });

@@ -180,7 +180,7 @@ impl Run {
                     data_dir: data_dir.map(Path::to_path_buf),
                     seed: config.seed,
                     resize: config.data.resize.map(|[h, w]| (h, w)),
-                    grey: config.data.grey,
+                    gray: config.data.gray,
                     background: config.data.background,
                     whole: query.split.is_none(),
                     ..OpenOptions::default()

@@ -10,12 +10,12 @@ use super::folder::Weights;
 use super::loaded::{DataQuery, Run};
 use super::networks::FeatureNetwork;
 use super::session::Session;
-use crate::evaluate::{self, DENSITY_NEIGHBOURS, Drawn, Modes, Network, Quality, Rows};
+use crate::evaluate::{self, DENSITY_NEIGHBORS, Drawn, Modes, Network, Quality, Rows};
 use crate::model::{Capability, Classified, SampleRequest};
 use crate::{Error, Result};
 
 /// Samples that the neighbors of density and coverage take, which is most.
-pub const LEAST_SAMPLES: usize = DENSITY_NEIGHBOURS + 1;
+pub const LEAST_SAMPLES: usize = DENSITY_NEIGHBORS + 1;
 
 /// How samples are measured.
 #[derive(Debug, Clone)]
@@ -50,7 +50,7 @@ pub struct ImageFolder<'a> {
     /// The folder.
     pub path: &'a Path,
     /// Whether its images, and those of a folder that they are compared with, are read without color.
-    pub grey: bool,
+    pub gray: bool,
     /// What transparent pixels of those images show.
     pub background: Option<ancestral_data::Background>,
 }
@@ -164,7 +164,7 @@ impl Session<'_> {
             let Drawn { values, .. } = self.draw(run, spec)?;
             let values: Vec<f32> = values.iter().map(|&value| value as f32).collect();
             let rows = Rows::new(&values, 2, "samples")?;
-            let modes = evaluate::modes(rows, &mixture.centres, mixture.std)?;
+            let modes = evaluate::modes(rows, &mixture.centers, mixture.std)?;
             samples.push(WeightsModes { weights, step: run.weights().step, modes });
         }
         Ok(Some(ModesReport { data, std, samples }))
@@ -250,7 +250,7 @@ impl Session<'_> {
         folder: &ImageFolder<'_>,
         spec: &QualitySpec,
     ) -> Result<QualityReport> {
-        let ImageFolder { path, grey, background } = *folder;
+        let ImageFolder { path, gray, background } = *folder;
         let unsuitable = |problem: String| Error::UnsuitableData {
             model: "the comparison of images".to_owned(),
             problem,
@@ -264,7 +264,7 @@ impl Session<'_> {
         let options = OpenOptions {
             data_dir: self.data_dir.clone(),
             whole: true,
-            grey: grey && folder_given,
+            gray: gray && folder_given,
             background: background.filter(|_| folder_given),
             ..OpenOptions::default()
         };
@@ -274,7 +274,7 @@ impl Session<'_> {
         }
         // A path, whatever its name.
         let full = path.canonicalize().map_err(|e| Error::run(path, e.to_string()))?;
-        let options = OpenOptions { whole: true, grey, background, ..OpenOptions::default() };
+        let options = OpenOptions { whole: true, gray, background, ..OpenOptions::default() };
         let images = ancestral_data::open(&full.display().to_string(), &options)?;
         if images.shape != data.shape {
             let colored = images.shape.dims().first() > data.shape.dims().first();

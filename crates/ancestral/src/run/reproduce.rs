@@ -36,7 +36,7 @@ impl PublishedMetric {
     fn of(self, found: &Likelihoods) -> Option<f64> {
         match self {
             Self::Nll => Some(found.nll_nats),
-            Self::StandardizedLogLikelihood => found.nll_standardised.map(|nll| -nll),
+            Self::StandardizedLogLikelihood => found.nll_standardized.map(|nll| -nll),
         }
     }
 }

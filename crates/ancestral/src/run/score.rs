@@ -182,7 +182,7 @@ impl Session<'_> {
             if query.data.is_none() {
                 let binarize = run.config.data.binarize.parse()?;
                 let train = Examples::new(&data, SplitName::Train, binarize, run.config.seed)?;
-                found.standardise(&train);
+                found.standardize(&train);
             }
             Measured::Likelihoods(Box::new(found))
         } else {

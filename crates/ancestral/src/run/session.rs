@@ -337,7 +337,7 @@ impl<'a> Session<'a> {
         let examples = |split| Examples::new(data, split, binarize, run.config.seed);
         let options = evaluate::Options { samples: FINAL_SAMPLES, ..Default::default() };
         let mut found = self.likelihoods(run, &examples(SplitName::Test)?, options, "test")?;
-        found.standardise(&examples(SplitName::Train)?);
+        found.standardize(&examples(SplitName::Train)?);
         Ok(Some(found))
     }
 

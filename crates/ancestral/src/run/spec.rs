@@ -95,7 +95,7 @@ pub struct DataRequest {
     /// Height and width that images of a folder or tar are resized to.
     pub resize: Option<(usize, usize)>,
     /// Whether images of a folder or tar are read without color.
-    pub grey: bool,
+    pub gray: bool,
     /// What transparent pixels of a folder's or tar's images show.
     pub background: Option<Background>,
 }
@@ -323,7 +323,7 @@ impl RunSpec {
     ) -> Result<(Dataset, DataConfig)> {
         let asked = &self.data;
         let all_train = asked.all_train || file.data.all_train;
-        let grey = asked.grey || file.data.grey;
+        let gray = asked.gray || file.data.gray;
         let background = asked.background.or(file.data.background);
         let fold = asked.fold.or(file.data.fold);
         let resize = asked.resize.or(file.data.resize.map(|[h, w]| (h, w)));
@@ -343,7 +343,7 @@ impl RunSpec {
                     data_dir: data_dir.map(Path::to_path_buf),
                     seed,
                     resize,
-                    grey,
+                    gray,
                     background,
                     all_train,
                     fold,
@@ -365,7 +365,7 @@ impl RunSpec {
         described.all_train = all_train;
         described.fold = fold;
         described.resize = resize.map(|(h, w)| [h, w]);
-        described.grey = grey;
+        described.gray = gray;
         described.background = background;
         if let Some(place) = place {
             described.set_place(&place);
@@ -465,7 +465,8 @@ struct FileData {
     all_train: bool,
     fold: Option<u32>,
     resize: Option<[usize; 2]>,
-    grey: bool,
+    #[serde(rename = "grey")]
+    gray: bool,
     background: Option<Background>,
 }
 

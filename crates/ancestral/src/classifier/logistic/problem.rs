@@ -300,7 +300,7 @@ impl<'a> Problem<'a> {
         unsuitable(format!(
             "the classes are separated: a linear function of the columns tells {how}, so that the \
              likelihood has no maximum and weights grow without end{of}; set penalty above 0, as \
-             in --set penalty=1, or leave columns out"
+             in penalty = 1, or leave columns out"
         ))
     }
 

@@ -1,7 +1,7 @@
 //! What a discriminator learns: Goodfellow et al. 2014 (arXiv:1406.2661), proposition 1 and
 //! theorem 1.
 //!
-//! For data from p and samples from q, the D that maximises
+//! For data from p and samples from q, the D that maximizes
 //! V(D) = E_p log σ(D(x)) + E_q log(1 − σ(D(x))) has σ(D(x)) = p(x) / (p(x) + q(x)), and its value
 //! is −log 4 + 2 JSD(p ‖ q).
 //! Here p and q are densities on the line that are known, and a network is trained on draws alone.

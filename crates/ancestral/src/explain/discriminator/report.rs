@@ -43,7 +43,7 @@ pub(in crate::explain) fn explain(
             found.jsd,
             found.optimum
         ),
-        "So a generator that plays against the best D minimises the Jensen-Shannon divergence, \
+        "So a generator that plays against the best D minimizes the Jensen-Shannon divergence, \
          which is 0 only where q = p."
             .to_owned(),
     ];

@@ -1,7 +1,7 @@
 //! Why the generator's loss is changed: Goodfellow et al. 2014 (arXiv:1406.2661), section 3, and
 //! Arjovsky and Bottou 2017 (arXiv:1701.04862), sections 2.1 and 2.2.1.
 //!
-//! With D(x) the logit of "this is data", the generator can minimise
+//! With D(x) the logit of "this is data", the generator can minimize
 //! - E log(1 − σ(D(G(z)))), the loss of the game itself, whose gradient has the factor −σ(D), or
 //! - −E log σ(D(G(z))), whose gradient has the factor −(1 − σ(D)).
 //!
@@ -63,7 +63,7 @@ pub struct Reached {
     pub non_saturating: f64,
 }
 
-/// Trains the discriminator ahead of its generator on images of grey levels and measures both
+/// Trains the discriminator ahead of its generator on images of gray levels and measures both
 /// gradients of the generator; `progress` is told the share that is done.
 ///
 /// # Errors

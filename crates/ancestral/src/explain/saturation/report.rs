@@ -104,8 +104,8 @@ fn norms(reached: &[Reached], mark: Option<&(f64, &Reached)>) -> Plot {
     );
     type Norm = fn(&Reached) -> f64;
     let norms: [(&str, Norm); 2] = [
-        ("minimise E log(1 − D(G(z)))", |r| r.saturating),
-        ("minimise −E log D(G(z))", |r| r.non_saturating),
+        ("minimize E log(1 − D(G(z)))", |r| r.saturating),
+        ("minimize −E log D(G(z))", |r| r.non_saturating),
     ];
     for (i, (name, norm)) in norms.into_iter().enumerate() {
         let points = reached.iter().map(|r| (r.step as f64, norm(r)));

@@ -3,7 +3,7 @@
 //! convolution of stride 1 with the filter turned round.
 //!
 //! It is the transposed matrix of the convolution with the same stride, and where the filter's side is
-//! no multiple of the stride, some outputs get more terms than their neighbours: the chequerboard of
+//! no multiple of the stride, some outputs get more terms than their neighbors: the checkerboard of
 //! Odena, Dumoulin and Olah 2016 (doi:10.23915/distill.00003).
 
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};

@@ -47,7 +47,7 @@ pub(in crate::explain) fn explain(spec: &ExplainSpec) -> Result<Explanation> {
             width - 1,
             found.output.side,
             there - back,
-            if fewest < most { ", the chequerboard" } else { "" }
+            if fewest < most { ", the checkerboard" } else { "" }
         ));
         metrics.push(json!({
             "stride": stride, "filter": width, "input": SIDE, "stretched": found.stretched.side,

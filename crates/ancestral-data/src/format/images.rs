@@ -1,4 +1,4 @@
-//! PNG and JPEG pictures: a folder or a tar of them, class by sub-folder, `split/class/file` too.
+//! PNG and JPEG images: a folder or a tar of them, class by sub-folder, `split/class/file` too.
 
 use std::fs;
 use std::io::{Cursor, Read};
@@ -15,13 +15,13 @@ const MAX_PACKING: u64 = 1100;
 const MAX_SIDE: u32 = 8192;
 const MAX_DEPTH: usize = 8;
 
-/// A picture, its values pixel by pixel.
+/// A image, its values pixel by pixel.
 pub(crate) struct Decoded {
     width: usize,
     height: usize,
-    /// Three bytes a pixel, or one if the picture is grey.
+    /// Three bytes a pixel, or one if the image is gray.
     bytes: Vec<u8>,
-    grey: bool,
+    gray: bool,
 }
 
 fn format_of(path: &Path) -> Option<ImageFormat> {
@@ -33,7 +33,7 @@ fn format_of(path: &Path) -> Option<ImageFormat> {
     }
 }
 
-pub(crate) fn is_picture(path: &Path) -> bool {
+pub(crate) fn is_image(path: &Path) -> bool {
     let hidden = path.file_name().is_some_and(|n| n.as_encoded_bytes().starts_with(b"."));
     !hidden && format_of(path).is_some()
 }
@@ -43,7 +43,7 @@ pub(crate) fn decode(
     path: &Path,
     options: &OpenOptions,
 ) -> Result<Decoded, DataError> {
-    let bad = |problem: String| DataError::malformed(path, "picture", problem);
+    let bad = |problem: String| DataError::malformed(path, "image", problem);
     let guess = image::guess_format(bytes).ok();
     let format = guess
         .filter(|f| matches!(f, ImageFormat::Png | ImageFormat::Jpeg))
@@ -68,13 +68,10 @@ pub(crate) fn decode(
     let mut limits = image::Limits::default();
     limits.max_alloc = Some(allowed.saturating_mul(16));
     reader.limits(limits);
-    let mut picture = reader.decode().map_err(|e| bad(format!("cannot be decoded: {e}")))?;
-    if picture.color().has_alpha() {
-        picture = opaque(&picture, options.background).ok_or_else(|| {
-            bad("has transparent pixels, which a model cannot see; say what they show with \
-                 --background white or black, or store the pictures without transparency"
-                .into())
-        })?;
+    let mut image = reader.decode().map_err(|e| bad(format!("cannot be decoded: {e}")))?;
+    if image.color().has_alpha() {
+        image = opaque(&image, options.background)
+            .ok_or_else(|| DataError::Transparent { path: path.to_owned() })?;
     }
     if let Some((height, width)) = options.resize {
         let side = |n: usize| u32::try_from(n).ok().filter(|n| (1..=MAX_SIDE).contains(n));
@@ -83,18 +80,18 @@ pub(crate) fn decode(
                 "cannot resize to {height}×{width}; give 1 to {MAX_SIDE} pixels a side"
             )));
         };
-        picture = picture.resize_exact(width, height, imageops::FilterType::Triangle);
+        image = image.resize_exact(width, height, imageops::FilterType::Triangle);
     }
-    let grey = options.grey || !picture.color().has_color();
-    let (width, height) = (picture.width() as usize, picture.height() as usize);
-    let bytes = if grey { picture.to_luma8().into_raw() } else { picture.to_rgb8().into_raw() };
-    Ok(Decoded { width, height, bytes, grey })
+    let gray = options.gray || !image.color().has_color();
+    let (width, height) = (image.width() as usize, image.height() as usize);
+    let bytes = if gray { image.to_luma8().into_raw() } else { image.to_rgb8().into_raw() };
+    Ok(Decoded { width, height, bytes, gray })
 }
 
-/// The picture without its transparency, over the background where there is any; `None` if it needs
+/// The image without its transparency, over the background where there is any; `None` if it needs
 /// one and there is none.
-fn opaque(picture: &DynamicImage, background: Option<Background>) -> Option<DynamicImage> {
-    let mut rgba = picture.to_rgba8();
+fn opaque(image: &DynamicImage, background: Option<Background>) -> Option<DynamicImage> {
+    let mut rgba = image.to_rgba8();
     if rgba.pixels().any(|pixel| pixel.0[3] < 255) {
         let behind = match background? {
             Background::White => 255,
@@ -109,13 +106,13 @@ fn opaque(picture: &DynamicImage, background: Option<Background>) -> Option<Dyna
         }
     }
     let whole = DynamicImage::ImageRgba8(rgba);
-    Some(match picture.color().has_color() {
+    Some(match image.color().has_color() {
         true => DynamicImage::ImageRgb8(whole.into_rgb8()),
         false => DynamicImage::ImageLuma8(whole.into_luma8()),
     })
 }
 
-/// Reads every picture under a folder.
+/// Reads every image under a folder.
 pub(crate) fn read_folder(
     name: &str,
     folder: &Path,
@@ -131,8 +128,8 @@ pub(crate) fn read_folder(
             Ok((file.strip_prefix(folder).unwrap_or(&file).to_owned(), decoded))
         })
         .collect();
-    let pictures = decoded.into_iter().collect::<Result<_, _>>()?;
-    assemble(name, pictures, options)
+    let images = decoded.into_iter().collect::<Result<_, _>>()?;
+    assemble(name, images, options)
 }
 
 fn walk(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), DataError> {
@@ -144,14 +141,14 @@ fn walk(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), Dat
             if depth < MAX_DEPTH {
                 walk(&path, depth + 1, files)?;
             }
-        } else if is_picture(&path) {
+        } else if is_image(&path) {
             files.push(path);
         }
     }
     Ok(())
 }
 
-/// Reads tars of pictures, each for a given split or for what its paths say; or CIFAR-10's tar.
+/// Reads tars of images, each for a given split or for what its paths say; or CIFAR-10's tar.
 pub(crate) fn read_tars(
     name: &str,
     tars: Vec<(Option<SplitName>, Stream<'_>)>,
@@ -172,7 +169,7 @@ pub(crate) fn read_tars(
             }
             let inside = entry.path().map_err(broken)?.into_owned();
             let batch = inside.file_name().and_then(|n| n.to_str()).is_some_and(is_batch);
-            if !batch && !is_picture(&inside) {
+            if !batch && !is_image(&inside) {
                 continue;
             }
             let mut bytes = Vec::new();
@@ -217,8 +214,8 @@ pub(crate) fn read_tars(
         .into_par_iter()
         .map(|(inside, place, bytes)| Ok((inside, decode(&bytes, &place, options)?)))
         .collect();
-    let pictures = decoded.into_iter().collect::<Result<_, _>>()?;
-    assemble(name, pictures, options)
+    let images = decoded.into_iter().collect::<Result<_, _>>()?;
+    assemble(name, images, options)
 }
 
 /// Whether a file has the name of a CIFAR-10 batch.
@@ -251,31 +248,31 @@ fn folders(path: &Path) -> Vec<&str> {
         .collect()
 }
 
-/// A data set of decoded pictures, in the order of their paths.
+/// A data set of decoded images, in the order of their paths.
 pub(crate) fn assemble(
     name: &str,
-    mut pictures: Vec<(PathBuf, Decoded)>,
+    mut images: Vec<(PathBuf, Decoded)>,
     options: &OpenOptions,
 ) -> Result<Dataset, DataError> {
-    pictures.sort_by(|a, b| a.0.cmp(&b.0));
-    let Some((_, first)) = pictures.first() else {
-        return Err(DataError::malformed(name, "files", "no PNG or JPEG picture among them"));
+    images.sort_by(|a, b| a.0.cmp(&b.0));
+    let Some((_, first)) = images.first() else {
+        return Err(DataError::malformed(name, "files", "no PNG or JPEG image among them"));
     };
     let (width, height) = (first.width, first.height);
-    let grey = pictures.iter().all(|p| p.1.grey);
-    let channels = if grey { 1 } else { 3 };
+    let gray = images.iter().all(|p| p.1.gray);
+    let channels = if gray { 1 } else { 3 };
 
-    let has_splits = pictures.iter().any(|p| find_split(&p.0).is_some());
+    let has_splits = images.iter().any(|p| find_split(&p.0).is_some());
     // Without splits, the folders that all share say nothing about the class.
-    let shared = pictures
+    let shared = images
         .iter()
         .map(|p| folders(&p.0))
         .reduce(|a, b| a.into_iter().zip(b).take_while(|(x, y)| x == y).map(|p| p.0).collect())
         .map_or(0, |common| common.len());
     let mut parts = [SplitName::Train, SplitName::Valid, SplitName::Test]
         .map(|split| (split, Vec::new(), Vec::new()));
-    let mut class_of = Vec::with_capacity(pictures.len());
-    for (path, _) in &pictures {
+    let mut class_of = Vec::with_capacity(images.len());
+    for (path, _) in &images {
         let above = folders(path);
         let (skip, split) = match find_split(path) {
             Some((i, split)) => (i + 1, split),
@@ -283,35 +280,31 @@ pub(crate) fn assemble(
                 return Err(DataError::malformed(
                     Path::new(name).join(path),
                     "path",
-                    "lies in no train, valid or test folder, as other pictures here do",
+                    "is in no train, valid or test folder, as other images here are",
                 ));
             }
             None => (shared, SplitName::Train),
         };
         class_of.push((split, above[skip.min(above.len())..].join("/")));
     }
-    let labelled = class_of.iter().all(|c| !c.1.is_empty());
+    let labeled = class_of.iter().all(|c| !c.1.is_empty());
     let words: Vec<&str> = class_of.iter().map(|c| c.1.as_str()).collect();
     let (labels, classes) = table::number(&words);
 
-    for (((path, picture), (split, _)), &label) in pictures.iter().zip(&class_of).zip(&labels) {
-        if (picture.width, picture.height) != (width, height) {
-            return Err(DataError::malformed(
-                Path::new(name).join(path),
-                "picture",
-                format!(
-                    "{}×{} pixels (width × height); expected {width}×{height} as in the first; \
-                     bring all to one size with --resize HxW",
-                    picture.width, picture.height
-                ),
-            ));
+    for (((path, image), (split, _)), &label) in images.iter().zip(&class_of).zip(&labels) {
+        if (image.width, image.height) != (width, height) {
+            return Err(DataError::ImageSize {
+                path: Path::new(name).join(path),
+                size: [image.width, image.height],
+                expected: [width, height],
+            });
         }
         let (_, values, part_labels) = &mut parts[*split as usize];
-        match (grey, picture.grey) {
-            (true, _) => values.extend_from_slice(&picture.bytes),
-            (false, true) => (0..3).for_each(|_| values.extend_from_slice(&picture.bytes)),
+        match (gray, image.gray) {
+            (true, _) => values.extend_from_slice(&image.bytes),
+            (false, true) => (0..3).for_each(|_| values.extend_from_slice(&image.bytes)),
             (false, false) => {
-                values.extend(super::channels_first(&picture.bytes, picture.bytes.len()));
+                values.extend(super::channels_first(&image.bytes, image.bytes.len()));
             }
         }
         part_labels.push(label);
@@ -324,15 +317,15 @@ pub(crate) fn assemble(
                 path: name.into(),
                 shape: Shape::image(channels, height, width),
                 data: Data::Bytes(values),
-                labels: labelled.then_some(labels),
+                labels: labeled.then_some(labels),
             };
             (split, loaded)
         })
         .collect();
-    // The levels of a picture are those of its format, even where only two occur.
+    // The levels of a image are those of its format, even where only two occur.
     let options = OpenOptions { levels: options.or_bytes(), ..options.clone() };
     let mut data = super::assemble(name, splits, &options)?;
-    if labelled {
+    if labeled {
         data.class_names = classes;
     }
     Ok(data)

@@ -1,8 +1,0 @@
-//! Any bytes read as `Format::Picture` end in data or in an error.
-#![no_main]
-
-use ancestral_data::{Format, OpenOptions, parse};
-
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    let _ = parse(Format::Picture, bytes, "fuzz", &OpenOptions::default());
-});
