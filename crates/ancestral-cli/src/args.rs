@@ -47,7 +47,7 @@ pub(crate) enum Command {
     Train(Box<TrainArgs>),
     /// Draw samples from a trained model, or complete given examples
     #[command(
-        after_help = "Examples:\n  ancestral sample runs/vae-digits-1 -n 64 --out samples.png\n  ancestral sample runs/vae-digits-1 -n 1000 --out samples.npy --seed 7\n  ancestral sample zoo/made-mnist --complete digits.npy --mask top --out completed.png"
+        after_help = "Examples:\n  ancestral sample runs/vae-digits-1 -n 64 --out samples.png\n  ancestral sample runs/vae-digits-1 -n 1000 --out samples.npy --seed 7\n  ancestral sample zoo/made-mnist --complete images.npy --mask top --out completed.png"
     )]
     Sample(SampleArgs),
     /// Evaluate a trained model on a split: likelihood, accuracy or sample quality
@@ -396,9 +396,6 @@ pub(crate) struct ScoreArgs {
     /// Score the rows of this data; the log-density of real values is in the units of the columns
     #[arg(long, value_name = "NAME|PATH", help_heading = DATA)]
     pub(crate) data: String,
-    /// Write the output to this file (.csv)
-    #[arg(long, value_name = "FILE", default_value = "scores.csv", help_heading = OUTPUT)]
-    pub(crate) out: PathBuf,
     /// Score this split instead of all rows of a file: train, valid or test
     #[arg(long, help_heading = DATA)]
     pub(crate) split: Option<String>,
@@ -421,6 +418,9 @@ pub(crate) struct ScoreArgs {
     /// Set the seed of the importance samples
     #[arg(long, default_value_t = 0, help_heading = EVALUATION)]
     pub(crate) seed: u64,
+    /// Write the output to this file (.csv)
+    #[arg(long, value_name = "FILE", default_value = "scores.csv", help_heading = OUTPUT)]
+    pub(crate) out: PathBuf,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }
@@ -438,7 +438,7 @@ pub(crate) struct LookArgs {
     pub(crate) data: Option<String>,
     /// Select the weights: best (by validation), last (of the last step) or raw (last, never
     /// averaged)
-    #[arg(long, default_value = "best", help_heading = DATA)]
+    #[arg(long, default_value = "best", help_heading = MODEL)]
     pub(crate) weights: String,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
@@ -526,7 +526,7 @@ pub(crate) struct FitArgs {
     /// Use fold K of a CSV with a column `fold` as the test split and the next as validation split
     #[arg(long, value_name = "K", conflicts_with = "counts", help_heading = DATA)]
     pub(crate) fold: Option<u32>,
-    /// Set a setting of the model or of training; repeatable (`ancestral models NAME` lists them)
+    /// Set a setting of the model; repeatable (`ancestral models NAME` lists them)
     #[arg(
         long = "set",
         value_name = "KEY=VALUE",
@@ -630,9 +630,6 @@ pub(crate) enum DataCommand {
     Show {
         /// Summarize this known data set, file or folder
         data: String,
-        /// Draw examples into this file (.png) [default: NAME.png for images, else none]
-        #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
-        out: Option<PathBuf>,
         /// Resize the images of a folder or tar to this height and width in pixels
         #[arg(long, value_name = "HxW", help_heading = DATA)]
         resize: Option<String>,
@@ -642,6 +639,9 @@ pub(crate) enum DataCommand {
         /// Set the color behind transparent pixels of a folder or tar of images: white or black
         #[arg(long, value_name = "COLOR", help_heading = DATA)]
         background: Option<String>,
+        /// Draw examples into this file (.png) [default: NAME.png for images, else none]
+        #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
+        out: Option<PathBuf>,
         #[command(flatten)]
         output: OutputArgs,
     },

@@ -63,7 +63,7 @@ fn of(error: &Error) -> Option<String> {
             format!("--resize {height}x{width} resizes them")
         }
         Error::NoFeatures { .. } => {
-            "train a network that has with `ancestral train features`".to_owned()
+            "train a feature network with `ancestral train features`".to_owned()
         }
         Error::OtherFeatures { .. } => {
             "train a network on data of the same kind with `ancestral train features`".to_owned()

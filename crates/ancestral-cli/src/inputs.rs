@@ -71,9 +71,12 @@ pub(crate) trait About<T> {
 impl<T> About<T> for ancestral::Result<T> {
     fn about(self, what: &str, name: impl Display) -> Result<T> {
         self.map_err(|error| {
-            let name = name.to_string();
-            let named = error.to_string().contains(&name);
-            let what = if named { what.to_owned() } else { format!("{what} {name}") };
+            let (text, name) = (error.to_string(), name.to_string());
+            let named = [format!("{name}:"), format!("'{name}'")].iter().any(|n| text.contains(n));
+            let what = match named {
+                true => what.trim_end_matches(" of").to_owned(),
+                false => format!("{what} {name}"),
+            };
             anyhow::Error::new(error).context(what)
         })
     }

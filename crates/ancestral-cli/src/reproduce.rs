@@ -20,7 +20,8 @@ use crate::watch::{self, Watch, duration};
 struct Report<'a> {
     row: &'a str,
     commands: &'a [String],
-    figure: &'a str,
+    #[serde(rename = "figure")]
+    metric: &'a str,
     obtained: f64,
     stderr: f64,
     published: f64,
@@ -81,7 +82,7 @@ fn row(
         return output::json(&Report {
             row: row.name,
             commands,
-            figure: row.metric.as_str(),
+            metric: row.metric.as_str(),
             obtained,
             stderr,
             published: row.published,

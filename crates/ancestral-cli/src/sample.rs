@@ -52,7 +52,7 @@ pub(crate) fn run(args: &SampleArgs, data_dir: Option<&Path>) -> Result<()> {
     let drawn = session.sample(&run, &spec);
     let Samples { values, count, each, .. } = match &args.complete {
         None => drawn?,
-        Some(data) => drawn.about("rows to complete:", data)?,
+        Some(data) => drawn.about("rows to complete of", data)?,
     };
     check_memory(count, kind, &shape)?;
     match (kind, shape.as_image()) {

@@ -30,7 +30,7 @@ pub(crate) fn run(args: &ScoreArgs, data_dir: Option<&Path>) -> Result<()> {
     let query = DataQuery { data: Some(args.data.clone()), split, limit: None };
     let options = Options { samples: args.samples, seed: args.seed, members: args.orderings };
     let scores = session.score(&run, &query, options);
-    match scores.about("rows to score:", &args.data)? {
+    match scores.about("rows to score of", &args.data)? {
         Scores::LogProbabilities(scores) => write(args, run.model().name(), &scores),
         Scores::Classes(scores) => classification::write(args, run.model().name(), &scores),
     }

@@ -114,7 +114,7 @@ fn adversarial_networks_are_trained_drawn_and_measured() {
     let frames = Image::frames(&drawn.join("training.gif"));
     assert!(frames.len() == 18 && frames[0] != frames[9] && frames[9] == frames[17]);
     for image in [&Image::open(&drawn.join("samples.png")), &frames[9]] {
-        // The numbers beside the bar of the critic's scores are of some width.
+        // The tick labels of the color bar are of some width.
         let (width, height) = image.size();
         assert!(height == 520 && (690..=730).contains(&width), "{width}×{height}");
         image.assert_looks(WHITE, 0.46..0.55, 195.0..225.0);
@@ -194,7 +194,7 @@ fn the_zoo_draws_and_scores_what_it_says() {
     let mut seen = 0;
     for entry in std::fs::read_dir(&zoo).unwrap() {
         let model = entry.unwrap().path();
-        // Run folders of trainings that are not done lie beside the models.
+        // Unfinished run folders may be next to the models.
         if !model.is_dir() || model.ends_with("unfinished") {
             continue;
         }
@@ -442,7 +442,7 @@ fn json_is_one_object_and_quiet_is_one_path() {
 }
 
 #[test]
-fn a_run_that_has_ended_goes_on_with_a_larger_budget() {
+fn a_run_that_has_ended_continues_with_a_larger_budget() {
     let dir = tempfile::tempdir().unwrap();
     let here = dir.path();
     let object = |said: &str| serde_json::from_str::<serde_json::Value>(said).unwrap();
@@ -758,7 +758,7 @@ fn samples_are_measured_by_the_features_of_a_named_network() {
     let one = object(&good(here, &[&quality[..], &["--json", "--threads", "1"]].concat()));
     assert_eq!(samples["frechet_distance"], one["samples"][0]["frechet_distance"]);
     assert_eq!(samples["kernel_distance"], one["samples"][0]["kernel_distance"]);
-    // Means of bits stand beside gray images, as the samples of the model of gray levels do.
+    // Means of bits are compared with gray images, as samples of the model of gray levels are.
     let bits = ["train", "vae", "--epochs", "20", "--binarize", "dynamic", "--quiet"];
     good(here, &[&bits[..], &["--out", "bits"]].concat());
     let means = ["evaluate", "bits", "--quality", "--samples-count", "300", "--features", "net"];
@@ -794,7 +794,7 @@ fn samples_are_measured_by_the_features_of_a_named_network() {
 }
 
 #[test]
-fn images_of_a_folder_are_measured_beside_data() {
+fn images_of_a_folder_are_compared_with_data() {
     let dir = tempfile::tempdir().unwrap();
     let here = dir.path();
     let small = ["--set", "channels=[8]", "--set", "dim=16", "--epochs", "3", "--quiet"];
@@ -826,7 +826,7 @@ fn images_of_a_folder_are_measured_beside_data() {
         here,
         &measure("color"),
         2,
-        "3×8×8 (read them without color) and those of digits are 1×8×8",
+        "3×8×8 (convert them to grayscale) and those of digits are 1×8×8",
     );
     images("large", 30, 9, false);
     bad(

@@ -1,4 +1,4 @@
-//! From stored values to the numbers a model sees: batches, binarized if asked.
+//! Batches of a split as models see them, binarized if asked.
 
 use std::fmt;
 use std::str::FromStr;
@@ -58,10 +58,10 @@ impl FromStr for Binarize {
     }
 }
 
-/// Values of a batch from which on several threads fill it.
+/// The fewest values of a batch that several threads fill.
 const WORTH_SHARING: usize = 1 << 15;
 
-/// Some examples as a model sees them.
+/// A batch of examples as a model sees them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Batch {
     /// Values `[batch, size]`: 0 or 1, a whole number (a level, a count, a category), or a real.
@@ -69,7 +69,7 @@ pub struct Batch {
     /// Which of them are missing `[batch, size]`, so that their values do not matter; `None` if none
     /// are.
     pub missing: Option<Vec<bool>>,
-    /// One class number an example, if the data is labeled.
+    /// One class number per example, if the data is labeled.
     pub labels: Option<Vec<u32>>,
     /// The examples' numbers in their split.
     pub indices: Vec<u64>,
@@ -78,7 +78,7 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// So many examples without labels, numbered from 0.
+    /// Examples without labels, numbered from 0.
     pub fn of(values: Vec<f64>, examples: usize) -> Self {
         let indices = (0..examples as u64).collect();
         Self { values, missing: None, labels: None, indices, epoch: 0 }
@@ -166,7 +166,7 @@ impl Examples {
         self.len() == 0
     }
 
-    /// What values a model sees: binary after binarization.
+    /// The domain of the values: binary after binarization.
     pub fn domain(&self) -> Domain {
         self.domain
     }
@@ -186,12 +186,12 @@ impl Examples {
         self.binarize
     }
 
-    /// One class number an example, if the data is labeled.
+    /// One class number per example, if the data is labeled.
     pub fn labels(&self) -> Option<&[u32]> {
         self.split.labels.as_ref().map(|labels| &labels[..self.len])
     }
 
-    /// The order in which an epoch visits the examples.
+    /// The order of the examples in an epoch.
     pub fn order(&self, epoch: u64, seed: u64) -> Vec<u64> {
         let mut order: Vec<u64> = (0..self.len() as u64).collect();
         order.shuffle(&mut Streams::new(seed).item("order", epoch, 0));
@@ -222,7 +222,7 @@ impl Examples {
                 Values::Bytes(v) => self.fill(row, &v[at..at + size], index, purpose.as_ref()),
             }
         };
-        // Each row has draws of its own, so that threads may share them out.
+        // Each row has draws of its own, so that threads may divide the rows.
         if values.len() < WORTH_SHARING {
             values.chunks_exact_mut(size).zip(indices).for_each(fill);
         } else {

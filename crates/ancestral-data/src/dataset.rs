@@ -1,4 +1,4 @@
-//! A data set: its values, labels and splits, and a fingerprint to know it again by.
+//! A data set: its values, labels and splits, and a fingerprint that identifies it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -44,14 +44,14 @@ impl Values {
     }
 }
 
-/// Which part of a data set.
+/// The name of a split.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum SplitName {
-    /// What parameters are fitted to.
+    /// The training split, which parameters are fitted to.
     Train,
-    /// What settings and checkpoints are chosen by.
+    /// The validation split, which settings and checkpoints are chosen by.
     Valid,
-    /// What is read once, at the end.
+    /// The test split, which is read once, at the end.
     Test,
 }
 
@@ -92,7 +92,7 @@ impl FromStr for SplitName {
 pub struct Split {
     /// The entries, row after row.
     pub values: Values,
-    /// One class number an example, if the data is labeled.
+    /// One class number per example, if the data is labeled.
     pub labels: Option<Vec<u32>>,
 }
 
@@ -197,20 +197,20 @@ impl Dataset {
         largest.map_or(0, |l| l as usize + 1).max(self.class_names.len())
     }
 
-    /// Carves missing splits out of the training split, by seed.
+    /// Splits missing validation and test splits off the training split at random, by seed.
     ///
     /// A missing test split takes a tenth of the data, a missing validation split a tenth of
     /// what is left (at least one example each).
     /// The examples of every part keep their order.
     ///
     /// # Errors
-    /// If there are too few examples to share out.
+    /// If there are too few examples.
     pub fn with_splits(mut self, seed: u64) -> Result<Self, DataError> {
         let n = self.len(SplitName::Train);
         let missing = usize::from(self.test.is_none()) + usize::from(self.valid.is_none());
         if n <= missing {
             return Err(DataError::Unsuitable(format!(
-                "{} has {n} example{}; training, validation and testing take at least one each",
+                "{} has {n} example{}; the training, validation and test splits need at least one each",
                 self.name,
                 if n == 1 { "" } else { "s" }
             )));
@@ -224,9 +224,9 @@ impl Dataset {
         Ok(self)
     }
 
-    /// Shares the training split out by the fold of each of its examples: `fold` becomes the test
-    /// split, the next one the validation split, in the order of their numbers and round from the
-    /// last to the first; the rest stays.
+    /// Divides the training split by the fold of each of its examples: `fold` becomes the test split,
+    /// the next one the validation split, in the order of their numbers and from the last to the
+    /// first; the rest remains.
     ///
     /// # Errors
     /// If there is no such fold, or no third one to train on.
@@ -242,7 +242,9 @@ impl Dataset {
             .binary_search(&fold)
             .map_err(|_| bad(&format!("there is no fold {fold}; the folds are")))?;
         if known.len() < 3 {
-            return Err(bad("testing, validation and training take a fold each; the folds are"));
+            return Err(bad(
+                "the test, validation and training splits take a fold each; the folds are",
+            ));
         }
         let next = known[(at + 1) % known.len()];
         let part = |wanted: &dyn Fn(u32) -> bool| {
@@ -277,7 +279,7 @@ impl Dataset {
         Ok(self)
     }
 
-    /// Gives the validation examples back to the training split, after its own.
+    /// Appends the validation examples to the training split.
     pub fn with_valid_in_train(mut self) -> Self {
         if let Some(valid) = self.valid.take() {
             let mut train = (*self.train).clone();
@@ -301,7 +303,7 @@ impl Dataset {
         let count = count.max(1);
         if n <= count {
             return Err(DataError::Unsuitable(format!(
-                "{} has {n} example{}, too few to carve a {purpose} split from",
+                "{} has {n} example{}, too few to split a {purpose} split off",
                 self.name,
                 if n == 1 { "" } else { "s" }
             )));
@@ -370,7 +372,7 @@ fn check(split: &Split, domain: Domain, shape: &Shape) -> Result<(), String> {
             let max = domain.max_level().unwrap_or(u32::MAX);
             match v.iter().position(|&x| u32::from(x) > max) {
                 Some(i) => Err(format!(
-                    "example {}, entry {}: value {} where the domain ({domain}) ends at {max}",
+                    "example {}, entry {}: value {}, but the domain ({domain}) ends at {max}",
                     i / size,
                     i % size,
                     v[i]
@@ -380,15 +382,15 @@ fn check(split: &Split, domain: Domain, shape: &Shape) -> Result<(), String> {
         }
         (Values::Reals(v), Domain::Real) => match v.iter().position(|x| !x.is_finite()) {
             Some(i) => Err(format!(
-                "example {}, entry {}: {} where a finite number was expected",
+                "example {}, entry {}: {}; expected a finite number",
                 i / size,
                 i % size,
                 v[i]
             )),
             None => Ok(()),
         },
-        (Values::Bytes(_), Domain::Real) => Err("bytes given for a real domain".into()),
-        (Values::Reals(_), _) => Err(format!("reals given for a domain of {domain}")),
+        (Values::Bytes(_), Domain::Real) => Err("bytes were given for real values".into()),
+        (Values::Reals(_), _) => Err(format!("real values were given for {domain} data")),
     }
 }
 

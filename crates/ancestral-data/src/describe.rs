@@ -1,13 +1,13 @@
-//! What a data set holds, in numbers.
+//! Summary statistics of data sets.
 
 use serde::Serialize;
 
 use crate::{Dataset, Split, SplitName, Values};
 
-/// A data set in numbers.
+/// Summary statistics of a data set.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Summary {
-    /// How it was asked for.
+    /// The name it was opened by.
     pub name: String,
     /// What values the entries take: "binary", "256 levels" or "real".
     pub domain: String,
@@ -20,11 +20,11 @@ pub struct Summary {
     pub columns: Vec<String>,
     /// The splits that exist: train, valid, test.
     pub splits: Vec<SplitSummary>,
-    /// SHA-256 of it all.
+    /// SHA-256 of the data.
     pub fingerprint: String,
 }
 
-/// A split in numbers.
+/// Summary statistics of a split.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SplitSummary {
     /// "train", "valid" or "test".
@@ -74,7 +74,7 @@ pub fn describe(data: &Dataset) -> Summary {
 fn describe_split(data: &Dataset, name: SplitName, split: &Split) -> SplitSummary {
     let moments = |values: &mut dyn Iterator<Item = f64>| {
         let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
-        // Welford's way: no cancellation where the mean is far from 0.
+        // Welford's algorithm: no cancellation where the mean is far from 0.
         let (mut n, mut mean, mut squares) = (0.0, 0.0, 0.0);
         for v in values {
             (low, high) = (low.min(v), high.max(v));

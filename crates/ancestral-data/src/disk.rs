@@ -1,5 +1,5 @@
-//! What a run does to the disk, in one place: files and folders that are either there whole or not
-//! there at all, files that only grow, locks.
+//! Access to the disk: files and folders that appear complete or not at all, files that only grow,
+//! locks.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufWriter, ErrorKind, Write};
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::DataError;
 
-/// Tells files apart that this process writes at once.
+/// Distinguishes files that this process writes at the same time.
 static NUMBER: AtomicU64 = AtomicU64::new(0);
 
 /// A file under a temporary name that takes its real name only when [`AtomicFile::commit`] has
@@ -21,7 +21,7 @@ pub struct AtomicFile {
 }
 
 impl AtomicFile {
-    /// Opens a temporary file beside `path`, making the folders above it.
+    /// Opens a temporary file in the folder of `path`, creating the folders above it.
     ///
     /// # Errors
     /// If the folder cannot be made or the file cannot be created.
@@ -86,13 +86,13 @@ impl Drop for AtomicFile {
     }
 }
 
-/// Removes what killed processes left unfinished in a folder that no other process writes to.
+/// Removes unfinished files of killed processes from a folder that no other process writes to.
 pub fn remove_unfinished(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let name = name.to_string_lossy();
         if name.starts_with('.') && name.ends_with(".tmp") {
-            // Litter that cannot be removed harms nobody.
+            // A file that cannot be removed does no harm.
             let _ = fs::remove_file(entry.path());
         }
     }
@@ -127,7 +127,7 @@ pub fn create_folder<E: From<DataError>>(
     fs::create_dir_all(parent).map_err(|e| DataError::io("create folder", parent, e))?;
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let temporary = parent.join(format!(".{name}.{}.tmp", std::process::id()));
-    // What a killed process of the same number left there is worth nothing.
+    // A folder of this name was left by a killed process with the same number.
     let _ = fs::remove_dir_all(&temporary);
     fs::create_dir(&temporary).map_err(|e| DataError::io("create folder", path, e))?;
     let made = fill(&temporary).and_then(|()| match fs::rename(&temporary, path) {
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_goes_on_where_it_was_cut() {
+    fn a_file_is_continued_where_it_was_cut() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log");
         let mut log = Appender::open(&path, 0).unwrap();

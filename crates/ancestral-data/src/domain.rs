@@ -1,8 +1,8 @@
-//! What values a data set takes and how they are laid out.
+//! The domain of the values of a data set and their layout.
 
 use std::fmt;
 
-/// The values one entry of an example can take.
+/// The values that an entry of an example can take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Domain {
     /// 0 or 1.

@@ -3,8 +3,6 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::known;
-
 /// What went wrong while finding, reading, converting or writing data.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -34,7 +32,7 @@ pub enum DataError {
     #[error(
         "data set '{name}' was not found; {}{}",
         place(looked_in.as_deref()),
-        other(nearest.as_deref(), folder.is_some())
+        other(nearest.as_deref(), known)
     )]
     Missing {
         /// The name as the user gave it.
@@ -45,6 +43,8 @@ pub enum DataError {
         folder: Option<&'static str>,
         /// Of any other name, the nearest name of a known set.
         nearest: Option<String>,
+        /// Of any other name, the names of all known sets.
+        known: &'static [&'static str],
         /// Whether it can be downloaded by name.
         can_fetch: bool,
     },
@@ -112,11 +112,11 @@ fn place(looked_in: Option<&Path>) -> String {
 }
 
 /// What may have been meant by a name that is not that of a known set.
-fn other(nearest: Option<&str>, known: bool) -> String {
-    match nearest {
-        _ if known => String::new(),
-        Some(near) => format!("; did you mean '{near}'?"),
-        None => format!("; give a file, a folder, or one of {}", known::names().join(", ")),
+fn other(nearest: Option<&str>, known: &[&str]) -> String {
+    match (nearest, known) {
+        (Some(near), _) => format!("; did you mean '{near}'?"),
+        (None, []) => String::new(),
+        (None, known) => format!("; give a file, a folder, or one of {}", known.join(", ")),
     }
 }
 

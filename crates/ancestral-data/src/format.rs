@@ -1,4 +1,4 @@
-//! Reading files: one module a format, and what they share.
+//! Reading files: one module per format, and shared code.
 //!
 //! Nothing is allocated because a header says so: buffers grow with the bytes that really come.
 //! A bad file is [`DataError::Malformed`] with the file, the place and what was expected.
@@ -42,7 +42,7 @@ impl<'a> Stream<'a> {
         Ok(Self { path: path.to_owned(), inner, at: 0, packed })
     }
 
-    /// Where the reading stands, for errors.
+    /// The place in the file, for errors.
     pub(crate) fn place(&self) -> String {
         format!("byte {}{}", self.at, if self.packed { " of the unpacked data" } else { "" })
     }
@@ -79,14 +79,14 @@ impl<'a> Stream<'a> {
         Ok(bytes)
     }
 
-    /// Makes sure that nothing follows.
+    /// Checks that the file ends here.
     pub(crate) fn end(&mut self) -> Result<(), DataError> {
         let mut one = [0];
         match self.read(&mut one) {
             Ok(0) => Ok(()),
             Ok(_) => {
                 self.at -= 1;
-                Err(self.bad("expected the end of the file; its header promises no more data"))
+                Err(self.bad("expected the end of the file by its header"))
             }
             Err(e) => Err(self.failed(e)),
         }
@@ -174,7 +174,7 @@ impl Array {
         let bad = |problem: String| DataError::malformed(path, "labels", problem);
         let column = self.dims.len() == 1 || (self.dims.len() == 2 && self.dims[1] == 1);
         if !column {
-            return Err(bad(format!("expected one label an example, found axes {:?}", self.dims)));
+            return Err(bad(format!("expected one label per example, found axes {:?}", self.dims)));
         }
         match self.data {
             Data::Bits(v) | Data::Bytes(v) => Ok(v.into_iter().map(u32::from).collect()),
@@ -188,7 +188,7 @@ impl Array {
                     })
                 })
                 .collect(),
-            Data::Reals(_) => Err(bad("expected whole numbers, found reals".into())),
+            Data::Reals(_) => Err(bad("expected whole numbers, found real values".into())),
         }
     }
 
@@ -226,7 +226,7 @@ impl Array {
 
 pub(crate) const MAX_CLASSES: u32 = 1 << 20;
 
-/// From colors pixel by pixel to plane by plane.
+/// From channels last to channels first.
 pub(crate) fn channels_first<T: Copy>(values: &[T], size: usize) -> Vec<T> {
     values
         .chunks_exact(size.max(3))
@@ -300,7 +300,7 @@ pub(crate) fn assemble(
         Some([c, h, w]) if product(&[c, h, w]) == Some(first.shape.size()) => Shape::image(c, h, w),
         Some([c, h, w]) => {
             return Err(DataError::Unsuitable(format!(
-                "{name}: examples of {} entries are no images of {c}×{h}×{w}",
+                "{name}: examples of {} entries are not images of {c}×{h}×{w}",
                 first.shape.size()
             )));
         }
@@ -331,7 +331,7 @@ pub(crate) fn assemble(
         (None, _) if options.real => Domain::Real,
         (Some(_), _) if options.real => {
             return Err(DataError::Unsuitable(format!(
-                "{name}: asked for reals and for levels; ask for one of them"
+                "{name}: real values and levels were asked for; ask for one of them"
             )));
         }
         (Some(asked), Some(found)) if (found..=256).contains(&asked) && asked >= 2 => {
@@ -371,7 +371,7 @@ pub(crate) fn assemble(
         train = valid.take().or(test.take());
     }
     let train = train.ok_or_else(|| {
-        DataError::Unsuitable(format!("{name}: there is no training data, only other splits"))
+        DataError::Unsuitable(format!("{name}: it has other splits and no training split"))
     })?;
     Dataset::new(name, domain, shape, train, valid, test)
 }
@@ -397,7 +397,7 @@ pub enum Format {
     Image,
 }
 
-/// Reads bytes of a given format, gzip or not; `name` stands for the file in errors.
+/// Reads bytes of a given format, gzip or not; `name` names the file in errors.
 ///
 /// The splits are those the bytes have; none are carved.
 ///

@@ -1,6 +1,7 @@
 //! The data sets that are known by name: what they are, where their files are, and their terms.
 
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use crate::format::{Stream, table};
 use crate::layouts::{amat, cifar10, density, expect_file, mnist, omniglot, with_or_without_gz};
@@ -175,9 +176,12 @@ pub(crate) fn find(name: &str) -> Option<&'static Set> {
     SETS.iter().find(|set| set.name == name)
 }
 
-pub(crate) fn names() -> Vec<&'static str> {
-    let toys = TOYS.iter().map(|toy| toy.0);
-    std::iter::once("digits").chain(toys).chain(SETS.iter().map(|set| set.name)).collect()
+pub(crate) fn names() -> &'static [&'static str] {
+    static NAMES: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
+        let toys = TOYS.iter().map(|toy| toy.0);
+        std::iter::once("digits").chain(toys).chain(SETS.iter().map(|set| set.name)).collect()
+    });
+    &NAMES
 }
 
 /// Whether a data set is known by this name, as `mnist` or `rings:5`.
@@ -259,6 +263,7 @@ impl Set {
             looked_in: folders.first().cloned(),
             folder: Some(self.folder),
             nearest: None,
+            known: &[],
             can_fetch: is_fetchable(self.name),
         })
     }

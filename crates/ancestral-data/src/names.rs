@@ -1,6 +1,6 @@
-//! Names that are nearly right.
+//! Suggestions for misspelled names.
 
-/// The known name that is fewest edits away, if it is near enough to be a slip.
+/// The known name with the fewest edits, if it is near enough to be a typing error.
 pub fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     known
         .iter()

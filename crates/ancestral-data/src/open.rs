@@ -74,7 +74,8 @@ fn open_path(given: &str, options: &OpenOptions) -> Result<Dataset, DataError> {
                 std::env::current_dir().unwrap_or_default().join(path)
             }),
             folder: None,
-            nearest: names::nearest(given, &known::names()).map(str::to_owned),
+            nearest: names::nearest(given, known::names()).map(str::to_owned),
+            known: known::names(),
             can_fetch: false,
         });
     }

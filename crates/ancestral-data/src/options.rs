@@ -1,4 +1,4 @@
-//! How a data set is opened, and where known ones are looked for.
+//! Options for opening data sets, and the folder of known ones.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::DataError;
 
-/// How to open a data set.
+/// Options for opening a data set.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct OpenOptions {
     /// Where known sets are looked for; else `ANCESTRAL_DATA`, else the platform's data folder.
     pub data_dir: Option<PathBuf>,
-    /// Decides which examples are carved off where there is no official split.
+    /// The seed of random splits, for data without official ones.
     pub seed: u64,
     /// Resizes images of a folder or tar to this height and width, in pixels.
     pub resize: Option<(usize, usize)>,
@@ -85,7 +85,7 @@ impl OpenOptions {
     }
 }
 
-/// The data folder that known sets lie in: the given one, else that of `ANCESTRAL_DATA`, else
+/// The data folder of known sets: the given one, else that of `ANCESTRAL_DATA`, else
 /// `ancestral` in the platform's data folder.
 pub fn data_dir(given: Option<&Path>) -> Option<PathBuf> {
     given

@@ -1,4 +1,4 @@
-//! Toy data in the plane, drawn instead of read: what adversarial networks are tried on first.
+//! Toy data in the plane, drawn instead of read, for first experiments with adversarial networks.
 //!
 //! | name | what it is | its source |
 //! |---|---|---|
@@ -34,7 +34,7 @@ const ROLL_NOISE: f64 = 0.25;
 const ROLL_SCALE: f64 = 7.5;
 const MOON_NOISE: f64 = 0.05;
 
-/// How the toy sets are listed and hinted at, with what they are.
+/// The toy sets as they are listed and suggested, with descriptions.
 pub(crate) const TOYS: [(&str, &str); 4] = [
     (
         "rings:8",
@@ -154,8 +154,8 @@ fn near(center: [f64; 2], std: f64, rng: &mut ChaCha8Rng) -> [f64; 2] {
 fn number(name: &str, text: &str, most: usize) -> Result<usize, String> {
     match text.parse::<usize>() {
         Ok(n) if (1..=most).contains(&n) => Ok(n),
-        Ok(n) => Err(format!("{name}: {n} Gaussians cannot be drawn; 1 to {most} can")),
-        Err(_) => Err(format!("{name}: '{text}' is no number of Gaussians from 1 to {most}")),
+        Ok(n) => Err(format!("{name}: {n} Gaussians are not supported; give 1 to {most}")),
+        Err(_) => Err(format!("{name}: '{text}' is not a number of Gaussians from 1 to {most}")),
     }
 }
 
@@ -176,7 +176,7 @@ fn grid(name: &str, n: &str) -> Result<Modes, DataError> {
     if side * side != n {
         let near = [side * side, (side + 1) * (side + 1)].map(|n| format!("grid:{n}"));
         return Err(DataError::Unsuitable(format!(
-            "{name}: {n} is no square number, which a square lattice needs; the nearest are {}",
+            "{name}: {n} is not a square number, which a square lattice needs; the nearest are {}",
             near.join(" and ")
         )));
     }
@@ -302,16 +302,16 @@ mod tests {
         for (name, word) in [
             (
                 "grid:24",
-                "24 is no square number, which a square lattice needs; the nearest are \
+                "24 is not a square number, which a square lattice needs; the nearest are \
                          grid:16 and grid:25",
             ),
-            ("rings:0", "0 Gaussians cannot be drawn; 1 to 1000 can, as in rings:8"),
-            ("rings:1001", "1001 Gaussians cannot be drawn"),
-            ("rings:x", "'x' is no number of Gaussians from 1 to 1000, as in rings:8"),
-            ("rings:", "'' is no number"),
-            ("rings:-3", "'-3' is no number"),
-            ("grid:2.5", "'2.5' is no number of Gaussians from 1 to 10000, as in grid:25"),
-            ("grid:99999999999999999999999", "is no number of Gaussians"),
+            ("rings:0", "0 Gaussians are not supported; give 1 to 1000, as in rings:8"),
+            ("rings:1001", "1001 Gaussians are not supported"),
+            ("rings:x", "'x' is not a number of Gaussians from 1 to 1000, as in rings:8"),
+            ("rings:", "'' is not a number"),
+            ("rings:-3", "'-3' is not a number"),
+            ("grid:2.5", "'2.5' is not a number of Gaussians from 1 to 10000, as in grid:25"),
+            ("grid:99999999999999999999999", "is not a number of Gaussians"),
             // Names that are near.
             ("rings", "did you mean 'rings:8'?"),
             ("ring:8", "did you mean 'rings:8'?"),

@@ -1,4 +1,4 @@
-//! Numbers as files that other programs read.
+//! Writing NumPy and CSV files.
 
 use std::path::Path;
 

@@ -452,7 +452,7 @@ fn what_is_not_there_says_where_it_was_looked_for() {
     let path = dir.path().join("what.xyz");
     fs::write(&path, "?").unwrap();
     let text = open(path.to_str().unwrap(), &options).unwrap_err().to_string();
-    assert!(text.contains("no known format") && text.contains(".npz"), "{text}");
+    assert!(text.contains("unknown format") && text.contains(".npz"), "{text}");
 }
 
 #[test]

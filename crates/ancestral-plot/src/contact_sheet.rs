@@ -1,16 +1,16 @@
-//! Some examples of a data set at a glance.
+//! Contact sheets of data sets.
 
 use ancestral_data::{Dataset, Domain, SplitName, Values};
 
 use crate::{Image, Plot, PlotError, Series, heat};
 
-/// The most examples of a scatter.
+/// The most examples of a scatter plot.
 const PLANE: usize = 4000;
 
-/// `n` examples spread evenly over a split: images as they are, tables as one row an example.
+/// `n` examples spread evenly over a split: images as they are, tables as one row per example.
 ///
-/// Columns of reals are drawn in colors, each from its own smallest to its own largest value; two
-/// of them are a scatter, of up to 4000 examples whatever `n` is.
+/// Real-valued columns are drawn in color, each scaled by its own smallest and largest value; two
+/// of them as a scatter plot of up to 4000 examples, whatever `n` is.
 ///
 /// # Errors
 /// If there is no such split.
@@ -56,7 +56,7 @@ pub fn contact_sheet(data: &Dataset, split: SplitName, n: usize) -> Result<Image
     })
 }
 
-/// Pairs of reals as points, in colors of their own if there are few classes.
+/// Pairs of reals as points, colored by class if there are few classes.
 fn scatter(
     data: &Dataset,
     split: SplitName,

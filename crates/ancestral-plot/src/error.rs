@@ -9,7 +9,7 @@ use ancestral_data::DataError;
 #[non_exhaustive]
 pub enum PlotError {
     /// Pixels that do not fill an image.
-    #[error("an image of {width}×{height} has three bytes a pixel, not {bytes} in all")]
+    #[error("an image of {width}×{height} has three bytes per pixel, not {bytes} in all")]
     Pixels {
         /// The width in pixels.
         width: usize,
@@ -33,7 +33,7 @@ pub enum PlotError {
     NoFrames,
     /// A frame that is not as large as the first one.
     #[error(
-        "frame {frame} of the animation is {}×{} where the first is {}×{}",
+        "frame {frame} of the animation is {}×{} and the first is {}×{}",
         size.0, size.1, first.0, first.1
     )]
     FrameSize {

@@ -3,7 +3,7 @@
 use crate::Image;
 
 /// A heat map, one pixel a value, from the left and from the top; dark blue is the smallest
-/// value and yellow the largest (viridis), gray is no finite number.
+/// value and yellow the largest (viridis), gray marks values that are not finite.
 pub fn heat(values: &[f64], columns: usize) -> Image {
     let finite = values.iter().copied().filter(|v| v.is_finite());
     let (low, high) =
@@ -16,7 +16,7 @@ pub fn heat_between(values: &[f64], columns: usize, low: f64, high: f64) -> Imag
     colored(values, columns, low, high, 0.0)
 }
 
-/// How much white is mixed into the colors of a map that something is drawn on.
+/// How much white is mixed into the colors of a map under series.
 pub(crate) const PALE: f64 = 0.45;
 
 /// The color of a share from 0 to 1, with some white mixed in.

@@ -13,7 +13,7 @@ use crate::font::{FONT, text_width};
 
 const CAPTION_PIXELS: f32 = 15.0;
 const CAPTION_LINE: usize = 24;
-/// Between black and white, so that examples of either ground are told apart.
+/// Between black and white, so that it differs from both backgrounds.
 const SEPARATOR: [u8; 3] = [200, 206, 214];
 
 /// A color image, row after row from the top.
@@ -77,8 +77,8 @@ impl Image {
         image
     }
 
-    /// Images one over another, each under its caption.
-    pub fn stack(parts: &[(&str, Self)]) -> Self {
+    /// Stacks images vertically, each under its caption.
+    pub fn vstack(parts: &[(&str, Self)]) -> Self {
         let parts: Vec<Self> =
             parts.iter().map(|(caption, part)| part.captioned(caption)).collect();
         let width = parts.iter().map(|p| p.width).max().unwrap_or(0);
@@ -92,8 +92,8 @@ impl Image {
         image
     }
 
-    /// Images from left to right, each under its caption.
-    pub fn beside(parts: &[(&str, Self)]) -> Self {
+    /// Stacks images horizontally, each under its caption.
+    pub fn hstack(parts: &[(&str, Self)]) -> Self {
         const GAP: usize = 12;
         let parts: Vec<Self> =
             parts.iter().map(|(caption, part)| part.captioned(caption)).collect();
@@ -257,7 +257,7 @@ impl Image {
         PlotError::Size { width: self.width, height: self.height, format }
     }
 
-    /// Paints a rectangle; what lies outside is cut off.
+    /// Fills a rectangle, clipped to the image.
     pub(crate) fn fill(&mut self, left: usize, top: usize, w: usize, h: usize, color: [u8; 3]) {
         let right = (left + w).min(self.width);
         for y in top..(top + h).min(self.height) {
@@ -361,8 +361,8 @@ mod tests {
             let image = Image::grid(&[], shape, 0, 0);
             assert!(image.width() > 0);
         }
-        assert_eq!(Image::stack(&[]).width(), 0);
-        assert!(Image::stack(&[]).save_png("never.png").is_err());
+        assert_eq!(Image::vstack(&[]).width(), 0);
+        assert!(Image::vstack(&[]).save_png("never.png").is_err());
         assert!(Image::new(usize::MAX, 2, vec![]).is_err());
     }
 

@@ -1,6 +1,6 @@
 //! Images, contact sheets, plots and animations of data and of samples.
 //!
-//! An [`Image`] is a grid of pixels: examples side by side ([`Image::grid`]), a data set at a glance
+//! An [`Image`] is a grid of pixels: examples side by side ([`Image::grid`]), a contact sheet of a data set
 //! ([`contact_sheet`]) or a heat map ([`heat`]).
 //! A [`Plot`] is a drawn chart of lines, points, bars and maps, saved as vectors or as pixels.
 //! [`save_gif`] joins images to an animation.

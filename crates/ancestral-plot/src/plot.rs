@@ -32,7 +32,7 @@ pub enum Kind {
 /// Points that belong together.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Series {
-    /// What the legend calls it; without a name it is not in the legend.
+    /// The name in the legend; without one it is not in the legend.
     pub name: String,
     /// The points, `(x, y)`.
     pub points: Vec<(f64, f64)>,
@@ -98,11 +98,11 @@ pub(crate) struct Background {
     image: Image,
     x: (f64, f64),
     y: (f64, f64),
-    /// What its colors mean, for maps.
+    /// The color bar, for maps.
     scale: Option<Scale>,
 }
 
-/// The values at the ends of a map's colors, and what they are.
+/// A color bar: the values at its ends and its label.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Scale {
     low: f64,
@@ -110,14 +110,14 @@ pub(crate) struct Scale {
     label: String,
 }
 
-/// A description of a plot.
+/// A plot.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plot {
     /// Above the plot.
     pub title: String,
     /// Under the horizontal axis.
     pub x_label: String,
-    /// Beside the vertical axis.
+    /// Next to the vertical axis.
     pub y_label: String,
     /// What is drawn, the last on top.
     pub series: Vec<Series>,
@@ -207,34 +207,33 @@ impl Plot {
         self
     }
 
-    /// Draws a vertical line at `x`, with a word beside it.
+    /// Draws a vertical line at `x`, with a label next to it.
     #[must_use]
     pub fn vertical_marker(mut self, x: f64, label: impl Into<String>) -> Self {
         self.vertical.push(Marker { at: x, label: label.into() });
         self
     }
 
-    /// Draws a horizontal line at `y`, with a word above it.
+    /// Draws a horizontal line at `y`, with a label above it.
     #[must_use]
     pub fn horizontal_marker(mut self, y: f64, label: impl Into<String>) -> Self {
         self.horizontal.push(Marker { at: y, label: label.into() });
         self
     }
 
-    /// Lays an image under the series, its top row at the upper end of `y_range`.
+    /// Draws an image under the series, its top row at the upper end of `y_range`.
     #[must_use]
     pub fn background(mut self, image: Image, x_range: (f64, f64), y_range: (f64, f64)) -> Self {
         self.background = Some(Background { image, x: x_range, y: y_range, scale: None });
         self
     }
 
-    /// Lays a map of values under the series, with a bar beside the plot that says what its
-    /// colors mean.
+    /// Draws a map of values under the series, with a color bar next to the plot.
     ///
     /// `values` holds one value for each cell of the rectangle, row after row from the upper end
     /// of `y_range`, `columns` to a row; between the middles of cells they are interpolated. The
     /// colors are those of [`heat`](crate::heat), lightened so that series stand out, and go
-    /// from the smallest value to the largest; gray is no finite number. The axes show the
+    /// from the smallest value to the largest; gray marks values that are not finite. The axes show the
     /// rectangle, unless their ranges are fixed.
     ///
     /// With [`Plot::equal_aspect`] the plot becomes narrower or lower than its size says,
@@ -411,7 +410,7 @@ mod tests {
     fn a_map_has_a_bar_that_says_what_its_colors_mean() {
         let plot = slope(10).size(800, 500);
         let image = plot.to_image().unwrap();
-        // The map is square and nothing is left over beside it but the bar.
+        // The map is square, with nothing but the bar next to it.
         assert_eq!(image.height(), 500);
         assert!((560..640).contains(&image.width()), "{}", image.width());
         // The bar from its upper to its lower end, in the map's colors at the right and left.

@@ -1,4 +1,4 @@
-//! What most programs need: `use ancestral::prelude::*`.
+//! The types that most programs need: `use ancestral::prelude::*`.
 
 pub use ancestral_data::{
     Batch, Binarize, Dataset, Domain, Examples, OpenOptions, Shape, Split, SplitName, Values,

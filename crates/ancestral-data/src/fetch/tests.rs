@@ -154,7 +154,7 @@ fn an_earlier_run_is_taken_up() {
 }
 
 #[test]
-fn a_server_that_ignores_ranges_starts_anew() {
+fn a_server_that_ignores_ranges_starts_over() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("f.bin.part"), &BODY[..1000]).unwrap();
     let (result, asked) = attempt(dir.path(), &[Answer::IgnoreRange]);

@@ -19,7 +19,7 @@ const MAX_DEPTH: usize = 8;
 pub(crate) struct Decoded {
     width: usize,
     height: usize,
-    /// Three bytes a pixel, or one if the image is gray.
+    /// Three bytes per pixel, or one if the image is grayscale.
     bytes: Vec<u8>,
     gray: bool,
 }
@@ -88,8 +88,8 @@ pub(crate) fn decode(
     Ok(Decoded { width, height, bytes, gray })
 }
 
-/// The image without its transparency, over the background where there is any; `None` if it needs
-/// one and there is none.
+/// The image without its transparency, over the background if there is one; `None` if it needs one
+/// and there is none.
 fn opaque(image: &DynamicImage, background: Option<Background>) -> Option<DynamicImage> {
     let mut rgba = image.to_rgba8();
     if rgba.pixels().any(|pixel| pixel.0[3] < 255) {
@@ -186,7 +186,7 @@ pub(crate) fn read_tars(
                 batches.push((inside, cifar::read(&mut Stream::new(&bytes[..], &place)?)?));
             } else {
                 let inside = match split {
-                    // Where the tar is one split, its paths need not say so again.
+                    // A tar of one split need not name the split in its paths.
                     Some(s) if find_split(&inside).is_none() => Path::new(s.as_str()).join(inside),
                     _ => inside,
                 };
@@ -209,7 +209,7 @@ pub(crate) fn read_tars(
         data.class_names = cifar::CLASSES.map(String::from).to_vec();
         return Ok(data);
     }
-    // Results are gathered in order, so that of several errors the first is told.
+    // Results are gathered in order, so that the first of several errors is reported.
     let decoded: Vec<Result<_, DataError>> = packed
         .into_par_iter()
         .map(|(inside, place, bytes)| Ok((inside, decode(&bytes, &place, options)?)))

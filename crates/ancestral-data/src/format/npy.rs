@@ -6,7 +6,7 @@ use std::path::Path;
 use super::{Array, Data, Loaded, Stream, product};
 use crate::{DataError, SplitName};
 
-/// Headers are a hundred bytes; this leaves room for any and none for a false length.
+/// Far above the length of real headers, and a bound on wrong ones.
 const MAX_HEADER: u64 = 1 << 16;
 
 pub(crate) fn read(stream: &mut Stream<'_>) -> Result<Array, DataError> {
@@ -15,7 +15,7 @@ pub(crate) fn read(stream: &mut Stream<'_>) -> Result<Array, DataError> {
         return Err(DataError::malformed(
             &stream.path,
             "byte 0",
-            "no NumPy array; expected \\x93NUMPY and version 1 to 3",
+            "not a NumPy array; expected \\x93NUMPY and version 1 to 3",
         ));
     }
     let length = if start[6] == 1 {
@@ -36,7 +36,7 @@ pub(crate) fn read(stream: &mut Stream<'_>) -> Result<Array, DataError> {
         DataError::malformed(
             &stream.path,
             "header",
-            format!("no {what} that can be read in {:.120}", header.trim()),
+            format!("no readable {what} in {:.120}", header.trim()),
         )
     };
     let descr = value(&header, "descr")
@@ -183,7 +183,7 @@ pub(crate) fn read_npz(
     path: &Path,
 ) -> Result<Vec<(SplitName, Loaded)>, DataError> {
     let broken = |e: zip::result::ZipError| {
-        DataError::malformed(path, "archive", format!("no readable zip archive: {e}"))
+        DataError::malformed(path, "archive", format!("not a readable zip archive: {e}"))
     };
     let mut archive = zip::ZipArchive::new(reader).map_err(broken)?;
     let members: Vec<String> =

@@ -1,5 +1,4 @@
-//! CSV: numeric columns with or without a header, and columns of labels and of folds if they are
-//! so called.
+//! CSV: numeric columns with or without a header, and columns of labels and of folds by their names.
 
 use super::{Data, Loaded, MAX_CLASSES, Stream, assemble};
 use crate::{DataError, Dataset, OpenOptions, Shape, SplitName};
@@ -82,7 +81,7 @@ pub(crate) fn read(mut stream: Stream<'_>) -> Result<Table, DataError> {
                         bad(line, 1, format!("the packed data is damaged: {e}"))
                     }
                     csv::ErrorKind::Utf8 { .. } => {
-                        bad(line, 1, "bytes that are no UTF-8 text; expected numbers".into())
+                        bad(line, 1, "bytes that are not UTF-8 text; expected numbers".into())
                     }
                     other => bad(line, 1, format!("{other:?}")),
                 });

@@ -51,7 +51,7 @@ const BOTTOM: u32 = 8;
 const LEFT: u32 = 8;
 const X_LABELS: u32 = 48;
 const Y_LABELS: u32 = 72;
-/// Between the plot and the bar of a map's colors, and the width of the bar.
+/// The gap between a plot and its color bar, and the width of the bar.
 const BAR_GAP: u32 = 14;
 const BAR: u32 = 14;
 
@@ -124,7 +124,7 @@ impl Plot {
         let svg = svg.replace(FAMILY, SVG_FAMILY);
         match &self.background {
             Some(background) => {
-                let (x, y) = self.axes(self.beside());
+                let (x, y) = self.axes(self.side_width());
                 // Uncut, the image goes in as it is; cut, in the pixels it is shown in.
                 let whole = x.contains(background.x.0)
                     && x.contains(background.x.1)
@@ -165,19 +165,19 @@ impl Plot {
         area.fill(&WHITE)?;
         let (width, height) = self.extent();
         let corner = self.free_corner();
-        let beside = self.beside();
-        let (x, y) = self.axes(beside);
+        let side = self.side_width();
+        let (x, y) = self.axes(side);
         // A signed copy, for offsets that go left and up.
         let s = k as i32;
         let title =
             (FAMILY, 20 * k).into_font().color(&INK).pos(Pos::new(HPos::Center, VPos::Center));
-        let middle = (LEFT + Y_LABELS + width - RIGHT - beside) / 2;
+        let middle = (LEFT + Y_LABELS + width - RIGHT - side) / 2;
         area.draw_text(&self.title, &title, ((middle * k) as i32, (TOP * k) as i32 / 2))?;
 
         let rows = height / 60;
         // Equal units deserve equal steps.
         let columns = if self.equal_aspect {
-            let (inner_width, inner_height) = self.inner(beside);
+            let (inner_width, inner_height) = self.inner(side);
             (rows * inner_width).div_ceil(inner_height)
         } else {
             width / 110
@@ -186,7 +186,7 @@ impl Plot {
         let y_ticks = y.ticks(rows as usize);
         let mut chart = ChartBuilder::on(area)
             .margin_top(TOP * k)
-            .margin_right((RIGHT + beside) * k)
+            .margin_right((RIGHT + side) * k)
             .margin_bottom(BOTTOM * k)
             .margin_left(LEFT * k)
             .x_label_area_size(X_LABELS * k)
@@ -362,7 +362,7 @@ impl Plot {
         Ok(())
     }
 
-    /// The bar beside a map that says what its colors mean.
+    /// The color bar of a map.
     fn draw_scale<DB: DrawingBackend>(
         &self,
         area: &DrawingArea<DB, Shift>,
@@ -372,7 +372,7 @@ impl Plot {
         let Some((scale, axis)) = self.scale() else { return Ok(()) };
         let (width, height) = self.extent();
         let s = k as i32;
-        let left = (width.saturating_sub(RIGHT + self.beside()) + BAR_GAP) as i32 * s;
+        let left = (width.saturating_sub(RIGHT + self.side_width()) + BAR_GAP) as i32 * s;
         let (top, bottom) = (TOP as i32 * s, (height - BOTTOM - X_LABELS) as i32 * s);
         let right = left + BAR as i32 * s;
         // Each step reaches down to the end, so that no seam shows between two.
@@ -402,14 +402,14 @@ impl Plot {
         area.draw_text(&scale.label, &label, (x, i32::midpoint(top, bottom)))
     }
 
-    /// What a map's colors mean, and the axis of its bar.
+    /// The color bar of a map and its axis.
     fn scale(&self) -> Option<(&Scale, Axis)> {
         let scale = self.background.as_ref()?.scale.as_ref()?;
         let ends = [scale.low, scale.high].into_iter().filter(|v| v.is_finite());
         Some((scale, Axis::new(ends, false, None, &[], false)))
     }
 
-    /// The room of a map's bar, in pixels.
+    /// The width of a map's color bar with its labels, in pixels.
     fn scale_width(&self) -> u32 {
         let Some((_, axis)) = self.scale() else { return 0 };
         let ticks = axis.ticks((self.size.1 / 60) as usize);
@@ -419,14 +419,14 @@ impl Plot {
 
     /// The size of the plot in pixels: with a map and equal aspect, no larger than both need.
     fn extent(&self) -> (u32, u32) {
-        let beside = self.beside();
-        let (inner_width, inner_height) = self.inner(beside);
-        (inner_width + LEFT + RIGHT + Y_LABELS + beside, inner_height + TOP + BOTTOM + X_LABELS)
+        let side = self.side_width();
+        let (inner_width, inner_height) = self.inner(side);
+        (inner_width + LEFT + RIGHT + Y_LABELS + side, inner_height + TOP + BOTTOM + X_LABELS)
     }
 
-    /// The size between the axes in pixels, with that much room beside them.
-    fn inner(&self, beside: u32) -> (u32, u32) {
-        let width = self.size.0.saturating_sub(LEFT + RIGHT + Y_LABELS + beside).max(1);
+    /// The size between the axes in pixels, with this width next to them.
+    fn inner(&self, side: u32) -> (u32, u32) {
+        let width = self.size.0.saturating_sub(LEFT + RIGHT + Y_LABELS + side).max(1);
         let height = self.size.1.saturating_sub(TOP + BOTTOM + X_LABELS).max(1);
         if !self.equal_aspect || self.scale().is_none() {
             return (width, height);
@@ -438,10 +438,10 @@ impl Plot {
         (side(x.span(), width), side(y.span(), height))
     }
 
-    fn axes(&self, beside: u32) -> (Axis, Axis) {
+    fn axes(&self, side: u32) -> (Axis, Axis) {
         let (mut x, mut y) = self.ranges();
         if self.equal_aspect {
-            let (width, height) = self.inner(beside);
+            let (width, height) = self.inner(side);
             let (width, height) = (f64::from(width), f64::from(height));
             let unit = (x.span() / width).max(y.span() / height);
             x.widen(unit * width);
@@ -493,7 +493,7 @@ impl Plot {
             &[],
             self.background.is_none(),
         );
-        // What is never negative stands on the axis.
+        // Series without negative values start at the axis.
         if y.low < 0.0
             && self.y_range.is_none()
             && self.background.is_none()
@@ -505,7 +505,7 @@ impl Plot {
         (x, y)
     }
 
-    /// The room at each place for its bars, and how many series share it.
+    /// The width at each place for its bars, and how many series share it.
     fn bars(&self) -> (f64, u32) {
         let bars: Vec<&Series> = self.series.iter().filter(|s| s.kind == Kind::Bars).collect();
         let mut xs: Vec<f64> = bars
@@ -521,14 +521,14 @@ impl Plot {
         (gap * share, bars.len().max(1) as u32)
     }
 
-    /// The room of the legend, in pixels; at most a third of the plot.
+    /// The width of the legend, in pixels; at most a third of the plot.
     fn legend_width(&self) -> u32 {
         let longest = self.series.iter().map(|s| text_width(&s.name, 14.0)).fold(0.0, f32::max);
         (longest as u32 + 60).min(self.size.0 / 3)
     }
 
-    /// The room beside the plot, for a legend that would hide something inside it.
-    fn beside(&self) -> u32 {
+    /// The width next to the plot, for a legend that would hide something inside it.
+    fn side_width(&self) -> u32 {
         let legend = if self.free_corner().is_some() { 0 } else { self.legend_width() };
         self.scale_width() + legend
     }
@@ -551,9 +551,9 @@ impl Plot {
         let mut taken = [false; 4];
         let mut visit = |u: f64, v: f64, low: f64| {
             for (corner, taken) in taken.iter_mut().enumerate() {
-                let beside = if corner % 2 == 0 { u > 1.0 - reach_x } else { u < reach_x };
+                let side = if corner % 2 == 0 { u > 1.0 - reach_x } else { u < reach_x };
                 let over = if corner < 2 { v > 1.0 - reach_y } else { low < reach_y };
-                *taken |= beside && over;
+                *taken |= side && over;
             }
         };
         for series in &self.series {

@@ -1,4 +1,4 @@
-//! Figures from the class probabilities that a classifier gives to examples.
+//! Metrics of the class probabilities that a classifier gives to examples.
 
 use crate::model::Estimate;
 use crate::{Error, Result};
@@ -166,7 +166,7 @@ pub(super) fn checked(
     classes: usize,
 ) -> Result<impl ExactSizeIterator<Item = &[f64]> + Clone> {
     let wrong = |problem: String| {
-        let model = "a figure of class probabilities".to_owned();
+        let model = "a metric of class probabilities".to_owned();
         Err(Error::UnsuitableData { model, problem })
     };
     if classes == 0 || probabilities.is_empty() || !probabilities.len().is_multiple_of(classes) {

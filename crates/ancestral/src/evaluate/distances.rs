@@ -121,7 +121,7 @@ fn stuck() -> Error {
 /// ([`Gaussian::frechet_distance`]).
 ///
 /// With n examples it is biased upwards, by about the same on both sides of a comparison if n is the
-/// same: compare figures at the same n alone.
+/// same: compare values at the same n only.
 ///
 /// # Errors
 /// If a side has fewer than two rows or their widths differ.

@@ -1,5 +1,5 @@
-//! What checkpoints are chosen by of models that draw and have no likelihood: samples compared with
-//! the validation split.
+//! Evaluators that choose the checkpoints of models without a likelihood: samples compared with the
+//! validation split.
 
 use ancestral_data::{Domain, Examples};
 
@@ -10,7 +10,7 @@ use crate::Result;
 use crate::model::{Model, SampleRequest};
 use crate::train::Evaluator;
 
-/// Validation examples that an evaluator takes at least.
+/// The fewest validation examples of an evaluator.
 pub const LEAST_VALIDATION: usize = 100;
 /// Samples drawn, and examples of the plane, for one metric.
 const SAMPLES: usize = 2000;
@@ -25,8 +25,8 @@ pub struct FrechetEvaluator {
 }
 
 impl FrechetEvaluator {
-    /// Compares with these examples by the features of a classifier of this name; `None` where the
-    /// examples do not fit it, or are too few.
+    /// Compares with these examples by the features of a classifier of this name; `None` if the
+    /// examples do not fit it or are too few.
     ///
     /// # Errors
     /// If the network has no features.

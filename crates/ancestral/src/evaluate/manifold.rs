@@ -1,5 +1,5 @@
 //! Sets as balls around their examples: precision and recall, density and coverage, and the nearest
-//! neighbors that all of them rest on.
+//! neighbors that they are computed from.
 //!
 //! Distances are Euclidean, and a ball includes its rim.
 //! Products of `f32` blocks leave out the pairs that cannot matter; those that their rounding leaves
@@ -227,8 +227,8 @@ pub const DENSITY_NEIGHBORS: usize = 5;
 /// # Errors
 /// If a side has fewer than six rows or their widths differ.
 pub fn coverage(generated: Rows<'_>, reference: Rows<'_>) -> Result<Coverage> {
-    let figure = "the measure of precision, recall, density and coverage";
-    generated.expect(figure, DENSITY_NEIGHBORS + 1, &reference)?;
+    let metric = "the measure of precision, recall, density and coverage";
+    generated.expect(metric, DENSITY_NEIGHBORS + 1, &reference)?;
     Ok(coverage_with(generated, reference, PRECISION_NEIGHBORS, DENSITY_NEIGHBORS))
 }
 
@@ -384,7 +384,7 @@ mod tests {
             assert_eq!(all(&coverage(a, b).unwrap()), by_pairs(a, b, 3, 5));
         }
         let error = coverage(rows(&same[..20], 4), rows(&grid, 4)).unwrap_err().to_string();
-        assert!(error.contains("5 examples") && error.contains("6 or more"), "{error}");
+        assert!(error.contains("5 examples") && error.contains("at least 6"), "{error}");
     }
 
     #[test]

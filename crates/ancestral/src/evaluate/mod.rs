@@ -1,5 +1,5 @@
-//! Figures about a trained model: likelihoods and bounds with their errors, and what its samples are
-//! like beside the data.
+//! Metrics of a trained model: likelihoods and bounds with their standard errors, and the quality of
+//! its samples compared with data.
 
 mod calibration;
 mod classes;
@@ -31,11 +31,11 @@ use crate::likelihood::LogMeanExp;
 use crate::model::{DensityKind, DensityOptions, Ensemble, Model, log_probability};
 use crate::{Error, Result};
 
-/// Code entries whose mean varies more than this over the examples are active (Burda et al. 2016,
+/// Latent dimensions whose mean varies more than this over the examples are active (Burda et al. 2016,
 /// section 5.2: Cov_x(E[u | x]) > 10⁻²).
 const ACTIVE_VARIANCE: f64 = 1e-2;
 
-/// Examples of an exact density that are measured at once.
+/// Examples per batch of an exact density.
 const EXACT_AT_ONCE: usize = 2000;
 
 /// The log-probabilities of a split, summed up.
@@ -43,51 +43,51 @@ const EXACT_AT_ONCE: usize = 2000;
 pub struct Likelihoods {
     /// "exact", "bound" or "none".
     pub kind: &'static str,
-    /// Importance samples an example; 0 where none are needed.
+    /// Importance samples per example; 0 where none are needed.
     pub samples: usize,
     /// Members of an ensemble whose probabilities were averaged; 1 for models that are one.
     pub members: u64,
     /// The mean negative log-probability from 1, 2, 4, … members, for ensembles.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub curve: Vec<CurvePoint>,
-    /// Examples.
+    /// Number of examples.
     pub n: usize,
-    /// Mean negative log-probability an example, in nats (an upper bound on it for a bound); for
-    /// reals of a density in the units of the data.
+    /// Mean negative log-probability per example, in nats (an upper bound on it for a bound); a
+    /// density of real values is in the units of the data.
     pub nll_nats: f64,
     /// Its standard error over examples.
     pub nll_stderr: f64,
     /// Its standard error over importance samples.
     pub mc_stderr: f64,
-    /// Whether the values are probabilities or heights of a density: "mass" or "density".
+    /// Whether the values are of a probability mass or a density: "mass" or "density".
     pub measure: &'static str,
-    /// The same figure in bits an entry; absent for densities.
+    /// The same in bits per dimension; absent for densities.
     pub bits_per_dim: Option<f64>,
-    /// The figure in nats on columns standardized by the training split, without the
-    /// log-determinant, where [`Likelihoods::standardize`] found one; absent for discrete data.
+    /// Mean negative log-density in nats on columns standardized by the training split, without the
+    /// log-determinant, as [`Likelihoods::standardize`] finds it; absent for discrete data.
     #[serde(rename = "nll_standardised")]
     pub nll_standardized: Option<f64>,
     /// The bound from one sample in its terms, for models that have one.
     pub elbo: Option<Elbo>,
-    /// Seconds it took.
+    /// Duration in seconds.
     pub seconds: f64,
 }
 
-/// A figure from some of an ensemble's members.
+/// The value from some of an ensemble's members.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct CurvePoint {
-    /// How many.
+    /// Number of members.
     pub members: u64,
-    /// Mean negative log-probability an example, in nats.
+    /// Mean negative log-probability per example, in nats.
     pub nll_nats: f64,
 }
 
 impl Likelihoods {
-    /// Adds the figure on columns standardized by `train`: with z = (x − mean) / σ, the density of
+    /// Adds the value on columns standardized by `train`: with z = (x − mean) / σ, the density of
     /// x is that of z over Π σ, so that −log p(z) = −log p(x) − Σ log σ.
     ///
-    /// The deviations σ are those of the population. Discrete data and a constant column have no
-    /// such figure.
+    /// The standard deviations σ are those of the population. Discrete data and a constant column have no
+    /// such value.
     pub fn standardize(&mut self, train: &Examples) {
         self.nll_standardized = log_deviations(train).map(|sum| self.nll_nats - sum);
     }
@@ -99,7 +99,7 @@ fn log_deviations(train: &Examples) -> Option<f64> {
         return None;
     }
     let columns = train.shape().size();
-    // Welford's way: no cancellation where the mean is far from 0.
+    // Welford's algorithm: no cancellation where the mean is far from 0.
     let (mut means, mut squares) = (vec![0.0; columns], vec![0.0; columns]);
     let indices: Vec<u64> = (0..train.len() as u64).collect();
     let mut count = 0.0;
@@ -123,18 +123,18 @@ pub struct Elbo {
     pub elbo: f64,
     /// E_q[log p(x | z)].
     pub reconstruction: f64,
-    /// The divergence of the code from the prior.
+    /// KL divergence of the posterior from the prior.
     pub kl: f64,
-    /// Code entries that carry something.
+    /// Active latent dimensions.
     pub active_units: usize,
-    /// All code entries.
+    /// All latent dimensions.
     pub latent_dim: usize,
 }
 
-/// How to measure.
+/// Options of the evaluation.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
-    /// Importance samples an example, for models with a bound.
+    /// Importance samples per example, for models with a bound.
     pub samples: usize,
     /// The seed of the importance samples.
     pub seed: u64,
@@ -267,8 +267,8 @@ pub fn log_probabilities(
 fn check_members(model: &dyn Model, members: u64) -> Result<()> {
     let ensemble = density_of(model)?.ensemble();
     let allowed = match ensemble {
-        None => "it is one density, so give 1; deep-nade (orderings) and made with many masks are \
-                 ensembles"
+        None => "it is one density, so give 1; deep-nade (orderings) and made with several masks \
+                 are ensembles"
             .to_owned(),
         Some(Ensemble { count: None, .. }) => "give 1 or more".to_owned(),
         Some(Ensemble { count: Some(n), member }) => format!("it has {n} {member}s; give 1 to {n}"),
@@ -280,7 +280,7 @@ fn check_members(model: &dyn Model, members: u64) -> Result<()> {
     Ok(())
 }
 
-/// As [`log_probabilities`], member after member, with the figure so far at powers of two.
+/// As [`log_probabilities`], member after member, with the value so far at powers of two.
 ///
 /// `progress` is called with the share of the examples that is done over all members.
 fn averaged(
@@ -349,7 +349,7 @@ mod tests {
 
     /// A Gaussian is fitted to columns and to the same columns standardized by hand.
     #[test]
-    fn the_standardized_figure_is_that_of_standardized_columns() {
+    fn the_standardized_value_is_that_of_standardized_columns() {
         let z = Streams::new(3).purpose("z", 0).normals(&[0], 200);
         let raw: Vec<f32> =
             z.chunks_exact(2).flat_map(|z| [300.0 + 0.01 * z[0], 20.0 * z[1] + z[0]]).collect();
@@ -383,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn a_constant_column_and_discrete_data_have_no_standardized_figure() {
+    fn a_constant_column_and_discrete_data_have_no_standardized_value() {
         let constant = Values::Reals(vec![1.0, 0.1, 2.0, 0.1, 3.0, 0.1]);
         assert_eq!(log_deviations(&examples(Domain::Real, constant)), None);
         let bits = Values::Bytes(vec![0, 1, 1, 0, 1, 1]);

@@ -1,12 +1,12 @@
-//! Which modes of a mixture in the plane samples have found.
+//! Which modes of a mixture in the plane samples cover.
 
 use super::rows::Rows;
 use crate::{Error, Result};
 
-/// How far from its mode a good sample may be, in standard deviations.
+/// The largest distance of a good sample from its mode, in standard deviations.
 const GOOD: f64 = 3.0;
 
-/// What samples make of a mixture.
+/// The modes of a mixture that samples cover.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Modes {
     /// Modes that a good sample is nearest to.
@@ -36,10 +36,10 @@ pub fn modes(samples: Rows<'_>, centers: &[[f64; 2]], std: f64) -> Result<Modes>
         problem: problem.to_owned(),
     };
     if samples.dim() != 2 {
-        return Err(wrong("it is for mixtures in the plane, whose examples have two entries"));
+        return Err(wrong("its samples must have two entries"));
     }
     if centers.is_empty() || !(std > 0.0 && std.is_finite()) {
-        return Err(wrong("a mixture has one center or more, and a deviation above 0"));
+        return Err(wrong("a mixture has at least one center, and a standard deviation above 0"));
     }
     let mut counts = vec![0; centers.len()];
     for sample in samples.values().chunks_exact(2) {

@@ -1,4 +1,4 @@
-//! Samples beside a reference: drawing them, seeing them through a network, and all its figures.
+//! Sample quality: drawing samples, extracting features, and all metrics compared with a reference.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -15,7 +15,7 @@ use super::rows::Rows;
 use crate::model::{self, Classified, Classifier, Estimate, Model, SampleRequest};
 use crate::{Error, Result};
 
-/// Examples that are drawn or seen at once.
+/// Examples per batch.
 const AT_ONCE: usize = 500;
 
 /// Samples of a model.
@@ -46,7 +46,7 @@ pub struct Asked<'a> {
     pub codes: usize,
 }
 
-/// Draws what `request` asks for, of every class as many where the sampler can be asked for one.
+/// Draws the samples of `request`, equally many of every class if the sampler is conditional.
 ///
 /// `progress` is called with the number drawn so far.
 ///
@@ -60,7 +60,7 @@ pub fn draw(
     let count = request.count;
     let sampler = model.sampler().ok_or_else(|| Error::Unsupported {
         model: model.name().to_owned(),
-        problem: "cannot draw examples, so that there are no samples to measure".to_owned(),
+        problem: "cannot draw samples to evaluate".to_owned(),
     })?;
     model::check_memory_of_samples(model, count)?;
     let classes = sampler.classes();
@@ -89,7 +89,7 @@ pub fn draw(
     Ok(drawn)
 }
 
-/// A trained classifier by whose features sets are measured, and its name.
+/// A trained classifier as a feature extractor, and its name.
 #[derive(Clone, Copy)]
 pub struct Network<'a> {
     name: &'a str,
@@ -98,7 +98,7 @@ pub struct Network<'a> {
 }
 
 impl<'a> Network<'a> {
-    /// A model that classifies, under the name that figures are to be printed with.
+    /// A model that classifies, under the name that metrics are printed with.
     ///
     /// # Errors
     /// If it does not classify.
@@ -197,7 +197,7 @@ impl<'a> Network<'a> {
     pub fn accuracy(&self, examples: &Examples) -> Result<Estimate> {
         let labels = examples.labels().ok_or_else(|| Error::UnsuitableData {
             model: self.name.to_owned(),
-            problem: "the examples have no labels to be right about".to_owned(),
+            problem: "the examples have no labels".to_owned(),
         })?;
         let indices: Vec<u64> = (0..examples.len() as u64).collect();
         let seen = self.see_examples(examples, &indices, &mut |_| {})?;
@@ -206,14 +206,14 @@ impl<'a> Network<'a> {
     }
 }
 
-/// How a set of examples compares with a reference; every figure is of the network it names.
+/// How a set of examples compares with a reference; every metric depends on the named network.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Quality {
-    /// The network that the features are of.
+    /// The network that extracted the features.
     pub network: String,
-    /// Generated examples.
+    /// Number of generated examples.
     pub n: usize,
-    /// Reference examples.
+    /// Number of reference examples.
     pub n_reference: usize,
     /// Squared Fréchet distance; lower is better.
     pub frechet_distance: f64,
@@ -229,16 +229,15 @@ pub struct Quality {
     pub classifier_score: f64,
     /// That of the reference.
     pub reference_score: f64,
-    /// Share of examples whose class by the network is the one that was asked for, where one was.
+    /// Share of conditional samples whose predicted class is the one they were drawn from.
     pub class_agreement: Option<f64>,
     /// Its standard error.
     pub class_agreement_stderr: Option<f64>,
-    /// The same for codes found without labels, each taken for the class that suits all of them
-    /// best.
+    /// The same for codes found without labels, under the best assignment of codes to classes.
     pub code_agreement: Option<f64>,
-    /// Classes that are the most probable one of at least one generated example.
+    /// Number of classes predicted for at least one generated example.
     pub classes_found: usize,
-    /// Seconds that the figures took once there were features.
+    /// Duration of the metrics in seconds, without that of the features.
     pub seconds: f64,
 }
 

@@ -27,7 +27,7 @@ impl<'a> Rows<'a> {
         if dim == 0 || values.is_empty() || !values.len().is_multiple_of(dim) {
             let n = values.len();
             return Err(wrong(format!(
-                "{n} numbers were given and one or more rows of {dim} expected"
+                "{n} numbers were given; expected one or more rows of {dim}"
             )));
         }
         if let Some(at) = values.iter().position(|x| !x.is_finite()) {
@@ -72,11 +72,11 @@ impl<'a> Rows<'a> {
     }
 
     /// Refuses fewer than `least` rows, and another width than `other` has.
-    pub(crate) fn expect(&self, figure: &str, least: usize, other: &Rows<'_>) -> Result<()> {
-        let wrong = |problem: String| Error::UnsuitableData { model: figure.to_owned(), problem };
+    pub(crate) fn expect(&self, metric: &str, least: usize, other: &Rows<'_>) -> Result<()> {
+        let wrong = |problem: String| Error::UnsuitableData { model: metric.to_owned(), problem };
         if self.dim != other.dim {
             return Err(wrong(format!(
-                "rows of {} features on one side and of {} on the other; they must be of one \
+                "rows of {} features on one side and of {} on the other; they must come from one \
                  network",
                 self.dim, other.dim
             )));
@@ -84,7 +84,7 @@ impl<'a> Rows<'a> {
         for n in [self.len(), other.len()] {
             if n < least {
                 return Err(wrong(format!(
-                    "{n} examples on one side, and it needs {least} or more on each"
+                    "{n} examples on one side; it needs at least {least} on each"
                 )));
             }
         }

@@ -16,7 +16,7 @@ use crate::run::Session;
 
 /// Dimensions of the latent codes.
 const CODE: usize = 8;
-/// Codes that are decoded, and how many stand side by side.
+/// Codes that are decoded, and how many per line.
 const DRAWN: u64 = 100;
 const ACROSS: usize = 10;
 /// Test examples whose codes are shown.
@@ -40,9 +40,8 @@ pub(super) fn explain(session: &mut Session<'_>, spec: &ExplainSpec) -> Result<E
     let codes = Streams::new(spec.seed()).purpose("explain", 0).normals(&indices, CODE);
     let mut images = Vec::new();
     let mut lines = vec![
-        "The same codes, drawn from N(0, I), through both decoders (decoded.png):".to_owned(),
-        "the VAE was trained so that its codes look like N(0, I); the autoencoder was not."
-            .to_owned(),
+        "The same codes, drawn from N(0, I), decoded by both models (decoded.png):".to_owned(),
+        "the VAE is trained to match its codes to N(0, I), and the autoencoder is not.".to_owned(),
     ];
     let mut metrics = Map::new();
     for (name, run) in &runs {
@@ -62,7 +61,7 @@ pub(super) fn explain(session: &mut Session<'_>, spec: &ExplainSpec) -> Result<E
         let (std, correlation) = spread(&drawn);
         lines.push(format!(
             "codes of {name:<3} on {shown} test examples: standard deviations {:.2} to {:.2}, \
-             largest correlation of two entries {correlation:.2}",
+             largest correlation of two dimensions {correlation:.2}",
             std.iter().copied().fold(f64::INFINITY, f64::min),
             std.iter().copied().fold(0.0, f64::max),
         ));
@@ -70,7 +69,7 @@ pub(super) fn explain(session: &mut Session<'_>, spec: &ExplainSpec) -> Result<E
         plot(name, &data, &batch, &drawn, widest(&means))
             .save(spec.out.join(format!("codes-{name}.png")))?;
     }
-    Image::beside(&[
+    Image::hstack(&[
         ("autoencoder: N(0, I) decoded", images.remove(0)),
         ("VAE: the same codes decoded", images.remove(0)),
     ])
@@ -79,7 +78,7 @@ pub(super) fn explain(session: &mut Session<'_>, spec: &ExplainSpec) -> Result<E
     Ok(spec.found(lines, Value::Object(metrics), &images))
 }
 
-/// The two entries that say most about the example.
+/// The two dimensions whose means vary most.
 fn widest(means: &[f32]) -> [usize; 2] {
     let mut entries: Vec<(f64, usize)> =
         spread(means).0.into_iter().enumerate().map(|(i, s)| (s, i)).collect();

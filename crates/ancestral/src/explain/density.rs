@@ -1,4 +1,4 @@
-//! A density is no probability: it may be above 1 and depends on the unit; its area does neither.
+//! A density is not a probability: it may exceed 1 and depends on the unit; its integral does neither.
 
 use std::f64::consts::PI;
 
@@ -16,7 +16,7 @@ pub(super) fn explain(spec: &ExplainSpec) -> Result<Explanation> {
     spec.make_folder()?;
     let mut plot = Plot::new("a density may be above 1; its area is 1", "x", "density p(x)");
     let mut lines =
-        vec!["A density is probability per unit of x: its height is no probability.".to_owned()];
+        vec!["A density is probability per unit of x: its height is not a probability.".to_owned()];
     let mut metrics = Vec::new();
     for (i, sigma) in SIGMAS.into_iter().enumerate() {
         let curve = (0..=800).map(|i| {
@@ -34,7 +34,7 @@ pub(super) fn explain(spec: &ExplainSpec) -> Result<Explanation> {
     }
     lines.push(
         "The same lengths in millimeters instead of meters: heights are 1000 times smaller, \
-         log-densities fall by log 1000 = 6.908 nats an entry, and no probability changes."
+         log-densities fall by log 1000 = 6.908 nats per dimension, and no probability changes."
             .to_owned(),
     );
     let band = (0..=100).map(|i| {

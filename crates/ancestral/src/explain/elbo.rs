@@ -90,9 +90,9 @@ pub(super) fn explain(session: &mut Session<'_>, spec: &ExplainSpec) -> Result<E
         });
     };
     plot(&gaps).save(spec.out.join("gap.png"))?;
-    Image::beside(&[
+    Image::hstack(&[
         ("p(z|x) of example 0 on [−3, 3]²", posterior),
-        ("q(z|x), the Gaussian that stands for it", q),
+        ("q(z|x), its Gaussian approximation", q),
     ])
     .save_png(spec.out.join("posterior.png"))?;
     let metric = |gap: &Gap| {
@@ -188,7 +188,7 @@ fn lines(gaps: &[Gap]) -> Vec<String> {
     let mut lines = vec![
         "log p(x) = ELBO + KL(q(z|x) ‖ p(z|x)), in nats; log p(x) and KL are integrated over the"
             .to_owned(),
-        format!("two-dimensional code, the ELBO is the mean of {DRAWS} draws of the model's own:"),
+        format!("two-dimensional code, the ELBO is the mean of {DRAWS} draws by the model:"),
         "example   log p(x)   ELBO              KL       ELBO + KL".to_owned(),
     ];
     lines.extend(gaps.iter().enumerate().map(|(i, Gap { log_p, elbo, elbo_stderr, kl })| {
@@ -204,7 +204,7 @@ fn plot(gaps: &[Gap]) -> Plot {
     let each = |value: fn(&Gap) -> f64| {
         gaps.iter().enumerate().map(move |(i, gap)| (i as f64, value(gap)))
     };
-    Plot::new("what the ELBO lacks is a KL", "test example", "nats")
+    Plot::new("the gap of the ELBO is a KL divergence", "test example", "nats")
         .with(Series::bars("KL(q(z|x) ‖ p(z|x)), integrated", each(|gap| gap.kl)))
         .with(Series::points("log p(x) − ELBO", each(|gap| gap.log_p - gap.elbo)))
 }

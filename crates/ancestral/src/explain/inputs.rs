@@ -1,4 +1,4 @@
-//! The data and the trained models of explanations.
+//! The data and the trained models of demonstrations.
 
 use ancestral_data::{Binarize, Dataset, OpenOptions};
 
@@ -22,7 +22,7 @@ pub(super) fn open(session: &Session<'_>, spec: &ExplainSpec) -> Result<Dataset>
     if data.shape.as_image().is_none() {
         return Err(Error::UnsuitableData {
             model: spec.topic.to_string(),
-            problem: format!("{} holds no images to show; take digits or mnist", spec.data()),
+            problem: format!("{} holds no images; use digits or mnist", spec.data()),
         });
     }
     Ok(data)

@@ -1,4 +1,4 @@
-//! What is asked of an explanation, and what it gives.
+//! The options of a demonstration and its result.
 
 use std::fmt::Display;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::topic::Topic;
 use crate::{Error, Result};
 
-/// What is to be explained, and with what.
+/// The options of a demonstration.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExplainSpec {
     /// The topic.
@@ -25,7 +25,7 @@ pub struct ExplainSpec {
     pub out: PathBuf,
 }
 
-/// What was found.
+/// The result of a demonstration.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Explanation {
     /// Its topic.

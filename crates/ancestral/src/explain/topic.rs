@@ -1,4 +1,4 @@
-//! What can be explained.
+//! The topics of demonstrations.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,10 +6,10 @@ use std::str::FromStr;
 use crate::settings::nearest;
 use crate::{Error, Result};
 
-/// What can be explained.
+/// A concept that can be demonstrated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Topic {
-    /// N(0, I) through the decoders of an autoencoder and of a VAE.
+    /// Draws from N(0, I), decoded by an autoencoder and by a VAE.
     AeVsVae,
     /// The gap between log p(x) and the ELBO is a divergence.
     Elbo,
@@ -17,9 +17,9 @@ pub enum Topic {
     Density,
     /// Both losses of a generator under a discriminator that dominates.
     Saturation,
-    /// What a discriminator learns.
+    /// A trained discriminator approaches p / (p + q).
     OptimalDiscriminator,
-    /// What a transposed convolution is.
+    /// A transposed convolution is a convolution of the zero-stuffed input.
     TransposedConvolution,
 }
 
@@ -46,23 +46,23 @@ impl Topic {
         }
     }
 
-    /// What it says, in one line.
+    /// Its result in one line.
     pub fn about(self) -> &'static str {
         match self {
-            Self::AeVsVae => "N(0, I) through the decoders of an autoencoder and of a VAE",
-            Self::Elbo => "The gap between log p(x) and the ELBO is the KL of q(z|x) from p(z|x)",
+            Self::AeVsVae => "Draws from N(0, I), decoded by an autoencoder and by a VAE",
+            Self::Elbo => "The gap between log p(x) and the ELBO is KL(q(z|x) ‖ p(z|x))",
             Self::Density => "A density is not a probability",
             Self::Saturation => {
-                "A discriminator that is ahead silences one loss of the generator and not the other"
+                "A discriminator that dominates saturates one generator loss and not the other"
             }
-            Self::OptimalDiscriminator => "What a discriminator learns is p / (p + q)",
+            Self::OptimalDiscriminator => "A trained discriminator approaches p / (p + q)",
             Self::TransposedConvolution => {
-                "A transposed convolution is a convolution of a map that the stride stretched"
+                "A transposed convolution is a convolution of the zero-stuffed input"
             }
         }
     }
 
-    /// Which of the options "data", "epochs" and "seed" it has a use for.
+    /// Which of the options "data", "epochs" and "seed" it takes.
     pub fn options(self) -> &'static [&'static str] {
         match self {
             Self::AeVsVae | Self::Elbo => &["data", "epochs", "seed"],

@@ -1,14 +1,14 @@
-//! Work that can be watched and stopped.
+//! Work that reports progress and can be stopped.
 
 use std::sync::atomic::Ordering;
 
 use crate::run::Session;
 use crate::{Error, Result};
 
-/// Parts that the progress of a training is told in.
+/// Parts of the progress of a training.
 const PARTS: usize = 1000;
 
-/// Does work that tells what share of it is done, which ends it when the session is stopped.
+/// Does work that reports its progress, and ends it when the session is stopped.
 ///
 /// # Errors
 /// Those of the work, or if it was stopped.

@@ -1,4 +1,4 @@
-//! How samples came to be, as an animation.
+//! The samples during training as an animation.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use ancestral_plot::{Image, save_gif};
 
 use crate::Result;
 
-/// How long a frame stands, in milliseconds.
+/// The duration of a frame, in milliseconds.
 const FRAME: u32 = 150;
 
 /// Joins the images of a folder, in the order of their names, to an animation; false if there are
@@ -24,12 +24,12 @@ pub fn animation(folder: &Path, path: &Path) -> Result<bool> {
     if frames.len() < 2 {
         return Ok(false);
     }
-    // Numbers beside an axis may be wider in one frame than in another.
+    // Tick labels may be wider in one frame than in another.
     let width = frames.iter().map(Image::width).max().unwrap_or(0);
     let height = frames.iter().map(Image::height).max().unwrap_or(0);
     let pad = |frame: &Image| frame.padded(width, height, [255; 3]);
     let mut frames: Vec<Image> = frames.iter().map(pad).collect();
-    // The end is looked at longest.
+    // The last frame is shown longest.
     if let Some(last) = frames.last().cloned() {
         frames.extend(std::iter::repeat_n(last, 8));
     }

@@ -12,11 +12,11 @@ pub fn curves(title: &str, events: &[Event]) -> Vec<(&'static str, Plot)> {
         entries.any(|entry| entry.values.iter().any(|(n, _)| n == name))
     };
     let unit = if has("squared_error") {
-        "squared error an example"
+        "squared error per example"
     } else if has("critic_loss") {
         "loss"
     } else {
-        "nats an example"
+        "nats per example"
     };
     let mut plots = Vec::new();
     let mut series = Vec::new();

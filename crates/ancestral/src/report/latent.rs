@@ -1,4 +1,4 @@
-//! What the latent space holds: reconstructions, interpolation, the manifold, codes by class.
+//! The latent space: reconstructions, interpolation, a grid of decoded codes, codes by class.
 
 use ancestral_data::Dataset;
 use ancestral_plot::{Image, Plot, Series};
@@ -13,7 +13,7 @@ fn image_shape(model: &dyn Model) -> Result<[usize; 3]> {
     shape.as_image().ok_or_else(|| Error::NoImage { shape: shape.clone() })
 }
 
-/// Examples above what the model makes of them; both in the values of the model's columns.
+/// Examples above their reconstructions, both in the values of the model's columns.
 ///
 /// # Errors
 /// If they are no images.
@@ -21,7 +21,7 @@ pub fn reconstructions(model: &dyn Model, examples: &[f64], decoded: &[f64]) -> 
     let shape = image_shape(model)?;
     let columns = (examples.len() / model.data().shape.size()).clamp(1, 16);
     let grid = |values| grid(&intensities(model, values), shape, columns);
-    Ok(Image::stack(&[
+    Ok(Image::vstack(&[
         ("examples", grid(examples)),
         ("reconstructions from their mean codes", grid(decoded)),
     ]))

@@ -8,9 +8,9 @@ use super::samples::grid;
 use crate::evaluate::{self, Neighbor, Rows};
 use crate::{Error, Result};
 
-/// Examples of which the nearest training example is looked for.
+/// Examples whose nearest training example is searched.
 const LOOKED_AT: usize = 1000;
-/// Pairs that the image shows, and how many stand side by side.
+/// Pairs that the image shows, and how many per line.
 const PAIRS: usize = 32;
 const ACROSS: usize = 16;
 
@@ -94,5 +94,5 @@ pub fn nearest_examples(
         reference_median: (reference.split_name() != SplitName::Train).then(|| median(&of_others)),
         copies: found.iter().flatten().filter(|n| n.distance == 0.0).count(),
     };
-    Ok((Image::stack(&bands), nearest))
+    Ok((Image::vstack(&bands), nearest))
 }

@@ -13,7 +13,7 @@ const CELLS: usize = 64;
 /// Times that one column may range as far as the other to be drawn on the same scale.
 const ALIKE: f64 = 4.0;
 
-/// Examples of two reals, to be seen below samples.
+/// Examples of two real columns, drawn below samples.
 #[derive(Debug, Clone)]
 pub struct Plane {
     points: Vec<(f64, f64)>,

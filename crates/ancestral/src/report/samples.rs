@@ -7,7 +7,7 @@ use super::plane::{POINTS, Plane};
 use crate::Result;
 use crate::model::{self, Model, SampleRequest};
 
-/// A grid of images at a size that can be looked at; values are intensities in \[0, 1\].
+/// A grid of images, enlarged for viewing; values are intensities in \[0, 1\].
 pub fn grid(values: &[f32], shape: [usize; 3], columns: usize) -> Image {
     Image::grid(values, shape, columns, scale(shape))
 }
@@ -20,7 +20,7 @@ pub fn grid_bytes(count: usize, shape: [usize; 3]) -> u64 {
     pixels.saturating_mul(6)
 }
 
-/// By how much images are enlarged.
+/// The factor by which images are enlarged.
 fn scale([_, height, width]: [usize; 3]) -> usize {
     (64 / height.max(width)).clamp(1, 8)
 }
@@ -31,7 +31,7 @@ pub fn intensities(model: &dyn Model, values: &[f64]) -> Vec<f32> {
     values.iter().map(|&value| value as f32 / top).collect()
 }
 
-/// `count` samples by seed: images in a grid, beside their means if these differ; points over the
+/// `count` samples by seed: images in a grid, next to their means if these differ; points over the
 /// data for two columns. `None` for other data, and for models that do not draw.
 ///
 /// # Errors
@@ -54,7 +54,7 @@ pub fn samples(
         if sampler.has_noise() {
             parts.push(("means of the last conditional", draw(true)?));
         }
-        return Ok(Some(Image::beside(&parts)));
+        return Ok(Some(Image::hstack(&parts)));
     }
     let Some(plane) = plane else { return Ok(None) };
     let request = SampleRequest { count: count.max(POINTS), ..request };

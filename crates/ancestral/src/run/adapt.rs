@@ -1,13 +1,13 @@
-//! Other data as a model takes it.
+//! Conversion of other data to what a model takes.
 
 use ancestral_data::{Dataset, Domain, Split, SplitName, Values};
 
 use crate::spec::DataSpec;
 use crate::{Error, Result};
 
-/// Other data as a model takes it: of its shape, and of its domain where that loses nothing.
+/// Converts other data to the shape of a model, and to its domain where that loses nothing.
 ///
-/// `binarized` says that levels will be binarized on the way.
+/// `binarized` says that levels will be binarized later.
 ///
 /// # Errors
 /// If the data cannot be what the model was made for, saying why.
@@ -16,7 +16,7 @@ pub fn adapt(data: Dataset, spec: &DataSpec, binarized: bool) -> Result<Dataset>
         |problem: String| Error::UnsuitableData { model: "the run".to_owned(), problem };
     if data.shape.size() != spec.shape.size() {
         return Err(unsuitable(format!(
-            "examples of {} ({} entries) were given and {} ({}) were expected",
+            "examples of {} ({} entries); expected {} ({})",
             data.shape,
             data.shape.size(),
             spec.shape,
@@ -44,8 +44,7 @@ pub fn adapt(data: Dataset, spec: &DataSpec, binarized: bool) -> Result<Dataset>
                         None => (i % size).to_string(),
                     };
                     return Err(unsuitable(format!(
-                        "row {}, column {column}: {} was given and {domain} entries were \
-                         expected, which are whole numbers from 0 to {most}",
+                        "row {}, column {column}: {}; expected a whole number from 0 to {most}",
                         i / size,
                         v[i]
                     )));

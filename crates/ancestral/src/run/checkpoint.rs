@@ -1,4 +1,4 @@
-//! Tensors in files of the format safetensors, with a record of ours beside them.
+//! Tensors in files of the format safetensors, with a record of the program in the metadata.
 
 use std::path::Path;
 
@@ -9,10 +9,10 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use crate::spec::NamedTensors;
 use crate::{Error, Result};
 
-/// The key of our own record in a file's metadata.
+/// The key of the record in a file's metadata.
 const KEY: &str = "ancestral";
 
-/// Writes tensors with a record beside them, atomically.
+/// Writes tensors and a record, atomically.
 pub(super) fn save(path: &Path, tensors: &NamedTensors, record: &str) -> Result<()> {
     let views: Vec<(&str, TensorView<'_>)> = tensors
         .iter()
@@ -34,7 +34,7 @@ pub(super) fn save(path: &Path, tensors: &NamedTensors, record: &str) -> Result<
     Ok(())
 }
 
-/// Reads tensors and the record beside them; half precision becomes single.
+/// Reads tensors and the record; half precision becomes single.
 pub(super) fn load(path: &Path) -> Result<(NamedTensors, String)> {
     let bytes = std::fs::read(path).map_err(|e| DataError::io("read", path, e))?;
     parse(&bytes, path)
@@ -43,7 +43,7 @@ pub(super) fn load(path: &Path) -> Result<(NamedTensors, String)> {
 /// The same of a file in memory, called `path` in errors.
 pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<(NamedTensors, String)> {
     let broken = |e: safetensors::SafeTensorError| {
-        Error::run(path, format!("is no readable safetensors file ({e})"))
+        Error::run(path, format!("is not a readable safetensors file ({e})"))
     };
     let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(broken)?;
     let record = metadata.metadata().as_ref().and_then(|m| m.get(KEY)).cloned();
@@ -89,7 +89,7 @@ pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<(NamedTensors, String)>
 /// The tensors of the run at `path` in half precision, rounded to the nearest.
 ///
 /// # Errors
-/// Naming the tensor that holds a number which half precision does not reach.
+/// Naming the tensor with a value outside the range of half precision.
 pub(super) fn halved(path: &Path, tensors: &NamedTensors) -> Result<NamedTensors> {
     let half = |(name, data): &(String, TensorData)| {
         let values: Vec<f64> = data.try_to_vec_as().unwrap_or_default();

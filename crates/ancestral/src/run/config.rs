@@ -1,4 +1,4 @@
-//! All that made a run, as `config.toml` keeps it.
+//! Everything that determines a run, as `config.toml` stores it.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use crate::spec::{Columns, DataSpec};
 use crate::train::TrainConfig;
 use crate::{Error, Result, settings};
 
-/// Entries of an example at most.
+/// The most entries of an example.
 const MOST_ENTRIES: usize = 1 << 31;
 
 /// The format of run folders that this version writes, and the newest that it reads.
@@ -36,10 +36,10 @@ pub struct DataConfig {
     /// Height and width that images were resized to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resize: Option<[usize; 2]>,
-    /// Whether colors were turned to gray.
+    /// Whether images were converted to grayscale.
     #[serde(default, rename = "grey")]
     pub gray: bool,
-    /// What transparent pixels show.
+    /// The color behind transparent pixels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub background: Option<Background>,
     /// SHA-256 of what was read.
@@ -300,7 +300,7 @@ impl DataConfig {
     }
 }
 
-/// All that made a run.
+/// Everything that determines a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunConfig {
     /// The format of the folder.

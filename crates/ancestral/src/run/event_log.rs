@@ -1,4 +1,4 @@
-//! What happened in a run, one JSON object a line in `events.jsonl`.
+//! The events of a run, one JSON object per line in `events.jsonl`.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind};

@@ -1,4 +1,4 @@
-//! The images of a finished run: samples or reconstructions, and how samples came to be.
+//! The images of a finished run: samples or reconstructions, and the animation of its training.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use super::loaded::Run;
 use crate::Result;
 use crate::report::{self, Plane};
 
-/// Examples that are reconstructed.
+/// The number of examples that are reconstructed.
 const RECONSTRUCTED: usize = 16;
 
 /// Draws what there is to see of a run into its folder, unless it is in memory or is to have no

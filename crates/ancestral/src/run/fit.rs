@@ -1,4 +1,4 @@
-//! Models that are fitted in one go.
+//! Models that are fitted by a solver.
 
 use ancestral_data::{Binarize, Examples, SplitName, Streams};
 
@@ -12,10 +12,10 @@ use crate::model::{FitContext, FitReport, Init, Learning};
 use crate::train::WeightsInfo;
 use crate::{Error, Result};
 
-/// Steps of the progress of a fit.
+/// Parts of the progress of a fit.
 const STEPS: usize = 100;
 
-/// What a fit gave.
+/// The result of a fit.
 pub struct Fit {
     /// The model.
     pub run: Run,

@@ -6,10 +6,10 @@
 //! | `config.toml` | all that made the run |
 //! | `last.safetensors` | the last checkpoint: weights, averages, moments, best so far, counters |
 //! | `model.safetensors` | the weights that other commands read |
-//! | `events.jsonl` | what happened |
+//! | `events.jsonl` | the events of the run |
 //! | `events.out.tfevents.*` | the same for TensorBoard |
 //! | `curves.svg` | the same as a plot |
-//! | `samples/` | grids drawn on the way |
+//! | `samples/` | grids of samples during training |
 
 use std::fs;
 use std::io::ErrorKind;
@@ -41,7 +41,7 @@ pub enum Weights {
 }
 
 impl Weights {
-    /// The word, as it is typed and printed.
+    /// The name as it is typed and printed.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Best => "best",
@@ -96,7 +96,7 @@ impl RunFolder {
             return Err(Error::RunExists { path: path.to_owned() });
         }
         let weights = path.join("model.safetensors");
-        // Settings never stand beside weights of others, whenever this is interrupted.
+        // Settings are never stored with the weights of another run, whenever this is interrupted.
         match fs::remove_file(&weights) {
             Err(e) if e.kind() != ErrorKind::NotFound => {
                 return Err(DataError::io("remove", weights, e).into());
@@ -218,7 +218,7 @@ impl RunFolder {
             tensors = checkpoint::halved(&self.path, &tensors)?;
         }
         let mut config = self.config.clone();
-        // Where data lies is of no use, and no concern, to others.
+        // The place of the data is private and of no use elsewhere.
         config.data.path = None;
         let packed = Self::create(path, config)?;
         packed.write_model(&tensors, &info)?;
@@ -344,7 +344,7 @@ pub(super) fn starting_weights(config: &RunConfig) -> Result<Option<NamedTensors
         return Err(Error::run(
             &source.path,
             format!(
-                "was trained on examples of {} and these are of {}; its weights fit no others",
+                "was trained on examples of {} and these are of {}; its weights do not fit",
                 other.shape, own.shape
             ),
         ));
@@ -353,7 +353,7 @@ pub(super) fn starting_weights(config: &RunConfig) -> Result<Option<NamedTensors
         return Err(Error::run(
             &source.path,
             format!(
-                "was trained on {} entries and these are {}; binarize the data as it was",
+                "was trained on {} entries and these are {}; binarize the data in the same way",
                 source.config.data.domain, config.data.domain
             ),
         ));

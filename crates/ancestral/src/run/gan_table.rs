@@ -1,5 +1,5 @@
-//! Every adversarial network with the same networks and budget, its samples compared with the test
-//! split; a table that grows, and can be stopped and resumed.
+//! Every adversarial network with the same architecture and budget, its samples compared with the
+//! test split; a table that can be stopped and resumed.
 
 use std::path::Path;
 
@@ -85,7 +85,7 @@ pub fn gan_table_entries() -> Vec<GanTableEntry> {
     entries
 }
 
-/// What is kept of a finished run.
+/// The stored results of a finished run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct GanTableRow {
     /// The command that trained it.
@@ -102,7 +102,7 @@ pub struct GanTableRow {
     pub quality: Vec<(String, Quality)>,
 }
 
-/// What is told on the way.
+/// Progress of the table.
 #[derive(Debug, Clone, Copy)]
 pub enum GanTableProgress<'a> {
     /// A run begins, or is resumed.
@@ -116,8 +116,7 @@ pub enum GanTableProgress<'a> {
 
 impl Session<'_> {
     /// Trains the runs of the table within a folder, or resumes those that are there, and measures
-    /// them; `table.md` in the folder is written anew after each, with durations as `duration` says
-    /// them.
+    /// them; `table.md` in the folder is rewritten after each, with durations formatted by `duration`.
     ///
     /// # Errors
     /// [`Error::Interrupted`] if the session was stopped; the table can be resumed. Else as
@@ -134,7 +133,7 @@ impl Session<'_> {
             let kept = path.join("quality.json");
             let row = match std::fs::read(&kept) {
                 Ok(bytes) => serde_json::from_slice(&bytes).map_err(|e| {
-                    Error::run(&kept, format!("cannot be read ({e}); delete it to measure anew"))
+                    Error::run(&kept, format!("cannot be read ({e}); delete it to measure again"))
                 })?,
                 Err(_) => {
                     let command = entry.recipe().command(None, &path);

@@ -1,4 +1,4 @@
-//! The images that a run draws on its way; none in a build without drawing.
+//! The images that a run draws during training; none in a build without drawing.
 
 #[cfg(feature = "plot")]
 pub(super) use drawn::Painter;

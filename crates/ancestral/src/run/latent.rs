@@ -1,4 +1,4 @@
-//! The latent codes of a run's examples, and examples back from codes.
+//! Encoding the examples of a run, and decoding latent codes.
 
 use ancestral_data::{Dataset, Examples};
 
@@ -6,7 +6,7 @@ use super::loaded::{DataQuery, Run};
 use super::session::Session;
 use crate::{Error, Result, memory};
 
-/// Examples that are encoded at once.
+/// Examples per batch.
 const BATCH: usize = 500;
 
 /// Latent codes of examples.
@@ -22,7 +22,7 @@ pub struct Codes {
     pub data: Dataset,
 }
 
-/// Examples and what the model makes of them, in the values of the data's columns.
+/// Examples and their reconstructions, in the values of the data's columns.
 #[derive(Debug, Clone)]
 pub struct Reconstructions {
     /// How many.
@@ -55,7 +55,7 @@ impl Session<'_> {
         Ok(Codes { values, latent_dim: latent.latent_dim(), labels, data })
     }
 
-    /// The first `n` examples and what the model makes of their mean codes.
+    /// The first `n` examples and their reconstructions from their mean codes.
     ///
     /// # Errors
     /// As [`Session::encode`].
@@ -87,7 +87,7 @@ impl Session<'_> {
         n: usize,
     ) -> Result<Vec<f64>> {
         if n < 2 {
-            return Err(Error::setting("n", n, "both ends need a place, so give at least 2"));
+            return Err(Error::setting("n", n, "give at least 2, one for each end"));
         }
         let latent = self.latent(run)?;
         let (examples, _) = run.query(query, self.data_dir())?;

@@ -1,4 +1,4 @@
-//! A model with all that made it.
+//! A model with everything that determines it.
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,8 @@ use crate::spec::cpu;
 use crate::train::WeightsInfo;
 use crate::{Error, Result};
 
-/// A model with all that made it: what training gives, and what everything else is asked of.
+/// A model with everything that determines it: the result of training, and what is sampled, scored
+/// and evaluated.
 pub struct Run {
     /// All that made it.
     pub config: RunConfig,
@@ -26,7 +27,7 @@ pub struct Run {
     pub(super) data: Option<Dataset>,
 }
 
-/// Which examples are looked at.
+/// A choice of examples.
 #[derive(Debug, Clone, Default)]
 pub struct DataQuery {
     /// Other data than the run's, by name or path.
@@ -138,7 +139,8 @@ impl Run {
         Ok(model::log_probability(self.model(), batch, options)?.nats)
     }
 
-    /// Draws what is not `given` of some examples, row after row, anew for each row.
+    /// Draws the entries of some examples that are not `given`, independently for each row
+    /// (imputation).
     ///
     /// # Errors
     /// If the model cannot complete examples, or not of these entries.
@@ -189,7 +191,7 @@ impl Run {
                 adapt(data, &config.data.spec()?, binarize != Binarize::None)?
             }
         };
-        // Rows that were given whole are scored as they stand: their draws are fixed.
+        // All rows of a file are scored as they are: their draws are fixed.
         let seed = if query.split.is_none() { 0 } else { config.seed };
         let split = query.split.unwrap_or(SplitName::Train);
         let examples = Examples::new(&data, split, binarize, seed)?;

@@ -1,5 +1,5 @@
-//! The classifiers by whose features samples are measured where no other is given; they are part of
-//! the library, so that the same run chooses the same weights wherever it is trained.
+//! The built-in feature networks: part of the library, so that the same run chooses the same weights
+//! wherever it is trained.
 
 use ancestral_data::{Binarize, Dataset, Examples, SplitName};
 use burn::tensor::Device;
@@ -87,8 +87,8 @@ impl FeatureNetwork {
     }
 }
 
-/// What the checkpoints of a run are chosen by, where its model has no metric of its own for an
-/// example.
+/// The evaluator that chooses the checkpoints of a run whose model has no validation metric of its
+/// own.
 pub(super) struct RunEvaluator {
     /// The fingerprint of the network, where one measures.
     pub(super) fingerprint: Option<String>,
@@ -144,7 +144,7 @@ mod tests {
             let model = network.load(&cpu()).unwrap();
             assert_eq!(model.data().classes, 10);
             assert!(model.classifier().is_some_and(|c| c.feature_dim() > 0));
-            // A packaged crate has no zoo beside it.
+            // A packaged crate comes without the zoo.
             if zoo.exists() {
                 let folder = zoo.join(network.name);
                 let weights = std::fs::read(folder.join("model.safetensors")).unwrap();

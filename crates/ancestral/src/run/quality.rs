@@ -1,5 +1,5 @@
-//! The quality of samples, of a run or of a folder of images: compared with data by the features of a
-//! network, or by the modes of a mixture that they find.
+//! The quality of samples of a run, or of the images of a folder: compared with data by the features
+//! of a network, or by the modes of a mixture that they cover.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use crate::evaluate::{self, DENSITY_NEIGHBORS, Drawn, Modes, Network, Quality, R
 use crate::model::{Capability, Classified, SampleRequest};
 use crate::{Error, Result};
 
-/// Samples that the neighbors of density and coverage take, which is most.
+/// The fewest samples of the nearest-neighbor metrics.
 pub const LEAST_SAMPLES: usize = DENSITY_NEIGHBORS + 1;
 
 /// How samples are measured.
@@ -26,9 +26,9 @@ pub struct QualitySpec {
     pub seed: u64,
     /// Whether to measure means of the last conditional, next to data that is not binarized.
     pub mean: bool,
-    /// What they are compared with.
+    /// The data that they are compared with.
     pub reference: DataQuery,
-    /// A run whose features measure; else the library's network for the data.
+    /// A run whose features are used; else the built-in network for the data.
     pub network: Option<std::path::PathBuf>,
 }
 
@@ -51,11 +51,11 @@ pub struct ImageFolder<'a> {
     pub path: &'a Path,
     /// Whether its images, and those of a folder that they are compared with, are read without color.
     pub gray: bool,
-    /// What transparent pixels of those images show.
+    /// The color behind transparent pixels of those images.
     pub background: Option<ancestral_data::Background>,
 }
 
-/// What samples were measured by, and what was found.
+/// The quality of samples and how it was measured.
 #[derive(Debug, Clone)]
 pub struct QualityReport {
     /// The data that samples were compared with.
@@ -72,8 +72,8 @@ pub struct QualityReport {
     pub network_trained_on: String,
     /// The samples of each of a run's weights.
     pub samples: Vec<WeightsQuality>,
-    /// What as many examples of the validation split get in the place of samples: the network sees the
-    /// examples that it was trained on with other eyes.
+    /// The same metrics of equally many examples of the validation split instead of samples, which
+    /// the network was not trained on.
     pub data_itself: Option<Quality>,
     /// Samples in the levels of the reference, of the first weights.
     pub values: Vec<f64>,
@@ -177,12 +177,12 @@ impl Session<'_> {
     /// samples are asked for.
     pub fn quality(&mut self, runs: &NamedWeights, spec: &QualitySpec) -> Result<QualityReport> {
         if spec.count < LEAST_SAMPLES {
-            let allowed = format!("the nearest neighbors of samples take at least {LEAST_SAMPLES}");
+            let allowed = format!("the nearest-neighbor metrics need at least {LEAST_SAMPLES}");
             return Err(Error::setting("count", spec.count, allowed));
         }
         let (_, first) = runs.first().ok_or_else(|| Error::Unsupported {
             model: "the run".to_owned(),
-            problem: "has no weights to measure".to_owned(),
+            problem: "has no weights to evaluate".to_owned(),
         })?;
         let model = first.model();
         if model.sampler().is_none() {
@@ -200,7 +200,7 @@ impl Session<'_> {
             if reference.domain() == Domain::Binary {
                 return Err(Error::UnsuitableData {
                     model: "the quality of means".to_owned(),
-                    problem: format!("{} has black and white alone", data.name),
+                    problem: format!("{} has black and white only", data.name),
                 });
             }
         }
@@ -278,10 +278,10 @@ impl Session<'_> {
         let images = ancestral_data::open(&full.display().to_string(), &options)?;
         if images.shape != data.shape {
             let colored = images.shape.dims().first() > data.shape.dims().first();
-            let hint = if colored { " (read them without color)" } else { "" };
+            let hint = if colored { " (convert them to grayscale)" } else { "" };
             return Err(unsuitable(format!(
                 "the images of {} are {}{hint} and those of {} are {} (channels × height × \
-                 width); they must be the same",
+                 width); they must be equal",
                 path.display(),
                 images.shape,
                 data.name,
@@ -292,12 +292,12 @@ impl Session<'_> {
         let n = values.len() / images.shape.size();
         if n < LEAST_SAMPLES {
             return Err(unsuitable(format!(
-                "{} holds {n} images, and the nearest neighbors of images take at least \
+                "{} holds {n} images, and the nearest-neighbor metrics need at least \
                  {LEAST_SAMPLES}",
                 path.display()
             )));
         }
-        // A set without splits is measured against as a whole.
+        // A data set without splits is the reference as a whole.
         let whole = data.split(SplitName::Test).is_err();
         let asked = spec.reference.split.unwrap_or(SplitName::Test);
         let split = if whole { SplitName::Train } else { asked };
@@ -361,7 +361,7 @@ impl Session<'_> {
     }
 }
 
-/// What examples that no model made get in the place of the samples.
+/// The metrics of real examples instead of samples.
 fn data_itself(
     network: &Network<'_>,
     data: &Dataset,

@@ -1,4 +1,4 @@
-//! A run as the library knows it by heart, and the command that trains it.
+//! A run that the library can repeat, and the command that trains it.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use super::spec::RunSpec;
 use crate::Result;
 use crate::train::Budget;
 
-/// A run as the library knows it by heart.
+/// A run that the library can repeat.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Recipe {
     /// The model.
@@ -26,7 +26,7 @@ pub struct Recipe {
     pub skip_test: bool,
     /// Settings, as `name=value`.
     pub assign: &'static [&'static str],
-    /// Examples a batch, other than the model's own.
+    /// Examples per batch, other than the model's own.
     pub batch_size: Option<u32>,
     /// The budget in epochs.
     pub epochs: Option<u64>,

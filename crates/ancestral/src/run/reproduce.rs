@@ -1,4 +1,4 @@
-//! Published results, each with the run that obtains it again.
+//! Published results, each with the run that reproduces it.
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ use crate::settings::nearest;
 use crate::train::StopReason;
 use crate::{Error, Result};
 
-/// What a published result is.
+/// The metric of a published result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PublishedMetric {
     /// The mean negative log-likelihood of the test split, in nats.
@@ -25,7 +25,7 @@ pub enum PublishedMetric {
 }
 
 impl PublishedMetric {
-    /// The word that it is kept by.
+    /// Its name in files.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Nll => "nll_nats",
@@ -64,7 +64,7 @@ pub struct PublishedRow {
     pub source: &'static str,
 }
 
-/// A published result, obtained again.
+/// A reproduced result.
 #[derive(Debug, Clone)]
 pub struct Reproduced {
     /// The commands of its runs.
@@ -81,7 +81,7 @@ pub struct Reproduced {
     pub measured: Vec<Likelihoods>,
 }
 
-/// What is told on the way.
+/// Progress of a reproduction.
 #[derive(Debug, Clone, Copy)]
 pub enum Reproducing<'a> {
     /// A run begins, or is resumed.
@@ -274,7 +274,7 @@ impl PublishedRow {
 
 impl Session<'_> {
     /// Trains the runs of a published result within a folder, or resumes those that are there, and
-    /// measures them; `told` hears of each.
+    /// measures them; `told` is called for each.
     ///
     /// # Errors
     /// [`Error::Interrupted`] if the session was stopped; the runs can be resumed. Else as

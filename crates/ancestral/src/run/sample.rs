@@ -12,14 +12,14 @@ use super::session::Session;
 use crate::model::{self, Capability, Completion, Known, SampleRequest};
 use crate::{Error, Result};
 
-/// What is to be drawn from a run.
+/// A request for samples of a run.
 #[derive(Debug, Clone)]
 pub struct SampleSpec {
     /// How many; with `complete`, how many of each row.
     pub count: usize,
     /// The seed; the same seed draws the same samples.
     pub seed: u64,
-    /// Spread of the draws: 1 as learned, below 1 more typical.
+    /// Sampling temperature: 1 as learned; below 1, samples are more typical and less diverse.
     pub temperature: f64,
     /// The class, by its number or name, for conditional models; else classes are drawn evenly.
     pub class: Option<String>,
@@ -75,7 +75,7 @@ impl From<&str> for Mask {
     }
 }
 
-/// What was drawn.
+/// Samples and how they belong together.
 #[derive(Debug, Clone)]
 pub struct Samples {
     /// Row after row, in the values of the data's columns; completions of a row stand together.
@@ -232,13 +232,13 @@ fn mask_of(mask: &Mask, shape: &Shape, rows: usize) -> Result<Vec<bool>> {
             let values = numbers(&data.split(SplitName::Train)?.values);
             let wrong = |problem: String| Err(Error::Mask { path: path.clone(), problem });
             if let Some(bad) = values.iter().find(|&&v| v != 0.0 && v != 1.0) {
-                return wrong(format!("{bad} in it; 1 marks a given entry, 0 one to draw"));
+                return wrong(format!("it holds {bad}; 1 marks a given entry, 0 one to draw"));
             }
             let found = values.len() / data.shape.size();
             if data.shape.size() != size || (found != 1 && found != rows) {
                 return wrong(format!(
-                    "{found} rows of {} entries; expected {size} ({shape}) in one row, or in one \
-                     for each of the {rows} rows to complete",
+                    "{found} × {} entries; expected {size} ({shape}) in one row, or in one for \
+                     each row to complete ({rows})",
                     data.shape.size()
                 ));
             }

@@ -1,4 +1,4 @@
-//! Log-probabilities and classes of examples, one by one or summed up.
+//! Log-probabilities and class probabilities of examples, per example or averaged.
 
 use ancestral_data::{Examples, SplitName};
 use serde::Serialize;
@@ -9,7 +9,7 @@ use crate::evaluate::{self, Classification, Likelihoods, Network, Options};
 use crate::model::{Capability, DensityKind};
 use crate::{Error, Result};
 
-/// Examples that are classified at once.
+/// Examples per batch.
 const AT_ONCE: usize = 500;
 
 /// One number, or one set of probabilities, for each example.
@@ -32,7 +32,7 @@ pub struct LogScores {
     pub mc_stderr: Vec<f64>,
     /// "exact" or "bound".
     pub kind: &'static str,
-    /// Importance samples an example; 0 where none are needed.
+    /// Importance samples per example; 0 where none are needed.
     pub samples: usize,
     /// Whether the values are of probabilities; else of a density in the units of the data.
     pub is_mass: bool,
@@ -72,7 +72,7 @@ pub struct Scored {
     pub data: String,
     /// The split; none if all rows of a file were.
     pub split: Option<&'static str>,
-    /// How levels became 0 and 1.
+    /// How levels were binarized.
     pub binarize: &'static str,
     /// Examples.
     pub n: usize,
@@ -98,14 +98,14 @@ pub struct Evaluation {
     pub found: Measured,
 }
 
-/// What a model was found to be worth.
+/// The evaluation of a model.
 #[derive(Debug, Clone)]
 pub enum Measured {
     /// Its likelihood.
     Likelihoods(Box<Likelihoods>),
     /// Its accuracy and calibration.
     Classification(Box<Classification>),
-    /// Nothing: the model has no log-probability and tells no classes apart.
+    /// Nothing: the model has no log-probability and is no classifier.
     Nothing,
 }
 

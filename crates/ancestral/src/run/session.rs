@@ -1,4 +1,4 @@
-//! What carries runs out, for every front end alike.
+//! Sessions, which carry out runs for every front end.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -52,19 +52,19 @@ enum Kind {
     Memory(Box<Trainer>),
 }
 
-/// What a training gave.
+/// The result of a training.
 pub struct Trained {
     /// The model with its chosen weights.
     pub run: Run,
     /// How training ended.
     pub outcome: Outcome,
-    /// What the weights were chosen by.
+    /// The metric that chose the weights.
     pub validation: Option<String>,
     /// The likelihood of the test split, of a finished run whose model has one.
     pub test: Option<Likelihoods>,
     /// Validation examples.
     pub validation_examples: usize,
-    /// Images in the run folder: samples or reconstructions, and how samples came to be.
+    /// Images in the run folder: samples or reconstructions, and the animation of the training.
     pub images: Vec<PathBuf>,
 }
 
@@ -136,7 +136,7 @@ impl<'a> Session<'a> {
         &self.device
     }
 
-    /// What stops it when it is set, if anything does.
+    /// The flag that stops it when it is set, if there is one.
     pub fn stop(&self) -> Option<&'a AtomicBool> {
         self.stop
     }
@@ -196,7 +196,7 @@ impl<'a> Session<'a> {
         Ok(Prepared { kind, config, data, skip_test: spec.skip_test })
     }
 
-    /// Opens the run of a folder to go on with it.
+    /// Opens the run of a folder to resume it.
     ///
     /// # Errors
     /// If there is no such run, its data is not found, or the budget is used up.
@@ -316,7 +316,7 @@ impl<'a> Session<'a> {
         run.model().latent().ok_or_else(lacks)
     }
 
-    /// What validation measured: the metric's name.
+    /// The name of the validation metric.
     fn validation(&self, run: &mut Run, outcome: &Outcome, events: &[Event]) -> Option<String> {
         outcome.best?;
         let of_event = |event: &Event| match event {

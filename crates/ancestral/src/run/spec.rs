@@ -1,4 +1,4 @@
-//! What a run is to be: from code, from a file of settings or from flags, and how these are resolved.
+//! Specifications of runs, from code, a file of settings or flags, and how these are resolved.
 
 use std::path::{Path, PathBuf};
 
@@ -39,7 +39,7 @@ pub struct RunSpec {
     pub train: Table,
     /// What is trained on.
     pub data: DataRequest,
-    /// How levels become 0 and 1.
+    /// How levels are binarized.
     pub binarize: Option<Binarize>,
     /// The seed of everything drawn; 0 if nothing else is asked for.
     pub seed: Option<u64>,
@@ -94,9 +94,9 @@ pub struct DataRequest {
     pub fold: Option<u32>,
     /// Height and width that images of a folder or tar are resized to.
     pub resize: Option<(usize, usize)>,
-    /// Whether images of a folder or tar are read without color.
+    /// Whether images of a folder or tar are converted to grayscale.
     pub gray: bool,
-    /// What transparent pixels of a folder's or tar's images show.
+    /// The color behind transparent pixels in images of a folder or tar.
     pub background: Option<Background>,
 }
 
@@ -200,7 +200,7 @@ impl RunSpec {
         self
     }
 
-    /// How levels become 0 and 1.
+    /// How levels are binarized.
     #[must_use]
     pub fn binarize(mut self, how: Binarize) -> Self {
         self.binarize = Some(how);
@@ -447,7 +447,7 @@ struct Groups {
     file: FileConfig,
 }
 
-/// What a preset or a file may say beside the settings, all of it if it is a run's own.
+/// The other entries of a preset or a file, all of them in the file of a run.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct FileConfig {

@@ -1,4 +1,4 @@
-//! A run folder at a glance.
+//! Summaries of run folders.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,7 @@ use super::folder::RunFolder;
 use crate::Result;
 use crate::train::Event;
 
-/// A run folder at a glance.
+/// The summary of a run folder.
 #[derive(Debug, Clone)]
 pub struct RunSummary {
     /// The folder.
@@ -23,7 +23,7 @@ pub struct RunSummary {
     pub epoch: f64,
     /// The best validation metric, with its name.
     pub validation: Option<(String, f64)>,
-    /// The negative log-likelihood of the test split at the end, in nats an example.
+    /// The negative log-likelihood of the test split at the end, in nats per example.
     pub test_nll_nats: Option<f64>,
     /// Seconds of training.
     pub seconds: f64,

@@ -24,7 +24,7 @@ pub(super) struct TensorBoard {
 }
 
 impl TensorBoard {
-    /// Writes the file of a run folder anew from its history, then stays open for more; `started` is
+    /// Rewrites the file of a run folder from its history, then stays open for more; `started` is
     /// the time at which training began, in seconds since 1970.
     pub(super) fn open(folder: &Path, started: f64, events: Vec<Event>) -> Result<Self> {
         let path = folder.join(FILE);

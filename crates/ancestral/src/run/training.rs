@@ -85,7 +85,7 @@ impl Training {
         Ok(Self { run, trainer, log, board, painter })
     }
 
-    /// Gives the run another budget, which `command` asked for; one that had ended goes on.
+    /// Replaces the budget, as `command` asks; a run that had ended continues.
     ///
     /// # Errors
     /// If the run has used up this budget already, or the folder cannot be written.
@@ -142,7 +142,7 @@ impl Training {
     }
 }
 
-/// A run folder with those who watch the run.
+/// A run folder with the observer of the run.
 struct InFolder<'a> {
     run: &'a RunFolder,
     log: &'a mut EventLog,

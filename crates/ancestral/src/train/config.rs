@@ -1,4 +1,4 @@
-//! The settings of the loop.
+//! The settings of the training loop.
 
 use toml::Table;
 
@@ -9,49 +9,53 @@ use crate::{Error, Result, settings};
 settings! {
     /// Settings of the training loop.
     pub struct TrainConfig {
-        /// Examples a batch.
+        /// Number of examples per batch.
         pub batch_size: usize = 100, in 1.., unit "examples";
-        /// Budget in passes over the training split; 0 for none.
+        /// Number of epochs to train for, passes over the training split; 0 for no limit.
         pub epochs: u64 = 100, unit "epochs";
-        /// Budget in steps; 0 for none.
+        /// Number of optimizer steps to train for; 0 for no limit.
         pub steps: u64 = 0, unit "steps";
-        /// Budget in seconds of training; 0 for none.
+        /// Training time; 0 for no limit.
         pub seconds: f64 = 0.0, in 0.0.., unit "seconds";
-        /// Update rule.
+        /// Optimizer that updates the weights.
         pub optimizer: Rule = Rule::Adam, also ["optimiser"];
-        /// Base learning rate.
+        /// Base learning rate, which the schedule scales.
         pub learning_rate: f64 = 1e-3, in above(0.0);
-        /// Decay of the first moment (adam, adamw).
+        /// Decay rate β₁ of the moving average of the gradient (adam, adamw).
         pub beta1: f64 = 0.9, in 0.0..1.0;
-        /// Decay of the second moment (adam, adamw) or of the mean squares (rmsprop, adadelta).
+        /// Decay rate β₂ of the moving average of the squared gradient (adam, adamw, rmsprop,
+        /// adadelta).
         pub beta2: f64 = 0.999, in 0.0..1.0;
-        /// Added to the root of the second moment, for adadelta under its roots.
+        /// Numerical stability: ε added to the root of the averaged squared gradient; for adadelta,
+        /// added under its roots.
         pub epsilon: f64 = 1e-8, in 0.0..;
-        /// Momentum (sgd).
+        /// Momentum coefficient (sgd).
         pub momentum: f64 = 0.9, in 0.0..1.0;
-        /// Whether the momentum looks ahead (sgd), as Nesterov's does.
+        /// Whether to use Nesterov momentum (sgd).
         pub nesterov: bool = false;
-        /// Decoupled weight decay (adamw), per step and unit of learning rate.
+        /// Decoupled weight decay per step, as a multiple of the learning rate (adamw).
         pub weight_decay: f64 = 0.01, in 0.0..;
-        /// Largest global norm of the gradient; 0 for no clipping.
+        /// Gradient clipping: largest global norm of the gradient; 0 for no clipping.
         pub clip_norm: f64 = 0.0, in 0.0..;
-        /// Decay of the moving average of the weights that evaluation uses; 0 for none.
+        /// Decay rate of the exponential moving average of the weights, which evaluation then uses; 0
+        /// for no averaging.
         pub average_decay: f64 = 0.0, in 0.0..1.0;
-        /// Learning-rate schedule.
+        /// Schedule of the learning rate.
         pub schedule: ScheduleName = ScheduleName::Constant;
-        /// Epochs between the drops of the step schedule.
+        /// Number of epochs between drops of the learning rate (schedule step).
         pub step_epochs: u64 = 30, in 1.., unit "epochs";
-        /// Factor of each drop of the step schedule.
+        /// Factor of the learning rate at each drop (schedule step).
         pub step_gamma: f64 = 0.1, in above_to(0.0, 1.0);
-        /// Decay c of the inverse schedule, whose factor is 1 / (1 + c · epoch).
+        /// Decay c of the learning rate, whose factor is 1 / (1 + c · epoch) (schedule inverse).
         pub inverse_decay: f64 = 0.0, in 0.0..;
-        /// Epochs between validations; 0 for none.
+        /// Number of epochs between validations; 0 for no validation.
         pub validate_every: u64 = 1, unit "epochs";
-        /// Validations without improvement after which the run ends; 0 for never.
+        /// Early stopping: number of validations without improvement after which training ends; 0 for
+        /// no early stopping.
         pub patience: u64 = 0;
-        /// Seconds between checkpoints.
+        /// Time between checkpoints.
         pub checkpoint_seconds: f64 = 30.0, in 0.0.., unit "seconds";
-        /// Samples drawn for each image of progress; 0 for none.
+        /// Number of samples in each image drawn during training; 0 for no images.
         pub sample_count: usize = 64, in 0..=1024, unit "samples";
     }
 }
@@ -78,13 +82,13 @@ impl TrainConfig {
             return Err(Error::setting("epochs", 0, "give a budget in epochs, steps or seconds"));
         }
         if self.optimizer == Rule::Adadelta && self.epsilon == 0.0 {
-            let why = "it must be above 0 for adadelta, which never moves without it";
+            let why = "it must be above 0 for adadelta, whose steps it starts";
             return Err(Error::setting("epsilon", self.epsilon, why));
         }
         Ok(())
     }
 
-    /// How the loop updates weights.
+    /// The settings of the optimizer.
     pub fn optimizer_config(&self) -> OptimizerConfig {
         OptimizerConfig {
             rule: self.optimizer,

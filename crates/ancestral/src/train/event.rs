@@ -1,4 +1,4 @@
-//! What happens in a run, as observers see it and files keep it.
+//! Events of a run, as observers receive them and files keep them.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 pub enum Event {
     /// Training begins.
     Start(Entry),
-    /// Training goes on from a checkpoint.
+    /// Training resumes from a checkpoint.
     Resume(Entry),
     /// A step was made; files do not keep it.
     Step(Progress),
@@ -27,13 +27,13 @@ pub enum Event {
     Epoch(Progress),
     /// An image of samples was drawn.
     Image(Image),
-    /// Something is amiss; the entry's note says what.
+    /// Training may be failing; the entry's note says how.
     Warning(Entry),
     /// Metrics of the test split.
     Test(Entry),
     /// Training ended, other than by being interrupted.
     End(Entry),
-    /// Work other than training went on; files do not keep it.
+    /// Progress of work other than training; files do not keep it.
     Work(Work),
 }
 
@@ -54,7 +54,7 @@ pub struct Entry {
     pub note: String,
 }
 
-/// How far a training is.
+/// The progress of a training.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Progress {
     /// Steps done.
@@ -96,7 +96,7 @@ pub struct Image {
     pub png: Option<Arc<[u8]>>,
 }
 
-/// How far some work is.
+/// The progress of some work.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Work {
     /// What is done, as in "scoring".
@@ -108,7 +108,7 @@ pub struct Work {
 }
 
 impl Event {
-    /// The word it is kept by.
+    /// Its name in files.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Start(_) => "start",
@@ -139,7 +139,7 @@ impl Event {
         }
     }
 
-    /// Whether it belongs to a run's history; else it is of passing interest.
+    /// Whether it belongs to a run's history.
     pub fn is_kept(&self) -> bool {
         self.entry().is_some() || matches!(self, Self::Image(_))
     }

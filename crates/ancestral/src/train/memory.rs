@@ -1,4 +1,4 @@
-//! Whether there is the memory for a training, before anything of it is made.
+//! Whether a training fits into memory, checked before any allocation.
 
 use toml::Table;
 
@@ -7,8 +7,8 @@ use crate::Result;
 use crate::registry::{Registry, StepPlan};
 use crate::spec::DataSpec;
 
-/// Refuses a training that would take more memory than there is; `examples` are those that
-/// it trains on.
+/// Refuses a training that would take more memory than is available; `examples` is the number of
+/// training examples.
 ///
 /// # Errors
 /// If there is no such model, the data does not suit it, a setting is not allowed, or with the

@@ -1,14 +1,13 @@
-//! Who watches a training, and what a training asks of its surroundings.
+//! Training callbacks: observers, evaluators and recorders.
 
 use super::event::Event;
 use super::state::Checkpoint;
 use crate::Result;
 use crate::model::Model;
 
-/// Watches a run.
+/// A training callback, called with the events of a run.
 pub trait Observer {
-    /// When something happened. Steps come as often as they are made: an observer that is slow
-    /// leaves out some of them.
+    /// Called with each event. There is one for every step: a slow observer should skip some.
     ///
     /// # Errors
     /// Those of the observer; they end the training, whose last checkpoint stays.
@@ -16,7 +15,7 @@ pub trait Observer {
         Ok(())
     }
 
-    /// At the end of each epoch, with the model as evaluation would use it (averaged weights if
+    /// Called at the end of each epoch with the model as evaluation uses it (averaged weights if
     /// averaging is on).
     ///
     /// # Errors
@@ -25,13 +24,13 @@ pub trait Observer {
         Ok(())
     }
 
-    /// Whether [`Observer::epoch`] is to be called; averaging costs a pass that is spared otherwise.
+    /// Whether [`Observer::epoch`] is to be called; if not, averaging is skipped.
     fn wants_model(&self) -> bool {
         true
     }
 }
 
-/// Watches nothing.
+/// Ignores all events.
 #[derive(Debug, Default)]
 pub struct NoopObserver;
 
@@ -41,8 +40,8 @@ impl Observer for NoopObserver {
     }
 }
 
-/// Measures whole models: what checkpoints are chosen by where a model has no metric of its own for
-/// an example.
+/// Evaluates whole models: chooses checkpoints of models that have no validation metric of their
+/// own.
 pub trait Evaluator {
     /// The name of the metric and its value; lower is better.
     ///
@@ -51,16 +50,16 @@ pub trait Evaluator {
     fn evaluate(&self, model: &dyn Model) -> Result<(&'static str, f64)>;
 }
 
-/// What the loop reports to: observers, and where a run is kept.
+/// An observer that also stores checkpoints.
 pub trait Recorder: Observer {
-    /// A state from which the run can be resumed.
+    /// Called with a state from which the run can be resumed.
     ///
     /// # Errors
     /// If it cannot be kept.
     fn checkpoint(&mut self, checkpoint: Checkpoint) -> Result<()>;
 }
 
-/// Keeps nothing: a run in memory.
+/// Stores no checkpoints, for a run in memory.
 pub struct InMemory<'a>(pub &'a mut dyn Observer);
 
 impl Observer for InMemory<'_> {

@@ -1,4 +1,4 @@
-//! How far a run is, and all that a resumed run needs.
+//! The state of a run and its checkpoint.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,14 +18,14 @@ pub struct Best {
     pub epoch: f64,
 }
 
-/// How far a run is.
+/// The counters of a run.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct State {
     /// Steps done.
     pub step: u64,
     /// Batches drawn.
     pub batches: u64,
-    /// Passes over the training split.
+    /// Epochs: passes over the training split.
     pub epoch: f64,
     /// Seconds of training, over all sessions.
     pub seconds: f64,
@@ -37,18 +37,18 @@ pub struct State {
     pub stale: u64,
     /// Updates of each part.
     pub updates: BTreeMap<String, u64>,
-    /// Sums of the training metrics since the last event, and how many steps they are of.
+    /// Sums of the training metrics since the last event.
     pub sums: Vec<(String, f64)>,
-    /// Steps in `sums`.
+    /// Number of steps in `sums`.
     pub summed: u64,
     /// Whether the budget is used up.
     pub finished: bool,
 }
 
-/// All that a resumed run needs.
+/// Everything that a resumed run needs.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Checkpoint {
-    /// The weights as training left them.
+    /// The weights of the last step.
     pub weights: NamedTensors,
     /// Averaged weights, with the rest of the model's state as it fits them; empty unless averaging
     /// is on.
@@ -61,7 +61,7 @@ pub struct Checkpoint {
     pub state: State,
 }
 
-/// What the weights of a model are.
+/// Which weights a model has.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct WeightsInfo {
     /// The step they are of.

@@ -15,9 +15,9 @@ use crate::model::{BatchIterator, Metrics, Model, NamedTensors, StepContext, Tra
 use crate::optim::{Optimizers, Schedule};
 use crate::{Error, Result};
 
-/// Examples a batch of validation; it decides no metric, only memory.
+/// Examples per validation batch; metrics do not depend on it.
 const VALIDATION_BATCH: usize = 200;
-/// Steps before which nothing is warned of: no model is worth watching from its start.
+/// The number of first steps without warnings.
 const UNSETTLED: u64 = 100;
 
 /// Why a run ended.
@@ -54,9 +54,9 @@ pub enum Start {
     /// First weights, as the model draws them.
     #[default]
     Fresh,
-    /// Weights of another run; optimizers and counters start anew.
+    /// Weights of another run; optimizers and counters are reset.
     Weights(NamedTensors),
-    /// Where a run was stopped.
+    /// The checkpoint of a stopped run.
     Resumed(Checkpoint),
 }
 
@@ -134,9 +134,9 @@ impl Trainer {
         self
     }
 
-    /// Gives the training another budget; one that had ended goes on.
+    /// Replaces the budget; a training that had ended continues.
     ///
-    /// Schedules that go by the share of the budget go on from the share that the new one gives.
+    /// Schedules that depend on the used share of the budget continue from the share of the new one.
     ///
     /// # Errors
     /// If this budget is used up already.

@@ -1,4 +1,4 @@
-//! What a discriminator learns: Goodfellow et al. 2014 (arXiv:1406.2661), proposition 1 and
+//! The optimal discriminator: Goodfellow et al. 2014 (arXiv:1406.2661), proposition 1 and
 //! theorem 1.
 //!
 //! For data from p and samples from q, the D that maximizes

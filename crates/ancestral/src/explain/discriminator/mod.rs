@@ -1,4 +1,4 @@
-//! What a discriminator of two known densities learns.
+//! The optimal discriminator of two known densities.
 
 mod experiment;
 mod report;

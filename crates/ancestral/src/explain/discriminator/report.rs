@@ -26,7 +26,7 @@ pub(in crate::explain) fn explain(
     let gap = found.optimum - found.value;
     let lines = vec![
         format!(
-            "A discriminator saw draws of p and q alone, for {STEPS} steps, and came to p / (p + q)"
+            "A discriminator was trained on draws of p and q for {STEPS} steps and approached p / (p + q)"
         ),
         format!(
             "within {:.4} on average over (p + q) / 2, and within {:.3} wherever that density is",
@@ -34,7 +34,7 @@ pub(in crate::explain) fn explain(
         ),
         "above 1 % of its largest value (discriminator.png).".to_owned(),
         format!(
-            "Its objective E_p log D + E_q log(1 − D) is {:.4} nats; the largest there can be is",
+            "Its objective E_p log D + E_q log(1 − D) is {:.4} nats; its maximum is",
             found.value
         ),
         format!(
@@ -43,8 +43,8 @@ pub(in crate::explain) fn explain(
             found.jsd,
             found.optimum
         ),
-        "So a generator that plays against the best D minimizes the Jensen-Shannon divergence, \
-         which is 0 only where q = p."
+        "So a generator against the optimal D minimizes the Jensen-Shannon divergence, which is 0 \
+         only if q = p."
             .to_owned(),
     ];
     let metrics = json!({ "mean": found.mean, "largest": found.largest, "value": found.value,
@@ -55,7 +55,7 @@ pub(in crate::explain) fn explain(
 /// The two densities, the formula and what was trained.
 fn plot(found: &Comparison) -> Plot {
     let shown = || found.places.iter().filter(|d| d.x.abs() < 6.0);
-    Plot::new("what a discriminator learns is p / (p + q)", "x", "density, or share that is data")
+    Plot::new("the optimal discriminator is p / (p + q)", "x", "density, or share that is data")
         .with(Series::area("p, the data", shown().map(|d| (d.x, d.p))).group(5))
         .with(Series::area("q, the samples", shown().map(|d| (d.x, d.q))).group(4))
         .with(Series::line("p / (p + q)", shown().map(|d| (d.x, d.formula))).group(6))

@@ -24,7 +24,7 @@ use crate::{Error, Result};
 /// Size of the noise.
 const NOISE: usize = 16;
 const HIDDEN: [usize; 2] = [64, 64];
-/// Examples a batch.
+/// Examples per batch.
 const BATCH: usize = 100;
 /// Samples that gradients are measured on.
 const MEASURED: usize = 500;

@@ -35,11 +35,11 @@ pub(in crate::explain) fn explain(
 
     let mut lines = vec![
         format!(
-            "A pair learns {} for {} steps; then the generator is held and a fresh discriminator",
+            "A GAN is trained on {} for {} steps; then the generator is frozen and a new discriminator",
             spec.data(),
             settings.together
         ),
-        "learns ahead. Norms of the generator's gradient under both losses (saturation.png):"
+        "is trained alone. Norms of the generator's gradient under both losses (saturation.png):"
             .to_owned(),
         "  steps   D is right   mean D(G(z))   E log(1 − D(G(z)))   −E log D(G(z))    ratio"
             .to_owned(),
@@ -54,7 +54,7 @@ pub(in crate::explain) fn explain(
     }
     lines.push(row(last));
     lines.push(format!(
-        "The surer D is, the less the loss of the game teaches: its gradient has the factor \
+        "The surer D is, the smaller the gradient of the minimax loss: it has the factor \
          D(G(z)) and fell to {:.1e} of what it was; that of −E log D(G(z)) has the factor \
          1 − D(G(z)) and is {:.0} times what it was.",
         last.saturating / first.saturating,
@@ -98,8 +98,8 @@ fn row(r: &Reached) -> String {
 /// reached; a few hard examples may keep it from more.
 fn norms(reached: &[Reached], mark: Option<&(f64, &Reached)>) -> Plot {
     let mut plot = Plot::new(
-        "what reaches a generator while its discriminator gets ahead",
-        "steps of the discriminator, the generator being held",
+        "gradient of a generator while its discriminator comes to dominate",
+        "steps of the discriminator, the generator frozen",
         "norm of the generator's gradient",
     );
     type Norm = fn(&Reached) -> f64;

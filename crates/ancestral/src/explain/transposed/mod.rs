@@ -1,4 +1,4 @@
-//! What a transposed convolution does to a map.
+//! Transposed convolution as a convolution of the zero-stuffed input.
 
 mod experiment;
 mod report;

@@ -19,7 +19,7 @@ pub(in crate::explain) fn explain(spec: &ExplainSpec) -> Result<Explanation> {
     spec.make_folder()?;
     let input = input();
     let mut lines = vec![
-        "A transposed convolution puts stride − 1 zeros between the entries of a map and then \
+        "A transposed convolution inserts stride − 1 zeros between the entries of a map and then \
          convolves with stride 1:"
             .to_owned(),
         "a side of n becomes (n − 1) · stride + filter. It is the matrix of the strided \
@@ -41,13 +41,13 @@ pub(in crate::explain) fn explain(spec: &ExplainSpec) -> Result<Explanation> {
         let (fewest, most) = inner_terms(&found, width);
         lines.push(format!(
             "stride {stride}, filter {width}×{width}: {SIDE}×{SIDE} stretched to {0}×{0} (with {1} \
-             zeros around), output {2}×{2}; largest difference of the two ways {apart:.1e}; \
-             ⟨conv y, x⟩ − ⟨y, transposed x⟩ = {3:.1e}; terms an output inside: {fewest} to {most}{4}",
+             zeros around), output {2}×{2}; largest difference of both computations {apart:.1e}; \
+             ⟨conv y, x⟩ − ⟨y, transposed x⟩ = {3:.1e}; terms per output inside: {fewest} to {most}{4}",
             found.stretched.side,
             width - 1,
             found.output.side,
             there - back,
-            if fewest < most { ", the checkerboard" } else { "" }
+            if fewest < most { ", a checkerboard pattern" } else { "" }
         ));
         metrics.push(json!({
             "stride": stride, "filter": width, "input": SIDE, "stretched": found.stretched.side,
@@ -58,7 +58,7 @@ pub(in crate::explain) fn explain(spec: &ExplainSpec) -> Result<Explanation> {
     }
     let bands: Vec<(&str, Image)> =
         bands.iter().map(|(title, band)| (title.as_str(), band.clone())).collect();
-    Image::stack(&bands).with_margin(10).save_png(spec.out.join("transposed.png"))?;
+    Image::vstack(&bands).with_margin(10).save_png(spec.out.join("transposed.png"))?;
     Ok(spec.found(lines, Value::Array(metrics), &["transposed.png"]))
 }
 
@@ -92,7 +92,7 @@ fn inner_terms(found: &Enlarged, width: usize) -> (f64, f64) {
 /// Every step side by side.
 fn band(input: &Map, found: &Enlarged) -> Image {
     let map = |map: &Map| heat(&map.values, map.side).enlarged(CELL);
-    Image::beside(&[
+    Image::hstack(&[
         (&format!("input {SIDE}×{SIDE}"), map(input)),
         (&format!("stretched {0}×{0}", found.stretched.side), map(&found.stretched)),
         (&format!("output {0}×{0}", found.output.side), map(&found.output)),
