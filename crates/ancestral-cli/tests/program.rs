@@ -391,6 +391,7 @@ fn a_packed_run_is_small_and_still_a_run() {
     std::fs::write(here.join("far.csv"), "x,y\n1e6,1\n-3e6,5\n2e6,2\n4e6,7\n").unwrap();
     good(here, &["fit", "gaussian", "--data", "far.csv", "--out", "far"]);
     bad(here, &["pack", "far", "--half", "--out", "other"], 2, "tensor 'model.factor'");
+    bad(here, &["pack", "far", "--half", "--out", "other"], 2, "65504; pack it without --half");
     assert!(!here.join("other").exists());
 }
 
@@ -785,12 +786,14 @@ fn samples_are_measured_by_the_features_of_a_named_network() {
     assert!(by_zoo.contains("Fréchet distance (features-digits)"), "{by_zoo}");
     let by_vae = ["evaluate", "vae", "--quality", "--features", "vae"];
     bad(here, &by_vae, 2, "has no features");
+    bad(here, &by_vae, 2, "`ancestral train features`");
     std::fs::write(here.join("rows.csv"), "a,b\n1.5,2\n0.1,3\n0.2,3\n1,2\n").unwrap();
     bad(here, &["train", "features", "--data", "rows.csv"], 2, "no labels");
     good(here, &["fit", "gaussian", "--data", "rows.csv", "--out", "g"]);
     bad(here, &["evaluate", "g", "--quality"], 2, "no network has features");
     let by_net = ["evaluate", "g", "--quality", "--features", "net"];
     bad(here, &by_net, 2, "was trained on 1×8×8");
+    bad(here, &by_net, 2, "of the same kind with `ancestral train features`");
 }
 
 #[test]
@@ -902,6 +905,21 @@ fn wrong_input_is_named_and_ends_with_2() {
     bad(here, &["train", "wgan-gp", "--set", "critic_norm=batch"], 2, "choose layer");
     bad(here, &["train", "vae", "--set", "likelihood=bernoulli"], 2, "binarize it: dynamic");
     bad(here, &["sample", "nowhere"], 2, "does not exist");
+    bad(here, &["sample", "nowhere", "--out", "a.svg"], 2, "must end in .png, .npy or .csv");
+    let folder = ["--data-dir", "."];
+    let known = "download it with `ancestral data fetch mnist`, or name the folder that holds \
+                 'mnist' with --data-dir or ANCESTRAL_DATA";
+    bad(here, &[&["train", "vae", "--data", "mnist"], &folder[..]].concat(), 2, known);
+    let other = "looked in ./omniglot; name the folder";
+    bad(here, &[&["data", "show", "omniglot"], &folder[..]].concat(), 2, other);
+    let moons = ["fit", "gaussian", "--data", "moons", "--binarize", "static"];
+    bad(here, &moons, 2, "no levels to binarize; use --binarize none");
+    std::fs::create_dir(here.join("images")).unwrap();
+    for side in [9, 7] {
+        let image = ancestral_plot::Image::filled(side, side, [0; 3]);
+        image.save_png(here.join(format!("images/{side}.png"))).unwrap();
+    }
+    bad(here, &["data", "show", "images"], 2, "7×7 as in the first; bring all to one size");
     bad(here, &["evaluate", "."], 2, "not a run folder");
     bad(here, &["fit", "bernoulli", "--counts", "3/2"], 2, "no more heads than tosses");
     assert!(!here.join("runs").exists(), "a refused command left a folder behind");
