@@ -24,7 +24,9 @@ struct Report<'a> {
     binarize: &'a str,
     weights: &'a str,
     step: u64,
-    seed: u64,
+    /// Of importance samples.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seed: Option<u64>,
     #[serde(flatten)]
     values: Values<'a>,
 }
@@ -32,7 +34,8 @@ struct Report<'a> {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Values<'a> {
-    Some(&'a Likelihoods),
+    Likelihoods(&'a Likelihoods),
+    Classification(&'a Classification),
     /// The model has no density: every metric is null.
     None {
         kind: &'static str,
@@ -103,7 +106,12 @@ fn print(
     let (model, step) = (run.model(), run.weights().step);
     let (weights, split) = (weights.as_str(), args.split.as_str());
     if args.output.json {
-        let report = |values| Report {
+        let (values, seed) = match found {
+            Measured::Likelihoods(found) => (Values::Likelihoods(found), Some(args.seed)),
+            Measured::Classification(found) => (Values::Classification(found), None),
+            Measured::Nothing => (Values::none(of.n), Some(args.seed)),
+        };
+        return output::json(&Report {
             model: model.name(),
             run: path,
             data: &of.data,
@@ -111,23 +119,9 @@ fn print(
             binarize: of.binarize,
             weights,
             step,
-            seed: args.seed,
+            seed,
             values,
-        };
-        return match found {
-            Measured::Likelihoods(found) => output::json(&report(Values::Some(found))),
-            Measured::Nothing => output::json(&report(Values::none(of.n))),
-            Measured::Classification(found) => output::json(&ClassReport {
-                model: model.name(),
-                run: path,
-                data: &of.data,
-                split,
-                binarize: of.binarize,
-                weights,
-                step,
-                found,
-            }),
-        };
+        });
     }
     let head = format!("{} of {} (step {step}) on {}", model.name(), path.display(), of.data);
     match found {
@@ -147,20 +141,6 @@ fn print(
             say!("{} has no log-probability and cannot score examples{instead}", model.name())
         }
     }
-}
-
-/// The output of `--json` for a classifier.
-#[derive(Serialize)]
-struct ClassReport<'a> {
-    model: &'a str,
-    run: &'a Path,
-    data: &'a str,
-    split: &'a str,
-    binarize: &'a str,
-    weights: &'a str,
-    step: u64,
-    #[serde(flatten)]
-    found: &'a Classification,
 }
 
 /// The values as text.

@@ -254,3 +254,18 @@ fn listed_settings_of_training_are_those_that_are_used() {
         }
     }
 }
+
+/// The file of a run that started from the weights of another repeats it.
+#[test]
+fn a_fine_tuned_run_is_repeated_by_its_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = |name: &str| dir.path().join(name);
+    Session::new().train(&small(0).out(folder("first"))).unwrap();
+    let from = Some(folder("first"));
+    let tuned = RunSpec { from, ..small(1).out(folder("tuned")) };
+    let tuned = Session::new().train(&tuned).unwrap().run.model().tensors();
+    let file = Some(SettingsFile::read(&folder("tuned").join("config.toml")).unwrap());
+    let again = Session::new().train(&RunSpec { file, ..RunSpec::default() }).unwrap();
+    assert_eq!(again.run.model().tensors(), tuned);
+    assert_ne!(Session::new().train(&small(1)).unwrap().run.model().tensors(), tuned);
+}

@@ -344,13 +344,16 @@ pub(super) enum ByNetwork {
 }
 
 /// A seed as a number where TOML has it, else as text.
-mod seed {
+pub(super) mod seed {
     use std::fmt;
 
     use serde::de::{Error, Unexpected, Visitor};
     use serde::{Deserializer, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(seed: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(in crate::run) fn serialize<S: Serializer>(
+        seed: &u64,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         match i64::try_from(*seed) {
             Ok(seed) => serializer.serialize_i64(seed),
             Err(_) => serializer.serialize_str(&seed.to_string()),
@@ -379,7 +382,14 @@ mod seed {
         }
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+    pub(in crate::run) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
         from.deserialize_any(Seed)
+    }
+
+    /// The same of a seed that may be left out.
+    pub(in crate::run) fn optional<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<u64>, D::Error> {
+        deserialize(from).map(Some)
     }
 }

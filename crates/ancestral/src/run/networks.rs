@@ -7,7 +7,7 @@ use burn::tensor::Device;
 use super::checkpoint;
 use super::config::{ByNetwork, RunConfig};
 use super::loaded::Run;
-use crate::evaluate::{ChamferEvaluator, FrechetEvaluator, LEAST_VALIDATION};
+use crate::evaluate::{ChamferEvaluator, FrechetEvaluator, LEAST_VALIDATION, Network};
 use crate::model::{Init, Model};
 use crate::registry::Registry;
 use crate::train::{Evaluator, TrainConfig, WeightsInfo};
@@ -87,17 +87,27 @@ impl FeatureNetwork {
     }
 }
 
-/// The evaluator that chooses the checkpoints of a run whose model has no validation metric of its
-/// own.
-pub(super) struct RunEvaluator {
-    /// The fingerprint of the network, where one measures.
-    pub(super) fingerprint: Option<String>,
-    pub(super) evaluator: Box<dyn Evaluator>,
-}
-
 /// Whether checkpoints of a model are chosen by its samples, since it has no likelihood.
 pub(super) fn measures_samples(model: &dyn Model, train: &TrainConfig) -> bool {
     model.density().is_none() && model.sampler().is_some() && train.validate_every > 0
+}
+
+/// The fingerprint of the network that measures samples compared with this data, if there is one for
+/// images like it.
+pub(super) fn fingerprint(
+    data: &Dataset,
+    binarize: Binarize,
+    device: &Device,
+) -> Result<Option<String>> {
+    let Some(network) = FeatureNetwork::of(&data.name) else { return Ok(None) };
+    if data.is_empty() || data.len(SplitName::Valid) < LEAST_VALIDATION {
+        return Ok(None);
+    }
+    let valid = Examples::new(data, SplitName::Valid, binarize, SEED)?;
+    let model = network.load(device)?;
+    let features = Network::new(network.name, model.as_ref())?;
+    let fits = features.check("the examples", valid.domain(), valid.shape()).is_ok();
+    Ok(fits.then(|| network.fingerprint()))
 }
 
 /// The evaluator for samples compared with this data, if there is a network for images like it or it
@@ -107,7 +117,7 @@ pub(super) fn evaluator(
     binarize: Binarize,
     network: &ByNetwork,
     device: &Device,
-) -> Result<Option<RunEvaluator>> {
+) -> Result<Option<Box<dyn Evaluator>>> {
     let chosen = match network {
         ByNetwork::OfData => FeatureNetwork::of(&data.name),
         ByNetwork::None => None,
@@ -121,14 +131,11 @@ pub(super) fn evaluator(
     }
     let valid = Examples::new(data, SplitName::Valid, binarize, SEED)?;
     if let Some(evaluator) = ChamferEvaluator::new(&valid) {
-        return Ok(Some(RunEvaluator { fingerprint: None, evaluator: Box::new(evaluator) }));
+        return Ok(Some(Box::new(evaluator)));
     }
     let Some(chosen) = chosen else { return Ok(None) };
     let found = FrechetEvaluator::new(chosen.name, chosen.load(device)?, &valid)?;
-    Ok(found.map(|evaluator| RunEvaluator {
-        fingerprint: Some(chosen.fingerprint()),
-        evaluator: Box::new(evaluator),
-    }))
+    Ok(found.map(|evaluator| Box::new(evaluator) as Box<dyn Evaluator>))
 }
 
 #[cfg(test)]

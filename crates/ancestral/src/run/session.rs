@@ -9,11 +9,10 @@ use burn::tensor::Device;
 use super::config::{ByNetwork, RunConfig};
 use super::folder::{RunFolder, Weights, starting_weights};
 use super::loaded::Run;
-use super::networks;
 use super::spec::{ResolvedRun, RunSpec};
-use super::training::Training;
+use super::training::{Training, trainer};
 use crate::evaluate::{self, Likelihoods};
-use crate::model::{Capability, Init, Latent, Learning};
+use crate::model::{Capability, Latent, Learning};
 use crate::registry::Registry;
 use crate::spec::cpu;
 use crate::train::{
@@ -191,7 +190,12 @@ impl<'a> Session<'a> {
                 let training = training.inspect_err(|_| drop(std::fs::remove_dir_all(&path)))?;
                 Kind::Folder(Box::new(training))
             }
-            None => Kind::Memory(Box::new(self.in_memory(&config, &data)?)),
+            None => {
+                let start = starting_weights(&config)?.map_or(Start::Fresh, Start::Weights);
+                let network = config.evaluator.clone().map_or(ByNetwork::None, ByNetwork::Of);
+                let made_by = (&self.registry, &self.device);
+                Kind::Memory(Box::new(trainer(&config, &data, made_by, &network, start)?))
+            }
         };
         Ok(Prepared { kind, config, data, skip_test: spec.skip_test })
     }
@@ -214,27 +218,6 @@ impl<'a> Session<'a> {
         }
         let config = training.run_folder().config.clone();
         Ok(Prepared { kind: Kind::Folder(Box::new(training)), config, data, skip_test })
-    }
-
-    /// A training without a folder.
-    fn in_memory(&self, config: &RunConfig, data: &Dataset) -> Result<Trainer> {
-        let RunConfig { model, settings, data: described, train, seed, .. } = config;
-        let binarize: Binarize = described.binarize.parse()?;
-        let examples = |split| Examples::new(data, split, binarize, *seed);
-        let valid = match data.len(SplitName::Valid) {
-            0 => None,
-            _ => Some(examples(SplitName::Valid)?),
-        };
-        let start = starting_weights(config)?.map_or(Start::Fresh, Start::Weights);
-        let network = config.evaluator.clone().map_or(ByNetwork::None, ByNetwork::Of);
-        let init = Init::new(&self.device, *seed);
-        let built = self.registry.build(model, settings, &described.spec()?, &init)?;
-        let evaluator = match networks::measures_samples(built.as_ref(), train) {
-            true => networks::evaluator(data, binarize, &network, &self.device)?,
-            false => None,
-        };
-        let trainer = Trainer::new(built, examples(SplitName::Train)?, valid, train, *seed, start)?;
-        Ok(trainer.with_evaluator(evaluator.map(|e| e.evaluator)))
     }
 
     /// Trains until the budget is used up or the session is stopped; a run that ended is then measured

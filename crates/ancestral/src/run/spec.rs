@@ -9,7 +9,7 @@ use burn::tensor::Device;
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use super::config::{ByNetwork, DataConfig, FORMAT, RunConfig};
+use super::config::{DataConfig, FORMAT, RunConfig, seed};
 use super::folder::{RunFolder, starting_weights};
 use super::networks;
 use crate::model::{DataSpec, Init, KindName, Learning, ModelConfig, ModelEntry};
@@ -243,7 +243,10 @@ impl RunSpec {
         data_dir: Option<&Path>,
         device: &Device,
     ) -> Result<ResolvedRun> {
-        let source = self.from.as_deref().map(RunFolder::open).transpose()?;
+        // The file of a run that started from another one names it.
+        let of_file = self.file.as_ref().and_then(|file| file.table.get("from")?.as_str());
+        let from = self.from.as_deref().or(of_file.map(Path::new));
+        let source = from.map(RunFolder::open).transpose()?;
         let name = self.model_name(source.as_ref())?;
         let entry = registry.find(&name)?;
         let mut groups = self.gather(entry, source.as_ref())?;
@@ -251,10 +254,10 @@ impl RunSpec {
         let seed = self.seed.or(file.seed).unwrap_or(0);
         let (data, mut described) = self.open(&file, source.as_ref(), seed, data_dir)?;
         let spec = described.spec()?;
-        let learning = groups.complete(entry, &spec);
+        groups.complete(entry, &spec);
         let train = TrainConfig::parse(&groups.train)?;
         let examples = data.len(SplitName::Train);
-        match learning {
+        match entry.learning {
             Learning::GradientSteps => {
                 check_memory(registry, (&name, &groups.model), &spec, &train, examples)?;
             }
@@ -267,7 +270,7 @@ impl RunSpec {
         }
         let binarize: Binarize = described.binarize.parse()?;
         let evaluator = match networks::measures_samples(built.as_ref(), &train) {
-            true => networks::evaluator(&data, binarize, &ByNetwork::OfData, device)?,
+            true => networks::fingerprint(&data, binarize, device)?,
             false => None,
         };
         if matches!(self.data.source, DataSource::Given(_)) {
@@ -280,7 +283,7 @@ impl RunSpec {
             model: entry.name.to_owned(),
             preset: self.preset.clone().or(file.preset).unwrap_or_default(),
             seed,
-            evaluator: evaluator.and_then(|evaluator| evaluator.fingerprint),
+            evaluator,
             from: source.as_ref().map(|source| absolute(source.path()).display().to_string()),
             data: described,
             settings: built.settings(),
@@ -452,6 +455,7 @@ struct Groups {
 #[serde(default)]
 struct FileConfig {
     preset: Option<String>,
+    #[serde(deserialize_with = "seed::optional")]
     seed: Option<u64>,
     data: FileData,
 }
@@ -534,7 +538,7 @@ impl Groups {
     }
 
     /// Adds the settings of training that are the model's own on such data.
-    fn complete(&mut self, entry: &ModelEntry, spec: &DataSpec) -> Learning {
+    fn complete(&mut self, entry: &ModelEntry, spec: &DataSpec) {
         // Epochs, steps and seconds are one choice.
         let is_budget = |name: &str| BUDGET.contains(&name);
         let budget_given = self.train.keys().any(|name| is_budget(name));
@@ -550,7 +554,6 @@ impl Groups {
                 self.train.entry(name).or_insert(none);
             }
         }
-        entry.learning
     }
 }
 
@@ -578,21 +581,9 @@ fn read_file(file: &SettingsFile, model: &str) -> Result<(Table, FileConfig)> {
             _ => {}
         }
     }
-    let mut read = table.clone();
-    // A seed beyond TOML's numbers is kept as text.
-    if let Some(Value::String(seed)) = read.get("seed") {
-        let seed: u64 = seed.parse().map_err(|_| wrong(format!("seed is '{seed}'")))?;
-        read.remove("seed");
-        let mut file = parse_rest(&read, &wrong)?;
-        file.seed = Some(seed);
-        return Ok((table.clone(), file));
-    }
-    Ok((table.clone(), parse_rest(&read, &wrong)?))
-}
-
-fn parse_rest(table: &Table, wrong: &dyn Fn(String) -> Error) -> Result<FileConfig> {
     let read = table.clone().try_into();
-    read.map_err(|e: toml::de::Error| wrong(e.to_string().trim().replace('\n', " ")))
+    let file = read.map_err(|e: toml::de::Error| wrong(e.to_string().trim().replace('\n', " ")))?;
+    Ok((table.clone(), file))
 }
 
 /// The path that a folder is found by from anywhere.

@@ -6,13 +6,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use ancestral_data::{Binarize, Dataset, Examples, SplitName};
 use burn::tensor::Device;
 
-use super::config::RunConfig;
+use super::config::{ByNetwork, RunConfig};
 use super::event_log::EventLog;
 use super::folder::{RunFolder, starting_weights};
 use super::images::Painter;
 use super::networks;
 use super::tensorboard::TensorBoard;
-use crate::model::Model;
+use crate::model::{Init, Model};
 use crate::registry::Registry;
 use crate::train::{
     Budget, Checkpoint, Entry, Evaluator, Event, Observer, Outcome, Recorder, Start, State,
@@ -45,12 +45,10 @@ impl Training {
             return Err(Error::NoCheckpoint { path: run.path().to_owned() });
         }
         run.lock()?;
-        let RunConfig { model, settings, data: described, train, seed, .. } = &run.config;
+        let RunConfig { model, settings, data: described, train, .. } = &run.config;
         let spec = described.spec()?;
         train.check()?;
         check_memory(registry, (model, settings), &spec, train, data.len(SplitName::Train))?;
-        let binarize: Binarize = described.binarize.parse()?;
-        let examples = |split| Examples::new(data, split, binarize, *seed);
         let start = match run.read_checkpoint()? {
             Some(kept) => Start::Resumed(kept),
             None => starting_weights(&run.config)?.map_or(Start::Fresh, Start::Weights),
@@ -59,24 +57,16 @@ impl Training {
             Start::Resumed(kept) => kept.state.event_offset,
             _ => 0,
         };
-        let valid = match data.len(SplitName::Valid) {
-            0 => None,
-            _ => Some(examples(SplitName::Valid)?),
-        };
-        let mut model = run.build(registry, device)?;
-        if model.trainable().is_none() {
-            return Err(Error::OtherLearning { model: model.name().to_owned(), fitted: true });
-        }
-        let evaluator = match networks::measures_samples(model.as_ref(), train) {
-            true => networks::evaluator(data, binarize, &run.evaluator()?, device)?,
-            false => None,
-        };
-        let trainer = Trainer::new(model, examples(SplitName::Train)?, valid, train, *seed, start)
-            .map_err(|error| match error {
-                error @ Error::Setting { .. } => error,
-                error => Error::run(run.path(), format!("cannot start: {error}")),
-            })?
-            .with_evaluator(evaluator.map(|e| e.evaluator));
+        let network = run.evaluator()?;
+        let trainer =
+            trainer(&run.config, data, (registry, device), &network, start).map_err(|error| {
+                match error {
+                    Error::Unsupported { .. } | Error::UnsuitableData { .. } => {
+                        Error::run(run.path(), format!("cannot start: {error}"))
+                    }
+                    error => error,
+                }
+            })?;
         let log = EventLog::open(&run.path().join("events.jsonl"), offset)?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |d| d.as_secs_f64());
         let began = now - trainer.state().seconds;
@@ -140,6 +130,34 @@ impl Training {
         self.board.event(&event)?;
         observer.event(&event)
     }
+}
+
+/// The training of a run, whose samples are measured by `network` where its model has no likelihood.
+pub(super) fn trainer(
+    config: &RunConfig,
+    data: &Dataset,
+    (registry, device): (&Registry, &Device),
+    network: &ByNetwork,
+    start: Start,
+) -> Result<Trainer> {
+    let RunConfig { model, settings, data: described, train, seed, .. } = config;
+    let binarize: Binarize = described.binarize.parse()?;
+    let examples = |split| Examples::new(data, split, binarize, *seed);
+    let valid = match data.len(SplitName::Valid) {
+        0 => None,
+        _ => Some(examples(SplitName::Valid)?),
+    };
+    let init = Init::new(device, *seed);
+    let mut built = registry.build(model, settings, &described.spec()?, &init)?;
+    if built.trainable().is_none() {
+        return Err(Error::OtherLearning { model: built.name().to_owned(), fitted: true });
+    }
+    let evaluator = match networks::measures_samples(built.as_ref(), train) {
+        true => networks::evaluator(data, binarize, network, device)?,
+        false => None,
+    };
+    let trainer = Trainer::new(built, examples(SplitName::Train)?, valid, train, *seed, start)?;
+    Ok(trainer.with_evaluator(evaluator))
 }
 
 /// A run folder with the observer of the run.
