@@ -6,8 +6,8 @@
 #
 # A row that was stopped is resumed; several of these scripts share the queue. The program is
 # $ANCESTRAL, else target/release/ancestral; data lies in $ANCESTRAL_DATA, else ../shared/data.
-# Run folders are kept in zoo/unfinished; a finished one is measured by hand, packed with
-# `ancestral pack RUN --half --out zoo/ROW` and written into RESULTS.md.
+# Run folders are kept in zoo/unfinished; a finished one is measured (those of `reproduce` are, as
+# they end), packed with `ancestral pack RUN --half --out zoo/ROW` and written into RESULTS.md.
 set -euo pipefail
 # Settings hold brackets, which are no patterns.
 set -f
@@ -17,19 +17,18 @@ data=${ANCESTRAL_DATA:-../shared/data}
 threads=${THREADS:-1}
 folder=zoo/unfinished
 
-# Row by row: its name, then what `ancestral train` is told. All 60,000 images, fixed epochs and
-# the last weights where the papers do so.
-mnist="--data mnist --binarize dynamic --all-train --skip-test --set sample_count=0 --set validate_every=0"
+# Row by row: its name, then `reproduce` for those that the program knows by heart, else what
+# `ancestral train` is told.
 queue() {
   cat <<ROWS
-vae-mnist-paper     vae  $mnist --epochs 800 --set latent_dims=[50] --set hidden=[[200,200]] --set kl_warmup_epochs=50 --set schedule=cosine
-iwae5-mnist         vae  $mnist --epochs 500 --set latent_dims=[50] --set hidden=[[200,200]] --set importance_samples=5 --set doubly_reparameterised=true --set schedule=cosine
-vae-mnist-2l        vae  $mnist --epochs 800 --set latent_dims=[100,50] --set hidden=[[200,200],[100,100]] --set kl_warmup_epochs=100 --set schedule=cosine
+vae-mnist-paper     reproduce
+iwae5-mnist         reproduce
+vae-mnist-2l        reproduce
 deep-nade-mnist-2l  deep-nade  --data binarized-mnist --skip-test --preset mnist --set sample_count=0
 dcgan-mnist         dcgan  --data mnist --skip-test --epochs 100 --set average_decay=0.999 --set schedule=linear --set precision=bf16 --set sample_count=0
-fvsbn-adult         fvsbn  --data adult --preset uci --skip-test --set sample_count=0
-iwae50-mnist        vae  $mnist --epochs 300 --set latent_dims=[50] --set hidden=[[200,200]] --set importance_samples=50 --set doubly_reparameterised=true --set schedule=cosine
-iwae50-mnist-2l     vae  $mnist --epochs 300 --set latent_dims=[100,50] --set hidden=[[200,200],[100,100]] --set importance_samples=50 --set doubly_reparameterised=true --set schedule=cosine
+fvsbn-adult         reproduce
+iwae50-mnist        reproduce
+iwae50-mnist-2l     reproduce
 ROWS
 }
 
@@ -62,12 +61,14 @@ run() {
     (
       # Another of these scripts has it.
       flock -n 9 || exit 0
-      if [ "$(state "$name")" = begun ]; then
-        nice -n 19 "$program" --threads "$threads" --data-dir "$data" train --resume "$folder/$name" --quiet
-      else
+      case "$model $(state "$name")" in
+        # What was begun is resumed.
+        reproduce*) set -- reproduce "$name" --out "$folder/$name" ;;
+        *begun) set -- train --resume "$folder/$name" --skip-test ;;
         # shellcheck disable=SC2086 # a row is words
-        nice -n 19 "$program" --threads "$threads" --data-dir "$data" train "$model" $rest --out "$folder/$name" --quiet
-      fi
+        *) set -- train "$model" $rest --out "$folder/$name" ;;
+      esac
+      nice -n 19 "$program" --threads "$threads" --data-dir "$data" "$@" --quiet
     ) 9>"$folder/$name.lock" </dev/null || echo "$name: stopped" >&2
   done
 }
