@@ -239,39 +239,62 @@ pub(crate) unsafe fn bias_activation(
     activation: Activation,
 ) {
     let n = bias.len();
-    let bias = SharedPtr(bias.as_ptr().cast_mut());
     parallel::rows(rows, n, |first, count| {
         // SAFETY: the caller's; runs of rows do not overlap.
         let out = unsafe { out.get().add(first * n) };
-        isa.run(BiasActivation { out, bias: bias.get(), rows: count, width: n, activation });
+        isa.run(BiasActivation {
+            from: out,
+            from_stride: n,
+            out,
+            out_stride: n,
+            bias,
+            rows: count,
+            width: n,
+            activation,
+        });
     });
 }
 
-struct BiasActivation {
-    out: *mut f32,
-    bias: *const f32,
-    rows: usize,
-    width: usize,
-    activation: Activation,
+/// out = act(from + bias) for rows of `width` values, each row a stride after the one before it;
+/// `bias` has a value for each, or none.
+pub(crate) struct BiasActivation<'a> {
+    pub(crate) from: *const f32,
+    pub(crate) from_stride: usize,
+    pub(crate) out: *mut f32,
+    pub(crate) out_stride: usize,
+    pub(crate) bias: &'a [f32],
+    pub(crate) rows: usize,
+    pub(crate) width: usize,
+    pub(crate) activation: Activation,
 }
 
-impl BiasActivation {
+impl BiasActivation<'_> {
     #[inline(always)]
     fn each<S: Simd>(self, s: S, activation: impl Fn(S::V) -> S::V) {
+        let biased = !self.bias.is_empty();
+        assert!(!biased || self.bias.len() == self.width, "one bias for each value of a row");
+        let bias = self.bias.as_ptr();
         for row in 0..self.rows {
             let mut i = 0;
-            // SAFETY: `rows` × `width` values at `out`, `width` at `bias`; whole vectors while
-            // they fit, then the part that is left.
+            // SAFETY: `rows` rows of `width` values at `from` and at `out`, `width` at `bias`; whole
+            // vectors while they fit, then the part that is left.
             unsafe {
-                let out = self.out.add(row * self.width);
+                let from = self.from.add(row * self.from_stride);
+                let out = self.out.add(row * self.out_stride);
                 while i + S::N <= self.width {
-                    let sum = s.add(s.load(out.add(i)), s.load(self.bias.add(i)));
+                    let mut sum = s.load(from.add(i));
+                    if biased {
+                        sum = s.add(sum, s.load(bias.add(i)));
+                    }
                     s.store(out.add(i), activation(sum));
                     i += S::N;
                 }
                 if i < self.width {
                     let n = self.width - i;
-                    let sum = s.add(s.load_part(out.add(i), n), s.load_part(self.bias.add(i), n));
+                    let mut sum = s.load_part(from.add(i), n);
+                    if biased {
+                        sum = s.add(sum, s.load_part(bias.add(i), n));
+                    }
                     s.store_part(out.add(i), n, activation(sum));
                 }
             }
@@ -279,7 +302,7 @@ impl BiasActivation {
     }
 }
 
-impl Kernel for BiasActivation {
+impl Kernel for BiasActivation<'_> {
     type Output = ();
 
     #[inline(always)]

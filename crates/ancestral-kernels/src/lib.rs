@@ -8,6 +8,9 @@
 //! - [`conv2d`], [`conv_transpose2d`]: convolutions of images; [`batch_norm`] and [`layer_norm`],
 //!   with an activation if wanted; [`leaky_relu`]; [`layer_norm_vjp`] and [`leaky_relu_vjp`], whose
 //!   own gradients are second derivatives.
+//! - [`masked_conv2d`]: a convolution of channels-last images by the taps that a mask leaves, and
+//!   [`lstm_scan`]: an LSTM along the rows or the diagonals of images; [`PixelConv`] and
+//!   [`PixelLstm`]: the same one pixel at a time, for sampling.
 //! - [`bernoulli_nll`]: the Bernoulli loss from logits, and [`bernoulli_log_probabilities`] the same
 //!   on slices, in `f64`; [`bernoulli_log_likelihood`]: one example under thousands of latent codes,
 //!   on slices.
@@ -42,6 +45,7 @@ mod block_triangular;
 mod conv;
 mod elementwise;
 mod flex;
+mod gather;
 mod gemm;
 mod linear;
 mod math;
@@ -50,6 +54,7 @@ mod nade;
 mod norm;
 pub mod optim;
 mod parallel;
+mod raster;
 mod simd;
 mod sparse;
 mod thread_tuner;
@@ -65,6 +70,7 @@ pub use linear::{linear, linear_vjp};
 pub use memory::keep_freed_memory;
 pub use nade::{NadeForm, NadeParameters, NadeRows, NadeWeights, nade};
 pub use norm::{batch_norm, layer_norm, layer_norm_vjp, leaky_relu, leaky_relu_vjp};
+pub use raster::{PixelConv, PixelLstm, PixelMap, Scan, Tap, lstm_scan, masked_conv2d};
 pub use simd::Isa;
 pub use thread_tuner::ThreadTuner;
 

@@ -4,13 +4,10 @@
 
 use rayon::prelude::*;
 
-use super::{
-    gather::{Gather, Panels, Spread, Unit, lanes},
-    pairs::pairs,
-    precision::Precision,
-};
+use super::{pairs::pairs, precision::Precision};
 use crate::{
     flex,
+    gather::{Gather, Panels, Spread, Unit, lanes},
     gemm::{self, Matrix},
     parallel::SharedPtr,
     simd::Isa,

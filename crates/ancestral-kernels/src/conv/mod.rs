@@ -3,7 +3,6 @@
 //! Each is the input gradient of the other; three loops ([`cores`]) serve both.
 
 mod cores;
-mod gather;
 mod pairs;
 mod precision;
 

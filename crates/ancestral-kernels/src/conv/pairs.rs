@@ -1,5 +1,5 @@
 //! Pairs of bf16 in the bits of one `f32`: a product of pairs is two steps of a sum at once, and the
-//! loops of [`gather`](super::gather) have half as many steps.
+//! loops of [`gather`](crate::gather) have half as many steps.
 
 use crate::{
     flex,

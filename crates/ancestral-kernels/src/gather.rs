@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Lanes of a vector.
-pub(super) fn lanes(isa: Isa) -> usize {
+pub(crate) fn lanes(isa: Isa) -> usize {
     struct Lanes;
     impl Kernel for Lanes {
         type Output = usize;
@@ -29,7 +29,8 @@ pub(super) fn lanes(isa: Isa) -> usize {
 
 /// The packed factor: for each block of lanes, two vectors wide (or one, if
 /// that is enough for the last), the steps one after another; lanes that do not exist are zero.
-pub(super) struct Panels {
+#[derive(Debug)]
+pub(crate) struct Panels {
     values: Aligned,
     steps: usize,
     lanes: usize,
@@ -39,7 +40,7 @@ pub(super) struct Panels {
 
 impl Panels {
     /// Takes source\[starts\[t\] + lane·`stride`\].
-    pub(super) fn pack(
+    pub(crate) fn pack(
         isa: Isa,
         source: &[f32],
         starts: &[usize],
@@ -86,27 +87,27 @@ impl Panels {
     }
 
     /// How many blocks of lanes there are.
-    pub(super) fn blocks(&self) -> usize {
+    pub(crate) fn blocks(&self) -> usize {
         self.lanes.div_ceil(2 * self.n)
     }
 
     /// The first lane of a block.
-    pub(super) fn first(&self, block: usize) -> usize {
+    pub(crate) fn first(&self, block: usize) -> usize {
         2 * self.n * block
     }
 
     /// Lanes of a block with the zeros.
-    pub(super) fn width(&self, block: usize) -> usize {
+    pub(crate) fn width(&self, block: usize) -> usize {
         if self.lanes - self.first(block) <= self.n { self.n } else { 2 * self.n }
     }
 
     /// Lanes of a block without the zeros.
-    pub(super) fn valid(&self, block: usize) -> usize {
+    pub(crate) fn valid(&self, block: usize) -> usize {
         self.width(block).min(self.lanes - self.first(block))
     }
 
     /// The rows from `step` on of a block.
-    pub(super) fn of(&self, block: usize, step: usize) -> &[f32] {
+    pub(crate) fn of(&self, block: usize, step: usize) -> &[f32] {
         let (from, width) = (self.steps * self.first(block), self.width(block));
         &self.values[from + step * width..from + self.steps * width]
     }
@@ -186,14 +187,14 @@ unsafe fn copy<S: Simd>(s: S, from: *const f32, to: *mut f32, len: usize) {
 
 /// How the loops multiply.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Unit {
-    pub(super) isa: Isa,
-    /// Whether both factors are pairs of bf16, as [`pairs`](super::pairs::pairs) makes them.
-    pub(super) pairs: bool,
+pub(crate) struct Unit {
+    pub(crate) isa: Isa,
+    /// Whether both factors are pairs of bf16, as bf16 convolutions make them.
+    pub(crate) pairs: bool,
 }
 
 impl Unit {
-    pub(super) fn run(self, gather: Gather) {
+    pub(crate) fn run(self, gather: Gather) {
         if self.pairs {
             self.isa.run_pairs(Product::<true>(gather));
         } else {
@@ -203,19 +204,19 @@ impl Unit {
 }
 
 /// The product, for one block of lanes: out\[j\] is `width` values.
-pub(super) struct Gather<'a> {
-    pub(super) input: &'a [f32],
+pub(crate) struct Gather<'a> {
+    pub(crate) input: &'a [f32],
     /// The input offset of each output row.
-    pub(super) at: &'a [u32],
+    pub(crate) at: &'a [u32],
     /// For each step, the offset relative to that, and the row of the panel.
-    pub(super) steps: &'a [[u32; 2]],
+    pub(crate) steps: &'a [[u32; 2]],
     /// `width` values a row.
-    pub(super) panel: &'a [f32],
-    pub(super) width: usize,
+    pub(crate) panel: &'a [f32],
+    pub(crate) width: usize,
     /// `width` values a row.
-    pub(super) out: &'a mut [f32],
+    pub(crate) out: &'a mut [f32],
     /// Whether to add to what is there.
-    pub(super) accumulate: bool,
+    pub(crate) accumulate: bool,
 }
 
 /// Steps that are summed in registers; longer sums add up such parts, so that the rounding errors of
@@ -358,17 +359,17 @@ impl Tile<'_> {
 }
 
 /// Turns rows of lanes into planes: out\[lane·`plane` + to\[j\]\] = rows\[j\]\[lane\] + bias\[lane\].
-pub(super) struct Spread<'a> {
-    pub(super) rows: &'a [f32],
-    pub(super) width: usize,
+pub(crate) struct Spread<'a> {
+    pub(crate) rows: &'a [f32],
+    pub(crate) width: usize,
     /// The place of each row in a plane.
-    pub(super) to: &'a [u32],
+    pub(crate) to: &'a [u32],
     /// Lanes that exist.
-    pub(super) valid: usize,
-    pub(super) plane: usize,
+    pub(crate) valid: usize,
+    pub(crate) plane: usize,
     /// One for each lane that exists, or none.
-    pub(super) bias: &'a [f32],
-    pub(super) out: *mut f32,
+    pub(crate) bias: &'a [f32],
+    pub(crate) out: *mut f32,
 }
 
 impl Kernel for Spread<'_> {

@@ -1,0 +1,415 @@
+//! Masked convolutions and LSTM scans against plain loops, against Burn's composition in `f64`,
+//! against finite differences, against PyTorch and across thread counts.
+
+use burn::{
+    backend::DType,
+    tensor::{Device, Tensor, TensorData},
+};
+
+use super::{
+    PixelConv, PixelLstm, PixelMap, Scan, Tap, conv::composed_masked_conv2d,
+    lstm::composed_lstm_scan, lstm_scan, masked_conv2d,
+};
+use crate::{Activation, tests::noise};
+
+fn device() -> Device {
+    Device::flex().autodiff()
+}
+
+fn tensor<const D: usize>(seed: u64, shape: [usize; D]) -> Tensor<D> {
+    let values = noise(seed, shape.iter().product());
+    Tensor::from_data(TensorData::new(values, shape), &device())
+}
+
+fn values<const D: usize>(x: Tensor<D>) -> Vec<f64> {
+    x.into_data().convert::<f64>().try_into_vec().unwrap()
+}
+
+fn bits<const D: usize>(x: Tensor<D>) -> Vec<u32> {
+    x.into_data().try_into_vec::<f32>().unwrap().into_iter().map(f32::to_bits).collect()
+}
+
+#[track_caller]
+fn close(ours: &[f64], theirs: &[f64], tolerance: f64) {
+    assert_eq!(ours.len(), theirs.len());
+    for (i, (a, b)) in ours.iter().zip(theirs).enumerate() {
+        assert!((a - b).abs() <= tolerance * (1.0 + b.abs()), "at {i}: {a} against {b}");
+    }
+}
+
+/// The taps of a square mask before its middle, and the middle.
+fn before(side: isize, middle: bool) -> Vec<Tap> {
+    let half = side / 2;
+    let mut taps = Vec::new();
+    for down in -half..=0 {
+        for right in -half..=half {
+            if down < 0 || right < 0 || middle && right == 0 {
+                taps.push([down, right]);
+            }
+        }
+    }
+    taps
+}
+
+/// n, height, width, channels, outputs
+const SIZES: [[usize; 5]; 9] = [
+    [1, 1, 1, 1, 1],
+    [2, 5, 4, 3, 5],
+    [9, 3, 7, 1, 16],
+    [3, 6, 6, 17, 32],
+    [2, 1, 9, 4, 33],
+    [2, 9, 1, 4, 48],
+    [17, 4, 4, 32, 64],
+    [1, 28, 28, 8, 12],
+    [3, 2, 2, 40, 70],
+];
+
+/// Value and gradients of Σ y·w.
+struct Pulled<const N: usize> {
+    y: Vec<f64>,
+    gradients: [Vec<f64>; N],
+}
+
+fn conv(
+    inputs: (Tensor<4>, Tensor<2>, Tensor<2>),
+    taps: &[Tap],
+    activation: Activation,
+    w: Tensor<4>,
+    composed: bool,
+) -> Pulled<3> {
+    let (x, weight, bias) = inputs;
+    let (x, weight, bias) =
+        (x.detach().require_grad(), weight.detach().require_grad(), bias.detach().require_grad());
+    let f = if composed { composed_masked_conv2d } else { masked_conv2d };
+    let y = f(x.clone(), weight.clone(), bias.clone(), taps, activation);
+    let grads = (y.clone() * w).sum().backward();
+    // The composed form leaves out what no tap reaches.
+    let gradients = [
+        values(x.grad(&grads).unwrap_or_else(|| x.zeros_like().inner())),
+        values(weight.grad(&grads).unwrap_or_else(|| weight.zeros_like().inner())),
+        values(bias.grad(&grads).unwrap()),
+    ];
+    Pulled { y: values(y), gradients }
+}
+
+#[test]
+fn masked_convolutions_agree_with_the_composed_form_in_f64() {
+    let mask =
+        [before(7, false), before(3, true), vec![[0, 0]], vec![[0, -1], [0, 0]], vec![[2, 3]]];
+    for [n, h, w, c, k] in SIZES {
+        for taps in &mask {
+            for (activation, own) in [(Activation::None, false), (Activation::Relu, true)] {
+                let biases = if own { n } else { 1 };
+                let x = tensor(1, [n, h, w, c]);
+                let weight = tensor(2, [taps.len() * c, k]);
+                let bias = tensor(3, [biases, k]);
+                let g = tensor(4, [n, h, w, k]);
+                let ours = conv(
+                    (x.clone(), weight.clone(), bias.clone()),
+                    taps,
+                    activation,
+                    g.clone(),
+                    false,
+                );
+                let inputs = (x.cast(DType::F64), weight.cast(DType::F64), bias.cast(DType::F64));
+                let theirs = conv(inputs, taps, activation, g.cast(DType::F64), true);
+                close(&ours.y, &theirs.y, 2e-5);
+                for (ours, theirs) in ours.gradients.iter().zip(&theirs.gradients) {
+                    close(ours, theirs, 2e-4);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_masked_convolution_is_the_sum_over_its_taps() {
+    let [n, h, w, c, k] = [2, 4, 5, 3, 2];
+    let taps = before(5, true);
+    let (x, weight) = (noise(1, n * h * w * c), noise(2, taps.len() * c * k));
+    let bias = noise(3, k);
+    let ours = values(masked_conv2d(
+        tensor(1, [n, h, w, c]),
+        tensor(2, [taps.len() * c, k]),
+        tensor(3, [1, k]),
+        &taps,
+        Activation::None,
+    ));
+    let mut plain = Vec::new();
+    for (i, y, z) in (0..n).flat_map(|i| (0..h).flat_map(move |y| (0..w).map(move |z| (i, y, z)))) {
+        for out in 0..k {
+            let mut sum = f64::from(bias[out]);
+            for (t, tap) in taps.iter().enumerate() {
+                let (Some(y), Some(z)) =
+                    (y.checked_add_signed(tap[0]), z.checked_add_signed(tap[1]))
+                else {
+                    continue;
+                };
+                if y < h && z < w {
+                    for channel in 0..c {
+                        sum += f64::from(x[((i * h + y) * w + z) * c + channel])
+                            * f64::from(weight[(t * c + channel) * k + out]);
+                    }
+                }
+            }
+            plain.push(sum);
+        }
+    }
+    close(&ours, &plain, 1e-6);
+}
+
+const SCANS: [Scan; 3] = [Scan::Rows, Scan::Diagonals, Scan::DiagonalsFromRight];
+
+type States = (Tensor<4>, Tensor<2>, Tensor<1>, Tensor<1>);
+
+fn states([n, h, w, size]: [usize; 4], scan: Scan) -> States {
+    (
+        tensor(1, [n, h, w, 4 * size]) * 2.0,
+        tensor(2, [scan.taps().len() * size, 4 * size]) * 0.5,
+        tensor(3, [size]),
+        tensor(4, [size]),
+    )
+}
+
+fn double((gates, weight, hidden, cell): States) -> States {
+    (
+        gates.cast(DType::F64),
+        weight.cast(DType::F64),
+        hidden.cast(DType::F64),
+        cell.cast(DType::F64),
+    )
+}
+
+fn scanned(states: States, scan: Scan, w: Tensor<4>, composed: bool) -> Pulled<4> {
+    let (gates, weight, hidden, cell) = states;
+    let (gates, weight) = (gates.detach().require_grad(), weight.detach().require_grad());
+    let (hidden, cell) = (hidden.detach().require_grad(), cell.detach().require_grad());
+    let f = if composed { composed_lstm_scan } else { lstm_scan };
+    let y = f(gates.clone(), weight.clone(), hidden.clone(), cell.clone(), scan);
+    let grads = (y.clone() * w).sum().backward();
+    let gradients = [
+        values(gates.grad(&grads).unwrap()),
+        values(weight.grad(&grads).unwrap()),
+        values(hidden.grad(&grads).unwrap()),
+        values(cell.grad(&grads).unwrap()),
+    ];
+    Pulled { y: values(y), gradients }
+}
+
+/// n, height, width, hidden
+const SCANNED: [[usize; 4]; 8] = [
+    [1, 1, 1, 1],
+    [2, 3, 5, 3],
+    [3, 5, 3, 16],
+    [2, 1, 6, 17],
+    [2, 6, 1, 8],
+    [17, 4, 4, 32],
+    [9, 2, 3, 33],
+    [1, 7, 7, 48],
+];
+
+#[test]
+fn scans_agree_with_the_composed_form_in_f64() {
+    for sizes in SCANNED {
+        for scan in SCANS {
+            let [n, h, w, size] = sizes;
+            let g = tensor(5, [n, h, w, size]);
+            let ours = scanned(states(sizes, scan), scan, g.clone(), false);
+            let theirs = scanned(double(states(sizes, scan)), scan, g.cast(DType::F64), true);
+            close(&ours.y, &theirs.y, 3e-6);
+            for (ours, theirs) in ours.gradients.iter().zip(&theirs.gradients) {
+                close(ours, theirs, 3e-5);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_composed_scan_in_f64_agrees_with_differences() {
+    let sizes = [2, 3, 4, 2];
+    let [n, h, w, size] = sizes;
+    for scan in SCANS {
+        let all = double(states(sizes, scan));
+        let g = tensor(5, [n, h, w, size]).cast(DType::F64);
+        let found = scanned(all.clone(), scan, g.clone(), true);
+        let value = |(gates, weight, hidden, cell): States| {
+            values((composed_lstm_scan(gates, weight, hidden, cell, scan) * g.clone()).sum())[0]
+        };
+        let step = 1e-6;
+        for (which, gradient) in found.gradients.iter().enumerate() {
+            for (i, gradient) in gradient.iter().enumerate() {
+                let moved = |by: f64| {
+                    let (mut gates, mut weight, mut hidden, mut cell) = all.clone();
+                    match which {
+                        0 => gates = nudged(gates, i, by),
+                        1 => weight = nudged(weight, i, by),
+                        2 => hidden = nudged(hidden, i, by),
+                        _ => cell = nudged(cell, i, by),
+                    }
+                    value((gates, weight, hidden, cell))
+                };
+                let difference = (moved(step) - moved(-step)) / (2.0 * step);
+                assert!(
+                    (difference - gradient).abs() < 1e-7 * (1.0 + gradient.abs()),
+                    "{scan:?}, input {which} at {i}: {difference} against {gradient}"
+                );
+            }
+        }
+    }
+}
+
+/// The tensor with one value changed.
+fn nudged<const D: usize>(x: Tensor<D>, at: usize, by: f64) -> Tensor<D> {
+    let shape = x.dims();
+    let mut all = values(x.clone());
+    all[at] += by;
+    Tensor::from_data(TensorData::new(all, shape), (&x.device(), DType::F64))
+}
+
+#[test]
+fn a_state_depends_on_its_predecessors_alone() {
+    let sizes = [1, 4, 5, 2];
+    let [_, h, w, size] = sizes;
+    for scan in SCANS {
+        let (gates, weight, hidden, cell) = states(sizes, scan);
+        for pixel in 0..h * w {
+            let (y, x) = (pixel / w, pixel % w);
+            let gates = gates.clone().detach().require_grad();
+            let out = lstm_scan(gates.clone(), weight.clone(), hidden.clone(), cell.clone(), scan);
+            let grads = out.narrow(1, y, 1).narrow(2, x, 1).sum().backward();
+            let gradient = values(gates.grad(&grads).unwrap());
+            for (from, gradient) in gradient.chunks(4 * size).enumerate() {
+                let (down, right) =
+                    (y as isize - (from / w) as isize, (from % w) as isize - x as isize);
+                let seen = down >= 0
+                    && match scan {
+                        Scan::Rows => right.abs() <= down,
+                        Scan::Diagonals => right <= 0,
+                        Scan::DiagonalsFromRight => right >= 0,
+                    };
+                let any = gradient.iter().any(|g| *g != 0.0);
+                assert_eq!(any, seen, "{scan:?}: {from} in the gradient of {pixel}");
+            }
+        }
+    }
+}
+
+#[test]
+fn results_do_not_depend_on_the_number_of_threads_or_the_other_images() {
+    let taps = before(3, true);
+    let run = |threads: usize, n: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let x = tensor(1, [21, 6, 7, 32]).narrow(0, 0, n);
+            let weight = tensor(2, [taps.len() * 32, 64]).require_grad();
+            let gates =
+                masked_conv2d(x, weight.clone(), tensor(3, [1, 64]), &taps, Activation::None);
+            let scan = Scan::Diagonals;
+            let own = tensor(4, [32, 64]).require_grad();
+            let y = lstm_scan(gates, own.clone(), tensor(5, [16]), tensor(6, [16]), scan);
+            let grads = y.clone().sum().backward();
+            (bits(y), bits(weight.grad(&grads).unwrap()), bits(own.grad(&grads).unwrap()))
+        })
+    };
+    let all = run(1, 21);
+    for threads in [2, 3, 5] {
+        assert!(run(threads, 21) == all, "{threads} threads");
+    }
+    let few = run(2, 5).0;
+    assert!(few == all.0[..few.len()], "the first images alone");
+}
+
+/// Images \[n, height, width, channels\] as a map.
+fn map(x: Tensor<4>, taps: &[Tap]) -> PixelMap {
+    let [n, h, w, c] = x.dims();
+    let all: Vec<f32> = x.into_data().try_into_vec().unwrap();
+    let mut map = PixelMap::new([h, w], taps, n, c);
+    for (image, all) in all.chunks_exact(h * w * c).enumerate() {
+        for (pixel, values) in all.chunks_exact(c).enumerate() {
+            map.pixel_mut([pixel / w, pixel % w])[image * c..][..c].copy_from_slice(values);
+        }
+    }
+    map
+}
+
+/// What lies before a place and what lies after it.
+fn parts(len: usize, middle: usize) -> Vec<std::ops::Range<usize>> {
+    [0..middle, middle..len].into_iter().filter(|part| !part.is_empty()).collect()
+}
+
+#[test]
+fn a_pixel_of_a_convolution_is_that_of_the_whole() {
+    for [n, h, w, c, k] in SIZES {
+        let taps = before(5, true);
+        let (x, weight) = (tensor(1, [n, h, w, c]), tensor(2, [taps.len() * c, k]));
+        for own in [false, true] {
+            let bias = tensor(3, [if own { n } else { 1 }, k]);
+            let whole: Vec<f32> =
+                masked_conv2d(x.clone(), weight.clone(), bias.clone(), &taps, Activation::Tanh)
+                    .into_data()
+                    .try_into_vec()
+                    .unwrap();
+            let weight: Vec<f32> = weight.clone().into_data().try_into_vec().unwrap();
+            let bias: Vec<f32> = bias.into_data().try_into_vec().unwrap();
+            let groups = parts(k, k / 2);
+            let layer = PixelConv::new(&weight, &taps, k, &groups);
+            let map = map(x.clone(), &taps);
+            for at in (0..h).flat_map(|y| (0..w).map(move |x| [y, x])) {
+                let mut out = vec![0.0; n * k];
+                for group in 0..groups.len() {
+                    layer.pixel(&map, at, group, &bias, Activation::Tanh, &mut out);
+                }
+                for (image, out) in out.chunks_exact(k).enumerate() {
+                    let from = ((image * h + at[0]) * w + at[1]) * k;
+                    assert_eq!(out, &whole[from..from + k], "image {image} at {at:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_pixel_of_a_scan_is_that_of_the_whole() {
+    for [n, h, w, size] in SCANNED.into_iter().chain([[130, 3, 4, 20]]) {
+        for scan in SCANS {
+            let (gates, weight, hidden, cell) = states([n, h, w, size], scan);
+            let whole: Vec<f32> =
+                lstm_scan(gates.clone(), weight.clone(), hidden.clone(), cell.clone(), scan)
+                    .into_data()
+                    .try_into_vec()
+                    .unwrap();
+            let plain = |x: Tensor<1>| -> Vec<f32> { x.into_data().try_into_vec().unwrap() };
+            let weight: Vec<f32> = weight.into_data().try_into_vec().unwrap();
+            let groups = parts(size, size / 3);
+            let layer = PixelLstm::new(&weight, scan, size, &groups);
+            let empty = || PixelMap::new([h, w], scan.taps(), n, size);
+            let mut states = empty().filled(&plain(hidden));
+            let mut cells = empty().filled(&plain(cell));
+            let gates = map(gates, &[]);
+            for (y, x) in (0..h).flat_map(|y| (0..w).map(move |x| (y, x))) {
+                let at = [y, if scan == Scan::DiagonalsFromRight { w - 1 - x } else { x }];
+                let mut own = gates.pixel(at).to_vec();
+                for group in 0..groups.len() {
+                    layer.pixel(&mut own, &mut states, &mut cells, at, group);
+                }
+                for (image, state) in states.pixel(at).chunks_exact(size).enumerate() {
+                    let from = ((image * h + at[0]) * w + at[1]) * size;
+                    assert_eq!(state, &whole[from..from + size], "{scan:?}: {image} at {at:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn an_empty_batch_has_gradients_of_zero() {
+    let (x, weight) = (tensor(1, [0, 3, 3, 2]), tensor(2, [4, 8]).require_grad());
+    let taps = [[0, -1], [0, 0]];
+    let gates = masked_conv2d(x, weight.clone(), tensor(3, [1, 8]), &taps, Activation::None);
+    let own = tensor(4, [4, 8]).require_grad();
+    let y = lstm_scan(gates, own.clone(), tensor(5, [2]), tensor(6, [2]), Scan::Diagonals);
+    assert_eq!(y.dims(), [0, 3, 3, 2]);
+    let grads = y.sum().backward();
+    assert!(values(weight.grad(&grads).unwrap()).iter().all(|g| *g == 0.0));
+    assert!(values(own.grad(&grads).unwrap()).iter().all(|g| *g == 0.0));
+}
