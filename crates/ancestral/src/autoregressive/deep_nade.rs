@@ -528,13 +528,13 @@ impl Ordering for InOrder<'_> {
         &self.order
     }
 
-    fn begin(&self, rows: usize) -> Box<dyn SamplerState + '_> {
+    fn begin(&self, numbers: &[u64]) -> Box<dyn SamplerState + '_> {
         let flat = self.flat;
         let repeated = flat.bias.iter().flat_map(|&bias| [bias; LANES]);
         let widest = flat.later.iter().map(|layer| layer.inputs).max().unwrap_or(0);
         Box::new(BatchedRows {
             ordering: self,
-            rows,
+            rows: numbers.len(),
             sums: repeated.collect(),
             units: [vec![0.0; widest * LANES], vec![0.0; widest * LANES]],
             outputs: vec![0.0; flat.model.likelihood.outputs() * LANES],
@@ -630,7 +630,7 @@ mod tests {
             }
             let flat = model.flat().unwrap();
             let ordering = flat.ordered(ordering(3, size));
-            let mut rows_state = ordering.begin(count);
+            let mut rows_state = ordering.begin(&vec![0; count]);
             let width = model.likelihood.outputs();
             let mut mask = vec![0.0; count * size];
             for (place, &entry) in ordering.order().to_vec().iter().enumerate() {

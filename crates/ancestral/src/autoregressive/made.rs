@@ -803,11 +803,11 @@ impl Ordering for InOrder<'_> {
         &self.0.order
     }
 
-    fn begin(&self, rows: usize) -> Box<dyn SamplerState + '_> {
+    fn begin(&self, numbers: &[u64]) -> Box<dyn SamplerState + '_> {
         let flat = self.0;
         Box::new(BatchedRows {
             flat,
-            rows,
+            rows: numbers.len(),
             entries: vec![0.0; flat.order.len() * LANES],
             units: flat.hidden.iter().map(|l| vec![0.0; l.bias.len() * LANES]).collect(),
             done: vec![0; flat.hidden.len()],

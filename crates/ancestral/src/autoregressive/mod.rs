@@ -2,13 +2,19 @@
 //! previous entries. The likelihood of an example is exact.
 //!
 //! `sequential.rs` holds the sampler that they share: it samples and scores one dimension at a time.
+//! `pixels` holds what models of images share that draw pixel after pixel.
 
 pub mod deep_nade;
+pub mod diagonal_bilstm;
 pub mod fvsbn;
+pub mod gated_pixel_cnn;
 pub mod made;
 pub mod nade;
 mod order;
+pub mod pixel_cnn;
+mod pixels;
 pub mod rnade;
+pub mod row_lstm;
 mod sequential;
 
 pub use order::OrderName;

@@ -438,8 +438,8 @@ impl Ordering for InOrder<'_> {
         &self.0.model.setup.order
     }
 
-    fn begin(&self, rows: usize) -> Box<dyn SamplerState + '_> {
-        Box::new(NadeRows::new(&self.0.weights, rows))
+    fn begin(&self, numbers: &[u64]) -> Box<dyn SamplerState + '_> {
+        Box::new(NadeRows::new(&self.0.weights, numbers.len()))
     }
 }
 

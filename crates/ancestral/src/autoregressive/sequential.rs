@@ -43,8 +43,8 @@ pub(super) trait Ordering: Sync {
     /// Entry numbers, first to last.
     fn order(&self) -> &[usize];
 
-    /// The state of rows without known entries.
-    fn begin(&self, rows: usize) -> Box<dyn SamplerState + '_>;
+    /// The state of rows without known entries, by their numbers.
+    fn begin(&self, numbers: &[u64]) -> Box<dyn SamplerState + '_>;
 }
 
 /// The state of rows whose entries become known one after another.
@@ -153,7 +153,7 @@ fn draw(
     let numbers: Vec<u64> = rows.iter().map(|&row| request.first + row as u64).collect();
     let uniforms = request.streams.purpose("sample entries", 0).uniforms(&numbers, size * draws);
     let mut result = vec![0.0; rows.len() * size];
-    let mut state = ordering.begin(rows.len());
+    let mut state = ordering.begin(&numbers);
     let mut outputs = vec![0.0; rows.len() * width];
     let mut values = vec![0.0; rows.len()];
     for (place, &entry) in ordering.order().iter().enumerate() {
@@ -223,7 +223,8 @@ fn score(
 ) {
     let (size, likelihood) = (model.entries(), model.likelihood());
     let (width, count) = (likelihood.outputs(), rows.len() / size);
-    let mut state = ordering.begin(count);
+    let numbers: Vec<u64> = (0..count as u64).collect();
+    let mut state = ordering.begin(&numbers);
     let mut outputs = vec![0.0; count * width];
     let mut values = vec![0.0; count];
     for (place, &entry) in ordering.order().iter().enumerate() {

@@ -11,7 +11,7 @@
 //! The loss is the cross-entropy −log p(class | example) in nats, which also selects checkpoints.
 //! Without convolutions it takes tables as well as images.
 
-use ancestral_data::{Batch, Domain, Examples, Streams};
+use ancestral_data::{Batch, Domain, Examples};
 use burn::module::Module;
 use burn::tensor::{Tensor, activation};
 
@@ -21,7 +21,8 @@ use crate::model::{
     Trainable, product,
 };
 use crate::nn::{
-    Activation, Dense, DownConv, HiddenActivation, InputPipeline, KERNEL, Scale, rows, to_f64,
+    Activation, Dense, DownConv, HiddenActivation, InputPipeline, KERNEL, Scale, dropout, rows,
+    to_f64,
 };
 use crate::settings::Settings;
 use crate::{Error, Result, settings};
@@ -204,20 +205,6 @@ impl Features {
         network.image.iter().fold(x, |x, layer| layer.forward(x)).flatten(1, 3)
     }
 
-    /// Dropout in training, scaled to keep the mean.
-    fn dropout(&self, x: Tensor<2>, what: &str, batch: &Batch, streams: Streams) -> Tensor<2> {
-        let dropout = self.config.dropout;
-        if dropout == 0.0 {
-            return x;
-        }
-        let width = x.dims()[1];
-        let purpose = streams.purpose(&format!("dropout {what}"), batch.epoch);
-        let mut kept = purpose.uniforms(&batch.indices, width);
-        let factor = (1.0 / (1.0 - dropout)) as f32;
-        kept.iter_mut().for_each(|u| *u = if f64::from(*u) < dropout { 0.0 } else { factor });
-        x * self.core.pipeline.tensor(kept, width)
-    }
-
     /// −log p(class | example) of each example, in nats.
     fn loss(&self, logits: Tensor<2>, batch: &Batch) -> Result<Tensor<1>> {
         if batch.labels.is_none() {
@@ -250,9 +237,9 @@ impl Trainable for Features {
         let batch = context.batches.next_batch();
         let network = self.core.network()?;
         let x = self.image(network, self.entries(network, &batch)?);
-        let x = self.dropout(x, "inputs", &batch, context.streams);
+        let x = dropout(x, self.config.dropout, "inputs", &batch, context.streams);
         let features = network.features.forward(x);
-        let features = self.dropout(features, "features", &batch, context.streams);
+        let features = dropout(features, self.config.dropout, "features", &batch, context.streams);
         let loss = self.loss(network.classes.forward(features), &batch)?.mean();
         Ok(vec![("loss", context.descend(loss, self.core.slot())?)])
     }

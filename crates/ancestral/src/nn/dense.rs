@@ -1,6 +1,6 @@
 //! Fully connected layers.
 
-use ancestral_data::fill_uniform;
+use ancestral_data::{Batch, Streams, fill_uniform};
 use ancestral_kernels as kernels;
 use burn::module::{Module, Param};
 use burn::tensor::{Tensor, TensorData};
@@ -241,6 +241,27 @@ pub(crate) fn with_value(old: Param<Tensor<1>>, value: Vec<f32>) -> Param<Tensor
         let new = Tensor::from_data(TensorData::new(value, shape), (&device, dtype));
         if device.is_autodiff() { new.require_grad() } else { new }
     })
+}
+
+/// Dropout in training: each value is dropped with probability `rate`, the others are scaled to keep
+/// the mean. `what` is part of the key of the random stream.
+pub(crate) fn dropout<const D: usize>(
+    x: Tensor<D>,
+    rate: f64,
+    what: &str,
+    batch: &Batch,
+    streams: Streams,
+) -> Tensor<D> {
+    if rate == 0.0 {
+        return x;
+    }
+    let width = x.dims()[1..].iter().product();
+    let purpose = streams.purpose(&format!("dropout {what}"), batch.epoch);
+    let mut kept = purpose.uniforms(&batch.indices, width);
+    let factor = (1.0 / (1.0 - rate)) as f32;
+    kept.iter_mut().for_each(|u| *u = if f64::from(*u) < rate { 0.0 } else { factor });
+    let kept = Tensor::from_data(TensorData::new(kept, x.dims()), (&x.device(), x.dtype()));
+    x * kept
 }
 
 /// A sequence of dense layers.

@@ -9,7 +9,7 @@ mod tensors;
 pub(crate) use conv::KERNEL;
 pub use conv::{DownConv, UpConv};
 pub use dense::{Activation, Dense, FusedActivation, HiddenActivation, Mlp};
-pub(crate) use dense::{frozen, glorot, parameter, with_value};
+pub(crate) use dense::{dropout, frozen, glorot, parameter, scaled, with_value};
 pub use pipeline::InputPipeline;
 pub(crate) use pipeline::Scale;
 pub(crate) use tensors::{as_f64, rows};
