@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use serde_json::Value;
+
 /// A row of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
@@ -73,6 +75,47 @@ pub fn assert_listed(what: &str, found: &BTreeSet<String>, listed: &BTreeSet<Str
         "{what}: the spelling of words never changes, and docs/formats.md lists them\n  \
          not in the list: {new}\n  not in the program: {gone}"
     );
+}
+
+/// Every key that holds no other one, with those that hold it before it, as in `a.b`; those of the
+/// entries of a list stand for the list.
+pub fn keys(values: &[&Value]) -> BTreeSet<String> {
+    fn visit(value: &Value, path: &str, found: &mut BTreeSet<String>) {
+        match value {
+            Value::Object(entries) => {
+                for (key, value) in entries {
+                    let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                    found.insert(path.clone());
+                    // A JSON schema has the words of its own standard.
+                    if !key.ends_with("schema") {
+                        visit(value, &path, found);
+                    }
+                }
+            }
+            Value::Array(entries) => entries.iter().for_each(|entry| visit(entry, path, found)),
+            _ => {}
+        }
+    }
+    let mut found = BTreeSet::new();
+    values.iter().for_each(|value| visit(value, "", &mut found));
+    let all: Vec<String> = found.iter().cloned().collect();
+    found.retain(|key| !all.iter().any(|other| other.starts_with(&format!("{key}."))));
+    found
+}
+
+/// The heading of the table of keys that `--json` prints.
+pub const JSON_KEYS: &str = "Keys of JSON output";
+
+/// Asserts that what a command prints has the keys that are listed for it.
+///
+/// # Panics
+/// If it has others.
+#[track_caller]
+pub fn assert_keys(command: &str, values: &[&Value]) {
+    let rows = listed(JSON_KEYS);
+    let row = rows.iter().find(|row| row.of == command);
+    let row = row.unwrap_or_else(|| panic!("docs/formats.md has no row '{command}'"));
+    assert_listed(&format!("{command} --json"), &keys(values), &row.words());
 }
 
 #[cfg(test)]

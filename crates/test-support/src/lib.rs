@@ -5,8 +5,10 @@
 mod data;
 mod formats;
 mod images;
+mod program;
 
 pub use data::data_dir_with;
-pub use formats::{Listed, assert_listed, listed};
+pub use formats::{JSON_KEYS, Listed, assert_keys, assert_listed, keys, listed};
 pub use images::{BLACK, Image, WHITE, assert_hash, assert_lines};
 pub use jsonschema;
+pub use program::{Program, copy_folder, errors};
