@@ -3,6 +3,7 @@
 #![cfg(feature = "plot")]
 #![allow(clippy::unwrap_used, reason = "a test may be as short as it likes")]
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,6 +11,10 @@ use ancestral::explain::{ExplainSpec, Explanation, Topic};
 use ancestral::run::{Run, Session};
 use ancestral::train::{Event, Observer};
 use ancestral::{Error, Result};
+use ancestral_test_support::{
+    BLACK, Image, JSON_KEYS, WHITE, assert_hash, assert_listed, keys, listed,
+};
+use serde_json::json;
 
 fn explain(topic: Topic, out: &Path) -> Result<Explanation> {
     Session::new().explain(&ExplainSpec::new(topic, out))
@@ -23,6 +28,69 @@ fn images(found: &Explanation, out: &Path, names: &[&str]) {
         let bytes = std::fs::read(image).unwrap();
         assert!(bytes.starts_with(b"\x89PNG\r\n"), "{}", image.display());
     }
+}
+
+#[track_caller]
+fn looks(
+    path: &Path,
+    size: (usize, usize),
+    background: [u8; 3],
+    ink: Range<f64>,
+    mean: Range<f64>,
+) {
+    let image = Image::open(path);
+    assert_eq!(image.size(), size);
+    image.assert_looks(background, ink, mean);
+}
+
+/// The size of a plot.
+const PLOT: (usize, usize) = (800, 520);
+
+#[test]
+fn the_gap_of_a_bound_is_a_divergence() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("elbo");
+    let spec = ExplainSpec { epochs: Some(20), ..ExplainSpec::new(Topic::Elbo, &out) };
+    let found = Session::new().explain(&spec).unwrap();
+    images(&found, &out, &["posterior.png", "gap.png"]);
+    // The program prints them under the words that are listed.
+    let rows = listed(JSON_KEYS);
+    let mut known = rows.iter().find(|row| row.of == "explain elbo").unwrap().words();
+    known.retain(|word| word.starts_with("figures."));
+    let metrics = json!({ "figures": found.metrics });
+    assert_listed("explain elbo", &keys(&[&metrics]), &known);
+    let rows = found.metrics.as_array().unwrap();
+    assert_eq!(rows.len(), 12);
+    for row in rows {
+        let value = |name: &str| row[name].as_f64().unwrap();
+        let gap = value("log_p") - value("elbo") - value("kl");
+        assert!(gap.abs() < 0.002 + 5.0 * value("elbo_stderr"), "{row}");
+        assert!(value("kl") > 0.0, "{row}");
+    }
+    looks(&out.join("gap.png"), PLOT, WHITE, 0.15..0.4, 190.0..232.0);
+    looks(&out.join("posterior.png"), (972, 504), WHITE, 0.92..0.97, 60.0..75.0);
+}
+
+#[test]
+fn a_sure_discriminator_leaves_the_saturating_loss_no_gradient() {
+    let dir = tempfile::tempdir().unwrap();
+    let found = explain(Topic::Saturation, dir.path()).unwrap();
+    let sure = found.metrics["reached"].as_array().unwrap().last().unwrap();
+    // Another processor rounds otherwise, and a hard example more or less is told right.
+    assert!(sure["share"].as_f64().unwrap() >= 0.99, "{sure}");
+    assert!(sure["ratio"].as_f64().unwrap() < 0.3, "{sure}");
+    let measured = found.metrics["measured"].as_array().unwrap();
+    let change = |norm: &str| {
+        let value = |i: usize| measured[i][norm].as_f64().unwrap();
+        let mut late: Vec<f64> = (measured.len() - 31..measured.len()).map(value).collect();
+        late.sort_by(f64::total_cmp);
+        late[15] / value(0)
+    };
+    assert!(change("saturating") < 0.1, "{}", found.metrics);
+    assert!(change("non_saturating") > 5.0, "{}", found.metrics);
+    assert_hash(&dir.path().join("losses.png"), "caae614db3538885");
+    let plot = dir.path().join("saturation.png");
+    looks(&plot, PLOT, WHITE, 0.03..0.07, 245.0..252.0);
 }
 
 #[test]
@@ -43,6 +111,7 @@ fn a_density_is_no_probability() {
     // P(|z| < 0.5) of a standard normal.
     assert!((value(2, "near") - 0.382_924_923).abs() < 1e-8);
     assert!(found.lines[3].contains("height at 0 is 3.989, the area is 1.0000"));
+    assert_hash(&dir.path().join("density.png"), "4e8627c2a7ae2108");
 }
 
 #[test]
@@ -59,6 +128,7 @@ fn a_transposed_convolution_is_one_of_the_stretched_map() {
         let even = value("filter") % value("stride") == 0.0;
         assert_eq!(even, value("fewest_terms") == value("most_terms"), "{row}");
     }
+    assert_hash(&dir.path().join("transposed.png"), "16542f2073288e54");
 }
 
 #[test]
@@ -66,6 +136,7 @@ fn a_discriminator_learns_the_share_that_is_data() {
     let dir = tempfile::tempdir().unwrap();
     let found = explain(Topic::OptimalDiscriminator, dir.path()).unwrap();
     images(&found, dir.path(), &["discriminator.png"]);
+    looks(&found.images[0], PLOT, WHITE, 0.09..0.13, 244.0..250.0);
     let value = |name: &str| found.metrics[name].as_f64().unwrap();
     assert!(value("mean") < 0.01 && value("largest") < 0.04, "{}", found.metrics);
     assert!((0.0..0.003).contains(&(value("optimum") - value("value"))), "{}", found.metrics);
@@ -80,16 +151,23 @@ fn a_discriminator_learns_the_share_that_is_data() {
 fn its_models_are_runs() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("both");
-    let spec = ExplainSpec { epochs: Some(1), ..ExplainSpec::new(Topic::AeVsVae, &out) };
+    let spec = ExplainSpec { epochs: Some(2), ..ExplainSpec::new(Topic::AeVsVae, &out) };
     let found = Session::new().explain(&spec).unwrap();
     images(&found, &out, &["codes-ae.png", "codes-vae.png", "decoded.png"]);
     for name in ["ae", "vae"] {
         let run = Run::load(out.join(name)).unwrap();
-        assert_eq!((run.config.model.as_str(), run.config.train.epochs), (name, 1));
+        assert_eq!((run.config.model.as_str(), run.config.train.epochs), (name, 2));
         assert_eq!(run.model().latent().unwrap().latent_dim(), 8);
         assert!(!out.join(name).join("samples.png").exists());
         let std = found.metrics[name]["std"].as_array().unwrap();
         assert!(std.len() == 8 && std.iter().all(|std| std.as_f64().unwrap() > 0.0), "{name}");
+    }
+    for (file, size, background, ink, mean) in [
+        ("decoded.png", (1468, 752), BLACK, 0.65..0.78, 110.0..126.0),
+        ("codes-ae.png", PLOT, WHITE, 0.03..0.07, 245.0..252.0),
+        ("codes-vae.png", PLOT, WHITE, 0.04..0.08, 244.0..251.0),
+    ] {
+        looks(&out.join(file), size, background, ink, mean);
     }
     // Its runs would be mixed up with others.
     assert!(matches!(Session::new().explain(&spec), Err(Error::RunExists { .. })));
@@ -116,6 +194,9 @@ fn what_a_topic_has_no_use_for_is_refused_before_anything_is_written() {
     assert!(said.starts_with("setting 'epochs' is 3; saturation has no use"), "{said}");
     let said = refused(ExplainSpec { data: None, epochs: None, ..given(Topic::Density) });
     assert!(said.starts_with("setting 'seed' is 1"), "{said}");
+    let mnist =
+        ExplainSpec { data: Some("mnist".to_owned()), ..given(Topic::OptimalDiscriminator) };
+    assert!(refused(mnist).starts_with("setting 'data' is mnist; optimal-discriminator has no"));
     let said = refused(ExplainSpec { epochs: Some(0), ..given(Topic::Elbo) });
     assert!(said.starts_with("setting 'epochs' is 0"), "{said}");
     let said = refused(ExplainSpec { data: Some("moons".to_owned()), ..given(Topic::Elbo) });

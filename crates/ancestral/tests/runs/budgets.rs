@@ -1,0 +1,48 @@
+//! Runs that have ended and are resumed.
+
+use ancestral::prelude::*;
+use ancestral::run::RunFolder;
+use ancestral::train::StopReason;
+
+use crate::{refused, spec, train, weights};
+
+fn epochs(epochs: u64) -> Budget {
+    Budget { epochs, ..Budget::default() }
+}
+
+#[test]
+fn a_run_that_has_ended_continues_with_a_larger_budget() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run");
+    let short = spec("nade", "digits", "hidden=8 schedule=linear epochs=2").out(&run);
+    let short = train(&RunSpec { skip_test: true, ..short });
+    assert!(short.outcome.epoch == 2.0 && short.test.is_none());
+    let mut session = Session::new();
+    refused(session.resume(&run, Some((epochs(2), "more")), false), "larger budget");
+    let long = session.resume(&run, Some((epochs(3), "more of it")), false).unwrap();
+    assert!(long.outcome.epoch == 3.0 && long.test.unwrap().nll_nats > 0.0);
+    let config = std::fs::read_to_string(run.join("config.toml")).unwrap();
+    assert!(config.contains("&& more of it"), "{config}");
+}
+
+#[test]
+fn under_a_constant_rate_a_run_in_parts_is_the_whole_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let (parts, whole) = (dir.path().join("parts"), dir.path().join("whole"));
+    train(&spec("nade", "digits", "hidden=8 epochs=2").out(&parts));
+    Session::new().resume(&parts, Some((epochs(3), "more")), true).unwrap();
+    train(&spec("nade", "digits", "hidden=8 epochs=3").out(&whole));
+    assert!(weights(&parts) == weights(&whole));
+}
+
+#[test]
+fn a_finished_run_that_is_resumed_keeps_one_test_value() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("run");
+    let begun = train(&spec("vae", "digits", "hidden=[[8]] epochs=1 sample_count=0").out(&path));
+    let again = Session::new().resume(&path, None, false).unwrap();
+    assert_eq!(again.outcome.reason, StopReason::Budget);
+    assert_eq!(again.test.unwrap().nll_nats, begun.test.unwrap().nll_nats);
+    let events = RunFolder::open(&path).unwrap().events().unwrap();
+    assert_eq!(events.iter().filter(|event| event.kind() == "test").count(), 1, "{events:?}");
+}

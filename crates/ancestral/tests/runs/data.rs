@@ -1,0 +1,91 @@
+//! The data of runs: folds, binarization, toys, and how it is found again.
+
+use ancestral::evaluate::Options;
+use ancestral::prelude::*;
+use ancestral::run::{DataRequest, Keep, Measured, RunSummary, Scores};
+
+use crate::{likelihoods, refused, spec, table, train};
+
+#[test]
+fn a_fold_is_kept_for_testing_and_found_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let csv = dir.path().join("rows.csv");
+    table(&csv, "fold,x,y\n", 40, |i| format!("{},{}.5,{}\n", i % 4 + 1, i * 7 % 11, i * 5 % 13));
+    let rows = csv.to_str().unwrap();
+    let of_fold = |model: &str, data: &str, settings: &str, fold: u32, all_train: bool| {
+        let spec = spec(model, data, settings);
+        let data = DataRequest { fold: Some(fold), all_train, ..spec.data };
+        RunSpec { data, ..spec }
+    };
+    let mut session = Session::new();
+    let path = dir.path().join("g");
+    session.fit(&of_fold("gaussian", rows, "", 4, false).out(&path)).unwrap();
+    let config = std::fs::read_to_string(path.join("config.toml")).unwrap();
+    assert!(config.contains("fold = 4"), "{config}");
+    assert!(config.contains("columns = [\"x\", \"y\"]"), "{config}");
+    let run = Run::load(&path).unwrap();
+    let n = |split| likelihoods(&run, split, Options::default()).n;
+    assert_eq!([SplitName::Train, SplitName::Valid, SplitName::Test].map(n), [20, 10, 10]);
+    let all = DataQuery { data: Some(rows.to_owned()), ..DataQuery::default() };
+    let scores = session.score(&run, &all, Options::default()).unwrap();
+    let Scores::LogProbabilities(scores) = scores else { unreachable!("it has a density") };
+    assert_eq!((scores.nats.len(), scores.of.n, scores.is_mass), (40, 40, false));
+
+    let vae = of_fold("vae", rows, "steps=2 sample_count=0", 2, true);
+    let prepared = session.prepare(&vae).unwrap();
+    let lens = [SplitName::Train, SplitName::Valid, SplitName::Test].map(|s| prepared.data.len(s));
+    assert_eq!(lens, [30, 10, 10]);
+    let run = session.carry_out(prepared).unwrap().run;
+    let few = Options { samples: 2, ..Options::default() };
+    let found = likelihoods(&run, SplitName::Test, few);
+    assert_eq!((found.measure, found.bits_per_dim), ("density", None));
+    assert!(found.nll_standardized.is_some());
+    let other = DataQuery { data: Some(rows.to_owned()), ..DataQuery::split(SplitName::Test) };
+    let found = session.evaluate(&run, &other, few).unwrap().found;
+    assert!(matches!(found, Measured::Likelihoods(found) if found.nll_standardized.is_none()));
+
+    refused(session.train(&of_fold("vae", rows, "", 5, false)), "folds are 1, 2, 3, 4");
+    refused(session.train(&of_fold("vae", "digits", "", 1, false)), "has no folds");
+}
+
+#[test]
+fn values_name_the_binarization_that_was_used() {
+    let dir = tempfile::tempdir().unwrap();
+    let csv = dir.path().join("bits.csv");
+    table(&csv, "a,b\n", 60, |i| format!("{},{}\n", i % 2, i / 3 % 2));
+    let path = dir.path().join("run");
+    let vae = spec("vae", csv.to_str().unwrap(), "epochs=1 sample_count=0").out(&path);
+    let trained = train(&vae.binarize(Binarize::Dynamic));
+    assert_eq!(trained.validation.as_deref(), Some("negative_elbo"));
+    assert_eq!(trained.run.config.data.binarize, "none");
+    let (mut session, few) = (Session::new(), Options { samples: 3, ..Options::default() });
+    let test = DataQuery::split(SplitName::Test);
+    assert_eq!(session.evaluate(&trained.run, &test, few).unwrap().of.binarize, "none");
+    let all = DataQuery { data: csv.to_str().map(str::to_owned), ..DataQuery::default() };
+    let scores = session.score(&trained.run, &all, few).unwrap();
+    let Scores::LogProbabilities(scores) = scores else { unreachable!("it has a density") };
+    assert!(scores.of.n == 60 && scores.of.data.ends_with("bits.csv"), "{:?}", scores.of);
+    assert_eq!((scores.kind, scores.samples, scores.of.binarize), ("bound", 3, "none"));
+    let listed = RunSummary::read(&path).unwrap();
+    assert_eq!(listed.binarize, "none");
+    assert_eq!(listed.validation.unwrap().0, "negative_elbo");
+    assert!(listed.test_nll_nats.unwrap() > 0.0);
+}
+
+#[test]
+fn toy_data_is_found_again_wherever_a_run_was_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let keep = Keep::Within(dir.path().to_owned());
+    Session::new().fit(&RunSpec { keep, ..spec("gaussian", "rings:5", "") }).unwrap();
+    let run = Run::load(dir.path().join("gaussian-rings-5-1")).unwrap();
+    assert!(likelihoods(&run, SplitName::Test, Options::default()).nll_nats.is_finite());
+}
+
+#[test]
+fn a_density_has_no_bits() {
+    let fit = Session::new().fit(&spec("gaussian", "digits", "")).unwrap();
+    let names: Vec<&str> = fit.report.estimates.iter().map(|e| e.name.as_str()).collect();
+    assert!(names.contains(&"variance[2]") && names.contains(&"covariance[2, 1]"), "{names:?}");
+    let found = likelihoods(&fit.run, SplitName::Test, Options::default());
+    assert_eq!((found.measure, found.bits_per_dim), ("density", None));
+}

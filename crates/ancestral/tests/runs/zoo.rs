@@ -1,0 +1,53 @@
+//! The trained models of `zoo/`: what they draw and score, and how large they are.
+
+use std::path::Path;
+
+use ancestral::evaluate::Options;
+use ancestral::prelude::*;
+use ancestral::report;
+use ancestral::run::SampleSpec;
+use ancestral_test_support::BLACK;
+
+use crate::{likelihoods, looks, refused};
+
+#[test]
+fn the_zoo_draws_and_scores_what_it_says() {
+    let zoo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../zoo");
+    let (mut seen, mut session) = (0, Session::new());
+    for entry in std::fs::read_dir(&zoo).unwrap() {
+        let path = entry.unwrap().path();
+        // Unfinished run folders may be next to the models.
+        if !path.is_dir() || path.ends_with("unfinished") {
+            continue;
+        }
+        let name = path.file_name().unwrap().to_str().unwrap();
+        println!("{name}");
+        let bytes = path.join("model.safetensors").metadata().unwrap().len();
+        let run = Run::load(&path).unwrap();
+        let drawn = session.sample(&run, &SampleSpec::new(9, 0));
+        // A classifier draws nothing.
+        if name.starts_with("features-") {
+            refused(drawn, "cannot draw");
+            assert!(bytes < 1_000_000, "{name}: {bytes} bytes");
+            continue;
+        }
+        let drawn = drawn.unwrap();
+        let values = report::intensities(run.model(), &drawn.values);
+        let image = report::grid(&values, drawn.shape.as_image().unwrap(), 3);
+        let (side, ink, mean) = if name.ends_with("-digits") {
+            (224, 0.54..0.66, 104.0..123.0)
+        } else {
+            (176, 0.12..0.30, 32.0..58.0)
+        };
+        looks(&image, (side, side), BLACK, ink, mean);
+        // A wide layer is worth its size; half of it is masked and left out.
+        let most = if name == "made-mnist" { 16_000_000 } else { 4_000_000 };
+        assert!(bytes < most, "{name}: {bytes} bytes");
+        seen += 1;
+    }
+    assert!(seen >= 7);
+    let digits = Run::load(zoo.join("vae-digits")).unwrap();
+    let options = Options { samples: 5000, ..Options::default() };
+    let nll = likelihoods(&digits, SplitName::Test, options).nll_nats;
+    assert!((nll - 85.46).abs() < 0.05, "{nll}");
+}
