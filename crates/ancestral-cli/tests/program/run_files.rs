@@ -1,30 +1,17 @@
 //! The files of a run folder and the words in them, as `docs/formats.md` lists them.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may be as short as it likes")]
-
-mod keys;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::process::Command;
 
 use ancestral::run::RunFolder;
 use ancestral::train::Event;
-use ancestral_test_support::{Listed, assert_listed, listed};
-use keys::keys;
+use ancestral_test_support::{Listed, Program, assert_listed, keys, listed};
 use serde_json::{Map, Value};
 use toml::Table;
 
-type Words = BTreeSet<String>;
+use crate::program;
 
-fn good(folder: &Path, command: &str) {
-    let output = Command::new(env!("CARGO_BIN_EXE_ancestral"))
-        .current_dir(folder)
-        .args(command.split_whitespace())
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
-}
+type Words = BTreeSet<String>;
 
 fn row<'a>(rows: &'a [Listed], of: &str) -> &'a Listed {
     rows.iter().find(|row| row.of == of).unwrap_or_else(|| panic!("no row '{of}'"))
@@ -36,7 +23,7 @@ const RUNS: [&str; 7] = ["vae", "gan", "images", "nade", "features", "ae", "rows
 const BOARD: &str = "events.out.tfevents.0000000000.ancestral";
 
 /// Small runs that between them write every file and every word.
-fn train(here: &Path) {
+fn train(here: &Program) {
     let small = "--quiet --set sample_count=4 --set";
     let vae = "vae --epochs 1 --set latent_dims=[2] --set hidden=[[4]] --batch-size 700 --out vae";
     // A generator that does not learn is warned of.
@@ -52,9 +39,9 @@ fn train(here: &Path) {
         format!("{ae} {small} hidden=[4]"),
         format!("rnade --data rows.csv --fold 1 --steps 1 --out rows {small} hidden=4"),
     ] {
-        good(here, &format!("train {command}"));
+        here.good(&format!("train {command}"));
     }
-    good(here, "train --resume vae --epochs 2 --quiet");
+    here.good("train --resume vae --epochs 2 --quiet");
 }
 
 /// The tags of the scalars and images in an event file.
@@ -210,8 +197,8 @@ fn check_files(here: &Path) {
 
 #[test]
 fn words_of_run_folders_are_listed() {
-    let dir = tempfile::tempdir().unwrap();
-    let here = dir.path();
+    let program = program();
+    let here = program.folder();
     std::fs::create_dir(here.join("drawn")).unwrap();
     for i in 0..30u8 {
         let image = ancestral_plot::Image::filled(9, 9, [8 * i; 3]);
@@ -219,15 +206,8 @@ fn words_of_run_folders_are_listed() {
     }
     let reals: String =
         (0..40).map(|i| format!("{},{},{}.5\n", i % 4, i % 7, i * 5 % 13)).collect();
-    std::fs::write(here.join("rows.csv"), format!("fold,a,b\n{reals}")).unwrap();
-    // The network that judges samples of digits.
-    let network = "zoo/features-digits";
-    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(network);
-    std::fs::create_dir_all(here.join(network)).unwrap();
-    for file in ["config.toml", "model.safetensors"] {
-        std::fs::copy(from.join(file), here.join(network).join(file)).unwrap();
-    }
-    train(here);
+    program.write("rows.csv", format!("fold,a,b\n{reals}"));
+    train(&program);
     check_files(here);
     check_events(here);
     check_config(here);

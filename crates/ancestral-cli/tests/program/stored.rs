@@ -2,26 +2,20 @@
 //!
 //! `crates/ancestral/tests/stored/README.md` says what the runs are and how the values are renewed.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may be as short as it likes")]
-
-#[path = "../../ancestral/tests/stored/expected.rs"]
+#[path = "../../../ancestral/tests/stored/expected.rs"]
 mod expected;
 
 use std::path::Path;
-use std::process::{Command, Output};
 
+use ancestral_test_support::{Program, copy_folder};
 use expected::{Expected, Found};
 use serde_json::{Value, json};
 
-fn ancestral(folder: &Path, args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_ancestral")).current_dir(folder).args(args).output().unwrap()
-}
+use crate::program;
 
 /// The JSON that a command prints, without the seconds that it took.
-fn said(folder: &Path, args: &[&str]) -> Value {
-    let output = ancestral(folder, args);
-    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
-    let mut said = serde_json::from_slice(&output.stdout).unwrap();
+fn said(here: &Program, line: &str) -> Value {
+    let mut said = here.json(line);
     remove_seconds(&mut said);
     said
 }
@@ -34,20 +28,6 @@ fn remove_seconds(value: &mut Value) {
         }
         Value::Array(values) => values.iter_mut().for_each(remove_seconds),
         _ => {}
-    }
-}
-
-/// Copies a folder and those in it.
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let copied = to.join(path.file_name().unwrap());
-        if path.is_dir() {
-            copy(&path, &copied);
-        } else {
-            std::fs::copy(&path, &copied).unwrap();
-        }
     }
 }
 
@@ -64,11 +44,11 @@ fn singles(array: &[u8]) -> Vec<f32> {
 
 #[test]
 fn stored_runs_give_what_they_gave_through_the_program() {
-    let dir = tempfile::tempdir().unwrap();
-    let here = dir.path();
-    copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../ancestral/tests/stored"), here);
+    let here = program();
+    let stored = Path::new(env!("CARGO_MANIFEST_DIR")).join("../ancestral/tests/stored");
+    copy_folder(&stored, here.folder());
     let mut expected = Expected::new("program.json");
-    let mut runs: Vec<String> = std::fs::read_dir(here)
+    let mut runs: Vec<String> = std::fs::read_dir(here.folder())
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.join("config.toml").exists())
@@ -78,13 +58,12 @@ fn stored_runs_give_what_they_gave_through_the_program() {
     assert!(!runs.is_empty());
     for run in &runs {
         let mut add = |what: &str, found| expected.add(run, what, found);
-        let sample = ["sample", run, "-n", "8", "--seed", "0", "--out"];
-        let drawn = ancestral(here, &[&sample[..], &["drawn.csv"]].concat());
+        let sample = format!("sample {run} -n 8 --seed 0 --out");
+        let drawn = here.run(&format!("{sample} drawn.csv"));
         add("exit code of sample", Found::Json(json!(drawn.status.code())));
         if drawn.status.success() {
-            said(here, &[&sample[..], &["drawn.npy", "--json"]].concat());
-            let table = std::fs::read_to_string(here.join("drawn.csv")).unwrap();
-            let array = std::fs::read(here.join("drawn.npy")).unwrap();
+            here.json(&format!("{sample} drawn.npy"));
+            let (table, array) = (here.read("drawn.csv"), here.bytes("drawn.npy"));
             let values = numbers(&table);
             assert_eq!(values, singles(&array), "{run}: the table and the array differ");
             let are_levels = values.iter().all(|v| v.fract() == 0.0 && (0.0..256.0).contains(v));
@@ -97,18 +76,18 @@ fn stored_runs_give_what_they_gave_through_the_program() {
             add("CSV of samples", Found::Bytes(table.into_bytes()));
             add("NPY of samples", Found::Bytes(array));
         }
-        let evaluate = ["evaluate", run, "--samples", "8", "--seed", "0", "--json"];
-        add("evaluate", Found::Json(said(here, &evaluate)));
+        let evaluate = format!("evaluate {run} --samples 8 --seed 0");
+        add("evaluate", Found::Json(said(&here, &evaluate)));
         if run.starts_with("unfinished-") {
-            add("resume", Found::Json(said(here, &["train", "--resume", run, "--json"])));
-            let weights = std::fs::read(here.join(run).join("model.safetensors")).unwrap();
+            add("resume", Found::Json(said(&here, &format!("train --resume {run}"))));
+            let weights = here.bytes(&format!("{run}/model.safetensors"));
             add("resumed weights", Found::Bytes(weights));
         }
     }
     // Samples of images are measured by the features of another run.
-    let run = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../zoo/vae-digits");
-    let evaluate = ["evaluate", run.to_str().unwrap(), "--quality", "--seed", "0"];
-    let mut quality = said(here, &[&evaluate[..], &["--samples-count", "200", "--json"]].concat());
+    let zoo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../zoo/vae-digits");
+    copy_folder(&zoo, &here.path("vae-digits"));
+    let mut quality = said(&here, "evaluate vae-digits --quality --seed 0 --samples-count 200");
     quality.as_object_mut().unwrap().remove("run");
     expected.add("zoo/vae-digits", "quality", Found::Json(quality));
     expected.check();

@@ -1,24 +1,21 @@
 //! The keys of every command's `--json`, and the columns of the tables that commands write.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may be as short as it likes")]
-
-mod keys;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::process::{Command, Output};
 
-use ancestral_test_support::{assert_listed, data_dir_with, listed};
-use keys::{HEADING, SLOW, assert_keys};
+use ancestral_test_support::{
+    JSON_KEYS, Program, assert_keys, assert_listed, copy_folder, data_dir_with, errors, listed,
+};
 use serde_json::{Value, json};
 
-fn ancestral(folder: &Path, args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_ancestral")).current_dir(folder).args(args).output().unwrap()
-}
+use crate::program;
+
+/// The row that takes long, whose numbers a test of the library compares with the list.
+const SLOW: &str = "explain elbo";
 
 /// Runs commands in a folder and keeps what they print.
 struct Said<'a> {
-    folder: &'a Path,
+    program: &'a Program,
     /// By the row of the list.
     values: BTreeMap<&'static str, Vec<Value>>,
 }
@@ -26,9 +23,8 @@ struct Said<'a> {
 impl Said<'_> {
     /// Runs `command`, of which the words of `row` are the first, with `--json`.
     fn run(&mut self, row: &'static str, command: &str) {
-        let args: Vec<&str> = command.split_whitespace().chain(["--json"]).collect();
-        let output = ancestral(self.folder, &args);
-        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        let output = self.program.run(&format!("{command} --json"));
+        let errors = errors(&output);
         assert!(output.status.success(), "{command}: {errors}");
         // The progress of a training, in events.
         for line in errors.lines() {
@@ -94,20 +90,20 @@ fn names_below(help: &str, line: &str) -> BTreeSet<String> {
 
 #[test]
 fn keys_and_columns_of_every_command_are_listed() {
-    let dir = tempfile::tempdir().unwrap();
-    let here = dir.path();
+    let program = program();
+    let here = program.folder();
     let bits: String = (0..60).map(|i| format!("{},{},0\n", i % 2, i / 3 % 2)).collect();
-    std::fs::write(here.join("bits.csv"), format!("a,b,c\n{bits}")).unwrap();
+    program.write("bits.csv", format!("a,b,c\n{bits}"));
     let reals: String = (0..40).map(|i| format!("{},{}.5\n", i % 7, i * 5 % 13)).collect();
-    std::fs::write(here.join("reals.csv"), format!("a,b\n{reals}")).unwrap();
+    program.write("reals.csv", format!("a,b\n{reals}"));
     let labeled: String = (0..40).map(|i| format!("{},{}\n", i * 5 % 13, i % 2)).collect();
-    std::fs::write(here.join("labeled.csv"), format!("a,label\n{labeled}")).unwrap();
+    program.write("labeled.csv", format!("a,label\n{labeled}"));
     std::fs::create_dir(here.join("images")).unwrap();
     for i in 0..8u8 {
         let image = ancestral_plot::Image::filled(8, 8, [30 * i; 3]);
         image.save_png(here.join(format!("images/{i}.png"))).unwrap();
     }
-    let mut said = Said { folder: here, values: BTreeMap::new() };
+    let mut said = Said { program: &program, values: BTreeMap::new() };
     let small = "--steps 2 --set sample_count=4 --set";
     said.run("train", &format!("train vae {small} latent_dims=[2] --set hidden=[[4]] --out vae"));
     said.run("train", &format!("train gan --data rings:8 {small} critic_hidden=[4] --out gan"));
@@ -143,6 +139,8 @@ fn keys_and_columns_of_every_command_are_listed() {
 
     said.run("explain ae-vs-vae", "explain ae-vs-vae --epochs 1");
     said.run("explain density", "explain density");
+    said.run("explain saturation", "explain saturation");
+    said.run("explain optimal-discriminator", "explain optimal-discriminator");
     said.run("explain transposed-convolution", "explain transposed-convolution");
 
     said.run("models", "models");
@@ -153,11 +151,7 @@ fn keys_and_columns_of_every_command_are_listed() {
     said.run("data show", "data show reals.csv");
     // What is there already is not fetched.
     if let Some(data) = data_dir_with("mnist") {
-        std::fs::create_dir(here.join("mnist")).unwrap();
-        for file in std::fs::read_dir(data.join("mnist")).unwrap() {
-            let path = file.unwrap().path();
-            std::fs::copy(&path, here.join("mnist").join(path.file_name().unwrap())).unwrap();
-        }
+        copy_folder(&data.join("mnist"), &here.join("mnist"));
         said.run("data fetch", "data fetch mnist --data-dir .");
     }
 
@@ -176,9 +170,9 @@ fn keys_and_columns_of_every_command_are_listed() {
     kept_runs(&here.join("kept"));
     said.run("reproduce gan-table", "reproduce gan-table --out kept");
 
-    let rows: BTreeSet<String> = listed(HEADING).into_iter().map(|row| row.of).collect();
+    let rows: BTreeSet<String> = listed(JSON_KEYS).into_iter().map(|row| row.of).collect();
     let mut known: BTreeSet<String> = said.values.keys().map(|&row| row.to_owned()).collect();
-    known.extend(SLOW.map(str::to_owned));
+    known.insert(SLOW.to_owned());
     // Skipped where its data is not there.
     known.insert("data fetch".to_owned());
     assert_listed("commands with --json", &known, &rows);
@@ -203,22 +197,19 @@ fn keys_and_columns_of_every_command_are_listed() {
 /// A command that is new has a row, or no `--json`.
 #[test]
 fn no_command_is_left_out() {
-    let dir = tempfile::tempdir().unwrap();
-    let help = |args: &[&str]| {
-        let output = ancestral(dir.path(), &[args, &["--help"]].concat());
-        String::from_utf8(output.stdout).unwrap()
-    };
-    let rows = listed(HEADING);
+    let program = program();
+    let help = |command: &str| program.good(&format!("{command} --help"));
+    let rows = listed(JSON_KEYS);
     let has = |command: &str| {
         let begins = |of: &str| of == command || of.starts_with(&format!("{command} "));
         rows.iter().any(|row| begins(&row.of))
     };
     let mut commands: Vec<String> = Vec::new();
-    for name in names_below(&help(&[]), "Commands:") {
+    for name in names_below(&help(""), "Commands:") {
         match name.as_str() {
             "help" => {}
             "data" => {
-                let inner = names_below(&help(&["data"]), "Commands:");
+                let inner = names_below(&help("data"), "Commands:");
                 let inner = inner.into_iter().filter(|inner| inner != "help");
                 commands.extend(inner.map(|inner| format!("data {inner}")));
             }
@@ -227,10 +218,10 @@ fn no_command_is_left_out() {
     }
     assert!(commands.len() > 15, "{commands:?}");
     for command in &commands {
-        let text = help(&command.split(' ').collect::<Vec<_>>());
+        let text = help(command);
         assert_eq!(text.contains("--json"), has(command), "{command}");
     }
-    let topics: Vec<String> = help(&["explain"])
+    let topics: Vec<String> = help("explain")
         .split("Possible values:")
         .nth(1)
         .unwrap()
@@ -246,14 +237,14 @@ fn no_command_is_left_out() {
 /// What goes wrong is one object with `--json`, of wrong usage too.
 #[test]
 fn errors_are_an_object() {
-    let dir = tempfile::tempdir().unwrap();
-    for (args, hint) in [
-        (&["sample", "nowhere", "--json"][..], true),
-        (&["train", "vea", "--json"], false),
-        (&["sample", "--json"], true),
-        (&["train", "vae", "--epochs", "x", "--json"], true),
+    let program = program();
+    for (line, hint) in [
+        ("sample nowhere", true),
+        ("train vea", false),
+        ("sample", true),
+        ("train vae --epochs x", true),
     ] {
-        let output = ancestral(dir.path(), args);
+        let output = program.run(&format!("{line} --json"));
         assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(2), &b""[..]));
         let said: Value = serde_json::from_slice(&output.stderr).unwrap();
         assert!(said["error"].is_string() && said.as_object().unwrap().len() == 2, "{said}");

@@ -1,12 +1,12 @@
 //! The event files as the real TensorBoard reads them, where one is at hand: `ANCESTRAL_PYTHON`
 //! names a Python that has the package `tensorboard`.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may be as short as it likes")]
-
 use std::process::Command;
 
 use ancestral::run::RunFolder;
 use ancestral::train::Event;
+
+use crate::program;
 
 const SCRIPT: &str = "
 import sys
@@ -27,14 +27,9 @@ fn tensorboard_reads_every_metric_and_image() {
         eprintln!("skipped: ANCESTRAL_PYTHON is not set");
         return;
     };
-    let dir = tempfile::tempdir().unwrap();
-    let run = dir.path().join("run");
-    let train = Command::new(env!("CARGO_BIN_EXE_ancestral"))
-        .args(["train", "vae", "--epochs", "3", "--quiet", "--out"])
-        .arg(&run)
-        .output()
-        .unwrap();
-    assert!(train.status.success());
+    let here = program();
+    here.good("train vae --epochs 3 --quiet --out run");
+    let run = here.path("run");
     let read = Command::new(python).args(["-c", SCRIPT]).arg(&run).output().unwrap();
     assert!(read.status.success(), "{}", String::from_utf8_lossy(&read.stderr));
     let said = String::from_utf8(read.stdout).unwrap();

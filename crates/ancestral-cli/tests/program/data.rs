@@ -1,0 +1,43 @@
+//! `data` and `models`: listings, contact sheets, data that is not there.
+
+use ancestral_test_support::assert_hash;
+
+use crate::program;
+
+#[test]
+fn toy_data_needs_no_files() {
+    let here = program();
+    let listed = here.json("data list");
+    for name in ["rings:8", "grid:25", "swiss-roll", "moons"] {
+        let set = listed.as_array().unwrap().iter().find(|set| set["name"] == name).unwrap();
+        assert_eq!(set["present"], true);
+    }
+    for (name, file, hash) in
+        [("rings:5", "rings.png", "2770e27bad8e3412"), ("digits", "digits.png", "905cf1eabf5637e2")]
+    {
+        here.good(&format!("data show {name} --out {file}"));
+        assert_hash(&here.path(file), hash);
+    }
+    here.bad("data show grid:24", "grid:25");
+    here.bad("data show ring:8", "did you mean 'rings:8'?");
+    here.bad("data fetch moons", "needs no files");
+    assert!(here.good("models wgan-gp").contains("wasserstein"));
+}
+
+#[test]
+fn what_to_do_about_data_is_said() {
+    let here = program();
+    let known = "download it with `ancestral data fetch mnist`, or name the folder that holds \
+                 'mnist' with --data-dir or ANCESTRAL_DATA";
+    here.bad("train vae --data mnist --data-dir .", known);
+    here.bad("data show omniglot --data-dir .", "looked in ./omniglot; name the folder");
+    let none = "no levels to binarize; use --binarize none";
+    here.bad("fit gaussian --data moons --binarize static", none);
+    std::fs::create_dir(here.path("images")).unwrap();
+    for side in [9, 7] {
+        let image = ancestral_plot::Image::filled(side, side, [0; 3]);
+        image.save_png(here.path(&format!("images/{side}.png"))).unwrap();
+    }
+    here.bad("data show images", "7×7 as in the first; bring all to one size");
+    assert!(!here.path("runs").exists(), "a refused command left a folder behind");
+}

@@ -1,0 +1,35 @@
+//! The commands of the worked examples.
+
+use std::path::Path;
+
+use ancestral_test_support::copy_folder;
+
+use crate::program;
+
+#[test]
+fn the_commands_of_the_docs_work() {
+    let here = program();
+    copy_folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs"), &here.path("docs"));
+    let text = here.read("docs/odd-rows.md");
+    let commands: Vec<&str> = text.lines().filter_map(|l| l.strip_prefix("ancestral ")).collect();
+    assert_eq!(commands.len(), 4);
+    let said: Vec<String> = commands.iter().map(|command| here.good(command)).collect();
+    // The broken rows are the least probable ones, as the page says.
+    let lowest = said[1].lines().find(|l| l.starts_with("least probable")).unwrap();
+    let mut rows: Vec<&str> = lowest.split("row ").skip(1).map(|r| &r[..2]).collect();
+    rows.truncate(4);
+    rows.sort_unstable();
+    assert_eq!(rows, ["13", "17", "3 ", "8 "], "{lowest}");
+    let (new, filled) = (here.read("docs/new-measurements.csv"), here.read("filled.csv"));
+    let cells = |text: &str| -> Vec<Vec<f64>> {
+        let rows = text.lines().skip(1);
+        rows.map(|l| l.split(',').map(|c| c.parse().unwrap()).collect()).collect()
+    };
+    for (i, (given, got)) in cells(&new).iter().zip(cells(&filled)).enumerate() {
+        let kept =
+            given.iter().zip(&got).enumerate().all(|(c, (a, b))| c == 1 || (a - b).abs() < 1e-4);
+        assert!(kept && given[1] != got[1], "row {i}: {given:?} {got:?}");
+        // A height in inches is filled with one in centimeters.
+        assert!(i != 3 || (140.0..200.0).contains(&got[1]), "{got:?}");
+    }
+}

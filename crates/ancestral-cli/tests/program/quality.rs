@@ -1,0 +1,120 @@
+//! `evaluate --quality` and `--generated`: metrics of samples in words and as JSON.
+
+use ancestral_test_support::{Image, Program};
+use serde_json::Value;
+
+use crate::program;
+
+/// A network with features, barely trained.
+fn network(here: &Program) {
+    here.good("train features --set channels=[8] --set dim=16 --steps 20 --out net --quiet");
+}
+
+#[test]
+fn metrics_are_named_after_the_network() {
+    let here = program();
+    network(&here);
+    here.good("evaluate net --quiet").trim().parse::<f64>().unwrap();
+    let said = here.good("evaluate net");
+    assert!(said.contains("test accuracy"), "{said}");
+    here.bad("evaluate net --quality", "cannot draw");
+    let small = "--set hidden=[[8]] --set sample_count=0 --quiet";
+    here.good(&format!("train vae --steps 20 --set conditional=true {small} --out vae"));
+    let quality = "evaluate vae --quality --samples-count 300 --features net";
+    let said = here.good(&format!("{quality} --nearest near.png"));
+    for words in [
+        "Fréchet distance (net)",
+        "kernel distance (net)",
+        "precision (net, k = 3)",
+        "coverage (net, k = 5)",
+        "classifier score (net)",
+        "class agreement (net)",
+        "300 samples of vae (vae) compared with 300 examples of digits, test split",
+        "200 valid examples",
+        "nearest training example",
+    ] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    assert_eq!(Image::open(&here.path("near.png")).size(), (1160, 352));
+    let found = here.json(quality);
+    let samples = &found["samples"][0];
+    assert_eq!((&samples["n"], &samples["n_reference"]), (&300.into(), &300.into()));
+    assert_eq!(found["network"], "net");
+    // Beside validation, test data stays unread.
+    let valid = here.json(&format!("{quality} --split valid"));
+    assert_eq!((&valid["split"], &valid["data_itself"]), (&"valid".into(), &Value::Null));
+    // The same bits whatever the number of threads.
+    let one = here.json(&format!("{quality} --threads 1"));
+    assert_eq!(samples["frechet_distance"], one["samples"][0]["frechet_distance"]);
+    assert_eq!(samples["kernel_distance"], one["samples"][0]["kernel_distance"]);
+    here.bad("evaluate vae --features net", "--quality");
+    here.bad(&format!("{quality} --nearest near.svg"), ".png");
+    here.bad("evaluate vae --quality --samples-count 5", "at least 6");
+    // Without another, the network for the data is taken.
+    let said = here.good("evaluate vae --quality --samples-count 300");
+    assert!(said.contains("Fréchet distance (features-digits)"), "{said}");
+    let by_vae = here.bad("evaluate vae --quality --features vae", "has no features");
+    assert!(by_vae.contains("`ancestral train features`"), "{by_vae}");
+    here.write("rows.csv", "a,b\n1.5,2\n0.1,3\n0.2,3\n1,2\n");
+    here.bad("train features --data rows.csv", "no labels");
+    here.good("fit gaussian --data rows.csv --out g");
+    here.bad("evaluate g --quality", "no network has features");
+    let by_net = here.bad("evaluate g --quality --features net", "was trained on 1×8×8");
+    assert!(by_net.contains("of the same kind with `ancestral train features`"), "{by_net}");
+}
+
+#[test]
+fn means_are_named_and_compared_with_gray_images() {
+    let here = program();
+    network(&here);
+    let small = "--set hidden=[[8]] --set sample_count=0 --quiet";
+    here.good(&format!("train vae --steps 20 --binarize dynamic {small} --out bits"));
+    let means = "evaluate bits --quality --samples-count 300 --features net --mean";
+    let said = here.good(means);
+    assert!(said.contains("300 means of the last conditional of bits (vae)"), "{said}");
+    assert_eq!(here.json(means)["binarize"], "none");
+    here.bad("evaluate bits --mean", "--quality");
+}
+
+#[test]
+fn modes_of_a_mixture_are_counted() {
+    let here = program();
+    here.good("train gan --data rings:8 --steps 5 --set critic_hidden=[4] --quiet --out gan");
+    let said = here.good("evaluate gan --quality --samples-count 500");
+    assert!(said.contains("of 8 modes of rings:8") && said.contains("best weights"), "{said}");
+    here.bad("evaluate gan --quality --nearest near.png", "modes that they find");
+    here.bad("evaluate gan --quality --mean", "without noise");
+}
+
+#[test]
+fn images_of_a_folder_are_compared_with_data() {
+    let here = program();
+    network(&here);
+    let images = |folder: &str, n: u8, side: usize, color: bool| {
+        std::fs::create_dir_all(here.path(folder)).unwrap();
+        for i in 0..n {
+            let gray = i.wrapping_mul(37);
+            let pixel = if color { [gray, 255 - gray, 7] } else { [gray; 3] };
+            let image = ancestral_plot::Image::filled(side, side, pixel);
+            image.save_png(here.path(&format!("{folder}/{i}.png"))).unwrap();
+        }
+    };
+    images("good", 30, 8, false);
+    let good = "evaluate --generated good --data digits --features net";
+    let said = here.good(&format!("{good} --grey --nearest n.png"));
+    assert!(said.contains("30 images of good compared with 300 examples of digits, test split"));
+    assert!(said.contains("Fréchet distance (net)"), "{said}");
+    assert_eq!(Image::open(&here.path("n.png")).size().0, 1160);
+    assert_eq!(here.json(&format!("{good} --gray"))["quality"]["n"], 30);
+    images("color", 30, 8, true);
+    here.bad(
+        "evaluate --generated color --data digits --features net",
+        "3×8×8 (convert them to grayscale) and those of digits are 1×8×8",
+    );
+    images("large", 30, 9, false);
+    let other = "evaluate --generated large --data large --grey";
+    here.bad(other, "it has no labels to train one on");
+    here.bad(&format!("{other} --features net"), "trained on 1×8×8");
+    here.bad("evaluate --generated nowhere --data digits", "no such folder of images");
+    here.bad("evaluate --generated good", "--data");
+}

@@ -1,0 +1,42 @@
+//! `sample`: classes, completions, wrong requests.
+
+use ancestral_test_support::Image;
+
+use crate::program;
+
+#[test]
+fn samples_are_of_the_class_that_was_asked_for() {
+    let here = program();
+    let small = "--set hidden=[[8]] --set conditional=true --set sample_count=0 --quiet";
+    here.good(&format!("train vae --steps 20 {small} --out run"));
+    here.good("sample run --class 3 -n 4 --out threes.png");
+    assert_eq!(Image::open(&here.path("threes.png")).size(), (152, 152));
+    here.good("sample run -n 4 --class 3 --out threes.csv");
+    here.good("sample run -n 4 --class 4 --out fours.csv");
+    assert_ne!(here.read("threes.csv"), here.read("fours.csv"));
+    here.bad("sample run --class 12 -n 4", "classes 0 to 9");
+    here.bad("sample nowhere", "does not exist; `ancestral runs` lists the runs that do");
+    here.bad("sample nowhere --out a.svg", "must end in .png, .npy or .csv");
+}
+
+#[test]
+fn given_parts_are_completed() {
+    let here = program();
+    let row = |i: u32| format!("{},{},{}\n", i % 2, i / 2 % 2, i % 2);
+    here.write("rows.data", (0..40).map(row).collect::<String>());
+    here.write("first.data", "1,0\n0,1\n");
+    here.write("mask.data", "0,0,1\n");
+    let small = "--data rows.data --steps 1 --set hidden=[8] --quiet";
+    here.good(&format!("train deep-nade {small} --out run"));
+    here.good("sample run --complete first.data -n 10 --temperature 0.5 --out c.csv");
+    let drawn = here.read("c.csv");
+    let kept: Vec<&str> = drawn.lines().skip(1).map(|row| &row[..3]).collect();
+    assert_eq!(kept, [["1,0"; 10], ["0,1"; 10]].concat());
+    here.good("sample run --complete rows.data --limit 3 --mask mask.data --out c.csv");
+    let drawn = here.read("c.csv");
+    let kept: Vec<&str> = drawn.lines().skip(1).map(|row| &row[4..]).collect();
+    assert_eq!(kept, ["0", "1", "0"]);
+    here.bad("sample run --complete rows.data --out c.csv", "--mask");
+    here.bad("sample run --mask mask.data", "--complete");
+    here.bad("sample run --complete rows.data --mask top --out c.csv", "no images");
+}
