@@ -446,19 +446,19 @@ impl Kernel for Forward<'_> {
                 // the pixels lie in all maps, and that no other thread has them.
                 unsafe {
                     let own = gates.add(pixel * 4 * hidden + unit);
-                    let gate = |i: usize| {
+                    // Not by closures, which would not have the instruction set.
+                    let mut gate = [s.splat(0.0); 4];
+                    for (i, gate) in gate.iter_mut().enumerate() {
                         let sum = s.load(sums.as_ptr().add(lane::<S>(row, i * of_gate + vector)));
-                        s.add(sum, s.load_part(own.add(i * hidden), n))
-                    };
-                    let [o, f, i] = [0, 1, 2].map(|i| math::unit_sigmoid(s, gate(i)));
-                    let g = math::tanh(s, gate(3));
+                        let sum = s.add(sum, s.load_part(own.add(i * hidden), n));
+                        *gate = if i < 3 { math::unit_sigmoid(s, sum) } else { math::tanh(s, sum) };
+                        s.store_part(own.add(i * hidden), n, *gate);
+                    }
+                    let [o, f, i, g] = gate;
                     let place = row * hidden + unit;
                     let cell = cell.as_mut_ptr().add(place);
                     let c = s.fma(f, s.load_part(cell, n), s.mul(i, g));
                     let h = s.mul(o, math::tanh(s, c));
-                    for (i, value) in [o, f, i, g].into_iter().enumerate() {
-                        s.store_part(own.add(i * hidden), n, value);
-                    }
                     s.store_part(cell, n, c);
                     s.store_part(cells.add(pixel * hidden + unit), n, c);
                     s.store_part(line.as_mut_ptr().add(place), n, h);
@@ -677,8 +677,10 @@ impl Kernel for Backward<'_> {
                 // the pixels lie in the map of gates, and that no other thread has them.
                 unsafe {
                     let own = gates.add(pixel * 4 * hidden + unit);
-                    let [o, f, i, g] =
-                        [0, 1, 2, 3].map(|gate| s.load_part(own.add(gate * hidden), n));
+                    let o = s.load_part(own, n);
+                    let f = s.load_part(own.add(hidden), n);
+                    let i = s.load_part(own.add(2 * hidden), n);
+                    let g = s.load_part(own.add(3 * hidden), n);
                     let at = pixel * hidden + unit;
                     let direct = s.load_part(grad.as_ptr().add(at), n);
                     let dh = s.add(direct, s.load(sums.as_ptr().add(from)));
@@ -686,17 +688,17 @@ impl Kernel for Backward<'_> {
                     let dc_after = cell.as_mut_ptr().add(row * hidden + unit);
                     let dc = s.fma(s.mul(dh, o), s.fnma(t, t, one), s.load_part(dc_after, n));
                     let before = s.load_part(before.as_ptr().add(unit), n);
-                    let sigmoid = |d: S::V, y: S::V| s.mul(d, s.fnma(y, y, y));
+                    // y(1 − y) is the derivative of σ, 1 − y² that of tanh.
                     let found = [
-                        sigmoid(s.mul(dh, t), o),
-                        sigmoid(s.mul(dc, before), f),
-                        sigmoid(s.mul(dc, g), i),
+                        s.mul(s.mul(dh, t), s.fnma(o, o, o)),
+                        s.mul(s.mul(dc, before), s.fnma(f, f, f)),
+                        s.mul(s.mul(dc, g), s.fnma(i, i, i)),
                         s.mul(s.mul(dc, i), s.fnma(g, g, one)),
                     ];
                     let delta = deltas.as_mut_ptr().add(row * 4 * hidden + unit);
-                    for (gate, value) in found.into_iter().enumerate() {
-                        s.store_part(own.add(gate * hidden), n, value);
-                        s.store_part(delta.add(gate * hidden), n, value);
+                    for (gate, value) in found.iter().enumerate() {
+                        s.store_part(own.add(gate * hidden), n, *value);
+                        s.store_part(delta.add(gate * hidden), n, *value);
                     }
                     s.store_part(dc_after, n, s.mul(dc, f));
                 }

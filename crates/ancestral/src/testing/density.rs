@@ -145,19 +145,20 @@ pub(super) fn terms_add_up(subject: &Subject<'_>) -> Tried {
     Ok(3)
 }
 
-/// The number of terms by column that each entry of a row changes, in ascending order; `None` for models whose
+/// The number of terms by column that each entry of an example changes, in ascending order; `None` for models whose
 /// log-probability is not a sum over columns.
 ///
 /// # Errors
-/// If an entry does not change its own term, or the row does not fit the model.
-pub fn changed_terms(model: &dyn Model, row: &[f64]) -> Result<Option<Vec<usize>>, Problem> {
+/// If an entry does not change its own term, or the example does not fit the model.
+pub fn changed_terms(model: &dyn Model, example: &Batch) -> Result<Option<Vec<usize>>, Problem> {
     let Some(density) = model.density() else { return Ok(None) };
     let reals = model.data().domain() == Some(Domain::Real) || !density.is_mass(model.data());
-    let terms = |row: Vec<f64>| column_terms(model, &Batch::of(row, 1));
-    let Some(plain) = terms(row.to_vec())? else { return Ok(None) };
+    let row = &example.values;
+    let terms = |values: Vec<f64>| column_terms(model, &Batch { values, ..example.clone() });
+    let Some(plain) = terms(row.clone())? else { return Ok(None) };
     let mut changed = Vec::with_capacity(row.len());
     for column in 0..row.len() {
-        let mut other = row.to_vec();
+        let mut other = row.clone();
         other[column] = match row[column] {
             x if reals => x + 0.37,
             x if x > 0.5 => 0.0,
@@ -178,8 +179,7 @@ pub fn changed_terms(model: &dyn Model, row: &[f64]) -> Result<Option<Vec<usize>
 /// A column's term depends only on the columns before it in some ordering.
 pub(super) fn terms_belong_to_their_columns(subject: &Subject<'_>) -> Tried {
     let model = subject.model()?;
-    let row = subject.batch(&[4])?.values;
-    let Some(changed) = changed_terms(model.as_ref(), &row)? else { return Ok(0) };
+    let Some(changed) = changed_terms(model.as_ref(), &subject.batch(&[4])?)? else { return Ok(0) };
     // Counts are distinct if every column affects those after it.
     for (i, &count) in changed.iter().enumerate() {
         ensure!(

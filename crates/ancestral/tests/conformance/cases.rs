@@ -125,6 +125,32 @@ pub(crate) fn cases() -> Vec<(ModelEntry, Dataset, Table)> {
         let entry = find(name);
         cases.push((entry, shaped(Domain::Levels(5), shape), settings));
     }
+    // Models that draw pixel after pixel need images.
+    for name in ["pixel-cnn", "gated-pixel-cnn", "row-lstm", "diagonal-bilstm"] {
+        let kernel = if name.ends_with("cnn") { "kernel = 3\n" } else { "" };
+        for (domain, shape, settings) in [
+            (Domain::Binary, Shape::image(1, 3, 3), "layers = 2\nhidden = 3\nhead = 3"),
+            (
+                Domain::Levels(3),
+                Shape::image(3, 1, 2),
+                "layers = 1\nhidden = 4\nhead = 3\nskip = true\nconditional = true",
+            ),
+            (
+                Domain::Levels(256),
+                Shape::image(2, 2, 2),
+                "layers = 2\nhidden = 3\nhead = 4\nlikelihood = 'logistic-mixture'",
+            ),
+            (
+                Domain::Levels(5),
+                Shape::image(1, 4, 2),
+                "layers = 2\nhidden = 2\nhead = 2\nconditional = true\nfirst_kernel = 5",
+            ),
+        ] {
+            let settings = format!("activation = 'softplus'\n{kernel}{settings}");
+            let entry = find(name);
+            cases.push((entry, shaped(domain, shape), settings.parse().unwrap()));
+        }
+    }
     for (domain, shape) in
         [(Domain::Levels(5), Shape::image(1, 5, 4)), (Domain::Real, Shape::image(3, 4, 5))]
     {

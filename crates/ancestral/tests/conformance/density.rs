@@ -107,7 +107,19 @@ fn a_bound_rises_with_k_to_the_integral() {
 }
 
 /// The models whose log-probability is a sum over columns.
-const SUMS: [&str; 7] = ["nade", "rnade", "deep-nade", "made", "fvsbn", "gaussian", "bernoulli"];
+const SUMS: [&str; 11] = [
+    "nade",
+    "rnade",
+    "deep-nade",
+    "made",
+    "fvsbn",
+    "pixel-cnn",
+    "gated-pixel-cnn",
+    "row-lstm",
+    "diagonal-bilstm",
+    "gaussian",
+    "bernoulli",
+];
 
 /// Of these, all but one have columns that bear on others.
 #[test]
@@ -119,11 +131,11 @@ fn column_terms_are_those_of_the_models_that_are_sums() {
             assert!(!SUMS.contains(&entry.name), "{name}");
             continue;
         }
-        let row = examples(&data).batch(&[4], 0).values;
-        let changed = changed_terms(model.as_ref(), &row).unwrap();
+        let example = examples(&data).batch(&[4], 0);
+        let changed = changed_terms(model.as_ref(), &example).unwrap();
         assert_eq!(changed.is_some(), SUMS.contains(&entry.name), "{name}");
         let Some(changed) = changed else { continue };
-        assert_eq!(changed.len(), row.len(), "{name}");
+        assert_eq!(changed.len(), example.values.len(), "{name}");
         match entry.name {
             "bernoulli" => assert!(changed.iter().all(|&count| count == 1), "{name}: {changed:?}"),
             _ => assert!(changed.last() > Some(&1), "{name}: no column bears on another"),

@@ -25,7 +25,9 @@ fn widened(settings: &Table) -> Table {
         }
     }
     let sizes = |key: &str| {
-        key.contains("hidden") || key.contains("latent") || ["channels", "features"].contains(&key)
+        key.contains("hidden")
+            || key.contains("latent")
+            || ["channels", "features", "head"].contains(&key)
     };
     let mut settings = settings.clone();
     settings.iter_mut().filter(|(k, _)| sizes(k)).for_each(|(_, v)| *v = grown(v));
