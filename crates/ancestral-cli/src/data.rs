@@ -79,7 +79,7 @@ pub(crate) fn run(args: &DataArgs, data_dir: Option<&Path>) -> Result<()> {
         DataCommand::Fetch { name, output } => {
             let bar = crate::watch::bar(*output, name);
             let folder = ancestral_data::data_dir(data_dir)
-                .ok_or_else(|| usage("this system names no folder for data; give --data-dir"))?;
+                .ok_or_else(|| usage("this system has no default data folder; give --data-dir"))?;
             let folder = fetch(name, &folder, &[], &mut |p| {
                 bar.set_length(p.total);
                 bar.set_position(p.done);

@@ -123,7 +123,7 @@ fn print(
             values,
         });
     }
-    let head = format!("{} of {} (step {step}) on {}", model.name(), path.display(), of.data);
+    let head = format!("{} from {} (step {step}) on {}", model.name(), path.display(), of.data);
     match found {
         Measured::Likelihoods(found) if args.output.quiet => say!("{}", found.nll_nats),
         Measured::Classification(found) if args.output.quiet => say!("{}", found.accuracy),
@@ -135,7 +135,7 @@ fn print(
         }
         Measured::Nothing => {
             let instead = match model.sampler() {
-                Some(_) => "; --quality measures its samples",
+                Some(_) => "; --quality evaluates its samples",
                 None => "",
             };
             say!("{} has no log-probability and cannot score examples{instead}", model.name())
@@ -146,7 +146,7 @@ fn print(
 /// The values as text.
 pub(crate) fn sentence(found: &Likelihoods, split: &str, binarize: &str) -> String {
     let kind = match found.kind {
-        "bound" => format!("at most, bound with K = {}", found.samples),
+        "bound" => format!("upper bound, K = {} importance samples", found.samples),
         kind if found.members > 1 => format!("{kind}, {} averaged", found.members),
         kind => kind.to_owned(),
     };
@@ -169,7 +169,7 @@ pub(crate) fn sentence(found: &Likelihoods, split: &str, binarize: &str) -> Stri
     }
     if let Some(nll) = found.nll_standardized {
         text += &format!(
-            "\nstandardized by the training split, without the log-determinant: NLL {nll:.3}"
+            "\nnegative log-density of standardized columns, without the log-determinant {nll:.3} nats"
         );
     }
     if let Some(elbo) = &found.elbo {

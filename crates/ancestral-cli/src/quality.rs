@@ -40,7 +40,7 @@ pub(crate) fn of_run(args: &EvaluateArgs, path: &Path, data_dir: Option<&Path>) 
         ] {
             if given {
                 return Err(usage(format!(
-                    "{flag}: samples of {} are evaluated by the modes that they find; leave it out",
+                    "{flag}: samples of {} are evaluated by the modes that they cover; leave it out",
                     found.data
                 )));
             }
@@ -192,8 +192,8 @@ fn print_modes(args: &EvaluateArgs, path: &Path, found: &ModesReport) -> Result<
             continue;
         }
         say!(
-            "{} of {} modes of {} found by {} samples of {} ({} weights, step {}); {:.2} % are \
-             good (within 3 deviations of {:.3} of the nearest mode)",
+            "{} of {} modes of {} found by {} samples of {} ({} weights, step {}); {:.2} % are of \
+             high quality (within 3 standard deviations, {:.3} each, of the nearest mode)",
             m.found,
             m.modes,
             found.data,

@@ -33,7 +33,7 @@ struct Report<'a> {
 }
 
 pub(crate) fn run(args: &ReproduceArgs, data_dir: Option<&Path>) -> Result<()> {
-    let Some(name) = &args.row else { return list(args) };
+    let Some(name) = &args.name else { return list(args) };
     let talk = !args.output.quiet && !args.output.json;
     let stop = watch::stop_on_interrupt(talk)?;
     let mut watch = Watch::training(args.output);
@@ -98,7 +98,10 @@ fn row(
             "test negative log-likelihood, exact".to_owned()
         }
         (PublishedMetric::Nll, 1) => {
-            format!("test negative log-likelihood, at most: bound with K = {}", row.samples)
+            format!(
+                "test negative log-likelihood, upper bound with K = {} importance samples",
+                row.samples
+            )
         }
         (PublishedMetric::Nll, members) => {
             format!("test negative log-likelihood, exact, {members} orderings or masks averaged")
@@ -154,13 +157,15 @@ fn list(args: &ReproduceArgs) -> Result<()> {
             .collect();
         return output::json(&rows);
     }
-    say!("{:<22} {:>9}  source", "row", "published")?;
+    say!("{:<22} {:>9}  source", "name", "published")?;
     for row in PUBLISHED {
         say!("{:<22} {:>9.2}  {}", row.name, row.published, row.source)?;
     }
-    say!("{GAN_TABLE:<22} {:>9}  all adversarial networks under one protocol", "a table")?;
+    say!("{GAN_TABLE:<22} {:>9}  all adversarial networks with the same settings", "table")?;
     if !args.output.quiet {
-        say!("\nRun one: ancestral reproduce ROW (values in nats; rnade on standardized columns)")?;
+        say!(
+            "\nRetrain one: ancestral reproduce NAME (values in nats; rnade on standardized columns)"
+        )?;
     }
     Ok(())
 }

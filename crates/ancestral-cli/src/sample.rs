@@ -29,7 +29,7 @@ pub(crate) fn run(args: &SampleArgs, data_dir: Option<&Path>) -> Result<()> {
     let shape = model.data().shape.clone();
     if kind == "png" && model.sampler().is_some() && shape.as_image().is_none() {
         return Err(usage(format!(
-            "--out {}: examples of {shape} are not images; use .csv or .npy",
+            "--out {}: examples of shape {shape} are not images; use .csv or .npy",
             args.out.display()
         )));
     }

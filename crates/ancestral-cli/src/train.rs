@@ -16,10 +16,7 @@ use crate::{evaluate, inputs};
 
 pub(crate) fn run(args: &TrainArgs, data_dir: Option<&Path>) -> Result<()> {
     if args.device != "cpu" {
-        return Err(usage(format!(
-            "--device {}: this build computes on the cpu only",
-            args.device
-        )));
+        return Err(usage(format!("--device {}: only cpu is supported", args.device)));
     }
     let output = args.output;
     let talk = !output.quiet && !output.json;
@@ -122,7 +119,7 @@ fn announce(prepared: &Prepared) -> Result<()> {
         say!("resuming at step {} (epoch {:.2})", state.step, state.epoch)?;
     }
     match (state.finished, prepared.path()) {
-        (true, Some(path)) => say!("{} has used up its budget already", path.display()),
+        (true, Some(path)) => say!("{} has already used up its budget", path.display()),
         _ => Ok(()),
     }
 }
@@ -216,7 +213,7 @@ fn without_validation(trained: &Trained) -> Result<()> {
         n if n < LEAST_VALIDATION => {
             format!("evaluating samples takes at least {LEAST_VALIDATION} validation examples")
         }
-        _ => "no network has features for this data".to_owned(),
+        _ => "no built-in feature network fits this data".to_owned(),
     };
-    say!("nothing was validated, so the last weights count as the best: {why}")
+    say!("no validation, so the last weights are used as the best: {why}")
 }

@@ -94,7 +94,7 @@ const SETS: [Set; 11] = [
     Set {
         name: "binarized-mnist",
         folder: "binarized-mnist",
-        about: "mnist drawn once as 0 and 1 (Larochelle and Murray 2011); 50000 / 10000 / 10000",
+        about: "mnist, statically binarized (Larochelle and Murray 2011); 50000 / 10000 / 10000",
         terms: "none stated",
         layout: Layout::Amat,
         classes: &[],
@@ -189,7 +189,7 @@ pub fn is_known(name: &str) -> bool {
     names().contains(&name) || matches!(Toy::parse(name), Some(Ok(_)))
 }
 
-/// The known data sets: the embedded one first, then those that are drawn; of `rings:K` and
+/// The known data sets: the embedded one first, then the synthetic ones; of `rings:K` and
 /// `grid:N` the usual one.
 pub fn list(data_dir: Option<&Path>) -> Vec<Known> {
     let options = OpenOptions { data_dir: data_dir.map(Path::to_owned), ..OpenOptions::default() };

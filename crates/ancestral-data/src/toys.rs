@@ -1,11 +1,11 @@
-//! Toy data in the plane, drawn instead of read, for first experiments with adversarial networks.
+//! Synthetic two-dimensional toy data, for first experiments with adversarial networks.
 //!
 //! | name | what it is | its source |
 //! |---|---|---|
 //! | `rings:K` | K Gaussians evenly on a circle of radius 2, standard deviation 0.02 | Metz et al. 2017 (arXiv:1611.02163), with K = 8 |
 //! | `grid:N` | N Gaussians at the points of a square lattice, spacing 2, standard deviation 0.05 | Srivastava et al. 2017 (arXiv:1705.07761) and Lin et al. 2018 (arXiv:1712.04086), with N = 25 |
 //! | `swiss-roll` | a spiral of one turn and a half, as Gulrajani et al. scale it | Gulrajani et al. 2017 (arXiv:1704.00028), figure 2 |
-//! | `moons` | two half circles that reach into each other, with noise of 0.05 | scikit-learn's `make_moons` |
+//! | `moons` | two interleaving half circles, with noise of standard deviation 0.05 | scikit-learn's `make_moons` |
 //!
 //! The examples are the same in every run and on every machine: each is drawn from the stream of
 //! its own number, whatever the run's seed.
@@ -38,16 +38,16 @@ const MOON_NOISE: f64 = 0.05;
 pub(crate) const TOYS: [(&str, &str); 4] = [
     (
         "rings:8",
-        "8 Gaussians on a circle of radius 2, standard deviation 0.02, drawn; any number K as \
+        "8 Gaussians on a circle of radius 2, standard deviation 0.02, synthetic; any number K as \
          rings:K; 10000 / 2000 / 2000",
     ),
     (
         "grid:25",
-        "25 Gaussians on a square lattice, spacing 2, standard deviation 0.05, drawn; any square \
+        "25 Gaussians on a square lattice, spacing 2, standard deviation 0.05, synthetic; any square \
          N as grid:N; 10000 / 2000 / 2000",
     ),
-    ("swiss-roll", "a spiral in the plane with noise, drawn; 10000 / 2000 / 2000"),
-    ("moons", "two half circles in the plane with noise, drawn; 10000 / 2000 / 2000"),
+    ("swiss-roll", "a two-dimensional spiral with noise, synthetic; 10000 / 2000 / 2000"),
+    ("moons", "two interleaving half circles with noise, synthetic; 10000 / 2000 / 2000"),
 ];
 
 /// The Gaussians that a toy set is an even mixture of.

@@ -69,10 +69,10 @@ impl ColumnKind {
     }
 }
 
-/// A word that is no kind of column.
+/// A word that is not a kind of column.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "'{0}' is no kind of column; give real, count, binary, levels(N) or category(N), with N of 2 or \
+    "'{0}' is not a kind of column; give real, count, binary, levels(N) or category(N), with N of 2 or \
      more"
 )]
 pub struct UnknownKind(pub String);

@@ -81,7 +81,7 @@ pub enum Error {
         others: Vec<&'static str>,
     },
     /// More memory is needed than available.
-    #[error("{what} would need about {} and there are {}; lower {lower}", bytes(*needed), bytes(*free))]
+    #[error("{what} would need about {} and there are {} available; lower {lower}", bytes(*needed), bytes(*free))]
     Memory {
         /// What needs it.
         what: String,
@@ -93,7 +93,7 @@ pub enum Error {
         lower: String,
     },
     /// No network has features to compare samples with this data by.
-    #[error("no network has features for {data}")]
+    #[error("no built-in feature network fits {data}")]
     NoNetwork {
         /// The data's name.
         data: String,
@@ -101,7 +101,7 @@ pub enum Error {
         labels: bool,
     },
     /// A model without features was to measure samples.
-    #[error("{model} has no features to measure samples by")]
+    #[error("{model} has no features to evaluate samples by")]
     NoFeatures {
         /// The model.
         model: String,
@@ -120,7 +120,7 @@ pub enum Error {
     },
     /// A weight that a 16-bit float cannot hold.
     #[error(
-        "{}: tensor '{tensor}' holds {value:e} and 16-bit floats end at 65504",
+        "{}: tensor '{tensor}' holds {value:e}, and the largest 16-bit float is 65504",
         path.display()
     )]
     HalfRange {
@@ -132,9 +132,7 @@ pub enum Error {
         value: f64,
     },
     /// Whole rows were given to be completed, and nothing says which of their entries are given.
-    #[error(
-        "{data}: its rows have all {entries} entries, and nothing says which of them are given"
-    )]
+    #[error("{data}: its rows have all {entries} entries, and no mask marks the given ones")]
     NoMask {
         /// The name of the rows' data.
         data: String,
@@ -149,8 +147,8 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
-    /// Examples that are no images were to be drawn as such.
-    #[error("examples of {shape} are no images")]
+    /// Examples that are not images cannot be drawn as images.
+    #[error("examples of shape {shape} are not images")]
     NoImage {
         /// Their shape.
         shape: ancestral_data::Shape,
@@ -193,7 +191,7 @@ pub enum Error {
         problem: String,
     },
     /// There is something where a new run folder was to be made.
-    #[error("{} exists already", path.display())]
+    #[error("{} already exists", path.display())]
     RunExists {
         /// The folder.
         path: PathBuf,
@@ -224,7 +222,7 @@ pub enum Error {
     },
     /// A run without the file that it could be resumed from, or other weights than the chosen ones be
     /// read from.
-    #[error("{}: keeps no checkpoint (last.safetensors)", path.display())]
+    #[error("{}: has no checkpoint (last.safetensors)", path.display())]
     NoCheckpoint {
         /// The folder.
         path: PathBuf,
@@ -245,7 +243,7 @@ pub enum Error {
     },
     /// Data that is no longer what a run was trained on.
     #[error(
-        "{data}: is not the data of the run any more: its fingerprint begins {} and was {}",
+        "{data}: the data has changed since the run was trained: its fingerprint begins with {} and was {}",
         begin(found),
         begin(expected)
     )]
@@ -270,21 +268,21 @@ pub enum Error {
         /// Seconds of training.
         seconds: f64,
     },
-    /// A model that is fitted in one go, or trained step by step, was to learn the other way.
+    /// A model that is fitted in one call was to be trained by gradient steps, or the reverse.
     #[error(
         "{model} is {}",
-        if *fitted { "fitted in one go, not trained step by step" }
-        else { "trained step by step, not fitted in one go" }
+        if *fitted { "fitted in one call, not trained by gradient steps" }
+        else { "trained by gradient steps, not fitted in one call" }
     )]
     OtherLearning {
         /// The model.
         model: String,
-        /// Whether it is fitted in one go.
+        /// Whether it is fitted in one call.
         fitted: bool,
     },
     /// A run whose checkpoints are chosen by a network that this version does not have.
     #[error(
-        "the run's samples are measured by a network of fingerprint {}, which this version lacks",
+        "the run's checkpoints were selected with the feature network of fingerprint {}, which this version does not have",
         begin(fingerprint)
     )]
     UnknownEvaluator {
@@ -292,7 +290,7 @@ pub enum Error {
         fingerprint: String,
     },
     /// The work was stopped from outside.
-    #[error("stopped before it was done")]
+    #[error("interrupted before it was finished")]
     Interrupted,
     /// Data could not be read, or a file not written.
     #[error(transparent)]

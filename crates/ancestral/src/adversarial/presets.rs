@@ -119,7 +119,7 @@ named! {
         "[settings]\nloss = 'wasserstein'\npenalty = 'gradient'\ncritic_steps = 5\n\
          [train]\nlearning_rate = 1e-4\nbeta1 = 0.0\nbeta2 = 0.9",
         "[settings]\npenalty_weight = 0.1\n[train]\nlearning_rate = 1e-3\nbeta1 = 0.5";
-    10: "began", "boundary equilibrium: an autoencoder critic, energies of data and samples in balance",
+    10: "began", "boundary equilibrium: the critic is an autoencoder, the energies of data and samples are balanced",
         "Berthelot, Schumm and Metz 2017, arXiv:1703.10717", ENERGIES, PRESETS,
         "[settings]\nloss = 'began'\nbalance_rate = 0.05", "";
     11: "dragan", "non-saturating loss, gradient penalty around data",
@@ -160,7 +160,7 @@ pub fn entries() -> Vec<ModelEntry> {
 /// Settings to compare the models with each other.
 const COMPARE: Preset = Preset {
     name: "compare",
-    about: "InfoGAN networks, batches of 64 and 2,000 generator updates, as RESULTS.md compares",
+    about: "InfoGAN networks, batches of 64 and 2,000 generator updates, as in the comparison of RESULTS.md",
     settings: "[settings]\nnetwork = 'infogan'\n[train]\nbatch_size = 64\nepochs = 0\nsteps = 2000",
 };
 

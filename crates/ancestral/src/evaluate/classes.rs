@@ -91,7 +91,7 @@ pub fn best_assignment(confusion: &[u64], classes: usize) -> Result<f64> {
         return Err(Error::UnsuitableData {
             model: "the best assignment".to_owned(),
             problem: format!(
-                "{} counts (sum {total}) are no rows of {classes} classes with something counted",
+                "{} counts (sum {total}) are not rows of {classes} classes, or nothing was counted",
                 confusion.len()
             ),
         });
@@ -171,14 +171,14 @@ pub(super) fn checked(
     };
     if classes == 0 || probabilities.is_empty() || !probabilities.len().is_multiple_of(classes) {
         let n = probabilities.len();
-        return wrong(format!("{n} numbers are no rows of {classes} classes"));
+        return wrong(format!("{n} numbers are not rows of {classes} classes"));
     }
     let rows = probabilities.chunks_exact(classes);
     let off = |row: &[f64]| {
         !(row.iter().all(|&p| p >= 0.0) && (row.iter().sum::<f64>() - 1.0).abs() < 1e-6)
     };
     match rows.clone().position(off) {
-        Some(i) => wrong(format!("row {i} is no distribution: it must sum to 1")),
+        Some(i) => wrong(format!("row {i} is not a distribution: it must sum to 1")),
         None => Ok(rows),
     }
 }

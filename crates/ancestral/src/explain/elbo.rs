@@ -188,7 +188,9 @@ fn lines(gaps: &[Gap]) -> Vec<String> {
     let mut lines = vec![
         "log p(x) = ELBO + KL(q(z|x) ‖ p(z|x)), in nats; log p(x) and KL are integrated over the"
             .to_owned(),
-        format!("two-dimensional code, the ELBO is the mean of {DRAWS} draws by the model:"),
+        format!(
+            "two-dimensional latent code, the ELBO is the mean over {DRAWS} samples from q(z|x):"
+        ),
         "example   log p(x)   ELBO              KL       ELBO + KL".to_owned(),
     ];
     lines.extend(gaps.iter().enumerate().map(|(i, Gap { log_p, elbo, elbo_stderr, kl })| {

@@ -48,11 +48,9 @@ impl ExplainSpec {
     pub(super) fn check(&self) -> Result<()> {
         let topic = self.topic;
         let refused = |field: &str, value: Option<&dyn Display>| match value {
-            Some(value) if !topic.options().contains(&field) => Err(Error::setting(
-                field,
-                value,
-                format!("{topic} has no use for it; leave it out"),
-            )),
+            Some(value) if !topic.options().contains(&field) => {
+                Err(Error::setting(field, value, format!("{topic} does not use it; leave it out")))
+            }
             _ => Ok(()),
         };
         refused("data", self.data.as_ref().map(|data| data as _))?;

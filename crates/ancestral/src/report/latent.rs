@@ -21,10 +21,7 @@ pub fn reconstructions(model: &dyn Model, examples: &[f64], decoded: &[f64]) -> 
     let shape = image_shape(model)?;
     let columns = (examples.len() / model.data().shape.size()).clamp(1, 16);
     let grid = |values| grid(&intensities(model, values), shape, columns);
-    Ok(Image::vstack(&[
-        ("examples", grid(examples)),
-        ("reconstructions from their mean codes", grid(decoded)),
-    ]))
+    Ok(Image::vstack(&[("examples", grid(examples)), ("reconstructions", grid(decoded))]))
 }
 
 /// The steps of an interpolation side by side, in the values of the model's columns.

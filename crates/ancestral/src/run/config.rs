@@ -281,7 +281,8 @@ impl DataConfig {
         spec.names.clone_from(&self.columns);
         spec.class_names.clone_from(&self.class_names);
         if !(self.offset.is_empty() && self.scale.is_empty()) {
-            let allowed = "this version has no columns that are standardized before the model";
+            let allowed =
+                "this version does not support columns that are standardized before the model";
             return Err(Error::setting("data.scale", format!("{:?}", self.scale), allowed));
         }
         if !self.kinds.is_empty() {

@@ -1,4 +1,4 @@
-//! Models that are fitted by a solver.
+//! Models that are fitted in one call.
 
 use ancestral_data::{Binarize, Examples, SplitName, Streams};
 
@@ -36,11 +36,11 @@ pub struct Fitted {
 }
 
 impl Session<'_> {
-    /// Fits a model in one go and measures it on the training split and, unless that is to be left
-    /// unread, the test split.
+    /// Fits a model in one call and evaluates it on the training split and, unless `skip_test` is set,
+    /// on the test split.
     ///
     /// # Errors
-    /// If something does not suit, the model is trained step by step, or the fit fails.
+    /// If the data does not suit the model, the model is trained by gradient steps, or the fit fails.
     pub fn fit(&mut self, spec: &RunSpec) -> Result<Fit> {
         let ResolvedRun { config, data } =
             spec.resolve(&self.registry, self.data_dir(), &self.device)?;

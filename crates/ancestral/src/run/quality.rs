@@ -200,7 +200,10 @@ impl Session<'_> {
             if reference.domain() == Domain::Binary {
                 return Err(Error::UnsuitableData {
                     model: "the quality of means".to_owned(),
-                    problem: format!("{} has black and white only", data.name),
+                    problem: format!(
+                        "{} is binary, so means cannot be compared with gray images",
+                        data.name
+                    ),
                 });
             }
         }

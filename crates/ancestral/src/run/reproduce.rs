@@ -253,11 +253,11 @@ impl PublishedRow {
             let names: Vec<&str> =
                 PUBLISHED.iter().map(|row| row.name).chain(others.iter().copied()).collect();
             Error::Unknown {
-                what: "row",
+                what: "published result",
                 name: name.to_owned(),
                 hint: match nearest(name, &names) {
                     Some(near) => format!("did you mean '{near}'?"),
-                    None => format!("the rows are {}", names.join(", ")),
+                    None => format!("the published results are {}", names.join(", ")),
                 },
             }
         })

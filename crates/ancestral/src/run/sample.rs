@@ -121,7 +121,7 @@ impl Session<'_> {
                 if sampler.completion() == Completion::None {
                     return Err(self.lacks(
                         run,
-                        "draws whole examples and cannot complete given ones",
+                        "draws whole examples and cannot complete partly given ones",
                         &completes,
                     ));
                 }

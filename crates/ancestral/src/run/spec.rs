@@ -306,7 +306,7 @@ impl RunSpec {
         if let Some(SettingsFile { path, table }) = &self.file {
             return match table.get("model") {
                 Some(Value::String(name)) => Ok(name.clone()),
-                _ => Err(Error::run(path, "it names no model; give one")),
+                _ => Err(Error::run(path, "it does not name a model; give one")),
             };
         }
         source.map(|source| source.config.model.clone()).ok_or_else(|| Error::Unknown {
@@ -574,7 +574,7 @@ fn read_file(file: &SettingsFile, model: &str) -> Result<(Table, FileConfig)> {
         let of_groups = matches!(key.as_str(), "settings" | "train" | "data");
         match value {
             Value::String(name) if key == "model" && name != model => {
-                return Err(wrong(format!("it is of a {name} and {model} was asked for")));
+                return Err(wrong(format!("it is for {name}, and {model} was requested")));
             }
             Value::Table(_) if key == "model" || of_groups => {}
             _ if of_groups => return Err(wrong(format!("'{key}' must be a table, as in [{key}]"))),

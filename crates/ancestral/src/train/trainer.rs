@@ -80,7 +80,7 @@ impl Trainer {
     /// Prepares a training on some examples; with `valid`, checkpoints are chosen by validation.
     ///
     /// # Errors
-    /// If a setting is not allowed, the model is not trained step by step, or the weights it starts
+    /// If a setting is not allowed, the model is not trained by gradient steps, or the weights it starts
     /// from do not fit.
     pub fn new(
         mut model: Box<dyn Model>,
@@ -447,7 +447,7 @@ fn trainable(model: &mut Box<dyn Model>) -> Result<&mut dyn Trainable> {
     let name = model.name();
     model.trainable().ok_or_else(|| Error::Unsupported {
         model: name.to_owned(),
-        problem: "is not trained step by step".to_owned(),
+        problem: "is not trained by gradient steps".to_owned(),
     })
 }
 

@@ -55,7 +55,7 @@ pub(in crate::explain) fn explain(
 /// The two densities, the formula and what was trained.
 fn plot(found: &Comparison) -> Plot {
     let shown = || found.places.iter().filter(|d| d.x.abs() < 6.0);
-    Plot::new("the optimal discriminator is p / (p + q)", "x", "density, or share that is data")
+    Plot::new("the optimal discriminator is p / (p + q)", "x", "density, or probability of data")
         .with(Series::area("p, the data", shown().map(|d| (d.x, d.p))).group(5))
         .with(Series::area("q, the samples", shown().map(|d| (d.x, d.q))).group(4))
         .with(Series::line("p / (p + q)", shown().map(|d| (d.x, d.formula))).group(6))

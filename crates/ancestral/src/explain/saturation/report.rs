@@ -41,7 +41,7 @@ pub(in crate::explain) fn explain(
         ),
         "is trained alone. Norms of the generator's gradient under both losses (saturation.png):"
             .to_owned(),
-        "  steps   D is right   mean D(G(z))   E log(1 − D(G(z)))   −E log D(G(z))    ratio"
+        "  steps   D accuracy   mean D(G(z))   E log(1 − D(G(z)))   −E log D(G(z))    ratio"
             .to_owned(),
         row(first),
     ];
@@ -113,7 +113,7 @@ fn norms(reached: &[Reached], mark: Option<&(f64, &Reached)>) -> Plot {
         plot = plot.with(Series::line(name, points).group(1 - i));
     }
     if let Some((share, there)) = mark {
-        let label = format!("D is right in {} %", 100.0 * share);
+        let label = format!("accuracy of D {} %", 100.0 * share);
         plot = plot.vertical_marker(there.step as f64, label);
     }
     plot.log_y()

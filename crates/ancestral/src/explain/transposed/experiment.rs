@@ -113,7 +113,7 @@ fn check(map: &Map, filter: &Map, stride: usize) -> Result<()> {
     for map in [map, filter] {
         if map.side == 0 || map.values.len() != map.side * map.side {
             let given = format!("{} values", map.values.len());
-            return Err(Error::setting("map", given, format!("a side of {} was said", map.side)));
+            return Err(Error::setting("map", given, format!("a side of {} was given", map.side)));
         }
     }
     Ok(())
