@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::args::{EncodeArgs, InterpolateArgs, LatentArgs, ReconstructArgs};
 use crate::inputs::{self, About};
 use crate::output::{self, usage};
-use crate::watch::{self, Watch};
+use crate::progress::{self, ProgressReporter};
 
 /// The most points of a scatter plot of codes.
 const SCATTER: usize = 5000;
@@ -30,8 +30,8 @@ fn doubles(values: &[f32]) -> Vec<f64> {
 
 pub(crate) fn encode(args: &EncodeArgs, data_dir: Option<&Path>) -> Result<()> {
     let kind = output::extension(&args.out, &["npy", "csv"])?;
-    let mut watch = Watch::new(args.examples.output);
-    let mut session = watch::session(data_dir, &mut watch);
+    let mut watch = ProgressReporter::new(args.examples.output);
+    let mut session = progress::session(data_dir, &mut watch);
     let (run, query) = inputs::examples(&args.examples, &session)?;
     let Codes { values, latent_dim, .. } =
         session.encode(&run, &query).about("data of", args.examples.run.display())?;
@@ -50,8 +50,8 @@ pub(crate) fn encode(args: &EncodeArgs, data_dir: Option<&Path>) -> Result<()> {
 
 pub(crate) fn reconstruct(args: &ReconstructArgs, data_dir: Option<&Path>) -> Result<()> {
     let kind = output::extension(&args.out, &["png", "npy"])?;
-    let mut watch = Watch::new(args.examples.output);
-    let mut session = watch::session(data_dir, &mut watch);
+    let mut watch = ProgressReporter::new(args.examples.output);
+    let mut session = progress::session(data_dir, &mut watch);
     let (run, query) = inputs::examples(&args.examples, &session)?;
     let found =
         session.reconstruct(&run, &query, args.n).about("data of", args.examples.run.display())?;
@@ -73,8 +73,8 @@ pub(crate) fn interpolate(args: &InterpolateArgs, data_dir: Option<&Path>) -> Re
     if args.n < 2 {
         return Err(usage(format!("-n {}: give at least 2, one for each end", args.n)));
     }
-    let mut watch = Watch::new(args.examples.output);
-    let mut session = watch::session(data_dir, &mut watch);
+    let mut watch = ProgressReporter::new(args.examples.output);
+    let mut session = progress::session(data_dir, &mut watch);
     let (run, query) = inputs::examples(&args.examples, &session)?;
     let ends = [args.from, args.to];
     let decoded = session
@@ -96,8 +96,8 @@ pub(crate) fn interpolate(args: &InterpolateArgs, data_dir: Option<&Path>) -> Re
 
 pub(crate) fn latent(args: &LatentArgs, data_dir: Option<&Path>) -> Result<()> {
     let kind = output::extension(&args.out, &["png", "svg", "npy"])?;
-    let mut watch = Watch::new(args.examples.output);
-    let mut session = watch::session(data_dir, &mut watch);
+    let mut watch = ProgressReporter::new(args.examples.output);
+    let mut session = progress::session(data_dir, &mut watch);
     let (run, mut query) = inputs::examples(&args.examples, &session)?;
     let (model, latent) = (run.model(), session.latent(&run)?);
     let dims = latent.latent_dim();

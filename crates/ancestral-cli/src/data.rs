@@ -77,7 +77,7 @@ pub(crate) fn run(args: &DataArgs, data_dir: Option<&Path>) -> Result<()> {
             Ok(())
         }
         DataCommand::Fetch { name, output } => {
-            let bar = crate::watch::bar(*output, name);
+            let bar = crate::progress::bar(*output, name);
             let folder = ancestral_data::data_dir(data_dir)
                 .ok_or_else(|| usage("this system has no default data folder; give --data-dir"))?;
             let folder = fetch(name, &folder, &[], &mut |p| {

@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::args::EvaluateArgs;
 use crate::inputs::About;
 use crate::output::{self, say, usage};
-use crate::watch::{self, Watch};
+use crate::progress::{self, ProgressReporter};
 use crate::{classification, inputs, quality};
 
 /// The output of `--json`.
@@ -85,8 +85,8 @@ pub(crate) fn run(args: &EvaluateArgs, data_dir: Option<&Path>) -> Result<()> {
     if args.samples == 0 {
         return Err(usage("--samples 0: give at least 1"));
     }
-    let mut watch = Watch::new(args.output);
-    let mut session = watch::session(data_dir, &mut watch);
+    let mut watch = ProgressReporter::new(args.output);
+    let mut session = progress::session(data_dir, &mut watch);
     let run = session.load(path, weights)?;
     let limit = args.limit.map(|n| n.get());
     let query = DataQuery { data: args.data.clone(), split: Some(split), limit };

@@ -73,7 +73,7 @@ pub(crate) fn write(bytes: &[u8]) -> Result<()> {
 }
 
 /// Prints a line to standard error; a failure to do so is ignored.
-pub(crate) fn complain(line: &str) {
+pub(crate) fn print_error_line(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
@@ -97,12 +97,12 @@ pub(crate) fn exit_code(result: Result<()>, json: bool) -> ExitCode {
 /// Prints an error to standard error: as a sentence, or as one JSON object.
 pub(crate) fn report_error(error: &str, hint: Option<&str>, json: bool) {
     if json {
-        return complain(&serde_json::json!({ "error": error, "hint": hint }).to_string());
+        return print_error_line(&serde_json::json!({ "error": error, "hint": hint }).to_string());
     }
     let color = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let (on, off) = if color { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
     let hint = hint.map_or(String::new(), |hint| format!("; {hint}"));
-    complain(&format!("{on}error:{off} {error}{hint}"));
+    print_error_line(&format!("{on}error:{off} {error}{hint}"));
 }
 
 /// Prints the last line, the path of the result; with `--quiet` the path alone.

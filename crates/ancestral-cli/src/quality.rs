@@ -15,7 +15,7 @@ use crate::args::EvaluateArgs;
 use crate::inputs;
 use crate::inputs::About;
 use crate::output::{self, say, usage};
-use crate::watch::{self, Watch};
+use crate::progress::{self, ProgressReporter};
 
 /// The samples of a run compared with a split of its data.
 pub(crate) fn of_run(args: &EvaluateArgs, path: &Path, data_dir: Option<&Path>) -> Result<()> {
@@ -27,8 +27,8 @@ pub(crate) fn of_run(args: &EvaluateArgs, path: &Path, data_dir: Option<&Path>) 
         )));
     }
     check_nearest(args)?;
-    let mut watch = Watch::new(args.output);
-    let mut session = watch::session(data_dir, &mut watch);
+    let mut watch = ProgressReporter::new(args.output);
+    let mut session = progress::session(data_dir, &mut watch);
     let weights = args.weights.as_deref().map(inputs::weights).transpose()?;
     let runs = session.load_weights(path, weights)?;
     let spec = spec(args, split);
@@ -73,8 +73,8 @@ pub(crate) fn of_run(args: &EvaluateArgs, path: &Path, data_dir: Option<&Path>) 
 pub(crate) fn of_folder(args: &EvaluateArgs, folder: &Path, data_dir: Option<&Path>) -> Result<()> {
     let split = inputs::split(&args.split)?;
     check_nearest(args)?;
-    let mut watch = Watch::new(args.output);
-    let mut session = watch::session(data_dir, &mut watch);
+    let mut watch = ProgressReporter::new(args.output);
+    let mut session = progress::session(data_dir, &mut watch);
     let images = ImageFolder {
         path: folder,
         gray: args.gray,

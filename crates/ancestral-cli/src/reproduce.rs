@@ -4,8 +4,8 @@ use std::path::Path;
 
 use ancestral::evaluate::Likelihoods;
 use ancestral::run::{
-    GAN_TABLE, GanTableProgress, PUBLISHED, PublishedMetric, PublishedRow, Reproduced, Reproducing,
-    Session,
+    GAN_TABLE, GanTableProgress, PUBLISHED, PublishedMetric, PublishedResult, ReproduceProgress,
+    Reproduced, Session,
 };
 use anyhow::Result;
 use serde::Serialize;
@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::args::ReproduceArgs;
 use crate::evaluate;
 use crate::output::{self, say};
-use crate::watch::{self, Watch, duration};
+use crate::progress::{self, ProgressReporter, duration};
 
 /// The output of `--json`.
 #[derive(Serialize)]
@@ -35,15 +35,15 @@ struct Report<'a> {
 pub(crate) fn run(args: &ReproduceArgs, data_dir: Option<&Path>) -> Result<()> {
     let Some(name) = &args.name else { return list(args) };
     let talk = !args.output.quiet && !args.output.json;
-    let stop = watch::stop_on_interrupt(talk)?;
-    let mut watch = Watch::training(args.output);
-    let mut session = watch::session(data_dir, &mut watch).stopped_by(stop);
+    let stop = progress::stop_on_interrupt(talk)?;
+    let mut watch = ProgressReporter::training(args.output);
+    let mut session = progress::session(data_dir, &mut watch).with_stop_flag(stop);
     let out =
         args.out.clone().unwrap_or_else(|| Path::new("runs").join(format!("reproduce-{name}")));
     let done = if name == GAN_TABLE {
         table(args, &mut session, &out)
     } else {
-        row(args, &mut session, PublishedRow::find(name, &[GAN_TABLE])?, &out)
+        row(args, &mut session, PublishedResult::find(name, &[GAN_TABLE])?, &out)
     };
     match done {
         Err(error) if matches!(error.downcast_ref(), Some(ancestral::Error::Interrupted)) => {
@@ -60,7 +60,7 @@ pub(crate) fn run(args: &ReproduceArgs, data_dir: Option<&Path>) -> Result<()> {
 fn row(
     args: &ReproduceArgs,
     session: &mut Session<'_>,
-    row: &PublishedRow,
+    row: &PublishedResult,
     out: &Path,
 ) -> Result<()> {
     let mut said = Ok(());
@@ -69,8 +69,8 @@ fn row(
             return;
         }
         said = match now {
-            Reproducing::Begins { command } => say!("{command}"),
-            Reproducing::Measured(found) => {
+            ReproduceProgress::Begins { command } => say!("{command}"),
+            ReproduceProgress::Measured(found) => {
                 say!("{}", evaluate::sentence(found, "test", "none"))
             }
         };

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use ancestral::evaluate::{LEAST_VALIDATION, Likelihoods};
-use ancestral::run::{DataRequest, DataSource, Keep, Prepared, RunSpec, SettingsFile, Trained};
+use ancestral::run::{DataRequest, DataSource, Prepared, RunSpec, SettingsFile, Storage, Trained};
 use ancestral::train::{Budget, StopReason};
 use ancestral_data::SplitName;
 use anyhow::{Context, Result};
@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::args::{OutputArgs, TrainArgs};
 use crate::output::{self, say, usage};
-use crate::watch::{self, Watch, duration};
+use crate::progress::{self, ProgressReporter, duration};
 use crate::{evaluate, inputs};
 
 pub(crate) fn run(args: &TrainArgs, data_dir: Option<&Path>) -> Result<()> {
@@ -20,9 +20,9 @@ pub(crate) fn run(args: &TrainArgs, data_dir: Option<&Path>) -> Result<()> {
     }
     let output = args.output;
     let talk = !output.quiet && !output.json;
-    let stop = watch::stop_on_interrupt(talk)?;
-    let mut watch = Watch::training(output);
-    let mut session = watch::session(data_dir, &mut watch).stopped_by(stop);
+    let stop = progress::stop_on_interrupt(talk)?;
+    let mut watch = ProgressReporter::training(output);
+    let mut session = progress::session(data_dir, &mut watch).with_stop_flag(stop);
     let command = output::typed();
     let prepared = match &args.resume {
         Some(path) => {
@@ -35,7 +35,7 @@ pub(crate) fn run(args: &TrainArgs, data_dir: Option<&Path>) -> Result<()> {
         announce(&prepared)?;
     }
     let path = prepared.path().map(Path::to_owned).unwrap_or_default();
-    let trained = session.carry_out(prepared).with_context(|| {
+    let trained = session.train_prepared(prepared).with_context(|| {
         format!("training stopped; the last checkpoint is in {}", path.display())
     })?;
     watch.finish();
@@ -59,9 +59,9 @@ fn spec(args: &TrainArgs) -> Result<RunSpec> {
         },
         binarize: args.binarize.as_deref().map(inputs::binarize).transpose()?,
         seed: args.seed,
-        keep: match &args.out {
-            Some(path) => Keep::Folder(path.clone()),
-            None => Keep::Within("runs".into()),
+        storage: match &args.out {
+            Some(path) => Storage::Folder(path.clone()),
+            None => Storage::Within("runs".into()),
         },
         skip_test: args.skip_test,
         command: output::typed(),

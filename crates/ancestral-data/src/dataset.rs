@@ -216,10 +216,10 @@ impl Dataset {
             )));
         }
         if self.test.is_none() {
-            self.test = Some(self.carve(self.len(SplitName::Train) / 10, seed, "test")?);
+            self.test = Some(self.split_off(self.len(SplitName::Train) / 10, seed, "test")?);
         }
         if self.valid.is_none() {
-            self.valid = Some(self.carve(self.len(SplitName::Train) / 10, seed, "valid")?);
+            self.valid = Some(self.split_off(self.len(SplitName::Train) / 10, seed, "valid")?);
         }
         Ok(self)
     }
@@ -298,7 +298,12 @@ impl Dataset {
         self
     }
 
-    fn carve(&mut self, count: usize, seed: u64, purpose: &str) -> Result<Arc<Split>, DataError> {
+    fn split_off(
+        &mut self,
+        count: usize,
+        seed: u64,
+        purpose: &str,
+    ) -> Result<Arc<Split>, DataError> {
         let n = self.len(SplitName::Train);
         let count = count.max(1);
         if n <= count {
@@ -310,11 +315,11 @@ impl Dataset {
         }
         let mut order: Vec<usize> = (0..n).collect();
         order.shuffle(&mut Streams::new(seed).item(&format!("split-{purpose}"), 0, 0));
-        let (carved, kept) = order.split_at_mut(count);
-        carved.sort_unstable();
+        let (taken, kept) = order.split_at_mut(count);
+        taken.sort_unstable();
         kept.sort_unstable();
         let size = self.shape.size();
-        let part = self.train.gather(carved, size);
+        let part = self.train.gather(taken, size);
         self.train = Arc::new(self.train.gather(kept, size));
         Ok(Arc::new(part))
     }

@@ -399,7 +399,7 @@ pub enum Format {
 
 /// Reads bytes of a given format, gzip or not; `name` names the file in errors.
 ///
-/// The splits are those the bytes have; none are carved.
+/// The splits are those the bytes have; none are split off.
 ///
 /// # Errors
 /// If the bytes are not of that format.

@@ -124,7 +124,7 @@ pub(crate) fn text_splits(
         let path = folder.join(file(split));
         let path = match split {
             SplitName::Train => expect_file(path)?,
-            // The others can be carved.
+            // The others can be split off.
             _ => match with_or_without_gz(path) {
                 Some(path) => path,
                 None => continue,

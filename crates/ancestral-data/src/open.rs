@@ -15,7 +15,7 @@ use crate::{DataError, Dataset, SplitName, digits};
 /// Opens a data set by its known name or by the path of a file or folder.
 ///
 /// A known name takes precedence over a path; `./mnist` is always a path.
-/// Official splits are used where they exist, missing ones are carved from the training examples
+/// Official splits are used where they exist, missing ones are split off from the training examples
 /// by seed.
 ///
 /// # Errors

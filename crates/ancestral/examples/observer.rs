@@ -43,7 +43,7 @@ fn main() -> ancestral::Result<()> {
     let spec = RunSpec::new(&config, "digits").binarize(Binarize::Static).training(&training);
     let stop = AtomicBool::new(false);
     let mut printer = PrintSamples { stop: &stop };
-    let trained = Session::new().observed_by(&mut printer).stopped_by(&stop).train(&spec)?;
+    let trained = Session::new().with_observer(&mut printer).with_stop_flag(&stop).train(&spec)?;
     println!("ended by {:?} after {:.0} epochs", trained.outcome.reason, trained.outcome.epoch);
     Ok(())
 }

@@ -234,7 +234,7 @@ fn a_stop_ends_it() {
         let dir = tempfile::tempdir().unwrap();
         let stop = AtomicBool::new(false);
         let mut stopper = Stopper { stop: &stop, at, seen: 0 };
-        let mut session = Session::new().observed_by(&mut stopper).stopped_by(&stop);
+        let mut session = Session::new().with_observer(&mut stopper).with_stop_flag(&stop);
         let spec = ExplainSpec::new(topic, dir.path().join("out"));
         assert!(matches!(session.explain(&spec), Err(Error::Interrupted)), "{topic}");
         drop(session);

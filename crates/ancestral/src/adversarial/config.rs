@@ -145,7 +145,7 @@ impl GanConfig {
                 format!("loss {} has no target to smooth; set it to 0", self.loss),
             ));
         }
-        if loss.wants_energy() && penalty.needs_input_gradients() {
+        if loss.uses_energy() && penalty.needs_input_gradients() {
             return Err(Error::setting(
                 "penalty",
                 format!("'{}'", self.penalty),
@@ -160,7 +160,7 @@ impl GanConfig {
             conditioning,
             Conditioning::Auxiliary | Conditioning::MutualInformation | Conditioning::Projection
         );
-        if loss.wants_energy() && heads {
+        if loss.uses_energy() && heads {
             return Err(Error::setting(
                 "conditioning",
                 format!("'{}'", self.conditioning),

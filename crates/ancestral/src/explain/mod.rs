@@ -18,7 +18,7 @@ mod transposed;
 mod work;
 
 pub use discriminator::{Comparison, Densities, optimal_discriminator};
-pub use saturation::{Reached, Saturation, saturation};
+pub use saturation::{Measurement, Saturation, saturation};
 pub use spec::{ExplainSpec, Explanation};
 pub use topic::Topic;
-pub use transposed::{Enlarged, Map, enlarge, reduce};
+pub use transposed::{FeatureMap, TransposedConvolution, convolution, transposed_convolution};

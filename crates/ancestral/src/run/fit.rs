@@ -19,19 +19,19 @@ const STEPS: usize = 100;
 pub struct Fit {
     /// The model.
     pub run: Run,
-    /// Estimates, their errors, and how the fit went.
+    /// Estimates with standard errors, and the course of the fit.
     pub report: FitReport,
-    /// The model measured on each split.
+    /// The evaluation on each split.
     pub splits: Vec<Fitted>,
 }
 
-/// A fitted model measured on a split.
+/// The evaluation of a fitted model on a split.
 pub struct Fitted {
     /// The split.
     pub split: SplitName,
     /// How it was binarized.
     pub binarize: &'static str,
-    /// What was found.
+    /// The result.
     pub found: Measured,
 }
 
@@ -66,7 +66,7 @@ impl Session<'_> {
             estimator.fit(&train, &mut context)
         })?;
         let info = WeightsInfo::default();
-        let path = spec.keep.folder(&config);
+        let path = spec.storage.folder(&config);
         if let Some(path) = &path {
             let folder = RunFolder::create(path, config.clone())?;
             folder.write_model(&model.tensors(), &info)?;

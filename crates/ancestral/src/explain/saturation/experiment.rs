@@ -50,7 +50,7 @@ impl Default for Saturation {
 
 /// What was measured after some steps of the discriminator.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Reached {
+pub struct Measurement {
     /// Steps of the discriminator while the generator was held.
     pub step: u64,
     /// The share that the discriminator tells right, over as many held-out examples as samples.
@@ -74,7 +74,7 @@ pub fn saturation(
     settings: Saturation,
     device: &Device,
     progress: &mut dyn FnMut(f64) -> Result<()>,
-) -> Result<Vec<Reached>> {
+) -> Result<Vec<Measurement>> {
     for (field, steps) in [("ahead", settings.ahead), ("every", settings.every)] {
         if steps == 0 {
             return Err(Error::setting(field, 0, "it must be 1 or more"));
@@ -233,7 +233,12 @@ impl Pair {
         Ok(norms)
     }
 
-    fn measure(&mut self, step: u64, held_out: &Tensor<2>, noise: &Tensor<2>) -> Result<Reached> {
+    fn measure(
+        &mut self,
+        step: u64,
+        held_out: &Tensor<2>,
+        noise: &Tensor<2>,
+    ) -> Result<Measurement> {
         let [saturating, non_saturating] = self.norms(noise)?;
         let fake = to_f64(self.logits(noise)?);
         let real = to_f64(self.networks()?.1.forward(held_out.clone()));
@@ -241,7 +246,7 @@ impl Pair {
         let told_real = share(real.iter().filter(|d| **d > 0.0).count(), real.len());
         let told_fake = share(fake.iter().filter(|d| **d < 0.0).count(), fake.len());
         let seems_real = fake.iter().map(|d| 1.0 / (1.0 + (-d).exp())).sum::<f64>();
-        Ok(Reached {
+        Ok(Measurement {
             step,
             correct: f64::midpoint(told_real, told_fake),
             seems_real: seems_real / fake.len() as f64,

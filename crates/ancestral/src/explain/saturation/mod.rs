@@ -3,5 +3,5 @@
 mod experiment;
 mod report;
 
-pub use experiment::{Reached, Saturation, saturation};
+pub use experiment::{Measurement, Saturation, saturation};
 pub(super) use report::explain;

@@ -3,7 +3,7 @@
 use ancestral_plot::{Plot, Series};
 use serde_json::{Value, json};
 
-use super::experiment::{Reached, Saturation, saturation};
+use super::experiment::{Measurement, Saturation, saturation};
 use crate::explain::inputs::open;
 use crate::explain::spec::{ExplainSpec, Explanation};
 use crate::explain::work::stoppable;
@@ -28,7 +28,7 @@ pub(in crate::explain) fn explain(
     let (Some(first), Some(last)) = (reached.first(), reached.last()) else {
         return Err(Error::setting("ahead", settings.ahead, "nothing was measured"));
     };
-    let marks: Vec<(f64, &Reached)> = SHARES
+    let marks: Vec<(f64, &Measurement)> = SHARES
         .into_iter()
         .filter_map(|share| Some((share, reached.iter().find(|r| r.correct >= share)?)))
         .collect();
@@ -82,7 +82,7 @@ pub(in crate::explain) fn explain(
 }
 
 /// A measurement as a row of the table.
-fn row(r: &Reached) -> String {
+fn row(r: &Measurement) -> String {
     format!(
         "{:>7} {:>10.2} % {:>14.2e} {:>20.2e} {:>16.2e} {:>8.1e}",
         r.step,
@@ -96,13 +96,13 @@ fn row(r: &Reached) -> String {
 
 /// The norms of both gradients over the steps of the discriminator, with the last mark that it
 /// reached; a few hard examples may keep it from more.
-fn norms(reached: &[Reached], mark: Option<&(f64, &Reached)>) -> Plot {
+fn norms(reached: &[Measurement], mark: Option<&(f64, &Measurement)>) -> Plot {
     let mut plot = Plot::new(
         "gradient of a generator while its discriminator comes to dominate",
         "steps of the discriminator, the generator frozen",
         "norm of the generator's gradient",
     );
-    type Norm = fn(&Reached) -> f64;
+    type Norm = fn(&Measurement) -> f64;
     let norms: [(&str, Norm); 2] = [
         ("minimize E log(1 − D(G(z)))", |r| r.saturating),
         ("minimize −E log D(G(z))", |r| r.non_saturating),

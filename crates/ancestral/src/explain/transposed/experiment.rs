@@ -15,14 +15,14 @@ use crate::{Error, Result};
 
 /// A square map of numbers, row after row.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Map {
+pub struct FeatureMap {
     /// The number of rows and of columns.
     pub side: usize,
     /// `[side, side]`.
     pub values: Vec<f64>,
 }
 
-impl Map {
+impl FeatureMap {
     /// Σ of products with a map of the same size.
     pub fn dot(&self, other: &Self) -> f64 {
         self.values.iter().zip(&other.values).map(|(a, b)| a * b).sum()
@@ -45,68 +45,73 @@ impl Map {
     }
 
     /// The same map upside down and from right to left.
-    fn turned(&self) -> Self {
+    fn rotated(&self) -> Self {
         Self { side: self.side, values: self.values.iter().rev().copied().collect() }
     }
 }
 
 /// A transposed convolution of a map, in its steps.
 #[derive(Debug, Clone)]
-pub struct Enlarged {
+pub struct TransposedConvolution {
     /// The input with zeros between its entries and around them.
-    pub stretched: Map,
+    pub zero_stuffed: FeatureMap,
     /// What the transposed convolution gives.
-    pub output: Map,
-    /// The ordinary convolution of the stretched input with the turned filter.
-    pub convolved: Map,
+    pub output: FeatureMap,
+    /// The ordinary convolution of the zero_stuffed input with the turned filter.
+    pub convolved: FeatureMap,
     /// How many entries of the input each output gets terms from.
-    pub terms: Map,
+    pub terms: FeatureMap,
 }
 
 /// A transposed convolution of `input` by `filter`, without padding, and the ordinary one that it is.
 ///
 /// # Errors
 /// If the stride is 0 or a map is empty or has another number of values than its side says.
-pub fn enlarge(input: &Map, filter: &Map, stride: usize) -> Result<Enlarged> {
+pub fn transposed_convolution(
+    input: &FeatureMap,
+    filter: &FeatureMap,
+    stride: usize,
+) -> Result<TransposedConvolution> {
     check(input, filter, stride)?;
     let margin = filter.side - 1;
     let side = (input.side - 1) * stride + 1 + 2 * margin;
-    let mut stretched = Map { side, values: vec![0.0; side * side] };
+    let mut zero_stuffed = FeatureMap { side, values: vec![0.0; side * side] };
     for (i, &value) in input.values.iter().enumerate() {
         let (row, column) = (i / input.side * stride + margin, i % input.side * stride + margin);
-        stretched.values[row * side + column] = value;
+        zero_stuffed.values[row * side + column] = value;
     }
-    let ones = |map: &Map| Map { side: map.side, values: vec![1.0; map.values.len()] };
+    let ones =
+        |map: &FeatureMap| FeatureMap { side: map.side, values: vec![1.0; map.values.len()] };
     let options = ConvOptions::new([1; 2], [0; 2], [1; 2], 1);
-    let convolved = module::conv2d(stretched.tensor(), filter.turned().tensor(), None, options);
-    Ok(Enlarged {
+    let convolved = module::conv2d(zero_stuffed.tensor(), filter.rotated().tensor(), None, options);
+    Ok(TransposedConvolution {
         output: transposed(input, filter, stride),
         terms: transposed(&ones(input), &ones(filter), stride),
-        convolved: Map::of(convolved),
-        stretched,
+        convolved: FeatureMap::of(convolved),
+        zero_stuffed,
     })
 }
 
-fn transposed(input: &Map, filter: &Map, stride: usize) -> Map {
+fn transposed(input: &FeatureMap, filter: &FeatureMap, stride: usize) -> FeatureMap {
     let options = ConvTransposeOptions::new([stride; 2], [0; 2], [0; 2], [1; 2], 1);
-    Map::of(module::conv_transpose2d(input.tensor(), filter.tensor(), None, options))
+    FeatureMap::of(module::conv_transpose2d(input.tensor(), filter.tensor(), None, options))
 }
 
 /// The ordinary convolution with a stride, which makes a map smaller.
 ///
 /// # Errors
-/// As [`enlarge`], or if the map is smaller than the filter.
-pub fn reduce(map: &Map, filter: &Map, stride: usize) -> Result<Map> {
+/// As [`transposed_convolution`], or if the map is smaller than the filter.
+pub fn convolution(map: &FeatureMap, filter: &FeatureMap, stride: usize) -> Result<FeatureMap> {
     check(map, filter, stride)?;
     if map.side < filter.side {
         let given = format!("{} × {0}", map.side);
         return Err(Error::setting("map", given, format!("the filter is {} wide", filter.side)));
     }
     let options = ConvOptions::new([stride; 2], [0; 2], [1; 2], 1);
-    Ok(Map::of(module::conv2d(map.tensor(), filter.tensor(), None, options)))
+    Ok(FeatureMap::of(module::conv2d(map.tensor(), filter.tensor(), None, options)))
 }
 
-fn check(map: &Map, filter: &Map, stride: usize) -> Result<()> {
+fn check(map: &FeatureMap, filter: &FeatureMap, stride: usize) -> Result<()> {
     if stride == 0 {
         return Err(Error::setting("stride", 0, "it must be 1 or more"));
     }
@@ -123,8 +128,8 @@ fn check(map: &Map, filter: &Map, stride: usize) -> Result<()> {
 mod tests {
     use super::*;
 
-    fn map(side: usize, f: f64) -> Map {
-        Map { side, values: (0..side * side).map(|i| (f * i as f64).sin() + 0.1).collect() }
+    fn map(side: usize, f: f64) -> FeatureMap {
+        FeatureMap { side, values: (0..side * side).map(|i| (f * i as f64).sin() + 0.1).collect() }
     }
 
     #[test]
@@ -132,12 +137,13 @@ mod tests {
         for (side, width) in [(1, 1), (3, 3), (4, 4), (5, 2)] {
             for stride in [1, 2, 3] {
                 let (x, filter) = (map(side, 1.3), map(width, 0.7));
-                let found = enlarge(&x, &filter, stride).unwrap();
+                let found = transposed_convolution(&x, &filter, stride).unwrap();
                 assert_eq!(found.output.side, (side - 1) * stride + width);
                 assert!(found.output.difference(&found.convolved) < 1e-12);
-                // ⟨reduce(y), x⟩ = ⟨y, enlarge(x)⟩: one matrix, transposed.
+                // ⟨convolution(y), x⟩ = ⟨y, transposed_convolution(x)⟩: one matrix, transposed.
                 let y = map(found.output.side, 0.9);
-                let (a, b) = (reduce(&y, &filter, stride).unwrap().dot(&x), y.dot(&found.output));
+                let (a, b) =
+                    (convolution(&y, &filter, stride).unwrap().dot(&x), y.dot(&found.output));
                 assert!((a - b).abs() < 1e-12, "{a} {b}");
                 let terms: f64 = found.terms.values.iter().sum();
                 assert_eq!(terms, (side * side * width * width) as f64);
@@ -148,9 +154,11 @@ mod tests {
     #[test]
     fn what_are_no_maps_is_refused() {
         let good = map(2, 1.0);
-        assert!(enlarge(&good, &good, 0).is_err());
-        assert!(enlarge(&Map { side: 2, values: vec![1.0] }, &good, 1).is_err());
-        assert!(enlarge(&good, &Map { side: 0, values: vec![] }, 1).is_err());
-        assert!(reduce(&good, &map(3, 1.0), 1).is_err());
+        assert!(transposed_convolution(&good, &good, 0).is_err());
+        assert!(
+            transposed_convolution(&FeatureMap { side: 2, values: vec![1.0] }, &good, 1).is_err()
+        );
+        assert!(transposed_convolution(&good, &FeatureMap { side: 0, values: vec![] }, 1).is_err());
+        assert!(convolution(&good, &map(3, 1.0), 1).is_err());
     }
 }
