@@ -428,7 +428,7 @@ pub(crate) struct ScoreArgs {
     pub(crate) output: OutputArgs,
 }
 
-/// A run and a choice of examples.
+/// A run and a selection of examples.
 #[derive(Debug, Clone, ClapArgs)]
 pub(crate) struct ExamplesArgs {
     /// Load the run from this folder

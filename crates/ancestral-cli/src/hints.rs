@@ -1,4 +1,4 @@
-//! What to type after an error of the libraries.
+//! Hints after errors of the libraries, in terms of the command line.
 
 use ancestral::Error;
 use ancestral::model::{ColumnKind, KindName};
@@ -18,7 +18,7 @@ pub(crate) fn of_chain(error: &anyhow::Error) -> Option<String> {
     })
 }
 
-/// What to do about an error, in the words of the command line.
+/// The hint for an error.
 fn of(error: &Error) -> Option<String> {
     Some(match error {
         Error::Data(error) | Error::Plot(PlotError::Data(error)) => return of_data(error),
@@ -73,7 +73,7 @@ fn of(error: &Error) -> Option<String> {
     })
 }
 
-/// What to do about an error of data.
+/// The hint for an error of data.
 fn of_data(error: &DataError) -> Option<String> {
     Some(match error {
         DataError::Missing { name, folder: Some(folder), can_fetch, .. } => {

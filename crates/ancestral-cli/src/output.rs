@@ -28,7 +28,7 @@ impl std::fmt::Display for Usage {
 
 impl std::error::Error for Usage {}
 
-/// The user stopped the command and was told so; the exit code is 130.
+/// The user interrupted the command, which was reported; the exit code is 130.
 #[derive(Debug)]
 pub(crate) struct Interrupted;
 
@@ -60,8 +60,7 @@ pub(crate) fn print(line: std::fmt::Arguments<'_>) -> Result<()> {
 
 /// Writes to standard output.
 ///
-/// A closed pipe, as in `| head -1`, is no error: the files that the command writes are still
-/// wanted.
+/// A closed pipe, as in `| head -1`, is not an error: the command still writes its files.
 pub(crate) fn write(bytes: &[u8]) -> Result<()> {
     let mut out = std::io::stdout().lock();
     match out.write_all(bytes).and_then(|()| out.flush()) {
@@ -72,7 +71,7 @@ pub(crate) fn write(bytes: &[u8]) -> Result<()> {
     }
 }
 
-/// Prints a line to standard error; a failure to do so is ignored.
+/// Prints a line to standard error, ignoring failures.
 pub(crate) fn print_error_line(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
@@ -127,7 +126,7 @@ pub(crate) fn extension<'a>(path: &Path, allowed: &[&'a str]) -> Result<&'a str>
     })
 }
 
-/// Extensions as a person lists them: ".png, .npy or .csv".
+/// Extensions as a phrase: ".png, .npy or .csv".
 fn endings(allowed: &[&str]) -> String {
     let all: Vec<String> = allowed.iter().map(|extension| format!(".{extension}")).collect();
     match &all[..] {
@@ -136,7 +135,7 @@ fn endings(allowed: &[&str]) -> String {
     }
 }
 
-/// A number of things: "1 row", "2 rows".
+/// A count with its noun: "1 row", "2 rows".
 pub(crate) fn count(n: usize, thing: &str) -> String {
     format!("{n} {thing}{}", if n == 1 { "" } else { "s" })
 }

@@ -31,7 +31,7 @@ pub(crate) fn stop_on_interrupt(talk: bool) -> Result<&'static AtomicBool> {
     static INSTALLED: AtomicBool = AtomicBool::new(false);
     if !INSTALLED.swap(true, Ordering::Relaxed) {
         ctrlc::set_handler(move || {
-            // A second request does not wait for the checkpoint.
+            // A second Ctrl-C does not wait for the checkpoint.
             if STOP.swap(true, Ordering::Relaxed) {
                 std::process::exit(i32::from(output::INTERRUPTED));
             }
@@ -52,12 +52,12 @@ pub(crate) struct ProgressReporter {
     /// Whether events of training are written as JSON.
     events: bool,
     bar: Option<ProgressBar>,
-    /// The work that the bar shows.
+    /// The work shown by the bar.
     work: Option<(String, Instant)>,
     began: Instant,
     first_share: Option<f64>,
     last_line: Option<Instant>,
-    /// The texts of warnings without numbers: those of the last epoch, and those of this one.
+    /// The warnings of the last epoch and of this one, without their numbers.
     warned: (Vec<String>, Vec<String>),
 }
 

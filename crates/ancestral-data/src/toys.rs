@@ -34,7 +34,7 @@ const ROLL_NOISE: f64 = 0.25;
 const ROLL_SCALE: f64 = 7.5;
 const MOON_NOISE: f64 = 0.05;
 
-/// The toy sets as they are listed and suggested, with descriptions.
+/// The toy sets as listed and suggested, with descriptions.
 pub(crate) const TOYS: [(&str, &str); 4] = [
     (
         "rings:8",
@@ -50,18 +50,18 @@ pub(crate) const TOYS: [(&str, &str); 4] = [
     ("moons", "two interleaving half circles with noise, synthetic; 10000 / 2000 / 2000"),
 ];
 
-/// The Gaussians that a toy set is an even mixture of.
+/// The components of a toy set that is an equally weighted mixture of Gaussians.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Modes {
-    /// Where each is, `[x, y]`, by label number.
+    /// The centers `[x, y]`, by label number.
     pub centers: Vec<[f64; 2]>,
-    /// The standard deviation of each in both directions.
+    /// The standard deviation of every component along each axis.
     pub std: f64,
 }
 
 /// The Gaussians of a toy set, if the name is that of one made of Gaussians.
 ///
-/// To measure which of them a model has found, and how near its samples are.
+/// For evaluating which modes the samples of a model cover.
 pub fn modes(name: &str) -> Option<Modes> {
     match Toy::parse(name)?.ok()? {
         Toy::Gaussians(modes) => Some(modes),
@@ -79,7 +79,8 @@ pub(crate) enum Toy {
 }
 
 impl Toy {
-    /// The set of a name, or what is wrong with its number; nothing if the name is no toy's.
+    /// The toy set of a name, or the error in its number; `None` if the name is not that of a toy
+    /// set.
     pub(crate) fn parse(name: &str) -> Option<Result<Self, DataError>> {
         match name.split_once(':') {
             None if name == "swiss-roll" => Some(Ok(Self::SwissRoll)),
@@ -117,7 +118,7 @@ impl Toy {
         Ok(data)
     }
 
-    /// A point, and the number of its part where there are parts.
+    /// A point, and the number of its component, if the set has components.
     fn draw(&self, rng: &mut ChaCha8Rng) -> ([f64; 2], Option<u32>) {
         match self {
             Self::Gaussians(Modes { centers, std }) => {
@@ -180,7 +181,7 @@ fn grid(name: &str, n: &str) -> Result<Modes, DataError> {
             near.join(" and ")
         )));
     }
-    // From the lower left, row by row.
+    // Row by row, from the lower left.
     let at = |i: usize| (i as f64 - (side - 1) as f64 / 2.0) * GRID_SPACING;
     let centers = (0..n).map(|i| [at(i % side), at(i / side)]);
     Ok(Modes { centers: centers.collect(), std: GRID_STD })

@@ -2,9 +2,9 @@
 //!
 //! An [`Image`] is a grid of pixels: examples side by side ([`Image::grid`]), a contact sheet of a data set
 //! ([`contact_sheet`]) or a heat map ([`heat`]).
-//! A [`Plot`] is a drawn chart of lines, points, bars and maps, saved as vectors or as pixels.
-//! [`save_gif`] joins images to an animation.
-//! The one font is embedded, so that the same input gives the same pixels everywhere.
+//! A [`Plot`] is a chart of lines, points, bars and heat maps, saved as SVG or PNG. [`save_gif`]
+//! combines images into an animation. The font is embedded, so that the same input gives the same
+//! pixels everywhere.
 
 mod animation;
 mod contact_sheet;

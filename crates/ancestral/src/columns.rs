@@ -60,7 +60,7 @@ impl fmt::Display for ColumnKind {
 }
 
 impl ColumnKind {
-    /// The kind as files keep it: "real", "count", "binary", "levels(N)" or "category(N)".
+    /// The kind as files store it: "real", "count", "binary", "levels(N)" or "category(N)".
     pub fn as_word(self) -> String {
         match self {
             Self::Levels(n) | Self::Category(n) => format!("{}({n})", self.name().as_str()),

@@ -1,5 +1,5 @@
-//! Generative adversarial networks: Goodfellow et al. 2014 (arXiv:1406.2661) and later variants, each
-//! of which is one setting.
+//! Generative adversarial networks: Goodfellow et al. 2014 (arXiv:1406.2661) and later variants,
+//! all of which are settings of one model.
 //!
 //! A generator G maps noise z to an example; a critic D tells examples from samples.
 //! They are trained in turn on the losses of [`losses`](super::losses), with the penalties of
@@ -71,7 +71,7 @@ impl GanConfig {
     pub(super) fn size(&self, name: &'static str, data: &DataSpec) -> Result<Size> {
         let Networks { domain, classes, generator, critic, .. } = self.networks(name, data)?;
         let entries = product(data.shape.dims()) as u64;
-        // An augmented image takes four neighbors for each pixel, each with its place and its weight.
+        // An augmented image needs four neighbors for each pixel, each with index and weight.
         let augmented = if self.augment > 0.0 { entries.saturating_mul(14) } else { 0 };
         let hot = (classes as u64).saturating_mul(2);
 
@@ -95,7 +95,7 @@ impl GanConfig {
         Ok(of_critic.in_turn(of_generator).finish())
     }
 
-    /// The layers of both networks; refuses what they cannot be made for.
+    /// The layers of both networks; refuses unsupported data.
     fn networks(&self, name: &'static str, data: &DataSpec) -> Result<Networks<'_>> {
         let image_shape = match data.shape.as_image() {
             Some(image_shape) => image_shape,
@@ -240,7 +240,8 @@ impl Gan {
         needed.then(|| self.pipeline.one_hot(batch.labels.as_deref())).transpose()
     }
 
-    /// One draw for each index, scaled by `temperature`; classes are given, or drawn uniformly.
+    /// One latent vector for each index, scaled by `temperature`; classes are given, or drawn
+    /// uniformly.
     fn generator_input(
         &self,
         streams: Streams,
@@ -290,7 +291,7 @@ impl Gan {
         GeneratorInput { input: Tensor::cat(parts, 1), hot, continuous }
     }
 
-    /// The noise of one batch: each draw depends on the example's number and the epoch alone.
+    /// The latent vectors of a batch; each depends only on the example's number and the epoch.
     fn generator_input_of(&self, streams: Streams, purpose: &str, batch: &Batch) -> GeneratorInput {
         let needed = self.config.conditioning.needs_labels();
         let classes = batch.labels.as_deref().filter(|_| needed);
@@ -442,7 +443,7 @@ impl Gan {
     }
 }
 
-/// The metrics of one critic update.
+/// The metrics of a critic update.
 struct CriticMetrics {
     loss: f64,
     accuracy: Option<f64>,
@@ -688,7 +689,7 @@ impl Sampler for Gan {
         let generator = self.parts()?.0.valid();
         let indices: Vec<u64> = (request.first..request.first + request.count as u64).collect();
         let mut values = Vec::with_capacity(request.count * self.pipeline.data.shape.size());
-        // In batches, to bound memory; the samples do not depend on it.
+        // In batches, to bound memory; samples do not depend on the batch size.
         for (i, indices) in indices.chunks(SAMPLE_BATCH).enumerate() {
             let classes = classes.as_ref().map(|all| &all[i * SAMPLE_BATCH..][..indices.len()]);
             let source = self.generator_input(
@@ -730,9 +731,9 @@ impl Sampler for Gan {
     }
 }
 
-/// Samples of a batch.
+/// Samples per batch.
 const SAMPLE_BATCH: usize = 256;
-/// Batches of samples that standing statistics are computed from.
+/// Batches for standing statistics.
 const STATISTICS_BATCHES: u64 = 4;
 /// Examples whose nearest neighbors are searched for; more would cost as much as a layer.
 const NEIGHBORS: usize = 16;

@@ -46,8 +46,8 @@ choices! {
 /// The parameters of the losses.
 #[derive(Debug, Clone, Copy)]
 pub struct LossParameters {
-    /// How far the critic's target on data lies below 1 (one-sided label smoothing, Salimans et
-    /// al. 2016); for losses with a target.
+    /// The amount by which the critic's target for data is below 1 (one-sided label smoothing,
+    /// Salimans et al. 2016); for losses with a target.
     pub label_smoothing: f64,
     /// k of `began`.
     pub balance: f64,
@@ -105,13 +105,13 @@ impl Loss {
                 kernels::softplus(fake_mean - real).mean()
                     + kernels::softplus(fake - real_mean).mean()
             }
-            // Scores are energies with the other sign.
+            // Scores are negative energies.
             Self::Began => fake.mean() * terms.balance - real.mean(),
             Self::Ebgan => activation::relu(fake + terms.margin).mean() - real.mean(),
         }
     }
 
-    /// The generator's loss; `real` is there if [`Loss::generator_needs_data`].
+    /// The generator's loss; `real` is given if [`Loss::generator_needs_data`].
     pub fn generator(self, fake: Tensor<2>, real: Option<Tensor<2>>) -> Tensor<1> {
         match (self, real) {
             (Self::Minimax, _) => kernels::softplus(fake).mean().neg(),
@@ -127,7 +127,7 @@ impl Loss {
     }
 }
 
-/// The mean score of each side, `[1, 1]`.
+/// The mean scores of data and of samples, `[1, 1]`.
 fn means(real: &Tensor<2>, fake: &Tensor<2>) -> (Tensor<2>, Tensor<2>) {
     (real.clone().mean_dim(0), fake.clone().mean_dim(0))
 }

@@ -44,7 +44,7 @@ struct Named {
     presets: &'static [Preset],
     /// Its settings and training, which override the common ones.
     settings: &'static str,
-    /// The same for tables of few columns, which override all others.
+    /// Settings for tables of few columns, which override all others.
     points: &'static str,
     fields: fn() -> Vec<Field>,
     size: fn(&Table, &DataSpec) -> Result<Size>,
@@ -58,7 +58,7 @@ const SAMPLES: &[Capability] = &[
     Capability::CodeSamples,
     Capability::DiscriminatorScores,
 ];
-/// Those of models with an autoencoder critic, which has no head for codes.
+/// The capabilities of models with an autoencoder critic, which has no head for codes.
 const ENERGIES: &[Capability] =
     &[Capability::Samples, Capability::ClassSamples, Capability::DiscriminatorScores];
 
@@ -183,7 +183,7 @@ fn defaults(named: &Named, data: &DataSpec) -> (Table, Table) {
     let common = if few { POINTS } else { IMAGES };
     let (mut model, mut train) = (Table::new(), Table::new());
     for text in [common, named.settings, if few { named.points } else { "" }] {
-        // A test reads all of them.
+        // A test parses all of them.
         let table: Table = text.parse().unwrap_or_default();
         let group = |name: &str| table.get(name).and_then(|v| v.as_table()).cloned();
         model.extend(group("settings").unwrap_or_default());

@@ -1,8 +1,8 @@
-//! Demonstrations of concepts: small experiments with real networks, with the numbers that prove
-//! them and images that show them.
+//! Demonstrations of concepts: small experiments with real networks, with numerical checks and
+//! plots.
 //!
-//! [`Session::explain`](crate::run::Session::explain) carries one out; the experiments without
-//! images are functions of their own.
+//! [`Session::explain`](crate::run::Session::explain) runs one; the experiments without plots are
+//! separate functions.
 
 mod ae_vs_vae;
 mod density;

@@ -364,7 +364,8 @@ impl Cholesky {
     }
 }
 
-/// The factor of a matrix whose diagonal is raised until it is positive definite to rounding.
+/// Modified Cholesky factorization: the factor of a matrix whose diagonal is raised until it is
+/// positive definite to rounding.
 pub fn modified_cholesky(a: &[f64], n: usize) -> Cholesky {
     let top = (0..n).map(|i| a[i * n + i].abs()).fold(f64::MIN_POSITIVE, f64::max);
     let mut by = 0.0;

@@ -1,4 +1,4 @@
-//! The experiment in words, numbers and a plot.
+//! The results as text, numbers and a plot.
 
 use ancestral_plot::{Plot, Series};
 use serde_json::json;
@@ -9,10 +9,11 @@ use crate::explain::spec::{ExplainSpec, Explanation};
 use crate::explain::work::stoppable;
 use crate::run::Session;
 
-/// Steps that the discriminator is trained for.
+/// Training steps of the discriminator.
 const STEPS: u64 = 2000;
 
-/// Compares a trained discriminator with p / (p + q), and its value with the divergence.
+/// Compares a trained discriminator with p / (p + q), and its objective with the Jensen-Shannon
+/// divergence.
 pub(in crate::explain) fn explain(
     session: &mut Session<'_>,
     spec: &ExplainSpec,
@@ -52,7 +53,7 @@ pub(in crate::explain) fn explain(
     Ok(spec.found(lines, metrics, &["discriminator.png"]))
 }
 
-/// The two densities, the formula and what was trained.
+/// The two densities, the formula and the trained discriminator.
 fn plot(found: &Comparison) -> Plot {
     let shown = || found.places.iter().filter(|d| d.x.abs() < 6.0);
     Plot::new("the optimal discriminator is p / (p + q)", "x", "density, or probability of data")

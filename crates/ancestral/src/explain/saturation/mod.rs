@@ -1,4 +1,4 @@
-//! Both losses of a generator while its discriminator is trained ahead of it.
+//! Both generator losses while the discriminator is trained against a frozen generator.
 
 mod experiment;
 mod report;

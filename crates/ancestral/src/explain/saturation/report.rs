@@ -1,4 +1,4 @@
-//! The experiment in words, numbers and plots.
+//! The results as text, numbers and plots.
 
 use ancestral_plot::{Plot, Series};
 use serde_json::{Value, json};
@@ -10,10 +10,10 @@ use crate::explain::work::stoppable;
 use crate::run::Session;
 use crate::{Error, Result};
 
-/// Shares of right answers of the discriminator whose first measurement is shown.
+/// Accuracies of the discriminator; the first measurement at or above each is shown.
 const SHARES: [f64; 3] = [0.9, 0.99, 0.999];
 
-/// Trains the discriminator ahead of its generator and compares the gradients of both losses.
+/// Trains a discriminator against a frozen generator and compares the gradients of both losses.
 pub(in crate::explain) fn explain(
     session: &mut Session<'_>,
     spec: &ExplainSpec,
@@ -47,7 +47,7 @@ pub(in crate::explain) fn explain(
     ];
     for (_, there) in &marks {
         let line = row(there);
-        // One measurement may pass two marks.
+        // One measurement may be the first for two accuracies.
         if lines.last() != Some(&line) {
             lines.push(line);
         }
@@ -94,8 +94,8 @@ fn row(r: &Measurement) -> String {
     )
 }
 
-/// The norms of both gradients over the steps of the discriminator, with the last mark that it
-/// reached; a few hard examples may keep it from more.
+/// The norms of both gradients over the steps of the discriminator, with the highest accuracy that
+/// it reached.
 fn norms(reached: &[Measurement], mark: Option<&(f64, &Measurement)>) -> Plot {
     let mut plot = Plot::new(
         "gradient of a generator while its discriminator comes to dominate",
@@ -109,7 +109,7 @@ fn norms(reached: &[Measurement], mark: Option<&(f64, &Measurement)>) -> Plot {
     ];
     for (i, (name, norm)) in norms.into_iter().enumerate() {
         let points = reached.iter().map(|r| (r.step as f64, norm(r)));
-        // Vermilion for what fails.
+        // Vermilion for the loss that saturates.
         plot = plot.with(Series::line(name, points).group(1 - i));
     }
     if let Some((share, there)) = mark {

@@ -1,10 +1,10 @@
-//! How a transposed convolution enlarges a map (Dumoulin and Visin 2016, arXiv:1603.07285, section
-//! 4): zeros between the entries of its input, as many as the stride less one, and then an ordinary
-//! convolution of stride 1 with the filter turned round.
+//! A transposed convolution (Dumoulin and Visin 2016, arXiv:1603.07285, section 4) inserts stride −
+//! 1 zeros between the entries of its input and then applies an ordinary convolution of stride 1
+//! with the filter rotated by 180°.
 //!
-//! It is the transposed matrix of the convolution with the same stride, and where the filter's side is
-//! no multiple of the stride, some outputs get more terms than their neighbors: the checkerboard of
-//! Odena, Dumoulin and Olah 2016 (doi:10.23915/distill.00003).
+//! Its matrix is the transpose of that of the convolution with the same stride. If the filter's
+//! side is not a multiple of the stride, some outputs sum more terms than their neighbors: the
+//! checkerboard artifacts of Odena, Dumoulin and Olah 2016 (doi:10.23915/distill.00003).
 
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
 use burn::tensor::{DType, Tensor, TensorData, module};
@@ -13,7 +13,7 @@ use crate::nn::to_f64;
 use crate::spec::cpu;
 use crate::{Error, Result};
 
-/// A square map of numbers, row after row.
+/// A square feature map with one channel, row after row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FeatureMap {
     /// The number of rows and of columns.
@@ -23,12 +23,12 @@ pub struct FeatureMap {
 }
 
 impl FeatureMap {
-    /// Σ of products with a map of the same size.
+    /// The inner product with a map of the same size.
     pub fn dot(&self, other: &Self) -> f64 {
         self.values.iter().zip(&other.values).map(|(a, b)| a * b).sum()
     }
 
-    /// The largest difference from a map of the same size.
+    /// The largest absolute difference from a map of the same size.
     pub fn difference(&self, other: &Self) -> f64 {
         let pairs = self.values.iter().zip(&other.values);
         pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
@@ -44,29 +44,30 @@ impl FeatureMap {
         Self { side: tensor.dims()[2], values: to_f64(tensor) }
     }
 
-    /// The same map upside down and from right to left.
+    /// The map rotated by 180°.
     fn rotated(&self) -> Self {
         Self { side: self.side, values: self.values.iter().rev().copied().collect() }
     }
 }
 
-/// A transposed convolution of a map, in its steps.
+/// A transposed convolution of a map, step by step.
 #[derive(Debug, Clone)]
 pub struct TransposedConvolution {
     /// The input with zeros between its entries and around them.
     pub zero_stuffed: FeatureMap,
-    /// What the transposed convolution gives.
+    /// The output of the transposed convolution.
     pub output: FeatureMap,
-    /// The ordinary convolution of the zero_stuffed input with the turned filter.
+    /// The ordinary convolution of the zero-stuffed input with the rotated filter.
     pub convolved: FeatureMap,
-    /// How many entries of the input each output gets terms from.
+    /// The number of input entries that contribute to each output.
     pub terms: FeatureMap,
 }
 
-/// A transposed convolution of `input` by `filter`, without padding, and the ordinary one that it is.
+/// The transposed convolution of `input` with `filter`, without padding, and the equivalent
+/// ordinary convolution.
 ///
 /// # Errors
-/// If the stride is 0 or a map is empty or has another number of values than its side says.
+/// If the stride is 0 or a map is empty or the number of values is not the square of the side.
 pub fn transposed_convolution(
     input: &FeatureMap,
     filter: &FeatureMap,
@@ -97,7 +98,7 @@ fn transposed(input: &FeatureMap, filter: &FeatureMap, stride: usize) -> Feature
     FeatureMap::of(module::conv_transpose2d(input.tensor(), filter.tensor(), None, options))
 }
 
-/// The ordinary convolution with a stride, which makes a map smaller.
+/// The ordinary convolution with a stride, without padding.
 ///
 /// # Errors
 /// As [`transposed_convolution`], or if the map is smaller than the filter.
@@ -133,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_transposed_convolution_is_one_of_the_stretched_map() {
+    fn a_transposed_convolution_is_one_of_the_zero_stuffed_map() {
         for (side, width) in [(1, 1), (3, 3), (4, 4), (5, 2)] {
             for stride in [1, 2, 3] {
                 let (x, filter) = (map(side, 1.3), map(width, 0.7));
