@@ -169,7 +169,7 @@ pub(crate) fn sentence(found: &Likelihoods, split: &str, binarize: &str) -> Stri
     }
     if let Some(nll) = found.nll_standardized {
         text += &format!(
-            "\nnegative log-density of standardized columns, without the log-determinant {nll:.3} nats"
+            "\nnegative log-density of standardized columns, without the log-determinant: {nll:.3} nats"
         );
     }
     if let Some(elbo) = &found.elbo {

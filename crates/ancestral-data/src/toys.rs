@@ -59,7 +59,7 @@ pub struct Modes {
     pub std: f64,
 }
 
-/// The Gaussians of a toy set, if the name is that of one made of Gaussians.
+/// The components of a toy set, if the name is that of a mixture of Gaussians.
 ///
 /// For evaluating which modes the samples of a model cover.
 pub fn modes(name: &str) -> Option<Modes> {

@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_value_is_no_row_and_no_finite_value_is_grey() {
+    fn no_value_is_no_row_and_no_finite_value_is_gray() {
         assert_eq!(heat(&[], 0).height(), 0);
         assert_eq!(heat(&[f64::NAN], 1).rgb(), [128; 3]);
         assert_eq!(heat_between(&[0.0, 9.0], 2, 0.0, 1.0).rgb(), [68, 1, 84, 253, 231, 37]);

@@ -148,7 +148,7 @@ pub fn sampler_for<'a>(model: &'a dyn Model, request: &SampleRequest) -> Result<
         (Some(class), 0) => {
             return Err(unsupported(format!(
                 "is not conditional, and class {class} was requested; conditional models draw \
-                 from a class"
+                 samples of a class"
             )));
         }
         (Some(class), classes) if class as usize >= classes => {
