@@ -189,9 +189,9 @@ fn what_a_topic_has_no_use_for_is_refused_before_anything_is_written() {
         error.to_string()
     };
     let said = refused(given(Topic::Density));
-    assert_eq!(said, "setting 'data' is digits; density has no use for it; leave it out");
+    assert_eq!(said, "setting 'data' is digits; density does not use it; leave it out");
     let said = refused(given(Topic::Saturation));
-    assert!(said.starts_with("setting 'epochs' is 3; saturation has no use"), "{said}");
+    assert!(said.starts_with("setting 'epochs' is 3; saturation does not use"), "{said}");
     let said = refused(ExplainSpec { data: None, epochs: None, ..given(Topic::Density) });
     assert!(said.starts_with("setting 'seed' is 1"), "{said}");
     let mnist =
