@@ -253,7 +253,7 @@ mod tests {
         assert!(error.is_usage());
         assert_eq!(
             error.to_string(),
-            "a model would need about 5.0 GiB and there are 2.0 KiB; lower hidden"
+            "a model would need about 5.0 GiB and there are 2.0 KiB available; lower hidden"
         );
     }
 }

@@ -341,6 +341,6 @@ mod tests {
         values[20] = f64::NAN;
         let said = error(&values, Domain::Binary, &shape);
         assert!(said.contains("example 1 holds NaN"), "{said}");
-        assert!(error(&[0.0; 17], Domain::Binary, &shape).contains("no whole number"));
+        assert!(error(&[0.0; 17], Domain::Binary, &shape).contains("not a whole number"));
     }
 }

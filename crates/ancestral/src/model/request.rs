@@ -160,9 +160,7 @@ pub fn sampler_for<'a>(model: &'a dyn Model, request: &SampleRequest) -> Result<
         _ => {}
     }
     if request.mean && !sampler.has_noise() {
-        return Err(unsupported(
-            "draws samples without noise, so they have no other mean".to_owned(),
-        ));
+        return Err(unsupported("draws samples without noise around a mean".to_owned()));
     }
     if let Some(Known { values, given }) = &request.known {
         if sampler.completion() == Completion::None {
