@@ -38,5 +38,5 @@ fn given_parts_are_completed() {
     assert_eq!(kept, ["0", "1", "0"]);
     here.bad("sample run --complete rows.data --out c.csv", "--mask");
     here.bad("sample run --mask mask.data", "--complete");
-    here.bad("sample run --complete rows.data --mask top --out c.csv", "no images");
+    here.bad("sample run --complete rows.data --mask top --out c.csv", "not images");
 }
