@@ -196,7 +196,7 @@ fn what_a_topic_has_no_use_for_is_refused_before_anything_is_written() {
     assert!(said.starts_with("setting 'seed' is 1"), "{said}");
     let mnist =
         ExplainSpec { data: Some("mnist".to_owned()), ..given(Topic::OptimalDiscriminator) };
-    assert!(refused(mnist).starts_with("setting 'data' is mnist; optimal-discriminator has no"));
+    assert!(refused(mnist).starts_with("setting 'data' is mnist; optimal-discriminator does not"));
     let said = refused(ExplainSpec { epochs: Some(0), ..given(Topic::Elbo) });
     assert!(said.starts_with("setting 'epochs' is 0"), "{said}");
     let said = refused(ExplainSpec { data: Some("moons".to_owned()), ..given(Topic::Elbo) });
