@@ -201,7 +201,7 @@ impl Common {
 pub(crate) trait Body: Module + ModuleDisplay + Send + Sync + 'static {
     fn init(common: &Common, init: &Init) -> Self;
 
-    /// Images `[n, height, width, channels]` in \[0, 1\] to features.
+    /// Images `[n, height, width, channels]` from −1 to 1 to features.
     fn forward(&self, x: Tensor<4>, pass: &Pass) -> Tensor<4>;
 
     /// The same, one pixel at a time.
@@ -367,7 +367,9 @@ impl<B: Body> PixelModel<B> {
             classes: self.classes(batch.labels.as_deref())?,
             dropout: dropout.map(|streams| Dropout { rate: self.common.dropout, batch, streams }),
         };
-        let mut images = pipeline.unit(x.clone()).reshape([n, height, width, channels]);
+        // From −1 to 1, so that black does not look like the zeros outside.
+        let mut images =
+            (pipeline.unit(x.clone()) * 2.0 - 1.0).reshape([n, height, width, channels]);
         if B::MARGIN > 0 {
             let outside = [n, height, B::MARGIN, channels];
             let outside = Tensor::zeros(outside, (&images.device(), images.dtype()));
@@ -559,7 +561,7 @@ struct Cached {
     /// The highest level.
     top: f32,
     outputs: usize,
-    /// The images in \[0, 1\].
+    /// The images, from −1 to 1, zeros outside.
     image: PixelMap,
     body: Box<dyn PixelBody>,
     /// The features of the pixel, after an activation.
@@ -619,7 +621,7 @@ impl SamplerState for Cached {
         let (at, channel) = self.at(place);
         let (channels, top) = (self.groups.0, self.top);
         let pixel = self.image.pixel_mut(at).chunks_exact_mut(channels);
-        pixel.zip(values).for_each(|(pixel, value)| pixel[channel] = value / top);
+        pixel.zip(values).for_each(|(pixel, value)| pixel[channel] = value / top * 2.0 - 1.0);
         let [row, column] = at;
         if channel + 1 == channels && column + 1 == self.size[1] {
             for outside in 0..self.margin {
