@@ -1,6 +1,8 @@
 //! The model: layers before the output layers, which each model has its own, the output layers, and
 //! the likelihood.
 
+use std::ops::Range;
+
 use ancestral_data::{Batch, Domain, Examples, Streams};
 use ancestral_kernels::{PixelMap, Values};
 use burn::module::{Module, ModuleDisplay};
@@ -28,6 +30,8 @@ pub(crate) const WIDEST: usize = 63;
 pub(crate) const DEEPEST: usize = 1000;
 /// Images that one thread draws together.
 const TOGETHER: usize = 64;
+/// Numbers in the widest features of images that are scored together, 32 MiB.
+const SCORED: usize = 1 << 23;
 
 /// Declares the settings of a model that draws pixel after pixel.
 macro_rules! pixel_settings {
@@ -383,10 +387,46 @@ impl<B: Body> PixelModel<B> {
         Ok((outputs.reshape([n, self.entries() * self.common.likelihood.outputs()]), x))
     }
 
+    /// Calls `of` with outputs and entries of some images of a batch at a time, and joins the results.
+    fn in_parts(
+        &self,
+        batch: &Batch,
+        of: impl Fn(Likelihood, &[f32], &[f32]) -> Vec<f64>,
+    ) -> Result<Vec<f64>> {
+        let network = self.core.inference()?;
+        let common = &self.common;
+        let outputs = common.likelihood.outputs() * common.groups.0;
+        // Gates are the widest features but for the outputs.
+        let width = outputs.max(4 * common.hidden).max(common.head);
+        let area = common.size[0] * (common.size[1] + B::MARGIN);
+        let together = (SCORED / (area * width)).max(1);
+        let mut all = Vec::new();
+        for first in (0..batch.len()).step_by(together) {
+            let part = part(batch, first..batch.len().min(first + together));
+            let (outputs, x) = self.scored(&network, &part, None)?;
+            all.extend(of(common.likelihood, &Values::of(outputs), &Values::of(x)));
+        }
+        Ok(all)
+    }
+
     fn log_probabilities(&self, batch: &Batch) -> Result<Vec<f64>> {
-        let (outputs, x) = self.scored(&self.core.inference()?, batch, None)?;
-        let (outputs, x) = (Values::of(outputs), Values::of(x));
-        Ok(self.common.likelihood.row_log_probabilities(&outputs, &x, self.entries()))
+        let entries = self.entries();
+        self.in_parts(batch, |likelihood, outputs, x| {
+            likelihood.row_log_probabilities(outputs, x, entries)
+        })
+    }
+}
+
+/// Some examples of a batch.
+fn part(batch: &Batch, examples: Range<usize>) -> Batch {
+    let size = batch.values.len() / batch.len().max(1);
+    let values = examples.start * size..examples.end * size;
+    Batch {
+        values: batch.values[values.clone()].to_vec(),
+        missing: batch.missing.as_ref().map(|missing| missing[values].to_vec()),
+        labels: batch.labels.as_ref().map(|labels| labels[examples.clone()].to_vec()),
+        indices: batch.indices[examples].to_vec(),
+        epoch: batch.epoch,
     }
 }
 
@@ -448,9 +488,10 @@ impl<B: Body> Density for PixelModel<B> {
     }
 
     fn column_terms(&self, batch: &Batch) -> Result<Option<Vec<f64>>> {
-        let (outputs, x) = self.scored(&self.core.inference()?, batch, None)?;
-        let (outputs, x) = (Values::of(outputs), Values::of(x));
-        let terms = self.common.likelihood.term_log_probabilities(&outputs, &x, self.entries());
+        let entries = self.entries();
+        let terms = self.in_parts(batch, |likelihood, outputs, x| {
+            likelihood.term_log_probabilities(outputs, x, entries)
+        })?;
         Ok(Some(order::restored(&terms, &self.order)))
     }
 }
