@@ -120,7 +120,8 @@ fn keys_and_columns_of_every_command_are_listed() {
     said.run("evaluate", "evaluate made --orderings 3");
     said.run("evaluate, of a classifier", "evaluate features");
     said.run("evaluate, of a classifier", "evaluate logistic");
-    let pixels = "train pixel-cnn --set layers=1 --set hidden=2 --set head=2 --set conditional=true";
+    let pixels =
+        "train pixel-cnn --set layers=1 --set hidden=2 --set head=2 --set conditional=true";
     program.good(&format!("{pixels} --steps 2 --set sample_count=0 --out pixels"));
     said.run("evaluate --bayes", "evaluate pixels --bayes");
     let near = "--features features --nearest near.png";
