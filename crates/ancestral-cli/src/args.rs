@@ -47,12 +47,12 @@ pub(crate) enum Command {
     Train(Box<TrainArgs>),
     /// Draw samples from a trained model, or complete given examples
     #[command(
-        after_help = "Examples:\n  ancestral sample runs/vae-digits-1 -n 64 --out samples.png\n  ancestral sample runs/vae-digits-1 -n 1000 --out samples.npy --seed 7\n  ancestral sample zoo/made-mnist --complete images.npy --mask top --out completed.png"
+        after_help = "Examples:\n  ancestral sample runs/vae-digits-1 -n 64 --out samples.png\n  ancestral sample runs/vae-digits-1 -n 1000 --out samples.npy --seed 7\n  ancestral sample zoo/made-mnist --complete images.npy --mask top --out completed.png\n  ancestral sample runs/pixel-cnn-digits-1 --complete image.png --keep-rows 4 -n 8\n  ancestral sample runs/pixel-cnn-digits-1 --frames drawing.gif"
     )]
     Sample(SampleArgs),
     /// Evaluate a trained model on a split: likelihood, accuracy or sample quality
     #[command(
-        after_help = "Examples:\n  ancestral evaluate runs/vae-digits-1\n  ancestral evaluate runs/vae-digits-1 --samples 5000 --json\n  ancestral evaluate zoo/nade-mnist --quality\n  ancestral evaluate --generated FOLDER --data mnist"
+        after_help = "Examples:\n  ancestral evaluate runs/vae-digits-1\n  ancestral evaluate runs/vae-digits-1 --samples 5000 --json\n  ancestral evaluate zoo/nade-mnist --quality\n  ancestral evaluate zoo/nade-mnist --map costs.png\n  ancestral evaluate --generated FOLDER --data mnist"
     )]
     Evaluate(EvaluateArgs),
     /// Copy the settings and weights of a run into a folder to share
@@ -273,20 +273,33 @@ pub(crate) struct SampleArgs {
     /// row]
     #[arg(short, long, help_heading = SAMPLING)]
     pub(crate) n: Option<usize>,
-    /// Complete the rows of this data (imputation): given are all entries of rows shorter than an
-    /// example, else the entries that --mask marks
+    /// Complete the rows of this data, or the images of this file or folder (imputation): given are
+    /// all entries of rows shorter than an example, else the entries that --mask or --keep-rows marks
     #[arg(long, value_name = "NAME|PATH", help_heading = SAMPLING)]
     pub(crate) complete: Option<String>,
-    /// Mark the given entries: by a file of 0 and 1, one row for all examples or one row each, or by
-    /// half of an image: top, bottom, left or right
+    /// Mark the given entries: by a file of 0 and 1, one row for all examples or one row each, with a
+    /// value for each entry or each pixel, or by half of an image: top, bottom, left or right
     #[arg(long, value_name = "PATH|HALF", requires = "complete", help_heading = SAMPLING)]
     pub(crate) mask: Option<String>,
+    /// Give the first K rows of each image, all channels, and draw the rest
+    #[arg(
+        long,
+        value_name = "K",
+        requires = "complete",
+        conflicts_with = "mask",
+        help_heading = SAMPLING
+    )]
+    pub(crate) keep_rows: Option<usize>,
     /// Complete the first N rows only
     #[arg(long, value_name = "N", requires = "complete", help_heading = SAMPLING)]
     pub(crate) limit: Option<NonZeroUsize>,
     /// Write the output to this file (.png, .npy or .csv)
     #[arg(long, value_name = "FILE", default_value = "samples.png", help_heading = OUTPUT)]
     pub(crate) out: PathBuf,
+    /// Draw the sampling into this file too (.gif): the images pixel by pixel, with the distribution
+    /// of each pixel; 1 to 6 images of an autoregressive model [default of -n: 1]
+    #[arg(long, value_name = "FILE", conflicts_with = "mean", help_heading = OUTPUT)]
+    pub(crate) frames: Option<PathBuf>,
     /// Set the seed; the same seed gives the same samples
     #[arg(long, default_value_t = 0, help_heading = SAMPLING)]
     pub(crate) seed: u64,
@@ -339,6 +352,15 @@ pub(crate) struct EvaluateArgs {
     /// --generated
     #[arg(long, value_name = "FILE", help_heading = QUALITY)]
     pub(crate) nearest: Option<PathBuf>,
+    /// Draw the mean cost of each pixel in bits as a heat map into this file (.png), for images and
+    /// models whose log-probability is a sum over pixels
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["quality", "generated"],
+        help_heading = EVALUATION
+    )]
+    pub(crate) map: Option<PathBuf>,
     /// Select the split: train, valid or test
     #[arg(long, default_value = "test", help_heading = DATA)]
     pub(crate) split: String,
