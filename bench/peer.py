@@ -27,6 +27,7 @@ from torch.nn import functional as F  # noqa: E402
 import peer_adversarial  # noqa: E402
 import peer_autoregressive  # noqa: E402
 import peer_layers  # noqa: E402
+import peer_pixels  # noqa: E402
 
 CASE, MODE, THREADS = sys.argv[1], sys.argv[2], int(sys.argv[3])
 torch.set_num_threads(THREADS)
@@ -126,15 +127,13 @@ def quickest(forms):
 
 def main():
     form = sys.argv[4] if len(sys.argv) > 4 else None
-    forms = {**peer_autoregressive.FORMS, **peer_adversarial.FORMS, **peer_layers.FORMS}.get(CASE)
+    others = [peer_autoregressive, peer_pixels, peer_adversarial, peer_layers]
+    forms = next((other.FORMS[CASE] for other in others if CASE in other.FORMS), None)
     chosen = form or (quickest(forms) if forms else "")
     baseline = resident_peak()
-    if CASE in peer_autoregressive.ROUNDS:
-        round = peer_autoregressive.ROUNDS[CASE](compiled, chosen)
-    elif CASE in peer_adversarial.ROUNDS:
-        round = peer_adversarial.ROUNDS[CASE](compiled, chosen)
-    elif CASE in peer_layers.ROUNDS:
-        round = peer_layers.ROUNDS[CASE](compiled, chosen)
+    of = next((other.ROUNDS[CASE] for other in others if CASE in other.ROUNDS), None)
+    if of:
+        round = of(compiled, chosen)
     else:
         round = {"vae-step": train_round, "vae-evaluate": evaluate_round}[CASE]()
     round()

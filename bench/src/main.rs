@@ -1,8 +1,9 @@
 //! Paired timings on the processor: ours, theirs, ours, theirs, in one run, and the median of the
 //! ratios with its quartiles.
 //!
-//! "Theirs" is PyTorch, except for `deep-nade-sample-1` and `-2`, where the sampler is compared with
-//! running the whole network for every entry.
+//! "Theirs" is PyTorch, except for `deep-nade-sample-1` and `-2` and `pixel-cnn-whole` and
+//! `diagonal-bilstm-whole`, where the sampler is compared with running the whole network for every
+//! entry. `pixel-sides` prints our times on images from 8×8 to 64×64.
 //!
 //! ```text
 //! python3 -m venv venv && venv/bin/pip install -r bench/requirements.txt
@@ -39,7 +40,7 @@ use anyhow::{Result, bail};
 use clap::Parser;
 
 use peer::{Peer, bench_file};
-use rounds::{DeepNadeDraws, PAIRED};
+use rounds::{DeepNadeDraws, PAIRED, PixelDraws};
 
 /// Times cases of ours against the same work in PyTorch, or against another build.
 #[derive(Parser)]
@@ -48,7 +49,9 @@ struct Args {
     #[arg(long, default_value = "python3")]
     python: String,
     /// Cases to run: vae-step, vae-evaluate, first-sample, nade-step, nade-sample,
-    /// nade-evaluate, deep-nade-step, deep-nade-sample-1, deep-nade-sample-2, made-step, conv-64,
+    /// nade-evaluate, deep-nade-step, deep-nade-sample-1, deep-nade-sample-2, made-step,
+    /// pixel-cnn-step, row-lstm-step, diagonal-bilstm-step, pixel-cnn-sample,
+    /// diagonal-bilstm-sample, pixel-cnn-whole, diagonal-bilstm-whole, pixel-sides, conv-64,
     /// conv-64-bf16, dense-6272, dcgan-layers, dcgan-step, dcgan-step-bf16, wgan-gp-critic and
     /// quality, which is ours only; with --against, vae, nade, dcgan and wgan-gp [default:
     /// all]
@@ -115,6 +118,12 @@ const REST: Duration = Duration::from_millis(300);
 /// Deep NADE's sampler, by its number of hidden layers.
 const DRAWS: [(&str, usize); 2] = [("deep-nade-sample-1", 1), ("deep-nade-sample-2", 2)];
 
+/// Samplers of pixels, by model and settings.
+const WHOLE: [(&str, &str, &str); 2] = [
+    ("pixel-cnn-whole", "pixel-cnn", "layers = 7"),
+    ("diagonal-bilstm-whole", "diagonal-bilstm", "layers = 1"),
+];
+
 fn main() -> Result<ExitCode> {
     ancestral_kernels::keep_freed_memory();
     let args = Args::parse();
@@ -139,7 +148,8 @@ fn main() -> Result<ExitCode> {
     }
     let mut all = PAIRED.to_vec();
     all.extend(DRAWS.map(|(case, _)| case));
-    all.extend(["first-sample", "quality"]);
+    all.extend(WHOLE.map(|(case, _, _)| case));
+    all.extend(["pixel-sides", "first-sample", "quality"]);
     let cases = chosen(&all, &args.cases)?;
     let wanted = |case: &str| cases.contains(&case);
     println!("{} pairs, {} threads; ratio = theirs / ours", args.pairs, args.threads);
@@ -148,6 +158,12 @@ fn main() -> Result<ExitCode> {
     }
     for (case, layers) in DRAWS.into_iter().filter(|(c, _)| wanted(c)) {
         against_rerunning(&args, case, layers)?;
+    }
+    for (case, name, settings) in WHOLE.into_iter().filter(|(c, _, _)| wanted(c)) {
+        against_whole_passes(&args, case, &PixelDraws::new(name, settings)?)?;
+    }
+    if wanted("pixel-sides") {
+        sides(&args)?;
     }
     if wanted("first-sample") {
         first_sample(&args)?;
@@ -233,6 +249,55 @@ fn against_rerunning(args: &Args, case: &str, layers: usize) -> Result<()> {
     }
     report(case, "running the whole network", &pairs);
     println!("  {differing} of {} drawn values differ", (args.pairs + 1) * 64 * 784);
+    Ok(())
+}
+
+/// The sampler of a model of pixels compared with as many whole forward passes as there are pixels.
+fn against_whole_passes(args: &Args, case: &str, model: &PixelDraws) -> Result<()> {
+    let seconds = |work: &dyn Fn() -> Result<()>| -> Result<f64> {
+        let began = Instant::now();
+        work()?;
+        Ok(began.elapsed().as_secs_f64())
+    };
+    model.cached(0)?;
+    // A round of whole passes takes a minute or more.
+    let pairs = (0..args.pairs.min(3) as u64)
+        .map(|seed| Ok((seconds(&|| model.cached(seed + 1))?, seconds(&|| model.whole())?)))
+        .collect::<Result<Vec<_>>>()?;
+    report(case, "whole forward passes", &pairs);
+    Ok(())
+}
+
+/// Our times of a step and of samples, 16 images, from 8×8 to 64×64.
+fn sides(args: &Args) -> Result<()> {
+    let models = [
+        ("pixel-cnn", "layers = 7"),
+        ("gated-pixel-cnn", "layers = 7"),
+        ("row-lstm", "layers = 1"),
+        ("diagonal-bilstm", "layers = 1"),
+    ];
+    for (name, settings) in models {
+        for side in [8, 16, 32, 64] {
+            let rounds = rounds::of_side(name, settings, side)?;
+            let [step, draw] = rounds.map(|mut round| -> Result<f64> {
+                round()?;
+                let times =
+                    (0..args.pairs).map(|_| timed(&mut round)).collect::<Result<Vec<_>>>()?;
+                let [_, median, _] = quartiles(times.into_iter());
+                Ok(median)
+            });
+            let (step, draw) = (step?, draw?);
+            let pixels = (side * side) as f64;
+            println!(
+                "{name}, {side}×{side}: a step {:.1} ms, {:.1} µs a pixel; 16 samples {:.1} ms, \
+                 {:.1} µs a pixel",
+                1e3 * step,
+                1e6 * step / pixels,
+                1e3 * draw,
+                1e6 * draw / pixels
+            );
+        }
+    }
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use ancestral::spec::cpu;
 use ancestral::train::TrainConfig;
 use ancestral::{Registry, model};
 use ancestral_data::{
-    Binarize, Dataset, Domain, Examples, Shape, Split, SplitName, Streams, Values,
+    Batch, Binarize, Dataset, Domain, Examples, Shape, Split, SplitName, Streams, Values,
 };
 use ancestral_kernels::Precision;
 use anyhow::{Context, Result, bail};
@@ -21,7 +21,7 @@ use crate::layers;
 pub(crate) type Round = Box<dyn FnMut() -> Result<()>>;
 
 /// The cases that are compared with PyTorch.
-pub(crate) const PAIRED: [&str; 14] = [
+pub(crate) const PAIRED: [&str; 19] = [
     "vae-step",
     "vae-evaluate",
     "nade-step",
@@ -29,6 +29,11 @@ pub(crate) const PAIRED: [&str; 14] = [
     "nade-evaluate",
     "deep-nade-step",
     "made-step",
+    "pixel-cnn-step",
+    "row-lstm-step",
+    "diagonal-bilstm-step",
+    "pixel-cnn-sample",
+    "diagonal-bilstm-sample",
     "conv-64",
     "conv-64-bf16",
     "dense-6272",
@@ -56,21 +61,18 @@ pub(crate) fn of(case: &str) -> Result<Round> {
             Ok(Box::new(move || bounds(model.as_ref(), &examples)))
         }
         "nade-step" => steps("nade", "", Update::None, 5),
-        "nade-sample" => {
-            let (model, _) = model("nade", "")?;
-            let mut seed = 0;
-            Ok(Box::new(move || {
-                seed += 1;
-                model::sample(model.as_ref(), &SampleRequest::new(64, seed))?;
-                Ok(())
-            }))
-        }
+        "nade-sample" => draws("nade", ""),
         "nade-evaluate" => {
             let (model, examples) = model("nade", "")?;
             Ok(Box::new(move || exact(model.as_ref(), &examples)))
         }
         "deep-nade-step" => steps("deep-nade", "", Update::Adam, 20),
         "made-step" => steps("made", "hidden = [8000]", Update::Adam, 3),
+        "pixel-cnn-step" => pixel_steps("pixel-cnn", "layers = 7"),
+        "row-lstm-step" => pixel_steps("row-lstm", "layers = 1"),
+        "diagonal-bilstm-step" => pixel_steps("diagonal-bilstm", "layers = 1"),
+        "pixel-cnn-sample" => draws("pixel-cnn", "layers = 7"),
+        "diagonal-bilstm-sample" => draws("diagonal-bilstm", "layers = 1"),
         "conv-64" => Ok(layers::convolution(Precision::F32)),
         "conv-64-bf16" => Ok(layers::convolution(Precision::Bf16)),
         "dense-6272" => Ok(layers::dense()),
@@ -124,6 +126,78 @@ fn binary_images() -> Result<Dataset> {
     let split = Split { values, labels: None };
     let shape = Shape::image(1, 28, 28);
     Ok(Dataset::new("bench", Domain::Binary, shape, split, None, None)?.with_splits(0)?)
+}
+
+/// 64 samples of a model.
+fn draws(name: &str, settings: &str) -> Result<Round> {
+    let (model, _) = model(name, settings)?;
+    let mut seed = 0;
+    Ok(Box::new(move || {
+        seed += 1;
+        model::sample(model.as_ref(), &SampleRequest::new(64, seed))?;
+        Ok(())
+    }))
+}
+
+/// Training steps on batches of 16.
+fn pixel_steps(name: &str, settings: &str) -> Result<Round> {
+    let (model, examples) = model(name, settings)?;
+    let batches = BatchIterator::new(examples, 16, 0);
+    training(model, batches, TrainConfig::default(), Update::Adam, 3)
+}
+
+/// A model that draws pixel after pixel, with 64 images of its own.
+pub(crate) struct PixelDraws {
+    model: Box<dyn Model>,
+    images: Batch,
+}
+
+impl PixelDraws {
+    pub(crate) fn new(name: &str, settings: &str) -> Result<Self> {
+        let (model, examples) = model(name, settings)?;
+        Ok(Self { model, images: examples.batch(&(0..64).collect::<Vec<_>>(), 0) })
+    }
+
+    /// The sampler.
+    pub(crate) fn cached(&self, seed: u64) -> Result<()> {
+        model::sample(self.model.as_ref(), &SampleRequest::new(64, seed))?;
+        Ok(())
+    }
+
+    /// As many whole forward passes as there are pixels.
+    pub(crate) fn whole(&self) -> Result<()> {
+        let density = self.model.density().context("it has a density")?;
+        for _ in 0..784 {
+            density.log_probability(&self.images, DensityOptions::new(1, 0))?;
+        }
+        Ok(())
+    }
+}
+
+/// A training step of a model on 16 random images of a side, and 16 samples of it.
+pub(crate) fn of_side(name: &str, settings: &str, side: usize) -> Result<[Round; 2]> {
+    let shape = Shape::image(1, side, side);
+    let uniforms = Streams::new(0).purpose("bench", 0);
+    let values = (0..160).flat_map(|image| uniforms.uniforms(&[image], side * side));
+    let values = Values::Bytes(values.map(|u| u8::from(u < 0.13)).collect());
+    let split = Split { values, labels: None };
+    let data = Dataset::new("bench", Domain::Binary, shape.clone(), split, None, None)?;
+    let examples = Examples::new(&data.with_splits(0)?, SplitName::Train, Binarize::None, 0)?;
+    let spec = DataSpec::new(Domain::Binary, shape, 0);
+    let build = || -> Result<Box<dyn Model>> {
+        let settings = settings.parse()?;
+        Ok(Registry::standard().build(name, &settings, &spec, &Init::new(&cpu(), 0))?)
+    };
+    let batches = BatchIterator::new(examples, 16, 0);
+    let step = training(build()?, batches, TrainConfig::default(), Update::Adam, 1)?;
+    let model = build()?;
+    let mut seed = 0;
+    let draw: Round = Box::new(move || {
+        seed += 1;
+        model::sample(model.as_ref(), &SampleRequest::new(16, seed))?;
+        Ok(())
+    });
+    Ok([step, draw])
 }
 
 /// Training steps on batches of 100.

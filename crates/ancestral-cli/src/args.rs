@@ -31,7 +31,7 @@ pub(crate) struct Args {
     /// folder]
     #[arg(long, global = true, value_name = "DIR", help_heading = GLOBAL)]
     pub(crate) data_dir: Option<PathBuf>,
-    /// Set the number of threads, on which results do not depend [default: all cores]
+    /// Set the number of threads, without effect on results [default: all cores]
     #[arg(long, global = true, value_name = "N", help_heading = GLOBAL)]
     pub(crate) threads: Option<NonZeroUsize>,
     #[command(subcommand)]
@@ -45,7 +45,7 @@ pub(crate) enum Command {
         after_help = "Examples:\n  ancestral train vae\n  ancestral train vae --data mnist --binarize dynamic --epochs 20\n  ancestral train vae --data mnist --preset burda-1l\n  ancestral train vae --data table.csv --set latent_dims=[2] --set learning_rate=3e-4\n  ancestral train --resume runs/vae-digits-1\n  ancestral train --resume runs/vae-digits-1 --epochs 300\n  ancestral train --from zoo/vae-mnist --data fashion-mnist --epochs 20"
     )]
     Train(Box<TrainArgs>),
-    /// Draw samples from a trained model, or complete given examples
+    /// Draw samples from a trained model, or complete partly given examples (imputation)
     #[command(
         after_help = "Examples:\n  ancestral sample runs/vae-digits-1 -n 64 --out samples.png\n  ancestral sample runs/vae-digits-1 -n 1000 --out samples.npy --seed 7\n  ancestral sample zoo/made-mnist --complete images.npy --mask top --out completed.png\n  ancestral sample runs/pixel-cnn-digits-1 --complete image.png --keep-rows 4 -n 8\n  ancestral sample runs/pixel-cnn-digits-1 --frames drawing.gif"
     )]
@@ -63,7 +63,7 @@ pub(crate) enum Command {
         after_help = "Example:\n  ancestral score runs/vae-table-1 --data new.csv --out scores.csv"
     )]
     Score(ScoreArgs),
-    /// Draw examples with their reconstructions
+    /// Show examples next to their reconstructions
     #[command(
         after_help = "Examples:\n  ancestral reconstruct runs/vae-digits-1\n  ancestral reconstruct runs/ae-digits-1 --split train -n 32 --out train.png"
     )]
@@ -78,7 +78,7 @@ pub(crate) enum Command {
         after_help = "Examples:\n  ancestral interpolate runs/vae-digits-1 --from 0 --to 5\n  ancestral interpolate runs/vae-digits-1 -n 30 --out interpolation.gif"
     )]
     Interpolate(InterpolateArgs),
-    /// Draw the latent space: a grid of decoded codes, a scatter plot or a histogram
+    /// Plot the latent space: a grid of decoded codes, a scatter plot or a histogram
     #[command(
         after_help = "Examples:\n  ancestral latent runs/vae-digits-1\n  ancestral latent runs/vae-digits-1 --split train --out latent.svg"
     )]
@@ -93,12 +93,12 @@ pub(crate) enum Command {
         after_help = "Examples:\n  ancestral explain ae-vs-vae\n  ancestral explain elbo --out gap\n  ancestral explain saturation --data mnist"
     )]
     Explain(ExplainArgs),
-    /// Retrain a published result and compare the values
+    /// List published results, or retrain one and compare the values
     #[command(
         after_help = "Examples:\n  ancestral reproduce\n  ancestral reproduce nade-adult --data-dir DIR"
     )]
     Reproduce(ReproduceArgs),
-    /// List the models, or the presets and settings of one
+    /// List the models, or the presets and settings (hyperparameters) of one
     #[command(
         after_help = "Examples:\n  ancestral models\n  ancestral models vae\n  ancestral models wgan-gp --json"
     )]
@@ -132,10 +132,10 @@ impl Command {
             Self::Evaluate(args) => args.output.json,
             Self::Pack(args) => args.output.json,
             Self::Score(args) => args.output.json,
-            Self::Reconstruct(args) => args.look.output.json,
-            Self::Encode(args) => args.look.output.json,
-            Self::Interpolate(args) => args.look.output.json,
-            Self::Latent(args) => args.look.output.json,
+            Self::Reconstruct(args) => args.examples.output.json,
+            Self::Encode(args) => args.examples.output.json,
+            Self::Interpolate(args) => args.examples.output.json,
+            Self::Latent(args) => args.examples.output.json,
             Self::Fit(args) => args.output.json,
             Self::Explain(args) => args.output.json,
             Self::Reproduce(args) => args.output.json,
@@ -178,12 +178,12 @@ pub(crate) struct TrainArgs {
     #[arg(long, value_name = "HxW", conflicts_with = "resume", help_heading = DATA)]
     pub(crate) resize: Option<String>,
     /// Convert the images of a folder or tar to grayscale
-    #[arg(long = "grey", visible_alias = "gray", conflicts_with = "resume", help_heading = DATA)]
+    #[arg(long = "gray", visible_alias = "grey", conflicts_with = "resume", help_heading = DATA)]
     pub(crate) gray: bool,
     /// Set the color behind transparent pixels of a folder or tar of images: white or black
     #[arg(long, value_name = "COLOR", conflicts_with = "resume", help_heading = DATA)]
     pub(crate) background: Option<String>,
-    /// Use the settings of a paper (`ancestral models NAME` lists the presets of a model)
+    /// Use the hyperparameters of a preset, as of a paper (`ancestral models NAME` lists the presets)
     #[arg(
         long,
         value_name = "NAME",
@@ -197,7 +197,8 @@ pub(crate) struct TrainArgs {
     /// config.toml of a run repeats the run
     #[arg(long, conflicts_with = "resume", value_name = "FILE", help_heading = MODEL)]
     pub(crate) config: Option<PathBuf>,
-    /// Set a setting of the model or of training; repeatable (`ancestral models NAME` lists them)
+    /// Set a hyperparameter of the model or of training; repeatable (`ancestral models NAME` lists
+    /// them)
     #[arg(
         long = "set",
         value_name = "KEY=VALUE",
@@ -216,7 +217,7 @@ pub(crate) struct TrainArgs {
         help_heading = TRAINING
     )]
     pub(crate) epochs: Option<u64>,
-    /// Set the number of steps instead
+    /// Set the number of optimizer steps, instead of epochs
     #[arg(
         long,
         value_name = "N",
@@ -225,7 +226,7 @@ pub(crate) struct TrainArgs {
         help_heading = TRAINING
     )]
     pub(crate) steps: Option<u64>,
-    /// Set the training time instead, as in 90s, 10m or 2h
+    /// Set the training time, instead of epochs, as in 90s, 10m or 2h
     #[arg(long, value_name = "TIME", help_heading = TRAINING)]
     pub(crate) time: Option<String>,
     /// Set the number of examples per batch [default: that of the model or preset]
@@ -237,14 +238,14 @@ pub(crate) struct TrainArgs {
     /// Store the run in this new folder [default: runs/MODEL-DATA-N]
     #[arg(long, value_name = "DIR", conflicts_with = "resume", help_heading = OUTPUT)]
     pub(crate) out: Option<PathBuf>,
-    /// Fine-tune: start from the weights of this run, with its model and settings, on its data or
+    /// Start from the weights of this run (fine-tuning), with its model and settings, on its data or
     /// other data of the same shape; optimizer state and counters are reset
     #[arg(long, value_name = "RUN", conflicts_with = "resume", help_heading = TRAINING)]
     pub(crate) from: Option<PathBuf>,
     /// Resume a run from its last checkpoint, or continue a finished one with a larger budget
     #[arg(long, value_name = "RUN", help_heading = TRAINING)]
     pub(crate) resume: Option<PathBuf>,
-    /// Skip the evaluation on the test split, to select settings by validation alone
+    /// Skip the evaluation on the test split, to tune hyperparameters by validation alone
     #[arg(long, help_heading = TRAINING)]
     pub(crate) skip_test: bool,
     /// Select the device; only cpu is supported
@@ -273,12 +274,13 @@ pub(crate) struct SampleArgs {
     /// row]
     #[arg(short, long, help_heading = SAMPLING)]
     pub(crate) n: Option<usize>,
-    /// Complete the rows of this data, or the images of this file or folder (imputation): given are
-    /// all entries of rows shorter than an example, else the entries that --mask or --keep-rows marks
+    /// Complete the rows of this data, or the images of this file or folder (imputation): rows shorter
+    /// than an example hold its first entries, and of whole rows --mask or --keep-rows marks the given
+    /// entries
     #[arg(long, value_name = "NAME|PATH", help_heading = SAMPLING)]
     pub(crate) complete: Option<String>,
-    /// Mark the given entries: by a file of 0 and 1, one row for all examples or one row each, with a
-    /// value for each entry or each pixel, or by half of an image: top, bottom, left or right
+    /// Mark the given entries by a file of 0 and 1 (one row for all examples, or one row each, with a
+    /// value for each entry or each pixel) or by the half of an image: top, bottom, left or right
     #[arg(long, value_name = "PATH|HALF", requires = "complete", help_heading = SAMPLING)]
     pub(crate) mask: Option<String>,
     /// Give the first K rows of each image, all channels, and draw the rest
@@ -309,7 +311,7 @@ pub(crate) struct SampleArgs {
     /// Draw from this class, given by number or name (conditional models)
     #[arg(long, help_heading = SAMPLING)]
     pub(crate) class: Option<String>,
-    /// Output the mean of the last conditional distribution, as p(x|z), instead of a draw from it
+    /// Output the mean of the last conditional distribution, such as p(x|z), instead of a sample of it
     #[arg(long, help_heading = SAMPLING)]
     pub(crate) mean: bool,
     /// Select the weights: best (by validation), last (of the last step) or raw (last, never
@@ -325,15 +327,16 @@ pub(crate) struct EvaluateArgs {
     /// Load the run from this folder
     #[arg(required_unless_present = "generated", conflicts_with = "generated")]
     pub(crate) run: Option<PathBuf>,
-    /// Evaluate samples instead of likelihoods: Fréchet and kernel distance, precision, recall,
-    /// density and coverage by the features of a network, or the modes of a mixture that are found
+    /// Evaluate samples instead of likelihoods, by the features of a classifier: Fréchet distance (as
+    /// in FID), kernel distance (as in KID), precision, recall, density, coverage, classifier score
+    /// (as in the Inception score); for `rings:K` and `grid:N`, count the modes that samples cover
     #[arg(long, help_heading = QUALITY)]
     pub(crate) quality: bool,
     /// Evaluate the images of this folder instead of a run, compared with those of --data
     #[arg(long, value_name = "FOLDER", requires = "data", help_heading = QUALITY)]
     pub(crate) generated: Option<PathBuf>,
     /// Convert the images of --generated, and of a folder given as --data, to grayscale
-    #[arg(long = "grey", visible_alias = "gray", requires = "generated", help_heading = QUALITY)]
+    #[arg(long = "gray", visible_alias = "grey", requires = "generated", help_heading = QUALITY)]
     pub(crate) gray: bool,
     /// Set the color behind transparent pixels of those images: white or black
     #[arg(long, value_name = "COLOR", requires = "generated", help_heading = QUALITY)]
@@ -341,15 +344,16 @@ pub(crate) struct EvaluateArgs {
     /// Set the number of samples to draw with --quality
     #[arg(long, default_value_t = 10_000, value_name = "N", help_heading = QUALITY)]
     pub(crate) samples_count: usize,
-    /// Compare means of the last conditional distribution, as p(x|z), with data that is not
-    /// binarized
+    /// Evaluate means of the last conditional distribution, such as p(x|z), instead of samples,
+    /// compared with data that is not binarized
     #[arg(long, requires = "quality", help_heading = QUALITY)]
     pub(crate) mean: bool,
-    /// Use the network of this run of the model `features` [default: the built-in one for the data]
+    /// Extract features with this run of the model `features` [default: the built-in classifier for
+    /// the data]
     #[arg(long, value_name = "RUN", help_heading = QUALITY)]
     pub(crate) features: Option<PathBuf>,
-    /// Draw samples with their nearest training examples into this file (.png), with --quality or
-    /// --generated
+    /// Save samples next to their nearest training examples as this image (.png), to check for
+    /// memorization; with --quality or --generated
     #[arg(long, value_name = "FILE", help_heading = QUALITY)]
     pub(crate) nearest: Option<PathBuf>,
     /// Draw the mean cost of each pixel in bits as a heat map into this file (.png), for images and
@@ -364,7 +368,7 @@ pub(crate) struct EvaluateArgs {
     /// Select the split: train, valid or test
     #[arg(long, default_value = "test", help_heading = DATA)]
     pub(crate) split: String,
-    /// Set the number of importance samples K per example, for models with a bound
+    /// Set the number of importance samples K per example, for models with a lower bound
     #[arg(long, default_value_t = 1000, value_name = "K", help_heading = EVALUATION)]
     pub(crate) samples: usize,
     /// Average the probabilities over this many orderings or masks, for ensembles (deep-nade, made)
@@ -397,7 +401,7 @@ pub(crate) struct EvaluateArgs {
 pub(crate) struct PackArgs {
     /// Load the run from this folder
     pub(crate) run: PathBuf,
-    /// Create this folder
+    /// Write the copy to this new folder
     #[arg(long, value_name = "DIR", help_heading = OUTPUT)]
     pub(crate) out: PathBuf,
     /// Store the weights as 16-bit floats
@@ -421,7 +425,7 @@ pub(crate) struct ScoreArgs {
     /// Score this split instead of all rows of a file: train, valid or test
     #[arg(long, help_heading = DATA)]
     pub(crate) split: Option<String>,
-    /// Set the number of importance samples K per example, for models with a bound
+    /// Set the number of importance samples K per example, for models with a lower bound
     #[arg(long, default_value_t = 100, value_name = "K", help_heading = EVALUATION)]
     pub(crate) samples: usize,
     /// Average the probabilities over this many orderings or masks, for ensembles (deep-nade, made)
@@ -447,9 +451,9 @@ pub(crate) struct ScoreArgs {
     pub(crate) output: OutputArgs,
 }
 
-/// A run and a choice of examples.
+/// A run and a selection of examples.
 #[derive(Debug, Clone, ClapArgs)]
-pub(crate) struct LookArgs {
+pub(crate) struct ExamplesArgs {
     /// Load the run from this folder
     pub(crate) run: PathBuf,
     /// Select the split: train, valid or test
@@ -469,7 +473,7 @@ pub(crate) struct LookArgs {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct ReconstructArgs {
     #[command(flatten)]
-    pub(crate) look: LookArgs,
+    pub(crate) examples: ExamplesArgs,
     /// Set the number of examples
     #[arg(short, long, default_value_t = 16, help_heading = DATA)]
     pub(crate) n: usize,
@@ -481,7 +485,7 @@ pub(crate) struct ReconstructArgs {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct EncodeArgs {
     #[command(flatten)]
-    pub(crate) look: LookArgs,
+    pub(crate) examples: ExamplesArgs,
     /// Write the output to this file (.npy or .csv)
     #[arg(long, value_name = "FILE", default_value = "codes.npy", help_heading = OUTPUT)]
     pub(crate) out: PathBuf,
@@ -490,7 +494,7 @@ pub(crate) struct EncodeArgs {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct InterpolateArgs {
     #[command(flatten)]
-    pub(crate) look: LookArgs,
+    pub(crate) examples: ExamplesArgs,
     /// Start from the example with this index in the split
     #[arg(long, default_value_t = 0, value_name = "INDEX", help_heading = DATA)]
     pub(crate) from: usize,
@@ -508,12 +512,12 @@ pub(crate) struct InterpolateArgs {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct LatentArgs {
     #[command(flatten)]
-    pub(crate) look: LookArgs,
+    pub(crate) examples: ExamplesArgs,
     /// Set the number of images along each side of the grid
     #[arg(short, long, default_value_t = 20, help_heading = OUTPUT)]
     pub(crate) n: usize,
-    /// Write the output to this file: .png, .npy for the latent codes, or .svg for a plot of them;
-    /// a two-dimensional latent space of images is drawn as a grid of decoded codes, in .png only
+    /// Write the output to this file: a plot as .png or .svg, or the latent codes as .npy; the grid of
+    /// decoded codes, for a two-dimensional latent space of images, is .png only
     #[arg(long, value_name = "FILE", default_value = "latent.png", help_heading = OUTPUT)]
     pub(crate) out: PathBuf,
 }
@@ -548,7 +552,7 @@ pub(crate) struct FitArgs {
     /// Use fold K of a CSV with a column `fold` as the test split and the next as validation split
     #[arg(long, value_name = "K", conflicts_with = "counts", help_heading = DATA)]
     pub(crate) fold: Option<u32>,
-    /// Set a setting of the model; repeatable (`ancestral models NAME` lists them)
+    /// Set a hyperparameter of the model; repeatable (`ancestral models NAME` lists them)
     #[arg(
         long = "set",
         value_name = "KEY=VALUE",
@@ -607,9 +611,9 @@ pub(crate) struct ExplainArgs {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct ReproduceArgs {
-    /// Retrain this result; without it, list all
-    pub(crate) row: Option<String>,
-    /// Store the runs in this folder, or resume those in it [default: runs/reproduce-ROW]
+    /// Retrain this published result; without it, list all
+    pub(crate) name: Option<String>,
+    /// Store the runs in this folder, or resume those in it [default: runs/reproduce-NAME]
     #[arg(long, value_name = "DIR", help_heading = OUTPUT)]
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
@@ -645,9 +649,9 @@ pub(crate) enum DataCommand {
     /// List the known data sets and where they are
     #[command(after_help = "Example:\n  ancestral data list --data-dir DIR")]
     List(OutputArgs),
-    /// Summarize a data set and draw some examples
+    /// Summarize a data set and show some examples
     #[command(
-        after_help = "Examples:\n  ancestral data show digits\n  ancestral data show table.csv --out table.png\n  ancestral data show photos --resize 32x32 --grey"
+        after_help = "Examples:\n  ancestral data show digits\n  ancestral data show table.csv --out table.png\n  ancestral data show photos --resize 32x32 --gray"
     )]
     Show {
         /// Summarize this known data set, file or folder
@@ -656,12 +660,12 @@ pub(crate) enum DataCommand {
         #[arg(long, value_name = "HxW", help_heading = DATA)]
         resize: Option<String>,
         /// Convert the images of a folder or tar to grayscale
-        #[arg(long = "grey", visible_alias = "gray", help_heading = DATA)]
+        #[arg(long = "gray", visible_alias = "grey", help_heading = DATA)]
         gray: bool,
         /// Set the color behind transparent pixels of a folder or tar of images: white or black
         #[arg(long, value_name = "COLOR", help_heading = DATA)]
         background: Option<String>,
-        /// Draw examples into this file (.png) [default: NAME.png for images, else none]
+        /// Save an image of some examples to this file (.png) [default: NAME.png for images, else none]
         #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
         out: Option<PathBuf>,
         #[command(flatten)]

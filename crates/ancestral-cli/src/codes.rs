@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::args::{EncodeArgs, InterpolateArgs, LatentArgs, ReconstructArgs};
 use crate::inputs::{self, About};
 use crate::output::{self, usage};
-use crate::watch::{self, Watch};
+use crate::progress::{self, ProgressReporter};
 
 /// The most points of a scatter plot of codes.
 const SCATTER: usize = 5000;
@@ -30,11 +30,11 @@ fn doubles(values: &[f32]) -> Vec<f64> {
 
 pub(crate) fn encode(args: &EncodeArgs, data_dir: Option<&Path>) -> Result<()> {
     let kind = output::extension(&args.out, &["npy", "csv"])?;
-    let mut watch = Watch::new(args.look.output);
-    let mut session = watch::session(data_dir, &mut watch);
-    let (run, query) = inputs::look(&args.look, &session)?;
+    let mut watch = ProgressReporter::new(args.examples.output);
+    let mut session = progress::session(data_dir, &mut watch);
+    let (run, query) = inputs::examples(&args.examples, &session)?;
     let Codes { values, latent_dim, .. } =
-        session.encode(&run, &query).about("data of", args.look.run.display())?;
+        session.encode(&run, &query).about("data of", args.examples.run.display())?;
     let n = values.len() / latent_dim;
     if kind == "npy" {
         write_npy(&args.out, &doubles(&values), &[n, latent_dim])?;
@@ -42,19 +42,19 @@ pub(crate) fn encode(args: &EncodeArgs, data_dir: Option<&Path>) -> Result<()> {
         let names: Vec<String> = (0..latent_dim).map(|i| format!("z{i}")).collect();
         write_csv(&args.out, &names, &doubles(&values))?;
     }
-    if args.look.output.json {
+    if args.examples.output.json {
         return output::json(&json!({ "n": n, "latent_dim": latent_dim, "out": args.out }));
     }
-    output::wrote(args.look.output, &args.out)
+    output::wrote(args.examples.output, &args.out)
 }
 
 pub(crate) fn reconstruct(args: &ReconstructArgs, data_dir: Option<&Path>) -> Result<()> {
     let kind = output::extension(&args.out, &["png", "npy"])?;
-    let mut watch = Watch::new(args.look.output);
-    let mut session = watch::session(data_dir, &mut watch);
-    let (run, query) = inputs::look(&args.look, &session)?;
+    let mut watch = ProgressReporter::new(args.examples.output);
+    let mut session = progress::session(data_dir, &mut watch);
+    let (run, query) = inputs::examples(&args.examples, &session)?;
     let found =
-        session.reconstruct(&run, &query, args.n).about("data of", args.look.run.display())?;
+        session.reconstruct(&run, &query, args.n).about("data of", args.examples.run.display())?;
     let Reconstructions { n, examples, decoded } = found;
     let model = run.model();
     if kind == "npy" {
@@ -62,10 +62,10 @@ pub(crate) fn reconstruct(args: &ReconstructArgs, data_dir: Option<&Path>) -> Re
     } else {
         report::reconstructions(model, &examples, &decoded)?.save_png(&args.out)?;
     }
-    if args.look.output.json {
+    if args.examples.output.json {
         return output::json(&json!({ "n": n, "out": args.out }));
     }
-    output::wrote(args.look.output, &args.out)
+    output::wrote(args.examples.output, &args.out)
 }
 
 pub(crate) fn interpolate(args: &InterpolateArgs, data_dir: Option<&Path>) -> Result<()> {
@@ -73,32 +73,32 @@ pub(crate) fn interpolate(args: &InterpolateArgs, data_dir: Option<&Path>) -> Re
     if args.n < 2 {
         return Err(usage(format!("-n {}: give at least 2, one for each end", args.n)));
     }
-    let mut watch = Watch::new(args.look.output);
-    let mut session = watch::session(data_dir, &mut watch);
-    let (run, query) = inputs::look(&args.look, &session)?;
+    let mut watch = ProgressReporter::new(args.examples.output);
+    let mut session = progress::session(data_dir, &mut watch);
+    let (run, query) = inputs::examples(&args.examples, &session)?;
     let ends = [args.from, args.to];
     let decoded = session
         .interpolate(&run, &query, ends, args.n)
-        .about("data of", args.look.run.display())?;
+        .about("data of", args.examples.run.display())?;
     let model = run.model();
     match kind {
         "npy" => write_npy(&args.out, &decoded, &rows(args.n, model.data().shape.dims()))?,
         "gif" => save_gif(&report::interpolation_frames(model, &decoded)?, FRAME, &args.out)?,
         _ => report::interpolation(model, &decoded)?.save_png(&args.out)?,
     }
-    if args.look.output.json {
+    if args.examples.output.json {
         return output::json(
             &json!({ "from": args.from, "to": args.to, "n": args.n, "out": args.out }),
         );
     }
-    output::wrote(args.look.output, &args.out)
+    output::wrote(args.examples.output, &args.out)
 }
 
 pub(crate) fn latent(args: &LatentArgs, data_dir: Option<&Path>) -> Result<()> {
     let kind = output::extension(&args.out, &["png", "svg", "npy"])?;
-    let mut watch = Watch::new(args.look.output);
-    let mut session = watch::session(data_dir, &mut watch);
-    let (run, mut query) = inputs::look(&args.look, &session)?;
+    let mut watch = ProgressReporter::new(args.examples.output);
+    let mut session = progress::session(data_dir, &mut watch);
+    let (run, mut query) = inputs::examples(&args.examples, &session)?;
     let (model, latent) = (run.model(), session.latent(&run)?);
     let dims = latent.latent_dim();
     let conditional = model.settings().get("conditional").and_then(toml::Value::as_bool);
@@ -115,7 +115,7 @@ pub(crate) fn latent(args: &LatentArgs, data_dir: Option<&Path>) -> Result<()> {
         report::manifold(model, latent, args.n.clamp(2, 60))?.save_png(&args.out)?;
     } else {
         query.limit = (kind != "npy").then_some(SCATTER);
-        let codes = session.encode(&run, &query).about("data of", args.look.run.display())?;
+        let codes = session.encode(&run, &query).about("data of", args.examples.run.display())?;
         let Codes { values, labels, data, .. } = &codes;
         if kind == "npy" {
             write_npy(&args.out, &doubles(values), &[values.len() / dims, dims])?;
@@ -123,8 +123,8 @@ pub(crate) fn latent(args: &LatentArgs, data_dir: Option<&Path>) -> Result<()> {
             report::latent_space(data, values, dims, labels.as_deref()).save(&args.out)?;
         }
     }
-    if args.look.output.json {
+    if args.examples.output.json {
         return output::json(&json!({ "latent_dim": dims, "manifold": manifold, "out": args.out }));
     }
-    output::wrote(args.look.output, &args.out)
+    output::wrote(args.examples.output, &args.out)
 }

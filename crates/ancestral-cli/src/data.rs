@@ -77,9 +77,9 @@ pub(crate) fn run(args: &DataArgs, data_dir: Option<&Path>) -> Result<()> {
             Ok(())
         }
         DataCommand::Fetch { name, output } => {
-            let bar = crate::watch::bar(*output, name);
+            let bar = crate::progress::bar(*output, name);
             let folder = ancestral_data::data_dir(data_dir)
-                .ok_or_else(|| usage("this system names no folder for data; give --data-dir"))?;
+                .ok_or_else(|| usage("this system has no default data folder; give --data-dir"))?;
             let folder = fetch(name, &folder, &[], &mut |p| {
                 bar.set_length(p.total);
                 bar.set_position(p.done);

@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::args::EvaluateArgs;
 use crate::inputs::About;
 use crate::output::{self, say, usage};
-use crate::watch::{self, Watch};
+use crate::progress::{self, ProgressReporter};
 use crate::{classification, inputs, quality};
 
 /// The output of `--json`.
@@ -104,8 +104,8 @@ pub(crate) fn run(args: &EvaluateArgs, data_dir: Option<&Path>) -> Result<()> {
             return Err(usage("--map: the cost of a pixel is that of one ordering or mask"));
         }
     }
-    let mut watch = Watch::new(args.output);
-    let mut session = watch::session(data_dir, &mut watch);
+    let mut watch = ProgressReporter::new(args.output);
+    let mut session = progress::session(data_dir, &mut watch);
     let run = session.load(path, weights)?;
     let shape = &run.model().data().shape;
     if args.map.is_some() && shape.as_image().is_none() {
@@ -195,7 +195,7 @@ fn print(
             }),
         });
     }
-    let head = format!("{} of {} (step {step}) on {}", model.name(), path.display(), of.data);
+    let head = format!("{} from {} (step {step}) on {}", model.name(), path.display(), of.data);
     match found {
         Measured::Likelihoods(found) if args.output.quiet => say!("{}", found.nll_nats),
         Measured::Classification(found) if args.output.quiet => say!("{}", found.accuracy),
@@ -207,7 +207,7 @@ fn print(
         }
         Measured::Nothing => {
             let instead = match model.sampler() {
-                Some(_) => "; --quality measures its samples",
+                Some(_) => "; --quality evaluates its samples",
                 None => "",
             };
             say!("{} has no log-probability and cannot score examples{instead}", model.name())
@@ -218,7 +218,7 @@ fn print(
 /// The values as text.
 pub(crate) fn sentence(found: &Likelihoods, split: &str, binarize: &str) -> String {
     let kind = match found.kind {
-        "bound" => format!("at most, bound with K = {}", found.samples),
+        "bound" => format!("upper bound, K = {} importance samples", found.samples),
         kind if found.members > 1 => format!("{kind}, {} averaged", found.members),
         kind => kind.to_owned(),
     };
@@ -241,7 +241,7 @@ pub(crate) fn sentence(found: &Likelihoods, split: &str, binarize: &str) -> Stri
     }
     if let Some(nll) = found.nll_standardized {
         text += &format!(
-            "\nstandardized by the training split, without the log-determinant: NLL {nll:.3}"
+            "\nnegative log-density of standardized columns, without the log-determinant: {nll:.3} nats"
         );
     }
     if let Some(elbo) = &found.elbo {

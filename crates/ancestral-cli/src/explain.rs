@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::args::{self, ExplainArgs};
 use crate::output::{self, say};
-use crate::watch::{self, Watch};
+use crate::progress::{self, ProgressReporter};
 
 pub(crate) fn run(args: &ExplainArgs, data_dir: Option<&Path>) -> Result<()> {
     let topic = match args.topic {
@@ -26,8 +26,8 @@ pub(crate) fn run(args: &ExplainArgs, data_dir: Option<&Path>) -> Result<()> {
         seed: args.seed,
         ..ExplainSpec::new(topic, out)
     };
-    let mut watch = Watch::new(args.output);
-    let found = watch::session(data_dir, &mut watch).explain(&spec)?;
+    let mut watch = ProgressReporter::new(args.output);
+    let found = progress::session(data_dir, &mut watch).explain(&spec)?;
     watch.finish();
     if args.output.json {
         return output::json(

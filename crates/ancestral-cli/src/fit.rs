@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 
 use ancestral::distributions::{coin, coin_log_likelihood};
 use ancestral::model::Estimate;
-use ancestral::run::{DataRequest, DataSource, Fit, Fitted, Keep, Measured, RunSpec};
+use ancestral::run::{DataRequest, DataSource, Fit, Fitted, Measured, RunSpec, Storage};
 use ancestral_plot::{Plot, Series};
 use anyhow::Result;
 use serde_json::json;
 
 use crate::args::FitArgs;
 use crate::output::{self, say, usage};
-use crate::watch::{self, Watch};
+use crate::progress::{self, ProgressReporter};
 use crate::{classification, evaluate, inputs};
 
 pub(crate) fn run(args: &FitArgs, data_dir: Option<&Path>) -> Result<()> {
@@ -70,10 +70,10 @@ fn fit_coin(args: &FitArgs, counts: &str) -> Result<()> {
 }
 
 fn fit_data(args: &FitArgs, name: &str, data_dir: Option<&Path>) -> Result<()> {
-    let mut watch = Watch::new(args.output);
+    let mut watch = ProgressReporter::new(args.output);
     let talk = !args.output.quiet && !args.output.json;
-    let stop = watch::stop_on_interrupt(talk)?;
-    let mut session = watch::session(data_dir, &mut watch).stopped_by(stop);
+    let stop = progress::stop_on_interrupt(talk)?;
+    let mut session = progress::session(data_dir, &mut watch).with_stop_flag(stop);
     let mut spec = RunSpec {
         model: Some(args.family.clone()),
         data: DataRequest {
@@ -84,9 +84,9 @@ fn fit_data(args: &FitArgs, name: &str, data_dir: Option<&Path>) -> Result<()> {
         },
         binarize: Some(inputs::binarize(&args.binarize)?),
         seed: Some(args.seed),
-        keep: match &args.out {
-            Some(path) => Keep::Folder(path.clone()),
-            None => Keep::Within("runs".into()),
+        storage: match &args.out {
+            Some(path) => Storage::Folder(path.clone()),
+            None => Storage::Within("runs".into()),
         },
         command: output::typed(),
         ..RunSpec::default()

@@ -1,4 +1,4 @@
-//! What to type after an error of the libraries.
+//! Hints after errors of the libraries, in terms of the command line.
 
 use ancestral::Error;
 use ancestral::model::{ColumnKind, KindName};
@@ -18,7 +18,7 @@ pub(crate) fn of_chain(error: &anyhow::Error) -> Option<String> {
     })
 }
 
-/// What to do about an error, in the words of the command line.
+/// The hint for an error.
 fn of(error: &Error) -> Option<String> {
     Some(match error {
         Error::Data(error) | Error::Plot(PlotError::Data(error)) => return of_data(error),
@@ -26,7 +26,7 @@ fn of(error: &Error) -> Option<String> {
             "give another --out, or resume that run with --resume".to_owned()
         }
         Error::NoRun { is_folder: false, .. } => {
-            "`ancestral runs` lists the runs that do".to_owned()
+            "`ancestral runs` lists the existing runs".to_owned()
         }
         Error::RunBusy { .. } => "wait for it, or give another --out".to_owned(),
         Error::NoWeights { .. } => "train it first, or resume it with --resume".to_owned(),
@@ -34,7 +34,7 @@ fn of(error: &Error) -> Option<String> {
             "use --weights best, or start a new run from its weights with --from".to_owned()
         }
         Error::DataChanged { .. } => {
-            "give the data as it was, or evaluate on it with --data".to_owned()
+            "restore the data, or evaluate on the new data with --data".to_owned()
         }
         Error::OtherLearning { model, fitted: true } => format!("use `ancestral fit {model}`"),
         Error::OtherLearning { model, fitted: false } => format!("use `ancestral train {model}`"),
@@ -48,7 +48,7 @@ fn of(error: &Error) -> Option<String> {
                 .to_owned()
         }
         Error::Lacks { problem, .. } if problem.contains("score") => {
-            "`evaluate --quality` measures samples instead".to_owned()
+            "`evaluate --quality` evaluates samples instead".to_owned()
         }
         Error::UnsuitableKind { kind: ColumnKind::Levels(_), taken, .. }
             if taken.contains(&KindName::Binary) =>
@@ -56,7 +56,7 @@ fn of(error: &Error) -> Option<String> {
             "or binarize it with --binarize threshold, static or dynamic".to_owned()
         }
         Error::NoMask { .. } => {
-            "name them with --mask or --keep-rows, or give rows of the first entries only"
+            "mark them with --mask or --keep-rows, or give rows with the first entries only"
                 .to_owned()
         }
         Error::NoImage { .. } => "use a .npy or .csv output".to_owned(),
@@ -74,7 +74,7 @@ fn of(error: &Error) -> Option<String> {
     })
 }
 
-/// What to do about an error of data.
+/// The hint for an error of data.
 fn of_data(error: &DataError) -> Option<String> {
     Some(match error {
         DataError::Missing { name, folder: Some(folder), can_fetch, .. } => {
@@ -83,7 +83,7 @@ fn of_data(error: &DataError) -> Option<String> {
                 false => String::new(),
             };
             format!(
-                "{fetch}name the folder that holds '{folder}' with --data-dir or ANCESTRAL_DATA"
+                "{fetch}set the folder that contains '{folder}' with --data-dir or ANCESTRAL_DATA"
             )
         }
         DataError::Transparent { .. } => {
@@ -91,7 +91,7 @@ fn of_data(error: &DataError) -> Option<String> {
              the images without transparency"
                 .to_owned()
         }
-        DataError::ImageSize { .. } => "bring all to one size with --resize HxW".to_owned(),
+        DataError::ImageSize { .. } => "resize all images with --resize HxW".to_owned(),
         DataError::NoLevels { .. } => "use --binarize none".to_owned(),
         DataError::Fetch { needs_tls: true, file, .. } => format!(
             "build the program with --features tls, or put the file there yourself: {}",

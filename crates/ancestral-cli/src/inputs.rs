@@ -6,7 +6,7 @@ use ancestral::run::{DataQuery, Run, Session, Weights};
 use ancestral_data::{Background, Binarize, SplitName};
 use anyhow::Result;
 
-use crate::args::LookArgs;
+use crate::args::ExamplesArgs;
 use crate::output::usage;
 
 /// `best`, `last` or `raw`.
@@ -57,7 +57,7 @@ pub(crate) fn seconds(text: &str) -> Result<f64> {
 }
 
 /// The run and the examples of a command.
-pub(crate) fn look(args: &LookArgs, session: &Session<'_>) -> Result<(Run, DataQuery)> {
+pub(crate) fn examples(args: &ExamplesArgs, session: &Session<'_>) -> Result<(Run, DataQuery)> {
     let split = split(&args.split)?;
     let run = session.load(&args.run, weights(&args.weights)?)?;
     Ok((run, DataQuery { data: args.data.clone(), split: Some(split), limit: None }))

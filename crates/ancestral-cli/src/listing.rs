@@ -128,7 +128,7 @@ pub(crate) fn runs(args: &RunsArgs) -> Result<()> {
         for path in inside.iter().filter(|p| p.join("config.toml").exists()) {
             match RunSummary::read(path) {
                 Ok(found) => rows.push(found),
-                Err(error) => output::complain(&format!("skipped: {error}")),
+                Err(error) => output::print_error_line(&format!("skipped: {error}")),
             }
         }
     }
@@ -174,7 +174,7 @@ pub(crate) fn runs(args: &RunsArgs) -> Result<()> {
             r.epoch,
             r.validation.map_or("-".to_owned(), |(name, v)| format!("{name} {v:.3}")),
             r.test_nll_nats.map_or("-".to_owned(), |v| format!("{v:.3}")),
-            crate::watch::duration(r.seconds),
+            crate::progress::duration(r.seconds),
             if r.finished { "" } else { "  unfinished" }
         )?;
     }

@@ -13,12 +13,12 @@ mod listing;
 mod names;
 mod output;
 mod pack;
+mod progress;
 mod quality;
 mod reproduce;
 mod sample;
 mod score;
 mod train;
-mod watch;
 
 use std::process::ExitCode;
 

@@ -28,7 +28,7 @@ impl std::fmt::Display for Usage {
 
 impl std::error::Error for Usage {}
 
-/// The user stopped the command and was told so; the exit code is 130.
+/// The user interrupted the command, which was reported; the exit code is 130.
 #[derive(Debug)]
 pub(crate) struct Interrupted;
 
@@ -60,8 +60,7 @@ pub(crate) fn print(line: std::fmt::Arguments<'_>) -> Result<()> {
 
 /// Writes to standard output.
 ///
-/// A closed pipe, as in `| head -1`, is no error: the files that the command writes are still
-/// wanted.
+/// A closed pipe, as in `| head -1`, is not an error: the command still writes its files.
 pub(crate) fn write(bytes: &[u8]) -> Result<()> {
     let mut out = std::io::stdout().lock();
     match out.write_all(bytes).and_then(|()| out.flush()) {
@@ -72,8 +71,8 @@ pub(crate) fn write(bytes: &[u8]) -> Result<()> {
     }
 }
 
-/// Prints a line to standard error; a failure to do so is ignored.
-pub(crate) fn complain(line: &str) {
+/// Prints a line to standard error, ignoring failures.
+pub(crate) fn print_error_line(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
@@ -97,12 +96,12 @@ pub(crate) fn exit_code(result: Result<()>, json: bool) -> ExitCode {
 /// Prints an error to standard error: as a sentence, or as one JSON object.
 pub(crate) fn report_error(error: &str, hint: Option<&str>, json: bool) {
     if json {
-        return complain(&serde_json::json!({ "error": error, "hint": hint }).to_string());
+        return print_error_line(&serde_json::json!({ "error": error, "hint": hint }).to_string());
     }
     let color = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let (on, off) = if color { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
     let hint = hint.map_or(String::new(), |hint| format!("; {hint}"));
-    complain(&format!("{on}error:{off} {error}{hint}"));
+    print_error_line(&format!("{on}error:{off} {error}{hint}"));
 }
 
 /// Prints the last line, the path of the result; with `--quiet` the path alone.
@@ -132,7 +131,7 @@ pub(crate) fn ending<'a>(flag: &str, path: &Path, allowed: &[&'a str]) -> Result
     })
 }
 
-/// Extensions as a person lists them: ".png, .npy or .csv".
+/// Extensions as a phrase: ".png, .npy or .csv".
 fn endings(allowed: &[&str]) -> String {
     let all: Vec<String> = allowed.iter().map(|extension| format!(".{extension}")).collect();
     match &all[..] {
@@ -141,7 +140,7 @@ fn endings(allowed: &[&str]) -> String {
     }
 }
 
-/// A number of things: "1 row", "2 rows".
+/// A count with its noun: "1 row", "2 rows".
 pub(crate) fn count(n: usize, thing: &str) -> String {
     format!("{n} {thing}{}", if n == 1 { "" } else { "s" })
 }

@@ -15,7 +15,7 @@ use crate::args::EvaluateArgs;
 use crate::inputs;
 use crate::inputs::About;
 use crate::output::{self, say, usage};
-use crate::watch::{self, Watch};
+use crate::progress::{self, ProgressReporter};
 
 /// The samples of a run compared with a split of its data.
 pub(crate) fn of_run(args: &EvaluateArgs, path: &Path, data_dir: Option<&Path>) -> Result<()> {
@@ -27,8 +27,8 @@ pub(crate) fn of_run(args: &EvaluateArgs, path: &Path, data_dir: Option<&Path>) 
         )));
     }
     check_nearest(args)?;
-    let mut watch = Watch::new(args.output);
-    let mut session = watch::session(data_dir, &mut watch);
+    let mut watch = ProgressReporter::new(args.output);
+    let mut session = progress::session(data_dir, &mut watch);
     let weights = args.weights.as_deref().map(inputs::weights).transpose()?;
     let runs = session.load_weights(path, weights)?;
     let spec = spec(args, split);
@@ -40,7 +40,7 @@ pub(crate) fn of_run(args: &EvaluateArgs, path: &Path, data_dir: Option<&Path>) 
         ] {
             if given {
                 return Err(usage(format!(
-                    "{flag}: samples of {} are evaluated by the modes that they find; leave it out",
+                    "{flag}: samples of {} are evaluated by the modes that they cover; leave it out",
                     found.data
                 )));
             }
@@ -73,8 +73,8 @@ pub(crate) fn of_run(args: &EvaluateArgs, path: &Path, data_dir: Option<&Path>) 
 pub(crate) fn of_folder(args: &EvaluateArgs, folder: &Path, data_dir: Option<&Path>) -> Result<()> {
     let split = inputs::split(&args.split)?;
     check_nearest(args)?;
-    let mut watch = Watch::new(args.output);
-    let mut session = watch::session(data_dir, &mut watch);
+    let mut watch = ProgressReporter::new(args.output);
+    let mut session = progress::session(data_dir, &mut watch);
     let images = ImageFolder {
         path: folder,
         gray: args.gray,
@@ -192,8 +192,8 @@ fn print_modes(args: &EvaluateArgs, path: &Path, found: &ModesReport) -> Result<
             continue;
         }
         say!(
-            "{} of {} modes of {} found by {} samples of {} ({} weights, step {}); {:.2} % are \
-             good (within 3 deviations of {:.3} of the nearest mode)",
+            "{} of {} modes of {} found by {} samples of {} ({} weights, step {}); {:.2} % are of \
+             high quality (within 3 standard deviations, {:.3} each, of the nearest mode)",
             m.found,
             m.modes,
             found.data,

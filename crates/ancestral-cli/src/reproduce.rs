@@ -4,8 +4,8 @@ use std::path::Path;
 
 use ancestral::evaluate::Likelihoods;
 use ancestral::run::{
-    GAN_TABLE, GanTableProgress, PUBLISHED, PublishedMetric, PublishedRow, Reproduced, Reproducing,
-    Session,
+    GAN_TABLE, GanTableProgress, PUBLISHED, PublishedMetric, PublishedResult, ReproduceProgress,
+    Reproduced, Session,
 };
 use anyhow::Result;
 use serde::Serialize;
@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::args::ReproduceArgs;
 use crate::evaluate;
 use crate::output::{self, say};
-use crate::watch::{self, Watch, duration};
+use crate::progress::{self, ProgressReporter, duration};
 
 /// The output of `--json`.
 #[derive(Serialize)]
@@ -33,17 +33,17 @@ struct Report<'a> {
 }
 
 pub(crate) fn run(args: &ReproduceArgs, data_dir: Option<&Path>) -> Result<()> {
-    let Some(name) = &args.row else { return list(args) };
+    let Some(name) = &args.name else { return list(args) };
     let talk = !args.output.quiet && !args.output.json;
-    let stop = watch::stop_on_interrupt(talk)?;
-    let mut watch = Watch::training(args.output);
-    let mut session = watch::session(data_dir, &mut watch).stopped_by(stop);
+    let stop = progress::stop_on_interrupt(talk)?;
+    let mut watch = ProgressReporter::training(args.output);
+    let mut session = progress::session(data_dir, &mut watch).with_stop_flag(stop);
     let out =
         args.out.clone().unwrap_or_else(|| Path::new("runs").join(format!("reproduce-{name}")));
     let done = if name == GAN_TABLE {
         table(args, &mut session, &out)
     } else {
-        row(args, &mut session, PublishedRow::find(name, &[GAN_TABLE])?, &out)
+        row(args, &mut session, PublishedResult::find(name, &[GAN_TABLE])?, &out)
     };
     match done {
         Err(error) if matches!(error.downcast_ref(), Some(ancestral::Error::Interrupted)) => {
@@ -60,7 +60,7 @@ pub(crate) fn run(args: &ReproduceArgs, data_dir: Option<&Path>) -> Result<()> {
 fn row(
     args: &ReproduceArgs,
     session: &mut Session<'_>,
-    row: &PublishedRow,
+    row: &PublishedResult,
     out: &Path,
 ) -> Result<()> {
     let mut said = Ok(());
@@ -69,8 +69,8 @@ fn row(
             return;
         }
         said = match now {
-            Reproducing::Begins { command } => say!("{command}"),
-            Reproducing::Measured(found) => {
+            ReproduceProgress::Begins { command } => say!("{command}"),
+            ReproduceProgress::Measured(found) => {
                 say!("{}", evaluate::sentence(found, "test", "none"))
             }
         };
@@ -98,7 +98,10 @@ fn row(
             "test negative log-likelihood, exact".to_owned()
         }
         (PublishedMetric::Nll, 1) => {
-            format!("test negative log-likelihood, at most: bound with K = {}", row.samples)
+            format!(
+                "test negative log-likelihood, upper bound with K = {} importance samples",
+                row.samples
+            )
         }
         (PublishedMetric::Nll, members) => {
             format!("test negative log-likelihood, exact, {members} orderings or masks averaged")
@@ -154,13 +157,15 @@ fn list(args: &ReproduceArgs) -> Result<()> {
             .collect();
         return output::json(&rows);
     }
-    say!("{:<22} {:>9}  source", "row", "published")?;
+    say!("{:<22} {:>9}  source", "name", "published")?;
     for row in PUBLISHED {
         say!("{:<22} {:>9.2}  {}", row.name, row.published, row.source)?;
     }
-    say!("{GAN_TABLE:<22} {:>9}  all adversarial networks under one protocol", "a table")?;
+    say!("{GAN_TABLE:<22} {:>9}  all adversarial networks with the same settings", "table")?;
     if !args.output.quiet {
-        say!("\nRun one: ancestral reproduce ROW (values in nats; rnade on standardized columns)")?;
+        say!(
+            "\nRetrain one: ancestral reproduce NAME (values in nats; rnade on standardized columns)"
+        )?;
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::args::SampleArgs;
 use crate::inputs::{self, About};
 use crate::output::{self, usage};
-use crate::watch::{self, Watch};
+use crate::progress::{self, ProgressReporter};
 
 /// The default number of samples.
 const USUAL: usize = 64;
@@ -31,14 +31,14 @@ pub(crate) fn run(args: &SampleArgs, data_dir: Option<&Path>) -> Result<()> {
     if args.n == Some(0) {
         return Err(usage("-n 0: draw at least 1"));
     }
-    let mut watch = Watch::new(args.output);
-    let mut session = watch::session(data_dir, &mut watch);
+    let mut watch = ProgressReporter::new(args.output);
+    let mut session = progress::session(data_dir, &mut watch);
     let run = session.load(&args.run, inputs::weights(&args.weights)?)?;
     let model = run.model();
     let shape = model.data().shape.clone();
     if kind == "png" && model.sampler().is_some() && shape.as_image().is_none() {
         return Err(usage(format!(
-            "--out {}: examples of {shape} are not images; use .csv or .npy",
+            "--out {}: examples of shape {shape} are not images; use .csv or .npy",
             args.out.display()
         )));
     }

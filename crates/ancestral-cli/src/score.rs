@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::args::ScoreArgs;
 use crate::inputs::About;
 use crate::output::{self, say, usage};
-use crate::watch::{self, Watch};
+use crate::progress::{self, ProgressReporter};
 use crate::{classification, inputs};
 
 /// The number of least probable rows that are printed.
@@ -24,8 +24,8 @@ pub(crate) fn run(args: &ScoreArgs, data_dir: Option<&Path>) -> Result<()> {
         return Err(usage("--samples 0: give at least 1"));
     }
     let split = args.split.as_deref().map(inputs::split).transpose()?;
-    let mut watch = Watch::new(args.output);
-    let mut session = watch::session(data_dir, &mut watch);
+    let mut watch = ProgressReporter::new(args.output);
+    let mut session = progress::session(data_dir, &mut watch);
     let run = session.load(&args.run, inputs::weights(&args.weights)?)?;
     let query = DataQuery { data: Some(args.data.clone()), split, limit: None };
     let options = Options { samples: args.samples, seed: args.seed, members: args.orderings };

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use ancestral::evaluate::{LEAST_VALIDATION, Likelihoods};
-use ancestral::run::{DataRequest, DataSource, Keep, Prepared, RunSpec, SettingsFile, Trained};
+use ancestral::run::{DataRequest, DataSource, Prepared, RunSpec, SettingsFile, Storage, Trained};
 use ancestral::train::{Budget, StopReason};
 use ancestral_data::SplitName;
 use anyhow::{Context, Result};
@@ -11,21 +11,18 @@ use serde::Serialize;
 
 use crate::args::{OutputArgs, TrainArgs};
 use crate::output::{self, say, usage};
-use crate::watch::{self, Watch, duration};
+use crate::progress::{self, ProgressReporter, duration};
 use crate::{evaluate, inputs};
 
 pub(crate) fn run(args: &TrainArgs, data_dir: Option<&Path>) -> Result<()> {
     if args.device != "cpu" {
-        return Err(usage(format!(
-            "--device {}: this build computes on the cpu only",
-            args.device
-        )));
+        return Err(usage(format!("--device {}: only cpu is supported", args.device)));
     }
     let output = args.output;
     let talk = !output.quiet && !output.json;
-    let stop = watch::stop_on_interrupt(talk)?;
-    let mut watch = Watch::training(output);
-    let mut session = watch::session(data_dir, &mut watch).stopped_by(stop);
+    let stop = progress::stop_on_interrupt(talk)?;
+    let mut watch = ProgressReporter::training(output);
+    let mut session = progress::session(data_dir, &mut watch).with_stop_flag(stop);
     let command = output::typed();
     let prepared = match &args.resume {
         Some(path) => {
@@ -38,7 +35,7 @@ pub(crate) fn run(args: &TrainArgs, data_dir: Option<&Path>) -> Result<()> {
         announce(&prepared)?;
     }
     let path = prepared.path().map(Path::to_owned).unwrap_or_default();
-    let trained = session.carry_out(prepared).with_context(|| {
+    let trained = session.train_prepared(prepared).with_context(|| {
         format!("training stopped; the last checkpoint is in {}", path.display())
     })?;
     watch.finish();
@@ -62,9 +59,9 @@ fn spec(args: &TrainArgs) -> Result<RunSpec> {
         },
         binarize: args.binarize.as_deref().map(inputs::binarize).transpose()?,
         seed: args.seed,
-        keep: match &args.out {
-            Some(path) => Keep::Folder(path.clone()),
-            None => Keep::Within("runs".into()),
+        storage: match &args.out {
+            Some(path) => Storage::Folder(path.clone()),
+            None => Storage::Within("runs".into()),
         },
         skip_test: args.skip_test,
         command: output::typed(),
@@ -122,7 +119,7 @@ fn announce(prepared: &Prepared) -> Result<()> {
         say!("resuming at step {} (epoch {:.2})", state.step, state.epoch)?;
     }
     match (state.finished, prepared.path()) {
-        (true, Some(path)) => say!("{} has used up its budget already", path.display()),
+        (true, Some(path)) => say!("{} has already used up its budget", path.display()),
         _ => Ok(()),
     }
 }
@@ -216,7 +213,7 @@ fn without_validation(trained: &Trained) -> Result<()> {
         n if n < LEAST_VALIDATION => {
             format!("evaluating samples takes at least {LEAST_VALIDATION} validation examples")
         }
-        _ => "no network has features for this data".to_owned(),
+        _ => "no built-in feature network fits this data".to_owned(),
     };
-    say!("nothing was validated, so the last weights count as the best: {why}")
+    say!("no validation, so the last weights are used as the best: {why}")
 }

@@ -136,7 +136,7 @@ fn of_processes_that_race_for_one_folder_one_gets_it() {
         let said = errors(&output);
         match output.status.code() {
             Some(0) => won += 1,
-            code => assert!(code == Some(2) && said.contains("exists already"), "{said}"),
+            code => assert!(code == Some(2) && said.contains("already exists"), "{said}"),
         }
     }
     assert_eq!(won, 1);

@@ -1,4 +1,4 @@
-//! Batches of a split as models see them, binarized if asked.
+//! Batches of a split as models receive them, binarized if requested.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,10 +14,10 @@ use crate::{DataError, Dataset, Domain, Shape, Split, SplitName, Streams, Values
 /// How gray levels are binarized.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Binarize {
-    /// Left as they are.
+    /// Unchanged.
     #[default]
     None,
-    /// 1 from half of the largest level on.
+    /// 1 from half of the largest level upwards.
     Threshold,
     /// Drawn once, with probability level / largest level.
     Static,
@@ -26,7 +26,7 @@ pub enum Binarize {
 }
 
 impl Binarize {
-    /// The name as it is typed and printed.
+    /// The name, as typed and printed.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::None => "none",
@@ -58,22 +58,21 @@ impl FromStr for Binarize {
     }
 }
 
-/// The fewest values of a batch that several threads fill.
+/// The smallest number of values of a batch that several threads fill.
 const WORTH_SHARING: usize = 1 << 15;
 
-/// A batch of examples as a model sees them.
+/// A batch of examples as a model receives them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Batch {
     /// Values `[batch, size]`: 0 or 1, a whole number (a level, a count, a category), or a real.
     pub values: Vec<f64>,
-    /// Which of them are missing `[batch, size]`, so that their values do not matter; `None` if none
-    /// are.
+    /// Which values are missing `[batch, size]` and ignored; `None` if none are.
     pub missing: Option<Vec<bool>>,
     /// One class number per example, if the data is labeled.
     pub labels: Option<Vec<u32>>,
-    /// The examples' numbers in their split.
+    /// The indices of the examples in their split.
     pub indices: Vec<u64>,
-    /// The epoch they were drawn in, for the model's own randomness.
+    /// The epoch they were drawn in, for the random streams of the model.
     pub epoch: u64,
 }
 
@@ -89,7 +88,7 @@ impl Batch {
         self.indices.len()
     }
 
-    /// Whether there is no example.
+    /// Whether the batch is empty.
     pub fn is_empty(&self) -> bool {
         self.indices.is_empty()
     }
@@ -111,8 +110,8 @@ pub struct Examples {
 impl Examples {
     /// The examples of a split, binarized.
     ///
-    /// `seed` decides the draws of a training split; validation and test sets are drawn by the
-    /// fixed evaluation seed 0, so that two runs share them.
+    /// `seed` is the seed for binarizing a training split; validation and test splits are binarized
+    /// by the fixed evaluation seed 0, so that all runs share them.
     ///
     /// # Errors
     /// If the split is missing or empty, or real values are to be binarized.
@@ -154,14 +153,14 @@ impl Examples {
         self.len
     }
 
-    /// The first `n` of them, or all if there are fewer; at least one.
+    /// The first `n` examples, or all if there are fewer; at least one.
     #[must_use]
     pub fn first(mut self, n: usize) -> Self {
         self.len = self.len.min(n.max(1));
         self
     }
 
-    /// Whether there is no example; never true, since an empty split is refused.
+    /// Whether the split is empty; always false, since empty splits are refused.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -176,7 +175,7 @@ impl Examples {
         &self.shape
     }
 
-    /// Which split this is.
+    /// The name of the split.
     pub fn split_name(&self) -> SplitName {
         self.name
     }
@@ -198,7 +197,7 @@ impl Examples {
         order
     }
 
-    /// The given examples as they are in the given epoch.
+    /// The examples with these indices, as binarized in the given epoch.
     ///
     /// # Panics
     /// If an index is not below [`Examples::len`].
@@ -222,7 +221,7 @@ impl Examples {
                 Values::Bytes(v) => self.fill(row, &v[at..at + size], index, purpose.as_ref()),
             }
         };
-        // Each row has draws of its own, so that threads may divide the rows.
+        // Each row has its own random numbers, so that threads may share the rows.
         if values.len() < WORTH_SHARING {
             values.chunks_exact_mut(size).zip(indices).for_each(fill);
         } else {

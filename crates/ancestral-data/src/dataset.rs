@@ -27,12 +27,12 @@ impl Values {
         }
     }
 
-    /// Whether there is no entry at all.
+    /// Whether there are no entries.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The entries of the given examples, joined; `size` is the number of entries of one.
+    /// The entries of the given examples, concatenated; `size` is the number of entries of one.
     fn gather(&self, examples: &[usize], size: usize) -> Self {
         fn rows<T: Copy>(v: &[T], examples: &[usize], size: usize) -> Vec<T> {
             examples.iter().flat_map(|&i| v[i * size..(i + 1) * size].iter().copied()).collect()
@@ -47,11 +47,11 @@ impl Values {
 /// The name of a split.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum SplitName {
-    /// The training split, which parameters are fitted to.
+    /// The training split, for fitting parameters.
     Train,
-    /// The validation split, which settings and checkpoints are chosen by.
+    /// The validation split, for selecting hyperparameters and checkpoints.
     Valid,
-    /// The test split, which is read once, at the end.
+    /// The test split, for the final evaluation.
     Test,
 }
 
@@ -112,9 +112,9 @@ impl Split {
 /// A data set in memory.
 #[derive(Debug, Clone)]
 pub struct Dataset {
-    /// How it was asked for: a known name, or the path as it was given.
+    /// The known name, or the path as given.
     pub name: String,
-    /// What values the entries take.
+    /// The domain of the entries.
     pub domain: Domain,
     /// The shape of one example.
     pub shape: Shape,
@@ -128,10 +128,10 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// Puts a data set together, checking that every split fits the domain and the shape.
+    /// A data set from its splits, which must fit the domain and the shape.
     ///
     /// # Errors
-    /// If a split is ragged, has labels of another count, or holds values outside the domain.
+    /// If a split is ragged, has a wrong number of labels, or holds values outside the domain.
     pub fn new(
         name: impl Into<String>,
         domain: Domain,
@@ -199,9 +199,8 @@ impl Dataset {
 
     /// Splits missing validation and test splits off the training split at random, by seed.
     ///
-    /// A missing test split takes a tenth of the data, a missing validation split a tenth of
-    /// what is left (at least one example each).
-    /// The examples of every part keep their order.
+    /// A missing test split takes a tenth of the data, a missing validation split a tenth of the
+    /// rest (at least one example each). The examples of every split keep their order.
     ///
     /// # Errors
     /// If there are too few examples.
@@ -216,20 +215,19 @@ impl Dataset {
             )));
         }
         if self.test.is_none() {
-            self.test = Some(self.carve(self.len(SplitName::Train) / 10, seed, "test")?);
+            self.test = Some(self.split_off(self.len(SplitName::Train) / 10, seed, "test")?);
         }
         if self.valid.is_none() {
-            self.valid = Some(self.carve(self.len(SplitName::Train) / 10, seed, "valid")?);
+            self.valid = Some(self.split_off(self.len(SplitName::Train) / 10, seed, "valid")?);
         }
         Ok(self)
     }
 
-    /// Divides the training split by the fold of each of its examples: `fold` becomes the test split,
-    /// the next one the validation split, in the order of their numbers and from the last to the
-    /// first; the rest remains.
+    /// Splits the training split by the fold of each example: `fold` becomes the test split, the
+    /// next one (after the last comes the first) the validation split, and the rest remains.
     ///
     /// # Errors
-    /// If there is no such fold, or no third one to train on.
+    /// If there is no such fold, or there are fewer than three.
     pub(crate) fn with_fold(mut self, fold: u32, folds: &[u32]) -> Result<Self, DataError> {
         let mut known = folds.to_vec();
         known.sort_unstable();
@@ -257,10 +255,10 @@ impl Dataset {
         Ok(self)
     }
 
-    /// Keeps the last `count` training examples for validation, if there is no such split yet.
+    /// Makes the last `count` training examples the validation split, if there is none yet.
     ///
     /// # Errors
-    /// If there are no more training examples than that.
+    /// If there are not more training examples than `count`.
     pub fn with_last_as_valid(mut self, count: usize) -> Result<Self, DataError> {
         let n = self.len(SplitName::Train);
         if self.valid.is_some() || count == 0 {
@@ -298,7 +296,12 @@ impl Dataset {
         self
     }
 
-    fn carve(&mut self, count: usize, seed: u64, purpose: &str) -> Result<Arc<Split>, DataError> {
+    fn split_off(
+        &mut self,
+        count: usize,
+        seed: u64,
+        purpose: &str,
+    ) -> Result<Arc<Split>, DataError> {
         let n = self.len(SplitName::Train);
         let count = count.max(1);
         if n <= count {
@@ -310,11 +313,11 @@ impl Dataset {
         }
         let mut order: Vec<usize> = (0..n).collect();
         order.shuffle(&mut Streams::new(seed).item(&format!("split-{purpose}"), 0, 0));
-        let (carved, kept) = order.split_at_mut(count);
-        carved.sort_unstable();
+        let (taken, kept) = order.split_at_mut(count);
+        taken.sort_unstable();
         kept.sort_unstable();
         let size = self.shape.size();
-        let part = self.train.gather(carved, size);
+        let part = self.train.gather(taken, size);
         self.train = Arc::new(self.train.gather(kept, size));
         Ok(Arc::new(part))
     }

@@ -9,7 +9,7 @@ use crate::{Dataset, Split, SplitName, Values};
 pub struct Summary {
     /// The name it was opened by.
     pub name: String,
-    /// What values the entries take: "binary", "256 levels" or "real".
+    /// The domain of the entries: "binary", "256 levels" or "real".
     pub domain: String,
     /// The shape of one example, `[channels, height, width]` or `[columns]`.
     pub shape: Vec<usize>,
@@ -39,12 +39,12 @@ pub struct SplitSummary {
     pub mean: f64,
     /// The standard deviation over all entries.
     pub deviation: f64,
-    /// How many examples each class has, by label number.
+    /// The number of examples of each class, by label number.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub balance: Vec<ClassCount>,
 }
 
-/// A class and its share of a split.
+/// A class and its number of examples in a split.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ClassCount {
     /// The name, or the number if the classes have no names.

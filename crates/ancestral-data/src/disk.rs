@@ -1,5 +1,4 @@
-//! Access to the disk: files and folders that appear complete or not at all, files that only grow,
-//! locks.
+//! Access to the disk: atomic files and folders, append-only files, locks.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufWriter, ErrorKind, Write};
@@ -12,7 +11,7 @@ use crate::DataError;
 static NUMBER: AtomicU64 = AtomicU64::new(0);
 
 /// A file under a temporary name that takes its real name only when [`AtomicFile::commit`] has
-/// synced it; dropped before that, it leaves nothing behind.
+/// synced it; if dropped before that, it leaves nothing behind.
 #[derive(Debug)]
 pub struct AtomicFile {
     path: PathBuf,
@@ -24,7 +23,7 @@ impl AtomicFile {
     /// Opens a temporary file in the folder of `path`, creating the folders above it.
     ///
     /// # Errors
-    /// If the folder cannot be made or the file cannot be created.
+    /// If the folder or the file cannot be created.
     pub fn create(path: impl Into<PathBuf>) -> Result<Self, DataError> {
         let path = path.into();
         if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
@@ -32,7 +31,7 @@ impl AtomicFile {
         }
         let mut name = std::ffi::OsString::from(".");
         name.push(path.file_name().unwrap_or_default());
-        // Two threads may write the same file: the later rename wins, and neither is torn.
+        // Two threads may write the same file: the later rename wins, and both are complete.
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         name.push(format!(".{}-{number}.tmp", std::process::id()));
         let temporary = path.with_file_name(name);
@@ -55,7 +54,7 @@ impl AtomicFile {
             file.sync_all()?;
         }
         fs::rename(&self.temporary, &self.path)?;
-        // The rename itself must survive a power cut; not every system can sync a folder.
+        // The rename itself must survive a power failure; not every system can sync a folder.
         if let Some(parent) = self.path.parent() {
             let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
             if let Ok(folder) = File::open(parent) {
@@ -108,11 +107,11 @@ pub fn write_atomic(path: impl Into<PathBuf>, bytes: &[u8]) -> Result<(), DataEr
     file.commit()
 }
 
-/// Makes a folder that appears whole, with what `fill` writes into it, or not at all; false if
-/// something of that name is there already.
+/// Creates a folder atomically, with the files that `fill` writes into it; false if the path
+/// already exists.
 ///
 /// # Errors
-/// Those of `fill`, or if the disk refuses.
+/// Those of `fill`, or if the disk cannot be written.
 pub fn create_folder<E: From<DataError>>(
     path: &Path,
     fill: impl FnOnce(&Path) -> Result<(), E>,
@@ -132,7 +131,7 @@ pub fn create_folder<E: From<DataError>>(
     fs::create_dir(&temporary).map_err(|e| DataError::io("create folder", path, e))?;
     let made = fill(&temporary).and_then(|()| match fs::rename(&temporary, path) {
         Ok(()) => Ok(true),
-        // Another process made it since it was looked for.
+        // Another process has created it meanwhile.
         Err(e) if matches!(e.kind(), ErrorKind::AlreadyExists | ErrorKind::DirectoryNotEmpty) => {
             Ok(false)
         }
@@ -144,7 +143,7 @@ pub fn create_folder<E: From<DataError>>(
     made
 }
 
-/// A file that grows.
+/// An append-only file.
 #[derive(Debug)]
 pub struct Appender {
     path: PathBuf,
@@ -153,11 +152,11 @@ pub struct Appender {
 }
 
 impl Appender {
-    /// Opens or makes the file, and cuts off what comes after `length` bytes; a shorter file is
-    /// continued where it ends.
+    /// Opens or creates the file and truncates it to `length` bytes; a shorter file is continued at
+    /// its end.
     ///
     /// # Errors
-    /// If the disk refuses.
+    /// If the disk cannot be written.
     pub fn open(path: &Path, length: u64) -> Result<Self, DataError> {
         let fail = |e| DataError::io("open", path, e);
         let file = OpenOptions::new().create(true).append(true).open(path).map_err(fail)?;
@@ -166,28 +165,28 @@ impl Appender {
         Ok(Self { path: path.to_owned(), file: BufWriter::new(file), length })
     }
 
-    /// Adds bytes, which are safe on the disk after the next [`Appender::sync`].
+    /// Appends bytes, which are durable after the next [`Appender::sync`].
     ///
     /// # Errors
-    /// If the disk refuses.
+    /// If the disk cannot be written.
     pub fn append(&mut self, bytes: &[u8]) -> Result<(), DataError> {
         self.file.write_all(bytes).map_err(|e| DataError::io("write", &self.path, e))?;
         self.length += bytes.len() as u64;
         Ok(())
     }
 
-    /// Hands all bytes so far to the system.
+    /// Flushes all bytes so far to the operating system.
     ///
     /// # Errors
-    /// If the disk refuses.
+    /// If the disk cannot be written.
     pub fn flush(&mut self) -> Result<(), DataError> {
         self.file.flush().map_err(|e| DataError::io("write", &self.path, e))
     }
 
-    /// Makes all bytes so far safe on the disk and gives their number.
+    /// Syncs all bytes so far to disk and returns their number.
     ///
     /// # Errors
-    /// If the disk refuses.
+    /// If the disk cannot be written.
     pub fn sync(&mut self) -> Result<u64, DataError> {
         self.flush()?;
         let synced = self.file.get_ref().sync_data();
@@ -196,17 +195,17 @@ impl Appender {
     }
 }
 
-/// A file that one process holds at a time, until it is dropped.
+/// A lock file, which one holder has at a time, until it is dropped.
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
 }
 
 impl Lock {
-    /// Takes the lock; `None` if another process, or another part of this one, holds it.
+    /// Acquires the lock; `None` if another process, or another part of this one, holds it.
     ///
     /// # Errors
-    /// If the disk refuses.
+    /// If the disk cannot be written.
     pub fn take(path: &Path) -> Result<Option<Self>, DataError> {
         let file = File::create(path).map_err(|e| DataError::io("create", path, e))?;
         match file.try_lock() {

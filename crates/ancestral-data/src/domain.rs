@@ -23,7 +23,7 @@ impl Domain {
         }
     }
 
-    /// Whether a probability mass (rather than a density) belongs to this domain.
+    /// Whether distributions on this domain have a probability mass (rather than a density).
     pub fn is_discrete(self) -> bool {
         self != Self::Real
     }
@@ -49,7 +49,7 @@ impl Shape {
         Self(vec![channels, height, width])
     }
 
-    /// A table row.
+    /// The shape of a table row.
     pub fn columns(columns: usize) -> Self {
         Self(vec![columns])
     }

@@ -1,9 +1,9 @@
-//! One error type for everything that can be wrong with data.
+//! The errors of data.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// What went wrong while finding, reading, converting or writing data.
+/// An error while finding, reading, converting or writing data.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataError {
@@ -11,24 +11,24 @@ pub enum DataError {
     // The cause is part of the text and no `source`, so that it is not printed twice.
     #[error("cannot {action} {}: {cause}{}", path.display(), advice(cause))]
     Io {
-        /// What was tried: "read", "create", "rename" and so on.
+        /// The action: "read", "create", "rename" and so on.
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         cause: io::Error,
     },
-    /// A file is not what its format says it must be.
+    /// A file does not conform to its format.
     #[error("{}: {place}: {problem}", path.display())]
     Malformed {
         /// The file.
         path: PathBuf,
-        /// Where in it: "byte 12", "line 3, column 7", "member 'train.npy'" and so on.
+        /// The position in it: "byte 12", "line 3, column 7", "member 'train.npy'" and so on.
         place: String,
         /// What was found and what was expected.
         problem: String,
     },
-    /// A data set is not where it was looked for.
+    /// A data set was not found.
     #[error(
         "data set '{name}' was not found; {}{}",
         place(looked_in.as_deref()),
@@ -37,13 +37,13 @@ pub enum DataError {
     Missing {
         /// The name as the user gave it.
         name: String,
-        /// Where it was looked for; `None` on a system that names no folder for data.
+        /// The folder that was searched; `None` on a system without a default data folder.
         looked_in: Option<PathBuf>,
-        /// Of a known set, its folder within the data folder.
+        /// For a known set, its folder within the data folder.
         folder: Option<&'static str>,
-        /// Of any other name, the nearest name of a known set.
+        /// For any other name, the nearest name of a known set.
         nearest: Option<String>,
-        /// Of any other name, the names of all known sets.
+        /// For any other name, the names of all known sets.
         known: &'static [&'static str],
         /// Whether it can be downloaded by name.
         can_fetch: bool,
@@ -76,7 +76,7 @@ pub enum DataError {
         path: PathBuf,
         /// Its width and height in pixels.
         size: [usize; 2],
-        /// Those of the first image.
+        /// The size of the first image.
         expected: [usize; 2],
     },
     /// Real values were to be binarized.
@@ -85,25 +85,25 @@ pub enum DataError {
         /// The data set's name.
         name: String,
     },
-    /// The data cannot be used in the way that was asked.
+    /// The data cannot be used as requested.
     #[error("{0}")]
     Unsuitable(String),
     /// A download failed.
     #[cfg(feature = "fetch")]
     #[error("cannot fetch {url}: {problem}")]
     Fetch {
-        /// The address that was tried.
+        /// The URL that was tried.
         url: String,
         /// What went wrong.
         problem: String,
         /// Whether the server requires HTTPS, which needs the feature `tls`.
         needs_tls: bool,
-        /// Where the file belongs; it is used if it is put there by other means.
+        /// The path of the file, where it can also be placed manually.
         file: PathBuf,
     },
 }
 
-/// Where a data set was looked for.
+/// The searched folder as text.
 fn place(looked_in: Option<&Path>) -> String {
     match looked_in {
         Some(path) => format!("looked in {}", path.display()),
@@ -111,7 +111,7 @@ fn place(looked_in: Option<&Path>) -> String {
     }
 }
 
-/// What may have been meant by a name that is not that of a known set.
+/// Suggestions for a name that is not that of a known set.
 fn other(nearest: Option<&str>, known: &[&str]) -> String {
     match (nearest, known) {
         (Some(near), _) => format!("; did you mean '{near}'?"),
@@ -120,7 +120,7 @@ fn other(nearest: Option<&str>, known: &[&str]) -> String {
     }
 }
 
-/// What to do about a refusal of the system.
+/// A hint on an error of the system.
 fn advice(cause: &io::Error) -> &'static str {
     match cause.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
@@ -139,7 +139,7 @@ impl DataError {
         Self::Io { action, path: path.into(), cause }
     }
 
-    /// Whether the cause is what the user gave, rather than the program or the machine.
+    /// Whether the cause is the user's input, rather than the program or the system.
     pub fn is_usage(&self) -> bool {
         match self {
             Self::Malformed { .. }
@@ -155,7 +155,7 @@ impl DataError {
         }
     }
 
-    /// A malformed file, with the place in it.
+    /// The error for a malformed file, with the position in it.
     pub fn malformed(
         path: impl Into<PathBuf>,
         place: impl Into<String>,

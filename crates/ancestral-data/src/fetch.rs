@@ -1,7 +1,7 @@
 //! Downloading known sets from their public mirrors.
 //!
-//! A file is written as `NAME.part`, is resumed where it stopped, and gets its name only once
-//! its SHA-256 is the pinned one: integrity rests on the hash, so plain HTTP serves.
+//! A file is written as `NAME.part`, resumed after an interruption, and renamed once its SHA-256 is
+//! the pinned one; integrity rests on the hash, so that plain HTTP suffices.
 //! HTTPS needs the cargo feature `tls`, which needs a C compiler.
 
 use std::fs::{self, File, OpenOptions as FileOptions};
@@ -20,7 +20,7 @@ use crate::{DataError, known};
 pub struct Progress {
     /// The file, by its name in the set.
     pub file: String,
-    /// Its bytes so far, those of an earlier try included.
+    /// Its bytes so far, including those of earlier attempts.
     pub done: u64,
     /// Its size in bytes.
     pub total: u64,
@@ -28,15 +28,14 @@ pub struct Progress {
 
 const TRIES: usize = 3;
 
-/// Downloads a known set into its folder in the data folder, and says where that is.
+/// Downloads a known set into its folder in the data folder, and returns that folder.
 ///
-/// Files that are there already are checked and kept.
-/// `mirrors` replaces the public ones if it is not empty: addresses with scheme, to which a file's
-/// name is added.
+/// Existing files are verified and kept.
+/// `mirrors` replaces the public ones if it is not empty: URLs to which a file's name is appended.
 ///
 /// # Errors
-/// If the set is not one to download, no mirror gives what its hash promises, or the disk refuses.
-/// What has arrived is kept for the next try unless it is wrong.
+/// If the set cannot be downloaded, no mirror has a file with the pinned hash, or the disk cannot
+/// be written. Partial files are kept for the next attempt unless they are wrong.
 pub fn fetch(
     name: &str,
     data_dir: &Path,
@@ -96,7 +95,7 @@ fn fetch_file(
                 needs_tls |= tls;
                 problems.push((url, problem));
             }
-            // The error is of the disk: another mirror would not help.
+            // An error of the disk, for which another mirror would not help.
             Err(other) => return Err(other),
         }
     }
@@ -111,12 +110,12 @@ fn report(file: &Remote, done: u64, progress: &mut dyn FnMut(&Progress)) {
     progress(&Progress { file: file.name.into(), done, total: file.bytes });
 }
 
-/// The error of a download; [`fetch_file`] knows where the file belongs.
+/// The error of a download; [`fetch_file`] adds the path.
 fn failure(file: &Remote, url: &str, problem: String, needs_tls: bool) -> DataError {
     DataError::Fetch { url: url.into(), problem, needs_tls, file: file.name.into() }
 }
 
-/// Completes the partial file and checks it.
+/// Completes the partial file and verifies it.
 fn from_mirror(
     file: &Remote,
     url: &str,
@@ -140,7 +139,7 @@ fn from_mirror(
         if found == file.sha256 {
             return Ok(());
         }
-        // A wrong file cannot be resumed; if a part came from an earlier try, try once more.
+        // A wrong file cannot be resumed; if a part came from an earlier attempt, start over once.
         fs::remove_file(part).map_err(|e| DataError::io("remove", part, e))?;
         last = format!(
             "its SHA-256 is {found}; expected {} (it was deleted; the mirror, or a server on the \
@@ -180,7 +179,7 @@ fn download(
         .timeout_recv_response(Some(Duration::from_secs(60)))
         .timeout_per_read(Some(Duration::from_secs(60)))
         .user_agent(concat!("ancestral/", env!("CARGO_PKG_VERSION")));
-    // The own machine is never behind a proxy.
+    // Localhost is never behind a proxy.
     if url.starts_with("http://127.0.0.1") {
         config = config.proxy(None);
     }
@@ -191,7 +190,7 @@ fn download(
     }
     let mut response = match request.call() {
         Ok(response) => response,
-        // A redirection can lead there, too.
+        // A redirection can lead to localhost, too.
         Err(ureq::Error::TlsRequired | ureq::Error::Tls(_)) => return Err(no_tls()),
         Err(e @ (ureq::Error::HostNotFound | ureq::Error::ConnectionFailed)) => {
             return Err(failed(format!("{e}; check the network connection")));

@@ -1,7 +1,7 @@
 //! Reading files: one module per format, and shared code.
 //!
-//! Nothing is allocated because a header says so: buffers grow with the bytes that really come.
-//! A bad file is [`DataError::Malformed`] with the file, the place and what was expected.
+//! Sizes in headers are not trusted: buffers grow with the bytes that are read. An invalid file is
+//! [`DataError::Malformed`] with the file, the position and the expected content.
 
 pub(crate) mod cifar;
 pub(crate) mod idx;
@@ -18,7 +18,7 @@ use flate2::bufread::MultiGzDecoder;
 
 use crate::{DataError, Dataset, Domain, OpenOptions, Shape, Split, SplitName, Values};
 
-/// The bytes of a file, unpacked if they are gzip, with the place that has been reached.
+/// The bytes of a file, decompressed if it is gzip, with the current position.
 pub(crate) struct Stream<'a> {
     pub(crate) path: PathBuf,
     inner: Box<dyn Read + 'a>,
@@ -42,7 +42,7 @@ impl<'a> Stream<'a> {
         Ok(Self { path: path.to_owned(), inner, at: 0, packed })
     }
 
-    /// The place in the file, for errors.
+    /// The position in the file, for errors.
     pub(crate) fn place(&self) -> String {
         format!("byte {}{}", self.at, if self.packed { " of the unpacked data" } else { "" })
     }
@@ -51,7 +51,7 @@ impl<'a> Stream<'a> {
         DataError::malformed(&self.path, self.place(), problem)
     }
 
-    /// An error while reading: damaged packing, or the system's.
+    /// An error while reading: of the compression, or of the system.
     pub(crate) fn failed(&self, error: io::Error) -> DataError {
         match error.kind() {
             io::ErrorKind::UnexpectedEof => self.bad("the packed data ends too early"),
@@ -101,10 +101,10 @@ impl Read for Stream<'_> {
     }
 }
 
-/// Numbers as a file holds them, before a domain is chosen.
+/// Numbers of a file, before a domain is chosen.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Data {
-    /// Truth values, or text of nothing but 0 and 1.
+    /// Booleans, or text that is all 0 and 1.
     Bits(Vec<u8>),
     /// Unsigned bytes.
     Bytes(Vec<u8>),
@@ -234,7 +234,7 @@ pub(crate) fn channels_first<T: Copy>(values: &[T], size: usize) -> Vec<T> {
         .collect()
 }
 
-/// The number of entries an array of these axes has, if it can be counted at all.
+/// The number of entries of an array with these axes; `None` if it overflows.
 pub(crate) fn product(dims: &[usize]) -> Option<usize> {
     dims.iter().try_fold(1usize, |n, &d| n.checked_mul(d)).filter(|&n| n <= isize::MAX as usize)
 }
@@ -262,7 +262,7 @@ impl Loaded {
         Ok(self)
     }
 
-    /// Cuts the last `count` examples off.
+    /// Splits off the last `count` examples.
     pub(crate) fn split_last(mut self, count: usize) -> Result<(Self, Self), DataError> {
         let size = self.shape.size();
         let examples = self.data.len() / size.max(1);
@@ -286,7 +286,7 @@ impl Loaded {
     }
 }
 
-/// Makes a data set of what was read, in the one domain that suits every split.
+/// A data set from the splits that were read, in a common domain.
 pub(crate) fn assemble(
     name: &str,
     splits: Vec<(SplitName, Loaded)>,
@@ -376,12 +376,12 @@ pub(crate) fn assemble(
     Dataset::new(name, domain, shape, train, valid, test)
 }
 
-/// A file format that needs no second file.
+/// A format of data in one file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// MNIST's: a magic number, sizes, row-major values.
     Idx,
-    /// Rows of numbers with blanks or commas between (`.amat`, `.data`).
+    /// Rows of numbers separated by blanks or commas (`.amat`, `.data`).
     Text,
     /// One NumPy array.
     Npy,
@@ -397,12 +397,12 @@ pub enum Format {
     Image,
 }
 
-/// Reads bytes of a given format, gzip or not; `name` names the file in errors.
+/// Parses bytes of a given format, compressed by gzip or not; `name` is the file name for errors.
 ///
-/// The splits are those the bytes have; none are carved.
+/// Missing splits are not created.
 ///
 /// # Errors
-/// If the bytes are not of that format.
+/// If the bytes are not valid in that format.
 pub fn parse(
     format: Format,
     bytes: &[u8],

@@ -1,4 +1,4 @@
-//! The data sets that are known by name: what they are, where their files are, and their terms.
+//! The known data sets: descriptions, files and terms.
 
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
@@ -11,16 +11,16 @@ use crate::sources::is_fetchable;
 use crate::toys::{TOYS, Toy};
 use crate::{DataError, Dataset};
 
-/// A known data set, and whether it is there.
+/// A known data set, and whether it is present.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Known {
     /// The name it is opened by.
     pub name: &'static str,
-    /// What it is.
+    /// A description in one line.
     pub about: &'static str,
     /// Its terms, as its source states them.
     pub terms: &'static str,
-    /// Where it was looked for; nowhere if it needs no files.
+    /// The folder that was searched; `None` if it needs no files.
     pub looked_in: Option<PathBuf>,
     /// Whether it can be opened.
     pub present: bool,
@@ -94,7 +94,7 @@ const SETS: [Set; 11] = [
     Set {
         name: "binarized-mnist",
         folder: "binarized-mnist",
-        about: "mnist drawn once as 0 and 1 (Larochelle and Murray 2011); 50000 / 10000 / 10000",
+        about: "mnist, statically binarized (Larochelle and Murray 2011); 50000 / 10000 / 10000",
         terms: "none stated",
         layout: Layout::Amat,
         classes: &[],
@@ -166,7 +166,7 @@ const SETS: [Set; 11] = [
     },
 ];
 
-/// Nothing is downloaded by this build.
+/// This build has no downloads.
 #[cfg(not(feature = "fetch"))]
 fn is_fetchable(_: &str) -> bool {
     false
@@ -189,8 +189,8 @@ pub fn is_known(name: &str) -> bool {
     names().contains(&name) || matches!(Toy::parse(name), Some(Ok(_)))
 }
 
-/// The known data sets: the embedded one first, then those that are drawn; of `rings:K` and
-/// `grid:N` the usual one.
+/// The known data sets: the embedded one first, then the synthetic ones; `rings:K` and `grid:N`
+/// with the usual number.
 pub fn list(data_dir: Option<&Path>) -> Vec<Known> {
     let options = OpenOptions { data_dir: data_dir.map(Path::to_owned), ..OpenOptions::default() };
     let digits = Known {

@@ -1,4 +1,4 @@
-//! The layouts that data sets are published in: which files there are, and what they hold.
+//! The layouts that data sets are published in: their files and the content of each.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use crate::format::{cifar, idx, images, text};
 use crate::options::OpenOptions;
 use crate::{DataError, Dataset, SplitName};
 
-/// The file, or the file with `.gz`.
+/// The path of the file, or of the file with `.gz`, if one exists.
 pub(crate) fn with_or_without_gz(path: PathBuf) -> Option<PathBuf> {
     if path.is_file() {
         return Some(path);
@@ -68,7 +68,7 @@ pub(crate) fn mnist(
     let mut splits = Vec::new();
     split_train(part("train")?, valid, &mut splits)?;
     splits.push((SplitName::Test, part("t10k")?));
-    // Gray images have their format's levels, even where a subset happens to use few.
+    // Gray images have 256 levels, even if a subset uses few of them.
     let options = OpenOptions { levels: options.or_bytes(), ..options.clone() };
     let mut data = assemble(name, splits, &options)?;
     if data.class_names.is_empty() {
@@ -92,7 +92,7 @@ pub(crate) fn split_train(
     Ok(())
 }
 
-/// `STEM_train.amat` and its like.
+/// `STEM_train.amat` and the other splits.
 pub(crate) fn amat(
     name: &str,
     folder: &Path,
@@ -102,7 +102,7 @@ pub(crate) fn amat(
     text_splits(name, folder, |split| format!("{stem}_{split}.amat"), true, options)
 }
 
-/// `NAME.train.data` and its like.
+/// `NAME.train.data` and the other splits.
 pub(crate) fn density(
     name: &str,
     folder: &Path,
@@ -124,7 +124,7 @@ pub(crate) fn text_splits(
         let path = folder.join(file(split));
         let path = match split {
             SplitName::Train => expect_file(path)?,
-            // The others can be carved.
+            // The others can be split off.
             _ => match with_or_without_gz(path) {
                 Some(path) => path,
                 None => continue,
@@ -173,7 +173,7 @@ pub(crate) fn cifar_set(
 }
 
 /// Omniglot's drawings: the background alphabets are for training, the evaluation alphabets for
-/// testing, and their classes are numbered after the others, since none is shared.
+/// testing, and their classes are numbered after the others, since the sets share none.
 pub(crate) fn omniglot(
     name: &str,
     folder: &Path,

@@ -1,8 +1,9 @@
-//! Data sets, random streams, and atomic files: what every model needs and no model owns.
+//! Data sets, reproducible random streams, and atomic files.
 //!
-//! Nothing here knows a model or a tensor library.
+//! The crate depends on no model and on no tensor library.
 //! A [`Dataset`] is read from a name or a path by [`open`], [`Examples`] turns one of its splits into numbers
-//! (binarized if asked), and [`Streams`] gives every example and every sample its own randomness.
+//! (binarized if requested), and [`Streams`] gives every example and every sample its own random
+//! stream.
 //!
 //! With the feature `fetch`, known sets are downloaded from public mirrors by `fetch`; with `tls`, over
 //! HTTPS.

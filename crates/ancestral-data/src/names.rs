@@ -1,6 +1,6 @@
 //! Suggestions for misspelled names.
 
-/// The known name with the fewest edits, if it is near enough to be a typing error.
+/// The known name with the smallest edit distance, if it is close enough to be a typing error.
 pub fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     known
         .iter()

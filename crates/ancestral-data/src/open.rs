@@ -15,11 +15,11 @@ use crate::{DataError, Dataset, SplitName, digits};
 /// Opens a data set by its known name or by the path of a file or folder.
 ///
 /// A known name takes precedence over a path; `./mnist` is always a path.
-/// Official splits are used where they exist, missing ones are carved from the training examples
-/// by seed.
+/// Official splits are used where they exist, missing ones are split off from the training examples
+/// at random, by seed.
 ///
 /// # Errors
-/// If there is no such data, or it is not what its format says it must be.
+/// If there is no such data, or it does not conform to its format.
 pub fn open(name_or_path: &str, options: &OpenOptions) -> Result<Dataset, DataError> {
     let data = if name_or_path == "digits" {
         refuse_image_options(name_or_path, options)?;
@@ -130,7 +130,7 @@ fn open_folder(given: &str, folder: &Path, options: &OpenOptions) -> Result<Data
         names.extend(entry.file_name().to_str().map(str::to_owned));
     }
     names.sort();
-    // The common part of NAME.train.data and its like.
+    // NAME of files such as NAME.train.data.
     let stem = |end: &str| {
         names
             .iter()

@@ -10,7 +10,7 @@ use crate::DataError;
 /// Options for opening a data set.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct OpenOptions {
-    /// Where known sets are looked for; else `ANCESTRAL_DATA`, else the platform's data folder.
+    /// The folder of known sets; if `None`, `ANCESTRAL_DATA`, else the platform's data folder.
     pub data_dir: Option<PathBuf>,
     /// The seed of random splits, for data without official ones.
     pub seed: u64,
@@ -18,23 +18,23 @@ pub struct OpenOptions {
     pub resize: Option<(usize, usize)>,
     /// Reads images of a folder or tar as grayscale.
     pub gray: bool,
-    /// The color behind transparent pixels in images of a folder or tar; without one such images are
+    /// The color behind transparent pixels in images of a folder or tar; if `None`, such images are
     /// refused.
     pub background: Option<Background>,
     /// Trains on the whole official training set; validation examples stay part of it.
     pub all_train: bool,
     /// Splits a table by its column `fold`: the rows of this fold are the test split, those of the
     /// next one (after the last comes the first) are for validation, and the rest are for training,
-    /// all in file order. The column itself is never an entry of the examples, asked for or not.
+    /// all in file order. The column itself is never an entry of the examples.
     pub fold: Option<u32>,
-    /// Leaves a set that has no official splits whole, as training examples in file order; a lone
-    /// validation or test split counts as such.
+    /// Keeps a set without official splits whole, as training examples in file order; so is a file
+    /// with only a validation or a test split.
     pub whole: bool,
     /// Reads the columns of a table as an image `[channels, height, width]`.
     pub image_shape: Option<[usize; 3]>,
-    /// How many levels the values have, 2 to 256, where the file cannot tell.
+    /// The number of levels, 2 to 256, if the file does not determine it.
     pub levels: Option<u32>,
-    /// Takes every value as real, whole numbers too.
+    /// Treats every value as real, whole numbers too.
     pub real: bool,
 }
 
@@ -42,9 +42,9 @@ pub struct OpenOptions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Background {
-    /// White, as paper.
+    /// White.
     White,
-    /// Black, as a dark screen.
+    /// Black.
     Black,
 }
 
@@ -63,7 +63,7 @@ impl FromStr for Background {
 }
 
 impl OpenOptions {
-    /// The levels of byte images, which a few dark ones do not show, unless asked otherwise.
+    /// The requested number of levels, else 256, since few or dark byte images need not use all.
     pub(crate) fn or_bytes(&self) -> Option<u32> {
         self.levels.or((!self.real).then_some(256))
     }
@@ -79,7 +79,7 @@ impl OpenOptions {
         }
     }
 
-    /// The folders in which a set is looked for.
+    /// The folders that are searched for a set.
     pub(crate) fn folders_of(&self, folder: &str) -> Vec<PathBuf> {
         data_dir(self.data_dir.as_deref()).into_iter().map(|dir| dir.join(folder)).collect()
     }

@@ -1,4 +1,4 @@
-//! Where known sets are published, with the hash of each file.
+//! The mirrors of known sets, with the hash of each file.
 
 /// A published file.
 #[derive(Debug, Clone, Copy)]
@@ -99,7 +99,7 @@ pub(crate) const SOURCES: [Source; 4] = [
     Source {
         set: "cifar10",
         mirrors: &["www.cs.toronto.edu/~kriz"],
-        // Its page publishes an MD5 only (c32a1d4ab5d03f1284b67883e8d87530); this SHA-256 is the
+        // The source publishes an MD5 only (c32a1d4ab5d03f1284b67883e8d87530); this SHA-256 is the
         // one that other libraries pin for the same file.
         files: &[remote(
             "cifar-10-binary.tar.gz",

@@ -1,9 +1,8 @@
 //! Counter-based random streams, one for each item.
 //!
-//! A draw depends on the seed, what it is for, the epoch and the item's own number, never on its
-//! place in a batch or on the thread that makes it.
-//! So every batch size, thread count and device sees the same draws, and a resumed run needs no
-//! saved generator.
+//! A random number depends on the seed, its purpose, the epoch and the index of the item, but not
+//! on the position in a batch or on the thread. So random numbers are the same for any batch size,
+//! number of threads and device, and a resumed run needs no saved generator state.
 
 use rand::rngs::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
@@ -56,7 +55,7 @@ impl Purpose {
         rng
     }
 
-    /// Standard normal draws, `each` for every item in `indices`, row after row.
+    /// Standard normal numbers, `each` for every item in `indices`, row after row.
     pub fn normals(&self, indices: &[u64], each: usize) -> Vec<f32> {
         let mut out = vec![0.0; indices.len() * each];
         if each > 0 {
@@ -67,7 +66,7 @@ impl Purpose {
         out
     }
 
-    /// Uniform draws in (0, 1), `each` for every item in `indices`, row after row.
+    /// Uniform numbers in (0, 1), `each` for every item in `indices`, row after row.
     pub fn uniforms(&self, indices: &[u64], each: usize) -> Vec<f32> {
         let mut out = vec![0.0; indices.len() * each];
         if each > 0 {
@@ -79,14 +78,14 @@ impl Purpose {
     }
 }
 
-/// Fills a row with standard normal draws.
+/// Fills a row with standard normal numbers.
 pub fn fill_normal(rng: &mut impl Rng, row: &mut [f32]) {
     for x in row {
         *x = StandardNormal.sample(rng);
     }
 }
 
-/// Fills a row with uniform draws strictly between 0 and 1, so that their logarithms are finite.
+/// Fills a row with uniform numbers strictly between 0 and 1, so that their logarithms are finite.
 pub fn fill_uniform(rng: &mut impl Rng, row: &mut [f32]) {
     const SCALE: f32 = 1.0 / (1 << 24) as f32;
     for x in row {

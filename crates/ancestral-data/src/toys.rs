@@ -1,11 +1,11 @@
-//! Toy data in the plane, drawn instead of read, for first experiments with adversarial networks.
+//! Synthetic two-dimensional toy data, for first experiments with adversarial networks.
 //!
 //! | name | what it is | its source |
 //! |---|---|---|
 //! | `rings:K` | K Gaussians evenly on a circle of radius 2, standard deviation 0.02 | Metz et al. 2017 (arXiv:1611.02163), with K = 8 |
 //! | `grid:N` | N Gaussians at the points of a square lattice, spacing 2, standard deviation 0.05 | Srivastava et al. 2017 (arXiv:1705.07761) and Lin et al. 2018 (arXiv:1712.04086), with N = 25 |
 //! | `swiss-roll` | a spiral of one turn and a half, as Gulrajani et al. scale it | Gulrajani et al. 2017 (arXiv:1704.00028), figure 2 |
-//! | `moons` | two half circles that reach into each other, with noise of 0.05 | scikit-learn's `make_moons` |
+//! | `moons` | two interleaving half circles, with noise of standard deviation 0.05 | scikit-learn's `make_moons` |
 //!
 //! The examples are the same in every run and on every machine: each is drawn from the stream of
 //! its own number, whatever the run's seed.
@@ -34,34 +34,34 @@ const ROLL_NOISE: f64 = 0.25;
 const ROLL_SCALE: f64 = 7.5;
 const MOON_NOISE: f64 = 0.05;
 
-/// The toy sets as they are listed and suggested, with descriptions.
+/// The toy sets as listed and suggested, with descriptions.
 pub(crate) const TOYS: [(&str, &str); 4] = [
     (
         "rings:8",
-        "8 Gaussians on a circle of radius 2, standard deviation 0.02, drawn; any number K as \
+        "8 Gaussians on a circle of radius 2, standard deviation 0.02, synthetic; any number K as \
          rings:K; 10000 / 2000 / 2000",
     ),
     (
         "grid:25",
-        "25 Gaussians on a square lattice, spacing 2, standard deviation 0.05, drawn; any square \
+        "25 Gaussians on a square lattice, spacing 2, standard deviation 0.05, synthetic; any square \
          N as grid:N; 10000 / 2000 / 2000",
     ),
-    ("swiss-roll", "a spiral in the plane with noise, drawn; 10000 / 2000 / 2000"),
-    ("moons", "two half circles in the plane with noise, drawn; 10000 / 2000 / 2000"),
+    ("swiss-roll", "a two-dimensional spiral with noise, synthetic; 10000 / 2000 / 2000"),
+    ("moons", "two interleaving half circles with noise, synthetic; 10000 / 2000 / 2000"),
 ];
 
-/// The Gaussians that a toy set is an even mixture of.
+/// The components of a toy set that is an equally weighted mixture of Gaussians.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Modes {
-    /// Where each is, `[x, y]`, by label number.
+    /// The centers `[x, y]`, by label number.
     pub centers: Vec<[f64; 2]>,
-    /// The standard deviation of each in both directions.
+    /// The standard deviation of every component along each axis.
     pub std: f64,
 }
 
-/// The Gaussians of a toy set, if the name is that of one made of Gaussians.
+/// The components of a toy set, if the name is that of a mixture of Gaussians.
 ///
-/// To measure which of them a model has found, and how near its samples are.
+/// For evaluating which modes the samples of a model cover.
 pub fn modes(name: &str) -> Option<Modes> {
     match Toy::parse(name)?.ok()? {
         Toy::Gaussians(modes) => Some(modes),
@@ -79,7 +79,8 @@ pub(crate) enum Toy {
 }
 
 impl Toy {
-    /// The set of a name, or what is wrong with its number; nothing if the name is no toy's.
+    /// The toy set of a name, or the error in its number; `None` if the name is not that of a toy
+    /// set.
     pub(crate) fn parse(name: &str) -> Option<Result<Self, DataError>> {
         match name.split_once(':') {
             None if name == "swiss-roll" => Some(Ok(Self::SwissRoll)),
@@ -117,7 +118,7 @@ impl Toy {
         Ok(data)
     }
 
-    /// A point, and the number of its part where there are parts.
+    /// A point, and the number of its component, if the set has components.
     fn draw(&self, rng: &mut ChaCha8Rng) -> ([f64; 2], Option<u32>) {
         match self {
             Self::Gaussians(Modes { centers, std }) => {
@@ -180,7 +181,7 @@ fn grid(name: &str, n: &str) -> Result<Modes, DataError> {
             near.join(" and ")
         )));
     }
-    // From the lower left, row by row.
+    // Row by row, from the lower left.
     let at = |i: usize| (i as f64 - (side - 1) as f64 / 2.0) * GRID_SPACING;
     let centers = (0..n).map(|i| [at(i % side), at(i / side)]);
     Ok(Modes { centers: centers.collect(), std: GRID_STD })

@@ -4,16 +4,16 @@ use std::path::Path;
 
 use crate::{DataError, write_atomic};
 
-/// Whether nothing is lost in single precision.
+/// Whether the value is exact in single precision.
 fn is_single(value: f64) -> bool {
     f64::from(value as f32) == value
 }
 
-/// Rows of numbers as a NumPy array `[rows, …shape]` of 32-bit floats, or of 64-bit ones where a
-/// number has more digits.
+/// Writes rows of numbers as a NumPy array `[rows, …shape]` of 32-bit floats, or of 64-bit floats
+/// if a number needs them.
 ///
 /// # Errors
-/// If the disk refuses.
+/// If the file cannot be written.
 pub fn write_npy(path: &Path, values: &[f64], shape: &[usize]) -> Result<(), DataError> {
     let dims: String = shape.iter().map(|d| format!("{d}, ")).collect();
     let single = values.iter().all(|&value| is_single(value));
@@ -36,10 +36,10 @@ pub fn write_npy(path: &Path, values: &[f64], shape: &[usize]) -> Result<(), Dat
     write_atomic(path, &bytes)
 }
 
-/// Rows of numbers as CSV with a header, each with the fewest digits that tell it from others.
+/// Writes rows of numbers as CSV with a header, each with the fewest digits that identify it.
 ///
 /// # Errors
-/// If the disk refuses.
+/// If the file cannot be written.
 pub fn write_csv(path: &Path, names: &[String], values: &[f64]) -> Result<(), DataError> {
     let digits = |&value: &f64| {
         if is_single(value) { (value as f32).to_string() } else { value.to_string() }
@@ -54,7 +54,7 @@ pub fn write_csv(path: &Path, names: &[String], values: &[f64]) -> Result<(), Da
     write_atomic(path, text.as_bytes())
 }
 
-/// A cell of a CSV file, quoted where it must be.
+/// A cell of a CSV file, quoted if necessary.
 pub fn csv_cell(text: &str) -> String {
     if text.contains([',', '"', '\n', '\r']) {
         format!("\"{}\"", text.replace('"', "\"\""))

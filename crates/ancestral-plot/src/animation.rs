@@ -6,7 +6,7 @@ use ancestral_data::write_atomic;
 
 use crate::{Image, PlotError};
 
-/// Writes an endless animation, whole or not at all.
+/// Writes an animation that loops forever, atomically.
 ///
 /// # Errors
 /// If there is no frame, the frames differ in size, or the file cannot be written.
@@ -69,7 +69,7 @@ impl Animation {
             return Err(PlotError::FrameSize { frame: self.count, size, first: *first });
         }
         let mut frame = gif::Frame::from_rgb_speed(width, height, image.rgb(), 10);
-        // The format counts in hundredths of a second.
+        // The format has a resolution of hundredths of a second.
         frame.delay = u16::try_from(milliseconds.div_ceil(10)).unwrap_or(u16::MAX);
         encoder.write_frame(&frame).map_err(failed)?;
         self.count += 1;

@@ -4,13 +4,14 @@ use ancestral_data::{Dataset, Domain, SplitName, Values};
 
 use crate::{Image, Plot, PlotError, Series, heat};
 
-/// The most examples of a scatter plot.
+/// The largest number of examples of a scatter plot.
 const PLANE: usize = 4000;
 
-/// `n` examples spread evenly over a split: images as they are, tables as one row per example.
+/// An image of `n` examples spaced evenly over a split: images in a grid, tables as one row of
+/// pixels per example.
 ///
-/// Real-valued columns are drawn in color, each scaled by its own smallest and largest value; two
-/// of them as a scatter plot of up to 4000 examples, whatever `n` is.
+/// Real-valued columns are colored, each scaled by its own minimum and maximum; two real columns
+/// are a scatter plot of up to 4000 examples, for any `n`.
 ///
 /// # Errors
 /// If there is no such split.
@@ -19,7 +20,7 @@ pub fn contact_sheet(data: &Dataset, split: SplitName, n: usize) -> Result<Image
     let size = data.shape.size();
     let plane = data.shape.dims() == [2] && data.domain == Domain::Real;
     let n = if plane { PLANE } else { n }.min(examples);
-    // Spread, since a file may be sorted by class.
+    // Evenly spaced, since a file may be sorted by class.
     let chosen: Vec<usize> = (0..n).map(|i| i * examples / n.max(1)).collect();
     let mut values: Vec<f32> = match data.split(split)?.gather(&chosen, size).values {
         Values::Bytes(v) => {
@@ -82,7 +83,7 @@ fn scatter(
     plot.equal_aspect().size(640, 560).to_image()
 }
 
-/// Brings a column (every `stride`-th value) to 0 to 1.
+/// Scales a column (every `stride`-th value) to [0, 1].
 fn spread(values: &mut [f32], column: usize, stride: usize) {
     let part = || values.iter().skip(column).step_by(stride).copied();
     let low = part().fold(f32::INFINITY, f32::min);

@@ -1,4 +1,4 @@
-//! What can go wrong while drawing and writing.
+//! The errors of drawing and writing.
 
 use std::path::PathBuf;
 
@@ -15,7 +15,7 @@ pub enum PlotError {
         width: usize,
         /// The height in pixels.
         height: usize,
-        /// The bytes that were given.
+        /// The number of bytes.
         bytes: usize,
     },
     /// An image too small or too large for a file format.
@@ -31,7 +31,7 @@ pub enum PlotError {
     /// An animation without frames.
     #[error("an animation needs at least one frame")]
     NoFrames,
-    /// A frame that is not as large as the first one.
+    /// A frame of another size than the first.
     #[error(
         "frame {frame} of the animation is {}×{} and the first is {}×{}",
         size.0, size.1, first.0, first.1
@@ -41,21 +41,21 @@ pub enum PlotError {
         frame: usize,
         /// Its width and height in pixels.
         size: (usize, usize),
-        /// Those of the first frame.
+        /// The size of the first frame.
         first: (usize, usize),
     },
-    /// A file name that does not say how a plot is to be saved.
+    /// A file name without a supported extension.
     #[error("{}: a plot is saved as .svg or .png", path.display())]
     Extension {
         /// The file.
         path: PathBuf,
     },
-    /// A file that is no image.
+    /// A file that is not an image.
     #[error("{}: {problem}", path.display())]
     Decode {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         problem: String,
     },
     /// An image that could not be encoded.
@@ -63,7 +63,7 @@ pub enum PlotError {
     Encode {
         /// The format.
         format: &'static str,
-        /// What went wrong.
+        /// The problem.
         problem: String,
     },
     /// A plot that could not be drawn.
@@ -71,7 +71,7 @@ pub enum PlotError {
     Draw {
         /// The title of the plot.
         title: String,
-        /// What went wrong.
+        /// The problem.
         problem: String,
     },
     /// Data that could not be read, or a file that could not be written.
@@ -80,7 +80,7 @@ pub enum PlotError {
 }
 
 impl PlotError {
-    /// Whether the cause is what the user gave, rather than the program or the machine.
+    /// Whether the cause is the user's input, rather than the program or the system.
     pub fn is_usage(&self) -> bool {
         match self {
             Self::Data(error) => error.is_usage(),

@@ -2,8 +2,8 @@
 
 use crate::Image;
 
-/// A heat map, one pixel a value, from the left and from the top; dark blue is the smallest
-/// value and yellow the largest (viridis), gray marks values that are not finite.
+/// A heat map, one pixel per value, row by row from the top left, in the colors of viridis; gray
+/// marks values that are not finite.
 pub fn heat(values: &[f64], columns: usize) -> Image {
     let finite = values.iter().copied().filter(|v| v.is_finite());
     let (low, high) =
@@ -11,15 +11,15 @@ pub fn heat(values: &[f64], columns: usize) -> Image {
     heat_between(values, columns, low, high)
 }
 
-/// As [`heat`], between two given values, so that several maps share a scale.
+/// As [`heat`], with the given limits of the color scale, so that several maps share it.
 pub fn heat_between(values: &[f64], columns: usize, low: f64, high: f64) -> Image {
     colored(values, columns, low, high, 0.0)
 }
 
-/// How much white is mixed into the colors of a map under series.
+/// The fraction of white in the colors of a map under series.
 pub(crate) const PALE: f64 = 0.45;
 
-/// The color of a share from 0 to 1, with some white mixed in.
+/// The color of a value from 0 to 1, with a fraction of white.
 pub(crate) fn color(share: f64, white: f64) -> [u8; 3] {
     let full = colorous::VIRIDIS.eval_continuous(share.clamp(0.0, 1.0));
     [full.r, full.g, full.b].map(|c| {
@@ -28,7 +28,7 @@ pub(crate) fn color(share: f64, white: f64) -> [u8; 3] {
     })
 }
 
-/// A heat map with some white mixed into its colors.
+/// A heat map with a fraction of white.
 pub(crate) fn colored(values: &[f64], columns: usize, low: f64, high: f64, white: f64) -> Image {
     let columns = columns.max(1);
     let mut image = Image::filled(columns, values.len().div_ceil(columns), [128; 3]);
@@ -41,7 +41,7 @@ pub(crate) fn colored(values: &[f64], columns: usize, low: f64, high: f64, white
     image
 }
 
-/// A map of a few cells as one of many, interpolated between their middles, and its columns.
+/// A finer map, interpolated between the centers of the cells, and its number of columns.
 pub(crate) fn refined(values: &[f64], columns: usize) -> (Vec<f64>, usize) {
     const SIDE: usize = 480;
     let columns = columns.max(1);
@@ -50,7 +50,7 @@ pub(crate) fn refined(values: &[f64], columns: usize) -> (Vec<f64>, usize) {
     if factor < 2 || rows == 0 || (columns * factor).max(rows * factor) > 8 * SIDE {
         return (values.to_vec(), columns);
     }
-    // The cells on both sides of a fine one, and how far it is from the first to the second.
+    // The two cells around a fine one, and the weight of the second.
     let place = |fine: usize, cells: usize| {
         let at = ((fine as f64 + 0.5) / factor as f64 - 0.5).clamp(0.0, (cells - 1) as f64);
         let low = at as usize;
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_value_is_no_row_and_no_finite_value_is_grey() {
+    fn no_value_is_no_row_and_no_finite_value_is_gray() {
         assert_eq!(heat(&[], 0).height(), 0);
         assert_eq!(heat(&[f64::NAN], 1).rgb(), [128; 3]);
         assert_eq!(heat_between(&[0.0, 9.0], 2, 0.0, 1.0).rgb(), [68, 1, 84, 253, 231, 37]);

@@ -13,7 +13,7 @@ use crate::font::{FONT, text_width};
 
 const CAPTION_PIXELS: f32 = 15.0;
 const CAPTION_LINE: usize = 24;
-/// Between black and white, so that it differs from both backgrounds.
+/// Light gray, which differs from black and white backgrounds.
 const SEPARATOR: [u8; 3] = [200, 206, 214];
 
 /// A color image, row after row from the top.
@@ -42,11 +42,11 @@ impl Image {
         Self { width, height, rgb: color.repeat(width * height) }
     }
 
-    /// Examples side by side, from the left and from the top.
+    /// A grid of examples, row by row from the top left.
     ///
     /// `values` holds one example after the other, 0 black and 1 white, clamped; `shape` is
     /// `[channels, height, width]` with one or three channels; every value becomes a square of
-    /// `scale` pixels. An incomplete last example is left out.
+    /// `scale` pixels. An incomplete last example is omitted.
     pub fn grid(values: &[f32], shape: [usize; 3], columns: usize, scale: usize) -> Self {
         let [channels, height, width] = shape;
         let (size, plane) = (channels * height * width, height * width);
@@ -117,7 +117,7 @@ impl Image {
         image
     }
 
-    /// The image with so many white pixels around it.
+    /// The image with a white margin of `pixels`.
     pub fn with_margin(&self, pixels: usize) -> Self {
         let (width, height) = (self.width + 2 * pixels, self.height + 2 * pixels);
         let mut image = Self::filled(width, height, [255; 3]);
@@ -131,12 +131,12 @@ impl Image {
         self.resized(self.width * scale, self.height * scale)
     }
 
-    /// The image at another size, each pixel taken from the nearest one.
+    /// The image at another size, by nearest-neighbor interpolation.
     pub fn resized(&self, width: usize, height: usize) -> Self {
         self.window((0.0, 1.0), (0.0, 1.0), width, height)
     }
 
-    /// A part of the image at another size; the part is given in shares of width and height.
+    /// A part of the image at another size; the part is given in fractions of width and height.
     pub(crate) fn window(
         &self,
         across: (f64, f64),
@@ -163,7 +163,7 @@ impl Image {
         image
     }
 
-    /// The image at a `k`-th of its size, each pixel the mean of a square.
+    /// The image downsampled by `k`, each pixel the mean of a square.
     pub(crate) fn averaged(&self, k: usize) -> Self {
         let mut image = Self::filled(self.width / k, self.height / k, [255; 3]);
         for y in 0..image.height {
@@ -199,8 +199,8 @@ impl Image {
         &mut self.rgb
     }
 
-    /// The image in the upper left corner of a larger one of a color; as it is where it is not
-    /// smaller.
+    /// The image padded on the right and at the bottom with a color; unchanged where it is large
+    /// enough.
     pub fn padded(&self, width: usize, height: usize, color: [u8; 3]) -> Self {
         let (width, height) = (width.max(self.width), height.max(self.height));
         let mut all = Self::filled(width, height, color);
@@ -215,7 +215,7 @@ impl Image {
     /// Reads a PNG file.
     ///
     /// # Errors
-    /// If it cannot be read or is no PNG.
+    /// If it cannot be read or is not a PNG.
     pub fn open_png(path: impl AsRef<Path>) -> Result<Self, PlotError> {
         let path = path.as_ref();
         let bytes = std::fs::read(path).map_err(|e| DataError::io("read", path, e))?;
@@ -226,7 +226,7 @@ impl Image {
         Self::new(width, height, image.into_raw())
     }
 
-    /// Writes a PNG file, whole or not at all.
+    /// Writes a PNG file, atomically.
     ///
     /// # Errors
     /// If the image has no pixels or the file cannot be written.
@@ -234,7 +234,7 @@ impl Image {
         Ok(write_atomic(path.as_ref(), &self.to_png()?)?)
     }
 
-    /// The image as a file in PNG.
+    /// The image encoded as PNG.
     ///
     /// # Errors
     /// If the image has no pixels.
@@ -252,7 +252,7 @@ impl Image {
         Ok(bytes)
     }
 
-    /// An error: no file of this format can be of this size.
+    /// The error for a size that the format does not support.
     pub(crate) fn unfit(&self, format: &'static str) -> PlotError {
         PlotError::Size { width: self.width, height: self.height, format }
     }

@@ -1,11 +1,10 @@
 //! Images, contact sheets, plots and animations of data and of samples.
 //!
 //! An [`Image`] is a grid of pixels: examples side by side ([`Image::grid`]), a contact sheet of a data set
-//! ([`contact_sheet`]) or a heat map ([`heat`]) with its
-//! [`color_bar`].
-//! A [`Plot`] is a drawn chart of lines, points, bars and maps, saved as vectors or as pixels.
-//! [`save_gif`] joins images to an animation, [`Animation`] adds them one after another.
-//! The one font is embedded, so that the same input gives the same pixels everywhere.
+//! ([`contact_sheet`]) or a heat map ([`heat`]) with its [`color_bar`].
+//! A [`Plot`] is a chart of lines, points, bars and heat maps, saved as SVG or PNG. [`save_gif`]
+//! combines images into an animation, [`Animation`] one after another. The font is embedded, so that
+//! the same input gives the same pixels everywhere.
 
 mod animation;
 mod contact_sheet;

@@ -1,7 +1,7 @@
-//! Curves, scatters, bars and heat maps as `.svg` or `.png` files.
+//! Line, scatter and bar plots and heat maps as `.svg` or `.png` files.
 //!
-//! A [`Plot`] is described first and drawn when it is saved; a value that cannot be drawn (not
-//! finite, or not positive on a logarithmic axis) leaves a gap.
+//! A [`Plot`] is described first and drawn when it is saved; values that are not finite, or not
+//! positive on a logarithmic axis, leave a gap.
 
 mod axis;
 mod color_bar;
@@ -22,17 +22,17 @@ pub enum Kind {
     /// A line through the points in their order.
     #[default]
     Line,
-    /// A broken line through the points in their order.
+    /// A dashed line through the points in their order.
     Dashed,
-    /// A disc at each point.
+    /// A dot at each point.
     Points,
-    /// A bar up to each point, side by side with those of other series.
+    /// A bar for each point, next to those of other series.
     Bars,
-    /// A line with the area down to 0 shaded.
+    /// A line over the shaded area down to 0.
     Area,
 }
 
-/// Points that belong together.
+/// A data series.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Series {
     /// The name in the legend; without one it is not in the legend.
@@ -41,7 +41,7 @@ pub struct Series {
     pub points: Vec<(f64, f64)>,
     /// How it is drawn.
     pub kind: Kind,
-    /// The number of its color; its place among the series if none is given.
+    /// The number of its color; by default, its index among the series.
     pub group: Option<usize>,
 }
 
@@ -60,12 +60,12 @@ impl Series {
         Self::new(Kind::Line, name, points)
     }
 
-    /// A broken line.
+    /// A dashed line.
     pub fn dashed(name: impl Into<String>, points: impl IntoIterator<Item = (f64, f64)>) -> Self {
         Self::new(Kind::Dashed, name, points)
     }
 
-    /// A scatter.
+    /// A scatter plot.
     pub fn points(name: impl Into<String>, points: impl IntoIterator<Item = (f64, f64)>) -> Self {
         Self::new(Kind::Points, name, points)
     }
@@ -80,7 +80,7 @@ impl Series {
         Self::new(Kind::Area, name, points)
     }
 
-    /// Fixes the color, so that series that belong together share it.
+    /// Sets the number of the color, which several series can share.
     #[must_use]
     pub fn group(mut self, group: usize) -> Self {
         self.group = Some(group);
@@ -116,13 +116,13 @@ pub(crate) struct Scale {
 /// A plot.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plot {
-    /// Above the plot.
+    /// The title, above the plot.
     pub title: String,
-    /// Under the horizontal axis.
+    /// The label of the horizontal axis.
     pub x_label: String,
-    /// Next to the vertical axis.
+    /// The label of the vertical axis.
     pub y_label: String,
-    /// What is drawn, the last on top.
+    /// The series, the last one on top.
     pub series: Vec<Series>,
     x_log: bool,
     y_log: bool,
@@ -182,28 +182,28 @@ impl Plot {
         self
     }
 
-    /// Fixes what the horizontal axis shows; the rest is cut off.
+    /// Sets the limits of the horizontal axis; the rest is clipped.
     #[must_use]
     pub fn x_range(mut self, low: f64, high: f64) -> Self {
         self.x_range = Some((low, high));
         self
     }
 
-    /// Fixes what the vertical axis shows; the rest is cut off.
+    /// Sets the limits of the vertical axis; the rest is clipped.
     #[must_use]
     pub fn y_range(mut self, low: f64, high: f64) -> Self {
         self.y_range = Some((low, high));
         self
     }
 
-    /// Names the places 0, 1, 2, … of the horizontal axis, for bars.
+    /// Labels the positions 0, 1, 2, … of the horizontal axis, for bars.
     #[must_use]
     pub fn x_names<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         self.x_names = names.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Gives both axes the same number of pixels for a unit.
+    /// Gives both axes the same scale, as equal aspect.
     #[must_use]
     pub fn equal_aspect(mut self) -> Self {
         self.equal_aspect = true;
@@ -231,16 +231,16 @@ impl Plot {
         self
     }
 
-    /// Draws a map of values under the series, with a color bar next to the plot.
+    /// Draws a heat map under the series, with a color bar next to the plot.
     ///
     /// `values` holds one value for each cell of the rectangle, row after row from the upper end
-    /// of `y_range`, `columns` to a row; between the middles of cells they are interpolated. The
-    /// colors are those of [`heat`](crate::heat), lightened so that series stand out, and go
-    /// from the smallest value to the largest; gray marks values that are not finite. The axes show the
-    /// rectangle, unless their ranges are fixed.
+    /// of `y_range`, `columns` per row; between the centers of cells they are interpolated. The
+    /// colors are those of [`heat`](crate::heat), lightened so that series stand out, from the
+    /// smallest value to the largest; gray marks values that are not finite. The axes show the
+    /// rectangle, unless their ranges are set.
     ///
-    /// With [`Plot::equal_aspect`] the plot becomes narrower or lower than its size says,
-    /// instead of the axes longer.
+    /// With [`Plot::equal_aspect`] the plot becomes narrower or lower than its size, instead of
+    /// extending the axes.
     #[must_use]
     pub fn with_map(
         self,
@@ -256,8 +256,8 @@ impl Plot {
         self.with_map_between(values, columns, x_range, y_range, label, (low, high))
     }
 
-    /// As [`Plot::with_map`], between two given values, so that the frames of an animation share
-    /// their colors.
+    /// As [`Plot::with_map`], with the given limits of the color scale, so that the frames of an
+    /// animation share it.
     #[must_use]
     pub fn with_map_between(
         mut self,
@@ -268,7 +268,7 @@ impl Plot {
         label: impl Into<String>,
         (low, high): (f64, f64),
     ) -> Self {
-        // No value at all is no finite number.
+        // Without values there are no limits.
         let values = if values.is_empty() { &[f64::NAN] } else { values };
         let (fine, columns) = refined(values, columns);
         self.background = Some(Background {
@@ -280,18 +280,18 @@ impl Plot {
         self
     }
 
-    /// The size in pixels, 800×520 unless set.
+    /// Sets the size in pixels, by default 800×520.
     #[must_use]
     pub fn size(mut self, width: u32, height: u32) -> Self {
-        // Below this there is no room for the labels, above it for the pixels.
+        // The labels need a minimum size, and the pixels a maximum size.
         self.size = (width.clamp(200, 8192), height.clamp(160, 8192));
         self
     }
 
-    /// Writes the plot, as vectors if the name ends in `.svg` and as pixels if in `.png`.
+    /// Writes the plot as `.svg` or `.png`, by the extension of the path.
     ///
     /// # Errors
-    /// If the name ends otherwise, or the file cannot be written.
+    /// If the extension is another one, or the file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), PlotError> {
         let path = path.as_ref();
         match path.extension().and_then(|e| e.to_str()) {

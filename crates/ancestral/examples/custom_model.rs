@@ -215,7 +215,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let stop = AtomicBool::new(false);
     let mut observer = StopAt(437, &stop);
     let session = Session::new().with_registry(registry.clone());
-    let stopped = session.observed_by(&mut observer).stopped_by(&stop).train(&spec)?.outcome;
+    let stopped = session.with_observer(&mut observer).with_stop_flag(&stop).train(&spec)?.outcome;
     println!("stopped after {} steps ({:?})", stopped.step, stopped.reason);
 
     let mut session = Session::new().with_registry(registry);

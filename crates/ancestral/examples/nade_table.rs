@@ -1,8 +1,8 @@
-//! NADE on a table of yes and no: how probable a row is, and what its missing answers may be.
+//! NADE on a table of binary answers: log-probabilities of rows, and imputation of missing answers.
 
 use ancestral::prelude::*;
 
-/// Answers of people of two kinds, who each give their own kind's answers nine times in ten.
+/// Answers from two groups of people; each person gives the group's answer nine times in ten.
 fn answers(n: usize) -> Vec<u8> {
     const KINDS: [[u8; 6]; 2] = [[1, 1, 1, 0, 0, 0], [0, 0, 0, 1, 1, 1]];
     let draw = |i: usize, j: usize| (i * 7919 + j * 104_729 + i * j * 31) % 101;
@@ -29,10 +29,10 @@ fn main() -> ancestral::Result<()> {
     let row = |answers: [f64; 6]| -> ancestral::Result<f64> {
         Ok(nade.log_probabilities(&Batch::of(answers.to_vec(), 1))?[0])
     };
-    println!("a usual row:  {:.2} nats", row([1.0, 1.0, 1.0, 0.0, 0.0, 0.0])?);
+    println!("a typical row: {:.2} nats", row([1.0, 1.0, 1.0, 0.0, 0.0, 0.0])?);
     println!("an outlier:   {:.2} nats", row([1.0, 0.0, 1.0, 0.0, 1.0, 0.0])?);
 
-    // The first three answers are given; the others are drawn a thousand times.
+    // The first three answers are given; the others are sampled a thousand times.
     let rows = [1.0, 1.0, 1.0, 0.0, 0.0, 0.0].repeat(1000);
     let given = [true, true, true, false, false, false].repeat(1000);
     let imputed = nade.complete(&rows, &given, 0)?;

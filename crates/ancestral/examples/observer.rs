@@ -1,18 +1,18 @@
-//! An observer of one's own: it draws samples as text after each epoch and stops the training once
-//! validation is good enough.
+//! A training callback: it prints samples as text after each epoch and stops the training once
+//! the validation metric is good enough.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ancestral::prelude::*;
 
-/// The bound at which training stops, in nats an example.
+/// The bound at which training stops, in nats per example.
 const GOOD_ENOUGH: f64 = 24.0;
 
-struct Sketch<'a> {
+struct PrintSamples<'a> {
     stop: &'a AtomicBool,
 }
 
-impl Observer for Sketch<'_> {
+impl Observer for PrintSamples<'_> {
     fn event(&mut self, event: &Event) -> ancestral::Result<()> {
         if let Event::Valid(entry) = event
             && let Some((metric, value)) = entry.values.first()
@@ -42,8 +42,8 @@ fn main() -> ancestral::Result<()> {
     let training = TrainConfig { epochs: 50, learning_rate: 2e-3, ..TrainConfig::default() };
     let spec = RunSpec::new(&config, "digits").binarize(Binarize::Static).training(&training);
     let stop = AtomicBool::new(false);
-    let mut sketch = Sketch { stop: &stop };
-    let trained = Session::new().observed_by(&mut sketch).stopped_by(&stop).train(&spec)?;
+    let mut printer = PrintSamples { stop: &stop };
+    let trained = Session::new().with_observer(&mut printer).with_stop_flag(&stop).train(&spec)?;
     println!("ended by {:?} after {:.0} epochs", trained.outcome.reason, trained.outcome.epoch);
     Ok(())
 }

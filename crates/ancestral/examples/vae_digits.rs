@@ -11,8 +11,8 @@ fn main() -> ancestral::Result<()> {
     let vae = Session::new().train(&spec)?.run;
     let test = vae.examples(SplitName::Test)?;
     println!("−log p(x) ≤ {:.2} nats", vae.evaluate(&test)?.nll_nats);
-    let unusual = vae.score(&test)?.into_iter().fold(0.0, f64::min);
-    println!("the least probable test digit has {unusual:.2} nats");
+    let lowest = vae.score(&test)?.into_iter().fold(f64::INFINITY, f64::min);
+    println!("the least probable test digit: log p(x) ≥ {lowest:.2} nats");
     let images = vae.sample(16, 0)?;
     vae.save("digits-vae")?;
     assert_eq!(Run::load("digits-vae")?.sample(16, 0)?, images);

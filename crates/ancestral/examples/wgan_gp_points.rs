@@ -1,4 +1,4 @@
-//! A Wasserstein GAN with gradient penalty on eight clusters of points in the plane.
+//! A Wasserstein GAN with gradient penalty on a mixture of eight Gaussians in two dimensions.
 
 use ancestral::evaluate::{Rows, modes};
 use ancestral::prelude::*;
@@ -19,7 +19,7 @@ fn main() -> ancestral::Result<()> {
         let found = modes(Rows::new(&points, 2, "samples")?, &mixture.centers, mixture.std)?;
         let share = 100.0 * found.good;
         println!(
-            "{} of {} modes found; {share:.0} % of samples lie in one",
+            "{} of {} modes found; {share:.0} % of samples are of high quality",
             found.found, found.modes
         );
     }

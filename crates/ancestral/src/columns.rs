@@ -60,7 +60,7 @@ impl fmt::Display for ColumnKind {
 }
 
 impl ColumnKind {
-    /// The kind as files keep it: "real", "count", "binary", "levels(N)" or "category(N)".
+    /// The kind as files store it: "real", "count", "binary", "levels(N)" or "category(N)".
     pub fn as_word(self) -> String {
         match self {
             Self::Levels(n) | Self::Category(n) => format!("{}({n})", self.name().as_str()),
@@ -69,10 +69,10 @@ impl ColumnKind {
     }
 }
 
-/// A word that is no kind of column.
+/// A word that is not a kind of column.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "'{0}' is no kind of column; give real, count, binary, levels(N) or category(N), with N of 2 or \
+    "'{0}' is not a kind of column; give real, count, binary, levels(N) or category(N), with N of 2 or \
      more"
 )]
 pub struct UnknownKind(pub String);

@@ -28,7 +28,7 @@ pub enum Error {
         /// The nearest known name, or where to find them all.
         hint: String,
     },
-    /// An unknown model, preset or the like.
+    /// An unknown model, preset or other name.
     #[error("unknown {what} '{name}'; {hint}")]
     Unknown {
         /// "model", "preset" and so on.
@@ -38,7 +38,7 @@ pub enum Error {
         /// The nearest known name, or all names.
         hint: String,
     },
-    /// The data does not suit the model.
+    /// The data does not fit the model.
     #[error("{model} cannot use this data: {problem}")]
     UnsuitableData {
         /// The model.
@@ -81,7 +81,7 @@ pub enum Error {
         others: Vec<&'static str>,
     },
     /// More memory is needed than available.
-    #[error("{what} would need about {} and there are {}; lower {lower}", bytes(*needed), bytes(*free))]
+    #[error("{what} would need about {} and there are {} available; lower {lower}", bytes(*needed), bytes(*free))]
     Memory {
         /// What needs it.
         what: String,
@@ -92,21 +92,21 @@ pub enum Error {
         /// What to lower.
         lower: String,
     },
-    /// No network has features to compare samples with this data by.
-    #[error("no network has features for {data}")]
+    /// No built-in feature network fits the data.
+    #[error("no built-in feature network fits {data}")]
     NoNetwork {
         /// The data's name.
         data: String,
         /// Whether it has labels that a network could be trained on.
         labels: bool,
     },
-    /// A model without features was to measure samples.
-    #[error("{model} has no features to measure samples by")]
+    /// A model without features was to evaluate samples.
+    #[error("{model} has no features to evaluate samples by")]
     NoFeatures {
         /// The model.
         model: String,
     },
-    /// Examples that are not of the kind that a feature network was trained on.
+    /// Examples of another shape or domain than a feature network was trained on.
     #[error("{network} cannot use this data: {what} are {given} and it was trained on {expected}")]
     OtherFeatures {
         /// The network's name.
@@ -115,12 +115,12 @@ pub enum Error {
         what: String,
         /// Their shape or domain.
         given: String,
-        /// That of the network's training data.
+        /// The shape or domain of the network's training data.
         expected: String,
     },
     /// A weight that a 16-bit float cannot hold.
     #[error(
-        "{}: tensor '{tensor}' holds {value:e} and 16-bit floats end at 65504",
+        "{}: tensor '{tensor}' holds {value:e}, and the largest 16-bit float is 65504",
         path.display()
     )]
     HalfRange {
@@ -131,17 +131,15 @@ pub enum Error {
         /// The weight.
         value: f64,
     },
-    /// Whole rows were given to be completed, and nothing says which of their entries are given.
-    #[error(
-        "{data}: its rows have all {entries} entries, and nothing says which of them are given"
-    )]
+    /// Whole rows are to be completed without a mask of the given entries.
+    #[error("{data}: its rows have all {entries} entries, and no mask marks the given ones")]
     NoMask {
         /// The name of the rows' data.
         data: String,
         /// Entries of a row.
         entries: usize,
     },
-    /// A file that does not say which entries of examples are given.
+    /// An invalid mask of given entries.
     #[error("{path}: {problem}")]
     Mask {
         /// The file.
@@ -157,8 +155,8 @@ pub enum Error {
         /// The shape of the model's examples.
         shape: ancestral_data::Shape,
     },
-    /// Examples that are no images were to be drawn as such.
-    #[error("examples of {shape} are no images")]
+    /// Examples that are not images cannot be drawn as images.
+    #[error("examples of shape {shape} are not images")]
     NoImage {
         /// Their shape.
         shape: ancestral_data::Shape,
@@ -189,7 +187,7 @@ pub enum Error {
         model: String,
         /// What it lacks, as in "has no latent codes".
         problem: &'static str,
-        /// Models that can be asked.
+        /// Models that have it.
         others: Vec<&'static str>,
     },
     /// A run folder or one of its files cannot be used.
@@ -200,39 +198,38 @@ pub enum Error {
         /// What is wrong with it, and what to do.
         problem: String,
     },
-    /// There is something where a new run folder was to be made.
-    #[error("{} exists already", path.display())]
+    /// The new run folder already exists.
+    #[error("{} already exists", path.display())]
     RunExists {
         /// The folder.
         path: PathBuf,
     },
-    /// There is no run.
+    /// There is no run at the path.
     #[error(
         "{} {}",
         path.display(),
         if *is_folder { "is not a run folder (it has no config.toml)" } else { "does not exist" }
     )]
     NoRun {
-        /// Where one was looked for.
+        /// The path.
         path: PathBuf,
-        /// Whether a folder is there.
+        /// Whether it is a folder.
         is_folder: bool,
     },
-    /// Another process, or another part of this one, trains in the folder.
+    /// Another process, or another thread of this one, is training in the folder.
     #[error("{}: another process is training in this folder", path.display())]
     RunBusy {
         /// The folder.
         path: PathBuf,
     },
-    /// A run that keeps no weights yet.
+    /// The run has no weights yet.
     #[error("{}: has no weights yet", path.display())]
     NoWeights {
         /// The folder.
         path: PathBuf,
     },
-    /// A run without the file that it could be resumed from, or other weights than the chosen ones be
-    /// read from.
-    #[error("{}: keeps no checkpoint (last.safetensors)", path.display())]
+    /// The run has no checkpoint to resume from or to read other weights from.
+    #[error("{}: has no checkpoint (last.safetensors)", path.display())]
     NoCheckpoint {
         /// The folder.
         path: PathBuf,
@@ -251,56 +248,57 @@ pub enum Error {
         /// The newest known one.
         known: u32,
     },
-    /// Data that is no longer what a run was trained on.
+    /// The data of a run has changed.
     #[error(
-        "{data}: is not the data of the run any more: its fingerprint begins {} and was {}",
+        "{data}: the data has changed since the run was trained: its fingerprint begins with {} and was {}",
         begin(found),
         begin(expected)
     )]
     DataChanged {
         /// Its name or path.
         data: String,
-        /// SHA-256 of what is there.
+        /// SHA-256 of the present data.
         found: String,
-        /// SHA-256 of what the run was trained on.
+        /// SHA-256 of the data that the run was trained on.
         expected: String,
     },
-    /// A budget that the run has used up.
+    /// The run has already used up the budget.
     #[error(
         "the run has trained {epoch:.2} epochs ({step} steps, {seconds:.0} s) already; give it a \
          larger budget"
     )]
     BudgetUsed {
-        /// Passes over the training split.
+        /// Epochs so far.
         epoch: f64,
-        /// Steps.
+        /// Steps so far.
         step: u64,
         /// Seconds of training.
         seconds: f64,
     },
-    /// A model that is fitted in one go, or trained step by step, was to learn the other way.
+    /// A model that is fitted in one call was to be trained by gradient steps, or the reverse.
     #[error(
         "{model} is {}",
-        if *fitted { "fitted in one go, not trained step by step" }
-        else { "trained step by step, not fitted in one go" }
+        if *fitted { "fitted in one call, not trained by gradient steps" }
+        else { "trained by gradient steps, not fitted in one call" }
     )]
     OtherLearning {
         /// The model.
         model: String,
-        /// Whether it is fitted in one go.
+        /// Whether it is fitted in one call.
         fitted: bool,
     },
-    /// A run whose checkpoints are chosen by a network that this version does not have.
+    /// The checkpoints of the run are selected by a feature network that this version does not
+    /// have.
     #[error(
-        "the run's samples are measured by a network of fingerprint {}, which this version lacks",
+        "the run's checkpoints were selected with the feature network of fingerprint {}, which this version does not have",
         begin(fingerprint)
     )]
     UnknownEvaluator {
         /// SHA-256 of its weights.
         fingerprint: String,
     },
-    /// The work was stopped from outside.
-    #[error("stopped before it was done")]
+    /// The work was interrupted.
+    #[error("interrupted before it was finished")]
     Interrupted,
     /// Data could not be read, or a file not written.
     #[error(transparent)]
@@ -376,7 +374,7 @@ impl Error {
     }
 }
 
-/// As much of a fingerprint as tells it from others.
+/// The first characters of a fingerprint.
 fn begin(fingerprint: &str) -> &str {
     fingerprint.get(..12).unwrap_or(fingerprint)
 }
@@ -420,7 +418,7 @@ fn hint(others: &[&str]) -> String {
     }
 }
 
-/// A number of bytes in the largest unit that suits it.
+/// A number of bytes in the largest suitable unit.
 pub(crate) fn bytes(count: u64) -> String {
     const UNITS: [&str; 7] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
     let unit = (count.max(1).ilog2() / 10) as usize;

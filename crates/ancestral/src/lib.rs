@@ -1,4 +1,4 @@
-//! Generative models that are trained, sampled, scored and measured in one way.
+//! Trains, samples, scores and evaluates generative models behind one interface.
 //!
 //! A variational autoencoder of handwritten digits:
 //!
@@ -15,8 +15,8 @@
 //!     let vae = Session::new().train(&spec)?.run;
 //!     let test = vae.examples(SplitName::Test)?;
 //!     println!("−log p(x) ≤ {:.2} nats", vae.evaluate(&test)?.nll_nats);
-//!     let unusual = vae.score(&test)?.into_iter().fold(0.0, f64::min);
-//!     println!("the least probable test digit has {unusual:.2} nats");
+//!     let lowest = vae.score(&test)?.into_iter().fold(f64::INFINITY, f64::min);
+//!     println!("the least probable test digit: log p(x) ≥ {lowest:.2} nats");
 //!     let images = vae.sample(16, 0)?;
 //!     vae.save("digits-vae")?;
 //!     assert_eq!(Run::load("digits-vae")?.sample(16, 0)?, images);
@@ -24,15 +24,14 @@
 //! }
 //! ```
 //!
-//! A [`RunSpec`](run::RunSpec) says what a run is to be, in typed settings of the model and of training;
-//! a [`Session`](run::Session) carries it out, in memory or in a folder from which it can be resumed; a
-//! [`Run`](run::Run) is a model with all that made it.
+//! A [`RunSpec`](run::RunSpec) specifies a run: typed settings of the model and of training, and
+//! the data. A [`Session`](run::Session) trains it, in memory or in a folder from which it can be
+//! resumed. A [`Run`](run::Run) is the trained model with its configuration.
 //!
-//! Below these, [`model`] says what a model can be asked and [`registry`] lists them all; the families
-//! live in modules of their own; [`train`] holds the one loop; [`evaluate`] measures; `report` draws;
-//! `explain` demonstrates concepts of the field.
-//! Every model draws ancestrally: parents first, then children (an image after its code, a pixel after
-//! the pixels before it).
+//! Below these, [`model`] defines the traits of models and [`registry`] lists all models; each
+//! family has its own module; [`train`] has the training loop, [`evaluate`] the metrics, `report`
+//! the plots, and `explain` demonstrations of concepts. Every model is sampled ancestrally: parents
+//! first, then children (an image after its latent code, a pixel after the pixels before it).
 
 pub mod adversarial;
 pub mod autoencoder;
@@ -64,7 +63,7 @@ pub use ancestral_kernels::keep_freed_memory;
 pub use error::Error;
 pub use registry::Registry;
 
-/// What the library's functions return.
+/// The result type of the library.
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// The example of the README is compiled and run.

@@ -2,7 +2,8 @@
 //! aborts the program without a message.
 //!
 //! It is the least of the free memory of the system, the limits of the process's control groups and the
-//! limit on its address space, read from `/proc` on Linux. If none is known, nothing is refused.
+//! limit on its address space, read from `/proc` on Linux. If none is known, no allocation is
+//! refused.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -61,11 +62,11 @@ fn kibibytes(text: &str, name: &str) -> Option<u64> {
     Some(number.saturating_mul(1024))
 }
 
-/// One part in so many of the rest of a limit on mappings is reserved for stacks, for the allocator
-/// and for gaps.
+/// This fraction (1 / GAPS) of the remaining address space is reserved for stacks, for the
+/// allocator and for gaps.
 const GAPS: u64 = 8;
 
-/// What is left below the soft limits of address space and of data.
+/// The memory left below the soft limits of address space and of data.
 fn left_of_limits(limits: &str, status: &str) -> Option<u64> {
     let left = |limit: &str, used: &str| {
         let line = limits.lines().find_map(|line| line.strip_prefix(limit))?;
@@ -252,7 +253,7 @@ mod tests {
         assert!(error.is_usage());
         assert_eq!(
             error.to_string(),
-            "a model would need about 5.0 GiB and there are 2.0 KiB; lower hidden"
+            "a model would need about 5.0 GiB and there are 2.0 KiB available; lower hidden"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! The registry of models: the only file that knows all families.
+//! The registry of models: the only file that imports all families.
 
 use burn::tensor::DType;
 use toml::Table;

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use ancestral::Registry;
-use ancestral::evaluate::{Classification, Network, classification};
+use ancestral::evaluate::{Classification, NamedClassifier, classification};
 use ancestral::model::{DataSpec, FitReport, Init, Model, fit};
 use ancestral::spec::cpu;
 use ancestral_data::{
@@ -184,7 +184,7 @@ fn the_penalty_knows_the_scale_of_columns() {
 }
 
 fn measured(model: &dyn Model, data: &Dataset, split: SplitName) -> Classification {
-    let network = Network::new("logistic", model).unwrap();
+    let network = NamedClassifier::new("logistic", model).unwrap();
     classification(&network, &of(data, split), &mut |_| {}).unwrap()
 }
 

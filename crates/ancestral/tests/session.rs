@@ -11,7 +11,7 @@ use ancestral::evaluate::Options;
 use ancestral::model::{KindName, Learning};
 use ancestral::prelude::*;
 use ancestral::run::{
-    FeatureNetwork, Keep, QualitySpec, RunFolder, Scores, SettingsFile, training_fields,
+    FeatureNetwork, QualitySpec, RunFolder, Scores, SettingsFile, Storage, training_fields,
 };
 use ancestral::settings::Settings;
 use ancestral::train::StopReason;
@@ -113,7 +113,7 @@ fn a_stopped_run_is_resumed_by_another_session() {
     Session::new().train(&small(5).out(&whole)).unwrap();
     let stop = AtomicBool::new(false);
     let mut observer = StopAfter(17, &stop);
-    let mut session = Session::new().observed_by(&mut observer).stopped_by(&stop);
+    let mut session = Session::new().with_observer(&mut observer).with_stop_flag(&stop);
     let stopped = session.train(&small(5).out(&parts)).unwrap();
     assert_eq!(stopped.outcome.reason, StopReason::Interrupted);
     assert!(stopped.test.is_none() && stopped.images.is_empty());
@@ -135,8 +135,8 @@ fn every_seed_is_kept() {
         // As a file of settings it repeats the run.
         let file = SettingsFile::read(&path.join("config.toml")).unwrap();
         let again = dir.path().join(format!("again-{seed}"));
-        let keep = Keep::Folder(again.clone());
-        let spec = RunSpec { file: Some(file), keep, ..RunSpec::default() };
+        let storage = Storage::Folder(again.clone());
+        let spec = RunSpec { file: Some(file), storage, ..RunSpec::default() };
         Session::new().train(&spec).unwrap();
         let weights = |path: &Path| std::fs::read(path.join("model.safetensors")).unwrap();
         assert!(weights(&path) == weights(&again));

@@ -27,10 +27,10 @@ fn toy_data_needs_no_files() {
 #[test]
 fn what_to_do_about_data_is_said() {
     let here = program();
-    let known = "download it with `ancestral data fetch mnist`, or name the folder that holds \
+    let known = "download it with `ancestral data fetch mnist`, or set the folder that contains \
                  'mnist' with --data-dir or ANCESTRAL_DATA";
     here.bad("train vae --data mnist --data-dir .", known);
-    here.bad("data show omniglot --data-dir .", "looked in ./omniglot; name the folder");
+    here.bad("data show omniglot --data-dir .", "looked in ./omniglot; set the folder");
     let none = "no levels to binarize; use --binarize none";
     here.bad("fit gaussian --data moons --binarize static", none);
     std::fs::create_dir(here.path("images")).unwrap();
@@ -38,6 +38,6 @@ fn what_to_do_about_data_is_said() {
         let image = ancestral_plot::Image::filled(side, side, [0; 3]);
         image.save_png(here.path(&format!("images/{side}.png"))).unwrap();
     }
-    here.bad("data show images", "7×7 as in the first; bring all to one size");
+    here.bad("data show images", "7×7 as in the first; resize all images");
     assert!(!here.path("runs").exists(), "a refused command left a folder behind");
 }

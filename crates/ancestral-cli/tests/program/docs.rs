@@ -10,7 +10,7 @@ use crate::program;
 fn the_commands_of_the_docs_work() {
     let here = program();
     copy_folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs"), &here.path("docs"));
-    let text = here.read("docs/odd-rows.md");
+    let text = here.read("docs/anomaly-detection.md");
     let commands: Vec<&str> = text.lines().filter_map(|l| l.strip_prefix("ancestral ")).collect();
     assert_eq!(commands.len(), 4);
     let said: Vec<String> = commands.iter().map(|command| here.good(command)).collect();

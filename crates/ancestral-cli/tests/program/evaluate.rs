@@ -11,7 +11,7 @@ fn a_model_without_a_density_is_said_to_have_none() {
     here.good("train gan --data rings:8 --steps 5 --set critic_hidden=[4] --quiet --out gan");
     let said = here.good("evaluate gan");
     assert!(said.contains("no log-probability"), "{said}");
-    assert!(said.contains("--quality measures its samples"), "{said}");
+    assert!(said.contains("--quality evaluates its samples"), "{said}");
     here.good("train ae --steps 1 --set hidden=[4] --quiet --out ae");
     let said = here.good("evaluate ae");
     assert!(said.contains("no log-probability") && !said.contains("--quality"), "{said}");
@@ -51,7 +51,7 @@ fn densities_have_units_and_no_bits() {
     assert!(said.contains("30 train, 10 valid, 10 test"), "{said}");
     let said = here.good("evaluate v --samples 2");
     assert!(said.contains("test negative log-density (raw units)"), "{said}");
-    assert!(said.contains("\nstandardized by the training split"), "{said}");
+    assert!(said.contains("\nnegative log-density of standardized columns"), "{said}");
     let found = here.json("evaluate v --samples 2");
     assert_eq!((&found["measure"], &found["bits_per_dim"]), (&"density".into(), &Value::Null));
     assert!(found["nll_standardised"].is_f64(), "{found}");

@@ -123,7 +123,7 @@ fn keys_and_columns_of_every_command_are_listed() {
     let near = "--features features --nearest near.png";
     said.run("evaluate --quality", &format!("evaluate vae --quality --samples-count 20 {near}"));
     said.run("evaluate --quality, of modes", "evaluate gan --quality --samples-count 20");
-    let generated = format!("evaluate --generated images --grey --data digits {near}");
+    let generated = format!("evaluate --generated images --gray --data digits {near}");
     said.run("evaluate --generated", &generated);
 
     said.run("sample", "sample vae -n 4 --out drawn.csv");

@@ -19,7 +19,7 @@ fn a_packed_run_is_still_a_run() {
     assert_eq!(nll("full"), nll("run"));
     here.good("sample half -n 4");
     assert!(here.good("runs half full").contains("half"));
-    here.bad("pack run --out half", "exists already");
+    here.bad("pack run --out half", "already exists");
     here.bad("pack half --weights last --out other", "no checkpoint");
     here.bad("train --resume half", "no checkpoint");
     here.write("far.csv", "x,y\n1e6,1\n-3e6,5\n2e6,2\n4e6,7\n");

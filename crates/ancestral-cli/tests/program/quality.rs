@@ -58,7 +58,7 @@ fn metrics_are_named_after_the_network() {
     here.write("rows.csv", "a,b\n1.5,2\n0.1,3\n0.2,3\n1,2\n");
     here.bad("train features --data rows.csv", "no labels");
     here.good("fit gaussian --data rows.csv --out g");
-    here.bad("evaluate g --quality", "no network has features");
+    here.bad("evaluate g --quality", "no built-in feature network");
     let by_net = here.bad("evaluate g --quality --features net", "was trained on 1×8×8");
     assert!(by_net.contains("of the same kind with `ancestral train features`"), "{by_net}");
 }
@@ -82,7 +82,7 @@ fn modes_of_a_mixture_are_counted() {
     here.good("train gan --data rings:8 --steps 5 --set critic_hidden=[4] --quiet --out gan");
     let said = here.good("evaluate gan --quality --samples-count 500");
     assert!(said.contains("of 8 modes of rings:8") && said.contains("best weights"), "{said}");
-    here.bad("evaluate gan --quality --nearest near.png", "modes that they find");
+    here.bad("evaluate gan --quality --nearest near.png", "modes that they cover");
     here.bad("evaluate gan --quality --mean", "without noise");
 }
 
@@ -101,7 +101,7 @@ fn images_of_a_folder_are_compared_with_data() {
     };
     images("good", 30, 8, false);
     let good = "evaluate --generated good --data digits --features net";
-    let said = here.good(&format!("{good} --grey --nearest n.png"));
+    let said = here.good(&format!("{good} --gray --nearest n.png"));
     assert!(said.contains("30 images of good compared with 300 examples of digits, test split"));
     assert!(said.contains("Fréchet distance (net)"), "{said}");
     assert_eq!(Image::open(&here.path("n.png")).size().0, 1160);
@@ -112,7 +112,7 @@ fn images_of_a_folder_are_compared_with_data() {
         "3×8×8 (convert them to grayscale) and those of digits are 1×8×8",
     );
     images("large", 30, 9, false);
-    let other = "evaluate --generated large --data large --grey";
+    let other = "evaluate --generated large --data large --gray";
     here.bad(other, "it has no labels to train one on");
     here.bad(&format!("{other} --features net"), "trained on 1×8×8");
     here.bad("evaluate --generated nowhere --data digits", "no such folder of images");

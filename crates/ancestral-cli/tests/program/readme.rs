@@ -33,7 +33,7 @@ fn the_commands_of_the_readme_work() {
     assert!(listed[0]["test_nll_nats"].as_f64().unwrap() > 50.0, "{listed}");
     // A run that has ended is resumed without more of it.
     let said = here.good("train --resume runs/vae-digits-1");
-    assert!(said.contains("runs/vae-digits-1 has used up its budget already"), "{said}");
+    assert!(said.contains("runs/vae-digits-1 has already used up its budget"), "{said}");
     for (file, size, background, ink, mean) in [
         ("runs/vae-digits-1/samples.png", (1180, 608), BLACK, 0.71..0.84, 115.0..135.0),
         ("more.png", (728, 728), BLACK, 0.64..0.77, 110.0..127.0),

@@ -15,7 +15,7 @@ fn samples_are_of_the_class_that_was_asked_for() {
     here.good("sample run -n 4 --class 4 --out fours.csv");
     assert_ne!(here.read("threes.csv"), here.read("fours.csv"));
     here.bad("sample run --class 12 -n 4", "classes 0 to 9");
-    here.bad("sample nowhere", "does not exist; `ancestral runs` lists the runs that do");
+    here.bad("sample nowhere", "does not exist; `ancestral runs` lists the existing runs");
     here.bad("sample nowhere --out a.svg", "must end in .png, .npy or .csv");
 }
 
@@ -38,5 +38,5 @@ fn given_parts_are_completed() {
     assert_eq!(kept, ["0", "1", "0"]);
     here.bad("sample run --complete rows.data --out c.csv", "--mask");
     here.bad("sample run --mask mask.data", "--complete");
-    here.bad("sample run --complete rows.data --mask top --out c.csv", "no images");
+    here.bad("sample run --complete rows.data --mask top --out c.csv", "not images");
 }

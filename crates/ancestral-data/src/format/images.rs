@@ -1,4 +1,5 @@
-//! PNG and JPEG images: a folder or a tar of them, class by sub-folder, `split/class/file` too.
+//! PNG and JPEG images: folders and tars of them, with one folder per class, or as
+//! `split/class/file`.
 
 use std::fs;
 use std::io::{Cursor, Read};
@@ -10,7 +11,7 @@ use rayon::prelude::*;
 use super::{Data, Loaded, Stream, cifar, table};
 use crate::{Background, DataError, Dataset, OpenOptions, Shape, SplitName};
 
-/// Neither format packs pixels more tightly than about this.
+/// The largest compression ratio of either format, roughly.
 const MAX_PACKING: u64 = 1100;
 const MAX_SIDE: u32 = 8192;
 const MAX_DEPTH: usize = 8;
@@ -88,8 +89,8 @@ pub(crate) fn decode(
     Ok(Decoded { width, height, bytes, gray })
 }
 
-/// The image without its transparency, over the background if there is one; `None` if it needs one
-/// and there is none.
+/// The image without transparency, over the background; `None` if it has transparent pixels and
+/// there is no background.
 fn opaque(image: &DynamicImage, background: Option<Background>) -> Option<DynamicImage> {
     let mut rgba = image.to_rgba8();
     if rgba.pixels().any(|pixel| pixel.0[3] < 255) {
@@ -137,7 +138,7 @@ fn walk(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), Dat
     for entry in fs::read_dir(folder).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
         if path.is_dir() {
-            // Deep enough for any layout, shallow enough for a loop of links.
+            // Deep enough for any layout, and a bound on cycles of links.
             if depth < MAX_DEPTH {
                 walk(&path, depth + 1, files)?;
             }
@@ -148,7 +149,7 @@ fn walk(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), Dat
     Ok(())
 }
 
-/// Reads tars of images, each for a given split or for what its paths say; or CIFAR-10's tar.
+/// Reads tars of images, each for a given split or with the splits in its paths; or CIFAR-10's tar.
 pub(crate) fn read_tars(
     name: &str,
     tars: Vec<(Option<SplitName>, Stream<'_>)>,
@@ -263,7 +264,7 @@ pub(crate) fn assemble(
     let channels = if gray { 1 } else { 3 };
 
     let has_splits = images.iter().any(|p| find_split(&p.0).is_some());
-    // Without splits, the folders that all share say nothing about the class.
+    // Without splits, folders that all paths share are not classes.
     let shared = images
         .iter()
         .map(|p| folders(&p.0))
@@ -322,7 +323,7 @@ pub(crate) fn assemble(
             (split, loaded)
         })
         .collect();
-    // The levels of a image are those of its format, even where only two occur.
+    // The levels of an image are those of its format, even if only two occur.
     let options = OpenOptions { levels: options.or_bytes(), ..options.clone() };
     let mut data = super::assemble(name, splits, &options)?;
     if labeled {

@@ -1,4 +1,4 @@
-//! NumPy arrays: `.npy`, and `.npz` with one array a member.
+//! NumPy arrays: `.npy`, and `.npz` with one array per member.
 
 use std::io::{BufReader, Read, Seek};
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use super::{Array, Data, Loaded, Stream, product};
 use crate::{DataError, SplitName};
 
-/// Far above the length of real headers, and a bound on wrong ones.
+/// A limit on the length of headers, far above real ones.
 const MAX_HEADER: u64 = 1 << 16;
 
 pub(crate) fn read(stream: &mut Stream<'_>) -> Result<Array, DataError> {
@@ -144,7 +144,7 @@ fn convert(
         .enumerate()
         .map(|(i, w)| {
             if kind.starts_with('i') {
-                // Shifted up and down again, the sign fills the word.
+                // Shifting up and down again extends the sign.
                 i32::try_from(((w << shift) as i64) >> shift).map_err(|_| i)
             } else {
                 i32::try_from(w).map_err(|_| i)
@@ -160,7 +160,7 @@ fn convert(
     })
 }
 
-/// Refuses NaN and infinities, naming the byte.
+/// Refuses NaN and infinities, with the position.
 pub(crate) fn finite(
     reals: &[f32],
     path: &Path,
@@ -177,7 +177,7 @@ pub(crate) fn finite(
     }
 }
 
-/// The splits of an archive, by the names its members have in practice.
+/// The splits of an archive, by common names of members.
 pub(crate) fn read_npz(
     reader: impl Read + Seek,
     path: &Path,

@@ -1,4 +1,5 @@
-//! CSV: numeric columns with or without a header, and columns of labels and of folds by their names.
+//! CSV: numeric columns with or without a header; columns of labels and of folds are recognized by
+//! name.
 
 use super::{Data, Loaded, MAX_CLASSES, Stream, assemble};
 use crate::{DataError, Dataset, OpenOptions, Shape, SplitName};
@@ -6,7 +7,7 @@ use crate::{DataError, Dataset, OpenOptions, Shape, SplitName};
 const LABEL_NAMES: [&str; 3] = ["label", "class", "target"];
 const FOLD_NAME: &str = "fold";
 
-/// A table as read.
+/// A parsed table.
 pub(crate) struct Table {
     loaded: Loaded,
     columns: Vec<String>,
@@ -41,7 +42,7 @@ pub(crate) fn read(mut stream: Stream<'_>) -> Result<Table, DataError> {
     let bad = |line: u64, column: usize, problem: String| {
         DataError::malformed(&path, format!("line {line}, column {column}"), problem)
     };
-    // The first line decides what separates cells; it is read apart and given back.
+    // The first line determines the separator; it is read ahead.
     let mut first = Vec::new();
     {
         let mut reader = BufReader::with_capacity(1, &mut stream);

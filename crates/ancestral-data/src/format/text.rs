@@ -1,11 +1,12 @@
-//! Rows of numbers with blanks or commas between: `.amat` and the density sets' `.data`.
+//! Rows of numbers separated by blanks or commas: `.amat`, and `.data` of the density estimation
+//! sets.
 
 use std::io::{BufRead, BufReader};
 
 use super::{Data, Loaded, Stream};
 use crate::{DataError, Shape};
 
-/// Reads to the end, row by row; nothing but 0 and 1 stays in bytes.
+/// Reads to the end, row by row; values that are all 0 and 1 stay bytes.
 pub(crate) fn read(stream: &mut Stream<'_>) -> Result<Loaded, DataError> {
     let path = stream.path.clone();
     let bad = |line: usize, column: usize, problem: String| {
@@ -45,7 +46,7 @@ pub(crate) fn read(stream: &mut Stream<'_>) -> Result<Loaded, DataError> {
                 }
             }
         }
-        // An empty line ends the file or parts it; it is no example.
+        // An empty line is not an example.
         if count == 0 {
             continue;
         }
@@ -63,7 +64,7 @@ pub(crate) fn read(stream: &mut Stream<'_>) -> Result<Loaded, DataError> {
     Ok(Loaded { path, shape: Shape::columns(columns), data, labels: None })
 }
 
-/// The rows of `.amat` files are square images wherever their length allows.
+/// The rows of `.amat` files are square images if their length is a square.
 pub(crate) fn squared(mut loaded: Loaded) -> Loaded {
     let side = loaded.shape.size().isqrt();
     if side > 1 && side * side == loaded.shape.size() {

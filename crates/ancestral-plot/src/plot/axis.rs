@@ -184,7 +184,7 @@ fn clip_segment(
         return None;
     }
     let at = |t: f64| (ax + t * dx, ay + t * dy);
-    // Untouched ends stay bit for bit, so that joined segments are recognised.
+    // Untouched ends stay bit for bit, so that joined segments are recognized.
     let from = if enter > 0.0 { at(enter) } else { (ax, ay) };
     let to = if leave < 1.0 { at(leave) } else { (bx, by) };
     Some((from, to))

@@ -66,8 +66,7 @@ settings! {
         pub generator_activation: HiddenActivation = HiddenActivation::Relu;
         /// Activation of the critic's hidden layers.
         pub critic_activation: HiddenActivation = HiddenActivation::LeakyRelu;
-        /// Standard deviation of normally distributed initial weights; 0 for Glorot uniform
-        /// initialization.
+        /// Standard deviation of normal (Gaussian) weight initialization; 0 for Glorot uniform.
         pub start_std: f64 = 0.0, in 0.0..;
         /// Critic updates for each generator update.
         pub critic_steps: usize = 1, in 1..=1000;
@@ -146,7 +145,7 @@ impl GanConfig {
                 format!("loss {} has no target to smooth; set it to 0", self.loss),
             ));
         }
-        if loss.wants_energy() && penalty.needs_input_gradients() {
+        if loss.uses_energy() && penalty.needs_input_gradients() {
             return Err(Error::setting(
                 "penalty",
                 format!("'{}'", self.penalty),
@@ -161,11 +160,11 @@ impl GanConfig {
             conditioning,
             Conditioning::Auxiliary | Conditioning::MutualInformation | Conditioning::Projection
         );
-        if loss.wants_energy() && heads {
+        if loss.uses_energy() && heads {
             return Err(Error::setting(
                 "conditioning",
                 format!("'{}'", self.conditioning),
-                format!("loss {} goes with none or concat", self.loss),
+                format!("loss {} supports none or concat only", self.loss),
             ));
         }
         if conditioning == Conditioning::MutualInformation

@@ -179,7 +179,7 @@ impl CriticArchitecture<'_> {
 
     /// The layers of an autoencoder's decoder: those of the generator, from the code.
     fn decoder(&self) -> Result<Option<Vec<LayerSpec>>> {
-        if !self.loss.wants_energy() {
+        if !self.loss.uses_energy() {
             return Ok(None);
         }
         let hidden: Vec<usize> = self.networks.hidden.iter().rev().copied().collect();
@@ -209,7 +209,7 @@ impl CriticArchitecture<'_> {
 
     /// Outputs of the first head: one score, or the code of an autoencoder.
     fn scores(&self) -> usize {
-        if self.loss.wants_energy() { self.code_dim } else { 1 }
+        if self.loss.uses_energy() { self.code_dim } else { 1 }
     }
 
     /// Every layer of a [`Critic`].
@@ -371,7 +371,7 @@ impl Critic {
         (real, of_real): (Tensor<2>, Option<Tensor<2>>),
         (fake, of_fake): (Tensor<2>, Option<Tensor<2>>),
     ) -> (DiscriminatorOutput, DiscriminatorOutput) {
-        if self.ties_examples() {
+        if self.is_batch_dependent() {
             let on_real = self.forward(real, of_real, Mode::Training);
             return (on_real, self.forward(fake, of_fake, Mode::Training));
         }
@@ -382,8 +382,11 @@ impl Critic {
     }
 
     /// Whether the outputs for an example depend on the others of its batch.
-    pub(crate) fn ties_examples(&self) -> bool {
-        [Some(&self.trunk), self.decoder.as_ref()].into_iter().flatten().any(Network::ties_examples)
+    pub(crate) fn is_batch_dependent(&self) -> bool {
+        [Some(&self.trunk), self.decoder.as_ref()]
+            .into_iter()
+            .flatten()
+            .any(Network::is_batch_dependent)
     }
 
     /// The embeddings of classes `[batch, features]`.

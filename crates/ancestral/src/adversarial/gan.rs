@@ -1,5 +1,5 @@
-//! Generative adversarial networks: Goodfellow et al. 2014 (arXiv:1406.2661) and later variants, each
-//! of which is one setting.
+//! Generative adversarial networks: Goodfellow et al. 2014 (arXiv:1406.2661) and later variants,
+//! all of which are settings of one model.
 //!
 //! A generator G maps noise z to an example; a critic D tells examples from samples.
 //! They are trained in turn on the losses of [`losses`](super::losses), with the penalties of
@@ -29,7 +29,7 @@ use super::critic::{
     pull_away,
 };
 use super::layers::{LayerSpec, Network, WeightInit};
-use super::losses::{Loss, LossTerms};
+use super::losses::{Loss, LossParameters};
 use super::networks::{Architecture, Family, NetworkName};
 use super::normalization::{MOMENTUM, Mode, Norm};
 use crate::model::{
@@ -71,7 +71,7 @@ impl GanConfig {
     pub(super) fn size(&self, name: &'static str, data: &DataSpec) -> Result<Size> {
         let Networks { domain, classes, generator, critic, .. } = self.networks(name, data)?;
         let entries = product(data.shape.dims()) as u64;
-        // An augmented image takes four neighbors for each pixel, each with its place and its weight.
+        // An augmented image needs four neighbors for each pixel, each with index and weight.
         let augmented = if self.augment > 0.0 { entries.saturating_mul(14) } else { 0 };
         let hot = (classes as u64).saturating_mul(2);
 
@@ -90,12 +90,12 @@ impl GanConfig {
         of_generator.scale(data, domain);
         of_generator.kept(entries.saturating_add(augmented).saturating_add(hot));
         generator.iter().for_each(|spec| spec.count_pass(&mut of_generator));
-        of_generator.rows(if self.loss.generator_sees_data() { 2 } else { 1 });
+        of_generator.rows(if self.loss.generator_needs_data() { 2 } else { 1 });
         critic.count_pass(&mut of_generator)?;
         Ok(of_critic.in_turn(of_generator).finish())
     }
 
-    /// The layers of both networks; refuses what they cannot be made for.
+    /// The layers of both networks; refuses unsupported data.
     fn networks(&self, name: &'static str, data: &DataSpec) -> Result<Networks<'_>> {
         let image_shape = match data.shape.as_image() {
             Some(image_shape) => image_shape,
@@ -208,7 +208,7 @@ pub struct Gan {
 }
 
 /// The input of the generator, in parts.
-struct Source {
+struct GeneratorInput {
     /// Noise, class and codes concatenated `[rows, latent_dims + classes + continuous]`.
     input: Tensor<2>,
     /// The class or categorical code as one-hot rows, where there is one.
@@ -235,20 +235,21 @@ impl Gan {
     }
 
     /// The classes of a batch as one-hot rows, if the networks need labels.
-    fn shown(&self, batch: &Batch) -> Result<Option<Tensor<2>>> {
+    fn one_hot_labels(&self, batch: &Batch) -> Result<Option<Tensor<2>>> {
         let needed = self.config.conditioning.needs_labels();
         needed.then(|| self.pipeline.one_hot(batch.labels.as_deref())).transpose()
     }
 
-    /// One draw for each index, scaled by `temperature`; classes are given, or drawn uniformly.
-    fn source(
+    /// One latent vector for each index, scaled by `temperature`; classes are given, or drawn
+    /// uniformly.
+    fn generator_input(
         &self,
         streams: Streams,
         purpose: &str,
         (epoch, indices): (u64, &[u64]),
         classes: Option<&[u32]>,
         temperature: f64,
-    ) -> Source {
+    ) -> GeneratorInput {
         let draws = |what: &str| streams.purpose(&format!("{purpose}{what}"), epoch);
         let symmetric = |what: &str, each: usize| {
             let mut values = draws(what).uniforms(indices, each);
@@ -287,18 +288,18 @@ impl Gan {
             .then(|| self.pipeline.tensor(symmetric(" codes", self.continuous), self.continuous));
         parts.extend(hot.clone());
         parts.extend(continuous.clone());
-        Source { input: Tensor::cat(parts, 1), hot, continuous }
+        GeneratorInput { input: Tensor::cat(parts, 1), hot, continuous }
     }
 
-    /// The noise of one batch: each draw depends on the example's number and the epoch alone.
-    fn source_of(&self, streams: Streams, purpose: &str, batch: &Batch) -> Source {
+    /// The latent vectors of a batch; each depends only on the example's number and the epoch.
+    fn generator_input_of(&self, streams: Streams, purpose: &str, batch: &Batch) -> GeneratorInput {
         let needed = self.config.conditioning.needs_labels();
         let classes = batch.labels.as_deref().filter(|_| needed);
-        self.source(streams, purpose, (batch.epoch, &batch.indices), classes, 1.0)
+        self.generator_input(streams, purpose, (batch.epoch, &batch.indices), classes, 1.0)
     }
 
     /// Data or samples after data augmentation.
-    fn seen(
+    fn augmented(
         &self,
         x: Tensor<2>,
         context: &StepContext<'_>,
@@ -350,7 +351,11 @@ impl Gan {
     }
 
     /// The losses of classes and codes on samples.
-    fn heads_loss(&self, output: &DiscriminatorOutput, source: &Source) -> Option<Tensor<1>> {
+    fn heads_loss(
+        &self,
+        output: &DiscriminatorOutput,
+        source: &GeneratorInput,
+    ) -> Option<Tensor<1>> {
         let mut total: Option<Tensor<1>> = None;
         let mut add = |loss: Tensor<1>| {
             total = Some(match total.take() {
@@ -376,16 +381,16 @@ impl Gan {
         let batch = context.batches.next_batch();
         let (generator, critic) = self.parts()?;
         let real = self.real(generator, &batch)?;
-        let hot = self.shown(&batch)?;
-        let source = self.source_of(context.streams, "critic noise", &batch);
+        let hot = self.one_hot_labels(&batch)?;
+        let source = self.generator_input_of(context.streams, "critic noise", &batch);
         // No gradient flows to the generator in the critic's update.
-        let fake = rows_of(&generator.network.valid(), source.input.clone(), Mode::Training);
-        let real = self.seen(real, context, "data moved", &batch);
-        let fake = self.seen(fake, context, "samples moved", &batch);
+        let fake = generate(&generator.network.valid(), source.input.clone(), Mode::Training);
+        let real = self.augmented(real, context, "data moved", &batch);
+        let fake = self.augmented(fake, context, "samples moved", &batch);
         let (mut on_real, on_fake) =
             critic.forward_both((real.clone(), hot.clone()), (fake.clone(), source.hot.clone()));
         let statistics = std::mem::take(&mut on_real.statistics);
-        let terms = LossTerms {
+        let terms = LossParameters {
             label_smoothing: self.config.label_smoothing,
             balance: critic.balance(),
             margin: self.config.margin,
@@ -438,7 +443,7 @@ impl Gan {
     }
 }
 
-/// The metrics of one critic update.
+/// The metrics of a critic update.
 struct CriticMetrics {
     loss: f64,
     accuracy: Option<f64>,
@@ -448,7 +453,7 @@ struct CriticMetrics {
 }
 
 /// Samples `[rows, size]` on the scale of the networks.
-fn rows_of(network: &Network, input: Tensor<2>, mode: Mode) -> Tensor<2> {
+fn generate(network: &Network, input: Tensor<2>, mode: Mode) -> Tensor<2> {
     let [n, width] = input.dims();
     flat(network.forward(input.reshape([n, width, 1, 1]), mode, false).0)
 }
@@ -535,7 +540,7 @@ impl Discriminator for Gan {
     fn score(&self, batch: &Batch) -> Result<Vec<f64>> {
         let (generator, critic) = self.parts()?;
         let real = self.real(generator, batch)?;
-        let hot = self.shown(batch)?;
+        let hot = self.one_hot_labels(batch)?;
         Ok(to_f64(critic.valid().forward(real, hot, Mode::Sampling).score))
     }
 }
@@ -557,7 +562,7 @@ impl Trainable for Gan {
         }
         let batch = context.batches.next_batch();
         let (generator, critic) = self.parts()?;
-        let source = self.source_of(context.streams, "generator noise", &batch);
+        let source = self.generator_input_of(context.streams, "generator noise", &batch);
         let [n, width] = source.input.dims();
         let noise = source.input.clone().reshape([n, width, 1, 1]);
         let (fake, passed) = generator.network.forward(noise, Mode::Training, false);
@@ -565,11 +570,11 @@ impl Trainable for Gan {
         let real = self.real(generator, &batch)?;
         // The critic's weights are constants here, so that no gradient is computed for them.
         let critic = critic.clone().no_grad();
-        let seen = self.seen(fake.clone(), context, "generated moved", &batch);
+        let seen = self.augmented(fake.clone(), context, "generated moved", &batch);
         let output = critic.forward(seen, source.hot.clone(), Mode::Training);
-        let shown = self.shown(&batch)?;
-        let on_real = (self.config.loss.generator_sees_data()).then(|| {
-            let seen = self.seen(real.clone(), context, "data moved", &batch);
+        let shown = self.one_hot_labels(&batch)?;
+        let on_real = (self.config.loss.generator_needs_data()).then(|| {
+            let seen = self.augmented(real.clone(), context, "data moved", &batch);
             critic.forward(seen, shown, Mode::Training).score
         });
         let mut loss = self.config.loss.generator(output.score.clone(), on_real);
@@ -652,7 +657,7 @@ impl Trainable for Gan {
 
     fn min_batch_size(&self) -> usize {
         let ties = |(generator, critic): (&Generator, &Critic)| {
-            generator.network.ties_examples() || critic.ties_examples()
+            generator.network.is_batch_dependent() || critic.is_batch_dependent()
         };
         if self.parts().is_ok_and(ties) { 2 } else { 1 }
     }
@@ -660,12 +665,13 @@ impl Trainable for Gan {
     /// Recomputes the moments of batch normalization from samples of the generator: standing
     /// statistics (Brock et al. 2019, section 3.2).
     fn recompute_batch_statistics(&mut self) -> Result<()> {
-        if !self.parts()?.0.network.ties_examples() {
+        if !self.parts()?.0.network.is_batch_dependent() {
             return Ok(());
         }
         for i in 0..STATISTICS_BATCHES {
             let indices: Vec<u64> = (0..SAMPLE_BATCH as u64).collect();
-            let source = self.source(Streams::new(0), "settling", (i, &indices), None, 1.0);
+            let source =
+                self.generator_input(Streams::new(0), "settling", (i, &indices), None, 1.0);
             let [n, width] = source.input.dims();
             let noise = source.input.reshape([n, width, 1, 1]);
             let (_, passed) = self.parts()?.0.network.forward(noise, Mode::Training, false);
@@ -683,17 +689,17 @@ impl Sampler for Gan {
         let generator = self.parts()?.0.valid();
         let indices: Vec<u64> = (request.first..request.first + request.count as u64).collect();
         let mut values = Vec::with_capacity(request.count * self.pipeline.data.shape.size());
-        // In batches, to bound memory; the samples do not depend on it.
+        // In batches, to bound memory; samples do not depend on the batch size.
         for (i, indices) in indices.chunks(SAMPLE_BATCH).enumerate() {
             let classes = classes.as_ref().map(|all| &all[i * SAMPLE_BATCH..][..indices.len()]);
-            let source = self.source(
+            let source = self.generator_input(
                 request.streams,
                 "sample code",
                 (0, indices),
                 classes,
                 request.temperature,
             );
-            values.extend(rows(rows_of(&generator.network, source.input, Mode::Sampling)));
+            values.extend(rows(generate(&generator.network, source.input, Mode::Sampling)));
         }
         match self.pipeline.domain.max_level() {
             Some(top) => {
@@ -725,9 +731,9 @@ impl Sampler for Gan {
     }
 }
 
-/// Samples of a batch.
+/// Samples per batch.
 const SAMPLE_BATCH: usize = 256;
-/// Batches of samples that standing statistics are computed from.
+/// Batches for standing statistics.
 const STATISTICS_BATCHES: u64 = 4;
 /// Examples whose nearest neighbors are searched for; more would cost as much as a layer.
 const NEIGHBORS: usize = 16;

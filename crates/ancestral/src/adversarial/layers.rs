@@ -357,7 +357,7 @@ impl Network {
     }
 
     /// Whether the output for an example depends on the others of its batch.
-    pub(crate) fn ties_examples(&self) -> bool {
+    pub(crate) fn is_batch_dependent(&self) -> bool {
         self.layers.iter().any(|layer| layer.batch_norm.is_some())
     }
 

@@ -45,9 +45,9 @@ choices! {
 
 /// The parameters of the losses.
 #[derive(Debug, Clone, Copy)]
-pub struct LossTerms {
-    /// How far the critic's target on data lies below 1 (one-sided label smoothing, Salimans et
-    /// al. 2016); for losses with a target.
+pub struct LossParameters {
+    /// The amount by which the critic's target for data is below 1 (one-sided label smoothing,
+    /// Salimans et al. 2016); for losses with a target.
     pub label_smoothing: f64,
     /// k of `began`.
     pub balance: f64,
@@ -57,12 +57,12 @@ pub struct LossTerms {
 
 impl Loss {
     /// Whether the critic is an autoencoder.
-    pub fn wants_energy(self) -> bool {
+    pub fn uses_energy(self) -> bool {
         matches!(self, Self::Began | Self::Ebgan)
     }
 
     /// Whether the generator's loss needs scores of data too.
-    pub fn generator_sees_data(self) -> bool {
+    pub fn generator_needs_data(self) -> bool {
         self == Self::Relativistic
     }
 
@@ -81,7 +81,7 @@ impl Loss {
     }
 
     /// The critic's loss from scores of data and of the generator, each `[batch, 1]`.
-    pub fn critic(self, real: Tensor<2>, fake: Tensor<2>, terms: LossTerms) -> Tensor<1> {
+    pub fn critic(self, real: Tensor<2>, fake: Tensor<2>, terms: LossParameters) -> Tensor<1> {
         let smooth = terms.label_smoothing;
         match self {
             Self::Minimax | Self::NonSaturating => {
@@ -105,13 +105,13 @@ impl Loss {
                 kernels::softplus(fake_mean - real).mean()
                     + kernels::softplus(fake - real_mean).mean()
             }
-            // Scores are energies with the other sign.
+            // Scores are negative energies.
             Self::Began => fake.mean() * terms.balance - real.mean(),
             Self::Ebgan => activation::relu(fake + terms.margin).mean() - real.mean(),
         }
     }
 
-    /// The generator's loss; `real` is there if [`Loss::generator_sees_data`].
+    /// The generator's loss; `real` is given if [`Loss::generator_needs_data`].
     pub fn generator(self, fake: Tensor<2>, real: Option<Tensor<2>>) -> Tensor<1> {
         match (self, real) {
             (Self::Minimax, _) => kernels::softplus(fake).mean().neg(),
@@ -127,7 +127,7 @@ impl Loss {
     }
 }
 
-/// The mean score of each side, `[1, 1]`.
+/// The mean scores of data and of samples, `[1, 1]`.
 fn means(real: &Tensor<2>, fake: &Tensor<2>) -> (Tensor<2>, Tensor<2>) {
     (real.clone().mean_dim(0), fake.clone().mean_dim(0))
 }
@@ -139,7 +139,8 @@ mod tests {
     use super::*;
     use crate::nn::to_f64;
 
-    const TERMS: LossTerms = LossTerms { label_smoothing: 0.0, balance: 0.25, margin: 2.0 };
+    const TERMS: LossParameters =
+        LossParameters { label_smoothing: 0.0, balance: 0.25, margin: 2.0 };
 
     fn scores(values: &[f64]) -> Tensor<2> {
         let data = TensorData::new(values.to_vec(), [values.len(), 1]);
@@ -204,7 +205,7 @@ mod tests {
 
     #[test]
     fn smoothing_moves_the_target_on_data_alone() {
-        let terms = LossTerms { label_smoothing: 0.1, ..TERMS };
+        let terms = LossParameters { label_smoothing: 0.1, ..TERMS };
         let at = |loss: Loss| to_f64(loss.critic(scores(&[0.4]), scores(&[-0.2]), terms))[0];
         let s = |t: f64| t.exp().ln_1p();
         let expected = 0.9 * s(-0.4) + 0.1 * s(0.4) + s(-0.2);

@@ -31,7 +31,7 @@ choices! {
     }
 }
 
-/// An architecture, chosen.
+/// A resolved architecture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Family {
     Mlp,
@@ -41,7 +41,7 @@ pub(crate) enum Family {
 
 /// Units of the dense layer of the `infogan` networks.
 const DENSE: usize = 1024;
-/// Channels of their two feature maps.
+/// Channels of the two feature maps of the `infogan` networks.
 const MAPS: [usize; 2] = [64, 128];
 
 impl Family {

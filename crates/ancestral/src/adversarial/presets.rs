@@ -44,7 +44,7 @@ struct Named {
     presets: &'static [Preset],
     /// Its settings and training, which override the common ones.
     settings: &'static str,
-    /// The same for tables of few columns, which override all others.
+    /// Settings for tables of few columns, which override all others.
     points: &'static str,
     fields: fn() -> Vec<Field>,
     size: fn(&Table, &DataSpec) -> Result<Size>,
@@ -58,7 +58,7 @@ const SAMPLES: &[Capability] = &[
     Capability::CodeSamples,
     Capability::DiscriminatorScores,
 ];
-/// Those of models with an autoencoder critic, which has no head for codes.
+/// The capabilities of models with an autoencoder critic, which has no head for codes.
 const ENERGIES: &[Capability] =
     &[Capability::Samples, Capability::ClassSamples, Capability::DiscriminatorScores];
 
@@ -119,7 +119,7 @@ named! {
         "[settings]\nloss = 'wasserstein'\npenalty = 'gradient'\ncritic_steps = 5\n\
          [train]\nlearning_rate = 1e-4\nbeta1 = 0.0\nbeta2 = 0.9",
         "[settings]\npenalty_weight = 0.1\n[train]\nlearning_rate = 1e-3\nbeta1 = 0.5";
-    10: "began", "boundary equilibrium: an autoencoder critic, energies of data and samples in balance",
+    10: "began", "boundary equilibrium: the critic is an autoencoder, the energies of data and samples are balanced",
         "Berthelot, Schumm and Metz 2017, arXiv:1703.10717", ENERGIES, PRESETS,
         "[settings]\nloss = 'began'\nbalance_rate = 0.05", "";
     11: "dragan", "non-saturating loss, gradient penalty around data",
@@ -160,7 +160,7 @@ pub fn entries() -> Vec<ModelEntry> {
 /// Settings to compare the models with each other.
 const COMPARE: Preset = Preset {
     name: "compare",
-    about: "InfoGAN networks, batches of 64 and 2,000 generator updates, as RESULTS.md compares",
+    about: "InfoGAN networks, batches of 64 and 2,000 generator updates, as in the comparison of RESULTS.md",
     settings: "[settings]\nnetwork = 'infogan'\n[train]\nbatch_size = 64\nepochs = 0\nsteps = 2000",
 };
 
@@ -183,7 +183,7 @@ fn defaults(named: &Named, data: &DataSpec) -> (Table, Table) {
     let common = if few { POINTS } else { IMAGES };
     let (mut model, mut train) = (Table::new(), Table::new());
     for text in [common, named.settings, if few { named.points } else { "" }] {
-        // A test reads all of them.
+        // A test parses all of them.
         let table: Table = text.parse().unwrap_or_default();
         let group = |name: &str| table.get(name).and_then(|v| v.as_table()).cloned();
         model.extend(group("settings").unwrap_or_default());

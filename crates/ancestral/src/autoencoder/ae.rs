@@ -50,8 +50,7 @@ settings! {
     pub struct AeConfig {
         /// Number of latent dimensions.
         pub latent_dims: usize = 20, in 1.., also ["latent_dim"];
-        /// Units of each hidden layer of the encoder, the one next to the data first; the decoder
-        /// mirrors it.
+        /// Units of each hidden layer of the encoder, from the input on; the decoder mirrors it.
         pub hidden: Vec<usize> = vec![200, 200], in 1..;
         /// Channels of each convolution between the data and the hidden layers, with stride 2; empty
         /// for a dense network.
@@ -88,7 +87,7 @@ pub fn entry() -> ModelEntry {
             },
             Preset {
                 name: "convolutional",
-                about: "convolutions next to the data, for images from 8×8 to 64×64",
+                about: "convolutional encoder and decoder, for images from 8×8 to 64×64",
                 settings: "[settings]\nchannels = [32, 64]\nhidden = [128]\nactivation = \"leaky-relu\"\n",
             },
         ],
@@ -157,7 +156,7 @@ impl AeConfig {
             return Err(Error::setting("loss", "'bernoulli'", why));
         }
         if self.corruption == Corruption::Masking && self.noise >= 1.0 {
-            let why = "a share of masked entries must be below 1";
+            let why = "the fraction of masked entries must be below 1";
             return Err(Error::setting("noise", self.noise, why));
         }
         Ok(domain)

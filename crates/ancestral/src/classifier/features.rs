@@ -52,7 +52,7 @@ settings! {
 pub fn entry() -> ModelEntry {
     ModelEntry {
         name: "features",
-        about: "a classifier, the feature extractor for metrics of sample quality",
+        about: "a small convolutional classifier, the feature extractor for metrics of sample quality",
         paper: "Salimans et al. 2016, arXiv:1606.03498",
         tasks: &[Task::Classification, Task::Representation],
         capabilities: &[Capability::Features, Capability::Classes],
@@ -62,7 +62,7 @@ pub fn entry() -> ModelEntry {
         size: |table, data| FeaturesConfig::from_table(table)?.size(data),
         presets: &[Preset {
             name: "28x28",
-            about: "the training of the zoo's networks, for images like MNIST's",
+            about: "training settings of zoo/features-mnist, for 28×28 images",
             settings: PRESET,
         }],
         fields: FeaturesConfig::fields,
@@ -272,7 +272,7 @@ impl Classifier for Features {
         let size = self.core.pipeline.data.shape.size();
         if !values.len().is_multiple_of(size) {
             return Err(self.core.pipeline.unsuitable(format!(
-                "{} entries were given, which is no whole number of examples of {size} ({})",
+                "{} entries were given, which is not a whole number of examples of {size} ({})",
                 values.len(),
                 self.core.pipeline.data.shape
             )));

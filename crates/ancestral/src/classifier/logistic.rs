@@ -235,7 +235,7 @@ impl Classifier for Logistic {
         let size = self.design.data.size();
         if !values.len().is_multiple_of(size) {
             return Err(unsuitable(format!(
-                "{} entries were given, which is no whole number of examples of {size} ({})",
+                "{} entries were given, which is not a whole number of examples of {size} ({})",
                 values.len(),
                 self.design.data.shape
             )));

@@ -1,5 +1,4 @@
-//! How good the class probabilities of a classifier are: accuracy, log-loss, Brier score and
-//! calibration.
+//! Metrics of a classifier: accuracy, log-loss, Brier score and calibration.
 
 use std::time::Instant;
 
@@ -7,30 +6,30 @@ use ancestral_data::Examples;
 use serde::Serialize;
 
 use super::classes::{checked, class_agreement};
-use super::quality::Network;
+use super::quality::NamedClassifier;
 use crate::model::Estimate;
 use crate::{Error, Result};
 
-/// Bins of a reliability table at most.
+/// The largest number of bins of a reliability table.
 const BINS: usize = 10;
-/// Examples of a bin at least, where there are as many.
+/// The smallest number of examples per bin, if there are enough.
 const LEAST: usize = 10;
-/// Examples that are classified at once.
+/// Examples per batch.
 const AT_ONCE: usize = 500;
 
-/// The examples of a reliability table whose confidence is alike: the confidence of an example is
-/// the probability of its most probable class.
+/// A bin of a reliability table (reliability diagram): examples of similar confidence, the
+/// probability of the most probable class.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct ReliabilityBin {
-    /// Examples.
+    /// The number of examples.
     pub n: usize,
-    /// Their least confidence.
+    /// Their lowest confidence.
     pub least: f64,
-    /// Their greatest confidence.
+    /// Their highest confidence.
     pub most: f64,
     /// Their mean confidence.
     pub confidence: f64,
-    /// The share of them whose most probable class is right.
+    /// Their accuracy: the fraction whose most probable class is correct.
     pub accuracy: f64,
     /// Its standard error.
     pub accuracy_stderr: f64,
@@ -39,9 +38,9 @@ pub struct ReliabilityBin {
 /// The metrics of a classifier on labeled examples.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Classification {
-    /// Examples.
+    /// The number of examples.
     pub n: usize,
-    /// The share of examples whose most probable class is right.
+    /// The fraction of examples whose most probable class is correct.
     pub accuracy: f64,
     /// Its standard error.
     pub accuracy_stderr: f64,
@@ -49,7 +48,7 @@ pub struct Classification {
     pub class_nll: f64,
     /// Its standard error.
     pub class_nll_stderr: f64,
-    /// Examples whose class had probability 0.
+    /// The number of examples whose class had probability 0.
     pub impossible: usize,
     /// Mean squared distance of the probabilities from 1 for the class and 0 for the others: from
     /// 0 to 2, the form of Brier 1950 for any number of classes.
@@ -61,18 +60,18 @@ pub struct Classification {
     pub calibration_error: f64,
     /// Its standard error.
     pub calibration_stderr: f64,
-    /// Up to ten bins of equal mass and at least ten examples, from the least confident on.
+    /// Up to ten bins of equal mass, with at least ten examples each, in ascending confidence.
     pub reliability: Vec<ReliabilityBin>,
-    /// Seconds it took.
+    /// Duration in seconds.
     pub seconds: f64,
 }
 
-/// Measures a classifier on labeled examples; `progress` is called with the number done.
+/// Evaluates a classifier on labeled examples; `progress` is called with the number done.
 ///
 /// # Errors
-/// If they do not fit the classifier or have no labels.
+/// If the examples do not fit the classifier or have no labels.
 pub fn classification(
-    network: &Network<'_>,
+    network: &NamedClassifier<'_>,
     examples: &Examples,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Classification> {
@@ -83,7 +82,8 @@ pub fn classification(
     let mut done = 0;
     for chunk in indices.chunks(AT_ONCE) {
         // Features are not kept: there may be as many as columns.
-        probabilities.extend(network.see_examples(examples, chunk, &mut |_| {})?.probabilities);
+        probabilities
+            .extend(network.classify_examples(examples, chunk, &mut |_| {})?.probabilities);
         done += chunk.len();
         progress(done);
     }
@@ -141,10 +141,10 @@ pub fn brier_score(probabilities: &[f64], classes: usize, labels: &[u32]) -> Res
 }
 
 /// A reliability table: examples by confidence, in up to `bins` bins of equal mass (Nguyen and
-/// O'Connor 2015, arXiv:1508.05154), which equal confidences are not torn apart for.
+/// O'Connor 2015, arXiv:1508.05154), which do not separate equal confidences.
 ///
 /// # Errors
-/// As [`class_nll`], or if no bin was asked for.
+/// As [`class_nll`], or if `bins` is 0.
 pub fn reliability(
     probabilities: &[f64],
     classes: usize,
@@ -172,8 +172,8 @@ pub fn reliability(
 /// arXiv:1706.04599, with bins of equal mass), with its standard error by the delta method for
 /// fixed bins.
 ///
-/// The noise of each bin's accuracy adds to it, so that it is above 0 even for true probabilities,
-/// the more so the fewer examples a bin has; compare it on splits of one size.
+/// It is biased upwards by the noise of each bin's accuracy, the more the fewer examples a bin has;
+/// compare values at the same number of examples only.
 ///
 /// # Errors
 /// As [`reliability`].
@@ -196,7 +196,7 @@ pub fn calibration_error(
     Ok(mean("expected calibration error", &terms))
 }
 
-/// The confidence of each example and whether it is right, from the least confident on.
+/// The confidence of each example and whether its prediction is correct, in ascending confidence.
 fn by_confidence(
     probabilities: &[f64],
     classes: usize,
@@ -213,7 +213,8 @@ fn by_confidence(
     Ok(all)
 }
 
-/// Cuts sorted examples into up to `bins` parts, as equal as equal confidences allow.
+/// Splits sorted examples into up to `bins` parts of nearly equal size, without separating equal
+/// confidences.
 fn binned(sorted: &[(f64, bool)], bins: usize) -> Result<Vec<&[(f64, bool)]>> {
     if bins == 0 {
         return Err(Error::setting("bins", 0, "give 1 or more"));

@@ -5,10 +5,9 @@ use crate::{Error, Result};
 
 /// The classifier score: exp of the mean divergence of p(class | example) from the marginal
 /// p(class), the form of the Inception score (Salimans et al. 2016, arXiv:1606.03498, section 4)
-/// with another network, after which it must be named.
+/// with another network, whose name belongs to the value.
 ///
-/// It lies between 1 and the number of classes, and says nothing about examples of one class being
-/// alike.
+/// It lies between 1 and the number of classes, and ignores diversity within a class.
 /// `probabilities` are `[n, classes]`, row after row.
 ///
 /// # Errors
@@ -23,7 +22,7 @@ pub fn classifier_score(probabilities: &[f64], classes: usize) -> Result<f64> {
     Ok((rows.map(divergence).sum::<f64>() / n).exp())
 }
 
-/// The most probable class of each row; of equal ones the first.
+/// The most probable class of each row; of equally probable ones the first.
 ///
 /// # Errors
 /// As [`classifier_score`].
@@ -36,16 +35,20 @@ pub fn most_probable(probabilities: &[f64], classes: usize) -> Result<Vec<u32>> 
     Ok(checked(probabilities, classes)?.map(best).collect())
 }
 
-/// The share of examples whose most probable class is the one that was asked for, with its standard
+/// The fraction of examples whose most probable class is the requested one, with its standard
 /// error.
 ///
 /// # Errors
-/// As [`classifier_score`], or if there is not one class asked for each example.
-pub fn class_agreement(probabilities: &[f64], classes: usize, asked: &[u32]) -> Result<Estimate> {
+/// As [`classifier_score`], or if there is not one requested class for each example.
+pub fn class_agreement(
+    probabilities: &[f64],
+    classes: usize,
+    requested: &[u32],
+) -> Result<Estimate> {
     let found = most_probable(probabilities, classes)?;
-    same_length(found.len(), asked.len())?;
+    same_length(found.len(), requested.len())?;
     let n = found.len() as f64;
-    let share = found.iter().zip(asked).filter(|(a, b)| a == b).count() as f64 / n;
+    let share = found.iter().zip(requested).filter(|(a, b)| a == b).count() as f64 / n;
     Ok(Estimate {
         name: "class agreement".to_owned(),
         value: share,
@@ -53,7 +56,8 @@ pub fn class_agreement(probabilities: &[f64], classes: usize, asked: &[u32]) -> 
     })
 }
 
-/// How often each code met each class: `[codes, classes]`, row after row.
+/// The confusion matrix of codes and most probable classes: counts `[codes, classes]`, row after
+/// row.
 ///
 /// # Errors
 /// As [`classifier_score`], or if there is not one code for each example below `codes`.
@@ -75,13 +79,12 @@ pub fn confusion(
     Ok(counts)
 }
 
-/// The share of examples that are right when each code stands for one class and no two for the same,
-/// chosen so that the share is largest: how codes found without labels are scored (Chen et al. 2016,
+/// Clustering accuracy: the largest fraction of examples that are correct if each code is matched
+/// to a class of its own, as codes learned without labels are evaluated (Chen et al. 2016,
 /// arXiv:1606.03657, section 7.2).
 ///
-/// `confusion` is `[codes, classes]`, row after row; where there are more codes than classes, some
-/// stand for none.
-/// The assignment is the Hungarian algorithm's (Kuhn 1955), so that any number of classes will do.
+/// `confusion` is `[codes, classes]`, row after row; if there are more codes than classes, some are
+/// not matched. The matching is computed by the Hungarian algorithm (Kuhn 1955).
 ///
 /// # Errors
 /// If nothing was counted or the rows are ragged.
@@ -91,7 +94,7 @@ pub fn best_assignment(confusion: &[u64], classes: usize) -> Result<f64> {
         return Err(Error::UnsuitableData {
             model: "the best assignment".to_owned(),
             problem: format!(
-                "{} counts (sum {total}) are no rows of {classes} classes with something counted",
+                "{} counts (sum {total}) are not rows of {classes} classes, or nothing was counted",
                 confusion.len()
             ),
         });
@@ -171,14 +174,14 @@ pub(super) fn checked(
     };
     if classes == 0 || probabilities.is_empty() || !probabilities.len().is_multiple_of(classes) {
         let n = probabilities.len();
-        return wrong(format!("{n} numbers are no rows of {classes} classes"));
+        return wrong(format!("{n} numbers are not rows of {classes} classes"));
     }
     let rows = probabilities.chunks_exact(classes);
     let off = |row: &[f64]| {
         !(row.iter().all(|&p| p >= 0.0) && (row.iter().sum::<f64>() - 1.0).abs() < 1e-6)
     };
     match rows.clone().position(off) {
-        Some(i) => wrong(format!("row {i} is no distribution: it must sum to 1")),
+        Some(i) => wrong(format!("row {i} is not a distribution: it must sum to 1")),
         None => Ok(rows),
     }
 }

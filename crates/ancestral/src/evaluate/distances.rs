@@ -1,8 +1,9 @@
-//! Distances between two sets by their features: Fréchet's between Gaussians, and that of mean
-//! embeddings under a kernel.
+//! Distances between two sets of features: the Fréchet distance of Gaussians (as in FID), the
+//! kernel distance (as in KID), and the Chamfer distance.
 //!
-//! Both compare activations of a network, and mean nothing without its name.
-//! All is computed in `f64`, in an order that does not depend on the number of threads.
+//! The first two compare activations of a network, and values are comparable only for the same
+//! network. Everything is computed in `f64`, in an order that does not depend on the number of
+//! threads.
 
 use ancestral_data::Streams;
 use faer::linalg::matmul::matmul;
@@ -14,7 +15,7 @@ use super::rows::Rows;
 use crate::model::Estimate;
 use crate::{Error, Result};
 
-/// Rows that are turned to `f64` at once.
+/// Rows that are converted to `f64` at once.
 const AT_ONCE: usize = 1000;
 
 /// Mean and covariance of a set of features.
@@ -25,7 +26,7 @@ pub struct Gaussian {
 }
 
 impl Gaussian {
-    /// That of rows, with the unbiased covariance (divisor n − 1).
+    /// The moments of rows, with the unbiased covariance (divisor n − 1).
     ///
     /// # Errors
     /// If there are fewer than two rows.
@@ -50,7 +51,7 @@ impl Gaussian {
         Ok(Self { mean, covariance })
     }
 
-    /// That of a given mean `[dim]` and covariance `[dim, dim]`, row after row.
+    /// A Gaussian with the given mean `[dim]` and covariance `[dim, dim]`, row after row.
     ///
     /// # Errors
     /// If the covariance has another size than the mean.
@@ -74,7 +75,7 @@ impl Gaussian {
     /// |μ₁ − μ₂|² + tr(C₁ + C₂ − 2 (C₁ C₂)^½).
     ///
     /// The last trace is that of (S₁ C₂ S₁)^½ with S = C^½, hence the sum of the singular values of
-    /// S₁ S₂, which loses no digits to a root of something near 0.
+    /// S₁ S₂, which loses no digits to a square root of values near 0.
     ///
     /// # Errors
     /// If the sizes differ or a decomposition does not converge.
@@ -98,7 +99,7 @@ impl Gaussian {
         Ok((shift + trace(&self.covariance) + trace(&other.covariance) - 2.0 * overlap).max(0.0))
     }
 
-    /// C^½; what rounding makes of eigenvalues of 0 is taken for 0.
+    /// C^½; negative eigenvalues from rounding are set to 0.
     fn root(&self) -> Result<Mat<f64>> {
         let eigen = self.covariance.self_adjoint_eigen(Side::Lower).map_err(|_| stuck())?;
         let vectors = eigen.U();
@@ -132,7 +133,8 @@ pub fn frechet_distance(a: Rows<'_>, b: Rows<'_>) -> Result<f64> {
 
 /// The Chamfer distance (Fan, Su and Guibas 2017, arXiv:1612.00603, equation 1, without squares):
 /// the mean distance of each row of `a` to the nearest of `b`, plus that of each of `b` to the
-/// nearest of `a`. Samples off the data raise the one, modes without samples the other.
+/// nearest of `a`. Samples far from the data raise the first term, modes without samples the
+/// second.
 ///
 /// # Errors
 /// If a side is empty or their widths differ.
@@ -150,18 +152,19 @@ pub fn chamfer_distance(a: Rows<'_>, b: Rows<'_>) -> Result<f64> {
     Ok(one_way(&a, &b) + one_way(&b, &a))
 }
 
-/// Examples a side of one subset of the kernel distance, where there are ten times as many.
+/// Examples per side in a subset of the kernel distance, if there are at least ten times as many.
 const SUBSET: usize = 1000;
-/// Subsets at least.
+/// The smallest number of subsets.
 const SUBSETS: usize = 10;
 
-/// The kernel distance (Bińkowski et al. 2018, arXiv:1801.01401, section 4): the squared maximum
+/// The kernel distance of KID (Bińkowski et al. 2018, arXiv:1801.01401, section 4): the squared
+/// maximum
 /// mean discrepancy under k(x, y) = (x·y / dim + 1)³, by the unbiased estimator of Gretton et al.
 /// 2012, equation 3, so that it may be a little below 0.
 ///
-/// It is the mean over disjoint subsets of 1000 examples a side (a tenth of the smaller side where
-/// that is less), drawn by `seed`, with the standard error of that mean.
-/// The usual 100 subsets overlap, and their spread says too little about the error.
+/// It is the mean over disjoint subsets of 1000 examples per side (or a tenth of the smaller side,
+/// if that is less), drawn by `seed`, with the standard error of that mean. The usual 100 subsets
+/// overlap, so that their spread underestimates the error.
 ///
 /// # Errors
 /// If a side has fewer than 20 rows or their widths differ.
@@ -197,7 +200,8 @@ fn gathered(rows: Rows<'_>, chosen: &[usize]) -> Mat<f64> {
     Mat::from_fn(rows.dim(), chosen.len(), |j, i| f64::from(rows.row(chosen[i])[j]))
 }
 
-/// The unbiased squared discrepancy of two sets of the same size, an example a column.
+/// The unbiased squared maximum mean discrepancy of two sets of the same size, one example per
+/// column.
 fn discrepancy(a: &Mat<f64>, b: &Mat<f64>) -> f64 {
     let n = a.ncols() as f64;
     let dim = a.nrows() as f64;

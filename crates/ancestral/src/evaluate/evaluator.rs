@@ -1,10 +1,10 @@
-//! Evaluators that choose the checkpoints of models without a likelihood: samples compared with the
-//! validation split.
+//! Evaluators, which select checkpoints of models without a likelihood by comparing samples with
+//! the validation split.
 
 use ancestral_data::{Domain, Examples};
 
 use super::distances::{Gaussian, chamfer_distance};
-use super::quality::{Network, draw};
+use super::quality::{NamedClassifier, draw};
 use super::rows::{Rows, singles};
 use crate::Result;
 use crate::model::{Model, SampleRequest};
@@ -12,9 +12,9 @@ use crate::train::Evaluator;
 
 /// The fewest validation examples of an evaluator.
 pub const LEAST_VALIDATION: usize = 100;
-/// Samples drawn, and examples of the plane, for one metric.
+/// Samples, and two-dimensional examples, per evaluation.
 const SAMPLES: usize = 2000;
-/// Their seed, so that every checkpoint of every run is measured by the same noise.
+/// The seed of the samples, so that every checkpoint of every run is evaluated with the same noise.
 const SEED: u64 = 0;
 
 /// The Fréchet distance of features of samples from those of the validation split.
@@ -25,8 +25,8 @@ pub struct FrechetEvaluator {
 }
 
 impl FrechetEvaluator {
-    /// Compares with these examples by the features of a classifier of this name; `None` if the
-    /// examples do not fit it or are too few.
+    /// Compares samples with these examples by the features of a classifier of this name; `None` if
+    /// the examples do not fit it or are too few.
     ///
     /// # Errors
     /// If the network has no features.
@@ -34,12 +34,12 @@ impl FrechetEvaluator {
         if valid.len() < LEAST_VALIDATION {
             return Ok(None);
         }
-        let features = Network::new(name, network.as_ref())?;
+        let features = NamedClassifier::new(name, network.as_ref())?;
         if features.check("the examples", valid.domain(), valid.shape()).is_err() {
             return Ok(None);
         }
         let indices: Vec<u64> = (0..valid.len() as u64).collect();
-        let seen = features.see_examples(valid, &indices, &mut |_| {})?;
+        let seen = features.classify_examples(valid, &indices, &mut |_| {})?;
         let dim = seen.features.len() / valid.len();
         let reference = Gaussian::of(Rows::new(&seen.features, dim, "the features of the data")?)?;
         Ok(Some(Self { network, name: name.to_owned(), reference }))
@@ -49,24 +49,25 @@ impl FrechetEvaluator {
 impl Evaluator for FrechetEvaluator {
     fn evaluate(&self, model: &dyn Model) -> Result<(&'static str, f64)> {
         let drawn = draw(model, &SampleRequest::new(SAMPLES, SEED), &mut |_| {})?.values;
-        let network = Network::new(&self.name, self.network.as_ref())?;
+        let network = NamedClassifier::new(&self.name, self.network.as_ref())?;
         let data = model.data();
-        let seen = network.see(&drawn, data.domain().unwrap_or(Domain::Real), &data.shape)?;
+        let seen = network.classify(&drawn, data.domain().unwrap_or(Domain::Real), &data.shape)?;
         let dim = seen.features.len() / SAMPLES;
         let rows = Rows::new(&seen.features, dim, "the features of samples")?;
         Ok(("frechet_distance", Gaussian::of(rows)?.frechet_distance(&self.reference)?))
     }
 }
 
-/// The Chamfer distance of samples from the validation split in the plane, each column in its
-/// standard deviations.
+/// The Chamfer distance of two-dimensional samples from the validation split, with columns divided
+/// by their standard deviations.
 pub struct ChamferEvaluator {
     points: Vec<f32>,
     scales: [f32; 2],
 }
 
 impl ChamferEvaluator {
-    /// Compares with these examples; `None` unless they are pairs of reals, and enough of them.
+    /// Compares samples with these examples; `None` unless they are pairs of reals, and enough of
+    /// them.
     pub fn new(valid: &Examples) -> Option<Self> {
         let plane = valid.domain() == Domain::Real && valid.shape().size() == 2;
         if !plane || valid.len() < LEAST_VALIDATION {

@@ -1,10 +1,9 @@
-//! Sets as balls around their examples: precision and recall, density and coverage, and the nearest
-//! neighbors that they are computed from.
+//! Precision and recall, density and coverage, and the nearest neighbors that they are computed
+//! from: a set is approximated by balls around its examples.
 //!
-//! Distances are Euclidean, and a ball includes its rim.
-//! Products of `f32` blocks leave out the pairs that cannot matter; those that their rounding leaves
-//! in doubt are computed again in `f64`, so that every answer is that of the plain `f64` loop over
-//! all pairs, whatever the blocks and the number of threads.
+//! Distances are Euclidean, and balls are closed. Products of `f32` blocks rule out most pairs, and
+//! distances that their rounding errors could affect are recomputed in `f64`, so that every result
+//! is that of a plain `f64` loop over all pairs, for any number of threads.
 
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
@@ -16,7 +15,7 @@ use crate::Result;
 /// Rows of the left and of the right side of one product: half a MiB of distances.
 const LEFT: usize = 128;
 const RIGHT: usize = 1024;
-/// Distances that are looked through at once.
+/// Distances that are compared at once.
 const LOOK: usize = 64;
 
 /// The squared distance of two rows, in `f64`, from the first entry to the last.
@@ -24,7 +23,7 @@ fn exact(a: &[f32], b: &[f32]) -> f64 {
     a.iter().zip(b).map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2)).sum()
 }
 
-/// Rows as the products take them: moved to a common center, scaled by a power of two.
+/// Rows prepared for the products: centered on a common point, scaled by a power of two.
 struct Side<'a> {
     rows: Rows<'a>,
     moved: Vec<f32>,
@@ -32,7 +31,7 @@ struct Side<'a> {
     norms: Vec<f32>,
 }
 
-/// Two sides between which distances are asked for.
+/// Two sides between which distances are computed.
 struct Pairs<'a> {
     left: Side<'a>,
     right: Side<'a>,
@@ -69,7 +68,7 @@ impl<'a> Pairs<'a> {
         }
     }
 
-    /// A squared distance as the products have it, rounded up.
+    /// A squared distance in the scale of the products, rounded up.
     fn bound(&self, squared: f64) -> f32 {
         ((squared * self.scale) as f32).next_up()
     }
@@ -78,8 +77,8 @@ impl<'a> Pairs<'a> {
         exact(self.left.rows.row(i), self.right.rows.row(j))
     }
 
-    /// For each block of left rows: makes a state and shows it, for each of its rows i, runs of right
-    /// rows from j on with a lower bound of each squared distance (as the products have it).
+    /// For each block of left rows: creates a state, and calls it for each row i with runs of right
+    /// rows from j on and lower bounds on the squared distances.
     fn visit<S: Send>(
         &self,
         make: impl Fn(usize, usize) -> S + Sync,
@@ -125,14 +124,14 @@ impl<'a> Pairs<'a> {
 /// A neighbor of a row.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Neighbor {
-    /// Its number.
+    /// Its index.
     pub index: usize,
-    /// How far it is.
+    /// Its distance.
     pub distance: f64,
 }
 
-/// The k nearest of `others` for each of `rows`, nearest first; of those at the same distance the
-/// ones with the smaller numbers.
+/// The k nearest of `others` for each of `rows`, nearest first; ties are broken by the smaller
+/// index.
 ///
 /// # Errors
 /// If there are fewer than k others or the widths differ.
@@ -148,7 +147,7 @@ fn neighbors(rows: Rows<'_>, others: Rows<'_>, k: usize, same: bool) -> Vec<Vec<
         return vec![Vec::new(); rows.len()];
     }
     let pairs = Pairs::new(rows, others);
-    /// The best so far of each row, and what a lower bound has to be below to matter.
+    /// The nearest so far of each row, and the distance below which others matter.
     struct Best {
         first: usize,
         rows: Vec<(Vec<(f64, usize)>, f32)>,
@@ -176,7 +175,7 @@ fn neighbors(rows: Rows<'_>, others: Rows<'_>, k: usize, same: bool) -> Vec<Vec<
                         list.truncate(k);
                     }
                     if let (true, Some(last)) = (list.len() == k, list.last()) {
-                        // Nothing is nearer than 0, and those as near have larger numbers.
+                        // No distance is below 0, and ties have larger indices.
                         let zero = last.0 == 0.0;
                         *limit = if zero { f32::NEG_INFINITY } else { pairs.bound(last.0) };
                     }
@@ -200,29 +199,31 @@ fn radii<const N: usize>(rows: Rows<'_>, ks: [usize; N]) -> [Vec<f64>; N] {
     ks.map(|k| found.iter().enumerate().map(|row| squared(row, k)).collect())
 }
 
-/// How two sets cover each other.
+/// How well two sets cover each other.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Coverage {
-    /// Share of generated examples in a ball of a reference example: how many look like the data.
+    /// Fraction of generated examples in a ball of a reference example: how many look like the
+    /// data.
     pub precision: f64,
-    /// Share of reference examples in a ball of a generated one: how much of the data is reached.
+    /// Fraction of reference examples in a ball of a generated one: how much of the data is
+    /// covered.
     pub recall: f64,
-    /// Mean number of reference balls that a generated example lies in, over their k; above 1 where
-    /// the data is dense.
+    /// Mean number of reference balls that a generated example lies in, divided by k; above 1 if
+    /// samples lie where the data is dense.
     pub density: f64,
-    /// Share of reference examples whose ball has a generated one in it.
+    /// Fraction of reference examples whose ball contains a generated one.
     pub coverage: f64,
 }
 
-/// Neighbors that the balls of precision and recall reach to, as in their paper.
+/// The k of precision and recall, as in the paper.
 pub const PRECISION_NEIGHBORS: usize = 3;
-/// Neighbors that the balls of density and coverage reach to, as in their paper.
+/// The k of density and coverage, as in the paper.
 pub const DENSITY_NEIGHBORS: usize = 5;
 
 /// Improved precision and recall (Kynkäänniemi et al. 2019, arXiv:1904.06991, equations 1 and 2,
 /// k = 3), and density and coverage (Naeem et al. 2020, arXiv:2002.09797, section 3, k = 5).
 ///
-/// The ball of an example reaches to its k-th nearest neighbor in its own set, itself not counted.
+/// The ball of an example reaches to its k-th nearest neighbor in its own set, excluding itself.
 ///
 /// # Errors
 /// If a side has fewer than six rows or their widths differ.
@@ -238,7 +239,7 @@ fn coverage_with(generated: Rows<'_>, reference: Rows<'_>, near: usize, far: usi
     let pairs = Pairs::new(generated, reference);
     let limits: Vec<f32> = small.iter().zip(&large).map(|(a, b)| pairs.bound(a.max(*b))).collect();
     let own_limits: Vec<f32> = own.iter().map(|&r| pairs.bound(r)).collect();
-    /// What the generated rows of one block lie in and reach.
+    /// The results of one block of generated rows.
     struct Met {
         first: usize,
         /// Of each row, whether it lies in a ball.

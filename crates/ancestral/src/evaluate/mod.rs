@@ -21,7 +21,7 @@ pub use distances::{Gaussian, chamfer_distance, frechet_distance, kernel_distanc
 pub use evaluator::{ChamferEvaluator, FrechetEvaluator, LEAST_VALIDATION};
 pub use manifold::{Coverage, DENSITY_NEIGHBORS, Neighbor, PRECISION_NEIGHBORS, coverage, nearest};
 pub use modes::{Modes, modes};
-pub use quality::{Asked, Drawn, Network, Quality, draw, quality};
+pub use quality::{GeneratedExamples, NamedClassifier, Quality, RequestedClasses, draw, quality};
 pub use rows::Rows;
 
 use std::time::Instant;
@@ -37,17 +37,17 @@ use crate::{Error, Result};
 /// section 5.2: Cov_x(E[u | x]) > 10⁻²).
 const ACTIVE_VARIANCE: f64 = 1e-2;
 
-/// Examples per batch of an exact density.
+/// Examples per batch for an exact density.
 const EXACT_AT_ONCE: usize = 2000;
 
-/// The log-probabilities of a split, summed up.
+/// The mean log-probability of a split, with standard errors.
 #[derive(Debug, Clone, Serialize)]
 pub struct Likelihoods {
     /// "exact", "bound" or "none".
     pub kind: &'static str,
-    /// Importance samples per example; 0 where none are needed.
+    /// Importance samples per example; 0 for exact values.
     pub samples: usize,
-    /// Members of an ensemble whose probabilities were averaged; 1 for models that are one.
+    /// Members of an ensemble whose probabilities were averaged; 1 for models that are no ensemble.
     pub members: u64,
     /// The mean negative log-probability from 1, 2, 4, … members, for ensembles.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -66,16 +66,16 @@ pub struct Likelihoods {
     /// The same in bits per dimension; absent for densities.
     pub bits_per_dim: Option<f64>,
     /// Mean negative log-density in nats on columns standardized by the training split, without the
-    /// log-determinant, as [`Likelihoods::standardize`] finds it; absent for discrete data.
+    /// log-determinant, as [`Likelihoods::standardize`] computes it; absent for discrete data.
     #[serde(rename = "nll_standardised")]
     pub nll_standardized: Option<f64>,
-    /// The bound from one sample in its terms, for models that have one.
+    /// The terms of the ELBO, for models that have one.
     pub elbo: Option<Elbo>,
     /// Duration in seconds.
     pub seconds: f64,
 }
 
-/// The value from some of an ensemble's members.
+/// The value from the first members of an ensemble.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct CurvePoint {
     /// Number of members.
@@ -88,14 +88,14 @@ impl Likelihoods {
     /// Adds the value on columns standardized by `train`: with z = (x − mean) / σ, the density of
     /// x is that of z over Π σ, so that −log p(z) = −log p(x) − Σ log σ.
     ///
-    /// The standard deviations σ are those of the population. Discrete data and a constant column have no
-    /// such value.
+    /// The standard deviations σ have divisor n. Discrete data and data with a constant column have
+    /// no such value.
     pub fn standardize(&mut self, train: &Examples) {
         self.nll_standardized = log_deviations(train).map(|sum| self.nll_nats - sum);
     }
 }
 
-/// Σ log σ over the columns of reals; `None` if one is constant.
+/// Σ log σ over real columns; `None` if one is constant.
 fn log_deviations(train: &Examples) -> Option<f64> {
     if train.domain() != Domain::Real {
         return None;
@@ -118,7 +118,7 @@ fn log_deviations(train: &Examples) -> Option<f64> {
     squares.iter().map(|s| (*s > 0.0).then(|| 0.5 * (s / count).ln())).sum()
 }
 
-/// The evidence lower bound in its terms, means over examples in nats.
+/// The terms of the evidence lower bound, as means over examples in nats.
 #[derive(Debug, Clone, Serialize)]
 pub struct Elbo {
     /// reconstruction − kl.
@@ -127,9 +127,9 @@ pub struct Elbo {
     pub reconstruction: f64,
     /// KL divergence of the posterior from the prior.
     pub kl: f64,
-    /// Active latent dimensions.
+    /// The number of active latent dimensions (active units).
     pub active_units: usize,
-    /// All latent dimensions.
+    /// The number of latent dimensions.
     pub latent_dim: usize,
 }
 
@@ -140,7 +140,8 @@ pub struct Options {
     pub samples: usize,
     /// The seed of the importance samples.
     pub seed: u64,
-    /// Members of an ensemble to average over (orderings, masks); 1 for models that are one.
+    /// Members of an ensemble to average over (orderings, masks); 1 for models that are no
+    /// ensemble.
     pub members: u64,
 }
 
@@ -150,7 +151,7 @@ impl Default for Options {
     }
 }
 
-/// Measures the log-probabilities of all examples.
+/// Computes the log-probabilities of all examples and their mean.
 ///
 /// `progress` is called with the number of examples done; the result does not depend on it.
 ///
@@ -221,7 +222,7 @@ pub fn likelihoods(
 }
 
 /// The log-probability of each example in nats, in order, and the Monte Carlo error of each
-/// (0 where there is none).
+/// (0 for exact values).
 ///
 /// # Errors
 /// As [`likelihoods`].
@@ -234,7 +235,7 @@ pub fn log_probabilities(
     let density = density_of(model)?;
     let n = examples.len();
     check_members(model, options.members)?;
-    // Few examples at once where each needs many samples.
+    // Fewer examples per batch if each needs many samples.
     let at_once = match density.kind(options.samples) {
         DensityKind::Exact => EXACT_AT_ONCE,
         DensityKind::LowerBound { samples } => (2000 / samples.max(1)).clamp(1, 200),
@@ -282,7 +283,7 @@ fn check_members(model: &dyn Model, members: u64) -> Result<()> {
     Ok(())
 }
 
-/// As [`log_probabilities`], member after member, with the value so far at powers of two.
+/// As [`log_probabilities`], member after member, with the intermediate value at powers of two.
 ///
 /// `progress` is called with the share of the examples that is done over all members.
 fn averaged(

@@ -1,29 +1,30 @@
-//! Which modes of a mixture in the plane samples cover.
+//! The modes of a two-dimensional mixture that samples cover.
 
 use super::rows::Rows;
 use crate::{Error, Result};
 
-/// The largest distance of a good sample from its mode, in standard deviations.
+/// The largest distance of a high-quality sample from its mode, in standard deviations.
 const GOOD: f64 = 3.0;
 
 /// The modes of a mixture that samples cover.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Modes {
-    /// Modes that a good sample is nearest to.
+    /// Number of modes with at least one high-quality sample.
     pub found: usize,
-    /// All modes.
+    /// Number of modes.
     pub modes: usize,
-    /// Share of good samples.
+    /// Fraction of high-quality samples.
     pub good: f64,
-    /// Good samples of each mode, in the order of the centers.
+    /// High-quality samples of each mode, in the order of the centers.
     pub counts: Vec<u64>,
-    /// Samples.
+    /// Number of samples.
     pub n: usize,
 }
 
 /// The rule of Srivastava et al. 2017 (arXiv:1705.07761, section 4.1) and Lin et al. 2018
-/// (arXiv:1712.04086, section 4.1): a sample is good if it is within three standard deviations of
-/// the nearest mode's center, and a mode is found if it is nearest to at least one good sample.
+/// (arXiv:1712.04086, section 4.1): a sample is of high quality if it is within three standard
+/// deviations of the nearest mode's center, and a mode is found if it is the nearest to at least
+/// one such sample.
 ///
 /// `samples` are rows of two; `std` is the standard deviation of a mode along each axis, in the units
 /// of the data.

@@ -20,29 +20,29 @@ const AT_ONCE: usize = 500;
 
 /// Samples of a model.
 #[derive(Debug, Clone)]
-pub struct Drawn {
-    /// In the values of the model's columns, row after row.
+pub struct GeneratedExamples {
+    /// The samples, row after row, in the values of the model's columns.
     pub values: Vec<f64>,
-    /// The class that each was asked to be of, for samplers that can be asked.
-    pub asked: Option<Vec<u32>>,
-    /// How many codes there are, where these classes are codes found without labels; else 0.
+    /// The class that each was conditioned on, for conditional samplers.
+    pub requested: Option<Vec<u32>>,
+    /// The number of codes if these classes are codes learned without labels, else 0.
     pub codes: usize,
 }
 
-impl Drawn {
-    /// What each was asked to be, if it was asked.
-    pub fn asked(&self) -> Option<Asked<'_>> {
+impl GeneratedExamples {
+    /// The class or code that each was conditioned on, if any.
+    pub fn requested(&self) -> Option<RequestedClasses<'_>> {
         let codes = self.codes;
-        self.asked.as_deref().map(|classes| Asked { classes, codes })
+        self.requested.as_deref().map(|classes| RequestedClasses { classes, codes })
     }
 }
 
-/// What samples were asked to be.
+/// The classes or codes that samples were conditioned on.
 #[derive(Debug, Clone, Copy)]
-pub struct Asked<'a> {
-    /// A class or code each.
+pub struct RequestedClasses<'a> {
+    /// The class or code of each sample.
     pub classes: &'a [u32],
-    /// How many codes there are; 0 for classes of the data.
+    /// The number of codes; 0 for classes of the data.
     pub codes: usize,
 }
 
@@ -51,12 +51,12 @@ pub struct Asked<'a> {
 /// `progress` is called with the number drawn so far.
 ///
 /// # Errors
-/// If the model does not draw.
+/// If the model cannot be sampled.
 pub fn draw(
     model: &dyn Model,
     request: &SampleRequest,
     progress: &mut dyn FnMut(usize),
-) -> Result<Drawn> {
+) -> Result<GeneratedExamples> {
     let count = request.count;
     let sampler = model.sampler().ok_or_else(|| Error::Unsupported {
         model: model.name().to_owned(),
@@ -65,9 +65,9 @@ pub fn draw(
     model::check_memory_of_samples(model, count)?;
     let classes = sampler.classes();
     let conditional = classes > 0;
-    let mut drawn = Drawn {
+    let mut drawn = GeneratedExamples {
         values: Vec::with_capacity(count * model.data().shape.size()),
-        asked: conditional.then(Vec::new),
+        requested: conditional.then(Vec::new),
         codes: if sampler.classes_are_codes() { classes } else { 0 },
     };
     let runs = classes.max(1);
@@ -82,26 +82,26 @@ pub fn draw(
             first += part;
             progress(first);
         }
-        if let Some(asked) = &mut drawn.asked {
-            asked.resize(last, run as u32);
+        if let Some(requested) = &mut drawn.requested {
+            requested.resize(last, run as u32);
         }
     }
     Ok(drawn)
 }
 
-/// A trained classifier as a feature extractor, and its name.
+/// A trained classifier, which is the feature extractor, with its name.
 #[derive(Clone, Copy)]
-pub struct Network<'a> {
+pub struct NamedClassifier<'a> {
     name: &'a str,
     model: &'a dyn Model,
     classifier: &'a dyn Classifier,
 }
 
-impl<'a> Network<'a> {
-    /// A model that classifies, under the name that metrics are printed with.
+impl<'a> NamedClassifier<'a> {
+    /// A classifier, under the name that metrics are printed with.
     ///
     /// # Errors
-    /// If it does not classify.
+    /// If it is not a classifier.
     pub fn new(name: &'a str, model: &'a dyn Model) -> Result<Self> {
         let no_features = || Error::NoFeatures { model: model.name().to_owned() };
         let classifier = model.classifier().ok_or_else(no_features)?;
@@ -141,14 +141,14 @@ impl<'a> Network<'a> {
         Ok(())
     }
 
-    /// Features and class probabilities of values of a domain, row after row; gray values count from
-    /// black to white whatever their number of levels.
+    /// Features and class probabilities of values of a domain, row after row; gray levels are
+    /// rescaled to the range of the network.
     ///
     /// # Errors
     /// If they do not fit the network.
-    pub fn see(&self, values: &[f64], domain: Domain, shape: &Shape) -> Result<Classified> {
+    pub fn classify(&self, values: &[f64], domain: Domain, shape: &Shape) -> Result<Classified> {
         self.check("the examples", domain, shape)?;
-        // A rectified unit would make a 0 of it.
+        // A ReLU would turn it into 0.
         if let Some(at) = values.iter().position(|v| !v.is_finite()) {
             return Err(Error::UnsuitableData {
                 model: self.name.to_owned(),
@@ -167,11 +167,11 @@ impl<'a> Network<'a> {
         self.classifier.classify(&scaled)
     }
 
-    /// The same of some examples of a split, in order.
+    /// Features and class probabilities of some examples of a split, in order.
     ///
     /// # Errors
     /// If they do not fit the network.
-    pub fn see_examples(
+    pub fn classify_examples(
         &self,
         examples: &Examples,
         indices: &[u64],
@@ -181,7 +181,7 @@ impl<'a> Network<'a> {
         let mut done = 0;
         for chunk in indices.chunks(AT_ONCE) {
             let values = examples.batch(chunk, 0).values;
-            let part = self.see(&values, examples.domain(), examples.shape())?;
+            let part = self.classify(&values, examples.domain(), examples.shape())?;
             found.features.extend(part.features);
             found.probabilities.extend(part.probabilities);
             done += chunk.len();
@@ -190,7 +190,7 @@ impl<'a> Network<'a> {
         Ok(found)
     }
 
-    /// The share of labeled examples whose most probable class is theirs.
+    /// The accuracy on labeled examples, with its standard error.
     ///
     /// # Errors
     /// If they do not fit the network or have no labels.
@@ -200,13 +200,13 @@ impl<'a> Network<'a> {
             problem: "the examples have no labels".to_owned(),
         })?;
         let indices: Vec<u64> = (0..examples.len() as u64).collect();
-        let seen = self.see_examples(examples, &indices, &mut |_| {})?;
+        let seen = self.classify_examples(examples, &indices, &mut |_| {})?;
         let found = class_agreement(&seen.probabilities, self.classes(), labels)?;
         Ok(Estimate { name: "accuracy".to_owned(), ..found })
     }
 }
 
-/// How a set of examples compares with a reference; every metric depends on the named network.
+/// Metrics of generated examples compared with a reference; all depend on the named network.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Quality {
     /// The network that extracted the features.
@@ -227,13 +227,13 @@ pub struct Quality {
     pub coverage: Coverage,
     /// Classifier score of the generated examples; higher is better, up to the number of classes.
     pub classifier_score: f64,
-    /// That of the reference.
+    /// Classifier score of the reference.
     pub reference_score: f64,
-    /// Share of conditional samples whose predicted class is the one they were drawn from.
+    /// Fraction of conditional samples whose predicted class is the one they were conditioned on.
     pub class_agreement: Option<f64>,
     /// Its standard error.
     pub class_agreement_stderr: Option<f64>,
-    /// The same for codes found without labels, under the best assignment of codes to classes.
+    /// The same for codes learned without labels, under the best assignment of codes to classes.
     pub code_agreement: Option<f64>,
     /// Number of classes predicted for at least one generated example.
     pub classes_found: usize,
@@ -241,17 +241,18 @@ pub struct Quality {
     pub seconds: f64,
 }
 
-/// Measures generated examples against a reference, both as `network` sees them; `asked` are the
-/// classes that the generated ones were to be of.
+/// Compares generated examples with a reference, by their features; `requested` are the classes
+/// that the generated ones were conditioned on.
 ///
-/// `seed` decides the subsets of the kernel distance alone.
+/// `seed` affects only the subsets of the kernel distance.
 ///
 /// # Errors
-/// If a side has fewer than six examples, the two are not of one network, or a feature is not finite.
+/// If a side has fewer than six examples, the features are not of the same network, or a feature is
+/// not finite.
 pub fn quality(
-    network: &Network<'_>,
+    network: &NamedClassifier<'_>,
     generated: &Classified,
-    asked: Option<Asked<'_>>,
+    requested: Option<RequestedClasses<'_>>,
     reference: &Classified,
     seed: u64,
 ) -> Result<Quality> {
@@ -268,14 +269,14 @@ pub fn quality(
         _ => Some(kernel_distance(rows, others, seed)?),
     };
     let seen = &generated.probabilities;
-    let agreement = asked
-        .filter(|asked| asked.codes == 0)
-        .map(|asked| class_agreement(seen, classes, asked.classes))
+    let agreement = requested
+        .filter(|requested| requested.codes == 0)
+        .map(|requested| class_agreement(seen, classes, requested.classes))
         .transpose()?;
-    let code_agreement = asked
-        .filter(|asked| asked.codes > 0)
-        .map(|asked| {
-            best_assignment(&confusion(seen, classes, asked.classes, asked.codes)?, classes)
+    let code_agreement = requested
+        .filter(|requested| requested.codes > 0)
+        .map(|requested| {
+            best_assignment(&confusion(seen, classes, requested.classes, requested.codes)?, classes)
         })
         .transpose()?;
     let found: BTreeSet<u32> = most_probable(seen, classes)?.into_iter().collect();
@@ -313,12 +314,12 @@ mod tests {
     #[test]
     fn levels_are_seen_from_black_to_white() {
         let model = network("channels = [4]\ndim = 5", Domain::Levels(256));
-        let network = Network::new("net", model.as_ref()).unwrap();
+        let network = NamedClassifier::new("net", model.as_ref()).unwrap();
         let shape = Shape::image(1, 4, 4);
         let bits: Vec<f64> = (0..32).map(|i| f64::from(i % 3 % 2)).collect();
         let bytes: Vec<f64> = bits.iter().map(|b| 255.0 * b).collect();
-        let seen = network.see(&bits, Domain::Binary, &shape).unwrap();
-        assert_eq!(seen, network.see(&bytes, Domain::Levels(256), &shape).unwrap());
+        let seen = network.classify(&bits, Domain::Binary, &shape).unwrap();
+        assert_eq!(seen, network.classify(&bytes, Domain::Levels(256), &shape).unwrap());
         assert_eq!((seen.features.len(), seen.probabilities.len()), (10, 6));
         let sum: f64 = seen.probabilities[..3].iter().sum();
         assert!((sum - 1.0).abs() < 1e-12);
@@ -327,9 +328,9 @@ mod tests {
     #[test]
     fn what_does_not_fit_the_network_is_named() {
         let model = network("channels = [4]\ndim = 5", Domain::Levels(256));
-        let network = Network::new("net", model.as_ref()).unwrap();
+        let network = NamedClassifier::new("net", model.as_ref()).unwrap();
         let error = |values: &[f64], domain, shape: &Shape| {
-            network.see(values, domain, shape).unwrap_err().to_string()
+            network.classify(values, domain, shape).unwrap_err().to_string()
         };
         let shape = Shape::image(1, 4, 4);
         let said = error(&[0.0; 16], Domain::Real, &shape);
@@ -340,6 +341,6 @@ mod tests {
         values[20] = f64::NAN;
         let said = error(&values, Domain::Binary, &shape);
         assert!(said.contains("example 1 holds NaN"), "{said}");
-        assert!(error(&[0.0; 17], Domain::Binary, &shape).contains("no whole number"));
+        assert!(error(&[0.0; 17], Domain::Binary, &shape).contains("not a whole number"));
     }
 }

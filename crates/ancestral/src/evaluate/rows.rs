@@ -1,8 +1,8 @@
-//! Rows of features, checked once.
+//! Validated rows of features.
 
 use crate::{Error, Result};
 
-/// Values of a model's columns as features are held.
+/// Values of a model's columns in single precision.
 pub(crate) fn singles(values: &[f64]) -> Vec<f32> {
     values.iter().map(|&value| value as f32).collect()
 }
@@ -15,7 +15,7 @@ pub struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    /// Rows of `dim` numbers each; `what` they are is said in errors ("generated features").
+    /// Rows of `dim` numbers each; `what` names them in errors ("generated features").
     ///
     /// # Errors
     /// If there are none, they are ragged, or a number is not finite.
@@ -41,12 +41,12 @@ impl<'a> Rows<'a> {
         self.values.len() / self.dim
     }
 
-    /// Whether there is no row; never true, since no rows are refused.
+    /// Whether there is no row; always false.
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()
     }
 
-    /// The number of entries of a row.
+    /// The number of entries per row.
     pub fn dim(&self) -> usize {
         self.dim
     }

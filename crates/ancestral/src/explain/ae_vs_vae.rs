@@ -16,13 +16,14 @@ use crate::run::Session;
 
 /// Dimensions of the latent codes.
 const CODE: usize = 8;
-/// Codes that are decoded, and how many per line.
+/// Latent codes that are decoded, and how many per row of the image.
 const DRAWN: u64 = 100;
 const ACROSS: usize = 10;
-/// Test examples whose codes are shown.
+/// Test examples whose latent codes are plotted.
 const SHOWN: usize = 2000;
 
-/// Decodes the same draws of N(0, I) by both models, and compares the codes of examples with them.
+/// Decodes the same samples of N(0, I) by both models, and compares the latent codes of examples
+/// with N(0, I).
 pub(super) fn explain(session: &mut Session<'_>, spec: &ExplainSpec) -> Result<Explanation> {
     let data = open(session, spec)?;
     let shape = data.shape.as_image().unwrap_or([1, 1, 1]);
@@ -49,7 +50,7 @@ pub(super) fn explain(session: &mut Session<'_>, spec: &ExplainSpec) -> Result<E
         let decoded = latent.decode(&codes, None)?;
         images.push(grid(&intensities(run.model(), &decoded), shape, ACROSS));
         let means = latent.encode(&batch)?;
-        // Codes as the decoder met them in training: for the VAE, drawn from q.
+        // Latent codes as in training: for the VAE, samples from q.
         let drawn = match latent.posterior(&batch)? {
             None => means.clone(),
             Some((means, stds)) => {
@@ -78,7 +79,7 @@ pub(super) fn explain(session: &mut Session<'_>, spec: &ExplainSpec) -> Result<E
     Ok(spec.found(lines, Value::Object(metrics), &images))
 }
 
-/// The two dimensions whose means vary most.
+/// The two dimensions of largest variance of the means.
 fn widest(means: &[f32]) -> [usize; 2] {
     let mut entries: Vec<(f64, usize)> =
         spread(means).0.into_iter().enumerate().map(|(i, s)| (s, i)).collect();
@@ -86,7 +87,7 @@ fn widest(means: &[f32]) -> [usize; 2] {
     [entries[0].1, entries[1].1]
 }
 
-/// Two entries of codes by class, and a circle that N(0, I) is within at 95 %.
+/// Two latent dimensions by class, with the circle that contains 95 % of N(0, I).
 fn plot(name: &str, data: &Dataset, batch: &Batch, codes: &[f32], [a, b]: [usize; 2]) -> Plot {
     let mut plot = Plot::new(
         format!("codes of {name}, and where N(0, I) puts 95 %"),
@@ -111,7 +112,7 @@ fn plot(name: &str, data: &Dataset, batch: &Batch, codes: &[f32], [a, b]: [usize
     plot.with(Series::dashed("95 % of N(0, I)", circle)).equal_aspect()
 }
 
-/// Standard deviation of each entry, and the largest correlation of two of them.
+/// Standard deviation of each latent dimension, and the largest correlation of two dimensions.
 fn spread(codes: &[f32]) -> (Vec<f64>, f64) {
     let n = (codes.len() / CODE) as f64;
     let columns: Vec<Vec<f64>> = (0..CODE)

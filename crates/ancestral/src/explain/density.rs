@@ -1,4 +1,4 @@
-//! A density is not a probability: it may exceed 1 and depends on the unit; its integral does neither.
+//! A density is not a probability: it may exceed 1 and depends on the unit; its integral does not.
 
 use std::f64::consts::PI;
 
@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use super::spec::{ExplainSpec, Explanation};
 use crate::Result;
 
-/// Standard deviations of the Gaussians that are shown.
+/// Standard deviations of the Gaussians.
 const SIGMAS: [f64; 3] = [1.0, 0.4, 0.1];
 
-/// Heights, areas and a probability of Gaussians.
+/// Heights, integrals and a probability of Gaussians.
 pub(super) fn explain(spec: &ExplainSpec) -> Result<Explanation> {
     spec.make_folder()?;
     let mut plot = Plot::new("a density may be above 1; its area is 1", "x", "density p(x)");
@@ -52,7 +52,7 @@ fn normal(x: f64, sigma: f64) -> f64 {
     (-0.5 * (x / sigma).powi(2)).exp() / (sigma * (2.0 * PI).sqrt())
 }
 
-/// Its area between two places, by the midpoint rule.
+/// Its integral over an interval, by the midpoint rule.
 fn area(from: f64, to: f64, sigma: f64) -> f64 {
     let cells = 20_000;
     let width = (to - from) / f64::from(cells);

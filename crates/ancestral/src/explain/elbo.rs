@@ -16,20 +16,20 @@ use crate::model::{DensityOptions, Latent};
 use crate::run::{Run, Session};
 use crate::{Error, Result};
 
-/// Half the side of the square of codes that is integrated, and its cells a side.
+/// The square of latent codes for the integral, [−REACH, REACH]², and its cells per side.
 const REACH: f64 = 6.0;
 const CELLS: usize = 240;
-/// The sides of a cell.
+/// The side of a cell.
 const WIDTH: f64 = 2.0 * REACH / CELLS as f64;
-/// Codes that are decoded at once.
+/// Latent codes per batch.
 const CODES: usize = 4000;
-/// Examples whose gap is shown, and draws of the ELBO each.
+/// Examples whose gap is shown, and samples of the ELBO for each.
 const SHOWN: usize = 12;
 const DRAWS: u64 = 160_000;
-/// Draws between two reports of progress.
+/// Samples between two reports of progress.
 const REPORTED: u64 = 1000;
 
-/// What was measured of an example, in nats.
+/// The values for an example, in nats.
 struct Gap {
     log_p: f64,
     elbo: f64,
@@ -37,7 +37,7 @@ struct Gap {
     kl: f64,
 }
 
-/// Compares log p(x) with the ELBO and the divergence on test examples.
+/// Compares log p(x) with the ELBO and the KL divergence on test examples.
 pub(super) fn explain(session: &mut Session<'_>, spec: &ExplainSpec) -> Result<Explanation> {
     let data = open(session, spec)?;
     let config = VaeConfig {
@@ -107,7 +107,7 @@ fn unsupported(run: &Run, problem: &str) -> Error {
     Error::Unsupported { model: run.config.model.clone(), problem: problem.to_owned() }
 }
 
-/// The middles of the cells, from the top, as an image is drawn.
+/// The centers of the cells, row by row from the top, as in an image.
 fn cells() -> Vec<[f64; 2]> {
     let axis: Vec<f64> = (0..CELLS).map(|i| -REACH + (i as f64 + 0.5) * WIDTH).collect();
     axis.iter().rev().flat_map(|&b| axis.iter().map(move |&a| [a, b])).collect()
@@ -142,13 +142,13 @@ fn log_joint(
     Ok(log_joint)
 }
 
-/// The logarithm of the integral over all cells of what is given by its logarithm.
+/// The logarithm of the integral over all cells, from the logarithms of the integrand.
 fn log_integral(logs: &[f64]) -> f64 {
     let max = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     max + (logs.iter().map(|l| (l - max).exp()).sum::<f64>() * (WIDTH * WIDTH)).ln()
 }
 
-/// The ELBO of each example, the mean of many draws of the model's own, with its standard error.
+/// The ELBO of each example: the mean over many samples from q(z|x), with its standard error.
 fn bounds(
     run: &Run,
     batch: &Batch,
@@ -173,7 +173,7 @@ fn bounds(
     Ok(sums.into_iter().map(bound).collect())
 }
 
-/// The middle of the square, [−3, 3]².
+/// The central part [−3, 3]² of a map.
 fn middle(map: Vec<f64>) -> Image {
     let kept: Vec<f64> = map
         .chunks_exact(CELLS)
@@ -188,7 +188,9 @@ fn lines(gaps: &[Gap]) -> Vec<String> {
     let mut lines = vec![
         "log p(x) = ELBO + KL(q(z|x) ‖ p(z|x)), in nats; log p(x) and KL are integrated over the"
             .to_owned(),
-        format!("two-dimensional code, the ELBO is the mean of {DRAWS} draws by the model:"),
+        format!(
+            "two-dimensional latent code, the ELBO is the mean over {DRAWS} samples from q(z|x):"
+        ),
         "example   log p(x)   ELBO              KL       ELBO + KL".to_owned(),
     ];
     lines.extend(gaps.iter().enumerate().map(|(i, Gap { log_p, elbo, elbo_stderr, kl })| {

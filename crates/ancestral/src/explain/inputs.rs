@@ -8,10 +8,10 @@ use crate::run::{Run, RunSpec, Session};
 use crate::train::{Budget, StopReason, TrainConfig};
 use crate::{Error, Result};
 
-/// The images that models are trained on.
+/// The images for training.
 ///
 /// # Errors
-/// If they are not found or are no images.
+/// If the data is not found or does not consist of images.
 pub(super) fn open(session: &Session<'_>, spec: &ExplainSpec) -> Result<Dataset> {
     let options = OpenOptions {
         data_dir: session.data_dir().map(Into::into),
@@ -28,10 +28,10 @@ pub(super) fn open(session: &Session<'_>, spec: &ExplainSpec) -> Result<Dataset>
     Ok(data)
 }
 
-/// A model trained in a folder of its own, with the weights that validation chose.
+/// A model trained in its own folder, with the best weights by validation.
 ///
 /// # Errors
-/// Those of training, or if it was stopped.
+/// Those of training, or if it was interrupted.
 pub(super) fn train(
     session: &mut Session<'_>,
     spec: &ExplainSpec,

@@ -1,8 +1,8 @@
-//! Demonstrations of concepts: small experiments with real networks, with the numbers that prove
-//! them and images that show them.
+//! Demonstrations of concepts: small experiments with real networks, with numerical checks and
+//! plots.
 //!
-//! [`Session::explain`](crate::run::Session::explain) carries one out; the experiments without
-//! images are functions of their own.
+//! [`Session::explain`](crate::run::Session::explain) runs one; the experiments without plots are
+//! separate functions.
 
 mod ae_vs_vae;
 mod density;
@@ -18,7 +18,7 @@ mod transposed;
 mod work;
 
 pub use discriminator::{Comparison, Densities, optimal_discriminator};
-pub use saturation::{Reached, Saturation, saturation};
+pub use saturation::{Measurement, Saturation, saturation};
 pub use spec::{ExplainSpec, Explanation};
 pub use topic::Topic;
-pub use transposed::{Enlarged, Map, enlarge, reduce};
+pub use transposed::{FeatureMap, TransposedConvolution, convolution, transposed_convolution};

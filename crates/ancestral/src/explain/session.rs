@@ -1,4 +1,4 @@
-//! Carries an explanation out.
+//! Runs a demonstration.
 
 use super::spec::{ExplainSpec, Explanation};
 use super::topic::Topic;
@@ -7,13 +7,11 @@ use crate::Result;
 use crate::run::Session;
 
 impl Session<'_> {
-    /// Demonstrates a concept: trains what it needs, measures, and draws images into the folder of
-    /// `spec`.
+    /// Demonstrates a concept: trains models, measures, and saves plots to the folder of `spec`.
     ///
     /// # Errors
-    /// If the topic has no use for an option, its runs would be mixed up with others in the folder,
-    /// the data is not found or does not suit, training fails, an image cannot be written, or the
-    /// session was stopped.
+    /// If the topic does not use an option, the folder already has runs, the data is not found or
+    /// does not fit, training fails, an image cannot be written, or the session was stopped.
     pub fn explain(&mut self, spec: &ExplainSpec) -> Result<Explanation> {
         spec.check()?;
         match spec.topic {

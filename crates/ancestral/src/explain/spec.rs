@@ -14,14 +14,13 @@ use crate::{Error, Result};
 pub struct ExplainSpec {
     /// The topic.
     pub topic: Topic,
-    /// The images that its models are trained on, by name or path; the embedded digits if none are
-    /// given.
+    /// The images to train the models on, by name or path; the embedded digits if not given.
     pub data: Option<String>,
-    /// Epochs that its models are trained for; 100 if not given.
+    /// Training epochs of the models; 100 if not given.
     pub epochs: Option<u64>,
-    /// The seed of everything drawn; 0 if not given.
+    /// The seed of all random numbers; 0 if not given.
     pub seed: Option<u64>,
-    /// The folder for images and runs. Topics that train models make it, others may share it.
+    /// The folder for images and runs. Topics that train models need a new one.
     pub out: PathBuf,
 }
 
@@ -30,7 +29,7 @@ pub struct ExplainSpec {
 pub struct Explanation {
     /// Its topic.
     pub topic: Topic,
-    /// What was found, in words.
+    /// The results as text.
     pub lines: Vec<String>,
     /// The numbers.
     pub metrics: Value,
@@ -39,20 +38,18 @@ pub struct Explanation {
 }
 
 impl ExplainSpec {
-    /// A topic with its defaults.
+    /// A topic with default options.
     pub fn new(topic: Topic, out: impl Into<PathBuf>) -> Self {
         Self { topic, data: None, epochs: None, seed: None, out: out.into() }
     }
 
-    /// Refuses what the topic has no use for, and a folder that runs would be mixed up in.
+    /// Refuses options that the topic does not use, and an existing folder for runs.
     pub(super) fn check(&self) -> Result<()> {
         let topic = self.topic;
         let refused = |field: &str, value: Option<&dyn Display>| match value {
-            Some(value) if !topic.options().contains(&field) => Err(Error::setting(
-                field,
-                value,
-                format!("{topic} has no use for it; leave it out"),
-            )),
+            Some(value) if !topic.options().contains(&field) => {
+                Err(Error::setting(field, value, format!("{topic} does not use it; leave it out")))
+            }
             _ => Ok(()),
         };
         refused("data", self.data.as_ref().map(|data| data as _))?;
@@ -79,12 +76,12 @@ impl ExplainSpec {
         self.seed.unwrap_or(0)
     }
 
-    /// Makes its folder, if it is not there.
+    /// Creates the folder if it does not exist.
     pub(super) fn make_folder(&self) -> Result<()> {
         std::fs::create_dir_all(&self.out).map_err(|e| DataError::io("make", &self.out, e).into())
     }
 
-    /// What was found, with images by their names in the folder.
+    /// The result, with images by their names in the folder.
     pub(super) fn found(&self, lines: Vec<String>, metrics: Value, images: &[&str]) -> Explanation {
         let images = images.iter().map(|image| self.out.join(image)).collect();
         Explanation { topic: self.topic, lines, metrics, images }

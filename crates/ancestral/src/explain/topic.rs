@@ -9,9 +9,9 @@ use crate::{Error, Result};
 /// A concept that can be demonstrated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Topic {
-    /// Draws from N(0, I), decoded by an autoencoder and by a VAE.
+    /// Samples of N(0, I), decoded by an autoencoder and by a VAE.
     AeVsVae,
-    /// The gap between log p(x) and the ELBO is a divergence.
+    /// The gap between log p(x) and the ELBO is a KL divergence.
     Elbo,
     /// A density is not a probability.
     Density,

@@ -1,17 +1,17 @@
-//! Work that reports progress and can be stopped.
+//! Work that reports progress and can be interrupted.
 
 use std::sync::atomic::Ordering;
 
 use crate::run::Session;
 use crate::{Error, Result};
 
-/// Parts of the progress of a training.
+/// Units of progress.
 const PARTS: usize = 1000;
 
-/// Does work that reports its progress, and ends it when the session is stopped.
+/// Runs work that reports its progress, and ends it when the session is stopped.
 ///
 /// # Errors
-/// Those of the work, or if it was stopped.
+/// Those of the work, or if it was interrupted.
 pub(super) fn stoppable<T>(
     session: &mut Session<'_>,
     what: &str,

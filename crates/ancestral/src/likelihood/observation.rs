@@ -140,8 +140,8 @@ impl Likelihood {
         }
     }
 
-    /// Numbers that [`Likelihood::log_probability`] keeps per entry for the backward pass,
-    /// approximately.
+    /// The approximate number of values that [`Likelihood::log_probability`] keeps per entry for
+    /// the backward pass.
     pub fn kept(self) -> u64 {
         match self {
             Self::Bernoulli => 2,
@@ -329,7 +329,7 @@ impl Likelihood {
     }
 
     /// Applies a temperature to the outputs of one or more entries: 1 leaves the distribution
-    /// unchanged, below 1 it is sharper, at 0 only its mode is left.
+    /// unchanged, values below 1 sharpen it, and at 0 only its mode remains.
     ///
     /// Logits are divided by the temperature, scales multiplied.
     pub fn temper(self, outputs: &mut [f32], temperature: f64) {
@@ -434,7 +434,7 @@ impl Likelihood {
                         + scale
                             * match self {
                                 Self::GaussianMixture { .. } => box_muller(u[1], u[2]),
-                                // An exponential to either side.
+                                // A Laplace distribution: an exponential on either side.
                                 _ => u[1].ln().copysign(u[2] - 0.5),
                             }
                 }

@@ -95,7 +95,7 @@ pub trait Density {
 
     /// The terms of the log-probability by column, `[batch, columns]` row after row, which add up to
     /// it, of an ensemble those of its first member: each column given those before it in the model's
-    /// order. `None` for models whose log-probability is no sum over columns.
+    /// order. `None` for models whose log-probability is not a sum over columns.
     ///
     /// # Errors
     /// If the batch does not fit the model.

@@ -51,9 +51,9 @@ pub enum Capability {
     DensityBound,
     /// Samples.
     Samples,
-    /// Samples of a class, if the settings make the model conditional.
+    /// Samples given a class, if the settings make the model conditional.
     ClassSamples,
-    /// Samples for a code that was found without labels.
+    /// Samples given a latent code that was learned without labels.
     CodeSamples,
     /// Completion of examples whose first entries are given.
     PrefixCompletion,
@@ -81,8 +81,8 @@ impl Capability {
             }
             Self::DensityBound => "density (lower bound)".to_owned(),
             Self::Samples => "samples".to_owned(),
-            Self::ClassSamples => "samples of a class".to_owned(),
-            Self::CodeSamples => "samples of a code".to_owned(),
+            Self::ClassSamples => "class-conditional samples".to_owned(),
+            Self::CodeSamples => "code-conditional samples".to_owned(),
             Self::PrefixCompletion => "completion (of the first entries)".to_owned(),
             Self::Completion => "completion (of any part)".to_owned(),
             Self::Latent => "latent codes".to_owned(),

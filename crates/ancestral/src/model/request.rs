@@ -34,7 +34,7 @@ pub fn log_probability(
             Some(1) => "is one density".to_owned(),
             Some(count) => format!("has {count} {member}s"),
         };
-        let asked = format!("the members {} to {} were asked for", members.start, members.end);
+        let asked = format!("members {} to {} were requested", members.start, members.end);
         return Err(unsupported(model, format!("{all} and {asked}")));
     }
     density.log_probability(batch, options)
@@ -177,38 +177,38 @@ pub fn sampler_for<'a>(model: &'a dyn Model, request: &SampleRequest) -> Result<
     let sampler = model.sampler().ok_or_else(|| unsupported("cannot draw examples".to_owned()))?;
     if !(request.temperature >= 0.0 && request.temperature.is_finite()) {
         return Err(unsupported(format!(
-            "draws at a temperature of 0 or more and {} was asked for",
+            "supports temperatures of 0 or more, and {} was requested",
             request.temperature
         )));
     }
     if request.temperature != 1.0 && !sampler.has_temperature() {
         return Err(unsupported(format!(
-            "draws at one temperature, 1, and {} was asked for",
+            "supports temperature 1 only, and {} was requested",
             request.temperature
         )));
     }
     match (request.class, sampler.classes()) {
         (Some(class), 0) => {
             return Err(unsupported(format!(
-                "knows no classes and class {class} was asked for; conditional models \
-                 draw by class"
+                "is not conditional, and class {class} was requested; conditional models draw \
+                 samples of a class"
             )));
         }
         (Some(class), classes) if class as usize >= classes => {
             return Err(unsupported(format!(
-                "has classes 0 to {} and class {class} was asked for",
+                "has classes 0 to {}, and class {class} was requested",
                 classes - 1
             )));
         }
         _ => {}
     }
     if request.mean && !sampler.has_noise() {
-        return Err(unsupported("gives samples without noise around a mean".to_owned()));
+        return Err(unsupported("draws samples without noise around a mean".to_owned()));
     }
     if let Some(Known { values, given }) = &request.known {
         if sampler.completion() == Completion::None {
             return Err(unsupported(
-                "draws whole examples and cannot complete given ones".to_owned(),
+                "draws whole examples and cannot complete partly given ones".to_owned(),
             ));
         }
         let size = model.data().size();

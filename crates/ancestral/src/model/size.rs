@@ -58,7 +58,7 @@ impl Size {
         self.step_bytes(batch, rule, averaged).max(numbers.saturating_mul(4))
     }
 
-    /// An estimate of the peak memory of a fit in one call over so many examples, in bytes.
+    /// An estimate of the peak memory of a fit in one call over this many examples, in bytes.
     ///
     /// Fits use double precision.
     pub fn fit_bytes(&self, examples: usize) -> u64 {

@@ -226,7 +226,7 @@ impl InputPipeline {
         let mut hot = vec![0.0; labels.len() * classes];
         for (row, &label) in hot.chunks_exact_mut(classes).zip(labels) {
             let slot = row.get_mut(label as usize).ok_or_else(|| {
-                self.unsuitable(format!("class {label} where the largest is {}", classes - 1))
+                self.unsuitable(format!("class {label}, and the largest is {}", classes - 1))
             })?;
             *slot = 1.0;
         }

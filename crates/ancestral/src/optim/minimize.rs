@@ -88,8 +88,11 @@ pub fn newton(
     let mut here = evaluate(&at)?;
     let mut best = Best::new(here.value, &here.gradient);
     let ended = loop {
-        let step: Vec<f64> =
-            raised(&here.hessian, at.len()).solve(&here.gradient).iter().map(|x| -x).collect();
+        let step: Vec<f64> = modified_cholesky(&here.hessian, at.len())
+            .solve(&here.gradient)
+            .iter()
+            .map(|x| -x)
+            .collect();
         if largest(&here.gradient) <= limits.tolerance {
             if largest(&step) <= SMALL_STEP * largest(&at).max(1.0) {
                 at.iter_mut().zip(&step).for_each(|(x, d)| *x += d);
@@ -361,8 +364,9 @@ impl Cholesky {
     }
 }
 
-/// The factor of a matrix whose diagonal is raised until it is positive definite to rounding.
-pub fn raised(a: &[f64], n: usize) -> Cholesky {
+/// Modified Cholesky factorization: the factor of a matrix whose diagonal is raised until it is
+/// positive definite to rounding.
+pub fn modified_cholesky(a: &[f64], n: usize) -> Cholesky {
     let top = (0..n).map(|i| a[i * n + i].abs()).fold(f64::MIN_POSITIVE, f64::max);
     let mut by = 0.0;
     loop {

@@ -9,8 +9,8 @@ use crate::Result;
 /// The duration of a frame, in milliseconds.
 const FRAME: u32 = 150;
 
-/// Joins the images of a folder, in the order of their names, to an animation; false if there are
-/// fewer than two.
+/// Combines the images of a folder, in the order of their names, into an animation; false if there
+/// are fewer than two.
 ///
 /// # Errors
 /// If an image cannot be read or the animation not be written.

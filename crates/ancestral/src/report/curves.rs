@@ -4,8 +4,8 @@ use ancestral_plot::{Plot, Series};
 
 use crate::train::Event;
 
-/// The plots of a run's history, each with the file it is kept in: loss and validation in one, and
-/// apart from them a validation metric that has a scale of its own.
+/// The learning curves of a run, each with its file name: training loss and validation in one plot,
+/// and a validation metric of another scale in a plot of its own.
 pub fn curves(title: &str, events: &[Event]) -> Vec<(&'static str, Plot)> {
     let has = |name: &str| {
         let mut entries = events.iter().filter_map(Event::entry);

@@ -7,7 +7,7 @@ use super::samples::{grid, intensities};
 use crate::model::{Latent, Model};
 use crate::{Error, Result};
 
-/// The sides of an image of the model's data.
+/// The shape of an image of the model's data.
 fn image_shape(model: &dyn Model) -> Result<[usize; 3]> {
     let shape = &model.data().shape;
     shape.as_image().ok_or_else(|| Error::NoImage { shape: shape.clone() })
@@ -16,31 +16,28 @@ fn image_shape(model: &dyn Model) -> Result<[usize; 3]> {
 /// Examples above their reconstructions, both in the values of the model's columns.
 ///
 /// # Errors
-/// If they are no images.
+/// If the examples are not images.
 pub fn reconstructions(model: &dyn Model, examples: &[f64], decoded: &[f64]) -> Result<Image> {
     let shape = image_shape(model)?;
     let columns = (examples.len() / model.data().shape.size()).clamp(1, 16);
     let grid = |values| grid(&intensities(model, values), shape, columns);
-    Ok(Image::vstack(&[
-        ("examples", grid(examples)),
-        ("reconstructions from their mean codes", grid(decoded)),
-    ]))
+    Ok(Image::vstack(&[("examples", grid(examples)), ("reconstructions", grid(decoded))]))
 }
 
 /// The steps of an interpolation side by side, in the values of the model's columns.
 ///
 /// # Errors
-/// If they are no images.
+/// If the examples are not images.
 pub fn interpolation(model: &dyn Model, decoded: &[f64]) -> Result<Image> {
     let shape = image_shape(model)?;
     let n = decoded.len() / model.data().shape.size();
     Ok(grid(&intensities(model, decoded), shape, n.clamp(1, 16)))
 }
 
-/// The same as frames of an animation.
+/// The steps of an interpolation as frames of an animation.
 ///
 /// # Errors
-/// If they are no images.
+/// If the examples are not images.
 pub fn interpolation_frames(model: &dyn Model, decoded: &[f64]) -> Result<Vec<Image>> {
     let shape = image_shape(model)?;
     let values = intensities(model, decoded);
@@ -48,10 +45,10 @@ pub fn interpolation_frames(model: &dyn Model, decoded: &[f64]) -> Result<Vec<Im
 }
 
 /// A two-dimensional latent space, decoded on a grid of `side` codes along each axis with equal
-/// steps of probability of N(0, I), so that every cell stands for as much of the prior.
+/// steps of probability of N(0, I), so that every cell has the same prior probability.
 ///
 /// # Errors
-/// If the codes have other than two entries, or examples are no images.
+/// If the latent space is not two-dimensional, or the examples are not images.
 pub fn manifold(model: &dyn Model, latent: &dyn Latent, side: usize) -> Result<Image> {
     let shape = image_shape(model)?;
     let at: Vec<f32> =
@@ -61,8 +58,8 @@ pub fn manifold(model: &dyn Model, latent: &dyn Latent, side: usize) -> Result<I
     Ok(grid(&intensities(model, &latent.decode(&codes, None)?), shape, side))
 }
 
-/// Codes `[n, dims]` of labeled examples by class: a histogram of one dimension, or a scatter along
-/// the two directions of largest variance.
+/// Codes `[n, dims]` of labeled examples by class: a histogram of one dimension, or a scatter plot
+/// along the first two principal components.
 pub fn latent_space(data: &Dataset, codes: &[f32], dims: usize, labels: Option<&[u32]>) -> Plot {
     let names = match dims {
         1 => ["code", "examples"],
@@ -88,7 +85,7 @@ pub fn latent_space(data: &Dataset, codes: &[f32], dims: usize, labels: Option<&
 /// Bins of a histogram of codes.
 const BINS: usize = 30;
 
-/// How many of the values lie in each of the bins that cover `all`, by the middles of the bins.
+/// Counts of the values in bins that cover `all`, by the centers of the bins.
 fn histogram(values: impl Iterator<Item = f32>, all: &[f32]) -> Vec<(f64, f64)> {
     let low = f64::from(all.iter().copied().fold(f32::INFINITY, f32::min));
     let high = f64::from(all.iter().copied().fold(f32::NEG_INFINITY, f32::max));
@@ -102,8 +99,8 @@ fn histogram(values: impl Iterator<Item = f32>, all: &[f32]) -> Vec<(f64, f64)> 
     bins
 }
 
-/// Coordinates along the two directions of largest variance, by power iteration on the
-/// covariance, the second after the first is taken out.
+/// Coordinates along the first two principal components, by power iteration on the covariance with
+/// deflation.
 fn first_components(codes: &[f32], dims: usize) -> Vec<(f64, f64)> {
     let n = (codes.len() / dims).max(1) as f64;
     let mut mean = vec![0.0; dims];

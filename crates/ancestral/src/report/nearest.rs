@@ -8,32 +8,32 @@ use super::samples::grid;
 use crate::evaluate::{self, Neighbor, Rows};
 use crate::{Error, Result};
 
-/// Examples whose nearest training example is searched.
+/// The largest number of examples whose nearest training example is searched for.
 const LOOKED_AT: usize = 1000;
-/// Pairs that the image shows, and how many per line.
+/// Pairs in the image, and how many per row.
 const PAIRS: usize = 32;
 const ACROSS: usize = 16;
 
 /// How far samples are from the nearest training example, in pixels of \[0, 1\].
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Nearest {
-    /// Samples looked at.
+    /// Number of samples.
     pub n: usize,
     /// The median distance of samples.
     pub median: f64,
-    /// Reference examples looked at.
+    /// Number of reference examples.
     pub n_reference: usize,
-    /// That of the reference, unless it is the training examples themselves.
+    /// The median distance of reference examples, unless the reference is the training split.
     pub reference_median: Option<f64>,
-    /// Samples that are training examples.
+    /// Number of samples that equal a training example.
     pub copies: usize,
 }
 
-/// Some samples above their nearest training examples, and how near more of them are; `values` are
-/// images in the levels of the examples.
+/// An image of some samples above their nearest training examples, and the distances of more
+/// samples; `values` are images in the levels of the examples.
 ///
 /// # Errors
-/// If examples are no images.
+/// If the examples are not images.
 pub fn nearest_examples(
     values: &[f64],
     reference: &Examples,
@@ -48,7 +48,7 @@ pub fn nearest_examples(
     let all = |examples: &Examples, chosen: &[u64]| -> Vec<f32> {
         examples.batch(chosen, 0).values.iter().map(|&v| v as f32 * unit).collect()
     };
-    // Spread, since classes may come one after another.
+    // Evenly spaced, since data may be sorted by class.
     let spread = |n: usize, of: usize| (0..n.min(of)).map(move |i| i * of / n.min(of));
     let n = values.len() / size;
     let rows: Vec<f32> = spread(LOOKED_AT, n)
@@ -68,7 +68,7 @@ pub fn nearest_examples(
     let shown: Vec<usize> = spread(PAIRS, found.len()).collect();
     let mut bands = Vec::new();
     for band in shown.chunks(ACROSS) {
-        // An incomplete band is filled with white.
+        // An incomplete row is filled with white.
         let white = || std::iter::repeat_n(1.0, (ACROSS - band.len()) * size);
         let mut pair: Vec<f32> = Vec::new();
         for &i in band {

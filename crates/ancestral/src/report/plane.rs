@@ -1,4 +1,4 @@
-//! Examples of two real columns, as points in the plane.
+//! Scatter plots of examples of two real columns.
 
 use ancestral_data::{Batch, Dataset, Domain, SplitName, Values};
 use ancestral_plot::{Image, Plot, Series};
@@ -6,14 +6,14 @@ use ancestral_plot::{Image, Plot, Series};
 use crate::Result;
 use crate::model::Model;
 
-/// Training examples drawn below samples, and samples drawn at least.
+/// Training examples plotted below samples, and the smallest number of samples.
 pub(super) const POINTS: usize = 1000;
 /// Cells of the map of discriminator scores, along each side.
 const CELLS: usize = 64;
-/// Times that one column may range as far as the other to be drawn on the same scale.
+/// The largest ratio of the ranges of two columns that are plotted on the same scale.
 const ALIKE: f64 = 4.0;
 
-/// Examples of two real columns, drawn below samples.
+/// Examples of two real columns, plotted below samples.
 #[derive(Debug, Clone)]
 pub struct Plane {
     points: Vec<(f64, f64)>,
@@ -23,7 +23,7 @@ pub struct Plane {
 }
 
 impl Plane {
-    /// The plane of the training split, if an example is a pair of reals.
+    /// The points of the training split, if the examples are pairs of reals.
     pub fn of(data: &Dataset) -> Option<Self> {
         if data.domain != Domain::Real || data.shape.size() != 2 {
             return None;
@@ -45,7 +45,8 @@ impl Plane {
         Some(Self { points, names, x_range, y_range })
     }
 
-    /// Samples over data, over the discriminator's scores if there is one that needs no classes.
+    /// Samples over data, over a heat map of the discriminator's scores if there is a discriminator
+    /// that needs no classes.
     pub(super) fn draw(&self, model: &dyn Model, samples: &[f64]) -> Result<Image> {
         let (x, y) = (self.x_range, self.y_range);
         let points = samples.chunks_exact(2).map(|p| (p[0], p[1]));
@@ -53,7 +54,7 @@ impl Plane {
         let [first, second] = &self.names;
         let mut plot =
             Plot::new("samples over data", first, second).x_range(x.0, x.1).y_range(y.0, y.1);
-        // Columns of different units share no scale.
+        // Columns of different units have separate scales.
         let ratio = (x.1 - x.0) / (y.1 - y.0);
         if (1.0 / ALIKE..ALIKE).contains(&ratio) {
             plot = plot.equal_aspect();
@@ -63,7 +64,7 @@ impl Plane {
                 low + (high - low) * (i as f64 + 0.5) / CELLS as f64
             };
             let cells = (0..CELLS * CELLS).flat_map(|k| {
-                // Rows go from the upper end down.
+                // Rows are ordered from top to bottom.
                 [at(x, k % CELLS), at(y, CELLS - 1 - k / CELLS)]
             });
             let batch = Batch::of(cells.collect(), CELLS * CELLS);

@@ -12,11 +12,11 @@ pub fn grid(values: &[f32], shape: [usize; 3], columns: usize) -> Image {
     Image::grid(values, shape, columns, scale(shape))
 }
 
-/// Bytes that a [`grid`] of so many images takes with its file, nearly.
+/// The approximate size in bytes of a [`grid`] of `count` images, including its file.
 pub fn grid_bytes(count: usize, shape: [usize; 3]) -> u64 {
     let side = |pixels: usize| ((pixels + 1) * scale(shape)) as u64;
     let pixels = side(shape[1]).saturating_mul(side(shape[2])).saturating_mul(count as u64);
-    // Three colors, and as much again for the file.
+    // Three channels, and the same again for the file.
     pixels.saturating_mul(6)
 }
 
@@ -25,7 +25,7 @@ fn scale([_, height, width]: [usize; 3]) -> usize {
     (64 / height.max(width)).clamp(1, 8)
 }
 
-/// Values of a model's columns as intensities in \[0, 1\]; reals as they are.
+/// Values of a model's columns as intensities in \[0, 1\]; reals unchanged.
 pub fn intensities(model: &dyn Model, values: &[f64]) -> Vec<f32> {
     let top = model.data().domain().and_then(Domain::max_level).unwrap_or(1) as f32;
     values.iter().map(|&value| value as f32 / top).collect()
@@ -40,11 +40,12 @@ pub(super) fn channel_names(channels: usize) -> Vec<String> {
     }
 }
 
-/// `count` samples by seed: images in a grid, next to their means if these differ; points over the
-/// data for two columns. `None` for other data, and for models that do not draw.
+/// An image of `count` samples by seed: a grid of images, next to their means if these differ; for
+/// two columns, a scatter plot over the data. `None` for other data, and for models that cannot be
+/// sampled.
 ///
 /// # Errors
-/// Those of drawing.
+/// Those of sampling.
 pub fn samples(
     model: &dyn Model,
     count: usize,

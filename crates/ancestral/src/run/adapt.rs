@@ -10,7 +10,7 @@ use crate::{Error, Result};
 /// `binarized` says that levels will be binarized later.
 ///
 /// # Errors
-/// If the data cannot be what the model was made for, saying why.
+/// If the data does not fit the model, with the reason.
 pub fn adapt(data: Dataset, spec: &DataSpec, binarized: bool) -> Result<Dataset> {
     let unsuitable =
         |problem: String| Error::UnsuitableData { model: "the run".to_owned(), problem };

@@ -20,17 +20,17 @@ pub const FORMAT: u32 = 2;
 /// The data of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DataConfig {
-    /// A known name, or what the file or folder is called.
+    /// A known name, or the name of the file or folder.
     pub name: String,
-    /// Where the data was found, unless it has a known name; runs of format 1 keep it as the name.
+    /// Where the data was found, unless it has a known name; runs of format 1 store it as the name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
     /// none, threshold, static or dynamic.
     pub binarize: String,
-    /// Whether the validation examples are trained on too (they still choose the checkpoint).
+    /// Whether training includes the validation examples (which still select the checkpoint).
     #[serde(default)]
     pub all_train: bool,
-    /// The fold of the table that was kept for testing.
+    /// The fold of the table that is the test split.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fold: Option<u32>,
     /// Height and width that images were resized to.
@@ -42,7 +42,7 @@ pub struct DataConfig {
     /// The color behind transparent pixels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub background: Option<Background>,
-    /// SHA-256 of what was read.
+    /// SHA-256 of the data that was read.
     pub fingerprint: String,
     /// "binary", "levels" or "real", as the model saw it.
     pub domain: String,
@@ -63,10 +63,10 @@ pub struct DataConfig {
     /// "category(N)".
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kinds: Vec<String>,
-    /// What is taken off each real column before a model sees it, in double precision.
+    /// The offset that is subtracted from each real column before the model, in double precision.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub offset: Vec<f64>,
-    /// What each real column is divided by after that, in double precision.
+    /// The scale that each real column is then divided by, in double precision.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scale: Vec<f64>,
 }
@@ -77,7 +77,7 @@ impl DataConfig {
     /// # Errors
     /// If the binarization is unknown or does not suit the data.
     pub fn describe(data: &Dataset, binarize: Binarize) -> Self {
-        // As the examples do it: what is binary already stays as it is.
+        // As the examples do: binary data stays unchanged.
         let binarize = if data.domain == Domain::Binary { Binarize::None } else { binarize };
         let domain = if binarize == Binarize::None { data.domain } else { Domain::Binary };
         let is_number = |(i, name): (usize, &String)| *name == i.to_string();
@@ -143,8 +143,8 @@ impl DataConfig {
         }
     }
 
-    /// Keeps where the data was found: a known name as it is, of a path what the file is called and
-    /// the way to it from the root.
+    /// Stores where the data was found: a known name unchanged; of a path, the file name and the
+    /// absolute path.
     pub(super) fn set_place(&mut self, place: &str) {
         place.clone_into(&mut self.name);
         if let Ok(path) = Path::new(place).canonicalize()
@@ -157,15 +157,15 @@ impl DataConfig {
         }
     }
 
-    /// What the data is opened by: the path that it was found at, else its name.
+    /// The path or name that opens the data: the path where it was found, else its name.
     pub fn place(&self) -> String {
         self.path.as_ref().map_or_else(|| self.name.clone(), |path| path.display().to_string())
     }
 
-    /// The number of a class that is given by it or by name.
+    /// The number of a class, given by number or by name.
     ///
     /// # Errors
-    /// If there is no such class, naming those there are.
+    /// If there is no such class, with the names of all.
     pub fn class(&self, text: &str) -> Result<u32> {
         if let Some(at) = self.class_names.iter().position(|name| name == text) {
             return Ok(at as u32);
@@ -183,11 +183,11 @@ impl DataConfig {
         })
     }
 
-    /// Other data with its labels numbered as those of this data: by the names of classes, which are
-    /// their numbers where they have none.
+    /// Other data with its labels renumbered to those of this data, by the names of classes (or
+    /// their numbers, where they have no names).
     ///
     /// # Errors
-    /// If an example is of a class that this data does not have.
+    /// If an example has a class that this data lacks.
     pub fn relabel(&self, data: Dataset) -> Result<Dataset> {
         let name = |names: &[String], class: u32| {
             names.get(class as usize).cloned().unwrap_or_else(|| class.to_string())
@@ -223,10 +223,10 @@ impl DataConfig {
         Ok(relabeled)
     }
 
-    /// Opens the data again and checks that it is the same.
+    /// Reopens the data and checks that it is unchanged.
     ///
     /// # Errors
-    /// If it is not found, not readable, or has changed.
+    /// If it is not found, cannot be read, or has changed.
     pub fn open(&self, data_dir: Option<&Path>, seed: u64) -> Result<Dataset> {
         let options = OpenOptions {
             data_dir: data_dir.map(Path::to_path_buf),
@@ -248,7 +248,7 @@ impl DataConfig {
         Ok(data)
     }
 
-    /// What a model is made for.
+    /// The specification of the data, for building a model.
     ///
     /// # Errors
     /// If the domain is unknown.
@@ -281,7 +281,8 @@ impl DataConfig {
         spec.names.clone_from(&self.columns);
         spec.class_names.clone_from(&self.class_names);
         if !(self.offset.is_empty() && self.scale.is_empty()) {
-            let allowed = "this version has no columns that are standardized before the model";
+            let allowed =
+                "this version does not support columns that are standardized before the model";
             return Err(Error::setting("data.scale", format!("{:?}", self.scale), allowed));
         }
         if !self.kinds.is_empty() {
@@ -305,7 +306,7 @@ impl DataConfig {
 pub struct RunConfig {
     /// The format of the folder.
     pub format: u32,
-    /// The version of the program that began it.
+    /// The version of the program that started it.
     pub version: String,
     /// The command as it was typed.
     pub command: String,
@@ -314,36 +315,36 @@ pub struct RunConfig {
     /// The preset, if one was used.
     #[serde(default)]
     pub preset: String,
-    /// The seed of everything drawn; in text from 2⁶³ on, where TOML's numbers end.
+    /// The seed of all random numbers; stored as text from 2⁶³ on, where TOML's numbers end.
     #[serde(with = "seed")]
     pub seed: u64,
-    /// The fingerprint of the network by whose features samples chose the checkpoint, if one did.
+    /// The fingerprint of the feature network that selected the checkpoint by its samples, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evaluator: Option<String>,
-    /// The run whose weights this one started from, if it did.
+    /// The run whose weights this one started from, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
     /// The data.
     pub data: DataConfig,
     /// The model's settings.
     pub settings: Table,
-    /// The loop's settings.
+    /// The training settings.
     #[serde(deserialize_with = "settings::deserialize")]
     pub train: TrainConfig,
 }
 
-/// Which network measures the samples of a run.
+/// Which feature network evaluates the samples of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ByNetwork {
-    /// The one for its data.
+    /// The built-in one for its data.
     OfData,
-    /// The one of this fingerprint.
+    /// The one with this fingerprint.
     Of(String),
     /// None.
     None,
 }
 
-/// A seed as a number where TOML has it, else as text.
+/// A seed as a number where TOML can represent it, else as text.
 pub(super) mod seed {
     use std::fmt;
 
@@ -386,7 +387,7 @@ pub(super) mod seed {
         from.deserialize_any(Seed)
     }
 
-    /// The same of a seed that may be left out.
+    /// The same for an optional seed.
     pub(in crate::run) fn optional<'de, D: Deserializer<'de>>(
         from: D,
     ) -> Result<Option<u64>, D::Error> {

@@ -14,7 +14,7 @@ use crate::train::Event;
 pub(super) struct EventLog(Appender);
 
 impl EventLog {
-    /// Opens the file and cuts off what came after `offset`, which no checkpoint knows.
+    /// Opens the file and truncates it at `offset`, after which no event belongs to the checkpoint.
     pub(super) fn open(path: &Path, offset: u64) -> Result<Self> {
         Ok(Self(Appender::open(path, offset)?))
     }
@@ -26,14 +26,14 @@ impl EventLog {
         Ok(self.0.flush()?)
     }
 
-    /// Makes everything so far safe on the disk and says how much that is.
+    /// Syncs everything so far to disk and returns its length.
     pub(super) fn sync(&mut self) -> Result<u64> {
         Ok(self.0.sync()?)
     }
 }
 
-/// All events of a file; a last line that was cut off, and kinds that this version does not know, are
-/// left out.
+/// All events of a file; an incomplete last line and kinds that this version does not know are
+/// skipped.
 pub(super) fn read_events(path: &Path) -> Result<Vec<Event>> {
     let file = match File::open(path) {
         Ok(file) => file,

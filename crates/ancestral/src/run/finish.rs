@@ -11,8 +11,8 @@ use crate::report::{self, Plane};
 /// The number of examples that are reconstructed.
 const RECONSTRUCTED: usize = 16;
 
-/// Draws what there is to see of a run into its folder, unless it is in memory or is to have no
-/// images; reconstructions are of the test split.
+/// Saves the images of a finished run in its folder, unless the run is in memory or has images
+/// turned off; reconstructions are of the test split.
 pub(super) fn draw(run: &Run, data: &Dataset, skip_test: bool) -> Result<Vec<PathBuf>> {
     let mut drawn = Vec::new();
     let config = &run.config;

@@ -1,4 +1,4 @@
-//! Models that are fitted by a solver.
+//! Models that are fitted in one call.
 
 use ancestral_data::{Binarize, Examples, SplitName, Streams};
 
@@ -19,28 +19,28 @@ const STEPS: usize = 100;
 pub struct Fit {
     /// The model.
     pub run: Run,
-    /// Estimates, their errors, and how the fit went.
+    /// Estimates with standard errors, and the course of the fit.
     pub report: FitReport,
-    /// The model measured on each split.
+    /// The evaluation on each split.
     pub splits: Vec<Fitted>,
 }
 
-/// A fitted model measured on a split.
+/// The evaluation of a fitted model on a split.
 pub struct Fitted {
     /// The split.
     pub split: SplitName,
     /// How it was binarized.
     pub binarize: &'static str,
-    /// What was found.
+    /// The result.
     pub found: Measured,
 }
 
 impl Session<'_> {
-    /// Fits a model in one go and measures it on the training split and, unless that is to be left
-    /// unread, the test split.
+    /// Fits a model in one call and evaluates it on the training split and, unless `skip_test` is set,
+    /// on the test split.
     ///
     /// # Errors
-    /// If something does not suit, the model is trained step by step, or the fit fails.
+    /// If the data does not suit the model, the model is trained by gradient steps, or the fit fails.
     pub fn fit(&mut self, spec: &RunSpec) -> Result<Fit> {
         let ResolvedRun { config, data } =
             spec.resolve(&self.registry, self.data_dir(), &self.device)?;
@@ -66,7 +66,7 @@ impl Session<'_> {
             estimator.fit(&train, &mut context)
         })?;
         let info = WeightsInfo::default();
-        let path = spec.keep.folder(&config);
+        let path = spec.storage.folder(&config);
         if let Some(path) = &path {
             let folder = RunFolder::create(path, config.clone())?;
             folder.write_model(&model.tensors(), &info)?;

@@ -1,9 +1,9 @@
-//! The run folder: everything about a run but the data, which is found by name or path and
+//! The run folder: everything about a run except the data, which is found by name or path and
 //! checked by fingerprint.
 //!
 //! | file | holds |
 //! |---|---|
-//! | `config.toml` | all that made the run |
+//! | `config.toml` | the complete configuration |
 //! | `last.safetensors` | the last checkpoint: weights, averages, moments, best so far, counters |
 //! | `model.safetensors` | the weights that other commands read |
 //! | `events.jsonl` | the events of the run |
@@ -28,15 +28,15 @@ use crate::registry::Registry;
 use crate::train::{Checkpoint, Event, TrainConfig, WeightsInfo};
 use crate::{Error, Result};
 
-/// Which weights to read.
+/// Which weights of a run to load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Weights {
     /// Best by validation, averaged if averaging is on.
     #[default]
     Best,
-    /// Of the last checkpoint, averaged if averaging is on.
+    /// Those of the last checkpoint, averaged if averaging is on.
     Last,
-    /// Of the last checkpoint, never averaged.
+    /// Those of the last checkpoint, never averaged.
     Raw,
 }
 
@@ -68,17 +68,17 @@ impl std::str::FromStr for Weights {
 #[derive(Debug)]
 pub struct RunFolder {
     path: PathBuf,
-    /// All that made the run.
+    /// The configuration of the run.
     pub config: RunConfig,
     /// Held while this process trains in the folder.
     lock: Option<Lock>,
 }
 
 impl RunFolder {
-    /// Makes a new run folder; it appears whole or not at all.
+    /// Creates a new run folder, atomically.
     ///
     /// # Errors
-    /// If it exists or cannot be made.
+    /// If it already exists or cannot be created.
     pub fn create(path: &Path, config: RunConfig) -> Result<Self> {
         if !create_folder(path, |folder| write_config(folder, &config))? {
             return Err(Error::RunExists { path: path.to_owned() });
@@ -86,7 +86,7 @@ impl RunFolder {
         Ok(Self { path: path.to_owned(), config, lock: None })
     }
 
-    /// Makes a new run folder in the place of one that holds settings and weights alone.
+    /// Creates a new run folder in place of one that holds only settings and weights.
     pub(super) fn replace(path: &Path, config: &RunConfig) -> Result<Self> {
         if !path.join("config.toml").exists() {
             return Self::create(path, config.clone());
@@ -96,7 +96,7 @@ impl RunFolder {
             return Err(Error::RunExists { path: path.to_owned() });
         }
         let weights = path.join("model.safetensors");
-        // Settings are never stored with the weights of another run, whenever this is interrupted.
+        // Even if this is interrupted, settings are never next to the weights of another run.
         match fs::remove_file(&weights) {
             Err(e) if e.kind() != ErrorKind::NotFound => {
                 return Err(DataError::io("remove", weights, e).into());
@@ -106,10 +106,10 @@ impl RunFolder {
         Ok(Self { path: path.to_owned(), config: config.clone(), lock: None })
     }
 
-    /// Opens a run folder that is there.
+    /// Opens an existing run folder.
     ///
     /// # Errors
-    /// If it is none, or of a newer format.
+    /// If it is not a run folder, or has a newer format.
     pub fn open(path: &Path) -> Result<Self> {
         let file = path.join("config.toml");
         let text = fs::read_to_string(&file).map_err(|e| match e.kind() {
@@ -131,8 +131,8 @@ impl RunFolder {
         &self.path
     }
 
-    /// Which network measures its samples: the one that it names; of format 1, the one for its data
-    /// where its events hold such a metric.
+    /// Which feature network evaluates its samples: the one that the configuration names; for
+    /// format 1, the one for its data if its events have such a metric.
     pub(super) fn evaluator(&self) -> Result<ByNetwork> {
         if let Some(print) = &self.config.evaluator {
             return Ok(ByNetwork::Of(print.clone()));
@@ -148,7 +148,7 @@ impl RunFolder {
         Ok(if events.iter().any(measured) { ByNetwork::OfData } else { ByNetwork::None })
     }
 
-    /// Writes other settings of training, and the command that asked for them behind the first one.
+    /// Replaces the training settings, and appends the command that set them to the first one.
     pub(super) fn set_train(&mut self, train: TrainConfig, command: &str) -> Result<()> {
         let command = format!("{} && {command}", self.config.command);
         let config = RunConfig { train, command, ..self.config.clone() };
@@ -157,8 +157,7 @@ impl RunFolder {
         Ok(())
     }
 
-    /// Takes the folder for this process, until it ends, and clears what a killed one left half
-    /// written.
+    /// Locks the folder for this process, and removes unfinished files of a killed one.
     ///
     /// # Errors
     /// If another process is training in it.
@@ -173,7 +172,7 @@ impl RunFolder {
         Ok(())
     }
 
-    /// The model with its first weights.
+    /// The model with its initial weights.
     ///
     /// # Errors
     /// If the settings are not allowed.
@@ -182,7 +181,7 @@ impl RunFolder {
         registry.build(model, settings, &data.spec()?, &Init::new(device, *seed))
     }
 
-    /// The model with the weights of the run, and what they are.
+    /// The model with the weights of the run, and information on these weights.
     ///
     /// # Errors
     /// If there are no weights yet, or they do not fit.
@@ -198,8 +197,8 @@ impl RunFolder {
         Ok((model, info))
     }
 
-    /// Writes a new folder with the settings and the weights of the run and nothing else; with
-    /// `half`, in half precision.
+    /// Writes a new folder with only the settings and the weights of the run; with `half`, in half
+    /// precision.
     ///
     /// # Errors
     /// If there are no such weights, they do not fit the model or half precision, or the folder
@@ -218,14 +217,14 @@ impl RunFolder {
             tensors = checkpoint::halved(&self.path, &tensors)?;
         }
         let mut config = self.config.clone();
-        // The place of the data is private and of no use elsewhere.
+        // The path of the data is private and useless elsewhere.
         config.data.path = None;
         let packed = Self::create(path, config)?;
         packed.write_model(&tensors, &info)?;
         Ok((packed, info))
     }
 
-    /// The tensors that were asked for, and the step they are of.
+    /// The requested tensors, and the step they are from.
     fn read_weights(&self, weights: Weights) -> Result<(NamedTensors, WeightsInfo)> {
         match weights {
             Weights::Best => {
@@ -274,7 +273,7 @@ impl RunFolder {
     /// Writes the last checkpoint, then the weights that other commands read.
     ///
     /// # Errors
-    /// If the disk refuses.
+    /// If the file cannot be written.
     pub fn write_checkpoint(&self, kept: &Checkpoint) -> Result<()> {
         let mut all: NamedTensors = over("weights", kept.weights.clone()).collect();
         all.extend(over("average", kept.averages.clone()));
@@ -292,7 +291,7 @@ impl RunFolder {
     /// Writes the weights that other commands read.
     ///
     /// # Errors
-    /// If the disk refuses.
+    /// If the file cannot be written.
     pub fn write_model(&self, tensors: &NamedTensors, info: &WeightsInfo) -> Result<()> {
         let record = serde_json::to_string(info).unwrap_or_default();
         checkpoint::save(&self.path.join("model.safetensors"), tensors, &record)
@@ -303,7 +302,7 @@ impl RunFolder {
         self.config.data.column_names()
     }
 
-    /// What happened in the run.
+    /// The events of the run.
     ///
     /// # Errors
     /// If the file cannot be read.
@@ -312,9 +311,9 @@ impl RunFolder {
     }
 }
 
-/// What is wrong in a file, with the line that it stands in.
+/// The problem in a file, with its line.
 fn in_line(text: &str, error: &toml::de::Error) -> String {
-    // Types of this language are no words for a file.
+    // Names of Rust types do not belong into messages about a file.
     let message = ["u64", "u32", "usize"].iter().fold(error.message().to_owned(), |said, name| {
         said.replace(&format!("expected {name}"), "expected a whole number from 0")
     });
@@ -332,10 +331,10 @@ fn write_config(path: &Path, config: &RunConfig) -> Result<()> {
     Ok(write_atomic(path.join("config.toml"), text.as_bytes())?)
 }
 
-/// The weights that a run starts from, if these are those of another run.
+/// The weights of another run that a run starts from, if any.
 ///
 /// # Errors
-/// If that run is not there or was trained on examples of another shape or of other values.
+/// If that run does not exist or was trained on examples of another shape or domain.
 pub(super) fn starting_weights(config: &RunConfig) -> Result<Option<NamedTensors>> {
     let Some(from) = &config.from else { return Ok(None) };
     let source = RunFolder::open(Path::new(from))?;

@@ -1,5 +1,5 @@
 //! Every adversarial network with the same architecture and budget, its samples compared with the
-//! test split; a table that can be stopped and resumed.
+//! test split; the table can be interrupted and resumed.
 
 use std::path::Path;
 
@@ -14,10 +14,10 @@ use crate::evaluate::Quality;
 use crate::train::StopReason;
 use crate::{Error, Result};
 
-/// What it is asked for by, among the rows of published results.
+/// Its name among the published results.
 pub const GAN_TABLE: &str = "gan-table";
 
-/// Models that are run with three seeds on MNIST and one on Fashion-MNIST, with the published
+/// Models that are trained with three seeds on MNIST and one on Fashion-MNIST, with the published
 /// Inception FID of the best of 100 settings (Lucic et al. 2018, arXiv:1711.10337, table 4).
 const REPEATED: [(&str, f64, f64); 6] = [
     ("gan", 9.8, 29.6),
@@ -27,7 +27,7 @@ const REPEATED: [(&str, f64, f64); 6] = [
     ("wgan-gp", 20.3, 24.5),
     ("dragan", 7.6, 27.7),
 ];
-/// The same of models that are run once.
+/// The same for models that are trained once.
 const ONCE: [(&str, f64, f64); 2] = [("began", 13.1, 22.9), ("vae", 23.8, 58.7)];
 
 /// One run.
@@ -51,7 +51,7 @@ impl GanTableEntry {
     pub fn recipe(&self) -> Recipe {
         let seed = Some(self.seed);
         if self.model == "vae" {
-            // As many examples as a generator sees, with the loss of its likelihood.
+            // As many examples as a generator is trained on, with the likelihood as loss.
             return Recipe {
                 preset: None,
                 binarize: Some(Binarize::Dynamic),
@@ -72,7 +72,7 @@ impl GanTableEntry {
     }
 }
 
-/// All runs: what says most comes first.
+/// All runs, the most informative first.
 pub fn gan_table_entries() -> Vec<GanTableEntry> {
     let entry = |model, data, seed| GanTableEntry { model, data, seed };
     let mut entries: Vec<GanTableEntry> =
@@ -92,12 +92,13 @@ pub struct GanTableRow {
     pub command: String,
     /// Generator updates.
     pub steps: u64,
-    /// Critic updates; none of a model without a critic.
+    /// Critic updates; `None` for a model without a critic.
     #[serde(default)]
     pub critic_updates: Option<u64>,
     /// Seconds of training.
     pub seconds: f64,
-    /// The quality of samples of the best weights by validation and of the last, where they differ.
+    /// The sample quality of the best weights by validation, and of the last weights where they
+    /// differ.
     #[serde(rename = "figures")]
     pub quality: Vec<(String, Quality)>,
 }
@@ -105,21 +106,21 @@ pub struct GanTableRow {
 /// Progress of the table.
 #[derive(Debug, Clone, Copy)]
 pub enum GanTableProgress<'a> {
-    /// A run begins, or is resumed.
+    /// A run starts or is resumed.
     Begins {
         /// The command that trains it.
         command: &'a str,
     },
-    /// A run was measured, now or at an earlier time.
+    /// A run was evaluated, now or earlier.
     Measured(&'a GanTableEntry, &'a GanTableRow),
 }
 
 impl Session<'_> {
-    /// Trains the runs of the table within a folder, or resumes those that are there, and measures
-    /// them; `table.md` in the folder is rewritten after each, with durations formatted by `duration`.
+    /// Trains the runs of the table within a folder, or resumes existing ones, and evaluates them;
+    /// `table.md` in the folder is rewritten after each, with durations formatted by `duration`.
     ///
     /// # Errors
-    /// [`Error::Interrupted`] if the session was stopped; the table can be resumed. Else as
+    /// [`Error::Interrupted`] if the session was stopped; the table can be resumed. Otherwise as
     /// [`Session::train`] and [`Session::quality`].
     pub fn gan_table(
         &mut self,
@@ -158,7 +159,7 @@ impl Session<'_> {
             return Err(Error::Interrupted);
         }
         let runs = self.load_weights(path, None)?;
-        // A VAE's means next to gray images, as all others.
+        // The means of a VAE are compared with gray images, like the samples of all others.
         let spec = QualitySpec { mean: entry.model == "vae", ..QualitySpec::default() };
         let samples = self.quality(&runs, &spec)?.samples;
         let steps = trained.outcome.step;

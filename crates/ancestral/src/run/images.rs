@@ -1,9 +1,9 @@
-//! The images that a run draws during training; none in a build without drawing.
+//! The images that a run saves during training; none in a build without the feature `plot`.
 
 #[cfg(feature = "plot")]
-pub(super) use drawn::Painter;
+pub(super) use drawn::TrainingImages;
 #[cfg(not(feature = "plot"))]
-pub(super) use none::Painter;
+pub(super) use none::TrainingImages;
 
 #[cfg(feature = "plot")]
 mod drawn {
@@ -18,15 +18,15 @@ mod drawn {
     use crate::report::{self, Plane};
     use crate::train::{Event, Image, Progress};
 
-    /// Draws samples at milestones, and curves at checkpoints.
-    pub(in crate::run) struct Painter {
+    /// Saves images of samples at milestones, and curves at checkpoints.
+    pub(in crate::run) struct TrainingImages {
         count: usize,
         seed: u64,
         plane: Option<Plane>,
         due: Option<Progress>,
     }
 
-    impl Painter {
+    impl TrainingImages {
         pub(in crate::run) fn new(config: &RunConfig, data: &Dataset) -> Self {
             Self {
                 count: config.train.sample_count,
@@ -36,11 +36,11 @@ mod drawn {
             }
         }
 
-        /// Looks whether an image is due.
+        /// Notes whether an image is due.
         pub(in crate::run) fn see(&mut self, event: &Event) {
             if let Event::Epoch(progress) = event {
                 let epoch = progress.epoch.ceil();
-                // Where points move in the plane, the way to the end is worth seeing.
+                // Animations of two-dimensional samples have more frames.
                 let before = progress.share * (epoch - 1.0) / epoch;
                 let frame = self.plane.is_some() && frames(progress.share) > frames(before);
                 let due = is_milestone(epoch as u64) || frame || progress.last;
@@ -52,7 +52,7 @@ mod drawn {
             self.due.is_some()
         }
 
-        /// Draws samples of a model into a run folder, if that is due.
+        /// Saves an image of samples to a run folder, if one is due.
         pub(in crate::run) fn draw(
             &mut self,
             folder: &Path,
@@ -80,7 +80,7 @@ mod drawn {
         }
     }
 
-    /// Images of points in the plane that a run has had by this share of its budget.
+    /// Images of two-dimensional samples up to this fraction of the budget.
     fn frames(share: f64) -> u64 {
         (share * 40.0) as u64
     }
@@ -107,10 +107,10 @@ mod none {
     use crate::model::Model;
     use crate::train::{Event, Image};
 
-    /// Draws nothing.
-    pub(in crate::run) struct Painter;
+    /// Saves nothing.
+    pub(in crate::run) struct TrainingImages;
 
-    impl Painter {
+    impl TrainingImages {
         pub(in crate::run) fn new(_config: &RunConfig, _data: &Dataset) -> Self {
             Self
         }

@@ -14,18 +14,18 @@ const BATCH: usize = 500;
 pub struct Codes {
     /// The mean code of each example `[n, latent_dim]`, row after row.
     pub values: Vec<f32>,
-    /// Entries of a code.
+    /// The number of latent dimensions.
     pub latent_dim: usize,
-    /// The class of each example, where there are labels.
+    /// The class of each example, if the data is labeled.
     pub labels: Option<Vec<u32>>,
-    /// The data of the examples.
+    /// The data set of the examples.
     pub data: Dataset,
 }
 
 /// Examples and their reconstructions, in the values of the data's columns.
 #[derive(Debug, Clone)]
 pub struct Reconstructions {
-    /// How many.
+    /// The number of examples.
     pub n: usize,
     /// The examples, row after row.
     pub examples: Vec<f64>,
@@ -37,7 +37,7 @@ impl Session<'_> {
     /// The mean latent code of each example.
     ///
     /// # Errors
-    /// If the model has none, or the data is not found or does not suit.
+    /// If the model has none, or the data is not found or does not fit the model.
     pub fn encode(&mut self, run: &Run, query: &DataQuery) -> Result<Codes> {
         let latent = self.latent(run)?;
         let (examples, data) = run.query(query, self.data_dir())?;
@@ -78,7 +78,8 @@ impl Session<'_> {
     /// nearer end.
     ///
     /// # Errors
-    /// As [`Session::encode`], if there are fewer than two, no such examples, or not the memory for it.
+    /// As [`Session::encode`], and if `n` is below 2, an index is out of range, or memory does not
+    /// suffice.
     pub fn interpolate(
         &mut self,
         run: &Run,

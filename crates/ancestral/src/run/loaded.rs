@@ -18,23 +18,23 @@ use crate::{Error, Result};
 /// A model with everything that determines it: the result of training, and what is sampled, scored
 /// and evaluated.
 pub struct Run {
-    /// All that made it.
+    /// Its configuration.
     pub config: RunConfig,
     pub(super) model: Box<dyn Model>,
     pub(super) info: WeightsInfo,
     pub(super) path: Option<PathBuf>,
-    /// The data that it was trained on, where that is in memory.
+    /// The data that it was trained on, if that is in memory.
     pub(super) data: Option<Dataset>,
 }
 
-/// A choice of examples.
+/// A selection of examples.
 #[derive(Debug, Clone, Default)]
 pub struct DataQuery {
-    /// Other data than the run's, by name or path.
+    /// Data other than the run's, by name or path.
     pub data: Option<String>,
-    /// A split; without one all rows of other data, in their order.
+    /// A split; if `None`, all rows of the other data, in order.
     pub split: Option<SplitName>,
-    /// The first so many examples alone.
+    /// The number of examples, from the first; `None` for all.
     pub limit: Option<usize>,
 }
 
@@ -70,11 +70,12 @@ impl Run {
         Ok(Self { config, model, info, path: Some(path.to_owned()), data: None })
     }
 
-    /// Writes settings and weights into a folder, which [`Run::load`] and every command read; one
-    /// that was saved there before is replaced.
+    /// Writes settings and weights into a folder, which [`Run::load`] and every command can read; a
+    /// run that was saved there before is replaced.
     ///
     /// # Errors
-    /// If there is something else, a run that was trained in the folder among it, or the disk refuses.
+    /// If the folder holds anything else, including a run that was trained in it, or cannot be
+    /// written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         RunFolder::replace(path.as_ref(), &self.config)?
             .write_model(&self.model.tensors(), &self.info)
@@ -85,12 +86,12 @@ impl Run {
         self.model.as_ref()
     }
 
-    /// The model, to be trained or given other weights.
+    /// The model, mutable, to train it or to load other weights.
     pub fn model_mut(&mut self) -> &mut dyn Model {
         self.model.as_mut()
     }
 
-    /// What its weights are.
+    /// Information on its weights.
     pub fn weights(&self) -> WeightsInfo {
         self.info
     }
@@ -100,7 +101,7 @@ impl Run {
         self.path.as_deref()
     }
 
-    /// What it is called where metrics are named after it: its folder, else its model.
+    /// The name for metrics that depend on it: that of its folder, else of its model.
     pub fn name(&self) -> String {
         let path = self.path.as_ref().map(|p| p.canonicalize().unwrap_or_else(|_| p.clone()));
         let name = path.as_ref().and_then(|path| path.file_name());
@@ -115,13 +116,13 @@ impl Run {
     /// `count` samples by seed, row after row, in the values of the data's columns.
     ///
     /// # Errors
-    /// If the model does not draw.
+    /// If the model cannot be sampled.
     pub fn sample(&self, count: usize, seed: u64) -> Result<Vec<f64>> {
         model::sample(self.model(), &SampleRequest::new(count, seed))
     }
 
-    /// The log-probability of each example in nats, exact or a lower bound as the model has it (of
-    /// 100 importance samples).
+    /// The log-probability of each example in nats: exact, or a lower bound from 100 importance
+    /// samples, depending on the model.
     ///
     /// # Errors
     /// If the model has none, or the examples do not fit it.
@@ -130,7 +131,7 @@ impl Run {
         Ok(evaluate::log_probabilities(self.model(), examples, options, &mut |_| {})?.0)
     }
 
-    /// The log-probability of each example of a batch in nats, as [`Run::score`] gives it.
+    /// The log-probability of each example of a batch in nats, as [`Run::score`] computes it.
     ///
     /// # Errors
     /// As [`Run::score`].
@@ -143,7 +144,7 @@ impl Run {
     /// (imputation).
     ///
     /// # Errors
-    /// If the model cannot complete examples, or not of these entries.
+    /// If the model cannot complete examples, or not given these entries.
     pub fn complete(&self, values: &[f64], given: &[bool], seed: u64) -> Result<Vec<f64>> {
         let count = values.len() / self.model().data().size().max(1);
         let known = Known { values: values.to_vec(), given: given.to_vec() };
@@ -151,7 +152,7 @@ impl Run {
         model::sample(self.model(), &request)
     }
 
-    /// The log-probabilities of some examples, summed up.
+    /// The mean log-probability of examples, with standard errors.
     ///
     /// # Errors
     /// As [`Run::score`].
@@ -159,7 +160,7 @@ impl Run {
         evaluate::likelihoods(self.model(), examples, Options::default(), &mut |_| {})
     }
 
-    /// A split of the run's data, as the model saw it.
+    /// A split of the run's data, binarized as in training.
     ///
     /// # Errors
     /// If the data is not found or has changed.
@@ -167,7 +168,7 @@ impl Run {
         Ok(self.query(&DataQuery::split(split), None)?.0)
     }
 
-    /// The examples that are asked for, with the data they are of.
+    /// The selected examples, and their data set.
     ///
     /// # Errors
     /// If the data is not found, has changed, or does not fit the model.
@@ -182,7 +183,7 @@ impl Run {
                 adapt(data, &config.data.spec()?, binarize != Binarize::None)?
             }
         };
-        // All rows of a file are scored as they are: their draws are fixed.
+        // All rows of a file are scored with fixed random numbers.
         let seed = if query.split.is_none() { 0 } else { config.seed };
         let split = query.split.unwrap_or(SplitName::Train);
         let examples = Examples::new(&data, split, binarize, seed)?;

@@ -1,5 +1,5 @@
-//! The run as a value: what it is to be ([`RunSpec`]), what carries it out ([`Session`]) and what comes
-//! of it ([`Run`]), in memory or in a run folder.
+//! The run as a value: its specification ([`RunSpec`]), its execution ([`Session`]) and its result
+//! ([`Run`]), in memory or in a run folder.
 
 mod adapt;
 mod checkpoint;
@@ -38,12 +38,12 @@ pub use quality::{
     WeightsModes, WeightsQuality,
 };
 pub use recipe::Recipe;
-pub use reproduce::{PUBLISHED, PublishedMetric, PublishedRow, Reproduced, Reproducing};
+pub use reproduce::{PUBLISHED, PublishedMetric, PublishedResult, ReproduceProgress, Reproduced};
 pub use sample::{Given, Mask, SampleSpec, Samples};
 pub use score::{ClassScores, Evaluation, LogScores, Measured, Scored, Scores};
 pub use session::{Prepared, Session, Trained};
 pub use spec::{
-    DataRequest, DataSource, Keep, ResolvedRun, RunSpec, SettingsFile, training_fields,
+    DataRequest, DataSource, ResolvedRun, RunSpec, SettingsFile, Storage, training_fields,
 };
 pub use summary::RunSummary;
 pub use training::Training;

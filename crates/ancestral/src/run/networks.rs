@@ -1,4 +1,4 @@
-//! The built-in feature networks: part of the library, so that the same run chooses the same weights
+//! The built-in feature networks: part of the library, so that a run selects the same checkpoint
 //! wherever it is trained.
 
 use ancestral_data::{Binarize, Dataset, Examples, SplitName};
@@ -7,7 +7,7 @@ use burn::tensor::Device;
 use super::checkpoint;
 use super::config::{ByNetwork, RunConfig};
 use super::loaded::Run;
-use crate::evaluate::{ChamferEvaluator, FrechetEvaluator, LEAST_VALIDATION, Network};
+use crate::evaluate::{ChamferEvaluator, FrechetEvaluator, LEAST_VALIDATION, NamedClassifier};
 use crate::model::{Init, Model};
 use crate::registry::Registry;
 use crate::train::{Evaluator, TrainConfig, WeightsInfo};
@@ -21,7 +21,7 @@ const SEED: u64 = 0;
 pub struct FeatureNetwork {
     /// The name that metrics are printed with.
     pub name: &'static str,
-    /// The data whose kind of images it knows.
+    /// The data sets whose images it is for.
     pub data: &'static [&'static str],
     config: &'static str,
     weights: &'static [u8],
@@ -38,7 +38,7 @@ macro_rules! network {
     };
 }
 
-/// All of them.
+/// All built-in feature networks.
 pub static FEATURE_NETWORKS: [FeatureNetwork; 3] = [
     network!("features-digits", &["digits"]),
     network!("features-mnist", &["mnist", "binarized-mnist"]),
@@ -46,7 +46,7 @@ pub static FEATURE_NETWORKS: [FeatureNetwork; 3] = [
 ];
 
 impl FeatureNetwork {
-    /// The one for a known set.
+    /// The one for a known data set.
     pub fn of(data: &str) -> Option<&'static Self> {
         FEATURE_NETWORKS.iter().find(|network| network.data.contains(&data))
     }
@@ -56,18 +56,18 @@ impl FeatureNetwork {
         ancestral_data::sha256(self.weights)
     }
 
-    /// What it was trained by.
+    /// The configuration it was trained with.
     ///
     /// # Errors
-    /// If it is broken.
+    /// If the embedded file is invalid.
     pub fn config(&self) -> Result<RunConfig> {
         toml::from_str(self.config).map_err(|e| Error::run(self.name, e.message().to_owned()))
     }
 
-    /// The classifier with all that made it.
+    /// The classifier as a run.
     ///
     /// # Errors
-    /// If it is broken.
+    /// If the embedded file is invalid.
     pub(super) fn run(&self, device: &Device) -> Result<Run> {
         let (config, model) = (self.config()?, self.load(device)?);
         let path = Some(self.name.into());
@@ -77,7 +77,7 @@ impl FeatureNetwork {
     /// The classifier.
     ///
     /// # Errors
-    /// If it is broken.
+    /// If the embedded file is invalid.
     pub fn load(&self, device: &Device) -> Result<Box<dyn Model>> {
         let RunConfig { model, settings, data, seed, .. } = self.config()?;
         let init = Init::new(device, seed);
@@ -87,13 +87,13 @@ impl FeatureNetwork {
     }
 }
 
-/// Whether checkpoints of a model are chosen by its samples, since it has no likelihood.
+/// Whether checkpoints of a model are selected by its samples, since it has no likelihood.
 pub(super) fn measures_samples(model: &dyn Model, train: &TrainConfig) -> bool {
     model.density().is_none() && model.sampler().is_some() && train.validate_every > 0
 }
 
-/// The fingerprint of the network that measures samples compared with this data, if there is one for
-/// images like it.
+/// The fingerprint of the network for evaluating samples on this data, if there is one for such
+/// images.
 pub(super) fn fingerprint(
     data: &Dataset,
     binarize: Binarize,
@@ -105,13 +105,13 @@ pub(super) fn fingerprint(
     }
     let valid = Examples::new(data, SplitName::Valid, binarize, SEED)?;
     let model = network.load(device)?;
-    let features = Network::new(network.name, model.as_ref())?;
+    let features = NamedClassifier::new(network.name, model.as_ref())?;
     let fits = features.check("the examples", valid.domain(), valid.shape()).is_ok();
     Ok(fits.then(|| network.fingerprint()))
 }
 
-/// The evaluator for samples compared with this data, if there is a network for images like it or it
-/// lies in the plane.
+/// The evaluator of samples on this data, if there is a network for such images or the data is
+/// two-dimensional.
 pub(super) fn evaluator(
     data: &Dataset,
     binarize: Binarize,

@@ -1,5 +1,5 @@
-//! The quality of samples of a run, or of the images of a folder: compared with data by the features
-//! of a network, or by the modes of a mixture that they cover.
+//! The quality of the samples of a run, or of the images of a folder: compared with data by the
+//! features of a classifier, or by the modes of a mixture that they cover.
 
 use std::path::Path;
 
@@ -10,21 +10,23 @@ use super::folder::Weights;
 use super::loaded::{DataQuery, Run};
 use super::networks::FeatureNetwork;
 use super::session::Session;
-use crate::evaluate::{self, DENSITY_NEIGHBORS, Drawn, Modes, Network, Quality, Rows};
+use crate::evaluate::{
+    self, DENSITY_NEIGHBORS, GeneratedExamples, Modes, NamedClassifier, Quality, Rows,
+};
 use crate::model::{Capability, Classified, SampleRequest};
 use crate::{Error, Result};
 
 /// The fewest samples of the nearest-neighbor metrics.
 pub const LEAST_SAMPLES: usize = DENSITY_NEIGHBORS + 1;
 
-/// How samples are measured.
+/// Options of the evaluation of samples.
 #[derive(Debug, Clone)]
 pub struct QualitySpec {
-    /// How many samples to draw.
+    /// The number of samples.
     pub count: usize,
-    /// Their seed, and that of the kernel distance's subsets.
+    /// The seed of the samples and of the subsets of the kernel distance.
     pub seed: u64,
-    /// Whether to measure means of the last conditional, next to data that is not binarized.
+    /// Whether to evaluate means of the last conditional, compared with data that is not binarized.
     pub mean: bool,
     /// The data that they are compared with.
     pub reference: DataQuery,
@@ -44,18 +46,18 @@ impl Default for QualitySpec {
     }
 }
 
-/// Images of a folder to be measured.
+/// A folder of images to evaluate.
 #[derive(Debug, Clone)]
 pub struct ImageFolder<'a> {
     /// The folder.
     pub path: &'a Path,
-    /// Whether its images, and those of a folder that they are compared with, are read without color.
+    /// Whether its images, and those of a reference folder, are converted to grayscale.
     pub gray: bool,
     /// The color behind transparent pixels of those images.
     pub background: Option<ancestral_data::Background>,
 }
 
-/// The quality of samples and how it was measured.
+/// The quality of samples, and how it was evaluated.
 #[derive(Debug, Clone)]
 pub struct QualityReport {
     /// The data that samples were compared with.
@@ -64,20 +66,20 @@ pub struct QualityReport {
     pub binarize: &'static str,
     /// Examples that samples were compared with.
     pub n_reference: usize,
-    /// The split, or that all of the data was taken.
+    /// The split; `None` for all of the data.
     pub split: Option<SplitName>,
     /// The network.
     pub network: String,
-    /// What the network was trained on.
+    /// The data that the network was trained on.
     pub network_trained_on: String,
-    /// The samples of each of a run's weights.
+    /// The quality of the samples, for each of the run's weights.
     pub samples: Vec<WeightsQuality>,
-    /// The same metrics of equally many examples of the validation split instead of samples, which
-    /// the network was not trained on.
+    /// The same metrics for as many examples of the validation split, which the network was not
+    /// trained on, instead of samples.
     pub data_itself: Option<Quality>,
-    /// Samples in the levels of the reference, of the first weights.
+    /// Samples of the first weights, in the levels of the reference.
     pub values: Vec<f64>,
-    /// What they were compared with.
+    /// The examples they were compared with.
     pub reference: Examples,
     /// The examples that the run was trained on, or the data's training split.
     pub train: Examples,
@@ -88,52 +90,52 @@ pub struct QualityReport {
 pub struct WeightsQuality {
     /// "best" or "last".
     pub weights: &'static str,
-    /// The step that they are of.
+    /// The step of the weights.
     pub step: u64,
-    /// What was found.
+    /// The metrics.
     #[serde(flatten)]
     pub quality: Quality,
 }
 
-/// The modes that samples find.
+/// The modes that samples cover.
 #[derive(Debug, Clone)]
 pub struct ModesReport {
     /// The mixture.
     pub data: String,
     /// The standard deviation of a mode along each axis.
     pub std: f64,
-    /// What the samples of each of a run's weights find.
+    /// The modes that samples cover, for each of the run's weights.
     pub samples: Vec<WeightsModes>,
 }
 
-/// The modes that the samples of some weights find.
+/// The modes that the samples of some weights cover.
 #[derive(Debug, Clone, Serialize)]
 pub struct WeightsModes {
     /// "best" or "last".
     pub weights: &'static str,
-    /// The step that they are of.
+    /// The step of the weights.
     pub step: u64,
-    /// What was found.
+    /// The metrics.
     pub modes: Modes,
 }
 
-/// The weights of a run that are measured, each with what they are called.
+/// Runs with different weights, each with the name of the weights.
 pub type NamedWeights = Vec<(&'static str, Run)>;
 
 impl Session<'_> {
-    /// The weights of a run folder whose samples are measured: those that were asked for, else the
-    /// best, and the last where they are others.
+    /// The weights of a run folder whose samples are evaluated: the requested ones, else the best
+    /// and, where they differ, the last.
     ///
     /// # Errors
     /// If there is no such run, or it has no such weights.
-    pub fn load_weights(&self, path: &Path, asked: Option<Weights>) -> Result<NamedWeights> {
-        if let Some(asked) = asked {
-            return Ok(vec![(asked.as_str(), self.load(path, asked)?)]);
+    pub fn load_weights(&self, path: &Path, requested: Option<Weights>) -> Result<NamedWeights> {
+        if let Some(requested) = requested {
+            return Ok(vec![(requested.as_str(), self.load(path, requested)?)]);
         }
         let best = self.load(path, Weights::Best)?;
         let step = best.weights().step;
         let mut all = vec![(if best.weights().best { "best" } else { "last" }, best)];
-        // A packed run keeps no others.
+        // A packed run has no others.
         if path.join("last.safetensors").exists() {
             let last = self.load(path, Weights::Last)?;
             if last.weights().step != step {
@@ -143,10 +145,10 @@ impl Session<'_> {
         Ok(all)
     }
 
-    /// The modes that samples of a mixture find; `None` if the data is none.
+    /// The modes that samples of a mixture cover; `None` if the data is not a mixture.
     ///
     /// # Errors
-    /// If the model does not draw, or the data is not found.
+    /// If the model cannot be sampled, or the data is not found.
     pub fn modes(
         &mut self,
         runs: &NamedWeights,
@@ -161,7 +163,7 @@ impl Session<'_> {
         let (data, std) = (name.clone(), mixture.std);
         let mut samples = Vec::new();
         for (weights, run) in runs {
-            let Drawn { values, .. } = self.draw(run, spec)?;
+            let GeneratedExamples { values, .. } = self.draw(run, spec)?;
             let values: Vec<f32> = values.iter().map(|&value| value as f32).collect();
             let rows = Rows::new(&values, 2, "samples")?;
             let modes = evaluate::modes(rows, &mixture.centers, mixture.std)?;
@@ -173,8 +175,8 @@ impl Session<'_> {
     /// The samples of a run compared with a split, by the features of a network.
     ///
     /// # Errors
-    /// If the model does not draw, the data is not found, there is no network for it, or too few
-    /// samples are asked for.
+    /// If the model cannot be sampled, the data is not found, there is no network for it, or too
+    /// few samples are requested.
     pub fn quality(&mut self, runs: &NamedWeights, spec: &QualitySpec) -> Result<QualityReport> {
         if spec.count < LEAST_SAMPLES {
             let allowed = format!("the nearest-neighbor metrics need at least {LEAST_SAMPLES}");
@@ -200,7 +202,10 @@ impl Session<'_> {
             if reference.domain() == Domain::Binary {
                 return Err(Error::UnsuitableData {
                     model: "the quality of means".to_owned(),
-                    problem: format!("{} has black and white only", data.name),
+                    problem: format!(
+                        "{} is binary, so means cannot be compared with gray images",
+                        data.name
+                    ),
                 });
             }
         }
@@ -209,19 +214,20 @@ impl Session<'_> {
         }
         let network_run = self.network(spec.network.as_deref(), &data)?;
         let name = network_run.name();
-        let network = Network::new(&name, network_run.model())?;
+        let network = NamedClassifier::new(&name, network_run.model())?;
         network.check("the samples", model.data().domain().unwrap_or(Domain::Real), &shape)?;
-        let seen = self.see(&network, &reference, "reference")?;
+        let seen = self.classify_all(&network, &reference, "reference")?;
         let mut samples = Vec::new();
         let mut first_values = None;
         for (weights, run) in runs {
             let mut drawn = self.draw(run, spec)?;
             let own = run.model().data().domain().unwrap_or(Domain::Real);
             rescale(&mut drawn.values, own, reference.domain());
-            let of_samples = network.see(&drawn.values, reference.domain(), &shape)?;
+            let of_samples = network.classify(&drawn.values, reference.domain(), &shape)?;
             let classes = run.model().data().classes;
-            let asked = drawn.asked().filter(|a| a.codes > 0 || network.classes() == classes);
-            let quality = evaluate::quality(&network, &of_samples, asked, &seen, spec.seed)?;
+            let requested =
+                drawn.requested().filter(|a| a.codes > 0 || network.classes() == classes);
+            let quality = evaluate::quality(&network, &of_samples, requested, &seen, spec.seed)?;
             samples.push(WeightsQuality { weights, step: run.weights().step, quality });
             first_values.get_or_insert(drawn.values);
         }
@@ -244,7 +250,7 @@ impl Session<'_> {
     /// The images of a folder compared with those of a data set, by the features of a network.
     ///
     /// # Errors
-    /// If either is not found or they do not suit each other, or there is no network for the data.
+    /// If either is not found, their shapes differ, or there is no network for the data.
     pub fn folder_quality(
         &mut self,
         folder: &ImageFolder<'_>,
@@ -272,7 +278,7 @@ impl Session<'_> {
         if data.shape.as_image().is_none() {
             return Err(Error::NoImage { shape: data.shape.clone() });
         }
-        // A path, whatever its name.
+        // Always a path, even if it has a known name.
         let full = path.canonicalize().map_err(|e| Error::run(path, e.to_string()))?;
         let options = OpenOptions { whole: true, gray, background, ..OpenOptions::default() };
         let images = ancestral_data::open(&full.display().to_string(), &options)?;
@@ -299,18 +305,18 @@ impl Session<'_> {
         }
         // A data set without splits is the reference as a whole.
         let whole = data.split(SplitName::Test).is_err();
-        let asked = spec.reference.split.unwrap_or(SplitName::Test);
-        let split = if whole { SplitName::Train } else { asked };
+        let requested = spec.reference.split.unwrap_or(SplitName::Test);
+        let split = if whole { SplitName::Train } else { requested };
         let mut reference = Examples::new(&data, split, Binarize::None, spec.seed)?;
         if let Some(limit) = spec.reference.limit {
             reference = reference.first(limit);
         }
         let network_run = self.network(spec.network.as_deref(), &data)?;
         let network_name = network_run.name();
-        let network = Network::new(&network_name, network_run.model())?;
+        let network = NamedClassifier::new(&network_name, network_run.model())?;
         network.check("the images", images.domain, &images.shape)?;
-        let seen = self.see(&network, &reference, "reference")?;
-        let of_images = network.see(&values, images.domain, &images.shape)?;
+        let seen = self.classify_all(&network, &reference, "reference")?;
+        let of_images = network.classify(&values, images.domain, &images.shape)?;
         let quality = evaluate::quality(&network, &of_images, None, &seen, spec.seed)?;
         rescale(&mut values, images.domain, data.domain);
         Ok(QualityReport {
@@ -328,9 +334,9 @@ impl Session<'_> {
         })
     }
 
-    /// The network that was asked for, or the library's for this data.
-    fn network(&self, asked: Option<&Path>, data: &Dataset) -> Result<Run> {
-        if let Some(path) = asked {
+    /// The requested network, or the built-in one for this data.
+    fn network(&self, requested: Option<&Path>, data: &Dataset) -> Result<Run> {
+        if let Some(path) = requested {
             return self.load(path, Weights::Best);
         }
         let found = FeatureNetwork::of(&data.name).ok_or_else(|| Error::NoNetwork {
@@ -340,7 +346,7 @@ impl Session<'_> {
         found.run(&self.device)
     }
 
-    fn draw(&mut self, run: &Run, spec: &QualitySpec) -> Result<Drawn> {
+    fn draw(&mut self, run: &Run, spec: &QualitySpec) -> Result<GeneratedExamples> {
         let request =
             SampleRequest { mean: spec.mean, ..SampleRequest::new(spec.count, spec.seed) };
         self.working("drawing", spec.count, |progress| {
@@ -348,22 +354,22 @@ impl Session<'_> {
         })
     }
 
-    fn see(
+    fn classify_all(
         &mut self,
-        network: &Network<'_>,
+        network: &NamedClassifier<'_>,
         examples: &Examples,
         what: &str,
     ) -> Result<Classified> {
         let indices: Vec<u64> = (0..examples.len() as u64).collect();
         self.working(what, indices.len(), |progress| {
-            network.see_examples(examples, &indices, progress)
+            network.classify_examples(examples, &indices, progress)
         })
     }
 }
 
 /// The metrics of real examples instead of samples.
 fn data_itself(
-    network: &Network<'_>,
+    network: &NamedClassifier<'_>,
     data: &Dataset,
     reference: &Examples,
     seen: &Classified,
@@ -381,7 +387,7 @@ fn data_itself(
         return Ok(None);
     }
     let indices: Vec<u64> = (0..others.len() as u64).collect();
-    let of_others = network.see_examples(&others, &indices, &mut |_| {})?;
+    let of_others = network.classify_examples(&others, &indices, &mut |_| {})?;
     Ok(Some(evaluate::quality(network, &of_others, None, seen, spec.seed)?))
 }
 

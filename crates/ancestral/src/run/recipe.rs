@@ -1,4 +1,4 @@
-//! A run that the library can repeat, and the command that trains it.
+//! Training recipes: runs that the library can repeat, with the commands that train them.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use super::spec::RunSpec;
 use crate::Result;
 use crate::train::Budget;
 
-/// A run that the library can repeat.
+/// A training recipe: a run that the library can repeat.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Recipe {
     /// The model.
@@ -18,21 +18,21 @@ pub struct Recipe {
     pub data: &'static str,
     /// Settings of a paper.
     pub preset: Option<&'static str>,
-    /// How levels become 0 and 1, other than the preset's way.
+    /// Binarization, if other than the preset's.
     pub binarize: Option<Binarize>,
     /// Whether to train on the validation examples too.
     pub all_train: bool,
-    /// Whether to leave the test split unread until the run is measured.
+    /// Whether to skip the evaluation on the test split at the end of training.
     pub skip_test: bool,
     /// Settings, as `name=value`.
     pub assign: &'static [&'static str],
-    /// Examples per batch, other than the model's own.
+    /// Examples per batch, if other than the model's default.
     pub batch_size: Option<u32>,
     /// The budget in epochs.
     pub epochs: Option<u64>,
     /// The budget in steps.
     pub steps: Option<u64>,
-    /// The seed, other than 0.
+    /// The seed, if other than 0.
     pub seed: Option<u64>,
 }
 
@@ -54,7 +54,7 @@ impl Recipe {
         }
     }
 
-    /// What is typed to train it.
+    /// The command that trains it.
     pub fn command(&self, fold: Option<u32>, out: &Path) -> String {
         let out = out.display();
         format!(
@@ -64,7 +64,7 @@ impl Recipe {
         )
     }
 
-    /// The same without a folder.
+    /// The command without `--fold` and `--out`.
     pub fn words(&self) -> String {
         let mut text = format!("ancestral train {} --data {}", self.model, self.data);
         let mut add = |flag: &str, value: Option<String>| {
@@ -90,7 +90,7 @@ impl Recipe {
     /// The run.
     ///
     /// # Errors
-    /// If an assignment is none.
+    /// If an assignment has no `=`.
     pub fn spec(&self, fold: Option<u32>, out: &Path) -> Result<RunSpec> {
         let mut spec = RunSpec::named(self.model, self.data).out(out);
         spec.preset = self.preset.map(str::to_owned);
@@ -115,7 +115,7 @@ impl Recipe {
 }
 
 impl Session<'_> {
-    /// Trains a run in a folder, or resumes the one that is there.
+    /// Trains a run in a folder, or resumes an existing one.
     pub(super) fn train_or_resume(
         &mut self,
         recipe: &Recipe,

@@ -43,20 +43,20 @@ impl PublishedMetric {
 
 /// A published result.
 #[derive(Debug)]
-pub struct PublishedRow {
-    /// What it is asked for by.
+pub struct PublishedResult {
+    /// Its name, as in `ancestral reproduce NAME`.
     pub name: &'static str,
     /// The run.
     pub recipe: Recipe,
-    /// Orderings or masks that are averaged at the end.
+    /// The number of orderings or masks that are averaged at the end.
     pub members: u64,
-    /// Importance samples an example, of a bound.
+    /// Importance samples per example, for a lower bound.
     pub samples: usize,
-    /// The weights that are measured.
+    /// The weights that are evaluated.
     pub weights: Weights,
     /// Folds to run, 1 to this; 0 for data with official splits.
     pub folds: u32,
-    /// What is published.
+    /// The metric.
     pub metric: PublishedMetric,
     /// The published value.
     pub published: f64,
@@ -64,32 +64,32 @@ pub struct PublishedRow {
     pub source: &'static str,
 }
 
-/// A reproduced result.
+/// A reproduced result, to compare with the published one.
 #[derive(Debug, Clone)]
 pub struct Reproduced {
     /// The commands of its runs.
     pub commands: Vec<String>,
-    /// The value.
+    /// The obtained value.
     pub obtained: f64,
     /// Its standard error over examples.
     pub stderr: f64,
-    /// Test examples of all runs.
+    /// The number of test examples over all runs.
     pub n: usize,
     /// Seconds of training.
     pub seconds: f64,
-    /// What was measured of each run.
+    /// The evaluation of each run.
     pub measured: Vec<Likelihoods>,
 }
 
 /// Progress of a reproduction.
 #[derive(Debug, Clone, Copy)]
-pub enum Reproducing<'a> {
-    /// A run begins, or is resumed.
+pub enum ReproduceProgress<'a> {
+    /// A run starts or is resumed.
     Begins {
         /// The command that trains it.
         command: &'a str,
     },
-    /// A run was measured on the test split.
+    /// A run was evaluated on the test split.
     Measured(&'a Likelihoods),
 }
 
@@ -97,15 +97,15 @@ const URIA_2016: &str = "Uria et al. 2016, arXiv:1605.02226";
 const GERMAIN_2015: &str = "Germain et al. 2015, arXiv:1502.03509";
 const URIA_2014: &str = "Uria, Murray and Larochelle 2014, arXiv:1310.1757";
 
-/// One with official splits.
+/// A result on data with official splits.
 const fn row(
     name: &'static str,
     recipe: Recipe,
     members: u64,
     published: f64,
     source: &'static str,
-) -> PublishedRow {
-    PublishedRow {
+) -> PublishedResult {
+    PublishedResult {
         name,
         recipe,
         members,
@@ -118,14 +118,14 @@ const fn row(
     }
 }
 
-/// A variational autoencoder as Burda et al. train it, on all training images for a number of epochs
-/// that nothing chooses, with the weights of the end.
+/// A variational autoencoder as Burda et al. train it, on all training images for a fixed number of
+/// epochs, with the last weights.
 const fn burda(
     name: &'static str,
     epochs: u64,
     assign: &'static [&'static str],
     published: f64,
-) -> PublishedRow {
+) -> PublishedResult {
     let recipe = Recipe {
         preset: None,
         binarize: Some(Binarize::Dynamic),
@@ -135,7 +135,7 @@ const fn burda(
         assign,
         ..Recipe::new("vae", "mnist", "")
     };
-    PublishedRow {
+    PublishedResult {
         samples: 5000,
         weights: Weights::Last,
         ..row(name, recipe, 1, published, "Burda et al. 2016, arXiv:1509.00519")
@@ -188,8 +188,8 @@ const TWO_LAYERS_50: &[&str] = &[
     "schedule=cosine",
 ];
 
-/// All of them.
-pub static PUBLISHED: &[PublishedRow] = &[
+/// All published results.
+pub static PUBLISHED: &[PublishedResult] = &[
     row("nade-mnist", Recipe::new("nade", "binarized-mnist", "mnist"), 1, 88.33, URIA_2016),
     row(
         "deep-nade-mnist",
@@ -230,7 +230,7 @@ pub static PUBLISHED: &[PublishedRow] = &[
     burda("iwae50-mnist", 300, ONE_LAYER_50, 84.78),
     burda("vae-mnist-2l", 800, TWO_LAYERS_WARM, 85.33),
     burda("iwae50-mnist-2l", 300, TWO_LAYERS_50, 82.90),
-    PublishedRow {
+    PublishedResult {
         name: "rnade-red-wine",
         recipe: Recipe::new("rnade", "red-wine", "red-wine"),
         members: 1,
@@ -243,27 +243,27 @@ pub static PUBLISHED: &[PublishedRow] = &[
     },
 ];
 
-impl PublishedRow {
-    /// The one of this name.
+impl PublishedResult {
+    /// The published result with this name.
     ///
     /// # Errors
-    /// If there is none, naming those there are; `others` can be asked for as well.
+    /// If there is none, with the names of all; `others` are further valid names for the message.
     pub fn find(name: &str, others: &[&str]) -> Result<&'static Self> {
         PUBLISHED.iter().find(|row| row.name == name).ok_or_else(|| {
             let names: Vec<&str> =
                 PUBLISHED.iter().map(|row| row.name).chain(others.iter().copied()).collect();
             Error::Unknown {
-                what: "row",
+                what: "published result",
                 name: name.to_owned(),
                 hint: match nearest(name, &names) {
                     Some(near) => format!("did you mean '{near}'?"),
-                    None => format!("the rows are {}", names.join(", ")),
+                    None => format!("the published results are {}", names.join(", ")),
                 },
             }
         })
     }
 
-    /// Its runs: the fold that is kept for testing, if there are folds, and the folder.
+    /// Its runs: the test fold, if there are folds, and the folder.
     fn runs(&self, out: &Path) -> Vec<(Option<u32>, PathBuf)> {
         match self.folds {
             0 => vec![(None, out.to_owned())],
@@ -273,22 +273,22 @@ impl PublishedRow {
 }
 
 impl Session<'_> {
-    /// Trains the runs of a published result within a folder, or resumes those that are there, and
-    /// measures them; `told` is called for each.
+    /// Trains the runs of a published result within a folder, or resumes existing ones, and
+    /// evaluates them; `progress` is called for each.
     ///
     /// # Errors
-    /// [`Error::Interrupted`] if the session was stopped; the runs can be resumed. Else as
+    /// [`Error::Interrupted`] if the session was stopped; the runs can be resumed. Otherwise as
     /// [`Session::train`].
     pub fn reproduce(
         &mut self,
-        row: &PublishedRow,
+        row: &PublishedResult,
         out: &Path,
-        told: &mut dyn FnMut(Reproducing<'_>),
+        progress: &mut dyn FnMut(ReproduceProgress<'_>),
     ) -> Result<Reproduced> {
         let (mut commands, mut measured, mut seconds) = (Vec::new(), Vec::new(), 0.0);
         for (fold, path) in row.runs(out) {
             let command = row.recipe.command(fold, &path);
-            told(Reproducing::Begins { command: &command });
+            progress(ReproduceProgress::Begins { command: &command });
             let trained = self.train_or_resume(&row.recipe, fold, &path)?;
             seconds += trained.outcome.seconds;
             if trained.outcome.reason == StopReason::Interrupted {
@@ -311,7 +311,7 @@ impl Session<'_> {
                     return Err(trained.run.unsupported("has no log-probability"));
                 }
             };
-            told(Reproducing::Measured(&found));
+            progress(ReproduceProgress::Measured(&found));
             commands.push(command);
             measured.push(found);
         }
@@ -358,7 +358,7 @@ mod tests {
             }
             assert!(ancestral_data::is_known(row.recipe.data), "{}", row.name);
         }
-        let error = PublishedRow::find("nade-mnits", &[]).unwrap_err().to_string();
+        let error = PublishedResult::find("nade-mnits", &[]).unwrap_err().to_string();
         assert!(error.contains("did you mean 'nade-mnist'?"), "{error}");
     }
 }

@@ -18,17 +18,19 @@ use crate::{Error, Result};
 /// A request for samples of a run.
 #[derive(Debug, Clone)]
 pub struct SampleSpec {
-    /// How many; with `complete`, how many of each row.
+    /// The number of samples; with `complete`, of completions per row.
     pub count: usize,
     /// The seed; the same seed draws the same samples.
     pub seed: u64,
-    /// Sampling temperature: 1 as learned; below 1, samples are more typical and less diverse.
+    /// Sampling temperature: 1 for the model's distribution; below 1, samples are more typical and
+    /// less diverse.
     pub temperature: f64,
-    /// The class, by its number or name, for conditional models; else classes are drawn evenly.
+    /// The class, by its number or name, for conditional models; if `None`, classes are drawn
+    /// uniformly.
     pub class: Option<String>,
-    /// Whether to give the mean of the last conditional instead of drawing from it.
+    /// Whether to return the mean of the last conditional instead of a sample of it.
     pub mean: bool,
-    /// Rows of which a part is given.
+    /// Partly given rows to complete (imputation).
     pub complete: Option<Given>,
 }
 
@@ -42,11 +44,12 @@ impl SampleSpec {
 /// Rows to be completed.
 #[derive(Debug, Clone)]
 pub struct Given {
-    /// The rows, by name or path of their data: the first entries alone, or whole rows with a mask.
+    /// The rows, by name or path of their data: only the first entries of each, or whole rows with
+    /// a mask.
     pub data: String,
     /// Which entries of whole rows are given.
     pub mask: Option<Mask>,
-    /// The first so many rows alone.
+    /// The number of rows, from the first; `None` for all.
     pub limit: Option<usize>,
 }
 
@@ -81,18 +84,18 @@ impl From<&str> for Mask {
     }
 }
 
-/// Samples and how they belong together.
+/// Samples and their layout.
 #[derive(Debug, Clone)]
 pub struct Samples {
-    /// Row after row, in the values of the data's columns; completions of a row stand together.
+    /// Row after row, in the values of the data's columns; completions of a row are adjacent.
     pub values: Vec<f64>,
-    /// How many.
+    /// The number of samples.
     pub count: usize,
-    /// The shape of one.
+    /// The shape of a sample.
     pub shape: Shape,
     /// The names of the entries.
     pub columns: Vec<String>,
-    /// Samples that belong together: the completions of a row; else 1.
+    /// The number of completions per row; 1 for plain samples.
     pub each: usize,
 }
 
@@ -100,8 +103,8 @@ impl Session<'_> {
     /// Draws samples.
     ///
     /// # Errors
-    /// If the model cannot do all that is asked for, the rows to complete are not found or do not
-    /// suit, or there is not the memory for so many.
+    /// If the model does not support a part of the request, the rows to complete are not found or
+    /// do not fit, or memory does not suffice.
     pub fn sample(&mut self, run: &Run, spec: &SampleSpec) -> Result<Samples> {
         let request = self.sample_request(run, spec)?;
         let values = model::sample(run.model(), &request)?;
@@ -153,7 +156,7 @@ impl Session<'_> {
                 if sampler.completion() == Completion::None {
                     return Err(self.lacks(
                         run,
-                        "draws whole examples and cannot complete given ones",
+                        "draws whole examples and cannot complete partly given ones",
                         &completes,
                     ));
                 }
@@ -260,7 +263,7 @@ fn in_levels(data: Dataset, top: u32) -> Result<Dataset> {
     Ok(Dataset::new(data.name.clone(), domain, data.shape.clone(), rounded, None, None)?)
 }
 
-/// Rows that hold the first entries alone.
+/// Rows that hold only the first entries.
 fn first_entries(run: &Run, name: &str, data_dir: Option<&Path>) -> Result<(Vec<f64>, Vec<bool>)> {
     let spec = run.model().data();
     let size = spec.size();
@@ -274,7 +277,7 @@ fn first_entries(run: &Run, name: &str, data_dir: Option<&Path>) -> Result<(Vec<
     if width >= size {
         return Err(Error::NoMask { data: name.to_owned(), entries: size });
     }
-    // Zeros stand for what is not given.
+    // Zeros are placeholders for entries that are not given.
     let own = spec.domain().unwrap_or(Domain::Real);
     let fill = |values: &Values| match (values, own) {
         (Values::Bytes(v), domain) => {

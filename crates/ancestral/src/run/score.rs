@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::loaded::{DataQuery, Run};
 use super::session::Session;
-use crate::evaluate::{self, Classification, Likelihoods, Network, Options, PixelCosts};
+use crate::evaluate::{self, Classification, Likelihoods, NamedClassifier, Options, PixelCosts};
 use crate::model::{Capability, DensityKind};
 use crate::{Error, Result};
 
@@ -15,26 +15,26 @@ const AT_ONCE: usize = 500;
 /// One number, or one set of probabilities, for each example.
 #[derive(Debug, Clone)]
 pub enum Scores {
-    /// Of a model with log-probabilities.
+    /// For a model with a density.
     LogProbabilities(LogScores),
-    /// Of a classifier.
+    /// For a classifier.
     Classes(ClassScores),
 }
 
 /// The log-probability of each example.
 #[derive(Debug, Clone)]
 pub struct LogScores {
-    /// What was scored.
+    /// The examples that were scored.
     pub of: Scored,
     /// In nats, exact or a lower bound.
     pub nats: Vec<f64>,
-    /// The Monte Carlo error of each; 0 where there is none.
+    /// The Monte Carlo standard error of each; 0 for exact values.
     pub mc_stderr: Vec<f64>,
     /// "exact" or "bound".
     pub kind: &'static str,
     /// Importance samples per example; 0 where none are needed.
     pub samples: usize,
-    /// Whether the values are of probabilities; else of a density in the units of the data.
+    /// Whether the values are log-probabilities; else log-densities in the units of the data.
     pub is_mass: bool,
 }
 
@@ -55,7 +55,7 @@ impl LogScores {
 /// The probabilities of classes for each example.
 #[derive(Debug, Clone)]
 pub struct ClassScores {
-    /// What was scored.
+    /// The examples that were scored.
     pub of: Scored,
     /// The names of the classes.
     pub classes: Vec<String>,
@@ -65,12 +65,12 @@ pub struct ClassScores {
     pub probabilities: Vec<f64>,
 }
 
-/// What was scored or measured.
+/// The examples that were scored or evaluated.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Scored {
     /// The data's name.
     pub data: String,
-    /// The split; none if all rows of a file were.
+    /// The split; `None` for all rows of a file.
     pub split: Option<&'static str>,
     /// How levels were binarized.
     pub binarize: &'static str,
@@ -89,12 +89,12 @@ impl Scored {
     }
 }
 
-/// A model measured on a split.
+/// The evaluation of a model on a split.
 #[derive(Debug, Clone)]
 pub struct Evaluation {
-    /// What it was measured on.
+    /// The examples that it was evaluated on.
     pub of: Scored,
-    /// What was found.
+    /// The metrics.
     pub found: Measured,
 }
 
@@ -105,7 +105,7 @@ pub enum Measured {
     Likelihoods(Box<Likelihoods>),
     /// Its accuracy and calibration.
     Classification(Box<Classification>),
-    /// Nothing: the model has no log-probability and is no classifier.
+    /// Nothing: the model has no log-probability and is not a classifier.
     Nothing,
 }
 
@@ -113,7 +113,7 @@ impl Session<'_> {
     /// The log-probability, or the probabilities of classes, of each example.
     ///
     /// # Errors
-    /// If the model has neither, or the data is not found or does not suit.
+    /// If the model has neither, or the data is not found or does not fit the model.
     pub fn score(&mut self, run: &Run, query: &DataQuery, options: Options) -> Result<Scores> {
         let model = run.model();
         if model.density().is_none() && model.classifier().is_none() {
@@ -136,12 +136,12 @@ impl Session<'_> {
     }
 
     fn classify(&mut self, run: &Run, of: Scored, examples: &Examples) -> Result<Scores> {
-        let network = Network::new(run.model().name(), run.model())?;
+        let network = NamedClassifier::new(run.model().name(), run.model())?;
         let indices: Vec<u64> = (0..examples.len() as u64).collect();
         let probabilities = self.working("classifying", examples.len(), |progress| {
             let mut all = Vec::new();
             for (i, chunk) in indices.chunks(AT_ONCE).enumerate() {
-                all.extend(network.see_examples(examples, chunk, &mut |_| {})?.probabilities);
+                all.extend(network.classify_examples(examples, chunk, &mut |_| {})?.probabilities);
                 progress(i * AT_ONCE + chunk.len());
             }
             Ok(all)
@@ -153,10 +153,11 @@ impl Session<'_> {
         Ok(Scores::Classes(ClassScores { of, classes, most_probable, probabilities }))
     }
 
-    /// Measures a model on a split: its likelihood, or the accuracy and calibration of a classifier.
+    /// Evaluates a model on a split: its likelihood, or the accuracy and calibration of a
+    /// classifier.
     ///
     /// # Errors
-    /// If the data is not found or does not suit.
+    /// If the data is not found or does not fit the model.
     pub fn evaluate(
         &mut self,
         run: &Run,
@@ -170,7 +171,7 @@ impl Session<'_> {
         let of = Scored::new(&data.name, &examples, Some(split));
         let found = if model.classifier().is_some() {
             if query.data.is_some() {
-                // Other data may number its classes otherwise.
+                // Other data may number its classes differently.
                 let (n, binarize) = (examples.len(), examples.binarize());
                 let data = run.config.data.relabel(data)?;
                 examples = Examples::new(&data, split, binarize, run.config.seed)?.first(n);
@@ -178,7 +179,7 @@ impl Session<'_> {
             Measured::Classification(Box::new(self.classification(run, &examples)?))
         } else if model.density().is_some() {
             let mut found = self.likelihoods(run, &examples, options, "evaluating")?;
-            // Other data comes without the split that the run was trained on.
+            // Other data has no training split of the run.
             if query.data.is_none() {
                 let binarize = run.config.data.binarize.parse()?;
                 let train = Examples::new(&data, SplitName::Train, binarize, run.config.seed)?;
@@ -224,7 +225,7 @@ impl Session<'_> {
         run: &Run,
         examples: &Examples,
     ) -> Result<Classification> {
-        let network = Network::new(run.model().name(), run.model())?;
+        let network = NamedClassifier::new(run.model().name(), run.model())?;
         self.working("classifying", examples.len(), |progress| {
             evaluate::classification(&network, examples, progress)
         })

@@ -1,4 +1,4 @@
-//! Sessions, which carry out runs for every front end.
+//! Sessions, which train and evaluate runs, for the program and for other users of the library.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -21,13 +21,13 @@ use crate::train::{
 };
 use crate::{Error, Result};
 
-/// Importance samples of the bound that is measured at the end of a training.
+/// Importance samples of the bound at the end of training.
 const FINAL_SAMPLES: usize = 100;
 
-/// Carries out runs with a list of models, on a device, watched by an observer, until it is told to
-/// stop.
+/// Trains, samples and evaluates runs, with a registry of models, on a device, with an optional
+/// observer and a flag that stops the work.
 ///
-/// Sessions share nothing: two of them in two threads give what one after the other gives.
+/// Sessions share no state, so that several can run in parallel threads.
 pub struct Session<'a> {
     pub(super) registry: Registry,
     pub(super) device: Device,
@@ -36,10 +36,10 @@ pub struct Session<'a> {
     pub(super) stop: Option<&'a AtomicBool>,
 }
 
-/// A training that is ready to begin or to be resumed.
+/// A run that is ready to be trained or resumed.
 pub struct Prepared {
     kind: Kind,
-    /// All that makes the run.
+    /// The configuration of the run.
     pub config: RunConfig,
     /// Its data.
     pub data: Dataset,
@@ -53,15 +53,15 @@ enum Kind {
 
 /// The result of a training.
 pub struct Trained {
-    /// The model with its chosen weights.
+    /// The model with its selected weights.
     pub run: Run,
     /// How training ended.
     pub outcome: Outcome,
-    /// The metric that chose the weights.
+    /// The name of the metric that selected the weights.
     pub validation: Option<String>,
-    /// The likelihood of the test split, of a finished run whose model has one.
+    /// The likelihood of the test split, for a finished run whose model has a density.
     pub test: Option<Likelihoods>,
-    /// Validation examples.
+    /// The number of validation examples.
     pub validation_examples: usize,
     /// Images in the run folder: samples or reconstructions, and the animation of the training.
     pub images: Vec<PathBuf>,
@@ -74,7 +74,7 @@ impl Default for Session<'_> {
 }
 
 impl<'a> Session<'a> {
-    /// With the models of this library, on the CPU, unwatched.
+    /// With the models of this library, on the CPU, without an observer.
     pub fn new() -> Self {
         Self {
             registry: Registry::standard(),
@@ -85,7 +85,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// With other models.
+    /// With another registry of models.
     #[must_use]
     pub fn with_registry(mut self, registry: Registry) -> Self {
         self.registry = registry;
@@ -94,7 +94,7 @@ impl<'a> Session<'a> {
 
     /// On another device.
     #[must_use]
-    pub fn on_device(mut self, device: Device) -> Self {
+    pub fn with_device(mut self, device: Device) -> Self {
         self.device = device;
         self
     }
@@ -106,36 +106,36 @@ impl<'a> Session<'a> {
         self
     }
 
-    /// Tells an observer what happens.
+    /// Reports events to an observer.
     #[must_use]
-    pub fn observed_by(mut self, observer: &'a mut dyn Observer) -> Self {
+    pub fn with_observer(mut self, observer: &'a mut dyn Observer) -> Self {
         self.observer = Some(observer);
         self
     }
 
-    /// Stops when this is set; a training in a folder can then be resumed.
+    /// Stops when this flag is set; a run in a folder can then be resumed.
     #[must_use]
-    pub fn stopped_by(mut self, stop: &'a AtomicBool) -> Self {
+    pub fn with_stop_flag(mut self, stop: &'a AtomicBool) -> Self {
         self.stop = Some(stop);
         self
     }
 
-    /// The list of models.
+    /// The registry of models.
     pub fn registry(&self) -> &Registry {
         &self.registry
     }
 
-    /// Where known data sets are looked for, if a folder was given.
+    /// The folder of known data sets, if one was given.
     pub fn data_dir(&self) -> Option<&Path> {
         self.data_dir.as_deref()
     }
 
-    /// Where models compute.
+    /// The device that models compute on.
     pub fn device(&self) -> &Device {
         &self.device
     }
 
-    /// The flag that stops it when it is set, if there is one.
+    /// The flag that stops it, if there is one.
     pub fn stop(&self) -> Option<&'a AtomicBool> {
         self.stop
     }
@@ -151,17 +151,17 @@ impl<'a> Session<'a> {
     /// Trains a run.
     ///
     /// # Errors
-    /// As [`Session::prepare`] and [`Session::carry_out`].
+    /// As [`Session::prepare`] and [`Session::train_prepared`].
     pub fn train(&mut self, spec: &RunSpec) -> Result<Trained> {
         let prepared = self.prepare(spec)?;
-        self.carry_out(prepared)
+        self.train_prepared(prepared)
     }
 
-    /// Resumes the run of a folder, with another budget if one is given with the command that asked
-    /// for it; `skip_test` leaves the test split unread.
+    /// Resumes the run in a folder, with another budget if one is given (together with the command
+    /// to record); `skip_test` skips the evaluation on the test split.
     ///
     /// # Errors
-    /// As [`Session::prepare_resume`] and [`Session::carry_out`].
+    /// As [`Session::prepare_resume`] and [`Session::train_prepared`].
     pub fn resume(
         &mut self,
         path: &Path,
@@ -169,24 +169,25 @@ impl<'a> Session<'a> {
         skip_test: bool,
     ) -> Result<Trained> {
         let prepared = self.prepare_resume(path, budget, skip_test)?;
-        self.carry_out(prepared)
+        self.train_prepared(prepared)
     }
 
-    /// Decides everything of a run, opens its data and makes its folder.
+    /// Resolves the configuration of a run, opens its data, builds its model and creates its
+    /// folder.
     ///
     /// # Errors
-    /// If something does not suit, or the folder is there already.
+    /// If the settings, the data and the model do not fit each other, or the folder already exists.
     pub fn prepare(&self, spec: &RunSpec) -> Result<Prepared> {
         let ResolvedRun { config, data } =
             spec.resolve(&self.registry, self.data_dir(), &self.device)?;
         if self.registry.find(&config.model)?.learning == Learning::Fit {
             return Err(Error::OtherLearning { model: config.model, fitted: true });
         }
-        let kind = match spec.keep.folder(&config) {
+        let kind = match spec.storage.folder(&config) {
             Some(path) => {
                 let folder = RunFolder::create(&path, config.clone())?;
                 let training = Training::new(folder, &data, &self.registry, &self.device);
-                // A run that cannot begin leaves nothing behind.
+                // A run that cannot start leaves nothing behind.
                 let training = training.inspect_err(|_| drop(std::fs::remove_dir_all(&path)))?;
                 Kind::Folder(Box::new(training))
             }
@@ -200,7 +201,7 @@ impl<'a> Session<'a> {
         Ok(Prepared { kind, config, data, skip_test: spec.skip_test })
     }
 
-    /// Opens the run of a folder to resume it.
+    /// Opens the run in a folder, to resume it.
     ///
     /// # Errors
     /// If there is no such run, its data is not found, or the budget is used up.
@@ -220,12 +221,12 @@ impl<'a> Session<'a> {
         Ok(Prepared { kind: Kind::Folder(Box::new(training)), config, data, skip_test })
     }
 
-    /// Trains until the budget is used up or the session is stopped; a run that ended is then measured
-    /// on the test split and drawn.
+    /// Trains until the budget is used up or the session is stopped; a finished run is then
+    /// evaluated on the test split, and its images are saved.
     ///
     /// # Errors
-    /// If a number stops being finite, the observer fails, or the folder cannot be written.
-    pub fn carry_out(&mut self, prepared: Prepared) -> Result<Trained> {
+    /// If a loss or a weight is not finite, the observer fails, or the folder cannot be written.
+    pub fn train_prepared(&mut self, prepared: Prepared) -> Result<Trained> {
         let never = AtomicBool::new(false);
         let stop = self.stop.unwrap_or(&never);
         let Prepared { mut kind, config, data, skip_test } = prepared;
@@ -324,7 +325,7 @@ impl<'a> Session<'a> {
         Ok(Some(found))
     }
 
-    /// The log-probabilities of some examples, summed up, with progress told.
+    /// The mean log-probability of examples, with progress events.
     pub(super) fn likelihoods(
         &mut self,
         run: &Run,
@@ -337,7 +338,7 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// Does some work whose progress the observer is told.
+    /// Does some work and reports its progress to the observer.
     pub(crate) fn working<T>(
         &mut self,
         what: &str,
@@ -355,7 +356,7 @@ impl<'a> Session<'a> {
         failed.map(|()| found)
     }
 
-    /// Tells how far some work is.
+    /// Reports the progress of some work.
     fn tell(&mut self, what: &str, done: usize, total: usize) -> Result<()> {
         let (done, total) = (done as u64, total as u64);
         match &mut self.observer {
@@ -367,7 +368,7 @@ impl<'a> Session<'a> {
     }
 }
 
-/// The observer, or one that sees nothing.
+/// The observer, or one that ignores all events.
 fn or_noop<'b>(
     observer: &'b mut Option<&mut dyn Observer>,
     noop: &'b mut NoopObserver,
@@ -379,7 +380,7 @@ fn or_noop<'b>(
 }
 
 impl Prepared {
-    /// How far the run is.
+    /// The state of the run.
     pub fn state(&self) -> &State {
         match &self.kind {
             Kind::Folder(training) => training.state(),

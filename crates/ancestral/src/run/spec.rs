@@ -18,54 +18,54 @@ use crate::settings::{Field, Settings, normalize, parse_assignment, unknown};
 use crate::train::{Budget, TrainConfig, check_batch_size, check_memory};
 use crate::{Error, Result};
 
-/// The settings of training that say how long.
+/// The training settings that limit the duration.
 const BUDGET: [&str; 3] = ["epochs", "steps", "seconds"];
 
-/// What a run is to be; what is left open is taken from, in this order, `file`, `preset`, `from`, the
-/// model's own defaults on such data, and the defaults of the loop.
+/// The specification of a run. Settings that are not given are taken from, in this order, `file`,
+/// `preset`, `from`, the model's defaults for such data, and the defaults of the training loop.
 #[derive(Debug, Clone, Default)]
 pub struct RunSpec {
-    /// The name of the model; else the one that `file` or `from` names.
+    /// The name of the model; if empty, that of `file` or `from`.
     pub model: Option<String>,
     /// Settings of a paper, by name.
     pub preset: Option<String>,
     /// A file of settings, or a run's own `config.toml`.
     pub file: Option<SettingsFile>,
-    /// A run whose weights, model and settings are the start (fine-tuning).
+    /// A run whose model, settings and weights to start from (fine-tuning).
     pub from: Option<PathBuf>,
     /// Settings of the model.
     pub settings: Table,
     /// Settings of training.
     pub train: Table,
-    /// What is trained on.
+    /// The data.
     pub data: DataRequest,
-    /// How levels are binarized.
+    /// Sets the binarization of levels.
     pub binarize: Option<Binarize>,
-    /// The seed of everything drawn; 0 if nothing else is asked for.
+    /// The seed of all random numbers; 0 by default.
     pub seed: Option<u64>,
-    /// Where the run is kept.
-    pub keep: Keep,
-    /// Whether to leave the test split unread.
+    /// Where the run is stored.
+    pub storage: Storage,
+    /// Whether to skip the evaluation on the test split.
     pub skip_test: bool,
-    /// How the run was asked for, as its folder keeps it.
+    /// The command that requested the run, as its folder stores it.
     pub command: String,
     /// Settings by name, of the model or of training; see [`RunSpec::assign`].
     pub assignments: Vec<(String, Value)>,
 }
 
-/// Where a run is kept.
+/// Where a run is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Keep {
-    /// In memory alone.
+pub enum Storage {
+    /// In memory only.
     #[default]
     InMemory,
     /// In a new folder, from which it can be resumed.
     Folder(PathBuf),
-    /// In the first folder `MODEL-DATA-N` within this one that is not there yet.
+    /// In a new folder within this one: `MODEL-DATA-N`, with the first free number N.
     Within(PathBuf),
 }
 
-impl Keep {
+impl Storage {
     /// The folder for a run.
     pub(super) fn folder(&self, config: &RunConfig) -> Option<PathBuf> {
         match self {
@@ -74,7 +74,7 @@ impl Keep {
             Self::Within(parent) => {
                 let stem = Path::new(&config.data.name).file_name().unwrap_or_default();
                 let stem = stem.to_string_lossy();
-                // A colon, as in rings:8, is no part of a name everywhere.
+                // Not every file system allows a colon, as in rings:8.
                 let stem = stem.split('.').next().unwrap_or_default().replace(':', "-");
                 let numbered = |n| parent.join(format!("{}-{stem}-{n}", config.model));
                 (1u64..).map(numbered).find(|path| !path.exists())
@@ -86,11 +86,11 @@ impl Keep {
 /// The data of a run.
 #[derive(Debug, Clone, Default)]
 pub struct DataRequest {
-    /// Where it comes from.
+    /// Where the data comes from.
     pub source: DataSource,
     /// Whether to train on the validation examples too.
     pub all_train: bool,
-    /// The fold of a table that is kept for testing.
+    /// The fold of a table that is the test split.
     pub fold: Option<u32>,
     /// Height and width that images of a folder or tar are resized to.
     pub resize: Option<(usize, usize)>,
@@ -139,9 +139,9 @@ impl From<&Dataset> for DataSource {
 /// A file of settings: tables `settings`, `train` and `data`, `model`, `preset` and `seed`.
 #[derive(Debug, Clone, Default)]
 pub struct SettingsFile {
-    /// What it is called in errors.
+    /// The path, for error messages.
     pub path: PathBuf,
-    /// What it holds.
+    /// The content.
     pub table: Table,
 }
 
@@ -149,7 +149,7 @@ impl SettingsFile {
     /// Reads a file.
     ///
     /// # Errors
-    /// If it cannot be read or is no TOML.
+    /// If it cannot be read or is not valid TOML.
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(|e| Error::run(path, e.to_string()))?;
         let table =
@@ -158,29 +158,29 @@ impl SettingsFile {
     }
 }
 
-/// A run with everything decided, before anything of it is made.
+/// A run with its complete configuration, before anything of it is created.
 #[derive(Debug, Clone)]
 pub struct ResolvedRun {
-    /// All that makes it.
+    /// The configuration.
     pub config: RunConfig,
-    /// Its data.
+    /// The data.
     pub data: Dataset,
 }
 
 impl RunSpec {
-    /// A model of these settings on some data.
+    /// A run of the model with these settings, on this data.
     pub fn new(config: &impl ModelConfig, data: impl Into<DataSource>) -> Self {
         Self { settings: config.to_table(), ..Self::named(config.model_name(), data) }
     }
 
-    /// A model by name with its defaults on some data.
+    /// A run of the model with this name and default settings, on this data.
     pub fn named(model: &str, data: impl Into<DataSource>) -> Self {
         let data = DataRequest { source: data.into(), ..DataRequest::default() };
         Self { model: Some(model.to_owned()), data, ..Self::default() }
     }
 
-    /// Settings of training: those that differ from [`TrainConfig::default`]; the others are the
-    /// model's own.
+    /// Sets the training settings that differ from [`TrainConfig::default`]; the others keep the
+    /// model's defaults.
     #[must_use]
     pub fn training(mut self, config: &TrainConfig) -> Self {
         let usual = TrainConfig::default().to_table();
@@ -189,7 +189,7 @@ impl RunSpec {
         self
     }
 
-    /// How long to train.
+    /// Sets the budget.
     #[must_use]
     pub fn budget(mut self, budget: Budget) -> Self {
         // A budget beyond TOML's numbers is beyond every training.
@@ -200,29 +200,29 @@ impl RunSpec {
         self
     }
 
-    /// How levels are binarized.
+    /// Sets the binarization of levels.
     #[must_use]
     pub fn binarize(mut self, how: Binarize) -> Self {
         self.binarize = Some(how);
         self
     }
 
-    /// The seed of everything drawn.
+    /// Sets the seed of all random numbers.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
         self
     }
 
-    /// Keeps the run in a folder, from which it can be resumed.
+    /// Stores the run in a new folder, from which it can be resumed.
     #[must_use]
     pub fn out(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.keep = Keep::Folder(folder.into());
+        self.storage = Storage::Folder(folder.into());
         self
     }
 
     /// Sets one setting of the model or of training, as in `name=value`, `settings.name=value` or
-    /// `train.name=value`; the value as in TOML.
+    /// `train.name=value`; the value is written as in TOML.
     ///
     /// # Errors
     /// If there is no `=`; an unknown name is an error when the run is resolved.
@@ -231,12 +231,12 @@ impl RunSpec {
         Ok(())
     }
 
-    /// Decides everything: opens the data and builds the model once, so that what does not suit is
-    /// refused before work starts.
+    /// Completes the configuration, opens the data and builds the model once, so that errors are
+    /// found before training starts.
     ///
     /// # Errors
-    /// If a setting is not allowed, the data is not found or does not suit the model, or there is not
-    /// the memory for it.
+    /// If a setting is not allowed, the data is not found or does not fit the model, or memory does
+    /// not suffice.
     pub fn resolve(
         &self,
         registry: &Registry,
@@ -298,7 +298,7 @@ impl RunSpec {
         Ok(ResolvedRun { config, data })
     }
 
-    /// The model that is asked for.
+    /// The requested model.
     fn model_name(&self, source: Option<&RunFolder>) -> Result<String> {
         if let Some(name) = &self.model {
             return Ok(name.clone());
@@ -306,7 +306,7 @@ impl RunSpec {
         if let Some(SettingsFile { path, table }) = &self.file {
             return match table.get("model") {
                 Some(Value::String(name)) => Ok(name.clone()),
-                _ => Err(Error::run(path, "it names no model; give one")),
+                _ => Err(Error::run(path, "it does not name a model; give one")),
             };
         }
         source.map(|source| source.config.model.clone()).ok_or_else(|| Error::Unknown {
@@ -316,7 +316,7 @@ impl RunSpec {
         })
     }
 
-    /// Opens the data and describes it.
+    /// Opens the data, and describes it for the configuration.
     fn open(
         &self,
         file: &FileConfig,
@@ -376,8 +376,8 @@ impl RunSpec {
         Ok((data, described))
     }
 
-    /// The run whose weights are taken, then preset, then file, then what is asked for by itself:
-    /// later ones win.
+    /// Merges the run of `from`, the preset, the file and single settings; later ones override
+    /// earlier ones.
     fn gather(&self, entry: &ModelEntry, source: Option<&RunFolder>) -> Result<Groups> {
         let (model_fields, train_fields) = ((entry.fields)(), training_fields(entry));
         let mut groups = Groups::default();
@@ -423,8 +423,8 @@ impl RunSpec {
     }
 }
 
-/// The settings of training as a model is trained that nothing else is asked of: with the defaults
-/// that it has on images like the embedded digits, or where it takes none on pairs of reals.
+/// The training settings with the defaults of a model, those for images like the embedded digits
+/// or, if it does not take images, for two real columns.
 pub fn training_fields(entry: &ModelEntry) -> Vec<Field> {
     let digits = DataSpec::new(Domain::Levels(17), Shape::image(1, 8, 8), 10);
     let usual = match entry.kinds.contains(&KindName::Levels) {
@@ -504,7 +504,7 @@ impl Groups {
         Ok(())
     }
 
-    /// One setting: `name`, or `group.name`.
+    /// Sets one setting: `name`, or `group.name`.
     fn assign(&mut self, key: &str, value: &Value, model: &[Field], train: &[Field]) -> Result<()> {
         let (group, name) = match key.split_once('.') {
             Some((group, rest)) => (Some(group), rest),
@@ -537,7 +537,7 @@ impl Groups {
         }
     }
 
-    /// Adds the settings of training that are the model's own on such data.
+    /// Adds the model's default training settings for such data.
     fn complete(&mut self, entry: &ModelEntry, spec: &DataSpec) {
         // Epochs, steps and seconds are one choice.
         let is_budget = |name: &str| BUDGET.contains(&name);
@@ -548,7 +548,7 @@ impl Groups {
             }
         }
         if budget_given {
-            // What was not asked for sets no limit, the loop's own default included.
+            // A limit that was not requested does not apply, not even the default one.
             for name in BUDGET {
                 let none = if name == "seconds" { Value::Float(0.0) } else { Value::Integer(0) };
                 self.train.entry(name).or_insert(none);
@@ -557,7 +557,7 @@ impl Groups {
     }
 }
 
-/// A file of settings, whose every key is known.
+/// Reads a file of settings and refuses unknown keys.
 fn read_file(file: &SettingsFile, model: &str) -> Result<(Table, FileConfig)> {
     let SettingsFile { path, table } = file;
     let wrong = |problem: String| Error::run(path, problem);
@@ -574,7 +574,7 @@ fn read_file(file: &SettingsFile, model: &str) -> Result<(Table, FileConfig)> {
         let of_groups = matches!(key.as_str(), "settings" | "train" | "data");
         match value {
             Value::String(name) if key == "model" && name != model => {
-                return Err(wrong(format!("it is of a {name} and {model} was asked for")));
+                return Err(wrong(format!("it is for {name}, and {model} was requested")));
             }
             Value::Table(_) if key == "model" || of_groups => {}
             _ if of_groups => return Err(wrong(format!("'{key}' must be a table, as in [{key}]"))),
@@ -586,7 +586,7 @@ fn read_file(file: &SettingsFile, model: &str) -> Result<(Table, FileConfig)> {
     Ok((table.clone(), file))
 }
 
-/// The path that a folder is found by from anywhere.
+/// The absolute path of a folder.
 fn absolute(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }

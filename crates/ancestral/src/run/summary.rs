@@ -17,9 +17,9 @@ pub struct RunSummary {
     pub data: String,
     /// How it was binarized.
     pub binarize: String,
-    /// Steps done.
+    /// Steps so far.
     pub step: u64,
-    /// Passes over the training split done.
+    /// Epochs so far.
     pub epoch: f64,
     /// The best validation metric, with its name.
     pub validation: Option<(String, f64)>,
@@ -27,7 +27,7 @@ pub struct RunSummary {
     pub test_nll_nats: Option<f64>,
     /// Seconds of training.
     pub seconds: f64,
-    /// Whether it used up its budget.
+    /// Whether it has used up its budget.
     pub finished: bool,
 }
 
@@ -35,7 +35,7 @@ impl RunSummary {
     /// Reads a run folder.
     ///
     /// # Errors
-    /// If there is none, or it cannot be read.
+    /// If it is not a run folder, or cannot be read.
     pub fn read(path: &Path) -> Result<Self> {
         let run = RunFolder::open(path)?;
         let events = run.events()?;
@@ -53,7 +53,7 @@ impl RunSummary {
             validation,
             test_nll_nats: of("test").next_back().and_then(first_value).map(|(_, nats)| nats),
             seconds: last.seconds,
-            // A fitted run has weights and no events.
+            // A fitted model has weights but no events.
             finished: if events.is_empty() {
                 path.join("model.safetensors").exists()
             } else {

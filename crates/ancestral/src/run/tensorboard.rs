@@ -13,10 +13,10 @@ use ancestral_data::{Appender, write_atomic};
 use crate::Result;
 use crate::train::{Event, Image, Observer};
 
-/// The name makes TensorBoard take the file for an event file.
+/// TensorBoard recognizes event files by this part of the name.
 pub(super) const FILE: &str = "events.out.tfevents.0000000000.ancestral";
 
-/// An event file under way.
+/// An open event file.
 #[derive(Debug)]
 pub(super) struct TensorBoard {
     file: Appender,
@@ -24,14 +24,14 @@ pub(super) struct TensorBoard {
 }
 
 impl TensorBoard {
-    /// Rewrites the file of a run folder from its history, then stays open for more; `started` is
+    /// Rewrites the file of a run folder from its events, and stays open for more; `started` is
     /// the time at which training began, in seconds since 1970.
     pub(super) fn open(folder: &Path, started: f64, events: Vec<Event>) -> Result<Self> {
         let path = folder.join(FILE);
         let mut bytes = frame(&message(started, 0, &[(3, b"brain.Event:2")]));
         for mut event in events {
             if let Event::Image(Image { path: Some(path), png, .. }) = &mut event {
-                // An image that is gone is not shown.
+                // Skips an image whose file was deleted.
                 *png = std::fs::read(folder.join(path)).ok().map(Into::into);
             }
             bytes.extend(frames(started, &event));
@@ -91,7 +91,7 @@ fn frames(started: f64, event: &Event) -> Vec<u8> {
     })
 }
 
-/// The code of three colors.
+/// TensorFlow's code for RGB.
 const RGB: u32 = 3;
 
 /// Width and height of an image in PNG, from its first chunk.

@@ -1,4 +1,4 @@
-//! A training in a run folder.
+//! Training in a run folder.
 
 use std::sync::atomic::AtomicBool;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -9,7 +9,7 @@ use burn::tensor::Device;
 use super::config::{ByNetwork, RunConfig};
 use super::event_log::EventLog;
 use super::folder::{RunFolder, starting_weights};
-use super::images::Painter;
+use super::images::TrainingImages;
 use super::networks;
 use super::tensorboard::TensorBoard;
 use crate::model::{Init, Model};
@@ -20,20 +20,21 @@ use crate::train::{
 };
 use crate::{Error, Result};
 
-/// A run under way, with everything of it in its folder.
+/// A training run whose state is stored in its folder.
 pub struct Training {
     run: RunFolder,
     trainer: Trainer,
     log: EventLog,
     board: TensorBoard,
-    painter: Painter,
+    painter: TrainingImages,
 }
 
 impl Training {
-    /// Prepares a run in a folder, from its last checkpoint if there is one.
+    /// Prepares training in a folder, from the last checkpoint if there is one.
     ///
     /// # Errors
-    /// If the folder is in use, the data is not that of the run, or the model cannot be trained.
+    /// If another process trains in the folder, the data is not that of the run, or the model
+    /// cannot be trained.
     pub fn new(
         mut run: RunFolder,
         data: &Dataset,
@@ -71,23 +72,22 @@ impl Training {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |d| d.as_secs_f64());
         let began = now - trainer.state().seconds;
         let board = TensorBoard::open(run.path(), began, run.events()?)?;
-        let painter = Painter::new(&run.config, data);
+        let painter = TrainingImages::new(&run.config, data);
         Ok(Self { run, trainer, log, board, painter })
     }
 
-    /// Replaces the budget, as `command` asks; a run that had ended continues.
+    /// Replaces the budget, and records `command`; a finished run continues.
     ///
     /// # Errors
-    /// If the run has used up this budget already, or the folder cannot be written.
+    /// If the run has already used up this budget, or the folder cannot be written.
     pub fn set_budget(&mut self, budget: Budget, command: &str) -> Result<()> {
         self.trainer.set_budget(budget)?;
         self.run.set_train(self.trainer.config().clone(), command)
     }
 
-    /// Measures the samples of a model without a likelihood by another evaluator than the run's own,
-    /// or by none.
+    /// Replaces the evaluator of a model without a likelihood; `None` for no evaluation.
     #[must_use]
-    pub fn measured_by(mut self, evaluator: Option<Box<dyn Evaluator>>) -> Self {
+    pub fn with_evaluator(mut self, evaluator: Option<Box<dyn Evaluator>>) -> Self {
         self.trainer = self.trainer.with_evaluator(evaluator);
         self
     }
@@ -97,25 +97,25 @@ impl Training {
         &self.run
     }
 
-    /// How far the run is.
+    /// The state of the run.
     pub fn state(&self) -> &State {
         self.trainer.state()
     }
 
-    /// Trains until the budget is used up, validation stalls, or `stop` is set.
+    /// Trains until the budget is used up, early stopping applies, or `stop` is set.
     ///
     /// # Errors
-    /// If a number stops being finite, the observer fails or the folder cannot be written; the last
-    /// checkpoint stays.
+    /// If a loss or a weight is not finite, the observer fails or the folder cannot be written; the
+    /// last checkpoint remains.
     pub fn train(&mut self, observer: &mut dyn Observer, stop: &AtomicBool) -> Result<Outcome> {
         let Self { run, trainer, log, board, painter } = self;
         trainer.train(&mut InFolder { run, log, board, painter, observer }, stop)
     }
 
-    /// Keeps the test metrics of a finished run among its events.
+    /// Records the test metrics of a finished run as an event.
     ///
-    /// They are no part of the checkpoint: a run that is resumed leaves them out and is measured
-    /// again at its end.
+    /// They are not part of the checkpoint: a resumed run drops them and is evaluated again at its
+    /// end.
     ///
     /// # Errors
     /// If the folder cannot be written, or the observer fails.
@@ -132,7 +132,7 @@ impl Training {
     }
 }
 
-/// The training of a run, whose samples are measured by `network` where its model has no likelihood.
+/// The trainer of a run; `network` evaluates samples if the model has no likelihood.
 pub(super) fn trainer(
     config: &RunConfig,
     data: &Dataset,
@@ -160,12 +160,12 @@ pub(super) fn trainer(
     Ok(trainer.with_evaluator(evaluator))
 }
 
-/// A run folder with the observer of the run.
+/// The run folder and the observer of a run.
 struct InFolder<'a> {
     run: &'a RunFolder,
     log: &'a mut EventLog,
     board: &'a mut TensorBoard,
-    painter: &'a mut Painter,
+    painter: &'a mut TrainingImages,
     observer: &'a mut dyn Observer,
 }
 

@@ -63,7 +63,7 @@ impl Case {
     }
 }
 
-/// A small data set: 60 labelled examples of three clusters, with splits.
+/// A small data set: 60 labeled examples of three clusters, with splits.
 ///
 /// # Errors
 /// If the shape has no entries.

@@ -10,18 +10,18 @@ use crate::model::ModelEntry;
 use crate::registry::Registry;
 use crate::settings::{Field, normalize};
 
-/// Something that every model must pass.
+/// A check that every model must pass.
 #[derive(Debug, Clone, Copy)]
 pub struct Check {
-    /// Its name, which says what must hold.
+    /// Its name: the property that must hold.
     pub name: &'static str,
     of: Of,
 }
 
-/// What a check is run over.
+/// The subject of a check.
 #[derive(Debug, Clone, Copy)]
 enum Of {
-    /// An entry alone.
+    /// An entry without a case.
     Entry(fn(&Registry, &ModelEntry) -> Tried),
     /// A case.
     Case(fn(&Subject<'_>) -> Tried),

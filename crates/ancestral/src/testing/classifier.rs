@@ -20,7 +20,7 @@ pub(super) fn class_probabilities(subject: &Subject<'_>) -> Tried {
     for (i, row) in probabilities.chunks_exact(classes).enumerate() {
         let each = row.iter().all(|&p| (0.0..=1.0).contains(&p));
         let sum = row.iter().sum::<f64>();
-        ensure!(each && (sum - 1.0).abs() < 1e-12, "these are no probabilities: {row:?}");
+        ensure!(each && (sum - 1.0).abs() < 1e-12, "these are not probabilities: {row:?}");
         let alone = classifier.classify(&values[i * size..(i + 1) * size])?;
         for (a, b) in alone.probabilities.iter().zip(row) {
             ensure!((a - b).abs() < 1e-5, "an example alone has other probabilities: {a} {b}");

@@ -16,13 +16,13 @@ pub(super) fn clusters(subject: &Subject<'_>) -> Tried {
     let labels = &found.labels;
     let fits = |label: &Option<u32>| label.is_none_or(|label| (label as usize) < count);
     let fit = labels.len() == 3 && labels.iter().all(fits);
-    ensure!(fit, "these are no clusters of {count} of 3 examples: {labels:?}");
+    ensure!(fit, "these are not clusters of {count} of 3 examples: {labels:?}");
     if let Some(rows) = &found.responsibilities {
         ensure!(rows.len() == 3 * count, "{} responsibilities of {count} clusters", rows.len());
         for row in rows.chunks_exact(count.max(1)) {
             let each = row.iter().all(|p| (0.0..=1.0).contains(p));
             let sum = row.iter().sum::<f64>();
-            ensure!(each && (sum - 1.0).abs() < 1e-6, "these are no probabilities: {row:?}");
+            ensure!(each && (sum - 1.0).abs() < 1e-6, "these are not probabilities: {row:?}");
         }
     }
     for (label, index) in labels.iter().zip(chosen) {

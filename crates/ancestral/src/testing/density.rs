@@ -204,7 +204,7 @@ pub(super) fn members_are_checked(subject: &Subject<'_>) -> Tried {
     bad.extend(count.map(|count| 0..count + 1));
     bad.extend(count.map(|count| count..count + 1));
     for members in bad {
-        let part = format!("the members {} to {} were asked for", members.start, members.end);
+        let part = format!("members {} to {} were requested", members.start, members.end);
         let error = refused(asked(members), &part, &[&part])?;
         let names = error.to_string().starts_with(model.name());
         ensure!(names, "the error does not begin with the model's name: {error}");

@@ -13,7 +13,7 @@ pub(super) fn scores(subject: &Subject<'_>) -> Tried {
     let batch = subject.batch(&chosen)?;
     let scores = discriminator.score(&batch)?;
     let fit = scores.len() == 3 && scores.iter().all(|score| score.is_finite());
-    ensure!(fit, "these are no scores of 3 examples: {scores:?}");
+    ensure!(fit, "these are not scores of 3 examples: {scores:?}");
     for (score, index) in scores.iter().zip(chosen) {
         let alone = discriminator.score(&Batch { epoch: 5, ..subject.batch(&[index])? })?[0];
         let near = (alone - score).abs() < 1e-4 * (1.0 + alone.abs());

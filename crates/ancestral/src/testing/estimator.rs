@@ -37,7 +37,7 @@ pub(super) fn fits(subject: &Subject<'_>) -> Tried {
     ensure!(rises, "progress does not rise to 1: {shares:?}");
     for found in &report.estimates {
         let fits = found.value.is_finite() && found.stderr.is_none_or(|e| e >= 0.0);
-        ensure!(fits && !found.name.is_empty(), "this is no estimate: {found:?}");
+        ensure!(fits && !found.name.is_empty(), "this is not an estimate: {found:?}");
     }
     let again = fit(estimator, &examples, 0)?;
     ensure!(report == again, "a second fit finds something else: {report:?} {again:?}");

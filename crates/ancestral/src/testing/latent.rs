@@ -26,7 +26,7 @@ pub(super) fn codes_lead_back(subject: &Subject<'_>) -> Tried {
     if let Some((means, stds)) = latent.posterior(&batch)? {
         ensure!(means == codes, "codes are not the means of their posteriors");
         let fit = stds.len() == codes.len() && stds.iter().all(|&s| s > 0.0 && s.is_finite());
-        ensure!(fit, "these are no standard deviations of posteriors: {stds:?}");
+        ensure!(fit, "these are not standard deviations of posteriors: {stds:?}");
     }
     let labels = batch.labels.as_deref();
     let decoded = latent.decode(&codes, labels)?;

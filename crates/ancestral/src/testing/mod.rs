@@ -1,4 +1,5 @@
-//! The conformance suite: checks that every model must pass, for models of this library and for user-defined
+//! The conformance suite: checks that every model must pass, for models of this library and for
+//! user-defined
 //! ones.
 //!
 //! A [`Case`] is a model with settings on small data; [`check_all`] runs all checks over some cases:

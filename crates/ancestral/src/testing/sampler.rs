@@ -24,7 +24,7 @@ fn must_fit(subject: &Subject<'_>, values: &[f64], means: bool) -> Result<(), Pr
             Some(top) if means => (-1e-6..=f64::from(top) * (1.0 + 1e-6)).contains(&x),
             Some(top) => (0.0..=f64::from(top)).contains(&x) && x.fract() == 0.0,
         };
-        ensure!(fits, "{x} is no {} of a column", if means { "mean" } else { "value" });
+        ensure!(fits, "{x} is not a {} of a column", if means { "mean" } else { "value" });
     }
     Ok(())
 }
@@ -65,7 +65,7 @@ pub(super) fn temperatures(subject: &Subject<'_>) -> Tried {
     };
     let at = |temperature: f64| SampleRequest { temperature, ..SampleRequest::new(4, 3) };
     for temperature in [-1.0, -1e-300, f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
-        refuse(model, &at(temperature), &format!("{temperature} was asked for"))?;
+        refuse(model, &at(temperature), &format!("{temperature} was requested"))?;
     }
     let plain = sample(model, &at(1.0))?;
     let again = sample(model, &SampleRequest::new(4, 3))?;
@@ -76,7 +76,7 @@ pub(super) fn temperatures(subject: &Subject<'_>) -> Tried {
             ensure!(drawn.len() == plain.len(), "{temperature}: {} values", drawn.len());
             must_fit(subject, &drawn, false)?;
         } else {
-            let asked = format!("temperature, 1, and {temperature} was asked for");
+            let asked = format!("temperature 1 only, and {temperature} was requested");
             refuse(model, &at(temperature), &asked)?;
         }
     }
@@ -91,7 +91,7 @@ pub(super) fn classes(subject: &Subject<'_>) -> Tried {
     let Some(sampler) = model.sampler() else { return Ok(0) };
     let of = |class: u32| SampleRequest { class: Some(class), ..SampleRequest::new(3, 3) };
     let Some(last) = sampler.classes().checked_sub(1) else {
-        refuse(model, &of(0), "knows no classes and class 0 was asked for")?;
+        refuse(model, &of(0), "is not conditional, and class 0 was requested")?;
         return Ok(1);
     };
     for class in 0..=last as u32 {
@@ -100,7 +100,7 @@ pub(super) fn classes(subject: &Subject<'_>) -> Tried {
         must_fit(subject, &drawn, false)?;
     }
     for class in [last as u32 + 1, u32::MAX] {
-        let part = format!("has classes 0 to {last} and class {class} was asked for");
+        let part = format!("has classes 0 to {last}, and class {class} was requested");
         refuse(model, &of(class), &part)?;
     }
     let (classes, known) = (sampler.classes(), subject.case.data.classes());
@@ -157,7 +157,7 @@ pub(super) fn completion(subject: &Subject<'_>) -> Tried {
     let plain = sample(model, &SampleRequest::new(count, 3))?;
     ensure!(
         drawn == plain,
-        "no entry is given, and these are no plain samples: {drawn:?} {plain:?}"
+        "no entry is given, and these are not plain samples: {drawn:?} {plain:?}"
     );
     // One entry is given: any, or the first in the model's ordering.
     let mut taken = Vec::new();

@@ -15,9 +15,9 @@ const TABLES: usize = 40;
 
 fn validator(title: &str, fields: &[Field]) -> Result<Validator, Problem> {
     let schema = schema(title, fields);
-    ensure!(jsonschema::meta::is_valid(&schema), "this is no schema: {schema}");
+    ensure!(jsonschema::meta::is_valid(&schema), "this is not a schema: {schema}");
     jsonschema::draft202012::new(&schema)
-        .map_err(|e| Problem::wrong(format!("this is no schema: {e}")))
+        .map_err(|e| Problem::wrong(format!("this is not a schema: {e}")))
 }
 
 /// Whether the schema accepts a table; values without a JSON form become `null`.

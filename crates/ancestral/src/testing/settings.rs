@@ -83,7 +83,7 @@ pub(super) fn presets_are_read(_: &Registry, entry: &ModelEntry) -> Tried {
         let table = parsed.map_err(|e| Problem::wrong(format!("preset {name}: {e}")))?;
         for (group, settings) in table {
             let Value::Table(settings) = settings else {
-                return Err(Problem::wrong(format!("preset {name}: '{group}' is no table")));
+                return Err(Problem::wrong(format!("preset {name}: '{group}' is not a table")));
             };
             let read: Result<()> = match group.as_str() {
                 "settings" | "model" => normalize(&(entry.fields)(), &settings).map(drop),

@@ -32,7 +32,7 @@ fn gradients(
 
 /// The numbers of a tensor in double precision.
 fn numbers(name: &str, data: &TensorData) -> Result<Vec<f64>, Problem> {
-    data.try_to_vec_as().map_err(|_| Problem::wrong(format!("{name} is no tensor of numbers")))
+    data.try_to_vec_as().map_err(|_| Problem::wrong(format!("{name} is not a tensor of numbers")))
 }
 
 /// In double precision, the gradients of a step agree with finite differences of the loss that it reports: for a
@@ -188,7 +188,7 @@ pub(super) fn a_resumed_run_equals_a_whole_one(subject: &Subject<'_>) -> Tried {
 pub(super) fn threads_change_no_bit(subject: &Subject<'_>) -> Tried {
     let train = |threads: usize| -> Result<_, Problem> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-        let pool = pool.map_err(|e| Problem::case(format!("there are no threads: {e}")))?;
+        let pool = pool.map_err(|e| Problem::case(format!("cannot start threads: {e}")))?;
         pool.install(|| {
             let mut model = subject.model()?;
             let mut optimizers = Optimizers::new(&OptimizerConfig::default());

@@ -60,14 +60,14 @@ settings! {
     }
 }
 
-/// How long a run trains; the first limit that is reached ends it, and 0 is none.
+/// The budget of a run; the first limit that is reached ends it, and 0 is no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Budget {
-    /// Passes over the training split.
+    /// Number of epochs, passes over the training split.
     pub epochs: u64,
-    /// Steps.
+    /// Number of steps.
     pub steps: u64,
-    /// Seconds of training, over all sessions.
+    /// Training time in seconds, over all sessions.
     pub seconds: f64,
 }
 
@@ -75,7 +75,7 @@ impl TrainConfig {
     /// Checks every setting before any work starts.
     ///
     /// # Errors
-    /// Naming the first one that is not allowed.
+    /// With the first setting that is not allowed.
     pub fn check(&self) -> Result<()> {
         self.check_values()?;
         if self.epochs == 0 && self.steps == 0 && self.seconds == 0.0 {
@@ -104,7 +104,7 @@ impl TrainConfig {
         }
     }
 
-    /// How the learning rate changes over the run.
+    /// The learning-rate schedule.
     pub fn schedule(&self) -> Schedule {
         match self.schedule {
             ScheduleName::Constant => Schedule::Constant,

@@ -1,14 +1,14 @@
-//! Events of a run, as observers receive them and files keep them.
+//! Events of a run, as observers receive them and files store them.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// Something that happened, tagged by `kind`.
+/// An event, tagged by `kind`.
 ///
 /// The loop reports them in this order: `start` or `resume`; after each step `step`; at the end of
-/// an epoch `train`, `warning`, `valid` and `epoch`, then `image` where one was drawn; `end`.
+/// an epoch `train`, `warning`, `valid` and `epoch`, then `image` if one was saved; `end`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 #[non_exhaustive]
@@ -17,15 +17,15 @@ pub enum Event {
     Start(Entry),
     /// Training resumes from a checkpoint.
     Resume(Entry),
-    /// A step was made; files do not keep it.
+    /// A step was made; not stored in files.
     Step(Progress),
-    /// Means of the training metrics since the last of these.
+    /// Means of the training metrics since the last such event.
     Train(Entry),
     /// A validation metric.
     Valid(Entry),
-    /// An epoch, or the budget, ended; files do not keep it.
+    /// An epoch, or the budget, ended; not stored in files.
     Epoch(Progress),
-    /// An image of samples was drawn.
+    /// An image of samples was saved.
     Image(Image),
     /// Training may be failing; the entry's note says how.
     Warning(Entry),
@@ -33,37 +33,37 @@ pub enum Event {
     Test(Entry),
     /// Training ended, other than by being interrupted.
     End(Entry),
-    /// Progress of work other than training; files do not keep it.
+    /// Progress of work other than training; not stored in files.
     Work(Work),
 }
 
-/// One line of a run's history.
+/// One line of the event log.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Entry {
-    /// Steps done.
+    /// Steps so far.
     pub step: u64,
-    /// Passes over the training split done.
+    /// Epochs so far.
     pub epoch: f64,
     /// Seconds of training so far, over all sessions of the run.
     pub seconds: f64,
     /// Named metrics.
     #[serde(default)]
     pub values: Vec<(String, f64)>,
-    /// What a warning says.
+    /// The text of a warning.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub note: String,
 }
 
-/// The progress of a training.
+/// The progress of training.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Progress {
-    /// Steps done.
+    /// Steps so far.
     pub step: u64,
-    /// Passes over the training split done.
+    /// Epochs so far.
     pub epoch: f64,
     /// Seconds of training so far, over all sessions of the run.
     pub seconds: f64,
-    /// Share of the budget used, from 0 to 1.
+    /// Fraction of the budget that is used, from 0 to 1.
     pub share: f64,
     /// Metrics of the last step, the loss first.
     pub values: Vec<(String, f64)>,
@@ -71,7 +71,7 @@ pub struct Progress {
     pub validation: Option<(String, f64)>,
     /// The best validation so far.
     pub best: Option<f64>,
-    /// Training examples a second in this session.
+    /// Training examples per second in this session.
     pub examples_per_second: f64,
     /// Whether training ends here.
     pub last: bool,
@@ -80,18 +80,18 @@ pub struct Progress {
 /// An image of samples.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Image {
-    /// Steps done.
+    /// Steps so far.
     pub step: u64,
-    /// Passes over the training split done.
+    /// Epochs so far.
     pub epoch: f64,
     /// Seconds of training so far, over all sessions of the run.
     pub seconds: f64,
-    /// What it shows.
+    /// Its title.
     pub name: String,
-    /// The file, from the run folder; none of a run in memory.
+    /// The file, relative to the run folder; `None` for a run in memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
-    /// The image as PNG; files of events do not keep it.
+    /// The image as PNG; not stored in the event log.
     #[serde(skip)]
     pub png: Option<Arc<[u8]>>,
 }
@@ -99,11 +99,11 @@ pub struct Image {
 /// The progress of some work.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Work {
-    /// What is done, as in "scoring".
+    /// The kind of work, as in "scoring".
     pub what: String,
     /// Units done.
     pub done: u64,
-    /// All units; 0 if that is not known.
+    /// Total units; 0 if unknown.
     pub total: u64,
 }
 
@@ -125,7 +125,7 @@ impl Event {
         }
     }
 
-    /// What is kept of it in one line, unless it is of steps, images or other work.
+    /// Its entry in the event log, unless it is a step, an image or other work.
     pub fn entry(&self) -> Option<&Entry> {
         match self {
             Self::Start(entry)
@@ -139,7 +139,7 @@ impl Event {
         }
     }
 
-    /// Whether it belongs to a run's history.
+    /// Whether the event log stores it.
     pub fn is_kept(&self) -> bool {
         self.entry().is_some() || matches!(self, Self::Image(_))
     }

@@ -1,4 +1,4 @@
-//! Whether a training fits into memory, checked before any allocation.
+//! Checks before any allocation whether training fits into memory.
 
 use toml::Table;
 
@@ -7,12 +7,12 @@ use crate::Result;
 use crate::registry::{Registry, StepPlan};
 use crate::spec::DataSpec;
 
-/// Refuses a training that would take more memory than is available; `examples` is the number of
+/// Refuses training that would need more memory than is available; `examples` is the number of
 /// training examples.
 ///
 /// # Errors
-/// If there is no such model, the data does not suit it, a setting is not allowed, or with the
-/// setting to lower.
+/// If there is no such model, the data does not fit it, or a setting is not allowed; or, if memory
+/// does not suffice, with the setting to lower.
 pub fn check_memory(
     registry: &Registry,
     (model, settings): (&str, &Table),
@@ -21,7 +21,7 @@ pub fn check_memory(
     examples: usize,
 ) -> Result<()> {
     let plan = StepPlan {
-        // A batch has no more examples than there are.
+        // A batch is at most as large as the training split.
         batch_size: config.batch_size.min(examples),
         rule: config.optimizer,
         averaged: config.average_decay > 0.0,

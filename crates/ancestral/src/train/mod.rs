@@ -1,8 +1,8 @@
-//! The one training loop, in memory.
+//! The training loop, in memory.
 //!
 //! The loop owns budget, schedule, clipping, weight averages, checks for non-finite numbers,
 //! validation and events; a model owns its loss.
-//! Where a run is kept is not its matter: it hands checkpoints and events to a [`Recorder`].
+//! It does not depend on where a run is stored: it passes checkpoints and events to a [`Recorder`].
 
 mod config;
 mod event;

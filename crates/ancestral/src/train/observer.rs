@@ -10,7 +10,7 @@ pub trait Observer {
     /// Called with each event. There is one for every step: a slow observer should skip some.
     ///
     /// # Errors
-    /// Those of the observer; they end the training, whose last checkpoint stays.
+    /// Those of the observer; they end training, and the last checkpoint remains.
     fn event(&mut self, _event: &Event) -> Result<()> {
         Ok(())
     }
@@ -24,7 +24,7 @@ pub trait Observer {
         Ok(())
     }
 
-    /// Whether [`Observer::epoch`] is to be called; if not, averaging is skipped.
+    /// Whether [`Observer::epoch`] is called; if not, the averaged weights need not be prepared.
     fn wants_model(&self) -> bool {
         true
     }
@@ -40,13 +40,12 @@ impl Observer for NoopObserver {
     }
 }
 
-/// Evaluates whole models: chooses checkpoints of models that have no validation metric of their
-/// own.
+/// Evaluates models, to select checkpoints of models without a validation metric.
 pub trait Evaluator {
     /// The name of the metric and its value; lower is better.
     ///
     /// # Errors
-    /// Those of drawing and measuring.
+    /// Those of sampling and evaluating.
     fn evaluate(&self, model: &dyn Model) -> Result<(&'static str, f64)>;
 }
 
@@ -55,7 +54,7 @@ pub trait Recorder: Observer {
     /// Called with a state from which the run can be resumed.
     ///
     /// # Errors
-    /// If it cannot be kept.
+    /// If it cannot be stored.
     fn checkpoint(&mut self, checkpoint: Checkpoint) -> Result<()>;
 }
 

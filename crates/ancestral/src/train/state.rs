@@ -7,33 +7,33 @@ use serde::{Deserialize, Serialize};
 
 use crate::spec::NamedTensors;
 
-/// The best validation so far.
+/// The best validation metric so far.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Best {
     /// The metric; lower is better.
     pub value: f64,
-    /// The step it was seen at.
+    /// Its step.
     pub step: u64,
-    /// The epoch it was seen at.
+    /// Its epoch.
     pub epoch: f64,
 }
 
 /// The counters of a run.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct State {
-    /// Steps done.
+    /// Steps so far.
     pub step: u64,
-    /// Batches drawn.
+    /// Batches so far.
     pub batches: u64,
     /// Epochs: passes over the training split.
     pub epoch: f64,
     /// Seconds of training, over all sessions.
     pub seconds: f64,
-    /// Bytes of `events.jsonl` that belong to it.
+    /// The length of `events.jsonl` at this state, in bytes.
     pub event_offset: u64,
-    /// The best validation, if there was one.
+    /// The best validation metric, if there was one.
     pub best: Option<Best>,
-    /// Validations since the best.
+    /// Validations since the best one.
     pub stale: u64,
     /// Updates of each part.
     pub updates: BTreeMap<String, u64>,
@@ -50,10 +50,9 @@ pub struct State {
 pub struct Checkpoint {
     /// The weights of the last step.
     pub weights: NamedTensors,
-    /// Averaged weights, with the rest of the model's state as it fits them; empty unless averaging
-    /// is on.
+    /// Averaged weights with the matching buffers; empty unless averaging is on.
     pub averages: NamedTensors,
-    /// The state of the optimizers, the averages among it.
+    /// The state of the optimizers, including the averages.
     pub moments: NamedTensors,
     /// The weights of the best validation.
     pub best: Option<Arc<NamedTensors>>,
@@ -61,21 +60,21 @@ pub struct Checkpoint {
     pub state: State,
 }
 
-/// Which weights a model has.
+/// Information on the weights of a model.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct WeightsInfo {
-    /// The step they are of.
+    /// The step they are from.
     pub step: u64,
-    /// The epoch they are of.
+    /// The epoch they are from.
     pub epoch: f64,
-    /// Whether validation chose them; else they are the last.
+    /// Whether they are the best by validation; else they are the last.
     pub best: bool,
     /// Whether they are a moving average.
     pub averaged: bool,
 }
 
 impl Checkpoint {
-    /// The weights that a run is used with: the best by validation, else the last; averaged if
+    /// The weights for using a run: the best by validation, else the last; averaged if
     /// averaging is on.
     pub fn chosen(&self) -> (NamedTensors, WeightsInfo) {
         let averaged = !self.averages.is_empty();
@@ -97,7 +96,7 @@ impl Checkpoint {
         last
     }
 
-    /// What [`Checkpoint::last`] gives, as it is described.
+    /// Information on the weights of [`Checkpoint::last`].
     pub fn info(&self) -> WeightsInfo {
         let State { step, epoch, .. } = self.state;
         WeightsInfo { step, epoch, best: false, averaged: !self.averages.is_empty() }

@@ -1,4 +1,4 @@
-//! The loop.
+//! The training loop.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,7 +17,7 @@ use crate::{Error, Result};
 
 /// Examples per validation batch; metrics do not depend on it.
 const VALIDATION_BATCH: usize = 200;
-/// The number of first steps without warnings.
+/// Steps at the start of a run without warnings.
 const UNSETTLED: u64 = 100;
 
 /// Why a run ended.
@@ -25,42 +25,42 @@ const UNSETTLED: u64 = 100;
 pub enum StopReason {
     /// The budget is used up.
     Budget,
-    /// Validation did not improve for `patience` times.
+    /// Validation did not improve for `patience` validations (early stopping).
     EarlyStop,
-    /// It was asked to stop, and can be resumed.
+    /// It was interrupted, and can be resumed.
     Interrupted,
 }
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy)]
 pub struct Outcome {
-    /// Why.
+    /// The reason.
     pub reason: StopReason,
-    /// Steps done.
+    /// Steps so far.
     pub step: u64,
-    /// Passes over the training split.
+    /// Epochs so far.
     pub epoch: f64,
     /// Seconds of training, over all sessions.
     pub seconds: f64,
-    /// The best validation.
+    /// The best validation metric.
     pub best: Option<Best>,
-    /// What validation measured in this session.
+    /// The name of the validation metric in this session.
     pub validation: Option<&'static str>,
 }
 
-/// What a training begins with.
+/// The start of training.
 #[derive(Debug, Default)]
 pub enum Start {
-    /// First weights, as the model draws them.
+    /// Initial weights of the model.
     #[default]
     Fresh,
     /// Weights of another run; optimizers and counters are reset.
     Weights(NamedTensors),
-    /// The checkpoint of a stopped run.
+    /// The checkpoint of an interrupted run.
     Resumed(Checkpoint),
 }
 
-/// A training under way.
+/// Training of a model, step by step.
 pub struct Trainer {
     model: Box<dyn Model>,
     batches: BatchIterator,
@@ -77,10 +77,10 @@ pub struct Trainer {
 }
 
 impl Trainer {
-    /// Prepares a training on some examples; with `valid`, checkpoints are chosen by validation.
+    /// Prepares training on some examples; with `valid`, checkpoints are selected by validation.
     ///
     /// # Errors
-    /// If a setting is not allowed, the model is not trained step by step, or the weights it starts
+    /// If a setting is not allowed, the model is not trained by gradient steps, or the weights it starts
     /// from do not fit.
     pub fn new(
         mut model: Box<dyn Model>,
@@ -127,19 +127,20 @@ impl Trainer {
         })
     }
 
-    /// Measures whole models by `evaluator`, where the model has no validation metric of its own.
+    /// Selects checkpoints by `evaluator` if the model has no validation metric.
     #[must_use]
     pub fn with_evaluator(mut self, evaluator: Option<Box<dyn Evaluator>>) -> Self {
         self.evaluator = evaluator;
         self
     }
 
-    /// Replaces the budget; a training that had ended continues.
+    /// Replaces the budget; finished training continues.
     ///
-    /// Schedules that depend on the used share of the budget continue from the share of the new one.
+    /// Schedules that depend on the used fraction of the budget continue from the fraction of the
+    /// new one.
     ///
     /// # Errors
-    /// If this budget is used up already.
+    /// If this budget is already used up.
     pub fn set_budget(&mut self, budget: Budget) -> Result<()> {
         let old = self.config.clone();
         let Budget { epochs, steps, seconds } = budget;
@@ -160,22 +161,22 @@ impl Trainer {
         Ok(())
     }
 
-    /// The settings of the loop.
+    /// The training settings.
     pub fn config(&self) -> &TrainConfig {
         &self.config
     }
 
-    /// How far the training is.
+    /// The state of training.
     pub fn state(&self) -> &State {
         &self.state
     }
 
-    /// The model as it is now.
+    /// The model in its current state.
     pub fn model(&self) -> &dyn Model {
         self.model.as_ref()
     }
 
-    /// The model with the weights that a run is used with: the best by validation, else the last;
+    /// The model with the weights for using it: the best by validation, else the last;
     /// averaged if averaging is on.
     ///
     /// # Errors
@@ -186,11 +187,11 @@ impl Trainer {
         Ok((self.model, info))
     }
 
-    /// Trains until the budget is used up, validation stalls, or `stop` is set.
+    /// Trains until the budget is used up, early stopping applies, or `stop` is set.
     ///
     /// # Errors
-    /// If a number stops being finite, or an observer or the recorder fails; the last checkpoint
-    /// stays.
+    /// If a loss or a weight is not finite, or an observer or the recorder fails; the last
+    /// checkpoint remains.
     pub fn train(&mut self, recorder: &mut dyn Recorder, stop: &AtomicBool) -> Result<Outcome> {
         if self.state.finished {
             return Ok(self.outcome(StopReason::Budget));
@@ -281,7 +282,7 @@ impl Trainer {
         }
     }
 
-    /// Share of the budget used; the first limit that is reached ends the run.
+    /// Fraction of the budget that is used; the first limit that is reached ends the run.
     fn share(&self) -> f64 {
         let c = &self.config;
         let mut share = 0.0f64;
@@ -346,7 +347,7 @@ impl Trainer {
         Ok(())
     }
 
-    /// How far the training is, as an entry of its history.
+    /// The state of training as an entry of the event log.
     pub fn entry(&self) -> Entry {
         let State { step, epoch, seconds, .. } = self.state;
         Entry { step, epoch, seconds, ..Entry::default() }
@@ -354,7 +355,7 @@ impl Trainer {
 
     /// The mean validation metric, with averaged weights if averaging is on.
     fn validate(&mut self, recorder: &mut dyn Recorder) -> Result<Option<(&'static str, f64)>> {
-        // Averages cost a pass of their own, which is spared where there is nothing to validate on.
+        // Preparing averaged weights costs a pass, which is skipped without validation data.
         let averages = if self.valid.is_some() { self.averages()? } else { return Ok(None) };
         let Some(valid) = &self.valid else { return Ok(None) };
         let evaluator = self.evaluator.as_deref();
@@ -396,8 +397,7 @@ impl Trainer {
         Ok(Some((name, value)))
     }
 
-    /// The averaged weights, with the rest of the model's state as it fits them; empty unless
-    /// averaging is on.
+    /// The averaged weights with the matching buffers; empty unless averaging is on.
     fn averages(&mut self) -> Result<NamedTensors> {
         let averages = self.optimizers.averages(&self.model.tensors());
         if averages.is_empty() {
@@ -409,7 +409,7 @@ impl Trainer {
         })
     }
 
-    /// A state from which the training can be resumed.
+    /// A state from which training can be resumed.
     ///
     /// # Errors
     /// If the model lost its weights.
@@ -418,7 +418,7 @@ impl Trainer {
         self.state.updates = updates;
         Ok(Checkpoint {
             weights: self.model.tensors(),
-            // Averages travel with the moments; the copy under their own name is what others read.
+            // Averages are part of the moments; the copy under their own name is for other readers.
             averages: self.averages()?,
             moments,
             best: self.best.clone(),
@@ -430,7 +430,7 @@ impl Trainer {
 /// Refuses batches that are too small for the model.
 ///
 /// # Errors
-/// Naming the setting.
+/// With the setting to change.
 pub fn check_batch_size(config: &TrainConfig, model: &dyn Trainable) -> Result<()> {
     let least = model.min_batch_size();
     if config.batch_size >= least {
@@ -447,11 +447,11 @@ fn trainable(model: &mut Box<dyn Model>) -> Result<&mut dyn Trainable> {
     let name = model.name();
     model.trainable().ok_or_else(|| Error::Unsupported {
         model: name.to_owned(),
-        problem: "is not trained step by step".to_owned(),
+        problem: "is not trained by gradient steps".to_owned(),
     })
 }
 
-/// Runs `f` with other weights in the model, then puts its own back.
+/// Runs `f` with other weights in the model, then restores its own.
 fn with_weights<T>(
     model: &mut Box<dyn Model>,
     weights: NamedTensors,

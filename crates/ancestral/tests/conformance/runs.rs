@@ -43,7 +43,7 @@ fn a_run_folder_is_used_by_one_process_and_of_a_known_format() {
     let path = dir.path().join("run");
     let config = config(&entry, &data, &settings, loop_settings("epochs = 1"));
     let run = RunFolder::create(&path, config.clone()).unwrap();
-    assert!(RunFolder::create(&path, config).unwrap_err().to_string().contains("exists already"));
+    assert!(RunFolder::create(&path, config).unwrap_err().to_string().contains("already exists"));
     let first = training(run, &data).unwrap();
     let second = training(RunFolder::open(&path).unwrap(), &data);
     let error = second.err().unwrap().to_string();

@@ -157,7 +157,7 @@ fn stored_settings_and_their_words_are_listed() {
     assert_rows("Settings", &stored);
     words.retain(|_, words| !words.is_empty());
     words.extend(data_words());
-    let rows = listed("Words of settings");
+    let rows = listed("Choices of settings");
     let named: Words = rows.iter().map(|row| row.of.clone()).collect();
     assert_listed("settings that are words", &words.keys().cloned().collect(), &named);
     for row in rows {

@@ -42,7 +42,7 @@ fn a_gan_of_points_is_drawn_and_its_modes_are_counted() {
     let plain = SampleSpec::new(4, 0);
     refused(session.sample(run, &SampleSpec { mean: true, ..plain.clone() }), "without noise");
     let class = Some("1".to_owned());
-    refused(session.sample(run, &SampleSpec { class, ..plain }), "knows no classes");
+    refused(session.sample(run, &SampleSpec { class, ..plain }), "is not conditional");
     let test = DataQuery::split(SplitName::Test);
     let found = session.evaluate(run, &test, Default::default()).unwrap().found;
     assert!(matches!(found, Measured::Nothing));

@@ -2,7 +2,7 @@
 
 use ancestral::evaluate::Options;
 use ancestral::prelude::*;
-use ancestral::run::{DataRequest, Keep, Measured, RunSummary, Scores};
+use ancestral::run::{DataRequest, Measured, RunSummary, Scores, Storage};
 
 use crate::{likelihoods, refused, spec, table, train};
 
@@ -35,7 +35,7 @@ fn a_fold_is_kept_for_testing_and_found_again() {
     let prepared = session.prepare(&vae).unwrap();
     let lens = [SplitName::Train, SplitName::Valid, SplitName::Test].map(|s| prepared.data.len(s));
     assert_eq!(lens, [30, 10, 10]);
-    let run = session.carry_out(prepared).unwrap().run;
+    let run = session.train_prepared(prepared).unwrap().run;
     let few = Options { samples: 2, ..Options::default() };
     let found = likelihoods(&run, SplitName::Test, few);
     assert_eq!((found.measure, found.bits_per_dim), ("density", None));
@@ -75,8 +75,8 @@ fn values_name_the_binarization_that_was_used() {
 #[test]
 fn toy_data_is_found_again_wherever_a_run_was_made() {
     let dir = tempfile::tempdir().unwrap();
-    let keep = Keep::Within(dir.path().to_owned());
-    Session::new().fit(&RunSpec { keep, ..spec("gaussian", "rings:5", "") }).unwrap();
+    let storage = Storage::Within(dir.path().to_owned());
+    Session::new().fit(&RunSpec { storage, ..spec("gaussian", "rings:5", "") }).unwrap();
     let run = Run::load(dir.path().join("gaussian-rings-5-1")).unwrap();
     assert!(likelihoods(&run, SplitName::Test, Options::default()).nll_nats.is_finite());
 }

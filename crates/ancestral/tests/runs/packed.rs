@@ -38,7 +38,7 @@ fn a_packed_run_is_small_and_still_a_run() {
     assert!((nll("half") - nll("run")).abs() < 0.05, "{} {}", nll("half"), nll("run"));
     Run::load(path("half")).unwrap().sample(4, 0).unwrap();
     assert_eq!(RunSummary::read(&path("half")).unwrap().model, "vae");
-    refused(pack(&path("run"), &path("half"), Weights::Best, false), "exists already");
+    refused(pack(&path("run"), &path("half"), Weights::Best, false), "already exists");
     let last = pack(&path("half"), &path("other"), Weights::Last, false).unwrap_err();
     assert!(matches!(last, Error::NoCheckpoint { .. }), "{last}");
     refused(Session::new().resume(&path("half"), None, true), "no checkpoint");

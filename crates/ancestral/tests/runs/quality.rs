@@ -73,7 +73,7 @@ fn samples_are_measured_by_the_features_of_a_named_network() {
     refused(session.train(&spec("features", rows, "")), "no labels");
     let gaussian = best(session.fit(&spec("gaussian", rows, "")).unwrap().run);
     let usual = QualitySpec { network: None, ..quality.clone() };
-    refused(session.quality(&gaussian, &usual), "no network has features");
+    refused(session.quality(&gaussian, &usual), "no built-in feature network");
     refused(session.quality(&gaussian, &quality), "was trained on 1×8×8");
 }
 
@@ -127,7 +127,7 @@ fn images_of_a_folder_are_compared_with_data() {
     refused(measure("mixed", true, "digits", Some(&net)), "9×9 pixels");
     let large = dir.path().join("large");
     let large = large.to_str().unwrap();
-    refused(measure("large", true, large, None), "no network has features");
+    refused(measure("large", true, large, None), "no built-in feature network");
     refused(measure("large", true, large, Some(&net)), "trained on 1×8×8");
     images("few", 5, 8, false);
     refused(measure("few", true, "digits", Some(&net)), "5 images");

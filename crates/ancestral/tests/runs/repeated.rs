@@ -19,7 +19,7 @@ fn a_run_is_repeated_from_its_own_file() {
     train(&again.clone().out(path("three")).seed(4));
     assert!(weights(&path("one")) != weights(&path("three")), "the seed was not taken");
     let gan = RunSpec { model: Some("gan".to_owned()), ..again };
-    refused(Session::new().train(&gan), "of a vae and gan was asked for");
+    refused(Session::new().train(&gan), "for vae, and gan was requested");
 }
 
 #[test]

@@ -63,8 +63,8 @@ fn given_parts_are_completed() {
     refused(complete(&deep, 1, &last, mask(&wrong)), "expected 6 (6) in one row");
     let wrong = file("wrong.data", "0,0,1,2,0,0\n");
     refused(complete(&deep, 1, &last, mask(&wrong)), "1 marks a given entry");
-    refused(complete(&deep, 1, &last, mask("top")), "no images");
-    refused(complete(&deep, 1, &last, None), "nothing says which of them are given");
+    refused(complete(&deep, 1, &last, mask("top")), "not images");
+    refused(complete(&deep, 1, &last, None), "no mask marks the given ones");
     let vae = train(&spec("vae", "digits", "steps=1 sample_count=0")).run;
     refused(complete(&vae, 1, "digits", mask("top")), "cannot complete");
 }

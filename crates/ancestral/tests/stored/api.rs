@@ -208,7 +208,7 @@ pub(crate) fn resume(folder: &Path, files: &Path, more: u64) {
     let mut training =
         Training::new(run.folder, &data.data, &Registry::standard(), &cpu()).unwrap();
     // The values are of the loop alone; those of the program are measured by it.
-    training = training.measured_by(None);
+    training = training.with_evaluator(None);
     assert_eq!(training.state().finished, more > 0, "{}", folder.display());
     if more > 0 {
         let epochs = training.state().epoch as u64 + more;

@@ -13,10 +13,10 @@ use crate::{Error, Result, settings};
 settings! {
     /// Settings of the variational autoencoder.
     pub struct VaeConfig {
-        /// Number of latent dimensions of each stochastic layer, the one next to the data first.
+        /// Number of latent dimensions of each stochastic layer, from the data upwards.
         pub latent_dims: Vec<usize> = vec![20], in 1.., also ["latent_dim"];
-        /// Units of the hidden layers of the encoder, one list for each stochastic layer, the one
-        /// next to the data first; the decoder mirrors them.
+        /// Units of the hidden layers of the encoder, one list for each stochastic layer, from the data
+        /// upwards; the decoder mirrors them.
         pub hidden: Vec<Vec<usize>> = vec![vec![200, 200]], in 1..;
         /// Channels of each convolution between the data and the hidden layers, with stride 2; empty
         /// for a dense network.
@@ -27,10 +27,10 @@ settings! {
         pub likelihood: LikelihoodName = LikelihoodName::Auto;
         /// Weight β of the KL divergence in the objective; 1 for the ELBO, other values for a β-VAE.
         pub beta: f64 = 1.0, in 0.0..;
-        /// KL annealing: epochs over which that weight rises linearly from 0.
+        /// KL annealing: epochs over which the weight β rises linearly from 0.
         pub kl_warmup_epochs: f64 = 0.0, in 0.0.., unit "epochs";
-        /// Free bits: KL divergence of each latent dimension, as a mean over the batch, that is not
-        /// penalized.
+        /// Free bits: the KL divergence of each latent dimension, averaged over the batch, below which
+        /// it is not penalized.
         pub free_bits: f64 = 0.0, in 0.0.., unit "nats";
         /// Number of importance samples K in the objective; above 1 it is the IWAE bound.
         pub importance_samples: usize = 1, in 1.., unit "samples";
@@ -74,7 +74,7 @@ pub fn entry() -> ModelEntry {
             },
             Preset {
                 name: "convolutional",
-                about: "convolutions next to the data, for images from 8×8 to 64×64",
+                about: "convolutional encoder and decoder, for images from 8×8 to 64×64",
                 settings: include_str!("../presets/convolutional.toml"),
             },
         ],

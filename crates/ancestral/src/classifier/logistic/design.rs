@@ -140,7 +140,7 @@ impl Design {
         let first = block.indices.first().copied().unwrap_or(0);
         if let Some(at) = block.missing.iter().flatten().position(|&missing| missing) {
             return Err(unsuitable(format!(
-                "example {} lacks a value, and it takes whole examples",
+                "example {} has a missing value, which the model does not accept",
                 first + (at / self.data.size()) as u64
             )));
         }
@@ -151,7 +151,9 @@ impl Design {
         let known = classes.len();
         for &label in labels {
             *classes.get_mut(label as usize).ok_or_else(|| {
-                unsuitable(format!("an example is of class {label} and it knows {known} classes"))
+                unsuitable(format!(
+                    "an example is of class {label} and the model has {known} classes"
+                ))
             })? += 1;
         }
         Ok(())
@@ -177,7 +179,7 @@ pub(super) fn listed(names: impl ExactSizeIterator<Item = String>) -> String {
     format!("{}{more}", first.join(", "))
 }
 
-/// Refuses values that are no finite numbers; `first` is the number of the first example.
+/// Refuses values that are not finite; `first` is the number of the first example.
 pub(super) fn check_finite(values: &[f64], size: usize, first: u64) -> Result<()> {
     match values.iter().position(|x| !x.is_finite()) {
         None => Ok(()),

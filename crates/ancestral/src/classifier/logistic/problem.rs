@@ -9,7 +9,7 @@ use faer::{Accum, MatMut, MatRef, Par};
 use super::design::{Design, Moments, Term, unsuitable};
 use crate::model::{Estimate, FitContext, block_sums, product};
 use crate::optim::minimize::{
-    Cholesky, Evaluation, Limits, Minimum, dot, largest, lbfgs, newton, raised,
+    Cholesky, Evaluation, Limits, Minimum, dot, largest, lbfgs, modified_cholesky, newton,
 };
 use crate::{Error, Result};
 
@@ -197,7 +197,7 @@ impl<'a> Problem<'a> {
                 self.scores(parameters, z, p);
                 let rows = p.chunks_exact_mut(classes).zip(residuals.chunks_exact_mut(classes));
                 for ((p, residuals), &label) in rows.zip(labels) {
-                    let (nll, margin) = soften(p, label, residuals);
+                    let (nll, margin) = softmax_residuals(p, label, residuals);
                     sums.nll += nll;
                     sums.margin = sums.margin.min(margin);
                 }
@@ -210,7 +210,7 @@ impl<'a> Problem<'a> {
                     Par::Seq,
                 );
                 if curved {
-                    self.curve(z, p, &mut sums.hessian);
+                    self.add_hessian(z, p, &mut sums.hessian);
                 }
             });
             Ok(())
@@ -225,7 +225,7 @@ impl<'a> Problem<'a> {
     }
 
     /// Adds the Hessian of rows with these probabilities: Σ p_k (δ_kl − p_l) z zᵀ.
-    fn curve(&self, z: &[f64], p: &[f64], hessian: &mut [f64]) {
+    fn add_hessian(&self, z: &[f64], p: &[f64], hessian: &mut [f64]) {
         let (n, width, side) = (z.len() / self.width, self.width, self.free());
         let mut weighted = vec![0.0; z.len()];
         for k in 1..self.classes {
@@ -387,7 +387,7 @@ impl<'a> Problem<'a> {
         };
         let mut flat = |step: &[f64]| {
             let step = self.all(step);
-            if self.penalty.strength == 0.0 && self.never_falls(&step, stop)? {
+            if self.penalty.strength == 0.0 && self.separates(&step, stop)? {
                 let how = "some training examples apart from other classes and is wrong of none";
                 return Err(self.separated(how, &step));
             }
@@ -410,7 +410,7 @@ impl<'a> Problem<'a> {
             for (i, ridge) in self.ridge.iter().enumerate() {
                 curvature[i * self.width + i] += ridge;
             }
-            raised(&curvature, self.width)
+            modified_cholesky(&curvature, self.width)
         });
         let precondition = |x: &mut [f64]| {
             let Some(factor) = &factor else { return };
@@ -433,7 +433,7 @@ impl<'a> Problem<'a> {
     }
 
     /// Whether a direction separates classes: no margin of an example falls along it, and some rise.
-    fn never_falls(&self, direction: &[f64], stop: &AtomicBool) -> Result<bool> {
+    fn separates(&self, direction: &[f64], stop: &AtomicBool) -> Result<bool> {
         let empty = || (f64::INFINITY, 0.0f64);
         let add = |block: &Batch, (least, most): &mut (f64, f64)| {
             let mut scores = vec![0.0; ROWS * self.classes];
@@ -525,7 +525,7 @@ impl<'a> Problem<'a> {
 
 /// Turns scores into probabilities (softmax) and `residuals` into probability minus indicator of the
 /// label; returns −log p(label) and the margin of the label's score.
-fn soften(scores: &mut [f64], label: usize, residuals: &mut [f64]) -> (f64, f64) {
+fn softmax_residuals(scores: &mut [f64], label: usize, residuals: &mut [f64]) -> (f64, f64) {
     let (mut top, mut rival) = (0, f64::NEG_INFINITY);
     for (k, &score) in scores.iter().enumerate() {
         top = if score > scores[top] { k } else { top };

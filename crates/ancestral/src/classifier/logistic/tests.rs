@@ -254,7 +254,7 @@ fn what_cannot_be_learned_from_is_refused() {
     assert!(model.classify(&[1.0, f64::NAN]).unwrap_err().to_string().contains("example 1"));
     let block = Batch { missing: Some(vec![false, true]), ..Batch::of(vec![1.0, 2.0], 2) };
     let error = model.design.check_block(&block, &mut [0, 0]).unwrap_err().to_string();
-    assert!(error.contains("example 1 lacks"), "{error}");
+    assert!(error.contains("example 1 has a missing value"), "{error}");
     // With a constant column only, the probabilities are the class frequencies.
     let report = fit_column("penalty = 0.0", &[3.0; 4], &[0, 0, 0, 1]).unwrap();
     assert!((report.estimates[0].value + 3f64.ln()).abs() < 1e-9, "{report:?}");

@@ -4,7 +4,7 @@
 //! For data from p and samples from q, the D that maximizes
 //! V(D) = E_p log σ(D(x)) + E_q log(1 − σ(D(x))) has σ(D(x)) = p(x) / (p(x) + q(x)), and its value
 //! is −log 4 + 2 JSD(p ‖ q).
-//! Here p and q are densities on the line that are known, and a network is trained on draws alone.
+//! Here p and q are known densities on the real line, and a network is trained on samples only.
 
 use std::f64::consts::TAU;
 
@@ -20,23 +20,23 @@ use crate::nn::{Activation, to_f64};
 use crate::optim::{OptimizerConfig, Optimizers};
 use crate::{Error, Result};
 
-/// Share, mean and standard deviation of the Gaussians that p is mixed from.
+/// Weight, mean and standard deviation of the Gaussians in the mixture p.
 const DATA: [(f64, f64, f64); 2] = [(0.6, -1.5, 0.5), (0.4, 1.5, 0.35)];
-/// The same of q.
+/// The same for q.
 const SAMPLES: [(f64, f64, f64); 1] = [(1.0, 0.0, 2.0)];
 
-/// Integrals are over [−REACH, REACH], six standard deviations of q to both sides.
+/// Integrals are over [−REACH, REACH], six standard deviations of q.
 const REACH: f64 = 12.0;
 const CELLS: usize = 4800;
 const HIDDEN: [usize; 2] = [32, 32];
-/// Draws of p in a batch, and as many of q.
+/// Samples of p per batch, and as many of q.
 const BATCH: usize = 500;
 const LEARNING_RATE: f64 = 1e-2;
 
-/// The densities at a place, and what is made of them.
+/// The densities, and the discriminators, at a point.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Densities {
-    /// The place.
+    /// The point.
     pub x: f64,
     /// The density of the data.
     pub p: f64,
@@ -48,10 +48,10 @@ pub struct Densities {
     pub trained: f64,
 }
 
-/// A trained discriminator compared with the best one.
+/// A trained discriminator compared with the optimal one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Comparison {
-    /// From left to right, at equal distances.
+    /// From left to right, equally spaced.
     pub places: Vec<Densities>,
     /// The largest |σ(D(x)) − p / (p + q)| where (p + q) / 2 is above a hundredth of its largest
     /// value.
@@ -62,12 +62,12 @@ pub struct Comparison {
     pub value: f64,
     /// JSD(p ‖ q) in nats.
     pub jsd: f64,
-    /// −log 4 + 2 JSD(p ‖ q), the largest value there is.
+    /// −log 4 + 2 JSD(p ‖ q), the maximum of V.
     pub optimum: f64,
 }
 
-/// Trains a discriminator on draws of two known densities and compares it with the formula;
-/// `progress` is told the share that is done.
+/// Trains a discriminator on samples of two known densities and compares it with the formula;
+/// `progress` is called with the fraction of the work that is done.
 ///
 /// # Errors
 /// If `steps` is 0, a gradient is not finite, or `progress` fails.
@@ -93,7 +93,7 @@ pub fn optimal_discriminator(
         let loss = kernels::softplus(real.neg()).mean() + kernels::softplus(fake).mean();
         let grads = loss.backward();
         drop(loss);
-        // Down to 0 by a cosine, so that the last draws leave no mark.
+        // Cosine decay to 0, so that the noise of the last batches averages out.
         let share = step as f64 / steps as f64;
         let rate = LEARNING_RATE * 0.5 * (1.0 + (share * TAU / 2.0).cos());
         optimizers.begin_step(step + 1, rate);
@@ -117,7 +117,7 @@ fn draw(seed: u64, purpose: &str, step: u64, mixture: &[(f64, f64, f64)]) -> Vec
             left -= share;
             left < 0.0
         });
-        // Rounding may leave nothing of the last share.
+        // Weights may not sum to 1 exactly.
         let (_, mean, std) = part.copied().unwrap_or(mixture[mixture.len() - 1]);
         let noise: f64 = StandardNormal.sample(&mut rng);
         (mean + std * noise) as f32

@@ -1,4 +1,4 @@
-//! The experiment in words, numbers and a plot.
+//! The results as text, numbers and a plot.
 
 use ancestral_plot::{Plot, Series};
 use serde_json::json;
@@ -9,10 +9,11 @@ use crate::explain::spec::{ExplainSpec, Explanation};
 use crate::explain::work::stoppable;
 use crate::run::Session;
 
-/// Steps that the discriminator is trained for.
+/// Training steps of the discriminator.
 const STEPS: u64 = 2000;
 
-/// Compares a trained discriminator with p / (p + q), and its value with the divergence.
+/// Compares a trained discriminator with p / (p + q), and its objective with the Jensen-Shannon
+/// divergence.
 pub(in crate::explain) fn explain(
     session: &mut Session<'_>,
     spec: &ExplainSpec,
@@ -52,10 +53,10 @@ pub(in crate::explain) fn explain(
     Ok(spec.found(lines, metrics, &["discriminator.png"]))
 }
 
-/// The two densities, the formula and what was trained.
+/// The two densities, the formula and the trained discriminator.
 fn plot(found: &Comparison) -> Plot {
     let shown = || found.places.iter().filter(|d| d.x.abs() < 6.0);
-    Plot::new("the optimal discriminator is p / (p + q)", "x", "density, or share that is data")
+    Plot::new("the optimal discriminator is p / (p + q)", "x", "density, or probability of data")
         .with(Series::area("p, the data", shown().map(|d| (d.x, d.p))).group(5))
         .with(Series::area("q, the samples", shown().map(|d| (d.x, d.q))).group(4))
         .with(Series::line("p / (p + q)", shown().map(|d| (d.x, d.formula))).group(6))

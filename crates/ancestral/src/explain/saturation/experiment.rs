@@ -1,14 +1,14 @@
-//! Why the generator's loss is changed: Goodfellow et al. 2014 (arXiv:1406.2661), section 3, and
+//! Why the non-saturating generator loss is used: Goodfellow et al. 2014 (arXiv:1406.2661), section
+//! 3, and
 //! Arjovsky and Bottou 2017 (arXiv:1701.04862), sections 2.1 and 2.2.1.
 //!
 //! With D(x) the logit of "this is data", the generator can minimize
-//! - E log(1 − σ(D(G(z)))), the loss of the game itself, whose gradient has the factor −σ(D), or
-//! - −E log σ(D(G(z))), whose gradient has the factor −(1 − σ(D)).
+//! - E log(1 − σ(D(G(z)))), the minimax loss, whose gradient has the factor −σ(D), or
+//! - −E log σ(D(G(z))), the non-saturating loss, whose gradient has the factor −(1 − σ(D)).
 //!
-//! A discriminator that is sure of its case sends σ(D(G(z))) to 0, and the gradient of the first
-//! loss with it; that of the second stays.
-//! Here a pair is trained for a while, then the generator is held and a fresh discriminator is
-//! trained ahead, and both gradients are measured on the way.
+//! A confident discriminator drives σ(D(G(z))) to 0, and with it the gradient of the first loss,
+//! but not that of the second. Here a GAN is trained for some steps; then the generator is frozen,
+//! a new discriminator is trained alone, and both gradients are measured repeatedly.
 
 use ancestral_data::{Batch, Binarize};
 use ancestral_data::{Dataset, Domain, Examples, SplitName, Streams};
@@ -21,7 +21,7 @@ use crate::nn::{Activation, to_f64};
 use crate::optim::{OptimizerConfig, Optimizers};
 use crate::{Error, Result};
 
-/// Size of the noise.
+/// Dimensions of the latent vector.
 const NOISE: usize = 16;
 const HIDDEN: [usize; 2] = [64, 64];
 /// Examples per batch.
@@ -29,16 +29,16 @@ const BATCH: usize = 100;
 /// Samples that gradients are measured on.
 const MEASURED: usize = 500;
 
-/// How long the experiment goes.
+/// The duration of the experiment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Saturation {
-    /// Steps that generator and discriminator are trained together.
+    /// Steps in which generator and discriminator are trained together.
     pub together: u64,
-    /// Steps that a fresh discriminator is trained ahead.
+    /// Steps in which a new discriminator is trained alone.
     pub ahead: u64,
     /// Steps between two measurements.
     pub every: u64,
-    /// The seed of everything drawn.
+    /// The seed of all random numbers.
     pub seed: u64,
 }
 
@@ -48,23 +48,23 @@ impl Default for Saturation {
     }
 }
 
-/// What was measured after some steps of the discriminator.
+/// A measurement after some steps of the discriminator.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Reached {
-    /// Steps of the discriminator while the generator was held.
+pub struct Measurement {
+    /// Steps of the discriminator with the generator frozen.
     pub step: u64,
-    /// The share that the discriminator tells right, over as many held-out examples as samples.
+    /// The accuracy of the discriminator on held-out examples and as many samples.
     pub correct: f64,
-    /// Mean of σ(D(G(z))): how real the samples seem to it.
+    /// Mean of σ(D(G(z))), the probability that samples are data.
     pub seems_real: f64,
-    /// Norm of the gradient of E log(1 − σ(D(G(z)))) by all parameters of the generator.
+    /// Norm of the gradient of E log(1 − σ(D(G(z)))) with respect to the generator's parameters.
     pub saturating: f64,
     /// Norm of the gradient of −E log σ(D(G(z))).
     pub non_saturating: f64,
 }
 
-/// Trains the discriminator ahead of its generator on images of gray levels and measures both
-/// gradients of the generator; `progress` is told the share that is done.
+/// Trains a discriminator against a frozen generator on images of gray levels and measures both
+/// gradients of the generator; `progress` is called with the fraction of the work that is done.
 ///
 /// # Errors
 /// If a number of steps is 0, the data has no levels or no held-out examples, a gradient is not
@@ -74,7 +74,7 @@ pub fn saturation(
     settings: Saturation,
     device: &Device,
     progress: &mut dyn FnMut(f64) -> Result<()>,
-) -> Result<Vec<Reached>> {
+) -> Result<Vec<Measurement>> {
     for (field, steps) in [("ahead", settings.ahead), ("every", settings.every)] {
         if steps == 0 {
             return Err(Error::setting(field, 0, "it must be 1 or more"));
@@ -125,9 +125,9 @@ struct Pair {
     streams: Streams,
     config: OptimizerConfig,
     optimizers: Optimizers,
-    /// Taken out only while the optimiser holds it.
+    /// Taken out only while the optimizer holds it.
     generator: Option<Network>,
-    /// Taken out only while the optimiser holds it.
+    /// Taken out only while the optimizer holds it.
     discriminator: Option<Network>,
 }
 
@@ -155,7 +155,7 @@ impl Pair {
         }
     }
 
-    /// A discriminator that has learned nothing.
+    /// Replaces the discriminator by an untrained one.
     fn renew_discriminator(&mut self) -> Result<()> {
         self.discriminator = Some(discriminator(self.size, "second discriminator", &self.init));
         self.optimizers = Optimizers::new(&self.config);
@@ -171,7 +171,7 @@ impl Pair {
         examples.batch(&rows, 0)
     }
 
-    /// Levels as −1 to 1, what the generator gives.
+    /// Levels scaled to [−1, 1], the range of the generator's outputs.
     fn real(&self, batch: &Batch) -> Tensor<2> {
         let values = batch.values.iter().map(|&v| 2.0 * v as f32 / self.top - 1.0).collect();
         matrix(values, self.size, &self.init)
@@ -205,13 +205,14 @@ impl Pair {
         self.optimizers.update("generator", &mut self.generator, grads)
     }
 
-    /// Logits of the samples that come from `noise`.
+    /// Logits of the samples generated from `noise`.
     fn logits(&self, noise: &Tensor<2>) -> Result<Tensor<2>> {
         let (generator, discriminator) = self.networks()?;
         Ok(discriminator.forward(generator.forward(noise.clone())))
     }
 
-    /// Norms of the gradients of both losses by the generator's parameters: saturating and not.
+    /// Norms of the gradients of both losses with respect to the generator's parameters: saturating
+    /// and non-saturating.
     fn norms(&mut self, noise: &Tensor<2>) -> Result<[f64; 2]> {
         let mut norms = [0.0; 2];
         for (norm, saturating) in norms.iter_mut().zip([true, false]) {
@@ -233,7 +234,12 @@ impl Pair {
         Ok(norms)
     }
 
-    fn measure(&mut self, step: u64, held_out: &Tensor<2>, noise: &Tensor<2>) -> Result<Reached> {
+    fn measure(
+        &mut self,
+        step: u64,
+        held_out: &Tensor<2>,
+        noise: &Tensor<2>,
+    ) -> Result<Measurement> {
         let [saturating, non_saturating] = self.norms(noise)?;
         let fake = to_f64(self.logits(noise)?);
         let real = to_f64(self.networks()?.1.forward(held_out.clone()));
@@ -241,7 +247,7 @@ impl Pair {
         let told_real = share(real.iter().filter(|d| **d > 0.0).count(), real.len());
         let told_fake = share(fake.iter().filter(|d| **d < 0.0).count(), fake.len());
         let seems_real = fake.iter().map(|d| 1.0 / (1.0 + (-d).exp())).sum::<f64>();
-        Ok(Reached {
+        Ok(Measurement {
             step,
             correct: f64::midpoint(told_real, told_fake),
             seems_real: seems_real / fake.len() as f64,

@@ -1,7 +1,7 @@
-//! Both losses of a generator while its discriminator is trained ahead of it.
+//! Both generator losses while the discriminator is trained against a frozen generator.
 
 mod experiment;
 mod report;
 
-pub use experiment::{Reached, Saturation, saturation};
+pub use experiment::{Measurement, Saturation, saturation};
 pub(super) use report::explain;

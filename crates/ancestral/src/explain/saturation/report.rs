@@ -1,19 +1,19 @@
-//! The experiment in words, numbers and plots.
+//! The results as text, numbers and plots.
 
 use ancestral_plot::{Plot, Series};
 use serde_json::{Value, json};
 
-use super::experiment::{Reached, Saturation, saturation};
+use super::experiment::{Measurement, Saturation, saturation};
 use crate::explain::inputs::open;
 use crate::explain::spec::{ExplainSpec, Explanation};
 use crate::explain::work::stoppable;
 use crate::run::Session;
 use crate::{Error, Result};
 
-/// Shares of right answers of the discriminator whose first measurement is shown.
+/// Accuracies of the discriminator; the first measurement at or above each is shown.
 const SHARES: [f64; 3] = [0.9, 0.99, 0.999];
 
-/// Trains the discriminator ahead of its generator and compares the gradients of both losses.
+/// Trains a discriminator against a frozen generator and compares the gradients of both losses.
 pub(in crate::explain) fn explain(
     session: &mut Session<'_>,
     spec: &ExplainSpec,
@@ -28,7 +28,7 @@ pub(in crate::explain) fn explain(
     let (Some(first), Some(last)) = (reached.first(), reached.last()) else {
         return Err(Error::setting("ahead", settings.ahead, "nothing was measured"));
     };
-    let marks: Vec<(f64, &Reached)> = SHARES
+    let marks: Vec<(f64, &Measurement)> = SHARES
         .into_iter()
         .filter_map(|share| Some((share, reached.iter().find(|r| r.correct >= share)?)))
         .collect();
@@ -41,13 +41,13 @@ pub(in crate::explain) fn explain(
         ),
         "is trained alone. Norms of the generator's gradient under both losses (saturation.png):"
             .to_owned(),
-        "  steps   D is right   mean D(G(z))   E log(1 − D(G(z)))   −E log D(G(z))    ratio"
+        "  steps   D accuracy   mean D(G(z))   E log(1 − D(G(z)))   −E log D(G(z))    ratio"
             .to_owned(),
         row(first),
     ];
     for (_, there) in &marks {
         let line = row(there);
-        // One measurement may pass two marks.
+        // One measurement may be the first for two accuracies.
         if lines.last() != Some(&line) {
             lines.push(line);
         }
@@ -82,7 +82,7 @@ pub(in crate::explain) fn explain(
 }
 
 /// A measurement as a row of the table.
-fn row(r: &Reached) -> String {
+fn row(r: &Measurement) -> String {
     format!(
         "{:>7} {:>10.2} % {:>14.2e} {:>20.2e} {:>16.2e} {:>8.1e}",
         r.step,
@@ -94,26 +94,26 @@ fn row(r: &Reached) -> String {
     )
 }
 
-/// The norms of both gradients over the steps of the discriminator, with the last mark that it
-/// reached; a few hard examples may keep it from more.
-fn norms(reached: &[Reached], mark: Option<&(f64, &Reached)>) -> Plot {
+/// The norms of both gradients over the steps of the discriminator, with the highest accuracy that
+/// it reached.
+fn norms(reached: &[Measurement], mark: Option<&(f64, &Measurement)>) -> Plot {
     let mut plot = Plot::new(
         "gradient of a generator while its discriminator comes to dominate",
         "steps of the discriminator, the generator frozen",
         "norm of the generator's gradient",
     );
-    type Norm = fn(&Reached) -> f64;
+    type Norm = fn(&Measurement) -> f64;
     let norms: [(&str, Norm); 2] = [
         ("minimize E log(1 − D(G(z)))", |r| r.saturating),
         ("minimize −E log D(G(z))", |r| r.non_saturating),
     ];
     for (i, (name, norm)) in norms.into_iter().enumerate() {
         let points = reached.iter().map(|r| (r.step as f64, norm(r)));
-        // Vermilion for what fails.
+        // Vermilion for the loss that saturates.
         plot = plot.with(Series::line(name, points).group(1 - i));
     }
     if let Some((share, there)) = mark {
-        let label = format!("D is right in {} %", 100.0 * share);
+        let label = format!("accuracy of D {} %", 100.0 * share);
         plot = plot.vertical_marker(there.step as f64, label);
     }
     plot.log_y()

@@ -3,5 +3,5 @@
 mod experiment;
 mod report;
 
-pub use experiment::{Enlarged, Map, enlarge, reduce};
+pub use experiment::{FeatureMap, TransposedConvolution, convolution, transposed_convolution};
 pub(super) use report::explain;

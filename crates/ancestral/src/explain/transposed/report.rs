@@ -1,20 +1,20 @@
-//! Several strides and filters in words, numbers and images.
+//! Several strides and filters as text, numbers and images.
 
 use ancestral_plot::{Image, heat};
 use serde_json::{Value, json};
 
-use super::experiment::{Enlarged, Map, enlarge, reduce};
+use super::experiment::{FeatureMap, TransposedConvolution, convolution, transposed_convolution};
 use crate::Result;
 use crate::explain::spec::{ExplainSpec, Explanation};
 
 /// The sides of the input and of an entry in the image, in pixels.
 const SIDE: usize = 4;
 const CELL: usize = 14;
-/// Strides, each with a filter's side.
+/// Strides, each with the side of the filter.
 const SHOWN: [(usize, usize); 4] = [(1, 3), (2, 3), (2, 4), (3, 4)];
 
-/// A map through transposed convolutions of several strides and filters: the stretched map, the
-/// output, and how many entries each output gets terms from.
+/// Applies transposed convolutions of several strides and filters to a map, and shows the
+/// zero-stuffed map, the output, and the number of terms of each output.
 pub(in crate::explain) fn explain(spec: &ExplainSpec) -> Result<Explanation> {
     spec.make_folder()?;
     let input = input();
@@ -30,27 +30,27 @@ pub(in crate::explain) fn explain(spec: &ExplainSpec) -> Result<Explanation> {
     let mut bands = Vec::new();
     for (stride, width) in SHOWN {
         let filter = filter(width);
-        let found = enlarge(&input, &filter, stride)?;
-        let probe = Map {
+        let found = transposed_convolution(&input, &filter, stride)?;
+        let probe = FeatureMap {
             side: found.output.side,
             values: (0..found.output.values.len()).map(|i| (1.7 * i as f64).sin()).collect(),
         };
-        let there = reduce(&probe, &filter, stride)?.dot(&input);
+        let there = convolution(&probe, &filter, stride)?.dot(&input);
         let back = probe.dot(&found.output);
         let apart = found.output.difference(&found.convolved);
         let (fewest, most) = inner_terms(&found, width);
         lines.push(format!(
-            "stride {stride}, filter {width}×{width}: {SIDE}×{SIDE} stretched to {0}×{0} (with {1} \
-             zeros around), output {2}×{2}; largest difference of both computations {apart:.1e}; \
-             ⟨conv y, x⟩ − ⟨y, transposed x⟩ = {3:.1e}; terms per output inside: {fewest} to {most}{4}",
-            found.stretched.side,
+            "stride {stride}, filter {width}×{width}: {SIDE}×{SIDE} zero-stuffed to {0}×{0} (with \
+             padding {1}), output {2}×{2}; largest difference of both computations {apart:.1e}; \
+             ⟨conv y, x⟩ − ⟨y, transposed x⟩ = {3:.1e}; terms per inner output: {fewest} to {most}{4}",
+            found.zero_stuffed.side,
             width - 1,
             found.output.side,
             there - back,
-            if fewest < most { ", a checkerboard pattern" } else { "" }
+            if fewest < most { ", checkerboard artifacts" } else { "" }
         ));
         metrics.push(json!({
-            "stride": stride, "filter": width, "input": SIDE, "stretched": found.stretched.side,
+            "stride": stride, "filter": width, "input": SIDE, "stretched": found.zero_stuffed.side,
             "output": found.output.side, "difference": apart, "adjoint_difference": there - back,
             "fewest_terms": fewest, "most_terms": most,
         }));
@@ -62,26 +62,26 @@ pub(in crate::explain) fn explain(spec: &ExplainSpec) -> Result<Explanation> {
     Ok(spec.found(lines, Value::Array(metrics), &["transposed.png"]))
 }
 
-/// A hill, so that what becomes of it is seen.
-fn input() -> Map {
+/// A smooth bump.
+fn input() -> FeatureMap {
     let hill = |i: usize| {
         let (y, x) = ((i / SIDE) as f64 - 1.2, (i % SIDE) as f64 - 1.7);
         0.15 + 0.85 * (-0.5 * (x * x + y * y)).exp()
     };
-    Map { side: SIDE, values: (0..SIDE * SIDE).map(hill).collect() }
+    FeatureMap { side: SIDE, values: (0..SIDE * SIDE).map(hill).collect() }
 }
 
-/// A tent, higher in one corner, so that turning it would show.
-fn filter(width: usize) -> Map {
+/// A tent function, asymmetric, so that a missing rotation is visible.
+fn filter(width: usize) -> FeatureMap {
     let tent = |i: usize| {
         let off = |at: usize| (at as f64 - (width - 1) as f64 / 2.0).abs() / width as f64;
         (1.0 - off(i / width)) * (1.0 - off(i % width)) + 0.1 * i as f64 / (width * width) as f64
     };
-    Map { side: width, values: (0..width * width).map(tent).collect() }
+    FeatureMap { side: width, values: (0..width * width).map(tent).collect() }
 }
 
-/// The fewest and the most terms of an output away from the rim, whose outputs get fewer.
-fn inner_terms(found: &Enlarged, width: usize) -> (f64, f64) {
+/// The smallest and the largest number of terms of an output away from the border.
+fn inner_terms(found: &TransposedConvolution, width: usize) -> (f64, f64) {
     let (rim, side) = (width - 1, found.terms.side);
     let inside = |at: usize| (rim..side - rim).contains(&at);
     let inner = (0..side * side).filter(|i| inside(i / side) && inside(i % side));
@@ -89,13 +89,13 @@ fn inner_terms(found: &Enlarged, width: usize) -> (f64, f64) {
     (inner.iter().copied().fold(f64::INFINITY, f64::min), inner.iter().copied().fold(0.0, f64::max))
 }
 
-/// Every step side by side.
-fn band(input: &Map, found: &Enlarged) -> Image {
-    let map = |map: &Map| heat(&map.values, map.side).enlarged(CELL);
+/// All steps side by side.
+fn band(input: &FeatureMap, found: &TransposedConvolution) -> Image {
+    let map = |map: &FeatureMap| heat(&map.values, map.side).enlarged(CELL);
     Image::hstack(&[
         (&format!("input {SIDE}×{SIDE}"), map(input)),
-        (&format!("stretched {0}×{0}", found.stretched.side), map(&found.stretched)),
+        (&format!("zero-stuffed {0}×{0}", found.zero_stuffed.side), map(&found.zero_stuffed)),
         (&format!("output {0}×{0}", found.output.side), map(&found.output)),
-        ("terms an output", map(&found.terms)),
+        ("terms per output", map(&found.terms)),
     ])
 }

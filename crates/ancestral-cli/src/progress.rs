@@ -22,7 +22,7 @@ const EACH_STEP: Duration = Duration::from_secs(1);
 
 /// A session with the options of a command.
 pub(crate) fn session<'a>(data_dir: Option<&Path>, observer: &'a mut dyn Observer) -> Session<'a> {
-    Session::new().with_data_dir(data_dir).observed_by(observer)
+    Session::new().with_data_dir(data_dir).with_observer(observer)
 }
 
 /// The flag that Ctrl-C sets, with a message if `talk`; the handler is installed once.
@@ -31,7 +31,7 @@ pub(crate) fn stop_on_interrupt(talk: bool) -> Result<&'static AtomicBool> {
     static INSTALLED: AtomicBool = AtomicBool::new(false);
     if !INSTALLED.swap(true, Ordering::Relaxed) {
         ctrlc::set_handler(move || {
-            // A second request does not wait for the checkpoint.
+            // A second Ctrl-C does not wait for the checkpoint.
             if STOP.swap(true, Ordering::Relaxed) {
                 std::process::exit(i32::from(output::INTERRUPTED));
             }
@@ -47,21 +47,21 @@ pub(crate) fn stop_on_interrupt(talk: bool) -> Result<&'static AtomicBool> {
 }
 
 /// Shows the progress of a command.
-pub(crate) struct Watch {
+pub(crate) struct ProgressReporter {
     output: OutputArgs,
     /// Whether events of training are written as JSON.
     events: bool,
     bar: Option<ProgressBar>,
-    /// The work that the bar shows.
+    /// The work shown by the bar.
     work: Option<(String, Instant)>,
     began: Instant,
     first_share: Option<f64>,
     last_line: Option<Instant>,
-    /// The texts of warnings without numbers: those of the last epoch, and those of this one.
+    /// The warnings of the last epoch and of this one, without their numbers.
     warned: (Vec<String>, Vec<String>),
 }
 
-impl Watch {
+impl ProgressReporter {
     /// For a command that trains.
     pub(crate) fn training(output: OutputArgs) -> Self {
         Self { events: output.json, ..Self::new(output) }
@@ -94,7 +94,7 @@ impl Watch {
     fn say(&self, text: &str) {
         match &self.bar {
             Some(bar) => bar.println(text),
-            None => output::complain(text),
+            None => output::print_error_line(text),
         }
     }
 
@@ -147,7 +147,7 @@ impl Watch {
     fn epoch(&mut self, p: &Progress) {
         self.warned = (std::mem::take(&mut self.warned.1), Vec::new());
         if !self.silent() && !std::io::stderr().is_terminal() && (self.due(EACH_LINE) || p.last) {
-            output::complain(&self.message(p));
+            output::print_error_line(&self.message(p));
         }
     }
 
@@ -176,7 +176,7 @@ impl Watch {
         if let Some(bar) = &self.bar {
             bar.set_position(done);
         } else if self.due(EACH_WORK_LINE) {
-            output::complain(&format!("{what} {done}/{total}"));
+            output::print_error_line(&format!("{what} {done}/{total}"));
         }
         if done >= total {
             self.finish();
@@ -185,11 +185,11 @@ impl Watch {
     }
 }
 
-impl Observer for Watch {
+impl Observer for ProgressReporter {
     fn event(&mut self, event: &Event) -> ancestral::Result<()> {
         if self.events && (!matches!(event, Event::Step(_)) || self.due(EACH_STEP)) {
             if let Ok(line) = serde_json::to_string(event) {
-                output::complain(&line);
+                output::print_error_line(&line);
             }
             return Ok(());
         }
