@@ -90,7 +90,7 @@ pub(crate) enum Command {
     Fit(FitArgs),
     /// Demonstrate a concept by a small experiment
     #[command(
-        after_help = "Examples:\n  ancestral explain ae-vs-vae\n  ancestral explain elbo --out gap\n  ancestral explain saturation --data mnist"
+        after_help = "Examples:\n  ancestral explain ae-vs-vae\n  ancestral explain elbo --out gap\n  ancestral explain saturation --data mnist\n  ancestral explain receptive-field\n  ancestral explain color-chain --epochs 30"
     )]
     Explain(ExplainArgs),
     /// List published results, or retrain one and compare the values
@@ -276,7 +276,7 @@ pub(crate) struct SampleArgs {
     pub(crate) n: Option<usize>,
     /// Complete the rows of this data, or the images of this file or folder (imputation): rows shorter
     /// than an example hold its first entries, and of whole rows --mask or --keep-rows marks the given
-    /// entries
+    /// entries; image files are rounded to the levels of the model
     #[arg(long, value_name = "NAME|PATH", help_heading = SAMPLING)]
     pub(crate) complete: Option<String>,
     /// Mark the given entries by a file of 0 and 1 (one row for all examples, or one row each, with a
@@ -587,6 +587,10 @@ pub(crate) enum Topic {
     OptimalDiscriminator,
     /// Show that a transposed convolution is a convolution of the zero-stuffed input
     TransposedConvolution,
+    /// Show which pixels a pixel sees in each of the models of pixels
+    ReceptiveField,
+    /// Show what the channels of a pixel know of each other: G of R, and B of both
+    ColorChain,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -596,7 +600,8 @@ pub(crate) struct ExplainArgs {
     /// Train the models on these images (ae-vs-vae, elbo, saturation) [default: digits]
     #[arg(long, value_name = "NAME|PATH", help_heading = TRAINING)]
     pub(crate) data: Option<String>,
-    /// Set the number of epochs of the models (ae-vs-vae, elbo) [default: 100]
+    /// Set the number of epochs of the models (ae-vs-vae, elbo, color-chain) [default: 100, or 15 for
+    /// color-chain]
     #[arg(long, value_name = "N", help_heading = TRAINING)]
     pub(crate) epochs: Option<u64>,
     /// Set the seed of all random numbers (all but density and transposed-convolution) [default: 0]

@@ -109,7 +109,7 @@ pub(crate) fn run(args: &EvaluateArgs, data_dir: Option<&Path>) -> Result<()> {
     let run = session.load(path, weights)?;
     let shape = &run.model().data().shape;
     if args.map.is_some() && shape.as_image().is_none() {
-        return Err(usage(format!("--map: examples of {shape} are not images")));
+        return Err(usage(format!("--map: examples of shape {shape} are not images")));
     }
     let limit = args.limit.map(|n| n.get());
     let query = DataQuery { data: args.data.clone(), split: Some(split), limit };

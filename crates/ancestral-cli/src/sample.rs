@@ -43,7 +43,7 @@ pub(crate) fn run(args: &SampleArgs, data_dir: Option<&Path>) -> Result<()> {
         )));
     }
     if args.frames.is_some() && shape.as_image().is_none() {
-        return Err(usage(format!("--frames: examples of {shape} are not images")));
+        return Err(usage(format!("--frames: examples of shape {shape} are not images")));
     }
     // One of each row, and one image in an animation.
     let usual = if args.complete.is_some() || args.frames.is_some() { 1 } else { USUAL };

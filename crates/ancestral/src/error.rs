@@ -392,7 +392,7 @@ fn list(kinds: &[KindName]) -> String {
 /// How many rows of images can be kept.
 fn kept(shape: &ancestral_data::Shape) -> String {
     match shape.as_image() {
-        None => format!("examples of {shape} are no images; mark given entries by a mask"),
+        None => format!("examples of shape {shape} are not images; mark given entries by a mask"),
         Some([_, 1, _]) => {
             "those of this model have one row; mark its given pixels by a mask".to_owned()
         }

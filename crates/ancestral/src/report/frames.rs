@@ -232,9 +232,15 @@ impl Recording {
         let names = channel_names(channels);
         let mut highest = 0.0f64;
         let mut drawn = Vec::new();
-        for step in here {
+        for (i, step) in here.iter().enumerate() {
             let channel = step.entry / area;
-            let name = names.get(channel).map_or("", String::as_str);
+            let before: Vec<&str> =
+                here[..i].iter().map(|step| names[step.entry / area].as_str()).collect();
+            let name = match (names.get(channel), &before[..]) {
+                (None, _) => String::new(),
+                (Some(name), []) => name.clone(),
+                (Some(name), before) => format!("{name} given {}", before.join(", ")),
+            };
             let probabilities = step.probabilities(self.levels);
             highest = probabilities.iter().copied().fold(highest, f64::max);
             let at = step.value as usize;
