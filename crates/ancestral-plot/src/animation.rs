@@ -25,9 +25,14 @@ pub fn save_gif(
 /// An endless animation, of which only the encoded frames are held.
 #[derive(Default)]
 pub struct Animation {
-    /// The size in pixels and the encoder, from the first frame on.
-    frames: Option<((usize, usize), gif::Encoder<Vec<u8>>)>,
+    frames: Option<Frames>,
     count: usize,
+}
+
+/// Frames of one size in pixels.
+struct Frames {
+    size: (usize, usize),
+    encoder: gif::Encoder<Vec<u8>>,
 }
 
 impl Animation {
@@ -56,22 +61,22 @@ impl Animation {
         let (Some(width), Some(height)) = (side(size.0), side(size.1)) else {
             return Err(image.unfit("GIF"));
         };
-        let (first, encoder) = match &mut self.frames {
+        let frames = match &mut self.frames {
             Some(frames) => frames,
             frames => {
                 let mut encoder =
                     gif::Encoder::new(Vec::new(), width, height, &[]).map_err(failed)?;
                 encoder.set_repeat(gif::Repeat::Infinite).map_err(failed)?;
-                frames.insert((size, encoder))
+                frames.insert(Frames { size, encoder })
             }
         };
-        if size != *first {
-            return Err(PlotError::FrameSize { frame: self.count, size, first: *first });
+        if size != frames.size {
+            return Err(PlotError::FrameSize { frame: self.count, size, first: frames.size });
         }
         let mut frame = gif::Frame::from_rgb_speed(width, height, image.rgb(), 10);
         // The format has a resolution of hundredths of a second.
         frame.delay = u16::try_from(milliseconds.div_ceil(10)).unwrap_or(u16::MAX);
-        encoder.write_frame(&frame).map_err(failed)?;
+        frames.encoder.write_frame(&frame).map_err(failed)?;
         self.count += 1;
         Ok(())
     }
@@ -81,7 +86,7 @@ impl Animation {
     /// # Errors
     /// If there is no frame, or the file cannot be written.
     pub fn save_gif(self, path: impl AsRef<Path>) -> Result<(), PlotError> {
-        let (_, encoder) = self.frames.ok_or(PlotError::NoFrames)?;
+        let Frames { encoder, .. } = self.frames.ok_or(PlotError::NoFrames)?;
         // Writes the end of the file.
         let bytes = encoder.into_inner().map_err(failed)?;
         Ok(write_atomic(path.as_ref(), &bytes)?)
