@@ -254,7 +254,7 @@ def pixel_cnn_sample(_compiled, _form, count=64):
     first = dense(model[0], seen_taps(7, 0))
     blocks = [
         (affine(block.down), dense(block.conv, seen_taps(3, 1)), affine(block.up))
-        for block in model[1:-1]
+        for block in list(model)[1:-1]
     ]
     head = head_steps(model[-1])
 

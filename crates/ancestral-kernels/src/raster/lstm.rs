@@ -706,3 +706,32 @@ impl Kernel for Backward<'_> {
         }
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::tests::noise;
+
+    /// Hidden states and gradients of a scan on an instruction set.
+    pub(crate) fn run(
+        isa: Isa,
+        [n, height, width, hidden]: [usize; 4],
+        scan: Scan,
+    ) -> Vec<Vec<f32>> {
+        let (lines, taps) = (Lines { scan, height, width }, scan.taps().len());
+        let (sizes, pixels) = (Sizes { n, hidden, taps }, n * height * width);
+        let weight = noise(2, taps * hidden * 4 * hidden);
+        let [start_hidden, start_cell] = [noise(3, hidden), noise(4, hidden)];
+        let starts = [&start_hidden[..], &start_cell[..]];
+        let mut gates = noise(1, pixels * 4 * hidden);
+        let (mut cells, mut states) = (vec![0.0; pixels * hidden], vec![0.0; pixels * hidden]);
+        let maps = Maps { gates: &mut gates, cells: &mut cells, hidden: &mut states };
+        forward(isa, lines, sizes, &weight, starts, maps);
+        let grad = noise(5, pixels * hidden);
+        let found =
+            backward(isa, lines, sizes, &weight, starts, [&states, &cells], &grad, &mut gates);
+        let mut all = vec![states, gates];
+        all.extend(found);
+        all
+    }
+}

@@ -3,14 +3,14 @@
 
 use burn::{
     backend::DType,
-    tensor::{Device, Tensor, TensorData},
+    tensor::{Device, Shape, Tensor, TensorData},
 };
 
 use super::{
     PixelConv, PixelLstm, PixelMap, Scan, Tap, conv::composed_masked_conv2d,
     lstm::composed_lstm_scan, lstm_scan, masked_conv2d,
 };
-use crate::{Activation, tests::noise};
+use crate::{Activation, Isa, flex, tests::noise};
 
 fn device() -> Device {
     Device::flex().autodiff()
@@ -412,4 +412,100 @@ fn an_empty_batch_has_gradients_of_zero() {
     let grads = y.sum().backward();
     assert!(values(weight.grad(&grads).unwrap()).iter().all(|g| *g == 0.0));
     assert!(values(own.grad(&grads).unwrap()).iter().all(|g| *g == 0.0));
+}
+
+#[test]
+fn every_instruction_set_gives_the_same() {
+    let plain = |values: Vec<f32>, shape: Vec<usize>| flex::tensor(values, Shape::from(shape));
+    let all = |values: &[Vec<f32>]| -> Vec<f64> {
+        values.iter().flatten().map(|value| f64::from(*value)).collect()
+    };
+    for [n, h, w, c, k] in SIZES {
+        let taps = before(3, true);
+        let x = plain(noise(1, n * h * w * c), vec![n, h, w, c]);
+        let weight = plain(noise(2, taps.len() * c * k), vec![taps.len() * c, k]);
+        let (bias, delta) = (noise(3, k), noise(4, n * h * w * k));
+        let run = |isa: Isa| {
+            let y = super::conv::forward(isa, &x, &weight, &bias, &taps, Activation::Sigmoid);
+            let found = super::conv::backward(isa, &x, &weight, &delta, &taps, [true; 3]);
+            let biases = found.biases.concat();
+            all(&[y, found.x.unwrap(), found.weight.unwrap(), biases])
+        };
+        let best = run(Isa::best());
+        Isa::available().into_iter().for_each(|isa| close(&run(isa), &best, 1e-4));
+    }
+    for sizes in SCANNED {
+        for scan in SCANS {
+            let best = super::lstm::tests::run(Isa::best(), sizes, scan);
+            for isa in Isa::available() {
+                close(&all(&super::lstm::tests::run(isa, sizes, scan)), &all(&best), 1e-4);
+            }
+        }
+    }
+}
+
+/// sin(0.7 i + seed) times a factor.
+fn wave<const D: usize>(shape: [usize; D], seed: f64, factor: f64) -> Tensor<D> {
+    let value = |i: usize| ((0.7 * i as f64 + seed).sin() * factor) as f32;
+    let all: Vec<f32> = (0..shape.iter().product()).map(value).collect();
+    Tensor::from_data(TensorData::new(all, shape), &device()).require_grad()
+}
+
+/// Σ x·cos(0.3 i).
+fn weighed(x: &[f64]) -> f64 {
+    x.iter().enumerate().map(|(i, x)| x * (0.3 * i as f64).cos()).sum()
+}
+
+/// The output as golden.py weighs it, and its weights.
+fn golden<const D: usize>(y: Tensor<D>) -> (f64, Tensor<D>) {
+    let shape = y.dims();
+    let weights: Vec<f32> =
+        (0..shape.iter().product()).map(|i: usize| (0.3 * i as f64).cos() as f32).collect();
+    let weights = Tensor::from_data(TensorData::new(weights, shape), &device());
+    (weighed(&values(y)), weights)
+}
+
+/// The values that golden.py prints.
+#[test]
+fn golden_values() {
+    let near = |name: &str, ours: &[f64], theirs: &[f64]| {
+        assert_eq!(ours.len(), theirs.len());
+        for (ours, theirs) in ours.iter().zip(theirs) {
+            assert!((ours - theirs).abs() < 2e-6 * (1.0 + theirs.abs()), "{name}: {ours} {theirs}");
+        }
+    };
+    let (x, weight, bias) =
+        (wave([2, 4, 5, 3], 1.0, 1.0), wave([15, 4], 2.0, 0.3), wave([1, 4], 3.0, 1.0));
+    let taps = [[-1, -1], [-1, 0], [-1, 1], [0, -1], [0, 0]];
+    let y = masked_conv2d(x.clone(), weight.clone(), bias.clone(), &taps, Activation::Tanh);
+    let (value, weights) = golden(y.clone());
+    let grads = (y * weights).sum().backward();
+    let found = [
+        value,
+        weighed(&values(x.grad(&grads).unwrap())),
+        weighed(&values(weight.grad(&grads).unwrap())),
+        weighed(&values(bias.grad(&grads).unwrap())),
+    ];
+    near("masked", &found, &[1.969585238466, 0.046494752593, 3.985142982224, -0.221000888173]);
+    let theirs = [
+        [-0.117040224591, -0.384245201822, 0.140567533029, 0.002465270324, 0.290011401357],
+        [0.013619555377, -0.735230341398, -0.341553995473, 0.103557861580, 1.696996398374],
+        [-0.971945353020, 0.082036257604, 0.709343477817, -0.058504225842, -0.247247017239],
+    ];
+    for (scan, theirs) in SCANS.into_iter().zip(theirs) {
+        let gates = wave([2, 4, 5, 12], 1.0, 1.0);
+        let weight = wave([scan.taps().len() * 3, 12], 2.0, 0.5);
+        let (hidden, cell) = (wave([3], 3.0, 1.0), wave([3], 4.0, 1.0));
+        let y = lstm_scan(gates.clone(), weight.clone(), hidden.clone(), cell.clone(), scan);
+        let (value, weights) = golden(y.clone());
+        let grads = (y * weights).sum().backward();
+        let found = [
+            value,
+            weighed(&values(gates.grad(&grads).unwrap())),
+            weighed(&values(weight.grad(&grads).unwrap())),
+            weighed(&values(hidden.grad(&grads).unwrap())),
+            weighed(&values(cell.grad(&grads).unwrap())),
+        ];
+        near(&format!("{scan:?}"), &found, &theirs);
+    }
 }

@@ -20,7 +20,7 @@ use super::pixels::{
     Block, CachedLstm, Common, ConvForm, MaskedConv, Pass, PixelBlock, PixelLayer, PixelSize,
     Pixelwise, ResidualStack, ScanLstm, entry as pixel_entry, pixel_settings,
 };
-use crate::model::ModelEntry;
+use crate::model::{ModelEntry, Preset};
 use crate::settings::Settings;
 use crate::spec::Init;
 
@@ -34,7 +34,23 @@ pub fn entry() -> ModelEntry {
     pixel_entry::<DiagonalBilstmConfig, ResidualStack<DiagonalBlock>>(
         "Diagonal BiLSTM (PixelRNN): each pixel conditioned on all before it by LSTMs over the diagonals",
         "van den Oord, Kalchbrenner and Kavukcuoglu 2016, arXiv:1601.06759",
-        &[],
+        &[
+            Preset {
+                name: "mnist",
+                about: "one layer, h = 32 for binarized MNIST: Adam with a falling rate and averaged weights",
+                settings: include_str!("presets/diagonal-bilstm-mnist.toml"),
+            },
+            Preset {
+                name: "digits",
+                about: "for the embedded digits, in about a minute",
+                settings: include_str!("presets/diagonal-bilstm-digits.toml"),
+            },
+            Preset {
+                name: "oord-2016",
+                about: "12 layers, h = 128, RMSProp, as for CIFAR-10 in van den Oord et al. 2016, Table 1",
+                settings: include_str!("presets/diagonal-bilstm-oord-2016.toml"),
+            },
+        ],
         DiagonalBilstmConfig::fields,
     )
 }

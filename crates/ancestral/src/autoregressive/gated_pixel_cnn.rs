@@ -22,7 +22,7 @@ use super::pixels::{
     Body, Common, ConvForm, Mask, MaskedConv, Pass, PixelBody, PixelLayer, PixelSize, Pixelwise,
     entry as pixel_entry, pixel_settings, square,
 };
-use crate::model::ModelEntry;
+use crate::model::{ModelEntry, Preset};
 use crate::settings::Settings;
 use crate::spec::Init;
 
@@ -36,7 +36,18 @@ pub fn entry() -> ModelEntry {
     pixel_entry::<GatedPixelCnnConfig, Stacks>(
         "Gated PixelCNN: each pixel conditioned on all before it by two stacks of gated convolutions",
         "van den Oord et al. 2016, arXiv:1606.05328",
-        &[],
+        &[
+            Preset {
+                name: "mnist",
+                about: "12 layers of 5×5 filters, h = 16 for binarized MNIST: Adam with a falling rate and averaged weights",
+                settings: include_str!("presets/gated-pixel-cnn-mnist.toml"),
+            },
+            Preset {
+                name: "digits",
+                about: "for the embedded digits, in about a minute",
+                settings: include_str!("presets/gated-pixel-cnn-digits.toml"),
+            },
+        ],
         GatedPixelCnnConfig::fields,
     )
 }

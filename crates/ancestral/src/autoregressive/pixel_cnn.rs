@@ -16,7 +16,7 @@ use super::pixels::{
     Block, Common, ConvForm, MaskedConv, Pass, PixelBlock, PixelLayer, PixelSize, Pixelwise,
     ResidualStack, activate, entry as pixel_entry, pixel_settings, square,
 };
-use crate::model::ModelEntry;
+use crate::model::{ModelEntry, Preset};
 use crate::nn::{Activation, FusedActivation};
 use crate::settings::Settings;
 use crate::spec::Init;
@@ -31,7 +31,23 @@ pub fn entry() -> ModelEntry {
     pixel_entry::<PixelCnnConfig, ResidualStack<ConvBlock>>(
         "PixelCNN: each pixel conditioned on those before it by masked convolutions",
         "van den Oord, Kalchbrenner and Kavukcuoglu 2016, arXiv:1601.06759",
-        &[],
+        &[
+            Preset {
+                name: "mnist",
+                about: "7 layers, h = 32 for binarized MNIST: Adam with a falling rate and averaged weights",
+                settings: include_str!("presets/pixel-cnn-mnist.toml"),
+            },
+            Preset {
+                name: "digits",
+                about: "for the embedded digits, in about a minute",
+                settings: include_str!("presets/pixel-cnn-digits.toml"),
+            },
+            Preset {
+                name: "oord-2016",
+                about: "15 layers, h = 128, RMSProp, as for CIFAR-10 in van den Oord et al. 2016, Table 1",
+                settings: include_str!("presets/pixel-cnn-oord-2016.toml"),
+            },
+        ],
         PixelCnnConfig::fields,
     )
 }

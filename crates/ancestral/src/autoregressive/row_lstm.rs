@@ -17,7 +17,7 @@ use super::pixels::{
     Block, CachedLstm, Common, ConvForm, MaskedConv, Pass, PixelBlock, PixelLayer, PixelSize,
     Pixelwise, ResidualStack, ScanLstm, entry as pixel_entry, pixel_settings,
 };
-use crate::model::ModelEntry;
+use crate::model::{ModelEntry, Preset};
 use crate::settings::Settings;
 use crate::spec::Init;
 
@@ -31,7 +31,23 @@ pub fn entry() -> ModelEntry {
     pixel_entry::<RowLstmConfig, ResidualStack<RowBlock>>(
         "Row LSTM (PixelRNN): each pixel conditioned on a triangle above it by LSTMs over the rows",
         "van den Oord, Kalchbrenner and Kavukcuoglu 2016, arXiv:1601.06759",
-        &[],
+        &[
+            Preset {
+                name: "mnist",
+                about: "7 layers, h = 16 for binarized MNIST: Adam with a falling rate and averaged weights",
+                settings: include_str!("presets/row-lstm-mnist.toml"),
+            },
+            Preset {
+                name: "digits",
+                about: "for the embedded digits, in about a minute",
+                settings: include_str!("presets/row-lstm-digits.toml"),
+            },
+            Preset {
+                name: "oord-2016",
+                about: "12 layers, h = 128, RMSProp, as for CIFAR-10 in van den Oord et al. 2016, Table 1",
+                settings: include_str!("presets/row-lstm-oord-2016.toml"),
+            },
+        ],
         RowLstmConfig::fields,
     )
 }

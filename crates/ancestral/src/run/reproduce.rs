@@ -94,6 +94,7 @@ pub enum ReproduceProgress<'a> {
 }
 
 const URIA_2016: &str = "Uria et al. 2016, arXiv:1605.02226";
+const OORD: &str = "van den Oord, Kalchbrenner and Kavukcuoglu 2016, arXiv:1601.06759";
 const GERMAIN_2015: &str = "Germain et al. 2015, arXiv:1502.03509";
 const URIA_2014: &str = "Uria, Murray and Larochelle 2014, arXiv:1310.1757";
 
@@ -225,6 +226,22 @@ pub static PUBLISHED: &[PublishedResult] = &[
     row("fvsbn-adult", Recipe::new("fvsbn", "adult", "uci"), 1, 13.17, URIA_2016),
     row("fvsbn-dna", Recipe::new("fvsbn", "dna", "uci"), 1, 83.64, URIA_2016),
     row("fvsbn-mushrooms", Recipe::new("fvsbn", "mushrooms", "uci"), 1, 10.27, URIA_2016),
+    row("pixel-cnn-mnist", Recipe::new("pixel-cnn", "binarized-mnist", "mnist"), 1, 81.30, OORD),
+    row("row-lstm-mnist", Recipe::new("row-lstm", "binarized-mnist", "mnist"), 1, 80.54, OORD),
+    row(
+        "diagonal-bilstm-mnist",
+        Recipe::new("diagonal-bilstm", "binarized-mnist", "mnist"),
+        1,
+        80.75,
+        OORD,
+    ),
+    row(
+        "gated-pixel-cnn-mnist",
+        Recipe::new("gated-pixel-cnn", "binarized-mnist", "mnist"),
+        1,
+        80.10,
+        "Gulrajani et al. 2016, arXiv:1611.05013, Table 1",
+    ),
     burda("vae-mnist-paper", 800, ONE_LAYER_WARM, 86.76),
     burda("iwae5-mnist", 500, ONE_LAYER_5, 85.54),
     burda("iwae50-mnist", 300, ONE_LAYER_50, 84.78),
