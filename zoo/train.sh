@@ -19,13 +19,13 @@ folder=zoo/unfinished
 
 # Row by row: its name, then `reproduce` for those that the program knows by heart, else what
 # `ancestral train` is told.
-pixels="--data binarized-mnist --skip-test --set batch_size=16 --set schedule=cosine --set average_decay=0.9995 --set sample_count=0"
+pixels="--data binarized-mnist --preset mnist --skip-test --set sample_count=0"
 queue() {
   cat <<ROWS
-diagonal-bilstm-mnist  diagonal-bilstm  $pixels --epochs 60
-pixel-cnn-mnist     pixel-cnn  $pixels --epochs 50
-row-lstm-mnist      row-lstm  $pixels --set layers=7 --set hidden=16 --epochs 50
-gated-pixel-cnn-mnist  gated-pixel-cnn  $pixels --set layers=12 --set hidden=16 --set kernel=5 --epochs 50
+diagonal-bilstm-mnist  diagonal-bilstm  $pixels
+pixel-cnn-mnist     pixel-cnn  $pixels
+row-lstm-mnist      row-lstm  $pixels
+gated-pixel-cnn-mnist  gated-pixel-cnn  $pixels
 vae-mnist-paper     reproduce
 iwae5-mnist         reproduce
 vae-mnist-2l        reproduce

@@ -361,7 +361,7 @@ pub(crate) struct EvaluateArgs {
     #[arg(
         long,
         value_name = "FILE",
-        conflicts_with_all = ["quality", "generated"],
+        conflicts_with_all = ["quality", "generated", "bayes"],
         help_heading = EVALUATION
     )]
     pub(crate) map: Option<PathBuf>,
@@ -380,6 +380,9 @@ pub(crate) struct EvaluateArgs {
         help_heading = EVALUATION
     )]
     pub(crate) orderings: u64,
+    /// Classify labeled examples by Bayes' rule over the classes of a conditional density
+    #[arg(long, conflicts_with_all = ["quality", "generated", "orderings"], help_heading = EVALUATION)]
+    pub(crate) bayes: bool,
     /// Evaluate on this data instead of the run's
     #[arg(long, value_name = "NAME|PATH", help_heading = DATA)]
     pub(crate) data: Option<String>,

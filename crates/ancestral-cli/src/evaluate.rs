@@ -3,9 +3,9 @@
 
 use std::path::Path;
 
-use ancestral::evaluate::{Classification, Likelihoods, Options, PixelCosts};
+use ancestral::evaluate::{BayesRule, Classification, Likelihoods, Options, PixelCosts};
 use ancestral::report;
-use ancestral::run::{DataQuery, Evaluation, Measured, Run, Weights};
+use ancestral::run::{DataQuery, Evaluation, Measured, Run, Scored, Weights};
 use anyhow::Result;
 use serde::Serialize;
 
@@ -49,6 +49,12 @@ struct MapReport<'a> {
 enum Values<'a> {
     Likelihoods(&'a Likelihoods),
     Classification(&'a Classification),
+    Bayes {
+        #[serde(flatten)]
+        classification: &'a Classification,
+        marginal_nll_nats: f64,
+        marginal_nll_stderr: f64,
+    },
     /// The model has no density: every metric is null.
     None {
         kind: &'static str,
@@ -113,6 +119,12 @@ pub(crate) fn run(args: &EvaluateArgs, data_dir: Option<&Path>) -> Result<()> {
     }
     let limit = args.limit.map(|n| n.get());
     let query = DataQuery { data: args.data.clone(), split: Some(split), limit };
+    if args.bayes {
+        let (of, found) =
+            session.bayes_rule(&run, &query, args.samples).about("data of", path.display())?;
+        watch.finish();
+        return bayes(args, path, weights, &run, &of, &found);
+    }
     let options = Options { samples: args.samples, seed: args.seed, members: args.orderings };
     // First, so that a model without costs is refused at once.
     let costs = match &args.map {
@@ -213,6 +225,49 @@ fn print(
             say!("{} has no log-probability and cannot score examples{instead}", model.name())
         }
     }
+}
+
+/// Prints the metrics of Bayes' rule.
+fn bayes(
+    args: &EvaluateArgs,
+    path: &Path,
+    weights: Weights,
+    run: &Run,
+    of: &Scored,
+    found: &BayesRule,
+) -> Result<()> {
+    let (model, step, split) = (run.model(), run.weights().step, args.split.as_str());
+    if args.output.json {
+        return output::json(&Report {
+            model: model.name(),
+            run: path,
+            data: &of.data,
+            split,
+            binarize: of.binarize,
+            weights: weights.as_str(),
+            step,
+            seed: None,
+            map: None,
+            values: Values::Bayes {
+                classification: &found.classification,
+                marginal_nll_nats: found.nll_nats,
+                marginal_nll_stderr: found.nll_stderr,
+            },
+        });
+    }
+    if args.output.quiet {
+        return say!("{}", found.classification.accuracy);
+    }
+    say!(
+        "{} from {} (step {step}) on {}, by Bayes' rule with equal class probabilities\n{}\n\
+         marginal negative log-likelihood {:.3} ± {:.3} nats",
+        model.name(),
+        path.display(),
+        of.data,
+        classification::sentence(&found.classification, split, of.binarize),
+        found.nll_nats,
+        found.nll_stderr
+    )
 }
 
 /// The values as text.

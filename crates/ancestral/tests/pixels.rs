@@ -5,13 +5,16 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may be as short as it likes")]
 
 use ancestral::Registry;
+use ancestral::evaluate::bayes_rule;
 use ancestral::likelihood::Likelihood;
 use ancestral::model::{
     DataSpec, DensityOptions, Init, Known, Model, NamedTensors, SampleRequest, column_terms,
     input_gradients, log_probability, sample, sample_observed,
 };
 use ancestral::spec::cpu;
-use ancestral_data::{Batch, Domain, Shape, Streams};
+use ancestral_data::{
+    Batch, Binarize, Dataset, Domain, Examples, Shape, Split, SplitName, Streams, Values,
+};
 use burn::tensor::TensorData;
 
 const MODELS: [&str; 4] = ["pixel-cnn", "gated-pixel-cnn", "row-lstm", "diagonal-bilstm"];
@@ -548,4 +551,45 @@ fn what_does_not_fit_is_named() {
         let error = log_probability(&*model, &wrong, DensityOptions::new(1, 0)).unwrap_err();
         assert!(error.to_string().contains("class 3"), "{error}");
     }
+}
+
+#[test]
+fn bayes_rule_over_the_classes_is_that_of_the_log_probabilities() {
+    let (n, size, classes) = (40, 9, 3);
+    let uniforms = Streams::new(2).purpose("images", 0);
+    let values: Vec<u8> = (0..n as u64)
+        .flat_map(|i| uniforms.uniforms(&[i], size))
+        .map(|u| u8::from(u < 0.5))
+        .collect();
+    let labels: Vec<u32> = (0..n as u32).map(|i| i % classes).collect();
+    let split = Split { values: Values::Bytes(values), labels: Some(labels.clone()) };
+    let shape = Shape::image(1, 3, 3);
+    let data = Dataset::new("small", Domain::Binary, shape.clone(), split, None, None).unwrap();
+    let examples = Examples::new(&data, SplitName::Train, Binarize::None, 0).unwrap();
+    let settings = format!("{}\nconditional = true", variants("pixel-cnn")[0]);
+    let model = model("pixel-cnn", &settings, Domain::Binary, shape.clone(), 3);
+    let found = bayes_rule(&*model, &examples, 1, &mut |_| {}).unwrap();
+    let indices: Vec<u64> = (0..n as u64).collect();
+    let by_class: Vec<Vec<f64>> = (0..classes)
+        .map(|class| {
+            let mut batch = examples.batch(&indices, 0);
+            batch.labels = Some(vec![class; n]);
+            log_probability(&*model, &batch, DensityOptions::new(1, 0)).unwrap().nats
+        })
+        .collect();
+    let (mut right, mut own, mut marginal) = (0, 0.0, 0.0);
+    for (i, &label) in labels.iter().enumerate() {
+        let joint: Vec<f64> = by_class.iter().map(|nats| nats[i].exp() / 3.0).collect();
+        let total: f64 = joint.iter().sum();
+        let best = (0..3).max_by(|&a, &b| joint[a].total_cmp(&joint[b])).unwrap();
+        right += usize::from(best == label as usize);
+        own -= (joint[label as usize] / total).ln() / n as f64;
+        marginal -= total.ln() / n as f64;
+    }
+    assert_eq!(found.classification.accuracy, right as f64 / n as f64);
+    assert!((found.classification.class_nll - own).abs() < 1e-9);
+    assert!((found.nll_nats - marginal).abs() < 1e-9);
+    let plain = self::model("pixel-cnn", &variants("pixel-cnn")[0], Domain::Binary, shape, 3);
+    let error = bayes_rule(&*plain, &examples, 1, &mut |_| {}).unwrap_err().to_string();
+    assert!(error.contains("conditional=true"), "{error}");
 }

@@ -86,22 +86,22 @@ pub fn entry() -> ModelEntry {
         presets: &[
             Preset {
                 name: "uria-2014",
-                about: "two hidden layers of 500, SGD falling to 0, as in Uria et al. 2014 (MNIST)",
+                about: "two hidden layers of 500, SGD with a learning rate that decays to 0, as in Uria et al. 2014 (MNIST)",
                 settings: include_str!("presets/deep-nade-uria-2014.toml"),
             },
             Preset {
                 name: "mnist",
-                about: "two hidden layers of 500, Adam with averaged weights: ours for binarized MNIST",
+                about: "two hidden layers of 500, Adam with averaged weights, for binarized MNIST",
                 settings: include_str!("presets/deep-nade-mnist.toml"),
             },
             Preset {
                 name: "mnist-1hl",
-                about: "one hidden layer of 500, every conditional of an ordering per step: ours for binarized MNIST",
+                about: "one hidden layer of 500, every conditional of an ordering per step, for binarized MNIST",
                 settings: include_str!("presets/deep-nade-mnist-1hl.toml"),
             },
             Preset {
                 name: "dna",
-                about: "one hidden layer of 1000, every conditional of an ordering per step: ours for dna",
+                about: "one hidden layer of 1000, every conditional of an ordering per step, for dna",
                 settings: include_str!("presets/deep-nade-dna.toml"),
             },
         ],

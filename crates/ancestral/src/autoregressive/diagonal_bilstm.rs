@@ -37,7 +37,7 @@ pub fn entry() -> ModelEntry {
         &[
             Preset {
                 name: "mnist",
-                about: "one layer, h = 32 for binarized MNIST: Adam with a falling rate and averaged weights",
+                about: "one layer, h = 32, for binarized MNIST: Adam with a decaying learning rate and averaged weights",
                 settings: include_str!("presets/diagonal-bilstm-mnist.toml"),
             },
             Preset {

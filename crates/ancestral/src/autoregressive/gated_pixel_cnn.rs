@@ -39,7 +39,7 @@ pub fn entry() -> ModelEntry {
         &[
             Preset {
                 name: "mnist",
-                about: "12 layers of 5×5 filters, h = 16 for binarized MNIST: Adam with a falling rate and averaged weights",
+                about: "12 layers of 5×5 filters, h = 16, for binarized MNIST: Adam with a decaying learning rate and averaged weights",
                 settings: include_str!("presets/gated-pixel-cnn-mnist.toml"),
             },
             Preset {

@@ -51,7 +51,7 @@ settings! {
         pub hidden: Vec<usize> = vec![500], in 1..;
         /// Activation of the hidden layers.
         pub activation: FusedActivation = FusedActivation::Relu;
-        /// Whether the entries are connected to the outputs directly, too.
+        /// Whether there are direct input-to-output connections.
         pub direct: bool = false;
         /// Number of masks that training cycles through; 1 for one fixed ordering, 0 for a new mask
         /// every step.
@@ -103,17 +103,17 @@ pub fn entry() -> ModelEntry {
             },
             Preset {
                 name: "mnist",
-                about: "8000 ReLU units, one mask, Adam with averaged weights: ours for binarized MNIST",
+                about: "8000 ReLU units, one mask, Adam with averaged weights, for binarized MNIST",
                 settings: include_str!("presets/made-mnist.toml"),
             },
             Preset {
                 name: "uci",
-                about: "2000 tanh units, one mask, SGD with averaged weights: ours for adult",
+                about: "2000 tanh units, one mask, SGD with averaged weights, for adult",
                 settings: include_str!("presets/made-uci.toml"),
             },
             Preset {
                 name: "dna",
-                about: "1000 ReLU units, direct connections, new masks every step: ours for dna",
+                about: "1000 ReLU units, direct connections, new masks every step, for dna",
                 settings: include_str!("presets/made-dna.toml"),
             },
         ],
@@ -434,7 +434,7 @@ impl Made {
         Error::Unsupported {
             model: self.name.to_owned(),
             problem: format!(
-                "was trained with {} and mask {} was asked for",
+                "was trained with {} and mask {} was requested",
                 match self.config.masks {
                     1 => "one mask".to_owned(),
                     n => format!("{n} masks"),

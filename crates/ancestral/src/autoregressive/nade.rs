@@ -58,22 +58,22 @@ pub fn entry() -> ModelEntry {
         presets: &[
             Preset {
                 name: "uria-2016",
-                about: "500 hidden units, SGD with a falling rate, as in Uria et al. 2016, Table 2",
+                about: "500 hidden units, SGD with a decaying learning rate, as in Uria et al. 2016, Table 2",
                 settings: include_str!("presets/nade-uria-2016.toml"),
             },
             Preset {
                 name: "mnist",
-                about: "500 hidden units, Adam with averaged weights: ours for binarized MNIST",
+                about: "500 hidden units, Adam with averaged weights, for binarized MNIST",
                 settings: include_str!("presets/nade-mnist.toml"),
             },
             Preset {
                 name: "uci",
-                about: "Adam with averaged weights, batches of 20: ours for adult",
+                about: "Adam with averaged weights, batches of 20, for adult",
                 settings: include_str!("presets/uci.toml"),
             },
             Preset {
                 name: "dna",
-                about: "the same at a higher rate: ours for dna",
+                about: "Adam with averaged weights and a higher learning rate, batches of 20, for dna",
                 settings: include_str!("presets/dna.toml"),
             },
         ],

@@ -34,7 +34,7 @@ pub fn entry() -> ModelEntry {
         &[
             Preset {
                 name: "mnist",
-                about: "7 layers, h = 32 for binarized MNIST: Adam with a falling rate and averaged weights",
+                about: "7 layers of 5×5 filters, h = 32, for binarized MNIST: Adam with a decaying learning rate and averaged weights",
                 settings: include_str!("presets/pixel-cnn-mnist.toml"),
             },
             Preset {

@@ -76,7 +76,7 @@ pub fn entry() -> ModelEntry {
             },
             Preset {
                 name: "red-wine",
-                about: "20 Gaussians per mixture, SGD with averaged weights: ours for red wine",
+                about: "20 Gaussians per mixture, SGD with averaged weights, for red wine",
                 settings: include_str!("presets/rnade-red-wine.toml"),
             },
         ],

@@ -34,7 +34,7 @@ pub fn entry() -> ModelEntry {
         &[
             Preset {
                 name: "mnist",
-                about: "7 layers, h = 16 for binarized MNIST: Adam with a falling rate and averaged weights",
+                about: "7 layers, h = 16, for binarized MNIST: Adam with a decaying learning rate and averaged weights",
                 settings: include_str!("presets/row-lstm-mnist.toml"),
             },
             Preset {

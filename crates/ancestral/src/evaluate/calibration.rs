@@ -87,13 +87,22 @@ pub fn classification(
         done += chunk.len();
         progress(done);
     }
-    let classes = network.classes();
-    let accuracy = class_agreement(&probabilities, classes, labels)?;
-    let nll = class_nll(&probabilities, classes, labels)?;
-    let brier = brier_score(&probabilities, classes, labels)?;
+    measured(&probabilities, network.classes(), labels, began)
+}
+
+/// The metrics of class probabilities `[n, classes]`.
+pub(super) fn measured(
+    probabilities: &[f64],
+    classes: usize,
+    labels: &[u32],
+    began: Instant,
+) -> Result<Classification> {
+    let accuracy = class_agreement(probabilities, classes, labels)?;
+    let nll = class_nll(probabilities, classes, labels)?;
+    let brier = brier_score(probabilities, classes, labels)?;
     let bins = (labels.len() / LEAST).clamp(1, BINS);
-    let reliability = reliability(&probabilities, classes, labels, bins)?;
-    let calibration = calibration_error(&probabilities, classes, labels, bins)?;
+    let reliability = reliability(probabilities, classes, labels, bins)?;
+    let calibration = calibration_error(probabilities, classes, labels, bins)?;
     let own = labels.iter().zip(probabilities.chunks_exact(classes));
     Ok(Classification {
         n: labels.len(),
@@ -259,7 +268,7 @@ fn mean(name: &str, terms: &[f64]) -> Estimate {
     Estimate { name: name.to_owned(), value, stderr }
 }
 
-fn unsuitable(problem: impl Into<String>) -> Error {
+pub(super) fn unsuitable(problem: impl Into<String>) -> Error {
     Error::UnsuitableData {
         model: "a metric of class probabilities".to_owned(),
         problem: problem.into(),

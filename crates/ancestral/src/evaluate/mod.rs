@@ -1,6 +1,7 @@
 //! Metrics of a trained model: likelihoods and bounds with their standard errors, and the quality of
 //! its samples compared with data.
 
+mod bayes;
 mod calibration;
 mod classes;
 mod costs;
@@ -11,6 +12,7 @@ mod modes;
 mod quality;
 mod rows;
 
+pub use bayes::{BayesRule, bayes_rule};
 pub use calibration::{
     Classification, ReliabilityBin, brier_score, calibration_error, class_nll, classification,
     reliability,

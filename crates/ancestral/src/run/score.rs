@@ -5,7 +5,9 @@ use serde::Serialize;
 
 use super::loaded::{DataQuery, Run};
 use super::session::Session;
-use crate::evaluate::{self, Classification, Likelihoods, NamedClassifier, Options, PixelCosts};
+use crate::evaluate::{
+    self, BayesRule, Classification, Likelihoods, NamedClassifier, Options, PixelCosts,
+};
 use crate::model::{Capability, DensityKind};
 use crate::{Error, Result};
 
@@ -204,6 +206,33 @@ impl Session<'_> {
         self.working("measuring the cost of each pixel", examples.len(), |progress| {
             evaluate::pixel_costs(run.model(), &examples, progress)
         })
+    }
+
+    /// Classifies a split by Bayes' rule over a class-conditional density.
+    ///
+    /// # Errors
+    /// If the model is not such a density, or the data is not found, does not fit the model or has
+    /// no labels.
+    pub fn bayes_rule(
+        &mut self,
+        run: &Run,
+        query: &DataQuery,
+        samples: usize,
+    ) -> Result<(Scored, BayesRule)> {
+        let split = query.split.unwrap_or(SplitName::Test);
+        let own = DataQuery { split: Some(split), ..query.clone() };
+        let (mut examples, data) = run.query(&own, self.data_dir())?;
+        let of = Scored::new(&data.name, &examples, Some(split));
+        if query.data.is_some() && data.split(split)?.labels.is_some() {
+            // Other data may number its classes differently.
+            let (n, binarize) = (examples.len(), examples.binarize());
+            let data = run.config.data.relabel(data)?;
+            examples = Examples::new(&data, split, binarize, run.config.seed)?.first(n);
+        }
+        let found = self.working("classifying", examples.len(), |progress| {
+            evaluate::bayes_rule(run.model(), &examples, samples, progress)
+        })?;
+        Ok((of, found))
     }
 
     fn no_scores(&self, run: &Run) -> Error {

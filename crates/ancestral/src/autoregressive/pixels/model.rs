@@ -1,6 +1,8 @@
 //! The model: layers before the output layers, which each model has its own, the output layers, and
 //! the likelihood.
 
+use std::ops::Range;
+
 use ancestral_data::{Batch, Domain, Examples, Streams};
 use ancestral_kernels::{PixelMap, Values};
 use burn::module::{Module, ModuleDisplay};
@@ -28,6 +30,8 @@ pub(crate) const WIDEST: usize = 63;
 pub(crate) const DEEPEST: usize = 1000;
 /// Images that one thread draws together.
 const TOGETHER: usize = 64;
+/// Numbers in the widest features of images that are scored together, 32 MiB.
+const SCORED: usize = 1 << 23;
 
 /// Declares the settings of a model that draws pixel after pixel.
 macro_rules! pixel_settings {
@@ -201,7 +205,7 @@ impl Common {
 pub(crate) trait Body: Module + ModuleDisplay + Send + Sync + 'static {
     fn init(common: &Common, init: &Init) -> Self;
 
-    /// Images `[n, height, width, channels]` in \[0, 1\] to features.
+    /// Images `[n, height, width, channels]` from −1 to 1 to features.
     fn forward(&self, x: Tensor<4>, pass: &Pass) -> Tensor<4>;
 
     /// The same, one pixel at a time.
@@ -384,7 +388,8 @@ impl<B: Body> PixelModel<B> {
             classes: self.classes(batch.labels.as_deref())?,
             dropout: dropout.map(|streams| Dropout { rate: self.common.dropout, batch, streams }),
         };
-        let mut images = pipeline.unit(x).reshape([n, height, width, channels]);
+        // From −1 to 1, so that black does not look like the zeros outside.
+        let mut images = (pipeline.unit(x) * 2.0 - 1.0).reshape([n, height, width, channels]);
         if B::MARGIN > 0 {
             let outside = [n, height, B::MARGIN, channels];
             let outside = Tensor::zeros(outside, (&images.device(), images.dtype()));
@@ -398,10 +403,33 @@ impl<B: Body> PixelModel<B> {
         Ok(outputs.reshape([n, self.entries() * self.common.likelihood.outputs()]))
     }
 
+    /// Calls `of` with outputs and entries of some images of a batch at a time, and joins the results.
+    fn in_parts(
+        &self,
+        batch: &Batch,
+        of: impl Fn(Likelihood, &[f32], &[f32]) -> Vec<f64>,
+    ) -> Result<Vec<f64>> {
+        let network = self.core.inference()?;
+        let common = &self.common;
+        let outputs = common.likelihood.outputs() * common.groups.0;
+        // Gates are the widest features but for the outputs.
+        let width = outputs.max(4 * common.hidden).max(common.head);
+        let area = common.size[0] * (common.size[1] + B::MARGIN);
+        let together = (SCORED / (area * width)).max(1);
+        let mut all = Vec::new();
+        for first in (0..batch.len()).step_by(together) {
+            let part = part(batch, first..batch.len().min(first + together));
+            let (outputs, x) = self.scored(&network, &part, None)?;
+            all.extend(of(common.likelihood, &Values::of(outputs), &Values::of(x)));
+        }
+        Ok(all)
+    }
+
     fn log_probabilities(&self, batch: &Batch) -> Result<Vec<f64>> {
-        let (outputs, x) = self.scored(&self.core.inference()?, batch, None)?;
-        let (outputs, x) = (Values::of(outputs), Values::of(x));
-        Ok(self.common.likelihood.row_log_probabilities(&outputs, &x, self.entries()))
+        let entries = self.entries();
+        self.in_parts(batch, |likelihood, outputs, x| {
+            likelihood.row_log_probabilities(outputs, x, entries)
+        })
     }
 
     /// Samples, with every step told to an observer.
@@ -412,6 +440,19 @@ impl<B: Body> PixelModel<B> {
     ) -> Result<Vec<f64>> {
         let ready = Ready { model: self, network: self.core.inference()?, class: request.class };
         sequential::sample_scaled(&ready, None, request, observer)
+    }
+}
+
+/// Some examples of a batch.
+fn part(batch: &Batch, examples: Range<usize>) -> Batch {
+    let size = batch.values.len() / batch.len().max(1);
+    let values = examples.start * size..examples.end * size;
+    Batch {
+        values: batch.values[values.clone()].to_vec(),
+        missing: batch.missing.as_ref().map(|missing| missing[values].to_vec()),
+        labels: batch.labels.as_ref().map(|labels| labels[examples.clone()].to_vec()),
+        indices: batch.indices[examples].to_vec(),
+        epoch: batch.epoch,
     }
 }
 
@@ -473,9 +514,10 @@ impl<B: Body> Density for PixelModel<B> {
     }
 
     fn column_terms(&self, batch: &Batch) -> Result<Option<Vec<f64>>> {
-        let (outputs, x) = self.scored(&self.core.inference()?, batch, None)?;
-        let (outputs, x) = (Values::of(outputs), Values::of(x));
-        let terms = self.common.likelihood.term_log_probabilities(&outputs, &x, self.entries());
+        let entries = self.entries();
+        let terms = self.in_parts(batch, |likelihood, outputs, x| {
+            likelihood.term_log_probabilities(outputs, x, entries)
+        })?;
         Ok(Some(order::restored(&terms, &self.order)))
     }
 
@@ -610,7 +652,7 @@ struct Cached {
     /// The highest level.
     top: f32,
     outputs: usize,
-    /// The images in \[0, 1\].
+    /// The images, from −1 to 1, zeros outside.
     image: PixelMap,
     body: Box<dyn PixelBody>,
     /// The features of the pixel, after an activation.
@@ -670,7 +712,7 @@ impl SamplerState for Cached {
         let (at, channel) = self.at(place);
         let (channels, top) = (self.groups.0, self.top);
         let pixel = self.image.pixel_mut(at).chunks_exact_mut(channels);
-        pixel.zip(values).for_each(|(pixel, value)| pixel[channel] = value / top);
+        pixel.zip(values).for_each(|(pixel, value)| pixel[channel] = value / top * 2.0 - 1.0);
         let [row, column] = at;
         if channel + 1 == channels && column + 1 == self.size[1] {
             for outside in 0..self.margin {
