@@ -47,12 +47,12 @@ pub(crate) enum Command {
     Train(Box<TrainArgs>),
     /// Draw samples from a trained model, or complete partly given examples (imputation)
     #[command(
-        after_help = "Examples:\n  ancestral sample runs/vae-digits-1 -n 64 --out samples.png\n  ancestral sample runs/vae-digits-1 -n 1000 --out samples.npy --seed 7\n  ancestral sample zoo/made-mnist --complete images.npy --mask top --out completed.png"
+        after_help = "Examples:\n  ancestral sample runs/vae-digits-1 -n 64 --out samples.png\n  ancestral sample runs/vae-digits-1 -n 1000 --out samples.npy --seed 7\n  ancestral sample zoo/made-mnist --complete images.npy --mask top --out completed.png\n  ancestral sample runs/pixel-cnn-digits-1 --complete image.png --keep-rows 4 -n 8\n  ancestral sample runs/pixel-cnn-digits-1 --frames drawing.gif"
     )]
     Sample(SampleArgs),
     /// Evaluate a trained model on a split: likelihood, accuracy or sample quality
     #[command(
-        after_help = "Examples:\n  ancestral evaluate runs/vae-digits-1\n  ancestral evaluate runs/vae-digits-1 --samples 5000 --json\n  ancestral evaluate zoo/nade-mnist --quality\n  ancestral evaluate --generated FOLDER --data mnist"
+        after_help = "Examples:\n  ancestral evaluate runs/vae-digits-1\n  ancestral evaluate runs/vae-digits-1 --samples 5000 --json\n  ancestral evaluate zoo/nade-mnist --quality\n  ancestral evaluate zoo/nade-mnist --map costs.png\n  ancestral evaluate --generated FOLDER --data mnist"
     )]
     Evaluate(EvaluateArgs),
     /// Copy the settings and weights of a run into a folder to share
@@ -90,7 +90,7 @@ pub(crate) enum Command {
     Fit(FitArgs),
     /// Demonstrate a concept by a small experiment
     #[command(
-        after_help = "Examples:\n  ancestral explain ae-vs-vae\n  ancestral explain elbo --out gap\n  ancestral explain saturation --data mnist"
+        after_help = "Examples:\n  ancestral explain ae-vs-vae\n  ancestral explain elbo --out gap\n  ancestral explain saturation --data mnist\n  ancestral explain receptive-field\n  ancestral explain color-chain --epochs 30"
     )]
     Explain(ExplainArgs),
     /// List published results, or retrain one and compare the values
@@ -274,20 +274,34 @@ pub(crate) struct SampleArgs {
     /// row]
     #[arg(short, long, help_heading = SAMPLING)]
     pub(crate) n: Option<usize>,
-    /// Complete the rows of this data (imputation): rows shorter than an example hold its first
-    /// entries, and of whole rows --mask marks the given entries
+    /// Complete the rows of this data, or the images of this file or folder (imputation): rows shorter
+    /// than an example hold its first entries, and of whole rows --mask or --keep-rows marks the given
+    /// entries; image files are rounded to the levels of the model
     #[arg(long, value_name = "NAME|PATH", help_heading = SAMPLING)]
     pub(crate) complete: Option<String>,
-    /// Mark the given entries by a file of 0 and 1 (one row for all examples, or one row each) or by
-    /// the half of an image: top, bottom, left or right
+    /// Mark the given entries by a file of 0 and 1 (one row for all examples, or one row each, with a
+    /// value for each entry or each pixel) or by the half of an image: top, bottom, left or right
     #[arg(long, value_name = "PATH|HALF", requires = "complete", help_heading = SAMPLING)]
     pub(crate) mask: Option<String>,
+    /// Give the first K rows of each image, all channels, and draw the rest
+    #[arg(
+        long,
+        value_name = "K",
+        requires = "complete",
+        conflicts_with = "mask",
+        help_heading = SAMPLING
+    )]
+    pub(crate) keep_rows: Option<usize>,
     /// Complete the first N rows only
     #[arg(long, value_name = "N", requires = "complete", help_heading = SAMPLING)]
     pub(crate) limit: Option<NonZeroUsize>,
     /// Write the output to this file (.png, .npy or .csv)
     #[arg(long, value_name = "FILE", default_value = "samples.png", help_heading = OUTPUT)]
     pub(crate) out: PathBuf,
+    /// Draw the sampling into this file too (.gif): the images pixel by pixel, with the distribution
+    /// of each pixel; 1 to 6 images of an autoregressive model [default of -n: 1]
+    #[arg(long, value_name = "FILE", conflicts_with = "mean", help_heading = OUTPUT)]
+    pub(crate) frames: Option<PathBuf>,
     /// Set the seed; the same seed gives the same samples
     #[arg(long, default_value_t = 0, help_heading = SAMPLING)]
     pub(crate) seed: u64,
@@ -342,6 +356,15 @@ pub(crate) struct EvaluateArgs {
     /// memorization; with --quality or --generated
     #[arg(long, value_name = "FILE", help_heading = QUALITY)]
     pub(crate) nearest: Option<PathBuf>,
+    /// Draw the mean cost of each pixel in bits as a heat map into this file (.png), for images and
+    /// models whose log-probability is a sum over pixels
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["quality", "generated", "bayes"],
+        help_heading = EVALUATION
+    )]
+    pub(crate) map: Option<PathBuf>,
     /// Select the split: train, valid or test
     #[arg(long, default_value = "test", help_heading = DATA)]
     pub(crate) split: String,
@@ -567,6 +590,10 @@ pub(crate) enum Topic {
     OptimalDiscriminator,
     /// Show that a transposed convolution is a convolution of the zero-stuffed input
     TransposedConvolution,
+    /// Show which pixels a pixel sees in each of the models of pixels
+    ReceptiveField,
+    /// Show what the channels of a pixel know of each other: G of R, and B of both
+    ColorChain,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -576,7 +603,8 @@ pub(crate) struct ExplainArgs {
     /// Train the models on these images (ae-vs-vae, elbo, saturation) [default: digits]
     #[arg(long, value_name = "NAME|PATH", help_heading = TRAINING)]
     pub(crate) data: Option<String>,
-    /// Set the number of epochs of the models (ae-vs-vae, elbo) [default: 100]
+    /// Set the number of epochs of the models (ae-vs-vae, elbo, color-chain) [default: 100, or 15 for
+    /// color-chain]
     #[arg(long, value_name = "N", help_heading = TRAINING)]
     pub(crate) epochs: Option<u64>,
     /// Set the seed of all random numbers (all but density and transposed-convolution) [default: 0]

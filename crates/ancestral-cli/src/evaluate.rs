@@ -3,7 +3,8 @@
 
 use std::path::Path;
 
-use ancestral::evaluate::{BayesRule, Classification, Likelihoods, Options};
+use ancestral::evaluate::{BayesRule, Classification, Likelihoods, Options, PixelCosts};
+use ancestral::report;
 use ancestral::run::{DataQuery, Evaluation, Measured, Run, Scored, Weights};
 use anyhow::Result;
 use serde::Serialize;
@@ -29,6 +30,18 @@ struct Report<'a> {
     seed: Option<u64>,
     #[serde(flatten)]
     values: Values<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    map: Option<MapReport<'a>>,
+}
+
+/// The heat map of `--map`, and the costs that it shows.
+#[derive(Serialize)]
+struct MapReport<'a> {
+    out: &'a Path,
+    /// Of an image, in all and of each channel.
+    bits: f64,
+    channels: Vec<f64>,
+    bits_per_dim: f64,
 }
 
 #[derive(Serialize)]
@@ -91,9 +104,19 @@ pub(crate) fn run(args: &EvaluateArgs, data_dir: Option<&Path>) -> Result<()> {
     if args.samples == 0 {
         return Err(usage("--samples 0: give at least 1"));
     }
+    if let Some(map) = &args.map {
+        output::ending("--map", map, &["png"])?;
+        if args.orderings > 1 {
+            return Err(usage("--map: the cost of a pixel is that of one ordering or mask"));
+        }
+    }
     let mut watch = ProgressReporter::new(args.output);
     let mut session = progress::session(data_dir, &mut watch);
     let run = session.load(path, weights)?;
+    let shape = &run.model().data().shape;
+    if args.map.is_some() && shape.as_image().is_none() {
+        return Err(usage(format!("--map: examples of shape {shape} are not images")));
+    }
     let limit = args.limit.map(|n| n.get());
     let query = DataQuery { data: args.data.clone(), split: Some(split), limit };
     if args.bayes {
@@ -103,9 +126,49 @@ pub(crate) fn run(args: &EvaluateArgs, data_dir: Option<&Path>) -> Result<()> {
         return bayes(args, path, weights, &run, &of, &found);
     }
     let options = Options { samples: args.samples, seed: args.seed, members: args.orderings };
+    // First, so that a model without costs is refused at once.
+    let costs = match &args.map {
+        None => None,
+        Some(_) => Some(session.pixel_costs(&run, &query).about("data of", path.display())?),
+    };
     let found = session.evaluate(&run, &query, options).about("data of", path.display())?;
     watch.finish();
-    print(args, path, weights, &run, &found)
+    let map = args.map.as_deref().zip(costs.as_ref());
+    if let Some((out, costs)) = map {
+        report::cost_map(costs).save_png(out)?;
+    }
+    print(args, path, weights, &run, &found, map)?;
+    match map {
+        Some((out, costs)) if !args.output.json => {
+            if !args.output.quiet {
+                say!("{}", costs_sentence(costs))?;
+            }
+            output::wrote(args.output, out)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The costs as text.
+fn costs_sentence(costs: &PixelCosts) -> String {
+    let [channels, _, width] = costs.shape;
+    let pixels = costs.pixels();
+    let most = (0..pixels.len()).max_by(|&a, &b| pixels[a].total_cmp(&pixels[b])).unwrap_or(0);
+    let of_channel = |channel| costs.channel(channel).iter().sum::<f64>();
+    let parts: Vec<String> = (0..channels).map(|c| format!("{:.3}", of_channel(c))).collect();
+    let parts = match channels {
+        1 => String::new(),
+        _ => format!(", by channel {}", parts.join(" + ")),
+    };
+    format!(
+        "cost of pixels: {:.3} bits an image{parts}, {:.4} bits per dimension; most in row {}, \
+         column {}: {:.3} bits",
+        costs.total(),
+        costs.bits_per_dim(),
+        most / width,
+        most % width,
+        pixels[most]
+    )
 }
 
 fn print(
@@ -114,6 +177,7 @@ fn print(
     weights: Weights,
     run: &Run,
     Evaluation { of, found }: &Evaluation,
+    map: Option<(&Path, &PixelCosts)>,
 ) -> Result<()> {
     let (model, step) = (run.model(), run.weights().step);
     let (weights, split) = (weights.as_str(), args.split.as_str());
@@ -133,6 +197,14 @@ fn print(
             step,
             seed,
             values,
+            map: map.map(|(out, costs)| MapReport {
+                out,
+                bits: costs.total(),
+                channels: (0..costs.shape[0])
+                    .map(|channel| costs.channel(channel).iter().sum())
+                    .collect(),
+                bits_per_dim: costs.bits_per_dim(),
+            }),
         });
     }
     let head = format!("{} from {} (step {step}) on {}", model.name(), path.display(), of.data);
@@ -175,6 +247,7 @@ fn bayes(
             weights: weights.as_str(),
             step,
             seed: None,
+            map: None,
             values: Values::Bayes {
                 classification: &found.classification,
                 marginal_nll_nats: found.nll_nats,

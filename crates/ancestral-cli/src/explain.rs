@@ -18,6 +18,8 @@ pub(crate) fn run(args: &ExplainArgs, data_dir: Option<&Path>) -> Result<()> {
         args::Topic::Saturation => Topic::Saturation,
         args::Topic::OptimalDiscriminator => Topic::OptimalDiscriminator,
         args::Topic::TransposedConvolution => Topic::TransposedConvolution,
+        args::Topic::ReceptiveField => Topic::ReceptiveField,
+        args::Topic::ColorChain => Topic::ColorChain,
     };
     let out = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("explain-{topic}")));
     let spec = ExplainSpec {

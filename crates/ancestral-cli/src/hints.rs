@@ -56,7 +56,8 @@ fn of(error: &Error) -> Option<String> {
             "or binarize it with --binarize threshold, static or dynamic".to_owned()
         }
         Error::NoMask { .. } => {
-            "mark them with --mask, or give rows with the first entries only".to_owned()
+            "mark them with --mask or --keep-rows, or give rows with the first entries only"
+                .to_owned()
         }
         Error::NoImage { .. } => "use a .npy or .csv output".to_owned(),
         Error::NetworkSize { nearest: [height, width], .. } => {

@@ -120,9 +120,14 @@ pub(crate) fn json(value: &impl serde::Serialize) -> Result<()> {
 
 /// The extension of an output path, in lower case, if it is one of `allowed`.
 pub(crate) fn extension<'a>(path: &Path, allowed: &[&'a str]) -> Result<&'a str> {
+    ending("--out", path, allowed)
+}
+
+/// The same of the path of another flag.
+pub(crate) fn ending<'a>(flag: &str, path: &Path, allowed: &[&'a str]) -> Result<&'a str> {
     let found = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
     allowed.iter().find(|&&e| e == found).copied().ok_or_else(|| {
-        usage(format!("--out {}: the name must end in {}", path.display(), endings(allowed)))
+        usage(format!("{flag} {}: the name must end in {}", path.display(), endings(allowed)))
     })
 }
 

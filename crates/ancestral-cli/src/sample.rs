@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use ancestral::memory;
-use ancestral::report;
+use ancestral::report::{self, MOST_FRAMED};
 use ancestral::run::{Given, Mask, SampleSpec, Samples};
 use ancestral_data::{Shape, write_csv, write_npy};
 use anyhow::Result;
@@ -19,6 +19,15 @@ const USUAL: usize = 64;
 
 pub(crate) fn run(args: &SampleArgs, data_dir: Option<&Path>) -> Result<()> {
     let kind = output::extension(&args.out, &["png", "npy", "csv"])?;
+    if let Some(frames) = &args.frames {
+        output::ending("--frames", frames, &["gif"])?;
+        if args.complete.is_none() && args.n.is_some_and(|n| n > MOST_FRAMED) {
+            return Err(usage(format!(
+                "-n {}: --frames draws 1 to {MOST_FRAMED} images",
+                args.n.unwrap_or(USUAL)
+            )));
+        }
+    }
     if args.n == Some(0) {
         return Err(usage("-n 0: draw at least 1"));
     }
@@ -33,24 +42,32 @@ pub(crate) fn run(args: &SampleArgs, data_dir: Option<&Path>) -> Result<()> {
             args.out.display()
         )));
     }
+    if args.frames.is_some() && shape.as_image().is_none() {
+        return Err(usage(format!("--frames: examples of shape {shape} are not images")));
+    }
+    // One of each row, and one image in an animation.
+    let usual = if args.complete.is_some() || args.frames.is_some() { 1 } else { USUAL };
     if args.complete.is_none() {
-        check_memory(args.n.unwrap_or(USUAL), kind, &shape)?;
+        check_memory(args.n.unwrap_or(usual), kind, &shape)?;
     }
     let complete = args.complete.clone().map(|data| Given {
         data,
-        mask: args.mask.as_deref().map(Mask::from),
+        mask: args.keep_rows.map(Mask::Rows).or(args.mask.as_deref().map(Mask::from)),
         limit: args.limit.map(|n| n.get()),
     });
     let spec = SampleSpec {
-        count: args.n.unwrap_or(if complete.is_some() { 1 } else { USUAL }),
+        count: args.n.unwrap_or(usual),
         seed: args.seed,
         temperature: args.temperature,
         class: args.class.clone(),
         mean: args.mean,
         complete,
     };
-    let drawn = session.sample(&run, &spec);
-    let Samples { values, count, each, .. } = match &args.complete {
+    let drawn = match &args.frames {
+        None => session.sample(&run, &spec).map(|drawn| (drawn, None)),
+        Some(_) => session.sample_frames(&run, &spec).map(|(drawn, frames)| (drawn, Some(frames))),
+    };
+    let (Samples { values, count, each, .. }, frames) = match &args.complete {
         None => drawn?,
         Some(data) => drawn.about("rows to complete of", data)?,
     };
@@ -69,12 +86,20 @@ pub(crate) fn run(args: &SampleArgs, data_dir: Option<&Path>) -> Result<()> {
         }
         _ => write_csv(&args.out, &run.column_names(), &values)?,
     }
-    if args.output.json {
-        return output::json(&json!({
-            "model": model.name(), "n": count, "seed": args.seed, "out": args.out,
-        }));
+    if let (Some(frames), Some(path)) = (frames, &args.frames) {
+        frames.save_gif(path)?;
     }
-    output::wrote(args.output, &args.out)
+    if args.output.json {
+        let mut report = json!({
+            "model": model.name(), "n": count, "seed": args.seed, "out": args.out,
+        });
+        if let Some(path) = &args.frames {
+            report["frames"] = json!(path);
+        }
+        return output::json(&report);
+    }
+    output::wrote(args.output, &args.out)?;
+    args.frames.as_ref().map_or(Ok(()), |path| output::wrote(args.output, path))
 }
 
 /// Bytes of memory per entry of a sample until it is written to a file of this kind.

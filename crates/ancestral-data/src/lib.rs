@@ -12,6 +12,7 @@ mod binarize;
 mod dataset;
 mod describe;
 mod digits;
+mod discs;
 mod disk;
 mod domain;
 mod error;

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
+use crate::discs::discs;
 use crate::format::{Stream, assemble};
 use crate::format::{cifar, images, npy, table, text};
 use crate::known;
@@ -25,6 +26,10 @@ pub fn open(name_or_path: &str, options: &OpenOptions) -> Result<Dataset, DataEr
         refuse_image_options(name_or_path, options)?;
         options.refuse_fold(name_or_path)?;
         digits()?
+    } else if name_or_path == "discs" {
+        refuse_image_options(name_or_path, options)?;
+        options.refuse_fold(name_or_path)?;
+        discs(name_or_path)?
     } else if let Some(toy) = Toy::parse(name_or_path) {
         refuse_image_options(name_or_path, options)?;
         options.refuse_fold(name_or_path)?;

@@ -1,4 +1,5 @@
-//! Synthetic two-dimensional toy data, for first experiments with adversarial networks.
+//! Synthetic toy data: in two dimensions, for first experiments with adversarial networks, and color
+//! images.
 //!
 //! | name | what it is | its source |
 //! |---|---|---|
@@ -6,6 +7,7 @@
 //! | `grid:N` | N Gaussians at the points of a square lattice, spacing 2, standard deviation 0.05 | Srivastava et al. 2017 (arXiv:1705.07761) and Lin et al. 2018 (arXiv:1712.04086), with N = 25 |
 //! | `swiss-roll` | a spiral of one turn and a half, as Gulrajani et al. scale it | Gulrajani et al. 2017 (arXiv:1704.00028), figure 2 |
 //! | `moons` | two interleaving half circles, with noise of standard deviation 0.05 | scikit-learn's `make_moons` |
+//! | `discs` | color images of a disc, whose channels depend on each other | `discs.rs` |
 //!
 //! The examples are the same in every run and on every machine: each is drawn from the stream of
 //! its own number, whatever the run's seed.
@@ -18,7 +20,7 @@ use rand_distr::{Distribution, StandardNormal};
 
 use crate::{DataError, Dataset, Domain, Shape, Split, Streams, Values};
 
-/// Examples of the training, validation and test split.
+/// Examples of the training, validation and test split, in two dimensions.
 const COUNTS: [usize; 3] = [10_000, 2_000, 2_000];
 /// The seed of all toy data.
 const SEED: u64 = 0;
@@ -35,7 +37,7 @@ const ROLL_SCALE: f64 = 7.5;
 const MOON_NOISE: f64 = 0.05;
 
 /// The toy sets as listed and suggested, with descriptions.
-pub(crate) const TOYS: [(&str, &str); 4] = [
+pub(crate) const TOYS: [(&str, &str); 5] = [
     (
         "rings:8",
         "8 Gaussians on a circle of radius 2, standard deviation 0.02, synthetic; any number K as \
@@ -48,6 +50,11 @@ pub(crate) const TOYS: [(&str, &str); 4] = [
     ),
     ("swiss-roll", "a two-dimensional spiral with noise, synthetic; 10000 / 2000 / 2000"),
     ("moons", "two interleaving half circles with noise, synthetic; 10000 / 2000 / 2000"),
+    (
+        "discs",
+        "color images of a disc, 12×12, 12 levels, channels that depend on each other, synthetic; \
+         2000 / 300 / 500",
+    ),
 ];
 
 /// The components of a toy set that is an equally weighted mixture of Gaussians.
@@ -69,7 +76,7 @@ pub fn modes(name: &str) -> Option<Modes> {
     }
 }
 
-/// A toy set.
+/// A toy set in two dimensions.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Toy {
     /// `rings:K` and `grid:N`.

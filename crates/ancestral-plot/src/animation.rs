@@ -15,29 +15,86 @@ pub fn save_gif(
     milliseconds: u32,
     path: impl AsRef<Path>,
 ) -> Result<(), PlotError> {
-    let first = frames.first().ok_or(PlotError::NoFrames)?;
-    let size = |image: &Image| (image.width(), image.height());
-    let side = |n: usize| u16::try_from(n).ok().filter(|&n| n > 0);
-    let (Some(width), Some(height)) = (side(first.width()), side(first.height())) else {
-        return Err(first.unfit("GIF"));
-    };
-    let failed =
-        |e: gif::EncodingError| PlotError::Encode { format: "GIF", problem: e.to_string() };
-    let mut bytes = Vec::new();
-    let mut encoder = gif::Encoder::new(&mut bytes, width, height, &[]).map_err(failed)?;
-    encoder.set_repeat(gif::Repeat::Infinite).map_err(failed)?;
-    for (i, image) in frames.iter().enumerate() {
-        if size(image) != size(first) {
-            let (size, first) = (size(image), size(first));
-            return Err(PlotError::FrameSize { frame: i, size, first });
+    let mut animation = Animation::new();
+    for frame in frames {
+        animation.push(frame, milliseconds)?;
+    }
+    animation.save_gif(path)
+}
+
+/// An endless animation, of which only the encoded frames are held.
+#[derive(Default)]
+pub struct Animation {
+    frames: Option<Frames>,
+    count: usize,
+}
+
+/// Frames of one size in pixels.
+struct Frames {
+    size: (usize, usize),
+    encoder: gif::Encoder<Vec<u8>>,
+}
+
+impl Animation {
+    /// An animation without frames.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The number of frames.
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Whether there are no frames.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Adds a frame that is shown for so many milliseconds.
+    ///
+    /// # Errors
+    /// If it has no pixels, or another size than the first.
+    pub fn push(&mut self, image: &Image, milliseconds: u32) -> Result<(), PlotError> {
+        let size = (image.width(), image.height());
+        let side = |n: usize| u16::try_from(n).ok().filter(|&n| n > 0);
+        let (Some(width), Some(height)) = (side(size.0), side(size.1)) else {
+            return Err(image.unfit("GIF"));
+        };
+        let frames = match &mut self.frames {
+            Some(frames) => frames,
+            frames => {
+                let mut encoder =
+                    gif::Encoder::new(Vec::new(), width, height, &[]).map_err(failed)?;
+                encoder.set_repeat(gif::Repeat::Infinite).map_err(failed)?;
+                frames.insert(Frames { size, encoder })
+            }
+        };
+        if size != frames.size {
+            return Err(PlotError::FrameSize { frame: self.count, size, first: frames.size });
         }
         let mut frame = gif::Frame::from_rgb_speed(width, height, image.rgb(), 10);
         // The format has a resolution of hundredths of a second.
         frame.delay = u16::try_from(milliseconds.div_ceil(10)).unwrap_or(u16::MAX);
-        encoder.write_frame(&frame).map_err(failed)?;
+        frames.encoder.write_frame(&frame).map_err(failed)?;
+        self.count += 1;
+        Ok(())
     }
-    drop(encoder);
-    Ok(write_atomic(path.as_ref(), &bytes)?)
+
+    /// Writes it as a GIF file, whole or not at all.
+    ///
+    /// # Errors
+    /// If there is no frame, or the file cannot be written.
+    pub fn save_gif(self, path: impl AsRef<Path>) -> Result<(), PlotError> {
+        let Frames { encoder, .. } = self.frames.ok_or(PlotError::NoFrames)?;
+        // Writes the end of the file.
+        let bytes = encoder.into_inner().map_err(failed)?;
+        Ok(write_atomic(path.as_ref(), &bytes)?)
+    }
+}
+
+fn failed(error: gif::EncodingError) -> PlotError {
+    PlotError::Encode { format: "GIF", problem: error.to_string() }
 }
 
 #[cfg(test)]
@@ -64,5 +121,18 @@ mod tests {
         let mixed = [frames[0].clone(), Image::filled(2, 2, [0; 3])];
         assert!(save_gif(&mixed, 10, &path).unwrap_err().to_string().contains("2×2"));
         assert!(save_gif(&[], 10, "never.gif").is_err());
+        // The last frame is shown longest.
+        let mut animation = Animation::new();
+        animation.push(&frames[0], 40).unwrap();
+        animation.push(&frames[1], 3000).unwrap();
+        assert_eq!(animation.len(), 2);
+        animation.save_gif(&path).unwrap();
+        let mut decoder =
+            gif::DecodeOptions::new().read_info(std::fs::File::open(&path).unwrap()).unwrap();
+        let mut delays = Vec::new();
+        while let Some(frame) = decoder.read_next_frame().unwrap() {
+            delays.push(frame.delay);
+        }
+        assert_eq!(delays, [4, 300]);
     }
 }

@@ -258,7 +258,7 @@ impl Image {
     }
 
     /// Fills a rectangle, clipped to the image.
-    pub(crate) fn fill(&mut self, left: usize, top: usize, w: usize, h: usize, color: [u8; 3]) {
+    pub fn fill(&mut self, left: usize, top: usize, w: usize, h: usize, color: [u8; 3]) {
         let right = (left + w).min(self.width);
         for y in top..(top + h).min(self.height) {
             for x in left..right {
@@ -282,7 +282,14 @@ impl Image {
     }
 
     /// Writes a line of text whose upper left corner is given.
-    fn write(&mut self, text: &str, left: usize, top: usize, pixels: f32, color: [u8; 3]) {
+    pub(crate) fn write(
+        &mut self,
+        text: &str,
+        left: usize,
+        top: usize,
+        pixels: f32,
+        color: [u8; 3],
+    ) {
         let Ok(font) = FontRef::try_from_slice(FONT) else { return };
         let font = font.as_scaled(PxScale::from(pixels));
         let baseline = top as f32 + font.ascent();

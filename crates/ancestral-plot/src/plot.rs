@@ -4,6 +4,7 @@
 //! positive on a logarithmic axis, leave a gap.
 
 mod axis;
+mod color_bar;
 mod draw;
 
 use std::path::Path;
@@ -12,6 +13,8 @@ use ancestral_data::write_atomic;
 
 use crate::heat::{PALE, colored, refined};
 use crate::{Image, PlotError};
+
+pub use color_bar::color_bar;
 
 /// How a series is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

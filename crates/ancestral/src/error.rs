@@ -147,6 +147,14 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// Rows of images cannot be kept for completion: there are none, or not so many.
+    #[error("cannot keep {rows} rows of each image: {}", kept(shape))]
+    KeepRows {
+        /// How many were to be kept.
+        rows: usize,
+        /// The shape of the model's examples.
+        shape: ancestral_data::Shape,
+    },
     /// Examples that are not images cannot be drawn as images.
     #[error("examples of shape {shape} are not images")]
     NoImage {
@@ -351,6 +359,7 @@ impl Error {
             | Self::HalfRange { .. }
             | Self::NoMask { .. }
             | Self::Mask { .. }
+            | Self::KeepRows { .. }
             | Self::Setting { .. }
             | Self::UnknownSetting { .. }
             | Self::Unknown { .. }
@@ -377,6 +386,19 @@ fn list(kinds: &[KindName]) -> String {
         Some((last, [])) => (*last).to_owned(),
         Some((last, others)) => format!("{} or {last}", others.join(", ")),
         None => "no".to_owned(),
+    }
+}
+
+/// How many rows of images can be kept.
+fn kept(shape: &ancestral_data::Shape) -> String {
+    match shape.as_image() {
+        None => format!("examples of shape {shape} are not images; mark given entries by a mask"),
+        Some([_, 1, _]) => {
+            "those of this model have one row; mark its given pixels by a mask".to_owned()
+        }
+        Some([_, height, _]) => {
+            format!("those of this model have {height}; keep 1 to {}", height - 1)
+        }
     }
 }
 

@@ -148,6 +148,49 @@ fn a_discriminator_learns_the_share_that_is_data() {
 }
 
 #[test]
+fn masked_filters_have_a_blind_spot_and_two_stacks_have_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let found = explain(Topic::ReceptiveField, dir.path()).unwrap();
+    images(&found, dir.path(), &["receptive-field.png"]);
+    let rows = found.metrics.as_array().unwrap();
+    let seen: Vec<(&str, u64)> = rows
+        .iter()
+        .map(|row| (row["model"].as_str().unwrap(), row["seen"].as_u64().unwrap()))
+        .collect();
+    assert!(rows.iter().all(|row| row["before"] == 283), "{rows:?}");
+    // r rows above, 7×7 filters and then 3×3 ones see all to the left, and r + 2 columns to the right;
+    // the row LSTM as much to the right and two columns more to the left, of 13.
+    let all = |of_row: &dyn Fn(u64) -> u64| (1..=10).map(of_row).sum::<u64>();
+    assert_eq!(seen[0], ("pixel-cnn", 13 + all(&|r| 13 + 1 + r + 2)));
+    assert_eq!(seen[1], ("gated-pixel-cnn", 283));
+    assert_eq!(seen[2], ("row-lstm", 4 + all(&|r| (r + 4).min(13) + 1 + r + 2)));
+    assert_eq!(seen[3], ("diagonal-bilstm", 283));
+    // Another seed sees the same.
+    let other =
+        ExplainSpec { seed: Some(1), ..ExplainSpec::new(Topic::ReceptiveField, dir.path()) };
+    assert_eq!(Session::new().explain(&other).unwrap().metrics, found.metrics);
+}
+
+#[test]
+fn channels_know_of_each_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("chain");
+    let spec = ExplainSpec { epochs: Some(6), ..ExplainSpec::new(Topic::ColorChain, &out) };
+    let found = Session::new().explain(&spec).unwrap();
+    images(&found, &out, &["bits.png", "chain.png", "images.png"]);
+    looks(&out.join("bits.png"), PLOT, WHITE, 0.1..0.5, 150.0..240.0);
+    let value = |name: &str| found.metrics[name].as_f64().unwrap();
+    let entropy = |c: usize| found.metrics["entropy"][c].as_f64().unwrap();
+    assert!(value("r") < entropy(0) && value("g") < entropy(1) && value("b") < entropy(2));
+    assert!(value("g_given_r") < value("g") - 0.3, "{}", found.metrics);
+    assert!(value("b_given_rg") < value("b_given_r") - 0.5, "{}", found.metrics);
+    assert!(value("b_given_r") < value("b"), "{}", found.metrics);
+    let run = Run::load(out.join("pixel-cnn")).unwrap();
+    assert_eq!((run.config.data.name.as_str(), run.config.train.epochs), ("discs", 6));
+    assert!(matches!(Session::new().explain(&spec), Err(Error::RunExists { .. })));
+}
+
+#[test]
 fn its_models_are_runs() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("both");

@@ -9,7 +9,7 @@ use ancestral::evaluate::bayes_rule;
 use ancestral::likelihood::Likelihood;
 use ancestral::model::{
     DataSpec, DensityOptions, Init, Known, Model, NamedTensors, SampleRequest, column_terms,
-    log_probability, sample,
+    input_gradients, log_probability, sample, sample_observed,
 };
 use ancestral::spec::cpu;
 use ancestral_data::{
@@ -296,6 +296,117 @@ fn receptive_fields_are_those_of_the_papers() {
             }
         }
     }
+}
+
+#[test]
+fn gradients_are_those_of_finite_differences_and_none_leads_to_what_is_drawn_later() {
+    for (levels, shape) in [(256, [1, 5, 4]), (256, [3, 3, 3])] {
+        let [c, h, w] = shape;
+        let size = c * h * w;
+        let base = Streams::new(4).purpose("base", 0).uniforms(&[0], 2 * size);
+        let images: Vec<f64> =
+            base.iter().map(|u| (f64::from(*u) * 200.0).floor() + 20.0).collect();
+        for name in MODELS {
+            let settings = "hidden = 6\nhead = 6\nlayers = 2\nactivation = 'softplus'\n\
+                            likelihood = 'logistic-mixture'";
+            let model = model(name, settings, Domain::Levels(levels), Shape::image(c, h, w), 0);
+            let terms = |images: &[f64]| {
+                column_terms(&*model, &Batch::of(images.to_vec(), 2)).unwrap().unwrap()
+            };
+            for column in [0, size / 2, size - 1] {
+                let batch = Batch::of(images.clone(), 2);
+                let found = input_gradients(&*model, &batch, column).unwrap().unwrap();
+                let largest = found.iter().map(|g| g.abs()).fold(0.0, f64::max);
+                for at in 0..2 * size {
+                    let (example, entry) = (at / size, at % size);
+                    let moved = |by: f64| {
+                        let mut images = images.clone();
+                        images[at] += by;
+                        terms(&images)[example * size + column]
+                    };
+                    if place(entry, shape) >= place(column, shape) {
+                        assert_eq!(found[at], 0.0, "{name}: {column} depends on {entry}");
+                        continue;
+                    }
+                    let step = 2.0;
+                    let slope = (moved(step) - moved(-step)) / (2.0 * step) * 255.0;
+                    let off = (found[at] - slope).abs();
+                    assert!(
+                        off < 0.02 * largest,
+                        "{name}: {column}, {entry}: {} {slope}",
+                        found[at]
+                    );
+                }
+            }
+            let error = input_gradients(&*model, &Batch::of(images.clone(), 2), size).unwrap_err();
+            assert!(error.to_string().contains(&format!("columns 0 to {}", size - 1)), "{error}");
+        }
+    }
+}
+
+#[test]
+fn an_observer_is_told_each_step_and_changes_nothing() {
+    let build = |name: &str, settings: &str, spec: &DataSpec| {
+        Registry::standard()
+            .build(name, &settings.parse().unwrap(), spec, &Init::new(&cpu(), 3))
+            .unwrap()
+    };
+    let shape = Shape::image(1, 4, 3);
+    let spec = DataSpec::new(Domain::Levels(3), shape.clone(), 0);
+    let mut models: Vec<Box<dyn Model>> = MODELS
+        .iter()
+        .map(|name| model(name, &variants(name)[0], Domain::Levels(3), shape.clone(), 0))
+        .collect();
+    models.push(build("nade", "hidden = 4\norder = 'random'", &spec));
+    models.push(build("made", "hidden = [4]", &spec));
+    models.push(build("deep-nade", "hidden = [4]", &spec));
+    for model in models {
+        let (name, size, count) = (model.name(), 12, 70);
+        let plain = SampleRequest { temperature: 0.8, ..SampleRequest::new(count, 5) };
+        let whole = sample(&*model, &plain).unwrap();
+        // Of each row, the first entries of its order are given.
+        let mut order: Vec<Vec<usize>> = vec![Vec::new(); count];
+        for request in [plain.clone(), plain] {
+            let mut seen = vec![Vec::new(); count];
+            let mut request = request;
+            if !order[0].is_empty() {
+                let mut given = vec![false; count * size];
+                for (row, order) in order.iter().enumerate() {
+                    order[..row % 4].iter().for_each(|entry| given[row * size + entry] = true);
+                }
+                request.known = Some(Known { values: whole.clone(), given });
+            }
+            let known = request.known.clone();
+            let drawn = sample_observed(&*model, &request, &mut |step| {
+                let is_given =
+                    |row: usize| known.as_ref().is_some_and(|k| k.given[row * size + step.entry]);
+                for (i, &row) in step.rows.iter().enumerate() {
+                    assert_eq!(step.conditional.is_none(), is_given(row), "{name}");
+                    seen[row].push((step.entry, f64::from(step.values[i])));
+                    if let Some(conditional) = step.conditional {
+                        let outputs = conditional.likelihood.outputs();
+                        let outputs = &conditional.outputs[i * outputs..][..outputs];
+                        let p = |level: u8| {
+                            conditional.likelihood.log_probability_of(outputs, level.into()).exp()
+                        };
+                        assert!((p(0) + p(1) + p(2) - 1.0).abs() < 1e-6, "{name}");
+                    }
+                }
+            })
+            .unwrap();
+            assert_eq!(drawn, sample(&*model, &request).unwrap(), "{name}");
+            for (row, seen) in seen.iter().enumerate() {
+                let mut entries: Vec<usize> = seen.iter().map(|step| step.0).collect();
+                order[row].clone_from(&entries);
+                entries.sort_unstable();
+                assert_eq!(entries, (0..size).collect::<Vec<_>>(), "{name}");
+                assert!(seen.iter().all(|&(entry, value)| drawn[row * size + entry] == value));
+            }
+        }
+    }
+    let vae = build("vae", "", &spec);
+    let error = sample_observed(&*vae, &SampleRequest::new(1, 0), &mut |_| {}).unwrap_err();
+    assert!(error.to_string().contains("vae draws all entries of an example at once"), "{error}");
 }
 
 #[test]

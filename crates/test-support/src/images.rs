@@ -15,6 +15,15 @@ pub const WHITE: [u8; 3] = [255; 3];
 /// A pixel is ink if a channel is further than this from the background.
 const FAINT: u8 = 32;
 
+/// Writes a gray PNG file of so many pixels a row.
+///
+/// # Panics
+/// If the file cannot be written.
+pub fn save_gray(path: &Path, width: usize, bytes: &[u8]) {
+    let size = [width, bytes.len() / width].map(|side| u32::try_from(side).unwrap());
+    image::save_buffer(path, bytes, size[0], size[1], image::ColorType::L8).unwrap();
+}
+
 /// Decoded pixels, row after row from the top, three bytes each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Image {

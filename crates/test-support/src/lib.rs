@@ -9,6 +9,6 @@ mod program;
 
 pub use data::data_dir_with;
 pub use formats::{JSON_KEYS, Listed, assert_keys, assert_listed, keys, listed};
-pub use images::{BLACK, Image, WHITE, assert_hash, assert_lines};
+pub use images::{BLACK, Image, WHITE, assert_hash, assert_lines, save_gray};
 pub use jsonschema;
 pub use program::{Program, copy_folder, errors};

@@ -20,6 +20,37 @@ fn a_model_without_a_density_is_said_to_have_none() {
 }
 
 #[test]
+fn the_cost_of_each_pixel_is_drawn() {
+    let here = program();
+    let small = "--steps 2 --set sample_count=0 --quiet";
+    here.good(&format!("train made {small} --set hidden=[4] --set masks=2 --out run"));
+    let said = here.good("evaluate run --limit 20 --map map.png");
+    let words = |from: &str| {
+        let text = said.split(from).nth(1).unwrap().trim_start();
+        text.split([' ', '\n']).next().unwrap().to_owned()
+    };
+    // The sum of the map is that of the likelihood.
+    let bits = words("bits per dimension");
+    assert!(said.contains(&format!("bits an image, {bits} bits per dimension")), "{said}");
+    assert!(said.ends_with("wrote map.png\n"), "{said}");
+    assert_eq!(ancestral_test_support::Image::open(&here.path("map.png")).size().1, 380);
+    let found = here.json("evaluate run --limit 20 --map map.png");
+    let map = &found["map"];
+    assert_eq!(map["out"], "map.png");
+    let off = map["bits_per_dim"].as_f64().unwrap() - found["bits_per_dim"].as_f64().unwrap();
+    assert!(off.abs() < 1e-6, "{found}");
+    assert_eq!(map["channels"].as_array().unwrap().len(), 1);
+    here.bad("evaluate run --map map.svg", "--map map.svg: the name must end in .png");
+    here.bad("evaluate run --map map.png --orderings 2", "--map");
+    here.bad("evaluate run --map map.png --quality", "cannot be used with");
+    here.good(&format!("train vae {small} --out vae"));
+    here.bad("evaluate vae --map vae.png", "not a sum over pixels");
+    here.write("bits.data", "0,1,1\n".repeat(40));
+    here.good(&format!("train nade {small} --data bits.data --set hidden=2 --out table"));
+    here.bad("evaluate table --map a.png", "--map: examples of shape 3 are not images");
+}
+
+#[test]
 fn values_name_the_binarization_that_was_used() {
     let here = program();
     let rows: String = (0..60).map(|i| format!("{},{}\n", i % 2, i / 3 % 2)).collect();

@@ -132,6 +132,9 @@ fn keys_and_columns_of_every_command_are_listed() {
 
     said.run("sample", "sample vae -n 4 --out drawn.csv");
     said.run("sample", "sample gaussian -n 4 --out rows.csv");
+    said.run("train", &format!("train nade {small} hidden=4 --out nade"));
+    said.run("sample", "sample nade --frames frames.gif");
+    said.run("evaluate", "evaluate nade --limit 9 --map map.png");
     said.run("score", "score gaussian --data reals.csv");
     let classes = "score logistic --data labeled.csv --out classes.csv";
     said.run("score, of a classifier", classes);
@@ -146,6 +149,8 @@ fn keys_and_columns_of_every_command_are_listed() {
     said.run("explain saturation", "explain saturation");
     said.run("explain optimal-discriminator", "explain optimal-discriminator");
     said.run("explain transposed-convolution", "explain transposed-convolution");
+    said.run("explain receptive-field", "explain receptive-field");
+    said.run("explain color-chain", "explain color-chain --epochs 1");
 
     said.run("models", "models");
     said.run("models NAME", "models vae");

@@ -20,6 +20,40 @@ fn samples_are_of_the_class_that_was_asked_for() {
 }
 
 #[test]
+fn images_are_completed_and_drawn_pixel_by_pixel() {
+    let here = program();
+    let small = "--set hidden=4 --set sample_count=0 --quiet";
+    here.good(&format!("train pixel-cnn --steps 2 --set layers=1 {small} --out run"));
+    let kept = "sample run --complete digits --limit 2 --keep-rows 6";
+    let said = here.good(&format!("{kept} -n 2 --out kept.csv --frames kept.gif"));
+    assert!(said.ends_with("wrote kept.csv\nwrote kept.gif\n"), "{said}");
+    here.good(&format!("{kept} -n 2 --out plain.csv"));
+    assert_eq!(here.read("kept.csv"), here.read("plain.csv"));
+    assert_eq!(Image::frames(&here.path("kept.gif")).len(), 16);
+    let said = here.json("sample run --frames one.gif --out one.png");
+    assert_eq!((&said["n"], &said["frames"]), (&1.into(), &"one.gif".into()));
+    here.bad("sample run --frames a.png", "--frames a.png: the name must end in .gif");
+    here.bad("sample run --frames a.gif -n 9", "-n 9: --frames draws 1 to 6 images");
+    here.bad("sample run --frames a.gif --mean", "cannot be used with");
+    here.bad(&format!("{kept} --mask top"), "cannot be used with");
+    here.bad("sample run --keep-rows 2", "--complete");
+    here.bad(
+        "sample run --complete digits --keep-rows 8",
+        "those of this model have 8; keep 1 to 7",
+    );
+    here.write("bits.data", "0,1,1\n".repeat(40));
+    here.good(&format!("train nade --data bits.data --steps 1 {small} --out table"));
+    here.bad(
+        "sample table --out a.csv --frames a.gif",
+        "--frames: examples of shape 3 are not images",
+    );
+    let kept = "sample table --out a.csv --complete bits.data --keep-rows 1";
+    here.bad(kept, "examples of shape 3 are not images; mark given entries by a mask");
+    here.good("train vae --steps 2 --set sample_count=0 --quiet --out vae");
+    here.bad("sample vae --frames a.gif", "draws all entries of an example at once");
+}
+
+#[test]
 fn given_parts_are_completed() {
     let here = program();
     let row = |i: u32| format!("{},{},{}\n", i % 2, i / 2 % 2, i % 2);

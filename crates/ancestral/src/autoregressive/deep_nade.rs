@@ -32,8 +32,8 @@ use crate::likelihood::{Likelihood, LogMeanExp};
 use crate::model::{
     Abilities, Capability, Completion, Core, DataSpec, Density, DensityKind, DensityOptions,
     Ensemble, Init, KindName, Learning, LogProbability, Metrics, ModelConfig, ModelEntry,
-    NeuralModel, Preset, SampleRequest, Sampler, Size, SizeBuilder, StepContext, Task, Trainable,
-    product,
+    NeuralModel, Preset, SampleRequest, SampleStep, Sampler, Size, SizeBuilder, StepContext, Task,
+    Trainable, product,
 };
 use crate::nn::{
     Activation, Dense, FusedActivation, InputPipeline, Mlp, Scale, as_f64, rows, to_f64,
@@ -320,6 +320,16 @@ impl DeepNade {
                 .collect(),
         })
     }
+
+    /// Samples, with every step told to an observer.
+    fn sampled(
+        &self,
+        request: &SampleRequest,
+        observer: Option<sequential::Observer<'_>>,
+    ) -> Result<Vec<f64>> {
+        let flat = self.flat()?;
+        sequential::sample_scaled(&flat, self.core.network()?.scale.as_ref(), request, observer)
+    }
 }
 
 /// For each example, 1 for observed entries and 0 for others; and 0 for observed entries and
@@ -460,8 +470,15 @@ fn drawing_order(streams: Streams, block: u64, size: usize) -> Vec<usize> {
 
 impl Sampler for DeepNade {
     fn draw(&self, request: &SampleRequest) -> Result<Vec<f64>> {
-        let flat = self.flat()?;
-        sequential::sample_scaled(&flat, self.core.network()?.scale.as_ref(), request)
+        self.sampled(request, None)
+    }
+
+    fn draw_observed(
+        &self,
+        request: &SampleRequest,
+        observer: &mut dyn FnMut(SampleStep<'_>),
+    ) -> Result<Option<Vec<f64>>> {
+        self.sampled(request, Some(observer)).map(Some)
     }
 
     fn completion(&self) -> Completion {

@@ -34,7 +34,8 @@ use crate::likelihood::{Likelihood, LogMeanExp};
 use crate::model::{
     Abilities, Capability, Completion, Core, DataSpec, Density, DensityKind, DensityOptions,
     Ensemble, Init, Learning, LogProbability, Metrics, ModelConfig, ModelEntry, NeuralModel,
-    Preset, SampleRequest, Sampler, Size, SizeBuilder, StepContext, Task, Trainable, product,
+    Preset, SampleRequest, SampleStep, Sampler, Size, SizeBuilder, StepContext, Task, Trainable,
+    product,
 };
 use crate::nn::{FusedActivation, InputPipeline, glorot, parameter, rows, with_value};
 use crate::settings::Settings;
@@ -632,6 +633,15 @@ impl Made {
             .map(|layer| ends(layer, layouts.map(|all| &all.direct), &mask.order, &|d| d));
         Ok(Flat { model: self, order: mask.order, hidden, output, direct })
     }
+
+    /// Samples, with every step told to an observer.
+    fn sampled(
+        &self,
+        request: &SampleRequest,
+        observer: Option<sequential::Observer<'_>>,
+    ) -> Result<Vec<f64>> {
+        sequential::sample_scaled(&self.flat(self.mask(0, false)?)?, None, request, observer)
+    }
 }
 
 impl NeuralModel for Made {
@@ -731,7 +741,15 @@ impl Density for Made {
 
 impl Sampler for Made {
     fn draw(&self, request: &SampleRequest) -> Result<Vec<f64>> {
-        sequential::sample_scaled(&self.flat(self.mask(0, false)?)?, None, request)
+        self.sampled(request, None)
+    }
+
+    fn draw_observed(
+        &self,
+        request: &SampleRequest,
+        observer: &mut dyn FnMut(SampleStep<'_>),
+    ) -> Result<Option<Vec<f64>>> {
+        self.sampled(request, Some(observer)).map(Some)
     }
 
     fn completion(&self) -> Completion {

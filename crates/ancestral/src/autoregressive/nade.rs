@@ -21,7 +21,7 @@ use crate::likelihood::Likelihood;
 use crate::model::{
     Abilities, Capability, Completion, Core, DataSpec, Density, DensityKind, DensityOptions, Init,
     Learning, LogProbability, Metrics, ModelConfig, ModelEntry, NeuralModel, Preset, SampleRequest,
-    Sampler, Size, SizeBuilder, StepContext, Task, Trainable, product,
+    SampleStep, Sampler, Size, SizeBuilder, StepContext, Task, Trainable, product,
 };
 use crate::nn::{InputPipeline, Scale, glorot, parameter, with_value};
 use crate::settings::Settings;
@@ -277,6 +277,26 @@ impl Nade {
             rescale: network.rescale.as_ref().map(|r| Values::of(r.val())),
         })
     }
+
+    /// Samples, with every step told to an observer.
+    fn sampled(
+        &self,
+        request: &SampleRequest,
+        observer: Option<sequential::Observer<'_>>,
+    ) -> Result<Vec<f64>> {
+        let flat = self.flat()?;
+        let parameters = NadeParameters {
+            weight: &flat.weight,
+            bias: &flat.bias,
+            output_weight: &flat.output_weight,
+            output_bias: &flat.output_bias,
+            scale: flat.rescale.as_deref(),
+            activation: kernels::Activation::Sigmoid,
+            order: None,
+        };
+        let ready = Ready { model: self, weights: NadeWeights::new(parameters, self.size()) };
+        sequential::sample_scaled(&ready, self.core.network()?.scale.as_ref(), request, observer)
+    }
 }
 
 impl NeuralModel for Nade {
@@ -372,18 +392,15 @@ impl Density for Nade {
 
 impl Sampler for Nade {
     fn draw(&self, request: &SampleRequest) -> Result<Vec<f64>> {
-        let flat = self.flat()?;
-        let parameters = NadeParameters {
-            weight: &flat.weight,
-            bias: &flat.bias,
-            output_weight: &flat.output_weight,
-            output_bias: &flat.output_bias,
-            scale: flat.rescale.as_deref(),
-            activation: kernels::Activation::Sigmoid,
-            order: None,
-        };
-        let ready = Ready { model: self, weights: NadeWeights::new(parameters, self.size()) };
-        sequential::sample_scaled(&ready, self.core.network()?.scale.as_ref(), request)
+        self.sampled(request, None)
+    }
+
+    fn draw_observed(
+        &self,
+        request: &SampleRequest,
+        observer: &mut dyn FnMut(SampleStep<'_>),
+    ) -> Result<Option<Vec<f64>>> {
+        self.sampled(request, Some(observer)).map(Some)
     }
 
     fn completion(&self) -> Completion {

@@ -11,7 +11,7 @@ use ancestral_data::Streams;
 use rayon::prelude::*;
 
 use crate::likelihood::Likelihood;
-use crate::model::SampleRequest;
+use crate::model::{Conditional, SampleRequest, SampleStep};
 use crate::nn::{Scale, as_f64};
 use crate::{Error, Result};
 
@@ -73,11 +73,15 @@ pub(super) fn prefix_only(model: &str, order: &[usize], given: &[bool]) -> Resul
     }
 }
 
+/// What is told each step of sampling.
+pub(super) type Observer<'a> = &'a mut dyn FnMut(SampleStep<'_>);
+
 /// Samples rows, or completes the `known` ones.
 fn sample(
     model: &dyn AutoregressiveSampler,
     request: &SampleRequest,
     known: Option<&[f32]>,
+    observer: Option<Observer<'_>>,
 ) -> Result<Vec<f32>> {
     let (size, at_once) = (model.entries(), model.rows_at_once(request.count) as u64);
     let nothing = vec![false; size];
@@ -91,14 +95,22 @@ fn sample(
         let number = request.first + row as u64;
         groups.entry((number / at_once, given(row))).or_default().push(row);
     }
-    let drawn: Vec<(Vec<usize>, Vec<f32>)> = groups
-        .into_par_iter()
-        .map(|((block, given), rows)| {
-            let ordering = model.ordering(request.streams, block, given)?;
-            let values = draw(model, ordering.as_ref(), request, (known, given), &rows);
-            Ok((rows, values))
-        })
-        .collect::<Result<_>>()?;
+    let drawn_of = |block, given, rows: Vec<usize>, observer: Observer<'_>| {
+        let ordering = model.ordering(request.streams, block, given)?;
+        let values = draw(model, ordering.as_ref(), request, (known, given), &rows, observer);
+        Ok((rows, values))
+    };
+    let drawn: Vec<(Vec<usize>, Vec<f32>)> = match observer {
+        None => groups
+            .into_par_iter()
+            .map(|((block, given), rows)| drawn_of(block, given, rows, &mut |_| {}))
+            .collect::<Result<_>>()?,
+        // Rows do not depend on each other, so that one group after another gives the same values.
+        Some(observer) => groups
+            .into_iter()
+            .map(|((block, given), rows)| drawn_of(block, given, rows, &mut *observer))
+            .collect::<Result<_>>()?,
+    };
     let mut all = vec![0.0; request.count * size];
     for (rows, values) in drawn {
         for (row, values) in rows.into_iter().zip(values.chunks_exact(size)) {
@@ -109,7 +121,8 @@ fn sample(
 }
 
 /// Samples rows, or completes them, for a model whose real data is standardized by `scale`; given
-/// values are returned unchanged.
+/// values are returned unchanged. An observer is told every step; values do not depend on whether
+/// there is one.
 ///
 /// # Errors
 /// If the model cannot be given the known entries.
@@ -117,6 +130,7 @@ pub(super) fn sample_scaled(
     model: &dyn AutoregressiveSampler,
     scale: Option<&Scale>,
     request: &SampleRequest,
+    observer: Option<Observer<'_>>,
 ) -> Result<Vec<f64>> {
     let mut known: Option<Vec<f32>> = request
         .known
@@ -125,7 +139,7 @@ pub(super) fn sample_scaled(
     if let (Some(known), Some(scale)) = (&mut known, scale) {
         scale.standardize_rows(known);
     }
-    let mut values = sample(model, request, known.as_deref())?;
+    let mut values = sample(model, request, known.as_deref(), observer)?;
     if let Some(scale) = scale {
         scale.restore(&mut values);
     }
@@ -140,13 +154,14 @@ pub(super) fn sample_scaled(
     Ok(values)
 }
 
-/// Samples the rows of a group.
+/// Samples the rows of a group, and tells an observer each step.
 fn draw(
     model: &dyn AutoregressiveSampler,
     ordering: &dyn Ordering,
     request: &SampleRequest,
     (known, given): (Option<&[f32]>, &[bool]),
     rows: &[usize],
+    observer: Observer<'_>,
 ) -> Vec<f32> {
     let (size, likelihood) = (model.entries(), model.likelihood());
     let (width, draws) = (likelihood.outputs(), likelihood.draws());
@@ -157,19 +172,22 @@ fn draw(
     let mut outputs = vec![0.0; rows.len() * width];
     let mut values = vec![0.0; rows.len()];
     for (place, &entry) in ordering.order().iter().enumerate() {
-        match known {
+        let conditional = match known {
             Some(known) if given[entry] => {
                 for (value, &row) in values.iter_mut().zip(rows) {
                     *value = known[row * size + entry];
                 }
+                None
             }
             _ => {
                 state.outputs(place, &mut outputs);
                 likelihood.temper(&mut outputs, request.temperature);
                 let own = &uniforms[entry * draws..];
                 likelihood.draw_into(&outputs, own, size * draws, &mut values);
+                Some(Conditional { likelihood, outputs: &outputs })
             }
-        }
+        };
+        observer(SampleStep { rows, entry, conditional, values: &values });
         let shown =
             if request.mean && !given[entry] { &likelihood.mean(&outputs) } else { &values };
         for (row, &value) in result.chunks_exact_mut(size).zip(shown) {

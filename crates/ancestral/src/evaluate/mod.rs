@@ -4,6 +4,7 @@
 mod bayes;
 mod calibration;
 mod classes;
+mod costs;
 mod distances;
 mod evaluator;
 mod manifold;
@@ -17,6 +18,7 @@ pub use calibration::{
     reliability,
 };
 pub use classes::{best_assignment, class_agreement, classifier_score, confusion, most_probable};
+pub use costs::{PixelCosts, pixel_costs};
 pub use distances::{Gaussian, chamfer_distance, frechet_distance, kernel_distance};
 pub use evaluator::{ChamferEvaluator, FrechetEvaluator, LEAST_VALIDATION};
 pub use manifold::{Coverage, DENSITY_NEIGHBORS, Neighbor, PRECISION_NEIGHBORS, coverage, nearest};

@@ -38,9 +38,24 @@ pub(super) fn train(
     config: &impl ModelConfig,
     binarize: Binarize,
 ) -> Result<Run> {
+    let training = TrainConfig { learning_rate: 2e-3, ..TrainConfig::default() };
+    train_on(session, spec, config, (spec.data(), binarize), training)
+}
+
+/// As [`train`], on some data with some settings.
+///
+/// # Errors
+/// As [`train`].
+pub(super) fn train_on(
+    session: &mut Session<'_>,
+    spec: &ExplainSpec,
+    config: &impl ModelConfig,
+    (data, binarize): (&str, Binarize),
+    training: TrainConfig,
+) -> Result<Run> {
     let name = config.model_name();
-    let training = TrainConfig { learning_rate: 2e-3, sample_count: 0, ..TrainConfig::default() };
-    let mut run = RunSpec::new(config, spec.data())
+    let training = TrainConfig { sample_count: 0, ..training };
+    let mut run = RunSpec::new(config, data)
         .training(&training)
         .budget(Budget { epochs: spec.epochs(), ..Budget::default() })
         .binarize(binarize)

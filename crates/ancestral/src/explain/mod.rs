@@ -5,11 +5,13 @@
 //! separate functions.
 
 mod ae_vs_vae;
+mod color_chain;
 mod density;
 mod discriminator;
 mod elbo;
 mod inputs;
 mod network;
+mod receptive_field;
 mod saturation;
 mod session;
 mod spec;
@@ -17,7 +19,9 @@ mod topic;
 mod transposed;
 mod work;
 
+pub use color_chain::{ColorChain, color_chain};
 pub use discriminator::{Comparison, Densities, optimal_discriminator};
+pub use receptive_field::{ReceptiveField, receptive_field};
 pub use saturation::{Measurement, Saturation, saturation};
 pub use spec::{ExplainSpec, Explanation};
 pub use topic::Topic;

@@ -2,7 +2,9 @@
 
 use super::spec::{ExplainSpec, Explanation};
 use super::topic::Topic;
-use super::{ae_vs_vae, density, discriminator, elbo, saturation, transposed};
+use super::{
+    ae_vs_vae, color_chain, density, discriminator, elbo, receptive_field, saturation, transposed,
+};
 use crate::Result;
 use crate::run::Session;
 
@@ -21,6 +23,8 @@ impl Session<'_> {
             Topic::Saturation => saturation::explain(self, spec),
             Topic::OptimalDiscriminator => discriminator::explain(self, spec),
             Topic::TransposedConvolution => transposed::explain(spec),
+            Topic::ReceptiveField => receptive_field::explain(self, spec),
+            Topic::ColorChain => color_chain::explain(self, spec),
         }
     }
 }

@@ -69,7 +69,7 @@ impl ExplainSpec {
     }
 
     pub(super) fn epochs(&self) -> u64 {
-        self.epochs.unwrap_or(100)
+        self.epochs.unwrap_or_else(|| self.topic.epochs())
     }
 
     pub(super) fn seed(&self) -> u64 {

@@ -21,17 +21,23 @@ pub enum Topic {
     OptimalDiscriminator,
     /// A transposed convolution is a convolution of the zero-stuffed input.
     TransposedConvolution,
+    /// What a pixel sees in each of the models of pixels.
+    ReceptiveField,
+    /// What the channels of a pixel know of each other.
+    ColorChain,
 }
 
 impl Topic {
     /// Every topic.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::AeVsVae,
         Self::Elbo,
         Self::Density,
         Self::Saturation,
         Self::OptimalDiscriminator,
         Self::TransposedConvolution,
+        Self::ReceptiveField,
+        Self::ColorChain,
     ];
 
     /// Its name.
@@ -43,6 +49,8 @@ impl Topic {
             Self::Saturation => "saturation",
             Self::OptimalDiscriminator => "optimal-discriminator",
             Self::TransposedConvolution => "transposed-convolution",
+            Self::ReceptiveField => "receptive-field",
+            Self::ColorChain => "color-chain",
         }
     }
 
@@ -59,6 +67,10 @@ impl Topic {
             Self::TransposedConvolution => {
                 "A transposed convolution is a convolution of the zero-stuffed input"
             }
+            Self::ReceptiveField => {
+                "Stacked masked filters leave a blind spot, gated stacks and diagonal scans none"
+            }
+            Self::ColorChain => "R tells bits about G, and both about B",
         }
     }
 
@@ -67,14 +79,23 @@ impl Topic {
         match self {
             Self::AeVsVae | Self::Elbo => &["data", "epochs", "seed"],
             Self::Saturation => &["data", "seed"],
-            Self::OptimalDiscriminator => &["seed"],
+            Self::ColorChain => &["epochs", "seed"],
+            Self::OptimalDiscriminator | Self::ReceptiveField => &["seed"],
             Self::Density | Self::TransposedConvolution => &[],
+        }
+    }
+
+    /// Epochs of its models, unless set.
+    pub(super) fn epochs(self) -> u64 {
+        match self {
+            Self::ColorChain => 15,
+            _ => 100,
         }
     }
 
     /// Whether it trains models in run folders.
     pub(super) fn keeps_runs(self) -> bool {
-        matches!(self, Self::AeVsVae | Self::Elbo)
+        matches!(self, Self::AeVsVae | Self::Elbo | Self::ColorChain)
     }
 }
 
@@ -113,6 +134,6 @@ mod tests {
         }
         let said = |name: &str| name.parse::<Topic>().unwrap_err().to_string();
         assert_eq!(said("elb"), "unknown topic 'elb'; did you mean 'elbo'?");
-        assert!(said("love").ends_with("optimal-discriminator, transposed-convolution"));
+        assert!(said("love").ends_with("receptive-field, color-chain"));
     }
 }

@@ -103,6 +103,17 @@ pub trait Density {
         Ok(None)
     }
 
+    /// The gradient of the term of a column, given the columns before it, with respect to each entry of
+    /// each example `[batch, columns]`, row after row, in nats per whole range of an entry (of levels from
+    /// the first to the last): what the term depends on. The value of the column itself has the
+    /// gradient 0, as those after it in the model's order do. `None` for models that offer none.
+    ///
+    /// # Errors
+    /// If the batch does not fit the model, or there is no such column.
+    fn input_gradients(&self, _batch: &Batch, _column: usize) -> Result<Option<Vec<f64>>> {
+        Ok(None)
+    }
+
     /// The evidence lower bound in its terms, for models that have one.
     ///
     /// # Errors

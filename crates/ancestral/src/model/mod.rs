@@ -27,8 +27,11 @@ pub use latent::Latent;
 pub(crate) use lower::{Lowered, setting_to_lower};
 pub use neural::{Abilities, Core, NeuralModel};
 pub(crate) use request::check_memory_of_samples;
-pub use request::{check_batch, column_terms, log_probability, sample, sampler_for};
-pub use sampler::{Completion, Known, SampleRequest, Sampler};
+pub use request::{
+    check_batch, column_terms, input_gradients, log_probability, sample, sample_observed,
+    sampler_for,
+};
+pub use sampler::{Completion, Conditional, Known, SampleRequest, SampleStep, Sampler};
 pub use size::{Size, SizeBuilder, product};
 pub use trainable::{BatchIterator, Metrics, StepContext, Trainable};
 

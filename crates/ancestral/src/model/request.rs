@@ -4,7 +4,7 @@ use ancestral_data::Batch;
 
 use super::contract::Model;
 use super::density::{Density, DensityOptions, LogProbability};
-use super::sampler::{Completion, Known, SampleRequest, Sampler};
+use super::sampler::{Completion, Known, SampleRequest, SampleStep, Sampler};
 use crate::{Error, Result, memory};
 
 /// Bytes per entry of a sample: in double precision, and in single precision before.
@@ -47,6 +47,27 @@ pub fn log_probability(
 /// If the model has no log-probability, or the batch does not fit it.
 pub fn column_terms(model: &dyn Model, batch: &Batch) -> Result<Option<Vec<f64>>> {
     density_for(model, batch)?.column_terms(batch)
+}
+
+/// The gradient of the term of a column with respect to each entry, `[batch, columns]` row after row,
+/// as [`Density::input_gradients`] describes it; `None` for models that offer none.
+///
+/// # Errors
+/// If the model has no log-probability, the batch does not fit it, or there is no such column.
+pub fn input_gradients(
+    model: &dyn Model,
+    batch: &Batch,
+    column: usize,
+) -> Result<Option<Vec<f64>>> {
+    let density = density_for(model, batch)?;
+    let columns = model.data().size();
+    if column >= columns {
+        return Err(unsupported(
+            model,
+            format!("has columns 0 to {} and column {column} was asked for", columns - 1),
+        ));
+    }
+    density.input_gradients(batch, column)
 }
 
 /// The density of a model, after checking the batch.
@@ -113,6 +134,28 @@ pub fn sample(model: &dyn Model, request: &SampleRequest) -> Result<Vec<f64>> {
     let sampler = sampler_for(model, request)?;
     check_memory_of_samples(model, request.count)?;
     sampler.draw(request)
+}
+
+/// As [`sample`], with the same values, and every step of autoregressive sampling told to an
+/// observer: of a row after row, or of some rows together, each in the order of drawing.
+///
+/// # Errors
+/// As [`sample`], or if the model does not sample one dimension at a time.
+pub fn sample_observed(
+    model: &dyn Model,
+    request: &SampleRequest,
+    observer: &mut dyn FnMut(SampleStep<'_>),
+) -> Result<Vec<f64>> {
+    let sampler = sampler_for(model, request)?;
+    check_memory_of_samples(model, request.count)?;
+    sampler.draw_observed(request, observer)?.ok_or_else(|| {
+        unsupported(
+            model,
+            "draws all entries of an example at once and has no steps to observe; autoregressive \
+             models, such as pixel-cnn, nade and made, draw one at a time"
+                .to_owned(),
+        )
+    })
 }
 
 /// Refuses more samples than fit in memory.

@@ -3,6 +3,7 @@
 use ancestral_data::Streams;
 
 use crate::Result;
+use crate::likelihood::Likelihood;
 
 /// A request for samples.
 #[derive(Debug, Clone)]
@@ -45,6 +46,28 @@ pub enum Completion {
     Any,
 }
 
+/// One step of autoregressive sampling: some rows get the value of an entry.
+#[derive(Debug, Clone, Copy)]
+pub struct SampleStep<'a> {
+    /// The rows, by their place in the request.
+    pub rows: &'a [usize],
+    /// The entry, a column of the data.
+    pub entry: usize,
+    /// The distribution that the value of each row is drawn from; `None` for a given entry.
+    pub conditional: Option<Conditional<'a>>,
+    /// The value of each row, drawn or given; standardized for real data.
+    pub values: &'a [f32],
+}
+
+/// The distribution of an entry in some rows, given the entries before it.
+#[derive(Debug, Clone, Copy)]
+pub struct Conditional<'a> {
+    /// The observation model.
+    pub likelihood: Likelihood,
+    /// Its outputs `[rows, outputs of an entry]`, at the temperature of the request.
+    pub outputs: &'a [f32],
+}
+
 impl SampleRequest {
     /// A request for `count` samples by seed.
     pub fn new(count: usize, seed: u64) -> Self {
@@ -69,6 +92,19 @@ pub trait Sampler {
     /// # Errors
     /// If the model cannot complete the known entries.
     fn draw(&self, request: &SampleRequest) -> Result<Vec<f64>>;
+
+    /// As [`Sampler::draw`], with the same values, and every step told to an observer; `None` for
+    /// models that do not sample one dimension at a time.
+    ///
+    /// # Errors
+    /// As [`Sampler::draw`].
+    fn draw_observed(
+        &self,
+        _request: &SampleRequest,
+        _observer: &mut dyn FnMut(SampleStep<'_>),
+    ) -> Result<Option<Vec<f64>>> {
+        Ok(None)
+    }
 
     /// Which entries of an example it can complete.
     fn completion(&self) -> Completion {

@@ -1,14 +1,19 @@
-//! Runs as images: samples, curves, reconstructions, the latent space, nearest training examples.
+//! Runs as images: samples and how they are drawn, curves, reconstructions, the latent space, nearest
+//! training examples, costs of pixels.
 
 mod animation;
+mod costs;
 mod curves;
+mod frames;
 mod latent;
 mod nearest;
 mod plane;
 mod samples;
 
 pub use animation::animation;
+pub use costs::cost_map;
 pub use curves::curves;
+pub use frames::{MOST_FRAMED, MOST_FRAMES, sampling_frames};
 pub use latent::{interpolation, interpolation_frames, latent_space, manifold, reconstructions};
 pub use nearest::{Nearest, nearest_examples};
 pub use plane::Plane;

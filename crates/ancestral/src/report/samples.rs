@@ -31,6 +31,15 @@ pub fn intensities(model: &dyn Model, values: &[f64]) -> Vec<f32> {
     values.iter().map(|&value| value as f32 / top).collect()
 }
 
+/// The names of the channels of images: R, G and B for three, none for one.
+pub(super) fn channel_names(channels: usize) -> Vec<String> {
+    match channels {
+        1 => Vec::new(),
+        3 => ["R", "G", "B"].map(String::from).to_vec(),
+        _ => (0..channels).map(|channel| format!("channel {channel}")).collect(),
+    }
+}
+
 /// An image of `count` samples by seed: a grid of images, next to their means if these differ; for
 /// two columns, a scatter plot over the data. `None` for other data, and for models that cannot be
 /// sampled.

@@ -14,9 +14,19 @@ use crate::{Error, Result};
 pub fn adapt(data: Dataset, spec: &DataSpec, binarized: bool) -> Result<Dataset> {
     let unsuitable =
         |problem: String| Error::UnsuitableData { model: "the run".to_owned(), problem };
-    if data.shape.size() != spec.shape.size() {
+    let images = data.shape.as_image().zip(spec.shape.as_image());
+    let other_image = images.is_some_and(|(found, wanted)| found != wanted);
+    if data.shape.size() != spec.shape.size() || other_image {
+        let change = match images {
+            None => String::new(),
+            Some(([_, h, w], [_, height, width])) if (h, w) != (height, width) => {
+                format!("; resize them to {height}×{width} pixels")
+            }
+            Some((_, [1, ..])) => "; convert them to grayscale".to_owned(),
+            Some(_) => format!("; they need {} channels", spec.shape.dims()[0]),
+        };
         return Err(unsuitable(format!(
-            "examples of {} ({} entries); expected {} ({})",
+            "examples of {} ({} entries); expected {} ({}){change}",
             data.shape,
             data.shape.size(),
             spec.shape,

@@ -179,16 +179,7 @@ impl Run {
             (None, Some(data)) => data.clone(),
             (None, None) => config.data.open(data_dir, config.seed)?,
             (Some(name), _) => {
-                let options = OpenOptions {
-                    data_dir: data_dir.map(Path::to_path_buf),
-                    seed: config.seed,
-                    resize: config.data.resize.map(|[h, w]| (h, w)),
-                    gray: config.data.gray,
-                    background: config.data.background,
-                    whole: query.split.is_none(),
-                    ..OpenOptions::default()
-                };
-                let data = ancestral_data::open(name, &options)?;
+                let data = self.open_other(name, query.split.is_none(), data_dir)?;
                 adapt(data, &config.data.spec()?, binarize != Binarize::None)?
             }
         };
@@ -201,6 +192,29 @@ impl Run {
             None => examples,
         };
         Ok((examples, data))
+    }
+
+    /// Other data than the run's, read as the run's was; `whole` without splits of its own.
+    ///
+    /// # Errors
+    /// If it is not found or cannot be read.
+    pub(super) fn open_other(
+        &self,
+        name: &str,
+        whole: bool,
+        data_dir: Option<&Path>,
+    ) -> Result<Dataset> {
+        let config = &self.config;
+        let options = OpenOptions {
+            data_dir: data_dir.map(Path::to_path_buf),
+            seed: config.seed,
+            resize: config.data.resize.map(|[h, w]| (h, w)),
+            gray: config.data.gray,
+            background: config.data.background,
+            whole,
+            ..OpenOptions::default()
+        };
+        Ok(ancestral_data::open(name, &options)?)
     }
 
     /// Refuses what the model does not support.

@@ -3,13 +3,16 @@
 use std::path::Path;
 
 use ancestral_data::{
-    DataError, Dataset, Domain, OpenOptions, Shape, Split, SplitName, Streams, Values,
+    Binarize, DataError, Dataset, Domain, Examples, OpenOptions, Shape, Split, SplitName, Streams,
+    Values,
 };
 
 use super::adapt::adapt;
-use super::loaded::{DataQuery, Run};
+use super::loaded::Run;
 use super::session::Session;
 use crate::model::{self, Capability, Completion, Known, SampleRequest};
+#[cfg(feature = "plot")]
+use crate::report;
 use crate::{Error, Result};
 
 /// A request for samples of a run.
@@ -61,7 +64,10 @@ pub enum Mask {
     Left,
     /// The right half of an image.
     Right,
-    /// A file of 0 and 1, with one row for all examples or one for each.
+    /// The first so many rows of an image, all channels.
+    Rows(usize),
+    /// A file of 0 and 1, with one row for all examples or one for each, and a value for each entry or
+    /// for each pixel of an image.
     File(String),
 }
 
@@ -100,8 +106,34 @@ impl Session<'_> {
     /// If the model does not support a part of the request, the rows to complete are not found or
     /// do not fit, or memory does not suffice.
     pub fn sample(&mut self, run: &Run, spec: &SampleSpec) -> Result<Samples> {
+        let request = self.sample_request(run, spec)?;
+        let values = model::sample(run.model(), &request)?;
+        samples(run, spec, request.count, values)
+    }
+
+    /// Draws the same samples, and an animation of their drawing: the images so far, each with the
+    /// distribution of the pixel that is being drawn.
+    ///
+    /// # Errors
+    /// As [`Session::sample`] and [`report::sampling_frames`], or if means are requested.
+    #[cfg(feature = "plot")]
+    pub fn sample_frames(
+        &mut self,
+        run: &Run,
+        spec: &SampleSpec,
+    ) -> Result<(Samples, ancestral_plot::Animation)> {
+        if spec.mean {
+            return Err(Error::setting("mean", true, "frames show what is drawn"));
+        }
+        let request = self.sample_request(run, spec)?;
+        let (values, animation) = report::sampling_frames(run.model(), &request)?;
+        Ok((samples(run, spec, request.count, values)?, animation))
+    }
+
+    /// The request of a specification, checked.
+    fn sample_request(&self, run: &Run, spec: &SampleSpec) -> Result<SampleRequest> {
         let model = run.model();
-        let shape = model.data().shape.clone();
+        let size = model.data().size();
         let plain = SampleRequest {
             first: 0,
             count: if spec.complete.is_some() { 0 } else { spec.count },
@@ -131,22 +163,27 @@ impl Session<'_> {
                 Some(known(run, given, spec.count, self.data_dir())?)
             }
         };
-        let count = known.as_ref().map_or(spec.count, |known| known.values.len() / shape.size());
-        let request = SampleRequest { count, known, ..plain };
-        let values = model::sample(model, &request)?;
-        if let Some(at) = values.iter().position(|value| !value.is_finite()) {
-            return Err(run.unsupported(format!(
-                "gave sample {} with the value {} in column '{}' at temperature {}; a lower \
-                 temperature keeps samples finite",
-                at / shape.size(),
-                values[at],
-                model.data().column_name(at % shape.size()),
-                spec.temperature
-            )));
-        }
-        let each = if spec.complete.is_some() { spec.count } else { 1 };
-        Ok(Samples { values, count, shape, columns: run.column_names(), each })
+        let count = known.as_ref().map_or(spec.count, |known| known.values.len() / size);
+        Ok(SampleRequest { count, known, ..plain })
     }
+}
+
+/// What was drawn, if it is finite.
+fn samples(run: &Run, spec: &SampleSpec, count: usize, values: Vec<f64>) -> Result<Samples> {
+    let data = run.model().data();
+    let (shape, size) = (data.shape.clone(), data.size());
+    if let Some(at) = values.iter().position(|value| !value.is_finite()) {
+        return Err(run.unsupported(format!(
+            "gave sample {} with the value {} in column '{}' at temperature {}; a lower \
+             temperature keeps samples finite",
+            at / size,
+            values[at],
+            data.column_name(at % size),
+            spec.temperature
+        )));
+    }
+    let each = if spec.complete.is_some() { spec.count } else { 1 };
+    Ok(Samples { values, count, shape, columns: run.column_names(), each })
 }
 
 /// The rows to complete, each `each` times.
@@ -155,10 +192,9 @@ fn known(run: &Run, given: &Given, each: usize, data_dir: Option<&Path>) -> Resu
     let size = spec.size();
     let (mut rows, mut marks) = match &given.mask {
         Some(mask) => {
-            let query = DataQuery { data: Some(given.data.clone()), ..DataQuery::default() };
-            let (examples, _) = run.query(&query, data_dir)?;
-            let indices: Vec<u64> = (0..examples.len() as u64).collect();
-            let rows = examples.batch(&indices, 0).values;
+            // Before data is read.
+            check_rows(mask, &spec.shape)?;
+            let rows = whole_rows(run, &given.data, data_dir)?;
             let marks = mask_of(mask, &spec.shape, rows.len() / size)?;
             (rows, marks)
         }
@@ -177,6 +213,54 @@ fn known(run: &Run, given: &Given, each: usize, data_dir: Option<&Path>) -> Resu
         known.given.extend_from_slice(&marks[place]);
     }
     Ok(known)
+}
+
+/// Refuses to keep rows of what has none, or so many that nothing is left to draw.
+fn check_rows(mask: &Mask, shape: &Shape) -> Result<()> {
+    let &Mask::Rows(rows) = mask else { return Ok(()) };
+    match shape.as_image() {
+        Some([_, height, _]) if (1..height).contains(&rows) => Ok(()),
+        _ => Err(Error::KeepRows { rows, shape: shape.clone() }),
+    }
+}
+
+/// Whole rows of other data, as the model sees its own.
+fn whole_rows(run: &Run, name: &str, data_dir: Option<&Path>) -> Result<Vec<f64>> {
+    let binarize: Binarize = run.config.data.binarize.parse()?;
+    let spec = run.model().data();
+    let mut data = run.open_other(name, true, data_dir)?;
+    if let (true, Some(top)) = (is_image_file(name), spec.domain().and_then(Domain::max_level))
+        && binarize == Binarize::None
+    {
+        data = in_levels(data, top)?;
+    }
+    let data = adapt(data, spec, binarize != Binarize::None)?;
+    // Their draws are fixed, as those of scored rows.
+    let examples = Examples::new(&data, SplitName::Train, binarize, 0)?;
+    let indices: Vec<u64> = (0..examples.len() as u64).collect();
+    Ok(examples.batch(&indices, 0).values)
+}
+
+/// Whether data is read from PNG or JPEG files: of one, a folder or a tar.
+fn is_image_file(name: &str) -> bool {
+    let path = Path::new(name);
+    let extension = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    path.is_dir() || ["png", "jpg", "jpeg", "tar", "tgz"].contains(&extension.as_str())
+}
+
+/// The 256 levels of image files, rounded to the nearest of fewer ones; values that are levels from 0
+/// to `top` already stay as they are.
+fn in_levels(data: Dataset, top: u32) -> Result<Dataset> {
+    let split = data.split(SplitName::Train)?;
+    let Values::Bytes(bytes) = &split.values else { return Ok(data) };
+    if data.domain != Domain::Levels(256) || bytes.iter().all(|&v| u32::from(v) <= top) {
+        return Ok(data);
+    }
+    let level = |&v: &u8| ((u32::from(v) * top * 2 + 255) / 510) as u8;
+    let values = Values::Bytes(bytes.iter().map(level).collect());
+    let rounded = Split { values, labels: split.labels.clone() };
+    let domain = Domain::Levels(top + 1);
+    Ok(Dataset::new(data.name.clone(), domain, data.shape.clone(), rounded, None, None)?)
 }
 
 /// Rows that hold only the first entries.
@@ -237,15 +321,22 @@ fn mask_of(mask: &Mask, shape: &Shape, rows: usize) -> Result<Vec<bool>> {
             if let Some(bad) = values.iter().find(|&&v| v != 0.0 && v != 1.0) {
                 return wrong(format!("it holds {bad}; 1 marks a given entry, 0 one to draw"));
             }
-            let found = values.len() / data.shape.size();
-            if data.shape.size() != size || (found != 1 && found != rows) {
+            let width = data.shape.size();
+            let found = values.len() / width;
+            let area = shape.as_image().map_or(size, |[_, height, width]| height * width);
+            if (width != size && width != area) || (found != 1 && found != rows) {
+                let pixels = match area == size {
+                    true => String::new(),
+                    false => format!(" or {area}, one for each pixel,"),
+                };
                 return wrong(format!(
-                    "{found} × {} entries; expected {size} ({shape}) in one row, or in one for \
-                     each row to complete ({rows})",
-                    data.shape.size()
+                    "{found} × {width} entries; expected {size} ({shape}){pixels} in one row, or in \
+                     one for each row to complete ({rows})"
                 ));
             }
-            values.into_iter().map(|v| v == 1.0).collect()
+            // A mask of pixels is that of every channel.
+            let marks = values.chunks_exact(width).flat_map(|row| row.repeat(size / width));
+            marks.map(|v| v == 1.0).collect()
         }
         (half, Some([_, height, width])) => (0..size)
             .map(|i| {
@@ -254,6 +345,7 @@ fn mask_of(mask: &Mask, shape: &Shape, rows: usize) -> Result<Vec<bool>> {
                     Mask::Top => y < height / 2,
                     Mask::Bottom => y >= height - height / 2,
                     Mask::Left => x < width / 2,
+                    Mask::Rows(rows) => y < *rows,
                     _ => x >= width - width / 2,
                 }
             })

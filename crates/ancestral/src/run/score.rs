@@ -5,7 +5,9 @@ use serde::Serialize;
 
 use super::loaded::{DataQuery, Run};
 use super::session::Session;
-use crate::evaluate::{self, BayesRule, Classification, Likelihoods, NamedClassifier, Options};
+use crate::evaluate::{
+    self, BayesRule, Classification, Likelihoods, NamedClassifier, Options, PixelCosts,
+};
 use crate::model::{Capability, DensityKind};
 use crate::{Error, Result};
 
@@ -190,6 +192,20 @@ impl Session<'_> {
             Measured::Nothing
         };
         Ok(Evaluation { of, found })
+    }
+
+    /// The cost of each pixel of the images of a split.
+    ///
+    /// # Errors
+    /// If the data is not found, does not suit or holds no images, or the model's log-probability is
+    /// not a sum of probabilities of pixels.
+    pub fn pixel_costs(&mut self, run: &Run, query: &DataQuery) -> Result<PixelCosts> {
+        let split = query.split.unwrap_or(SplitName::Test);
+        let query = DataQuery { split: Some(split), ..query.clone() };
+        let (examples, _) = run.query(&query, self.data_dir())?;
+        self.working("measuring the cost of each pixel", examples.len(), |progress| {
+            evaluate::pixel_costs(run.model(), &examples, progress)
+        })
     }
 
     /// Classifies a split by Bayes' rule over a class-conditional density.

@@ -18,9 +18,9 @@ use crate::likelihood::{Likelihood, LikelihoodName};
 use crate::model::{
     Abilities, Capability, Completion, Core, DataSpec, Density, DensityKind, DensityOptions, Init,
     Learning, LogProbability, Metrics, Model, ModelEntry, NeuralModel, Preset, SampleRequest,
-    Sampler, Size, SizeBuilder, StepContext, Task, Trainable,
+    SampleStep, Sampler, Size, SizeBuilder, StepContext, Task, Trainable,
 };
-use crate::nn::{Activation, FusedActivation, InputPipeline};
+use crate::nn::{Activation, FusedActivation, InputPipeline, to_f64};
 use crate::settings::{Field, Settings};
 use crate::{Error, Result};
 
@@ -362,18 +362,34 @@ impl<B: Body> PixelModel<B> {
         batch: &Batch,
         dropout: Option<Streams>,
     ) -> Result<(Tensor<2>, Tensor<2>)> {
+        let x = self.ordered(batch)?;
+        Ok((self.outputs(network, x.clone(), batch, dropout)?, x))
+    }
+
+    /// The entries `[n, entries]` in the order in which they are drawn.
+    fn ordered(&self, batch: &Batch) -> Result<Tensor<2>> {
         let pipeline = &self.core.pipeline;
         pipeline.whole(batch)?;
         let values = order::permuted(&batch.values, &self.order);
-        let x = pipeline.entries(&values, batch.len())?;
+        pipeline.entries(&values, batch.len())
+    }
+
+    /// The outputs `[n, entries · outputs]` from entries, both in the order in which they are drawn.
+    fn outputs(
+        &self,
+        network: &Network<B>,
+        x: Tensor<2>,
+        batch: &Batch,
+        dropout: Option<Streams>,
+    ) -> Result<Tensor<2>> {
+        let pipeline = &self.core.pipeline;
         let ([height, width], channels, n) = (self.common.size, self.common.groups.0, batch.len());
         let pass = Pass {
             classes: self.classes(batch.labels.as_deref())?,
             dropout: dropout.map(|streams| Dropout { rate: self.common.dropout, batch, streams }),
         };
         // From −1 to 1, so that black does not look like the zeros outside.
-        let mut images =
-            (pipeline.unit(x.clone()) * 2.0 - 1.0).reshape([n, height, width, channels]);
+        let mut images = (pipeline.unit(x) * 2.0 - 1.0).reshape([n, height, width, channels]);
         if B::MARGIN > 0 {
             let outside = [n, height, B::MARGIN, channels];
             let outside = Tensor::zeros(outside, (&images.device(), images.dtype()));
@@ -384,7 +400,7 @@ impl<B: Body> PixelModel<B> {
             features = features.narrow(2, 0, width);
         }
         let outputs = network.head.forward(features, &pass);
-        Ok((outputs.reshape([n, self.entries() * self.common.likelihood.outputs()]), x))
+        Ok(outputs.reshape([n, self.entries() * self.common.likelihood.outputs()]))
     }
 
     /// Calls `of` with outputs and entries of some images of a batch at a time, and joins the results.
@@ -414,6 +430,16 @@ impl<B: Body> PixelModel<B> {
         self.in_parts(batch, |likelihood, outputs, x| {
             likelihood.row_log_probabilities(outputs, x, entries)
         })
+    }
+
+    /// Samples, with every step told to an observer.
+    fn sampled(
+        &self,
+        request: &SampleRequest,
+        observer: Option<sequential::Observer<'_>>,
+    ) -> Result<Vec<f64>> {
+        let ready = Ready { model: self, network: self.core.inference()?, class: request.class };
+        sequential::sample_scaled(&ready, None, request, observer)
     }
 }
 
@@ -494,12 +520,36 @@ impl<B: Body> Density for PixelModel<B> {
         })?;
         Ok(Some(order::restored(&terms, &self.order)))
     }
+
+    fn input_gradients(&self, batch: &Batch, column: usize) -> Result<Option<Vec<f64>>> {
+        let x = self.ordered(batch)?;
+        let tracked = x.clone().autodiff().require_grad();
+        let outputs = self.outputs(self.core.network()?, tracked.clone(), batch, None)?;
+        // The value of the column itself is not tracked.
+        let terms = self.common.likelihood.entry_log_probability(outputs, x);
+        let place = self.order.iter().position(|&entry| entry == column).unwrap_or(0);
+        let gradients = terms.narrow(1, place, 1).sum().backward();
+        let range = self.common.domain.max_level().map_or(1.0, f64::from);
+        let found = match tracked.grad(&gradients) {
+            Some(gradient) => to_f64(gradient).into_iter().map(|g| g * range).collect(),
+            // The first entry sees nothing.
+            None => vec![0.0; batch.values.len()],
+        };
+        Ok(Some(order::restored(&found, &self.order)))
+    }
 }
 
 impl<B: Body> Sampler for PixelModel<B> {
     fn draw(&self, request: &SampleRequest) -> Result<Vec<f64>> {
-        let ready = Ready { model: self, network: self.core.inference()?, class: request.class };
-        sequential::sample_scaled(&ready, None, request)
+        self.sampled(request, None)
+    }
+
+    fn draw_observed(
+        &self,
+        request: &SampleRequest,
+        observer: &mut dyn FnMut(SampleStep<'_>),
+    ) -> Result<Option<Vec<f64>>> {
+        self.sampled(request, Some(observer)).map(Some)
     }
 
     fn completion(&self) -> Completion {
