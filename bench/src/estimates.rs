@@ -44,6 +44,11 @@ fn meant_for(model: &str, preset: &str) -> &'static [&'static str] {
         (_, "dna" | "germain-2015-dna") => &["dna"],
         (_, "convolutional") => &["digits", "MNIST", "CIFAR-10"],
         (_, "denoising" | "28x28" | "compare") | ("infogan", "mnist") => &["MNIST"],
+        (_, "digits") => &["digits"],
+        (_, "oord-2016") => &["CIFAR-10"],
+        ("pixel-cnn" | "gated-pixel-cnn" | "row-lstm" | "diagonal-bilstm", "") => {
+            &["digits", "binarized MNIST", "CIFAR-10"]
+        }
         ("rnade", "") => &["red wine"],
         ("features", "") => &["MNIST", "CIFAR-10"],
         ("dcgan", "") => &["MNIST", "CIFAR-10", "CIFAR-10 at 64"],

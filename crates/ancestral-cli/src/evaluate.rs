@@ -119,13 +119,13 @@ pub(crate) fn run(args: &EvaluateArgs, data_dir: Option<&Path>) -> Result<()> {
     }
     let limit = args.limit.map(|n| n.get());
     let query = DataQuery { data: args.data.clone(), split: Some(split), limit };
+    let options = Options { samples: args.samples, seed: args.seed, members: args.orderings };
     if args.bayes {
         let (of, found) =
-            session.bayes_rule(&run, &query, args.samples).about("data of", path.display())?;
+            session.bayes_rule(&run, &query, options).about("data of", path.display())?;
         watch.finish();
         return bayes(args, path, weights, &run, &of, &found);
     }
-    let options = Options { samples: args.samples, seed: args.seed, members: args.orderings };
     // First, so that a model without costs is refused at once.
     let costs = match &args.map {
         None => None,

@@ -5,7 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may be as short as it likes")]
 
 use ancestral::Registry;
-use ancestral::evaluate::bayes_rule;
+use ancestral::evaluate::{Options, bayes_rule};
 use ancestral::likelihood::Likelihood;
 use ancestral::model::{
     DataSpec, DensityOptions, Init, Known, Model, NamedTensors, SampleRequest, column_terms,
@@ -568,7 +568,7 @@ fn bayes_rule_over_the_classes_is_that_of_the_log_probabilities() {
     let examples = Examples::new(&data, SplitName::Train, Binarize::None, 0).unwrap();
     let settings = format!("{}\nconditional = true", variants("pixel-cnn")[0]);
     let model = model("pixel-cnn", &settings, Domain::Binary, shape.clone(), 3);
-    let found = bayes_rule(&*model, &examples, 1, &mut |_| {}).unwrap();
+    let found = bayes_rule(&*model, &examples, Options::default(), &mut |_| {}).unwrap();
     let indices: Vec<u64> = (0..n as u64).collect();
     let by_class: Vec<Vec<f64>> = (0..classes)
         .map(|class| {
@@ -590,6 +590,7 @@ fn bayes_rule_over_the_classes_is_that_of_the_log_probabilities() {
     assert!((found.classification.class_nll - own).abs() < 1e-9);
     assert!((found.nll_nats - marginal).abs() < 1e-9);
     let plain = self::model("pixel-cnn", &variants("pixel-cnn")[0], Domain::Binary, shape, 3);
-    let error = bayes_rule(&*plain, &examples, 1, &mut |_| {}).unwrap_err().to_string();
+    let error =
+        bayes_rule(&*plain, &examples, Options::default(), &mut |_| {}).unwrap_err().to_string();
     assert!(error.contains("conditional=true"), "{error}");
 }

@@ -26,14 +26,15 @@ use burn::tensor::Tensor;
 use rand::Rng;
 
 use super::rnade::MixtureFamily;
-use super::sequential::{self, AutoregressiveSampler, Ordering, SamplerState};
+use super::sequential::{
+    self, AutoregressiveSampler, Observer, Ordering, SamplerState, SequentialModel,
+};
 use super::{CONDITION_LIMIT, nade, order};
 use crate::likelihood::{Likelihood, LogMeanExp};
 use crate::model::{
     Abilities, Capability, Completion, Core, DataSpec, Density, DensityKind, DensityOptions,
     Ensemble, Init, KindName, Learning, LogProbability, Metrics, ModelConfig, ModelEntry,
-    NeuralModel, Preset, SampleRequest, SampleStep, Sampler, Size, SizeBuilder, StepContext, Task,
-    Trainable, product,
+    NeuralModel, Preset, SampleRequest, Size, SizeBuilder, StepContext, Task, Trainable, product,
 };
 use crate::nn::{
     Activation, Dense, FusedActivation, InputPipeline, Mlp, Scale, as_f64, rows, to_f64,
@@ -256,7 +257,7 @@ impl DeepNade {
         Ok(self.likelihood.log_probability(outputs, x).neg())
     }
 
-    /// Draws the examples numbered from `first` like [`Sampler::draw`], in the same orderings and with
+    /// Draws the examples numbered from `first` like [`sample`](crate::model::sample), in the same orderings and with
     /// the same uniform numbers, but runs the whole network for every entry.
     ///
     /// This is the slow reference that the sampler is tested and timed against.
@@ -319,16 +320,6 @@ impl DeepNade {
                 })
                 .collect(),
         })
-    }
-
-    /// Samples, with every step told to an observer.
-    fn sampled(
-        &self,
-        request: &SampleRequest,
-        observer: Option<sequential::Observer<'_>>,
-    ) -> Result<Vec<f64>> {
-        let flat = self.flat()?;
-        sequential::sample_scaled(&flat, self.core.network()?.scale.as_ref(), request, observer)
     }
 }
 
@@ -468,21 +459,12 @@ fn drawing_order(streams: Streams, block: u64, size: usize) -> Vec<usize> {
     order::random(streams, "sample ordering", block, size)
 }
 
-impl Sampler for DeepNade {
-    fn draw(&self, request: &SampleRequest) -> Result<Vec<f64>> {
-        self.sampled(request, None)
-    }
+impl SequentialModel for DeepNade {
+    const COMPLETION: Completion = Completion::Any;
 
-    fn draw_observed(
-        &self,
-        request: &SampleRequest,
-        observer: &mut dyn FnMut(SampleStep<'_>),
-    ) -> Result<Option<Vec<f64>>> {
-        self.sampled(request, Some(observer)).map(Some)
-    }
-
-    fn completion(&self) -> Completion {
-        Completion::Any
+    fn sampled(&self, request: &SampleRequest, observer: Option<Observer<'_>>) -> Result<Vec<f64>> {
+        let flat = self.flat()?;
+        sequential::sample_scaled(&flat, self.core.network()?.scale.as_ref(), request, observer)
     }
 }
 
@@ -622,6 +604,7 @@ impl SamplerState for BatchedRows<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Sampler;
     use crate::spec::cpu;
     use ancestral_data::Shape;
 

@@ -69,7 +69,7 @@ struct DiagonalBlock {
 
 impl DiagonalBlock {
     fn up(common: &Common) -> ConvForm {
-        ConvForm::one_by_one(common.hidden, common.width(), common.groups)
+        ConvForm::one_by_one(common.settings.hidden, common.width(), common.groups)
     }
 }
 
@@ -120,8 +120,8 @@ impl Block for DiagonalBlock {
             ScanLstm::count(size, common, scan, &INPUT);
         }
         // The map from the right, shifted, and the sum.
-        size.kept(common.hidden);
-        size.kept(common.hidden);
+        size.kept(common.settings.hidden);
+        size.kept(common.settings.hidden);
         size.conv(&Self::up(common));
     }
 }

@@ -90,9 +90,9 @@ struct Forms {
 
 impl Layer {
     fn forms(common: &Common, first: bool) -> Forms {
-        let (hidden, gates) = (common.hidden, common.hidden.saturating_mul(2));
+        let (hidden, gates) = (common.settings.hidden, common.settings.hidden.saturating_mul(2));
         let from = if first { common.groups.0 } else { hidden };
-        let side = if first { common.first_kernel } else { common.kernel };
+        let side = if first { common.settings.first_kernel } else { common.settings.kernel };
         let gate = ConvForm {
             parts: 2,
             classes: common.classes,
@@ -122,7 +122,7 @@ impl Layer {
             vertical: conv(vertical, "vertical"),
             across: conv(across, "across"),
             horizontal: conv(horizontal, "horizontal"),
-            skip: common.skip.then(|| conv(out.clone(), "skip")),
+            skip: common.settings.skip.then(|| conv(out.clone(), "skip")),
             out: conv(out, "out"),
         }
     }
@@ -143,7 +143,11 @@ struct Stacks {
 
 impl Body for Stacks {
     fn init(common: &Common, init: &Init) -> Self {
-        Self { layers: (0..common.layers).map(|layer| Layer::init(common, layer, init)).collect() }
+        Self {
+            layers: (0..common.settings.layers)
+                .map(|layer| Layer::init(common, layer, init))
+                .collect(),
+        }
     }
 
     fn forward(&self, x: Tensor<4>, pass: &Pass) -> Tensor<4> {
@@ -206,23 +210,23 @@ impl Body for Stacks {
     }
 
     fn count(size: &mut PixelSize, common: &Common) {
-        for layer in 0..common.layers {
+        for layer in 0..common.settings.layers {
             let Forms { vertical, across, horizontal, out } = Layer::forms(common, layer == 0);
             [&vertical, &across, &horizontal, &out].into_iter().for_each(|form| size.conv(form));
             // The sum of the gates; tanh, σ and their product of both stacks; the sum of features.
-            size.kept(common.hidden.saturating_mul(13));
-            if common.skip {
+            size.kept(common.settings.hidden.saturating_mul(13));
+            if common.settings.skip {
                 size.conv(&out);
-                size.kept(common.hidden);
+                size.kept(common.settings.hidden);
             }
-            if common.dropout > 0.0 {
-                size.kept(common.hidden.saturating_mul(2));
+            if common.settings.dropout > 0.0 {
+                size.kept(common.settings.hidden.saturating_mul(2));
             }
         }
     }
 
     fn features(common: &Common) -> usize {
-        common.hidden
+        common.settings.hidden
     }
 }
 

@@ -28,14 +28,15 @@ use burn::tensor::{Tensor, TensorData};
 use rand::Rng;
 use toml::Table;
 
-use super::sequential::{self, AutoregressiveSampler, Ordering, SamplerState};
+use super::sequential::{
+    self, AutoregressiveSampler, Observer, Ordering, SamplerState, SequentialModel,
+};
 use super::{DISCRETE, OrderName, order};
 use crate::likelihood::{Likelihood, LogMeanExp};
 use crate::model::{
-    Abilities, Capability, Completion, Core, DataSpec, Density, DensityKind, DensityOptions,
-    Ensemble, Init, Learning, LogProbability, Metrics, ModelConfig, ModelEntry, NeuralModel,
-    Preset, SampleRequest, SampleStep, Sampler, Size, SizeBuilder, StepContext, Task, Trainable,
-    product,
+    Abilities, Capability, Core, DataSpec, Density, DensityKind, DensityOptions, Ensemble, Init,
+    Learning, LogProbability, Metrics, ModelConfig, ModelEntry, NeuralModel, Preset, SampleRequest,
+    Size, SizeBuilder, StepContext, Task, Trainable, product,
 };
 use crate::nn::{FusedActivation, InputPipeline, glorot, parameter, rows, with_value};
 use crate::settings::Settings;
@@ -633,15 +634,6 @@ impl Made {
             .map(|layer| ends(layer, layouts.map(|all| &all.direct), &mask.order, &|d| d));
         Ok(Flat { model: self, order: mask.order, hidden, output, direct })
     }
-
-    /// Samples, with every step told to an observer.
-    fn sampled(
-        &self,
-        request: &SampleRequest,
-        observer: Option<sequential::Observer<'_>>,
-    ) -> Result<Vec<f64>> {
-        sequential::sample_scaled(&self.flat(self.mask(0, false)?)?, None, request, observer)
-    }
 }
 
 impl NeuralModel for Made {
@@ -739,21 +731,9 @@ impl Density for Made {
     }
 }
 
-impl Sampler for Made {
-    fn draw(&self, request: &SampleRequest) -> Result<Vec<f64>> {
-        self.sampled(request, None)
-    }
-
-    fn draw_observed(
-        &self,
-        request: &SampleRequest,
-        observer: &mut dyn FnMut(SampleStep<'_>),
-    ) -> Result<Option<Vec<f64>>> {
-        self.sampled(request, Some(observer)).map(Some)
-    }
-
-    fn completion(&self) -> Completion {
-        Completion::Prefix
+impl SequentialModel for Made {
+    fn sampled(&self, request: &SampleRequest, observer: Option<Observer<'_>>) -> Result<Vec<f64>> {
+        sequential::sample_scaled(&self.flat(self.mask(0, false)?)?, None, request, observer)
     }
 }
 

@@ -15,13 +15,15 @@ use burn::module::{Module, Param};
 use burn::tensor::{Tensor, TensorData};
 use toml::Table;
 
-use super::sequential::{self, AutoregressiveSampler, Ordering, SamplerState};
+use super::sequential::{
+    self, AutoregressiveSampler, Observer, Ordering, SamplerState, SequentialModel,
+};
 use super::{CONDITION_LIMIT, DISCRETE, OrderName, order};
 use crate::likelihood::Likelihood;
 use crate::model::{
-    Abilities, Capability, Completion, Core, DataSpec, Density, DensityKind, DensityOptions, Init,
-    Learning, LogProbability, Metrics, ModelConfig, ModelEntry, NeuralModel, Preset, SampleRequest,
-    SampleStep, Sampler, Size, SizeBuilder, StepContext, Task, Trainable, product,
+    Abilities, Capability, Core, DataSpec, Density, DensityKind, DensityOptions, Init, Learning,
+    LogProbability, Metrics, ModelConfig, ModelEntry, NeuralModel, Preset, SampleRequest, Size,
+    SizeBuilder, StepContext, Task, Trainable, product,
 };
 use crate::nn::{InputPipeline, Scale, glorot, parameter, with_value};
 use crate::settings::Settings;
@@ -277,26 +279,6 @@ impl Nade {
             rescale: network.rescale.as_ref().map(|r| Values::of(r.val())),
         })
     }
-
-    /// Samples, with every step told to an observer.
-    fn sampled(
-        &self,
-        request: &SampleRequest,
-        observer: Option<sequential::Observer<'_>>,
-    ) -> Result<Vec<f64>> {
-        let flat = self.flat()?;
-        let parameters = NadeParameters {
-            weight: &flat.weight,
-            bias: &flat.bias,
-            output_weight: &flat.output_weight,
-            output_bias: &flat.output_bias,
-            scale: flat.rescale.as_deref(),
-            activation: kernels::Activation::Sigmoid,
-            order: None,
-        };
-        let ready = Ready { model: self, weights: NadeWeights::new(parameters, self.size()) };
-        sequential::sample_scaled(&ready, self.core.network()?.scale.as_ref(), request, observer)
-    }
 }
 
 impl NeuralModel for Nade {
@@ -390,21 +372,20 @@ impl Density for Nade {
     }
 }
 
-impl Sampler for Nade {
-    fn draw(&self, request: &SampleRequest) -> Result<Vec<f64>> {
-        self.sampled(request, None)
-    }
-
-    fn draw_observed(
-        &self,
-        request: &SampleRequest,
-        observer: &mut dyn FnMut(SampleStep<'_>),
-    ) -> Result<Option<Vec<f64>>> {
-        self.sampled(request, Some(observer)).map(Some)
-    }
-
-    fn completion(&self) -> Completion {
-        Completion::Prefix
+impl SequentialModel for Nade {
+    fn sampled(&self, request: &SampleRequest, observer: Option<Observer<'_>>) -> Result<Vec<f64>> {
+        let flat = self.flat()?;
+        let parameters = NadeParameters {
+            weight: &flat.weight,
+            bias: &flat.bias,
+            output_weight: &flat.output_weight,
+            output_bias: &flat.output_bias,
+            scale: flat.rescale.as_deref(),
+            activation: kernels::Activation::Sigmoid,
+            order: None,
+        };
+        let ready = Ready { model: self, weights: NadeWeights::new(parameters, self.size()) };
+        sequential::sample_scaled(&ready, self.core.network()?.scale.as_ref(), request, observer)
     }
 }
 

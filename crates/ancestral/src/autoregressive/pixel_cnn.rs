@@ -68,13 +68,13 @@ struct ConvBlock {
 impl ConvBlock {
     fn forms(common: &Common) -> [ConvForm; 3] {
         let layer = |from, to| ConvForm::one_by_one(from, to, common.groups);
-        let hidden = common.hidden;
+        let hidden = common.settings.hidden;
         [
-            layer(common.width(), hidden).with_activation(common.activation),
+            layer(common.width(), hidden).with_activation(common.settings.activation),
             ConvForm {
-                taps: square(common.kernel, common.kernel),
+                taps: square(common.settings.kernel, common.settings.kernel),
                 classes: common.classes,
-                ..layer(hidden, hidden).with_activation(common.activation)
+                ..layer(hidden, hidden).with_activation(common.settings.activation)
             },
             layer(hidden, common.width()),
         ]
@@ -88,7 +88,7 @@ impl Block for ConvBlock {
             down: MaskedConv::init(down, &format!("{name}.down"), init),
             conv: MaskedConv::init(conv, &format!("{name}.conv"), init),
             up: MaskedConv::init(up, &format!("{name}.up"), init),
-            activation: common.activation,
+            activation: common.settings.activation,
         }
     }
 

@@ -65,7 +65,7 @@ struct RowBlock {
 
 impl RowBlock {
     fn up(common: &Common) -> ConvForm {
-        ConvForm::one_by_one(common.hidden, common.width(), common.groups)
+        ConvForm::one_by_one(common.settings.hidden, common.width(), common.groups)
     }
 }
 

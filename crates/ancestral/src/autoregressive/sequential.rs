@@ -11,7 +11,7 @@ use ancestral_data::Streams;
 use rayon::prelude::*;
 
 use crate::likelihood::Likelihood;
-use crate::model::{Conditional, SampleRequest, SampleStep};
+use crate::model::{Completion, Conditional, SampleRequest, SampleStep, Sampler};
 use crate::nn::{Scale, as_f64};
 use crate::{Error, Result};
 
@@ -75,6 +75,42 @@ pub(super) fn prefix_only(model: &str, order: &[usize], given: &[bool]) -> Resul
 
 /// What is told each step of sampling.
 pub(super) type Observer<'a> = &'a mut dyn FnMut(SampleStep<'_>);
+
+/// A model whose sampler is the autoregressive one.
+pub(super) trait SequentialModel {
+    /// Which entries it can complete.
+    const COMPLETION: Completion = Completion::Prefix;
+
+    /// Samples, with every step told to an observer.
+    fn sampled(&self, request: &SampleRequest, observer: Option<Observer<'_>>) -> Result<Vec<f64>>;
+
+    /// The number of classes that can be requested.
+    fn classes(&self) -> usize {
+        0
+    }
+}
+
+impl<M: SequentialModel> Sampler for M {
+    fn draw(&self, request: &SampleRequest) -> Result<Vec<f64>> {
+        self.sampled(request, None)
+    }
+
+    fn draw_observed(
+        &self,
+        request: &SampleRequest,
+        observer: &mut dyn FnMut(SampleStep<'_>),
+    ) -> Result<Option<Vec<f64>>> {
+        self.sampled(request, Some(observer)).map(Some)
+    }
+
+    fn completion(&self) -> Completion {
+        M::COMPLETION
+    }
+
+    fn classes(&self) -> usize {
+        SequentialModel::classes(self)
+    }
+}
 
 /// Samples rows, or completes the `known` ones.
 fn sample(

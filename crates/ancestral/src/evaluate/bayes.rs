@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use ancestral_data::Examples;
 
+use super::Options;
 use super::calibration::{Classification, measured, unsuitable};
 use crate::likelihood::log_mean_exp;
 use crate::model::{DensityKind, DensityOptions, Model, log_probability};
@@ -35,7 +36,7 @@ pub struct BayesRule {
 pub fn bayes_rule(
     model: &dyn Model,
     examples: &Examples,
-    samples: usize,
+    options: Options,
     progress: &mut dyn FnMut(usize),
 ) -> Result<BayesRule> {
     let began = Instant::now();
@@ -55,7 +56,7 @@ pub fn bayes_rule(
     }
     let labels = examples.labels().ok_or_else(|| unsuitable("the examples have no labels"))?;
     let indices: Vec<u64> = (0..examples.len() as u64).collect();
-    let at_once = match density.kind(samples) {
+    let at_once = match density.kind(options.samples) {
         DensityKind::Exact => AT_ONCE,
         DensityKind::LowerBound { samples } => (2000 / samples.max(1)).clamp(1, 200),
     };
@@ -66,8 +67,8 @@ pub fn bayes_rule(
         let mut by_class = Vec::with_capacity(classes);
         for class in 0..classes as u32 {
             batch.labels = Some(vec![class; chunk.len()]);
-            let options = DensityOptions::new(samples, 0);
-            by_class.push(log_probability(model, &batch, options)?.nats);
+            let of_class = DensityOptions::new(options.samples, options.seed);
+            by_class.push(log_probability(model, &batch, of_class)?.nats);
         }
         for example in 0..chunk.len() {
             let joint: Vec<f64> = by_class.iter().map(|nats| nats[example]).collect();

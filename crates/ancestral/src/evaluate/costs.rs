@@ -74,6 +74,12 @@ pub fn pixel_costs(
         )
     };
     let density = model.density().ok_or_else(no_terms)?;
+    if !density.is_mass(model.data()) {
+        return Err(unsupported(
+            "has a density of real values, whose terms are no bits; binary pixels and levels have a \
+             cost in bits",
+        ));
+    }
     let (n, size) = (examples.len(), examples.shape().size());
     let mut nats = vec![0.0; size];
     let indices: Vec<u64> = (0..n as u64).collect();
@@ -83,12 +89,6 @@ pub fn pixel_costs(
             nats.iter_mut().zip(row).for_each(|(sum, term)| *sum -= term);
         }
         progress(chunk.last().map_or(n, |&last| last as usize + 1));
-    }
-    if !density.is_mass(model.data()) {
-        return Err(unsupported(
-            "has a density of real values, whose terms are no bits; binary pixels and levels have a \
-             cost in bits",
-        ));
     }
     let bits = nats.into_iter().map(|nats| nats / (n.max(1) as f64 * LN_2)).collect();
     Ok(PixelCosts { shape, n, bits })

@@ -64,7 +64,7 @@ pub fn input_gradients(
     if column >= columns {
         return Err(unsupported(
             model,
-            format!("has columns 0 to {} and column {column} was asked for", columns - 1),
+            format!("has columns 0 to {} and column {column} was requested", columns - 1),
         ));
     }
     density.input_gradients(batch, column)

@@ -180,7 +180,9 @@ impl Run {
             (None, None) => config.data.open(data_dir, config.seed)?,
             (Some(name), _) => {
                 let data = self.open_other(name, query.split.is_none(), data_dir)?;
-                adapt(data, &config.data.spec()?, binarize != Binarize::None)?
+                let data = adapt(data, &config.data.spec()?, binarize != Binarize::None)?;
+                // It may number its classes differently.
+                if self.is_conditional() { config.data.relabel(data)? } else { data }
             }
         };
         // All rows of a file are scored with fixed random numbers.
@@ -192,6 +194,12 @@ impl Run {
             None => examples,
         };
         Ok((examples, data))
+    }
+
+    /// Whether the model is conditional on the classes of examples.
+    fn is_conditional(&self) -> bool {
+        let sampler = self.model().sampler().filter(|sampler| !sampler.classes_are_codes());
+        sampler.is_some_and(|sampler| sampler.classes() > 0)
     }
 
     /// Other data than the run's, read as the run's was; `whole` without splits of its own.

@@ -197,7 +197,7 @@ impl Session<'_> {
     /// The cost of each pixel of the images of a split.
     ///
     /// # Errors
-    /// If the data is not found, does not suit or holds no images, or the model's log-probability is
+    /// If the data is not found, does not fit the model or has no images, or the model's log-probability is
     /// not a sum of probabilities of pixels.
     pub fn pixel_costs(&mut self, run: &Run, query: &DataQuery) -> Result<PixelCosts> {
         let split = query.split.unwrap_or(SplitName::Test);
@@ -217,20 +217,14 @@ impl Session<'_> {
         &mut self,
         run: &Run,
         query: &DataQuery,
-        samples: usize,
+        options: Options,
     ) -> Result<(Scored, BayesRule)> {
         let split = query.split.unwrap_or(SplitName::Test);
-        let own = DataQuery { split: Some(split), ..query.clone() };
-        let (mut examples, data) = run.query(&own, self.data_dir())?;
+        let query = DataQuery { split: Some(split), ..query.clone() };
+        let (examples, data) = run.query(&query, self.data_dir())?;
         let of = Scored::new(&data.name, &examples, Some(split));
-        if query.data.is_some() && data.split(split)?.labels.is_some() {
-            // Other data may number its classes differently.
-            let (n, binarize) = (examples.len(), examples.binarize());
-            let data = run.config.data.relabel(data)?;
-            examples = Examples::new(&data, split, binarize, run.config.seed)?.first(n);
-        }
         let found = self.working("classifying", examples.len(), |progress| {
-            evaluate::bayes_rule(run.model(), &examples, samples, progress)
+            evaluate::bayes_rule(run.model(), &examples, options, progress)
         })?;
         Ok((of, found))
     }

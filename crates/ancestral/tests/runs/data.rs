@@ -89,3 +89,38 @@ fn a_density_has_no_bits() {
     let found = likelihoods(&fit.run, SplitName::Test, Options::default());
     assert_eq!((found.measure, found.bits_per_dim), ("density", None));
 }
+
+/// A conditional model is given the classes of other data by their names, whatever their numbers
+/// there.
+#[test]
+fn classes_of_other_data_are_those_of_the_run_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, classes: &[&str]| {
+        let path = dir.path().join(name);
+        let row = |i: u32| {
+            let class = classes[i as usize % classes.len()];
+            let b = i as usize / classes.len() % 2;
+            format!("{},{b},{class}\n", u8::from(class == "crow"))
+        };
+        table(&path, "a,b,label\n", 60, row);
+        path.to_str().unwrap().to_owned()
+    };
+    let (both, rooks) = (write("both.csv", &["crow", "rook"]), write("rooks.csv", &["rook"]));
+    let settings = "conditional=true latent_dims=[2] hidden=[[8]] epochs=30 sample_count=0";
+    let run = train(&spec("vae", &both, settings)).run;
+    let score = |data: &str| {
+        let all = DataQuery { data: Some(data.to_owned()), ..DataQuery::default() };
+        let few = Options { samples: 200, ..Options::default() };
+        match Session::new().score(&run, &all, few).unwrap() {
+            Scores::LogProbabilities(scores) => scores.nats,
+            Scores::Classes(_) => unreachable!("it has a density"),
+        }
+    };
+    // In the other file rooks have the number 0, which is that of crows in the run.
+    let own: Vec<f64> = score(&both).into_iter().skip(1).step_by(2).collect();
+    let mean = |nats: &[f64]| nats.iter().sum::<f64>() / nats.len() as f64;
+    let (own, other) = (mean(&own), mean(&score(&rooks)));
+    assert!((own - other).abs() < 0.05, "{own} by both classes, {other} alone");
+    let jay = DataQuery { data: Some(write("jays.csv", &["jay"])), ..DataQuery::default() };
+    refused(Session::new().score(&run, &jay, Options::default()), "class jay");
+}

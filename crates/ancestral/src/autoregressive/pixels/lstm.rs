@@ -36,13 +36,13 @@ impl ScanLstm {
             mask: Mask::B,
             parts: 4,
             classes: common.classes,
-            ..ConvForm::one_by_one(common.width(), 4 * common.hidden, common.groups)
+            ..ConvForm::one_by_one(common.width(), 4 * common.settings.hidden, common.groups)
         }
     }
 
     /// `taps` are those of the input-to-state convolution.
     pub(crate) fn init(common: &Common, scan: Scan, taps: &[Tap], name: &str, init: &Init) -> Self {
-        let hidden = common.hidden;
+        let hidden = common.settings.hidden;
         let mut bias = vec![0.0; 4 * hidden];
         bias[hidden..2 * hidden].fill(FORGET_BIAS);
         let gates = MaskedConv::init(Self::form(common, taps), &format!("{name}.gates"), init);
@@ -69,7 +69,7 @@ impl ScanLstm {
     }
 
     pub(crate) fn count(size: &mut PixelSize, common: &Common, scan: Scan, taps: &[Tap]) {
-        let hidden = common.hidden;
+        let hidden = common.settings.hidden;
         size.conv(&Self::form(common, taps));
         size.trained(&[scan.taps().len() * hidden, 4 * hidden]);
         size.trained(&[2 * hidden]);

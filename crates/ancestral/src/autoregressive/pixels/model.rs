@@ -12,13 +12,15 @@ use toml::Table;
 use super::cache::{PixelBody, PixelLayer, Pixelwise, activate};
 use super::conv::{ConvForm, Dropout, Groups, MaskedConv, Pass};
 use super::size::PixelSize;
-use crate::autoregressive::sequential::{self, AutoregressiveSampler, Ordering, SamplerState};
+use crate::autoregressive::sequential::{
+    self, AutoregressiveSampler, Observer, Ordering, SamplerState, SequentialModel,
+};
 use crate::autoregressive::{DISCRETE, OrderName, order};
 use crate::likelihood::{Likelihood, LikelihoodName};
 use crate::model::{
-    Abilities, Capability, Completion, Core, DataSpec, Density, DensityKind, DensityOptions, Init,
-    Learning, LogProbability, Metrics, Model, ModelEntry, NeuralModel, Preset, SampleRequest,
-    SampleStep, Sampler, Size, SizeBuilder, StepContext, Task, Trainable,
+    Abilities, Capability, Core, DataSpec, Density, DensityKind, DensityOptions, Init, Learning,
+    LogProbability, Metrics, Model, ModelEntry, NeuralModel, Preset, SampleRequest, Size,
+    SizeBuilder, StepContext, Task, Trainable,
 };
 use crate::nn::{Activation, FusedActivation, InputPipeline, to_f64};
 use crate::settings::{Field, Settings};
@@ -101,6 +103,7 @@ macro_rules! pixel_settings {
 pub(crate) use pixel_settings;
 
 /// The values of the settings.
+#[derive(Debug, Clone)]
 pub(crate) struct PixelValues {
     pub(crate) layers: usize,
     pub(crate) hidden: usize,
@@ -156,19 +159,12 @@ pub(crate) trait PixelSettings: Settings {
             name => Likelihood::choose(name, domain)?,
         };
         Ok(Common {
-            layers: values.layers,
-            hidden: values.hidden,
-            kernel: values.kernel,
-            first_kernel: values.first_kernel,
-            head: values.head,
-            activation: values.activation,
-            skip: values.skip,
-            dropout: values.dropout,
             classes: if values.conditional { data.classes } else { 0 },
             groups: Groups(channels),
             size: [height, width],
             domain,
             likelihood,
+            settings: values,
         })
     }
 }
@@ -176,14 +172,7 @@ pub(crate) trait PixelSettings: Settings {
 /// The settings of a model on its data.
 #[derive(Debug, Clone)]
 pub(crate) struct Common {
-    pub(crate) layers: usize,
-    pub(crate) hidden: usize,
-    pub(crate) kernel: usize,
-    pub(crate) first_kernel: usize,
-    pub(crate) head: usize,
-    pub(crate) activation: FusedActivation,
-    pub(crate) skip: bool,
-    pub(crate) dropout: f64,
+    pub(crate) settings: PixelValues,
     /// Classes of a conditional model, else 0.
     pub(crate) classes: usize,
     /// One for each channel.
@@ -197,7 +186,7 @@ pub(crate) struct Common {
 impl Common {
     /// Features between residual blocks: 2h.
     pub(crate) fn width(&self) -> usize {
-        self.hidden.saturating_mul(2)
+        self.settings.hidden.saturating_mul(2)
     }
 }
 
@@ -237,8 +226,14 @@ impl Head {
     fn forms(common: &Common, features: usize) -> ([ConvForm; 2], ConvForm) {
         let layer = |from, to| ConvForm::one_by_one(from, to, common.groups);
         let outputs = common.likelihood.outputs().saturating_mul(common.groups.0);
-        let hidden = [layer(features, common.head), layer(common.head, common.head)];
-        (hidden.map(|form| form.with_activation(common.activation)), layer(common.head, outputs))
+        let hidden = [
+            layer(features, common.settings.head),
+            layer(common.settings.head, common.settings.head),
+        ];
+        (
+            hidden.map(|form| form.with_activation(common.settings.activation)),
+            layer(common.settings.head, outputs),
+        )
     }
 
     fn init(common: &Common, features: usize, init: &Init) -> Self {
@@ -250,7 +245,7 @@ impl Head {
                 .collect(),
             // Small, so that training starts near the marginals.
             output: MaskedConv::init(output, "output", init).scaled(0.1),
-            activation: common.activation.into(),
+            activation: common.settings.activation.into(),
         }
     }
 
@@ -386,7 +381,11 @@ impl<B: Body> PixelModel<B> {
         let ([height, width], channels, n) = (self.common.size, self.common.groups.0, batch.len());
         let pass = Pass {
             classes: self.classes(batch.labels.as_deref())?,
-            dropout: dropout.map(|streams| Dropout { rate: self.common.dropout, batch, streams }),
+            dropout: dropout.map(|streams| Dropout {
+                rate: self.common.settings.dropout,
+                batch,
+                streams,
+            }),
         };
         // From −1 to 1, so that black does not look like the zeros outside.
         let mut images = (pipeline.unit(x) * 2.0 - 1.0).reshape([n, height, width, channels]);
@@ -413,7 +412,7 @@ impl<B: Body> PixelModel<B> {
         let common = &self.common;
         let outputs = common.likelihood.outputs() * common.groups.0;
         // Gates are the widest features but for the outputs.
-        let width = outputs.max(4 * common.hidden).max(common.head);
+        let width = outputs.max(4 * common.settings.hidden).max(common.settings.head);
         let area = common.size[0] * (common.size[1] + B::MARGIN);
         let together = (SCORED / (area * width)).max(1);
         let mut all = Vec::new();
@@ -430,16 +429,6 @@ impl<B: Body> PixelModel<B> {
         self.in_parts(batch, |likelihood, outputs, x| {
             likelihood.row_log_probabilities(outputs, x, entries)
         })
-    }
-
-    /// Samples, with every step told to an observer.
-    fn sampled(
-        &self,
-        request: &SampleRequest,
-        observer: Option<sequential::Observer<'_>>,
-    ) -> Result<Vec<f64>> {
-        let ready = Ready { model: self, network: self.core.inference()?, class: request.class };
-        sequential::sample_scaled(&ready, None, request, observer)
     }
 }
 
@@ -475,7 +464,7 @@ impl<B: Body> NeuralModel for PixelModel<B> {
 impl<B: Body> Trainable for PixelModel<B> {
     fn step(&mut self, context: &mut StepContext<'_>) -> Result<Metrics> {
         let batch = context.batches.next_batch();
-        let streams = (self.common.dropout > 0.0).then_some(context.streams);
+        let streams = (self.common.settings.dropout > 0.0).then_some(context.streams);
         let (outputs, x) = self.scored(self.core.network()?, &batch, streams)?;
         let loss = self.common.likelihood.log_probability(outputs, x).mean().neg();
         Ok(vec![("loss", context.descend(loss, self.core.slot())?)])
@@ -539,21 +528,10 @@ impl<B: Body> Density for PixelModel<B> {
     }
 }
 
-impl<B: Body> Sampler for PixelModel<B> {
-    fn draw(&self, request: &SampleRequest) -> Result<Vec<f64>> {
-        self.sampled(request, None)
-    }
-
-    fn draw_observed(
-        &self,
-        request: &SampleRequest,
-        observer: &mut dyn FnMut(SampleStep<'_>),
-    ) -> Result<Option<Vec<f64>>> {
-        self.sampled(request, Some(observer)).map(Some)
-    }
-
-    fn completion(&self) -> Completion {
-        Completion::Prefix
+impl<B: Body> SequentialModel for PixelModel<B> {
+    fn sampled(&self, request: &SampleRequest, observer: Option<Observer<'_>>) -> Result<Vec<f64>> {
+        let ready = Ready { model: self, network: self.core.inference()?, class: request.class };
+        sequential::sample_scaled(&ready, None, request, observer)
     }
 
     fn classes(&self) -> usize {
@@ -617,7 +595,8 @@ impl<B: Body> Ordering for InOrder<'_, B> {
         let size = [height, width + B::MARGIN];
         let pixels = Pixelwise { size, images: numbers.len(), classes: hot };
         let head = &network.head;
-        let square = super::conv::square(common.first_kernel, common.first_kernel);
+        let square =
+            super::conv::square(common.settings.first_kernel, common.settings.first_kernel);
         let features = B::features(common);
         Box::new(Cached {
             groups: common.groups,
@@ -627,7 +606,7 @@ impl<B: Body> Ordering for InOrder<'_, B> {
             body: network.body.pixelwise(&pixels),
             features: pixels.single(features),
             width: features,
-            activation: common.activation,
+            activation: common.settings.activation,
             activated: vec![0.0; numbers.len() * features],
             hidden: head
                 .hidden

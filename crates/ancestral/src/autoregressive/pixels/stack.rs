@@ -42,7 +42,7 @@ pub(crate) struct ResidualStack<B: Module + ModuleDisplay> {
 impl ResidualStack<MaskedConv> {
     fn input_form(common: &Common) -> ConvForm {
         ConvForm {
-            taps: square(common.first_kernel, common.first_kernel),
+            taps: square(common.settings.first_kernel, common.settings.first_kernel),
             mask: Mask::A,
             ..ConvForm::one_by_one(common.groups.0, common.width(), common.groups)
         }
@@ -61,10 +61,10 @@ impl<B: Block> Body for ResidualStack<B> {
         let input = ResidualStack::input_form(common);
         Self {
             input: MaskedConv::init(input, "input", init),
-            blocks: (0..common.layers)
+            blocks: (0..common.settings.layers)
                 .map(|i| B::init(common, &format!("block.{i}"), init))
                 .collect(),
-            skips: (0..common.layers).filter(|_| common.skip).map(skip).collect(),
+            skips: (0..common.settings.layers).filter(|_| common.settings.skip).map(skip).collect(),
         }
     }
 
@@ -105,13 +105,13 @@ impl<B: Block> Body for ResidualStack<B> {
     fn count(size: &mut PixelSize, common: &Common) {
         let width = common.width();
         size.conv(&ResidualStack::input_form(common));
-        for _ in 0..common.layers {
+        for _ in 0..common.settings.layers {
             B::count(size, common);
             size.kept(width);
-            if common.dropout > 0.0 {
+            if common.settings.dropout > 0.0 {
                 size.kept(2 * width);
             }
-            if common.skip {
+            if common.settings.skip {
                 size.conv(&ConvForm::one_by_one(width, width, common.groups));
                 size.kept(width);
             }
