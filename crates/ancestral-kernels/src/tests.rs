@@ -11,7 +11,7 @@ use crate::{
     linear::composed_linear, linear_vjp, log, sigmoid, softplus, tanh,
 };
 
-fn device() -> Device {
+pub(crate) fn device() -> Device {
     Device::flex().autodiff()
 }
 
@@ -32,11 +32,11 @@ fn matrix(values: Vec<f32>, shape: [usize; 2], device: &Device) -> Tensor<2> {
     Tensor::from_data(TensorData::new(values, shape), device)
 }
 
-fn values<const D: usize>(x: Tensor<D>) -> Vec<f64> {
+pub(crate) fn values<const D: usize>(x: Tensor<D>) -> Vec<f64> {
     x.into_data().convert::<f64>().try_into_vec().unwrap()
 }
 
-fn bits<const D: usize>(x: Tensor<D>) -> Vec<u32> {
+pub(crate) fn bits<const D: usize>(x: Tensor<D>) -> Vec<u32> {
     x.into_data().try_into_vec::<f32>().unwrap().into_iter().map(f32::to_bits).collect()
 }
 
@@ -45,7 +45,7 @@ fn double<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 }
 
 #[track_caller]
-fn close(ours: &[f64], theirs: &[f64], tolerance: f64) {
+pub(crate) fn close(ours: &[f64], theirs: &[f64], tolerance: f64) {
     assert_eq!(ours.len(), theirs.len());
     for (i, (a, b)) in ours.iter().zip(theirs).enumerate() {
         let good =

@@ -3,38 +3,21 @@
 
 use burn::{
     backend::DType,
-    tensor::{Device, Shape, Tensor, TensorData},
+    tensor::{Shape, Tensor, TensorData},
 };
 
 use super::{
     PixelConv, PixelLstm, PixelMap, Scan, Tap, conv::composed_masked_conv2d,
     lstm::composed_lstm_scan, lstm_scan, masked_conv2d,
 };
-use crate::{Activation, Isa, flex, tests::noise};
-
-fn device() -> Device {
-    Device::flex().autodiff()
-}
+use crate::{
+    Activation, Isa, flex,
+    tests::{bits, close, device, noise, values},
+};
 
 fn tensor<const D: usize>(seed: u64, shape: [usize; D]) -> Tensor<D> {
     let values = noise(seed, shape.iter().product());
     Tensor::from_data(TensorData::new(values, shape), &device())
-}
-
-fn values<const D: usize>(x: Tensor<D>) -> Vec<f64> {
-    x.into_data().convert::<f64>().try_into_vec().unwrap()
-}
-
-fn bits<const D: usize>(x: Tensor<D>) -> Vec<u32> {
-    x.into_data().try_into_vec::<f32>().unwrap().into_iter().map(f32::to_bits).collect()
-}
-
-#[track_caller]
-fn close(ours: &[f64], theirs: &[f64], tolerance: f64) {
-    assert_eq!(ours.len(), theirs.len());
-    for (i, (a, b)) in ours.iter().zip(theirs).enumerate() {
-        assert!((a - b).abs() <= tolerance * (1.0 + b.abs()), "at {i}: {a} against {b}");
-    }
 }
 
 /// The taps of a square mask before its middle, and the middle.

@@ -213,8 +213,9 @@ impl Body for Stacks {
         for layer in 0..common.settings.layers {
             let Forms { vertical, across, horizontal, out } = Layer::forms(common, layer == 0);
             [&vertical, &across, &horizontal, &out].into_iter().for_each(|form| size.conv(form));
-            // The sum of the gates; tanh, σ and their product of both stacks; the sum of features.
-            size.kept(common.settings.hidden.saturating_mul(13));
+            // tanh, σ and their product of both stacks and the sum of features, 7h; of the outputs above
+            // those of the horizontal stack, 5h, are not kept.
+            size.kept(common.settings.hidden.saturating_mul(2));
             if common.settings.skip {
                 size.conv(&out);
                 size.kept(common.settings.hidden);

@@ -147,7 +147,7 @@ impl Likelihood {
             Self::Bernoulli => 2,
             Self::GaussianFixed => 4,
             Self::Gaussian => 10,
-            Self::Categorical { levels } => (levels as u64).saturating_mul(4),
+            Self::Categorical { levels } => (levels as u64).saturating_mul(2),
             Self::LogisticMixture { .. } => 12 * COMPONENTS as u64,
             Self::GaussianMixture { components } | Self::LaplaceMixture { components } => {
                 (components as u64).saturating_mul(10)

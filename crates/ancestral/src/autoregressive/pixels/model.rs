@@ -316,7 +316,7 @@ fn size_of<B: Body>(common: &Common, data: &DataSpec) -> Size {
     let (hidden, output) = Head::forms(common, B::features(common));
     size.kept(B::features(common));
     hidden.iter().for_each(|form| size.conv(form));
-    size.conv(&output);
+    size.output_conv(&output);
     let entries = size.area.saturating_mul(common.groups.0);
     size.size.likelihood(common.likelihood, entries);
     size.size.finish()

@@ -22,9 +22,15 @@ impl PixelSize {
 
     /// A masked convolution.
     pub(crate) fn conv(&mut self, form: &ConvForm) {
+        self.output_conv(form);
+        self.kept(form.to);
+    }
+
+    /// The last one, whose outputs the likelihood counts.
+    pub(crate) fn output_conv(&mut self, form: &ConvForm) {
         self.trained(&[form.seen().len(), form.from, form.to]);
         self.trained(&[form.to]);
         self.trained(&[form.classes, form.to]);
-        self.kept(form.to);
+        self.size.outputs(product(&[form.to, self.area]), 0);
     }
 }
