@@ -70,7 +70,9 @@ pub use linear::{linear, linear_vjp};
 pub use memory::keep_freed_memory;
 pub use nade::{NadeForm, NadeParameters, NadeRows, NadeWeights, nade};
 pub use norm::{batch_norm, layer_norm, layer_norm_vjp, leaky_relu, leaky_relu_vjp};
-pub use raster::{PixelConv, PixelLstm, PixelMap, Scan, Tap, lstm_scan, masked_conv2d};
+pub use raster::{
+    PixelConv, PixelLstm, PixelMap, Scan, Tap, lstm_scan, masked_conv2d, sum_of_sides,
+};
 pub use simd::Isa;
 pub use thread_tuner::ThreadTuner;
 
