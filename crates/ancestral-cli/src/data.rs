@@ -60,7 +60,9 @@ pub(crate) fn run(args: &DataArgs, data_dir: Option<&Path>) -> Result<()> {
             }
             let set = ancestral_data::open(data, &options)?;
             if !output.quiet && !output.json {
-                set.notes.iter().for_each(|note| output::print_error_line(&format!("note: {note}")));
+                set.notes
+                    .iter()
+                    .for_each(|note| output::print_error_line(&format!("note: {note}")));
             }
             let summary = describe(&set);
             let sheet = match (out, set.shape.as_image()) {

@@ -4,9 +4,7 @@ use std::path::{Path, PathBuf};
 
 use ancestral::distributions::{coin, coin_log_likelihood};
 use ancestral::model::Estimate;
-use ancestral::run::{
-    DataRequest, DataSource, Fit, Fitted, Measured, Reading, RunSpec, Storage,
-};
+use ancestral::run::{DataRequest, DataSource, Fit, Fitted, Measured, Reading, RunSpec, Storage};
 use ancestral_plot::{Plot, Series};
 use anyhow::Result;
 use serde_json::json;
@@ -173,7 +171,11 @@ fn shown(estimate: &Estimate) -> String {
     let error = stderr.filter(|e| e.is_finite() && *e > 0.0);
     let Some(error) = error else { return output::significant(*value) };
     let more = if *value == 0.0 { 0.0 } else { (value.abs() / error).log10().floor().max(0.0) };
-    format!("{} ± {}", output::digits(*value, (more as usize + 2).clamp(6, 17)), output::digits(error, 2))
+    format!(
+        "{} ± {}",
+        output::digits(*value, (more as usize + 2).clamp(6, 17)),
+        output::digits(error, 2)
+    )
 }
 
 /// The first estimates of each kind: `mean[0]` and `mean[1]` are of one.

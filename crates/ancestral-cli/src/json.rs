@@ -142,10 +142,7 @@ impl<S: Serializer> Serializer for Words<S> {
         self.0.serialize_seq(length).map(Words)
     }
 
-    fn serialize_tuple(
-        self,
-        length: usize,
-    ) -> std::result::Result<Self::SerializeTuple, S::Error> {
+    fn serialize_tuple(self, length: usize) -> std::result::Result<Self::SerializeTuple, S::Error> {
         self.0.serialize_tuple(length).map(Words)
     }
 

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use ancestral::evaluate::{LEAST_VALIDATION, Likelihoods};
-use ancestral::run::{DataRequest, DataSource, Prepared, Reading, RunSpec, SettingsFile, Storage, Trained};
+use ancestral::run::{
+    DataRequest, DataSource, Prepared, Reading, RunSpec, SettingsFile, Storage, Trained,
+};
 use ancestral::train::{Budget, StopReason};
 use ancestral_data::SplitName;
 use anyhow::{Context, Result};

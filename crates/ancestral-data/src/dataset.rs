@@ -299,9 +299,7 @@ impl Dataset {
         }
         self.map_splits(self.domain, self.shape.clone(), |split| {
             let values = match &split.values {
-                Values::Reals(v) => {
-                    Values::Reals(v.iter().map(|&x| f64::from(x as f32)).collect())
-                }
+                Values::Reals(v) => Values::Reals(v.iter().map(|&x| f64::from(x as f32)).collect()),
                 bytes => bytes.clone(),
             };
             Ok(Split { values, labels: split.labels.clone() })

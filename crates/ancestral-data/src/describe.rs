@@ -109,9 +109,8 @@ pub fn describe(data: &Dataset) -> Summary {
 }
 
 fn kinds(data: &Dataset) -> Vec<ColumnSummary> {
-    let name = |at: usize| {
-        data.column_names.get(at).cloned().unwrap_or_else(|| (at + 1).to_string())
-    };
+    let name =
+        |at: usize| data.column_names.get(at).cloned().unwrap_or_else(|| (at + 1).to_string());
     let column = |(at, column): (usize, &Column)| ColumnSummary {
         column: name(at),
         kind: column.kind.as_str(),

@@ -7,6 +7,7 @@ pub(crate) mod cifar;
 pub(crate) mod dialect;
 pub(crate) mod idx;
 pub(crate) mod images;
+pub(crate) mod lines;
 pub(crate) mod npy;
 pub(crate) mod table;
 pub(crate) mod text;
@@ -631,7 +632,8 @@ pub fn parse(
         Format::Text => text::read(&mut stream)?,
         Format::Npy => npy::read(&mut stream)?.into_loaded(path)?,
         Format::Npz => {
-            return npy::read_npz(io::Cursor::new(bytes), path, options)?.into_dataset(name, options);
+            return npy::read_npz(io::Cursor::new(bytes), path, options)?
+                .into_dataset(name, options);
         }
         Format::Csv => return table::read(stream, options)?.into_dataset(name, options),
         Format::Cifar => cifar::read(&mut stream)?,

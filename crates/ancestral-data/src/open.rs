@@ -141,7 +141,11 @@ fn open_path(given: &str, options: &OpenOptions) -> Result<Dataset, DataError> {
             let batch = cifar::read(&mut Stream::open(path)?)?;
             return cifar_set(given, vec![(SplitName::Train, batch)], options);
         }
-        _ if plain.contains("ubyte") || plain.contains("-idx") || plain.contains(".idx") || plain.ends_with("idx") => {
+        _ if plain.contains("ubyte")
+            || plain.contains("-idx")
+            || plain.contains(".idx")
+            || plain.ends_with("idx") =>
+        {
             idx_with_labels(path)?
         }
         _ => {

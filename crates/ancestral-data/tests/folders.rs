@@ -71,7 +71,10 @@ fn hidden_folders_and_other_files_are_passed_over_and_counted() {
     ];
     write(dir.path(), &files);
     let data = read(dir.path()).unwrap();
-    assert_eq!((data.class_names.clone(), data.len(SplitName::Train)), (vec!["cat".into(), "dog".into()], 2));
+    assert_eq!(
+        (data.class_names.clone(), data.len(SplitName::Train)),
+        (vec!["cat".into(), "dog".into()], 2)
+    );
     let note = "passed over: 1 .csv, 1 .db, 1 .txt, 1 without an extension, 4 hidden";
     assert!(data.notes[0].ends_with(note), "{:?}", data.notes);
     // A tar has the same rules.
@@ -134,9 +137,11 @@ fn a_jpeg_without_its_end_is_refused() {
 #[test]
 fn orientation_is_applied() {
     let dir = tempfile::tempdir().unwrap();
-    let photo = jpeg(16, 8, &(0..16 * 8).flat_map(|i| [(i % 16 * 16) as u8; 3]).collect::<Vec<_>>());
+    let photo =
+        jpeg(16, 8, &(0..16 * 8).flat_map(|i| [(i % 16 * 16) as u8; 3]).collect::<Vec<_>>());
     // The tag of orientation after the start of the image: turn by 90° to the right.
-    let mut exif = b"Exif\0\0MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0".to_vec();
+    let mut exif =
+        b"Exif\0\0MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0".to_vec();
     let length = (exif.len() as u16 + 2).to_be_bytes();
     exif.splice(0..0, [0xFF, 0xE1, length[0], length[1]]);
     let turned = [&photo[..2], &exif, &photo[2..]].concat();
@@ -153,35 +158,41 @@ fn orientation_is_applied() {
 fn classes_are_folders_of_the_first_level() {
     let dir = tempfile::tempdir().unwrap();
     let names = |data: &Dataset| data.class_names.clone();
-    write(dir.path(), &[
-        ("numbers/1/a.png", gray(1)),
-        ("numbers/01/a.png", gray(2)),
-        ("numbers/1.0/a.png", gray(3)),
-        ("numbers/10/a.png", gray(4)),
-        ("order/2/a.png", gray(1)),
-        ("order/10/a.png", gray(2)),
-        ("order/-1/a.png", gray(3)),
-        ("deep/cat/a.png", gray(1)),
-        ("deep/cat/more/b.png", gray(2)),
-        ("deep/dog/more/even/c.png", gray(3)),
-        ("wrapped/photos/cat/a.png", gray(1)),
-        ("wrapped/photos/dog/a.png", gray(2)),
-        ("stray/cat/a.png", gray(1)),
-        ("stray/cat/b.png", gray(1)),
-        ("stray/dog/a.png", gray(2)),
-        ("stray/preview.png", gray(3)),
-        ("kaggle/train/cat/a.png", gray(1)),
-        ("kaggle/train/dog/b.png", gray(2)),
-        ("kaggle/test/1.png", gray(1)),
-        ("kaggle/test/2.png", gray(4)),
-    ]);
+    write(
+        dir.path(),
+        &[
+            ("numbers/1/a.png", gray(1)),
+            ("numbers/01/a.png", gray(2)),
+            ("numbers/1.0/a.png", gray(3)),
+            ("numbers/10/a.png", gray(4)),
+            ("order/2/a.png", gray(1)),
+            ("order/10/a.png", gray(2)),
+            ("order/-1/a.png", gray(3)),
+            ("deep/cat/a.png", gray(1)),
+            ("deep/cat/more/b.png", gray(2)),
+            ("deep/dog/more/even/c.png", gray(3)),
+            ("wrapped/photos/cat/a.png", gray(1)),
+            ("wrapped/photos/dog/a.png", gray(2)),
+            ("stray/cat/a.png", gray(1)),
+            ("stray/cat/b.png", gray(1)),
+            ("stray/dog/a.png", gray(2)),
+            ("stray/preview.png", gray(3)),
+            ("kaggle/train/cat/a.png", gray(1)),
+            ("kaggle/train/dog/b.png", gray(2)),
+            ("kaggle/test/1.png", gray(1)),
+            ("kaggle/test/2.png", gray(4)),
+        ],
+    );
     assert_eq!(names(&read(&dir.path().join("numbers")).unwrap()), ["01", "1", "1.0", "10"]);
     assert_eq!(names(&read(&dir.path().join("order")).unwrap()), ["-1", "2", "10"]);
     let deep = read(&dir.path().join("deep")).unwrap();
     assert_eq!(names(&deep), ["cat", "dog"]);
     assert_eq!(deep.split(SplitName::Train).unwrap().labels, Some(vec![0, 0, 1]));
     assert_eq!(names(&read(&dir.path().join("wrapped")).unwrap()), ["cat", "dog"]);
-    refused(&dir.path().join("stray"), &["stray/preview.png", "in no class folder, as 3 other", "--no-labels"]);
+    refused(
+        &dir.path().join("stray"),
+        &["stray/preview.png", "in no class folder, as 3 other", "--no-labels"],
+    );
     let left = OpenOptions { no_labels: true, whole: true, ..OpenOptions::default() };
     let stray = open(dir.path().join("stray").to_str().unwrap(), &left).unwrap();
     assert_eq!((stray.classes(), stray.len(SplitName::Train)), (0, 4));
@@ -192,7 +203,10 @@ fn classes_are_folders_of_the_first_level() {
     // The same example in two splits is counted.
     let shared = describe(&kaggle).shared;
     assert_eq!(shared.len(), 1);
-    assert_eq!((shared[0].of.as_str(), shared[0].also_in.as_str(), shared[0].examples), ("test", "train", 1));
+    assert_eq!(
+        (shared[0].of.as_str(), shared[0].also_in.as_str(), shared[0].examples),
+        ("test", "train", 1)
+    );
 }
 
 #[cfg(unix)]
@@ -207,7 +221,10 @@ fn links_and_names_that_are_no_unicode() {
     symlink(set.join("cat"), set.join("a_link")).unwrap();
     symlink(&set, set.join("cat/cycle")).unwrap();
     let data = read(&set).unwrap();
-    assert_eq!((data.class_names, data.len(SplitName::Train)), (vec!["cat".into(), "dog".into()], 2));
+    assert_eq!(
+        (data.class_names, data.len(SplitName::Train)),
+        (vec!["cat".into(), "dog".into()], 2)
+    );
     assert!(data.notes[0].contains("2 linked again"), "{:?}", data.notes);
     // Folders that are links only are read under the names of the links.
     let links = dir.path().join("links");
@@ -255,12 +272,15 @@ fn batches_of_cifar_that_are_missing_or_of_the_wrong_kind() {
 #[test]
 fn mnist_under_the_names_that_some_programs_unpack() {
     let dir = tempfile::tempdir().unwrap();
-    write(dir.path(), &[
-        ("train-images.idx3-ubyte", common::idx(8, &[30, 2, 2], &[9; 120])),
-        ("train-labels.idx1-ubyte", common::idx(8, &[30], &[1; 30])),
-        ("t10k-images.idx3-ubyte", common::idx(8, &[5, 2, 2], &[3; 20])),
-        ("t10k-labels.idx1-ubyte", common::idx(8, &[5], &[4; 5])),
-    ]);
+    write(
+        dir.path(),
+        &[
+            ("train-images.idx3-ubyte", common::idx(8, &[30, 2, 2], &[9; 120])),
+            ("train-labels.idx1-ubyte", common::idx(8, &[30], &[1; 30])),
+            ("t10k-images.idx3-ubyte", common::idx(8, &[5, 2, 2], &[3; 20])),
+            ("t10k-labels.idx1-ubyte", common::idx(8, &[5], &[4; 5])),
+        ],
+    );
     let data = read(dir.path()).unwrap();
     assert_eq!(data.class_names, ["1", "4"]);
     let one = read(&dir.path().join("t10k-images.idx3-ubyte")).unwrap();

@@ -95,7 +95,11 @@ fn one_table_in_many_dialects() {
         ("not_packed.csv.gz", plain.into(), true),
         ("no_header.csv", "1.5,2,3\n4.25,5,6\n".into(), false),
         ("packed.csv.gz", gz(plain.as_bytes()), true),
-        ("two_parts.csv.gz", [gz(plain[..14].as_bytes()), gz(plain[14..].as_bytes())].concat(), true),
+        (
+            "two_parts.csv.gz",
+            [gz(plain[..14].as_bytes()), gz(plain[14..].as_bytes())].concat(),
+            true,
+        ),
         ("padded.csv.gz", [gz(plain.as_bytes()), vec![0; 700]].concat(), true),
         (
             "packed.csv.zst",
@@ -258,7 +262,10 @@ fn labels_are_names() {
         (data.class_names.clone(), data.split(SplitName::Train).unwrap().labels.clone())
     };
     let names = |names: &[&str]| names.iter().map(|&n| n.to_owned()).collect::<Vec<_>>();
-    assert_eq!(labels("x,label\n1,7\n2,900\n3,3\n"), (names(&["3", "7", "900"]), Some(vec![1, 2, 0])));
+    assert_eq!(
+        labels("x,label\n1,7\n2,900\n3,3\n"),
+        (names(&["3", "7", "900"]), Some(vec![1, 2, 0]))
+    );
     assert_eq!(labels("x,label\n1,1\n2,-1\n"), (names(&["-1", "1"]), Some(vec![1, 0])));
     assert_eq!(labels("x,label\n1,2.0\n2,10\n"), (names(&["2", "10"]), Some(vec![0, 1])));
     assert_eq!(labels("x,Class\n1,b\n2,a\n"), (names(&["a", "b"]), Some(vec![1, 0])));
@@ -297,7 +304,8 @@ fn rows_are_images_where_it_is_said() {
     assert_eq!(data.class_names, ["4", "5"]);
     assert!(data.column_names.is_empty());
     // Channels are next to each other in a row, as numpy has them.
-    let data = read_as("t.csv", "1,2,3,4,5,6\n7,8,9,10,11,12\n", &image([3, 1, 2], Some(17))).unwrap();
+    let data =
+        read_as("t.csv", "1,2,3,4,5,6\n7,8,9,10,11,12\n", &image([3, 1, 2], Some(17))).unwrap();
     assert_eq!(data.domain, Domain::Levels(17));
     assert_eq!(values(&data)[..6], [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]);
     let said = read_as("t.csv", text, &image([1, 3, 2], None)).unwrap_err().to_string();

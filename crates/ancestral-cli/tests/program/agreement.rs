@@ -40,7 +40,8 @@ fn columns_are_matched_by_name() {
         assert_eq!(scores(&here, &format!("score {run} --data swapped.csv")), own);
         let said = errors(&here.run(&format!("score {run} --data bare.csv --out s.csv")));
         assert!(said.contains("the columns of the data have no names"), "{said}");
-        let missing = "column 'weight' of the run is missing; the columns of the data are height, mass";
+        let missing =
+            "column 'weight' of the run is missing; the columns of the data are height, mass";
         here.bad(&format!("score {run} --data renamed.csv"), missing);
         here.bad(&format!("evaluate {run} --data renamed.csv"), missing);
         let foreign = "column 'age' is not one of the run's columns, height, weight";
@@ -98,7 +99,9 @@ fn classes_are_matched_by_name() {
 fn categories_are_matched_by_name() {
     let here = program();
     let rows: String = (0..60)
-        .map(|i| format!("{},{},{}\n", i % 7, ["red", "green", "blue"][i % 3], ["n", "y"][i % 3 / 2]))
+        .map(|i| {
+            format!("{},{},{}\n", i % 7, ["red", "green", "blue"][i % 3], ["n", "y"][i % 3 / 2])
+        })
         .collect();
     here.write("own.csv", format!("x,color,label\n{rows}"));
     here.write("two.csv", format!("color,x,label\n{}", "blue,1,y\nred,2,n\n".repeat(5)));
@@ -107,8 +110,12 @@ fn categories_are_matched_by_name() {
     here.good("fit logistic --data own.csv --out l --quiet");
     assert_eq!(here.json("evaluate l --data two.csv --split train")["accuracy"], 1.0);
     here.bad("score l --data pink.csv", "'pink' in column 'color' is none of the run's categories");
-    here.bad("score l --data numbers.csv", "column 'color' holds numbers, and that of the run words");
-    let said = here.bad(&format!("train rnade --data own.csv {SMALL}"), "'color' is of 3 categories");
+    here.bad(
+        "score l --data numbers.csv",
+        "column 'color' holds numbers, and that of the run words",
+    );
+    let said =
+        here.bad(&format!("train rnade --data own.csv {SMALL}"), "'color' is of 3 categories");
     assert!(said.contains("rnade takes real columns"), "{said}");
 }
 
@@ -155,7 +162,8 @@ fn values_that_single_precision_merges_are_counted() {
         .map(|i| format!("{},{}\n", i % 10, if i % 4 == 1 { 1e15 } else { f64::from(i) }))
         .collect();
     here.write("outlier.csv", format!("a,b\n{rows}"));
-    let said = errors(&here.run("train rnade --data outlier.csv --steps 1 --set sample_count=0 --out r"));
+    let said =
+        errors(&here.run("train rnade --data outlier.csv --steps 1 --set sample_count=0 --out r"));
     assert!(said.contains("column 'b' has") && said.contains("and 2 in single"), "{said}");
     let rows: String = (0..40).map(|i| format!("{i},5,0\n")).collect();
     here.write("constant.csv", format!("a,b,c\n{rows}"));

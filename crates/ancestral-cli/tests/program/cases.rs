@@ -201,7 +201,8 @@ fn units_of_columns_do_not_matter() {
     assert!((meters + 17.138).abs() < 2e-3, "{meters}");
     assert!((microns - meters - 2.0 * 1e6f64.ln()).abs() < 1e-6, "{microns} {meters}");
     assert!((standardized - 1.968).abs() < 2e-3 && (standardized - same).abs() < 1e-6);
-    let said = here.good(&format!("fit gaussian --data {} --out g3", at(&folder, "small_units.csv")));
+    let said =
+        here.good(&format!("fit gaussian --data {} --out g3", at(&folder, "small_units.csv")));
     let variance = said.lines().find(|line| line.starts_with("variance[a]")).unwrap();
     assert!(variance.contains("e-9 ±") || variance.contains("e-8 ±"), "{variance}");
 }

@@ -5,7 +5,7 @@ use crate::DataError;
 
 pub(crate) fn read(stream: &mut Stream<'_>) -> Result<Array, DataError> {
     let magic = stream.bytes(4, "the IDX header")?;
-    if super::dialect::is_web_page(&magic) || magic.starts_with(b"<!") || magic.starts_with(b"<htm") {
+    if super::lines::is_web_page(&magic) || magic.starts_with(b"<!") || magic.starts_with(b"<htm") {
         return Err(DataError::malformed(
             &stream.path,
             "byte 0",
@@ -59,9 +59,7 @@ pub(crate) fn read(stream: &mut Stream<'_>) -> Result<Array, DataError> {
                     .collect()
             } else {
                 raw.chunks_exact(8)
-                    .map(|b| {
-                        f64::from_be_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]])
-                    })
+                    .map(|b| f64::from_be_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]))
                     .collect()
             };
             super::npy::finite(&reals, &stream.path, 4 + 4 * axes, width)?;

@@ -289,7 +289,10 @@ impl Walk {
                 return Err(DataError::malformed(
                     &path,
                     "link",
-                    format!("it points to {}, which does not exist; mend or delete it", target.display()),
+                    format!(
+                        "it points to {}, which does not exist; mend or delete it",
+                        target.display()
+                    ),
                 ));
             } else if is_image(&path) {
                 self.files.push(path);

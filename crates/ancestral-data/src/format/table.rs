@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::dialect::{self, Cell, Cells, Dialect, Header, Lines};
+use super::dialect::{self, Cell, Cells, Dialect, Header};
+use super::lines::Lines;
 use super::npy::{MOST_REAL, beyond};
 use super::{Data, Labels, Loaded, MAX_CLASSES, Stream, assemble};
 use crate::{Column, ColumnType, DataError, Dataset, OpenOptions, Shape, SplitName};
@@ -78,7 +79,10 @@ enum Role {
     /// An entry of the examples: its state.
     Entry(Box<Entry>),
     /// Possibly classes: a word per row.
-    Labels { words: Words, rows: Vec<u32> },
+    Labels {
+        words: Words,
+        rows: Vec<u32>,
+    },
     Folds(Vec<u32>),
     /// Possibly the numbers of rows.
     Index(Vec<f64>),
@@ -268,11 +272,10 @@ impl<'a> Reader<'a> {
             names.pop();
             count -= 1;
             self.trailing = true;
-        } else if !named && width > 1 && self.dialect.separator != dialect::BLANK {
-            // Without a header, the first row alone cannot tell a missing cell.
         }
         self.header = names;
-        if let Some(at) = (1..self.header.len()).find(|&at| self.header[..at].contains(&self.header[at]))
+        if let Some(at) =
+            (1..self.header.len()).find(|&at| self.header[..at].contains(&self.header[at]))
         {
             let name = self.header[at].clone();
             let first = self.header.iter().position(|other| *other == name).unwrap_or(0);

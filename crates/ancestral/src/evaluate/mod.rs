@@ -404,7 +404,8 @@ mod tests {
             .map(|(i, &x)| ((f64::from(x) - moments[i % 2].0) / moments[i % 2].1) as f32)
             .collect();
         let measure = |values: Vec<f32>| {
-            let examples = examples(Domain::Real, Values::Reals(values.into_iter().map(f64::from).collect()));
+            let examples =
+                examples(Domain::Real, Values::Reals(values.into_iter().map(f64::from).collect()));
             let spec = DataSpec::new(Domain::Real, Shape::columns(2), 0);
             let settings = "variance_floor = 0.0".parse().unwrap();
             let mut model = Registry::standard()

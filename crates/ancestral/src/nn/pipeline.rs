@@ -104,7 +104,9 @@ fn standardized<'a>(values: &'a [f64], offset: &[f64], scale: &[f64]) -> Cow<'a,
         return Cow::Borrowed(values);
     }
     let columns = || offset.iter().zip(scale).cycle();
-    Cow::Owned(values.iter().zip(columns()).map(|(x, (offset, scale))| (x - offset) / scale).collect())
+    Cow::Owned(
+        values.iter().zip(columns()).map(|(x, (offset, scale))| (x - offset) / scale).collect(),
+    )
 }
 
 /// The deviation that a column is divided by: 1 for a constant one.

@@ -12,7 +12,8 @@ const MOST_COUNTED: usize = 50_000_000;
 
 /// Stores the mean and the deviation of each column of a table of reals, by which networks see it.
 pub(super) fn standardize(described: &mut DataConfig, data: &Dataset) -> Result<()> {
-    if data.domain != Domain::Real || data.shape.as_image().is_some() || !described.kinds.is_empty() {
+    if data.domain != Domain::Real || data.shape.as_image().is_some() || !described.kinds.is_empty()
+    {
         return Ok(());
     }
     let examples = Examples::new(data, SplitName::Train, Binarize::None, 0)?;
@@ -39,7 +40,11 @@ pub(super) fn standardize(described: &mut DataConfig, data: &Dataset) -> Result<
 ///
 /// # Errors
 /// If a column that is not constant becomes so, naming it.
-pub(super) fn check(described: &DataConfig, data: &Dataset, in_single: bool) -> Result<Vec<String>> {
+pub(super) fn check(
+    described: &DataConfig,
+    data: &Dataset,
+    in_single: bool,
+) -> Result<Vec<String>> {
     let mut notes = Vec::new();
     let split = data.split(SplitName::Train)?;
     let Values::Reals(values) = &split.values else { return Ok(notes) };

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use ancestral_data::{
-    Background, Binarize, Column, ColumnType, Dataset, Domain, OpenOptions, Shape, Split, TextOptions,
-    Values,
+    Background, Binarize, Column, ColumnType, Dataset, Domain, OpenOptions, Shape, Split,
+    TextOptions, Values,
 };
 use serde::{Deserialize, Serialize};
 use toml::Table;
@@ -243,26 +243,27 @@ impl DataConfig {
         })
     }
 
-    /// The names of the classes: their numbers, where they have no others.
-    fn all_class_names(&self) -> Vec<String> {
-        let name = |class: usize| {
-            self.class_names.get(class).cloned().unwrap_or_else(|| class.to_string())
-        };
-        (0..self.classes).map(name).collect()
-    }
-
     /// The number of each class among those of another run: by name, or by number where one of them has
     /// no names; `None` if one is not among them.
     pub(super) fn classes_among(&self, other: &Self) -> Option<Vec<u32>> {
-        if self.class_names.is_empty() || other.class_names.is_empty() {
-            let own = self.all_class_names();
-            let found = other.all_class_names();
-            if self.classes == other.classes {
-                return Some((0..self.classes as u32).collect());
-            }
-            return places_among(&own, &found);
+        let by_number = self.class_names.is_empty() || other.class_names.is_empty();
+        if by_number && self.classes == other.classes {
+            return Some((0..self.classes as u32).collect());
         }
-        places_among(&self.class_names, &other.class_names)
+        let name = |class: usize| {
+            self.class_names.get(class).cloned().unwrap_or_else(|| class.to_string())
+        };
+        (0..self.classes).map(|class| other.place_of_class(&name(class))).collect()
+    }
+
+    /// The number of the class with this name.
+    fn place_of_class(&self, name: &str) -> Option<u32> {
+        if !self.class_names.is_empty() {
+            return self.class_names.iter().position(|own| own == name).map(|at| at as u32);
+        }
+        // Runs of format 1 took 01 and 1.0 for the class 1.
+        let value = name.parse::<f64>().ok().filter(|value| value.fract() == 0.0 && *value >= 0.0);
+        value.filter(|&value| value < self.classes as f64).map(|value| value as u32)
     }
 
     /// Other data with its labels renumbered to those of this data, by the names of classes (or
@@ -271,39 +272,33 @@ impl DataConfig {
     /// # Errors
     /// If an example has a class that this data lacks.
     pub fn relabel(&self, data: Dataset) -> Result<Dataset> {
-        let own = self.all_class_names();
         let found = data.classes();
         let name = |class: usize| {
             data.class_names.get(class).cloned().unwrap_or_else(|| class.to_string())
         };
         let given: Vec<String> = (0..found).map(name).collect();
-        if given == own || found == 0 {
-            return Ok(data);
-        }
-        let number = |name: &str| name.parse::<f64>().ok().filter(|v| v.fract() == 0.0);
-        let words = given.iter().all(|name| number(name).is_none());
+        let words = given.iter().all(|name| name.parse::<f64>().is_err());
         if self.class_names.is_empty() && words && found == self.classes {
             // Runs of format 1 need not have stored the names.
             return Ok(data);
         }
-        let place = |name: &String| {
-            let exact = own.iter().position(|own| own == name);
-            // Runs of format 1 took 01 and 1.0 for the class 1.
-            let same = || match self.class_names.is_empty() {
-                true => number(name).and_then(|v| own.iter().position(|own| number(own) == Some(v))),
-                false => None,
-            };
-            exact.or_else(same).map(|class| class as u32)
-        };
-        let places: Vec<Option<u32>> = given.iter().map(place).collect();
+        let places: Vec<Option<u32>> = given.iter().map(|name| self.place_of_class(name)).collect();
+        if places.iter().enumerate().all(|(at, place)| *place == Some(at as u32)) {
+            return Ok(data);
+        }
         let renamed = |&label: &u32| {
-            places.get(label as usize).copied().flatten().ok_or_else(|| Error::UnsuitableData {
-                model: "the run".to_owned(),
-                problem: format!(
-                    "an example is of class {}, and the classes of the run are {}",
-                    given.get(label as usize).cloned().unwrap_or_else(|| label.to_string()),
-                    listed(&own)
-                ),
+            places.get(label as usize).copied().flatten().ok_or_else(|| {
+                let own = match self.class_names.is_empty() {
+                    true => format!("0 to {}", self.classes.saturating_sub(1)),
+                    false => listed(&self.class_names),
+                };
+                Error::UnsuitableData {
+                    model: "the run".to_owned(),
+                    problem: format!(
+                        "an example is of class {}, and the classes of the run are {own}",
+                        given.get(label as usize).cloned().unwrap_or_else(|| label.to_string()),
+                    ),
+                }
             })
         };
         let mut relabeled = data.map_splits(data.domain, data.shape.clone(), |split| {
@@ -311,7 +306,13 @@ impl DataConfig {
             let labels = labels.map(|labels| labels.iter().map(renamed).collect::<Result<_>>());
             Ok::<_, Error>(Split { values: split.values.clone(), labels: labels.transpose()? })
         })?;
-        relabeled.class_names = own;
+        // Of numbers, as many as there are labels.
+        relabeled.class_names = match self.class_names.is_empty() {
+            true => (0..=places.iter().flatten().copied().max().unwrap_or(0))
+                .map(|class| class.to_string())
+                .collect(),
+            false => self.class_names.clone(),
+        };
         Ok(relabeled)
     }
 
@@ -563,12 +564,6 @@ impl DataConfig {
         }
         Ok(spec)
     }
-}
-
-/// The place of each name among others.
-fn places_among(names: &[String], others: &[String]) -> Option<Vec<u32>> {
-    let place = |name: &String| others.iter().position(|other| other == name).map(|at| at as u32);
-    names.iter().map(place).collect()
 }
 
 /// Names as a phrase, the first of many.

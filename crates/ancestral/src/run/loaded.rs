@@ -195,7 +195,8 @@ impl Run {
             (None, Some(data)) => data.clone(),
             (None, None) => config.data.open(data_dir, config.seed)?,
             (Some(name), _) => {
-                let data = self.open_other(&query.reading, name, query.split.is_none(), data_dir)?;
+                let data =
+                    self.open_other(&query.reading, name, query.split.is_none(), data_dir)?;
                 let data = config.data.align(data)?;
                 let data = adapt(data, &config.data.spec()?, binarize != Binarize::None)?;
                 let data = config.data.in_precision(data)?;

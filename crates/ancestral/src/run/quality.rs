@@ -11,7 +11,8 @@ use super::loaded::{DataQuery, Run};
 use super::networks::FeatureNetwork;
 use super::session::Session;
 use crate::evaluate::{
-    self, DENSITY_NEIGHBORS, GeneratedExamples, Modes, NamedClassifier, Quality, Rows, RequestedClasses,
+    self, DENSITY_NEIGHBORS, GeneratedExamples, Modes, NamedClassifier, Quality, RequestedClasses,
+    Rows,
 };
 use crate::model::{Capability, Classified, SampleRequest};
 use crate::{Error, Result};

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use ancestral_data::{
-    Binarize, ColumnType, DataError, Dataset, Domain, Examples, OpenOptions, Shape, Split, SplitName,
-    Streams, Values,
+    Binarize, ColumnType, DataError, Dataset, Domain, Examples, OpenOptions, Shape, Split,
+    SplitName, Streams, Values,
 };
 
 use super::adapt::adapt;
@@ -279,7 +279,8 @@ fn whole_rows(run: &Run, given: &Given, data_dir: Option<&Path>) -> Result<Vec<f
     let name = given.data.as_str();
     let binarize: Binarize = run.config.data.binarize.parse()?;
     let spec = run.model().data();
-    let mut data = run.config.data.align(run.open_other(&given.reading, name, true, data_dir)?)?;
+    let mut data =
+        run.config.data.align(run.open_other(&given.reading, name, true, data_dir)?)?;
     if let (true, Some(top)) = (is_image_file(name), spec.domain().and_then(Domain::max_level))
         && binarize == Binarize::None
     {
@@ -296,10 +297,9 @@ fn whole_rows(run: &Run, given: &Given, data_dir: Option<&Path>) -> Result<Vec<f
 fn is_image_file(name: &str) -> bool {
     let path = Path::new(name);
     let extension = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
-    path.is_dir() || [
-        "png", "jpg", "jpeg", "jpe", "jfif", "webp", "bmp", "tif", "tiff", "gif", "tar", "tgz",
-    ]
-    .contains(&extension.as_str())
+    path.is_dir()
+        || ["png", "jpg", "jpeg", "jpe", "jfif", "webp", "bmp", "tif", "tiff", "gif", "tar", "tgz"]
+            .contains(&extension.as_str())
 }
 
 /// The 256 levels of image files, rounded to the nearest of fewer ones; values that are levels from 0
@@ -318,7 +318,11 @@ fn in_levels(data: Dataset, top: u32) -> Result<Dataset> {
 }
 
 /// Rows that hold some entries only: those of the columns with their names, else the first ones.
-fn first_entries(run: &Run, given: &Given, data_dir: Option<&Path>) -> Result<(Vec<f64>, Vec<bool>)> {
+fn first_entries(
+    run: &Run,
+    given: &Given,
+    data_dir: Option<&Path>,
+) -> Result<(Vec<f64>, Vec<bool>)> {
     let name = given.data.as_str();
     let spec = run.model().data();
     let size = spec.size();

@@ -16,8 +16,8 @@ use crate::model::{Capability, Latent, Learning};
 use crate::registry::Registry;
 use crate::spec::cpu;
 use crate::train::{
-    Budget, Event, InMemory, NoopObserver, Note, Observer, Outcome, Start, State, StopReason, Trainer,
-    Work,
+    Budget, Event, InMemory, NoopObserver, Note, Observer, Outcome, Start, State, StopReason,
+    Trainer, Work,
 };
 use crate::{Error, Result};
 

@@ -119,7 +119,12 @@ fn a_model_scores_its_own_samples() {
 
 /// A specification to complete examples.
 fn completed(data: &Path, mask: Mask, count: usize) -> SampleSpec {
-    let given = Given { data: data.to_str().unwrap().to_owned(), mask: Some(mask), limit: None, reading: Reading::default() };
+    let given = Given {
+        data: data.to_str().unwrap().to_owned(),
+        mask: Some(mask),
+        limit: None,
+        reading: Reading::default(),
+    };
     SampleSpec { complete: Some(given), ..SampleSpec::new(count, 0) }
 }
 
