@@ -1,7 +1,6 @@
 //! Summary statistics of data sets.
 
 use std::collections::HashSet;
-use std::hash::{DefaultHasher, Hasher};
 
 use serde::Serialize;
 
@@ -123,15 +122,16 @@ fn kinds(data: &Dataset) -> Vec<ColumnSummary> {
 pub fn shared(data: &Dataset) -> Vec<Shared> {
     let size = data.shape.size().max(1);
     let hashes = |split: &Split| -> Vec<u128> {
-        let hash = |bytes: &mut dyn Iterator<Item = u64>| {
-            // Two hashes of 64 bits, by different keys.
-            let (mut a, mut b) = (DefaultHasher::new(), DefaultHasher::new());
-            b.write_u8(1);
-            bytes.for_each(|word| {
-                a.write_u64(word);
-                b.write_u64(word);
-            });
-            u128::from(a.finish()) << 64 | u128::from(b.finish())
+        // Two hashes of 64 bits by different factors.
+        let hash = |words: &mut dyn Iterator<Item = u64>| {
+            let (mut a, mut b) = (0x9e37_79b9_7f4a_7c15u64, 0xc2b2_ae3d_27d4_eb4fu64);
+            for word in words {
+                a = (a ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                a ^= a >> 32;
+                b = (b.rotate_left(23) ^ word).wrapping_mul(0xc2b2_ae3d_27d4_eb4f);
+                b ^= b >> 29;
+            }
+            u128::from(a) << 64 | u128::from(b)
         };
         match &split.values {
             Values::Bytes(v) => {

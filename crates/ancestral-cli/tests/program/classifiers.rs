@@ -1,6 +1,7 @@
 //! Classifiers as a user fits and measures them.
 
 use ancestral_test_support::Program;
+use serde_json::Value;
 
 use crate::program;
 
