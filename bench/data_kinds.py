@@ -16,30 +16,38 @@ from pathlib import Path
 
 warnings.filterwarnings("ignore")
 
-PLAIN = "a,b,c\n1.5,2,3\n4.25,5,6\n"
+
+
+def more(text):
+    """Ten copies of the last line, so that there is enough to split."""
+    lines = text.splitlines(keepends=True)
+    return "".join(lines + lines[-1:] * 9)
+
+
+PLAIN = more("a,b,c\n1.5,2,3\n4.25,5,6\n")
 TABLES = {
-    "decimal comma, semicolons": ("t.csv", "a;b;c\n1,5;2;3\n4,25;5;6\n"),
-    "decimal comma, blanks": ("t.txt", "1,5 2,0 3,0\n4,25 5,0 6,0\n"),
+    "decimal comma, semicolons": ("t.csv", more("a;b;c\n1,5;2;3\n4,25;5;6\n")),
+    "decimal comma, blanks": ("t.txt", more("1,5 2,0 3,0\n4,25 5,0 6,0\n")),
     "tabs in a .csv": ("t.csv", PLAIN.replace(",", "\t")),
     "sep=; line of Excel": ("t.csv", "sep=;\n" + PLAIN.replace(",", ";")),
     "byte order mark": ("t.csv", "\ufeff" + PLAIN),
     "UTF-16": ("t.csv", PLAIN.encode("utf-16")),
-    "Windows-1252": ("t.csv", "größe,b\n1,2\n3,4\n".encode("cp1252")),
+    "Windows-1252": ("t.csv", more("größe,b\n1,2\n3,4\n").encode("cp1252")),
     "CR line ends": ("t.csv", PLAIN.replace("\n", "\r").encode()),
-    "numpy's # header": ("t.csv", "# a,b,c\n1.5,2,3\n4.25,5,6\n"),
+    "numpy's # header": ("t.csv", more("# a,b,c\n1.5,2,3\n4.25,5,6\n")),
     "comment lines": ("t.csv", "# site A, B\n" + PLAIN),
-    "trailing separators in rows": ("t.csv", "a,b,c\n1.5,2,3,\n4.25,5,6,\n"),
-    "index column of pandas": ("t.csv", ",a,b,c\n0,1.5,2,3\n1,4.25,5,6\n"),
-    "no header": ("t.csv", "1.5,2,3\n4.25,5,6\n"),
-    "duplicate header": ("t.csv", "a,a\n1,2\n3,4\n"),
-    "missing cell": ("t.csv", "a,b\n1,NA\n3,4\n"),
-    "word among numbers": ("t.csv", "a,b\n1,2\n3,x\n"),
-    "thousands separators": ("t.csv", 'a,b\n"1,234",2\n"5,678",4\n'),
-    "percent signs": ("t.csv", "a,b\n1,12%\n3,4%\n"),
-    "class named None": ("t.csv", "a,label\n1,None\n2,mild\n"),
+    "trailing separators in rows": ("t.csv", more("a,b,c\n1.5,2,3,\n4.25,5,6,\n")),
+    "index column of pandas": ("t.csv", ",a,b,c\n" + "".join(f"{i},{i / 4},2,3\n" for i in range(9))),
+    "no header": ("t.csv", more("1.5,2,3\n4.25,5,6\n")),
+    "duplicate header": ("t.csv", more("a,a\n1,2\n3,4\n")),
+    "missing cell": ("t.csv", more("a,b\n1,NA\n3,4\n")),
+    "word among numbers": ("t.csv", more("a,b\n1,2\n3,x\n")),
+    "thousands separators": ("t.csv", more('a,b\n"1,234",2\n"5,678",4\n')),
+    "percent signs": ("t.csv", more("a,b\n1,12%\n3,4%\n")),
+    "class named None": ("t.csv", more("a,label\n1,None\n2,mild\n")),
     "zeros after gzip": ("t.csv.gz", gzip.compress(PLAIN.encode()) + b"\0" * 512),
     "unclosed quote": ("t.csv", 'a,b\n1,"2\n3,4\n'),
-    "17 digits": ("t.csv", "a\n0.30000000000000004\n100000000.25\n"),
+    "17 digits": ("t.csv", more("a\n0.30000000000000004\n100000000.25\n")),
 }
 
 

@@ -514,13 +514,10 @@ impl<'a> Reader<'a> {
             self.notes.push("separators after the last cell of a row were passed over".to_owned());
         }
         if self.comments > 0 {
-            self.notes.push(format!(
-                "{} after # passed over, as comments",
-                match self.comments {
-                    1 => "1 line was".to_owned(),
-                    n => format!("{n} lines were"),
-                }
-            ));
+            self.notes.push(match self.comments {
+                1 => "1 comment line (#) was passed over".to_owned(),
+                n => format!("{n} comment lines (#) were passed over"),
+            });
         }
         let mut notes = std::mem::take(&mut self.lines.notes);
         notes.append(&mut self.dialect.notes);
