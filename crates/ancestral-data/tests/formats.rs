@@ -215,6 +215,24 @@ fn numpy_archives() {
     let uneven = npz(&[("train", part(3, 1)), ("y_train", labels(2))]);
     refused(read(dir, "d.npz", &uneven), "d.npz", &["2 labels for 3 examples"]);
     refused(read(dir, "e.npz", &archive[..archive.len() / 2]), "e.npz", &["archive"]);
+
+    // Other arrays are named, real labels are none, and labels may be left out.
+    let halves: Vec<u8> = [0.5f64, 1.0, 2.0].iter().flat_map(|v| v.to_le_bytes()).collect();
+    let real = npy("<f8", false, "(3,)", &halves);
+    let more = npz(&[("x", part(3, 1)), ("y", real), ("weights", part(2, 1))]);
+    refused(read(dir, "f.npz", &more), "f.npz", &["label 0 is 0.5", "--no-labels"]);
+    let path = dir.join("f.npz").to_str().unwrap().to_owned();
+    let data = open(&path, &OpenOptions { no_labels: true, ..whole() }).unwrap();
+    assert_eq!(data.split(SplitName::Train).unwrap().labels, None);
+    assert!(data.notes[0].contains("y.npy") && data.notes[0].contains("weights.npy were passed"));
+    let gaps: Vec<u8> = [3.0f64, 7.0, 900.0].iter().flat_map(|v| v.to_le_bytes()).collect();
+    let gaps = npz(&[("x", part(3, 1)), ("y", npy("<f8", false, "(3,)", &gaps))]);
+    assert_eq!(read(dir, "g.npz", &gaps).unwrap().class_names, ["3", "7", "900"]);
+    // A member that is damaged is bad input, not an error of the system.
+    let mut damaged = npz(&[("x", npy("|u1", false, "(40, 2, 1)", &[7; 80]))]);
+    let at = damaged.len() / 3;
+    damaged[at] ^= 0x55;
+    assert!(matches!(read(dir, "h.npz", &damaged), Err(DataError::Malformed { .. })));
 }
 
 #[test]
