@@ -348,7 +348,7 @@ fn is_rounded(text: &str, value: f64) -> bool {
     if digits.len() < 16 || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return false;
     }
-    text.trim_start_matches('+').parse::<i128>().map_or(true, |whole| whole != value as i128)
+    text.trim_start_matches('+').parse::<i128>() != Ok(value as i128)
 }
 
 /// The decimals of a number that is no plain decimal, as 1.5e-3.
