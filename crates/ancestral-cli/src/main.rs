@@ -9,6 +9,7 @@ mod explain;
 mod fit;
 mod hints;
 mod inputs;
+mod json;
 mod listing;
 mod names;
 mod output;

@@ -219,6 +219,7 @@ impl RunFolder {
         let mut config = self.config.clone();
         // The path of the data is private and useless elsewhere.
         config.data.path = None;
+        config.data.data_dir = None;
         let packed = Self::create(path, config)?;
         packed.write_model(&tensors, &info)?;
         Ok((packed, info))
