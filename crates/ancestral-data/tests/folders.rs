@@ -218,7 +218,7 @@ fn links_and_names_that_are_no_unicode() {
     symlink(&set, set.join("cat/cycle")).unwrap();
     let data = read(&set).unwrap();
     assert_eq!(
-        (data.class_names, data.len(SplitName::Train)),
+        (data.class_names.clone(), data.len(SplitName::Train)),
         (vec!["cat".into(), "dog".into()], 2)
     );
     assert!(data.notes[0].contains("2 linked again"), "{:?}", data.notes);
