@@ -112,7 +112,7 @@ pub(crate) fn run(args: &EvaluateArgs, data_dir: Option<&Path>) -> Result<()> {
     }
     let mut watch = ProgressReporter::new(args.output);
     let mut session = progress::session(data_dir, &mut watch);
-    let run = session.load(path, weights)?;
+    let run = inputs::load(&session, path, weights, args.output)?;
     let shape = &run.model().data().shape;
     if args.map.is_some() && shape.as_image().is_none() {
         return Err(usage(format!("--map: examples of shape {shape} are not images")));

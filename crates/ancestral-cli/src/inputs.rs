@@ -1,17 +1,47 @@
 //! Parses the values of options.
 
 use std::fmt::Display;
+use std::path::Path;
 
-use ancestral::run::{DataQuery, Run, Session, Weights};
+use ancestral::run::{DataQuery, Run, RunFolder, Session, Weights};
 use ancestral_data::{Background, Binarize, SplitName};
 use anyhow::Result;
 
-use crate::args::ExamplesArgs;
-use crate::output::usage;
+use crate::args::{ExamplesArgs, OutputArgs};
+use crate::output::{self, usage};
 
 /// `best`, `last` or `raw`.
 pub(crate) fn weights(text: &str) -> Result<Weights> {
     text.parse().map_err(|_| usage(format!("--weights {text}: choose best, last or raw")))
+}
+
+/// Some weights of a run, which are those of its checkpoint if its model is older.
+pub(crate) fn load(
+    session: &Session<'_>,
+    path: &Path,
+    weights: Weights,
+    output: OutputArgs,
+) -> Result<Run> {
+    if weights == Weights::Best {
+        say_behind(path, output)?;
+    }
+    Ok(session.load(path, weights)?)
+}
+
+/// Says of a run whose model is older than its checkpoint that the weights of the checkpoint are
+/// taken.
+pub(crate) fn say_behind(path: &Path, output: OutputArgs) -> Result<()> {
+    if RunFolder::open(path)?.is_behind() {
+        let path = path.display();
+        output::warn(
+            output,
+            &format!(
+                "{path}: model.safetensors is older than last.safetensors, whose weights are taken \
+                 instead; `ancestral train --resume {path}` writes it anew"
+            ),
+        );
+    }
+    Ok(())
 }
 
 /// `train`, `valid` or `test`.
@@ -59,7 +89,7 @@ pub(crate) fn seconds(text: &str) -> Result<f64> {
 /// The run and the examples of a command.
 pub(crate) fn examples(args: &ExamplesArgs, session: &Session<'_>) -> Result<(Run, DataQuery)> {
     let split = split(&args.split)?;
-    let run = session.load(&args.run, weights(&args.weights)?)?;
+    let run = load(session, &args.run, weights(&args.weights)?, args.output)?;
     Ok((run, DataQuery { data: args.data.clone(), split: Some(split), limit: None }))
 }
 

@@ -104,6 +104,15 @@ pub(crate) fn report_error(error: &str, hint: Option<&str>, json: bool) {
     print_error_line(&format!("{on}error:{off} {error}{hint}"));
 }
 
+/// Prints a warning to standard error: as a line, or as one JSON object; not with `--quiet`.
+pub(crate) fn warn(output: OutputArgs, text: &str) {
+    if output.json {
+        print_error_line(&serde_json::json!({ "warning": text }).to_string());
+    } else if !output.quiet {
+        print_error_line(&format!("warning: {text}"));
+    }
+}
+
 /// Prints the last line, the path of the result; with `--quiet` the path alone.
 pub(crate) fn wrote(output: OutputArgs, path: &Path) -> Result<()> {
     if output.json {

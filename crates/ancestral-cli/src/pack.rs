@@ -1,6 +1,6 @@
 //! `pack`: copies the settings and weights of a run into a folder to share.
 
-use ancestral::run::RunFolder;
+use ancestral::run::{RunFolder, Weights};
 use ancestral_data::DataError;
 use anyhow::Result;
 use serde_json::json;
@@ -11,6 +11,9 @@ use crate::output::{self, say};
 
 pub(crate) fn run(args: &PackArgs) -> Result<()> {
     let weights = inputs::weights(&args.weights)?;
+    if weights == Weights::Best {
+        inputs::say_behind(&args.run, args.output)?;
+    }
     let (packed, info) = RunFolder::open(&args.run)?.pack(
         &args.out,
         (&ancestral::Registry::standard(), &ancestral::spec::cpu()),

@@ -5,7 +5,8 @@ use std::path::Path;
 use ancestral::evaluate::{DENSITY_NEIGHBORS, PRECISION_NEIGHBORS, Quality};
 use ancestral::report::{self, Nearest};
 use ancestral::run::{
-    DataQuery, ImageFolder, LEAST_SAMPLES, ModesReport, QualityReport, QualitySpec, WeightsQuality,
+    DataQuery, ImageFolder, LEAST_SAMPLES, ModesReport, QualityReport, QualitySpec, Weights,
+    WeightsQuality,
 };
 use ancestral_data::SplitName;
 use anyhow::Result;
@@ -17,6 +18,11 @@ use crate::inputs::About;
 use crate::output::{self, say, usage};
 use crate::progress::{self, ProgressReporter};
 
+/// Says so if the model of `--features` is older than its checkpoint.
+fn say_behind(args: &EvaluateArgs) -> Result<()> {
+    args.features.as_ref().map_or(Ok(()), |features| inputs::say_behind(features, args.output))
+}
+
 /// The samples of a run compared with a split of its data.
 pub(crate) fn of_run(args: &EvaluateArgs, path: &Path, data_dir: Option<&Path>) -> Result<()> {
     let split = inputs::split(&args.split)?;
@@ -27,9 +33,13 @@ pub(crate) fn of_run(args: &EvaluateArgs, path: &Path, data_dir: Option<&Path>) 
         )));
     }
     check_nearest(args)?;
+    say_behind(args)?;
     let mut watch = ProgressReporter::new(args.output);
     let mut session = progress::session(data_dir, &mut watch);
     let weights = args.weights.as_deref().map(inputs::weights).transpose()?;
+    if weights.is_none_or(|weights| weights == Weights::Best) {
+        inputs::say_behind(path, args.output)?;
+    }
     let runs = session.load_weights(path, weights)?;
     let spec = spec(args, split);
     if let Some(found) = session.modes(&runs, &spec)? {
@@ -73,6 +83,7 @@ pub(crate) fn of_run(args: &EvaluateArgs, path: &Path, data_dir: Option<&Path>) 
 pub(crate) fn of_folder(args: &EvaluateArgs, folder: &Path, data_dir: Option<&Path>) -> Result<()> {
     let split = inputs::split(&args.split)?;
     check_nearest(args)?;
+    say_behind(args)?;
     let mut watch = ProgressReporter::new(args.output);
     let mut session = progress::session(data_dir, &mut watch);
     let images = ImageFolder {

@@ -33,7 +33,8 @@ pub(crate) fn run(args: &SampleArgs, data_dir: Option<&Path>) -> Result<()> {
     }
     let mut watch = ProgressReporter::new(args.output);
     let mut session = progress::session(data_dir, &mut watch);
-    let run = session.load(&args.run, inputs::weights(&args.weights)?)?;
+    let weights = inputs::weights(&args.weights)?;
+    let run = inputs::load(&session, &args.run, weights, args.output)?;
     let model = run.model();
     let shape = model.data().shape.clone();
     if kind == "png" && model.sampler().is_some() && shape.as_image().is_none() {

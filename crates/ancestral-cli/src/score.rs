@@ -26,7 +26,8 @@ pub(crate) fn run(args: &ScoreArgs, data_dir: Option<&Path>) -> Result<()> {
     let split = args.split.as_deref().map(inputs::split).transpose()?;
     let mut watch = ProgressReporter::new(args.output);
     let mut session = progress::session(data_dir, &mut watch);
-    let run = session.load(&args.run, inputs::weights(&args.weights)?)?;
+    let weights = inputs::weights(&args.weights)?;
+    let run = inputs::load(&session, &args.run, weights, args.output)?;
     let query = DataQuery { data: Some(args.data.clone()), split, limit: None };
     let options = Options { samples: args.samples, seed: args.seed, members: args.orderings };
     let scores = session.score(&run, &query, options);

@@ -24,6 +24,9 @@ pub(crate) fn run(args: &TrainArgs, data_dir: Option<&Path>) -> Result<()> {
     let mut watch = ProgressReporter::training(output);
     let mut session = progress::session(data_dir, &mut watch).with_stop_flag(stop);
     let command = output::typed();
+    if let Some(from) = &args.from {
+        inputs::say_behind(from, output)?;
+    }
     let prepared = match &args.resume {
         Some(path) => {
             let budget = budget(args)?.map(|budget| (budget, command.as_str()));

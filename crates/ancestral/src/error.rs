@@ -180,6 +180,18 @@ pub enum Error {
         /// The value that is not finite.
         what: String,
     },
+    /// Stored weights that are infinite or not a number.
+    #[error(
+        "{}: tensor '{tensor}' holds values that are not finite; train again with a lower \
+         learning_rate or with clip_norm",
+        path.display()
+    )]
+    WeightsNotFinite {
+        /// The file.
+        path: PathBuf,
+        /// The tensor's name.
+        tensor: String,
+    },
     /// The model lacks what a request needs.
     #[error("{model} {problem}{}", able(others))]
     Lacks {
@@ -345,6 +357,7 @@ impl Error {
             | Self::RunBusy { .. }
             | Self::NoWeights { .. }
             | Self::NoCheckpoint { .. }
+            | Self::WeightsNotFinite { .. }
             | Self::NewerFormat { .. }
             | Self::DataChanged { .. }
             | Self::BudgetUsed { .. }

@@ -9,6 +9,7 @@ mod docs;
 mod evaluate;
 mod explain;
 mod fit;
+mod interrupted;
 mod json_keys;
 mod latent;
 mod limits;

@@ -17,7 +17,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ancestral_data::{DataError, Lock, create_folder, write_atomic};
-use burn::tensor::Device;
+use burn::tensor::{Device, TensorData};
+use serde::{Deserialize, Serialize};
 use toml::Table;
 
 use super::checkpoint::{self, over, under};
@@ -25,8 +26,13 @@ use super::config::{ByNetwork, FORMAT, RunConfig};
 use super::event_log::read_events;
 use crate::model::{Init, Model, NamedTensors};
 use crate::registry::Registry;
-use crate::train::{Checkpoint, Event, TrainConfig, WeightsInfo};
+use crate::train::{Checkpoint, Event, State, TrainConfig, WeightsInfo, not_finite};
 use crate::{Error, Result};
+
+/// The last checkpoint.
+const LAST: &str = "last.safetensors";
+/// The weights that other commands read.
+const MODEL: &str = "model.safetensors";
 
 /// Which weights of a run to load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -62,6 +68,22 @@ impl std::str::FromStr for Weights {
             other => Err(Error::setting("weights", other, "choose best, last or raw")),
         }
     }
+}
+
+/// The record of a file of weights.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Record<T> {
+    #[serde(flatten)]
+    of: T,
+    /// The checkpoint that the file belongs to; other versions and packed runs have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+}
+
+/// The name in a record.
+#[derive(Deserialize)]
+struct Id {
+    id: Option<String>,
 }
 
 /// A run folder on disk.
@@ -228,12 +250,19 @@ impl RunFolder {
     fn read_weights(&self, weights: Weights) -> Result<(NamedTensors, WeightsInfo)> {
         match weights {
             Weights::Best => {
-                let path = self.path.join("model.safetensors");
+                if self.is_behind()
+                    && let Some(kept) = self.read_checkpoint()?
+                {
+                    return Ok(kept.chosen());
+                }
+                let path = self.path.join(MODEL);
                 if !path.exists() {
                     return Err(Error::NoWeights { path: self.path.clone() });
                 }
                 let (tensors, record) = checkpoint::load(&path)?;
-                Ok((tensors, serde_json::from_str(&record).unwrap_or_default()))
+                check_finite(&path, &tensors)?;
+                let record: Record<WeightsInfo> = serde_json::from_str(&record).unwrap_or_default();
+                Ok((tensors, record.of))
             }
             Weights::Last | Weights::Raw => {
                 let kept = self
@@ -248,19 +277,64 @@ impl RunFolder {
         }
     }
 
+    /// The names of the last checkpoint and of the one that the model is of; `None` for a file
+    /// without a name.
+    fn ids(&self) -> [Option<String>; 2] {
+        [LAST, MODEL].map(|file| {
+            let record = checkpoint::record(&self.path.join(file)).ok()?;
+            serde_json::from_str::<Id>(&record).ok()?.id
+        })
+    }
+
+    /// Whether `model.safetensors` is older than the checkpoint beside it, as after a kill or a full
+    /// disk between the two. Reading then takes the weights from the checkpoint, and resuming writes
+    /// the file anew.
+    pub fn is_behind(&self) -> bool {
+        // A second look, since another process may have been between the two.
+        (0..2).all(|_| {
+            let [last, model] = self.ids();
+            last.is_some() && last != model
+        })
+    }
+
+    /// Writes `model.safetensors` anew if it is missing or older than the checkpoint `kept` beside
+    /// it.
+    pub(super) fn mend(&self, kept: &Checkpoint) -> Result<()> {
+        if !self.is_behind() && self.path.join(MODEL).exists() {
+            return Ok(());
+        }
+        let (chosen, info) = kept.chosen();
+        self.write_weights(&chosen, info, self.ids()[0].clone())
+    }
+
+    /// The state of the last checkpoint, if there is one.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn read_state(&self) -> Result<Option<State>> {
+        let path = self.path.join(LAST);
+        if !path.exists() {
+            return Ok(None);
+        }
+        Ok(Some(state(&path, &checkpoint::record(&path)?)?))
+    }
+
     /// The last checkpoint, if there is one.
     ///
     /// # Errors
     /// If it cannot be read.
     pub fn read_checkpoint(&self) -> Result<Option<Checkpoint>> {
-        let path = self.path.join("last.safetensors");
+        let path = self.path.join(LAST);
         if !path.exists() {
             return Ok(None);
         }
         let (tensors, record) = checkpoint::load(&path)?;
-        let state = serde_json::from_str(&record)
-            .map_err(|e| Error::run(&path, format!("its record cannot be read: {e}")))?;
+        let state = state(&path, &record)?;
         let best = under(&tensors, "best");
+        // Moments may be infinite: an update by such a second moment is 0.
+        let is_moment = |(name, _): &&(String, _)| name.starts_with("moments/");
+        let of_model = tensors.iter().filter(|tensor| !is_moment(tensor));
+        check_finite(&path, of_model)?;
         Ok(Some(Checkpoint {
             weights: under(&tensors, "weights"),
             averages: under(&tensors, "average"),
@@ -281,11 +355,13 @@ impl RunFolder {
         if let Some(best) = &kept.best {
             all.extend(over("best", best.as_ref().clone()));
         }
-        let record = serde_json::to_string(&kept.state).unwrap_or_default();
-        checkpoint::save(&self.path.join("last.safetensors"), &all, &record)?;
+        let id = Some(kept.id());
+        let record = Record { of: &kept.state, id: id.clone() };
+        let record = serde_json::to_string(&record).unwrap_or_default();
+        checkpoint::save(&self.path.join(LAST), &all, &record)?;
         drop(all);
         let (chosen, info) = kept.chosen();
-        self.write_model(&chosen, &info)
+        self.write_weights(&chosen, info, id)
     }
 
     /// Writes the weights that other commands read.
@@ -293,8 +369,19 @@ impl RunFolder {
     /// # Errors
     /// If the file cannot be written.
     pub fn write_model(&self, tensors: &NamedTensors, info: &WeightsInfo) -> Result<()> {
-        let record = serde_json::to_string(info).unwrap_or_default();
-        checkpoint::save(&self.path.join("model.safetensors"), tensors, &record)
+        self.write_weights(tensors, *info, None)
+    }
+
+    /// The same, of the checkpoint with this name.
+    fn write_weights(
+        &self,
+        tensors: &NamedTensors,
+        info: WeightsInfo,
+        id: Option<String>,
+    ) -> Result<()> {
+        check_finite(&self.path.join(MODEL), tensors)?;
+        let record = serde_json::to_string(&Record { of: info, id }).unwrap_or_default();
+        checkpoint::save(&self.path.join(MODEL), tensors, &record)
     }
 
     /// The names of the entries of an example: a table's columns, or x0, x1, ….
@@ -309,6 +396,26 @@ impl RunFolder {
     pub fn events(&self) -> Result<Vec<Event>> {
         read_events(&self.path.join("events.jsonl"))
     }
+}
+
+/// Refuses weights that are not finite.
+fn check_finite<'a>(
+    path: &Path,
+    tensors: impl IntoIterator<Item = &'a (String, TensorData)>,
+) -> Result<()> {
+    match not_finite(tensors) {
+        None => Ok(()),
+        Some(tensor) => {
+            Err(Error::WeightsNotFinite { path: path.to_owned(), tensor: tensor.to_owned() })
+        }
+    }
+}
+
+/// The state in the record of the checkpoint at `path`.
+fn state(path: &Path, record: &str) -> Result<State> {
+    serde_json::from_str::<Record<State>>(record)
+        .map(|record| record.of)
+        .map_err(|e| Error::run(path, format!("its record cannot be read: {e}")))
 }
 
 /// The problem in a file, with its line.

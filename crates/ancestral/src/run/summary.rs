@@ -53,11 +53,11 @@ impl RunSummary {
             validation,
             test_nll_nats: of("test").next_back().and_then(first_value).map(|(_, nats)| nats),
             seconds: last.seconds,
-            // A fitted model has weights but no events.
-            finished: if events.is_empty() {
-                path.join("model.safetensors").exists()
-            } else {
-                of("end").next().is_some()
+            finished: match run.read_state() {
+                Ok(Some(state)) => state.is_finished(&run.config.train),
+                // A fitted or packed model has weights and neither checkpoint nor events.
+                _ if events.is_empty() => path.join("model.safetensors").exists(),
+                _ => of("end").next().is_some(),
             },
         })
     }

@@ -51,7 +51,10 @@ impl Training {
         train.check()?;
         check_memory(registry, (model, settings), &spec, train, data.len(SplitName::Train))?;
         let start = match run.read_checkpoint()? {
-            Some(kept) => Start::Resumed(kept),
+            Some(kept) => {
+                run.mend(&kept)?;
+                Start::Resumed(kept)
+            }
             None => starting_weights(&run.config)?.map_or(Start::Fresh, Start::Weights),
         };
         let offset = match &start {

@@ -1,5 +1,6 @@
 //! The settings of the training loop.
 
+use serde::{Deserialize, Serialize};
 use toml::Table;
 
 use crate::optim::{OptimizerConfig, Rule, Schedule, ScheduleName};
@@ -61,7 +62,7 @@ settings! {
 }
 
 /// The budget of a run; the first limit that is reached ends it, and 0 is no limit.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Budget {
     /// Number of epochs, passes over the training split.
     pub epochs: u64,
@@ -72,6 +73,11 @@ pub struct Budget {
 }
 
 impl TrainConfig {
+    /// The budget.
+    pub fn budget(&self) -> Budget {
+        Budget { epochs: self.epochs, steps: self.steps, seconds: self.seconds }
+    }
+
     /// Checks every setting before any work starts.
     ///
     /// # Errors
