@@ -19,7 +19,7 @@ use crate::{classification, inputs, quality};
 #[derive(Serialize)]
 struct Report<'a> {
     model: &'a str,
-    run: &'a Path,
+    run: String,
     data: &'a str,
     split: &'a str,
     binarize: &'a str,
@@ -31,13 +31,13 @@ struct Report<'a> {
     #[serde(flatten)]
     values: Values<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    map: Option<MapReport<'a>>,
+    map: Option<MapReport>,
 }
 
 /// The heat map of `--map`, and the costs that it shows.
 #[derive(Serialize)]
-struct MapReport<'a> {
-    out: &'a Path,
+struct MapReport {
+    out: String,
     /// Of an image, in all and of each channel.
     bits: f64,
     channels: Vec<f64>,
@@ -101,11 +101,12 @@ pub(crate) fn run(args: &EvaluateArgs, data_dir: Option<&Path>) -> Result<()> {
     }
     let weights = args.weights.as_deref().map_or(Ok(Weights::Best), inputs::weights)?;
     let split = inputs::split(&args.split)?;
-    if args.samples == 0 {
-        return Err(usage("--samples 0: give at least 1"));
-    }
+    inputs::check_counts(args.samples, args.orderings)?;
     if let Some(map) = &args.map {
         output::ending("--map", map, &["png"])?;
+        if args.data.as_deref().is_some_and(ancestral_data::is_pipe) {
+            return Err(usage("--map reads the data twice; give a file instead of a pipe"));
+        }
         if args.orderings > 1 {
             return Err(usage("--map: the cost of a pixel is that of one ordering or mask"));
         }
@@ -189,7 +190,7 @@ fn print(
         };
         return output::json(&Report {
             model: model.name(),
-            run: path,
+            run: output::shown(path),
             data: &of.data,
             split,
             binarize: of.binarize,
@@ -198,7 +199,7 @@ fn print(
             seed,
             values,
             map: map.map(|(out, costs)| MapReport {
-                out,
+                out: output::shown(out),
                 bits: costs.total(),
                 channels: (0..costs.shape[0])
                     .map(|channel| costs.channel(channel).iter().sum())
@@ -240,7 +241,7 @@ fn bayes(
     if args.output.json {
         return output::json(&Report {
             model: model.name(),
-            run: path,
+            run: output::shown(path),
             data: &of.data,
             split,
             binarize: of.binarize,

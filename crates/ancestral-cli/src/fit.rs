@@ -10,7 +10,7 @@ use anyhow::Result;
 use serde_json::json;
 
 use crate::args::FitArgs;
-use crate::output::{self, say, usage};
+use crate::output::{self, say, shown, usage};
 use crate::progress::{self, ProgressReporter};
 use crate::{classification, evaluate, inputs};
 
@@ -58,7 +58,7 @@ fn fit_coin(args: &FitArgs, counts: &str) -> Result<()> {
     if args.output.json {
         return output::json(&json!({
             "family": "bernoulli", "theta": estimate.value, "stderr": stderr,
-            "heads": heads, "tosses": tosses, "log_likelihood": best, "out": path,
+            "heads": heads, "tosses": tosses, "log_likelihood": best, "out": shown(&path),
         }));
     }
     if !args.output.quiet {
@@ -107,7 +107,8 @@ fn print(args: &FitArgs, Fit { run, report, splits }: &Fit) -> Result<()> {
             .iter()
             .map(|e| json!({ "name": e.name, "value": e.value, "stderr": e.stderr }))
             .collect();
-        let mut all = json!({ "family": run.model().name(), "run": path, "estimates": estimates });
+        let mut all =
+            json!({ "family": run.model().name(), "run": shown(path), "estimates": estimates });
         for Fitted { split, found, .. } in splits {
             all[split.as_str()] = match found {
                 Measured::Likelihoods(found) => serde_json::to_value(found)?,

@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::path::Path;
 
 use ancestral::run::{DataQuery, Run, RunFolder, Session, Weights};
+use ancestral::train::Budget;
 use ancestral_data::{Background, Binarize, SplitName};
 use anyhow::Result;
 
@@ -44,6 +45,14 @@ pub(crate) fn say_behind(path: &Path, output: OutputArgs) -> Result<()> {
     Ok(())
 }
 
+/// Says how many damaged lines of a run's events were skipped, if any.
+pub(crate) fn say_damaged(path: &Path, lines: usize, output: OutputArgs) {
+    if lines > 0 {
+        let lines = output::count(lines, "damaged line");
+        output::warn(output, &format!("{}: skipped {lines} of events.jsonl", path.display()));
+    }
+}
+
 /// `train`, `valid` or `test`.
 pub(crate) fn split(text: &str) -> Result<SplitName> {
     text.parse().map_err(|e| usage(format!("--split: {e}")))
@@ -53,6 +62,25 @@ pub(crate) fn split(text: &str) -> Result<SplitName> {
 pub(crate) fn binarize(text: &str) -> Result<Binarize> {
     text.parse().map_err(|e| usage(format!("--binarize: {e}")))
 }
+
+/// The importance samples and members of an ensemble of a command.
+pub(crate) fn check_counts(samples: usize, orderings: u64) -> Result<()> {
+    if samples == 0 || samples > MOST_SAMPLES {
+        return Err(usage(format!(
+            "--samples {samples}: give at least 1 and at most {MOST_SAMPLES}"
+        )));
+    }
+    if orderings == 0 || orderings > MOST_ORDERINGS {
+        return Err(usage(format!(
+            "--orderings {orderings}: give at least 1 and at most {MOST_ORDERINGS}"
+        )));
+    }
+    Ok(())
+}
+
+/// The most importance samples of an example, and the most orderings that are averaged.
+const MOST_SAMPLES: usize = 1_000_000_000;
+const MOST_ORDERINGS: u64 = 1_000_000;
 
 /// `HxW` in pixels.
 pub(crate) fn size(text: &str) -> Result<(usize, usize)> {
@@ -79,7 +107,11 @@ pub(crate) fn seconds(text: &str) -> Result<f64> {
         _ => (text, 1.0),
     };
     match number.trim().parse::<f64>() {
-        Ok(n) if n > 0.0 && n.is_finite() => Ok(n * unit),
+        Ok(n) if n > 0.0 && n * unit <= Budget::MOST_SECONDS => Ok(n * unit),
+        Ok(n) if n > 0.0 => Err(usage(format!(
+            "--time {text}: give at most {}h",
+            (Budget::MOST_SECONDS / 3600.0).floor()
+        ))),
         _ => Err(usage(format!(
             "--time {text}: write seconds, minutes or hours, as in 90s, 10m, 2h"
         ))),

@@ -1,5 +1,6 @@
 //! Printing and exit codes.
 
+use std::borrow::Cow;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -55,7 +56,7 @@ pub(crate) use say;
 
 /// What [`say!`] calls.
 pub(crate) fn print(line: std::fmt::Arguments<'_>) -> Result<()> {
-    write(format!("{line}\n").as_bytes())
+    write(harmless(&format!("{line}\n")).as_bytes())
 }
 
 /// Writes to standard output.
@@ -73,7 +74,30 @@ pub(crate) fn write(bytes: &[u8]) -> Result<()> {
 
 /// Prints a line to standard error, ignoring failures.
 pub(crate) fn print_error_line(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+    let _ = writeln!(std::io::stderr(), "{}", harmless(line));
+}
+
+/// Text without characters that a terminal obeys, which names and notes in files may hold: they are
+/// escaped as in JSON. Line breaks and tabs stay.
+pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
+    let is_obeyed = |c: char| {
+        c.is_control() && !matches!(c, '\n' | '\t')
+            // Marks and overrides of the direction of writing.
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if !text.contains(is_obeyed) {
+        return text.into();
+    }
+    let escaped = |c: char| match is_obeyed(c) {
+        true => format!("\\u{:04x}", u32::from(c)),
+        false => c.to_string(),
+    };
+    text.chars().map(escaped).collect::<String>().into()
+}
+
+/// A path for JSON, with replacement characters where it is not UTF-8.
+pub(crate) fn shown(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
 }
 
 /// Prints an error with its hint, if there is one, and gives the exit code: 0 for success, 2 for
@@ -101,7 +125,8 @@ pub(crate) fn report_error(error: &str, hint: Option<&str>, json: bool) {
     let color = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let (on, off) = if color { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
     let hint = hint.map_or(String::new(), |hint| format!("; {hint}"));
-    print_error_line(&format!("{on}error:{off} {error}{hint}"));
+    // The color is the program's own.
+    let _ = writeln!(std::io::stderr(), "{on}error:{off} {}{}", harmless(error), harmless(&hint));
 }
 
 /// Prints a warning to standard error: as a line, or as one JSON object; not with `--quiet`.
@@ -156,7 +181,9 @@ pub(crate) fn count(n: usize, thing: &str) -> String {
 
 /// The command line, quoted for a shell.
 pub(crate) fn typed() -> String {
-    std::env::args().enumerate().map(|(i, a)| word(i, &a)).collect::<Vec<_>>().join(" ")
+    // What is not UTF-8 is for reading only.
+    let words = std::env::args_os().enumerate().map(|(i, a)| word(i, &a.to_string_lossy()));
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// A word of the command line, quoted if a shell needs it.
@@ -169,5 +196,20 @@ fn word(place: usize, text: &str) -> String {
         text.to_owned()
     } else {
         format!("'{}'", text.replace('\'', "'\\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn characters_that_a_terminal_obeys_are_escaped() {
+        assert_eq!(harmless("a\nb\tc – é"), "a\nb\tc – é");
+        let text = "\u{1b}[31mred\r\u{7}\u{9b}2J\u{7f}\u{202e}";
+        assert_eq!(harmless(text), r"\u001b[31mred\u000d\u0007\u009b2J\u007f\u202e");
+        let json = serde_json::json!({ "name": text }).to_string();
+        let read: serde_json::Value = serde_json::from_str(&harmless(&json)).unwrap();
+        assert_eq!(read["name"], text);
     }
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::args::PackArgs;
 use crate::inputs;
-use crate::output::{self, say};
+use crate::output::{self, say, shown};
 
 pub(crate) fn run(args: &PackArgs) -> Result<()> {
     let weights = inputs::weights(&args.weights)?;
@@ -24,8 +24,8 @@ pub(crate) fn run(args: &PackArgs) -> Result<()> {
     let bytes = file.metadata().map_err(|e| DataError::io("read", &file, e))?.len();
     if args.output.json {
         return output::json(&json!({
-            "run": args.run, "model": packed.config.model, "step": info.step, "half": args.half,
-            "bytes": bytes, "out": args.out,
+            "run": shown(&args.run), "model": packed.config.model, "step": info.step, "half": args.half,
+            "bytes": bytes, "out": shown(&args.out),
         }));
     }
     if !args.output.quiet {

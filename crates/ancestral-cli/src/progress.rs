@@ -93,7 +93,7 @@ impl ProgressReporter {
 
     fn say(&self, text: &str) {
         match &self.bar {
-            Some(bar) => bar.println(text),
+            Some(bar) => bar.println(output::harmless(text)),
             None => output::print_error_line(text),
         }
     }

@@ -15,7 +15,7 @@ use serde_json::json;
 use crate::args::EvaluateArgs;
 use crate::inputs;
 use crate::inputs::About;
-use crate::output::{self, say, usage};
+use crate::output::{self, say, shown, usage};
 use crate::progress::{self, ProgressReporter};
 
 /// Says so if the model of `--features` is older than its checkpoint.
@@ -63,7 +63,7 @@ pub(crate) fn of_run(args: &EvaluateArgs, path: &Path, data_dir: Option<&Path>) 
     let model = runs.first().map_or("", |(_, run)| run.model().name());
     if args.output.json {
         return output::json(&json!({
-            "model": model, "run": path, "data": found.data, "split": split.as_str(),
+            "model": model, "run": shown(path), "data": found.data, "split": split.as_str(),
             "binarize": found.binarize, "mean": args.mean, "seed": args.seed,
             "network": found.network, "network_trained_on": found.network_trained_on,
             "samples": found.samples, "data_itself": found.data_itself, "nearest": near,
@@ -99,7 +99,7 @@ pub(crate) fn of_folder(args: &EvaluateArgs, folder: &Path, data_dir: Option<&Pa
     let quality = found.samples.first().map(|of| &of.quality);
     if args.output.json {
         return output::json(&json!({
-            "generated": folder, "data": found.data,
+            "generated": shown(folder), "data": found.data,
             "split": found.split.map_or("all", SplitName::as_str),
             "seed": args.seed, "network": found.network,
             "network_trained_on": found.network_trained_on, "quality": quality, "nearest": near,
@@ -192,7 +192,7 @@ fn sentence(near: &Nearest) -> String {
 fn print_modes(args: &EvaluateArgs, path: &Path, found: &ModesReport) -> Result<()> {
     if args.output.json {
         return output::json(&json!({
-            "run": path, "data": found.data, "seed": args.seed, "std": found.std,
+            "run": shown(path), "data": found.data, "seed": args.seed, "std": found.std,
             "samples": found.samples,
         }));
     }

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::args::ScoreArgs;
 use crate::inputs::About;
-use crate::output::{self, say, usage};
+use crate::output::{self, say, shown};
 use crate::progress::{self, ProgressReporter};
 use crate::{classification, inputs};
 
@@ -20,9 +20,7 @@ const LOWEST: usize = 5;
 
 pub(crate) fn run(args: &ScoreArgs, data_dir: Option<&Path>) -> Result<()> {
     output::extension(&args.out, &["csv"])?;
-    if args.samples == 0 {
-        return Err(usage("--samples 0: give at least 1"));
-    }
+    inputs::check_counts(args.samples, args.orderings)?;
     let split = args.split.as_deref().map(inputs::split).transpose()?;
     let mut watch = ProgressReporter::new(args.output);
     let mut session = progress::session(data_dir, &mut watch);
@@ -51,7 +49,7 @@ fn write(args: &ScoreArgs, model: &str, scores: &LogScores) -> Result<()> {
         return output::json(&json!({
             "model": model, "data": of.data, "binarize": of.binarize, "n": of.n,
             "kind": kind, "samples": samples, "mean_log_probability": mean,
-            "lowest_rows": lowest, "out": args.out,
+            "lowest_rows": lowest, "out": shown(&args.out),
         }));
     }
     if !args.output.quiet {

@@ -30,6 +30,8 @@ pub struct OpenOptions {
     /// Keeps a set without official splits whole, as training examples in file order; so is a file
     /// with only a validation or a test split.
     pub whole: bool,
+    /// Reads a pipe, or standard input under the name `-`, once, as CSV; else these are refused.
+    pub pipe: bool,
     /// Reads the columns of a table as an image `[channels, height, width]`.
     pub image_shape: Option<[usize; 3]>,
     /// The number of levels, 2 to 256, if the file does not determine it.

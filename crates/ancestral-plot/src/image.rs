@@ -42,6 +42,20 @@ impl Image {
         Self { width, height, rgb: color.repeat(width * height) }
     }
 
+    /// One example, a pixel for each value of a plane.
+    ///
+    /// `values` and `shape` are as in [`Image::grid`]; missing values are black.
+    pub fn of(values: &[f32], shape: [usize; 3]) -> Self {
+        let [channels, height, width] = shape;
+        let plane = height * width;
+        let value = |at: usize| to_byte(values.get(at).copied().unwrap_or(0.0));
+        let color = |at: usize| match channels {
+            3 => [0, 1, 2].map(|c| value(c * plane + at)),
+            _ => [value(at); 3],
+        };
+        Self { width, height, rgb: (0..plane).flat_map(color).collect() }
+    }
+
     /// A grid of examples, row by row from the top left.
     ///
     /// `values` holds one example after the other, 0 black and 1 white, clamped; `shape` is

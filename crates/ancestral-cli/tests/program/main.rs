@@ -13,6 +13,7 @@ mod interrupted;
 mod json_keys;
 mod latent;
 mod limits;
+mod odd;
 mod output;
 mod pack;
 mod quality;

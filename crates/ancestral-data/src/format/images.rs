@@ -1,14 +1,17 @@
 //! PNG and JPEG images: folders and tars of them, with one folder per class, or as
 //! `split/class/file`.
 
+use std::borrow::Cow;
 use std::fs;
 use std::io::{Cursor, Read};
 use std::path::{Component, Path, PathBuf};
 
+use flate2::read::ZlibDecoder;
 use image::{DynamicImage, ImageFormat, ImageReader, imageops};
 use rayon::prelude::*;
 
 use super::{Data, Loaded, Stream, cifar, table};
+use crate::special::{check_plain, read_plain};
 use crate::{Background, DataError, Dataset, OpenOptions, Shape, SplitName};
 
 /// The largest compression ratio of either format, roughly.
@@ -49,6 +52,12 @@ pub(crate) fn decode(
     let format = guess
         .filter(|f| matches!(f, ImageFormat::Png | ImageFormat::Jpeg))
         .ok_or_else(|| bad("neither PNG nor JPEG by its first bytes".into()))?;
+    if has_large_profile(bytes, format) {
+        return Err(bad(format!(
+            "its color profile (ICC) has more than {} MiB, the most that is read",
+            MOST_IN_PROFILE >> 20
+        )));
+    }
     let reader = || ImageReader::with_format(Cursor::new(bytes), format);
     let (width, height) =
         reader().into_dimensions().map_err(|e| bad(format!("its header cannot be read: {e}")))?;
@@ -89,6 +98,59 @@ pub(crate) fn decode(
     Ok(Decoded { width, height, bytes, gray })
 }
 
+/// The most bytes of a color profile.
+const MOST_IN_PROFILE: u64 = 16 << 20;
+
+/// Whether an image has a color profile that is larger than any is read, unpacked.
+fn has_large_profile(bytes: &[u8], format: ImageFormat) -> bool {
+    let number = |at: usize, width: usize| {
+        let bytes = bytes.get(at..at.checked_add(width)?)?;
+        Some(bytes.iter().fold(0u64, |n, &b| n << 8 | u64::from(b)))
+    };
+    match format {
+        ImageFormat::Png => {
+            // A signature, then chunks of length, name, content and checksum.
+            let mut at = 8usize;
+            while let (Some(length), Some(name)) = (number(at, 4), bytes.get(at + 4..at + 8)) {
+                let content = bytes.get(at + 8..).unwrap_or_default();
+                let content = &content[..content.len().min(length as usize)];
+                if name == b"iCCP"
+                    && let Some(end) = content.iter().position(|&b| b == 0)
+                {
+                    // Behind the name and the method.
+                    let packed = content.get(end + 2..).unwrap_or_default();
+                    let mut unpacked = ZlibDecoder::new(packed).take(MOST_IN_PROFILE + 1);
+                    // In blocks; what is damaged is the decoder's to say.
+                    let size = std::io::copy(&mut unpacked, &mut std::io::sink());
+                    if size.is_ok_and(|size| size > MOST_IN_PROFILE) {
+                        return true;
+                    }
+                }
+                if name == b"IDAT" {
+                    break;
+                }
+                at = at.saturating_add(12).saturating_add(length as usize);
+            }
+            false
+        }
+        _ => {
+            // Two bytes, then segments of marker, length and content, until the scan begins.
+            let (mut at, mut sum) = (2usize, 0u64);
+            while let (Some(marker), Some(length)) = (number(at, 2), number(at + 2, 2)) {
+                if marker >> 8 != 0xff || marker == 0xffda {
+                    break;
+                }
+                let content = bytes.get(at + 4..).unwrap_or_default();
+                if marker == 0xffe2 && content.starts_with(b"ICC_PROFILE\0") {
+                    sum += length;
+                }
+                at = at.saturating_add(2).saturating_add(length as usize);
+            }
+            sum > MOST_IN_PROFILE
+        }
+    }
+}
+
 /// The image without transparency, over the background; `None` if it has transparent pixels and
 /// there is no background.
 fn opaque(image: &DynamicImage, background: Option<Background>) -> Option<DynamicImage> {
@@ -120,11 +182,11 @@ pub(crate) fn read_folder(
     options: &OpenOptions,
 ) -> Result<Dataset, DataError> {
     let mut files = Vec::new();
-    walk(folder, 0, &mut files)?;
+    walk(folder, &mut Vec::new(), &mut files)?;
     let decoded: Vec<Result<_, DataError>> = files
         .into_par_iter()
         .map(|file| {
-            let bytes = fs::read(&file).map_err(|e| DataError::io("read", &file, e))?;
+            let bytes = read_plain(&file)?;
             let decoded = decode(&bytes, &file, options)?;
             Ok((file.strip_prefix(folder).unwrap_or(&file).to_owned(), decoded))
         })
@@ -133,19 +195,32 @@ pub(crate) fn read_folder(
     assemble(name, images, options)
 }
 
-fn walk(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), DataError> {
+/// Finds the images under a folder; `above` are the folders that lead to it, without links.
+fn walk(
+    folder: &Path,
+    above: &mut Vec<PathBuf>,
+    files: &mut Vec<PathBuf>,
+) -> Result<(), DataError> {
     let failed = |e| DataError::io("list", folder, e);
+    let real = folder.canonicalize().map_err(failed)?;
+    // A link back to a folder above: its images are found there.
+    if above.contains(&real) {
+        return Ok(());
+    }
+    above.push(real);
     for entry in fs::read_dir(folder).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
         if path.is_dir() {
-            // Deep enough for any layout, and a bound on cycles of links.
-            if depth < MAX_DEPTH {
-                walk(&path, depth + 1, files)?;
+            // Deep enough for any layout.
+            if above.len() <= MAX_DEPTH {
+                walk(&path, above, files)?;
             }
         } else if is_image(&path) {
+            check_plain(&path)?;
             files.push(path);
         }
     }
+    above.pop();
     Ok(())
 }
 
@@ -225,7 +300,7 @@ pub(crate) fn is_batch(name: &str) -> bool {
 }
 
 fn find_split(path: &Path) -> Option<(usize, SplitName)> {
-    let parts: Vec<&str> = folders(path);
+    let parts = folders(path);
     parts.iter().enumerate().find_map(|(i, part)| {
         let split = match part.to_ascii_lowercase().as_str() {
             "train" | "training" => SplitName::Train,
@@ -237,13 +312,13 @@ fn find_split(path: &Path) -> Option<(usize, SplitName)> {
     })
 }
 
-/// The folders above a file.
-fn folders(path: &Path) -> Vec<&str> {
+/// The folders above a file, with replacement characters where a name is not UTF-8.
+fn folders(path: &Path) -> Vec<Cow<'_, str>> {
     let parent = path.parent().unwrap_or(Path::new(""));
     parent
         .components()
         .filter_map(|c| match c {
-            Component::Normal(part) => part.to_str(),
+            Component::Normal(part) => Some(part.to_string_lossy()),
             _ => None,
         })
         .collect()

@@ -1,7 +1,9 @@
 //! CSV: numeric columns with or without a header; columns of labels and of folds are recognized by
 //! name.
 
-use super::{Data, Loaded, MAX_CLASSES, Stream, assemble};
+use super::{
+    Data, LineLimit, Loaded, LongLine, MAX_CLASSES, MOST_IN_LINE, Stream, assemble, reserve,
+};
 use crate::{DataError, Dataset, OpenOptions, Shape, SplitName};
 
 const LABEL_NAMES: [&str; 3] = ["label", "class", "target"];
@@ -46,8 +48,11 @@ pub(crate) fn read(mut stream: Stream<'_>) -> Result<Table, DataError> {
     let mut first = Vec::new();
     {
         let mut reader = BufReader::with_capacity(1, &mut stream);
-        let read = reader.read_until(b'\n', &mut first);
+        let read = reader.by_ref().take(MOST_IN_LINE + 1).read_until(b'\n', &mut first);
         read.map_err(|e| reader.get_ref().failed(e))?;
+        if first.len() as u64 > MOST_IN_LINE {
+            return Err(bad(1, 1, LongLine::PROBLEM.to_owned()));
+        }
     }
     let count = |b: u8| first.iter().filter(|&&x| x == b).count();
     let separator =
@@ -57,7 +62,7 @@ pub(crate) fn read(mut stream: Stream<'_>) -> Result<Table, DataError> {
         .flexible(true)
         .delimiter(separator)
         .trim(csv::Trim::All)
-        .from_reader(std::io::Cursor::new(first).chain(&mut stream));
+        .from_reader(LineLimit::new(std::io::Cursor::new(first).chain(&mut stream), true));
 
     let mut header: Vec<String> = Vec::new();
     let mut label_column = None;
@@ -77,6 +82,12 @@ pub(crate) fn read(mut stream: Stream<'_>) -> Result<Table, DataError> {
                 return Err(match e.into_kind() {
                     csv::ErrorKind::Io(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => {
                         bad(line, 1, "the packed data ends too early".into())
+                    }
+                    csv::ErrorKind::Io(e) if LongLine::caused(&e) => {
+                        bad(reader.position().line(), 1, LongLine::PROBLEM.to_owned())
+                    }
+                    csv::ErrorKind::Io(e) if e.raw_os_error().is_some() => {
+                        DataError::io("read", &path, e)
                     }
                     csv::ErrorKind::Io(e) => {
                         bad(line, 1, format!("the packed data is damaged: {e}"))
@@ -108,6 +119,7 @@ pub(crate) fn read(mut stream: Stream<'_>) -> Result<Table, DataError> {
                 format!("{} cells in this row; expected {width} as in the first", record.len()),
             ));
         }
+        reserve(&mut values, width, &path)?;
         for (i, cell) in record.iter().enumerate() {
             if label_column == Some(i) {
                 words.push(cell.to_owned());

@@ -40,7 +40,7 @@ pub(super) fn save(path: &Path, tensors: &NamedTensors, record: &str) -> Result<
 
 /// Reads tensors and the record; half precision becomes single.
 pub(super) fn load(path: &Path) -> Result<(NamedTensors, String)> {
-    let bytes = std::fs::read(path).map_err(|e| DataError::io("read", path, e))?;
+    let bytes = ancestral_data::read_plain(path)?;
     parse(&bytes, path)
 }
 
@@ -94,7 +94,7 @@ pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<(NamedTensors, String)>
 /// The record of a file, without its tensors.
 pub(super) fn record(path: &Path) -> Result<String> {
     let failed = |e| DataError::io("read", path, e);
-    let mut file = std::fs::File::open(path).map_err(failed)?;
+    let mut file = ancestral_data::open_plain(path)?;
     let mut length = [0; 8];
     file.read_exact(&mut length).map_err(failed)?;
     let mut header = Vec::new();

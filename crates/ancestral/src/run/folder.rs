@@ -16,7 +16,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ancestral_data::{DataError, Lock, create_folder, write_atomic};
+use ancestral_data::{DataError, Lock, create_folder, remove_if_there, write_atomic};
 use burn::tensor::{Device, TensorData};
 use serde::{Deserialize, Serialize};
 use toml::Table;
@@ -26,6 +26,7 @@ use super::config::{ByNetwork, FORMAT, RunConfig};
 use super::event_log::read_events;
 use crate::model::{Init, Model, NamedTensors};
 use crate::registry::Registry;
+use crate::settings::with_large_seeds;
 use crate::train::{Checkpoint, Event, State, TrainConfig, WeightsInfo, not_finite};
 use crate::{Error, Result};
 
@@ -33,6 +34,9 @@ use crate::{Error, Result};
 const LAST: &str = "last.safetensors";
 /// The weights that other commands read.
 const MODEL: &str = "model.safetensors";
+
+/// The events.
+const EVENTS: &str = "events.jsonl";
 
 /// Which weights of a run to load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -78,6 +82,9 @@ struct Record<T> {
     /// The checkpoint that the file belongs to; other versions and packed runs have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     id: Option<String>,
+    /// The tensors of the optimizers; unknown in files of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    moments: Option<Vec<String>>,
 }
 
 /// The name in a record.
@@ -94,6 +101,8 @@ pub struct RunFolder {
     pub config: RunConfig,
     /// Held while this process trains in the folder.
     lock: Option<Lock>,
+    /// Whether the state of the optimizers is left out when the checkpoint is read.
+    fresh_optimizer: bool,
 }
 
 impl RunFolder {
@@ -102,10 +111,50 @@ impl RunFolder {
     /// # Errors
     /// If it already exists or cannot be created.
     pub fn create(path: &Path, config: RunConfig) -> Result<Self> {
-        if !create_folder(path, |folder| write_config(folder, &config))? {
+        Self::create_with(path, config, None)
+    }
+
+    /// The same, with weights.
+    pub(super) fn create_with(
+        path: &Path,
+        config: RunConfig,
+        weights: Option<(&NamedTensors, WeightsInfo)>,
+    ) -> Result<Self> {
+        let created = create_folder(path, |folder| {
+            write_config(folder, &config)?;
+            match weights {
+                None => Ok(()),
+                Some((tensors, info)) => write_weights(folder, tensors, info, None),
+            }
+        })?;
+        if !created {
             return Err(Error::RunExists { path: path.to_owned() });
         }
-        Ok(Self { path: path.to_owned(), config, lock: None })
+        Ok(Self::new(path, config))
+    }
+
+    fn new(path: &Path, config: RunConfig) -> Self {
+        Self { path: path.to_owned(), config, lock: None, fresh_optimizer: false }
+    }
+
+    /// Leaves out the state of the optimizers when the checkpoint is read to be resumed, as if they
+    /// began there.
+    #[must_use]
+    pub fn with_fresh_optimizer(mut self, fresh: bool) -> Self {
+        self.fresh_optimizer = fresh;
+        self
+    }
+
+    /// Refuses to write into a folder that was removed or replaced since training began in it.
+    ///
+    /// # Errors
+    /// If it was.
+    pub fn check_there(&self) -> Result<()> {
+        let is_held = self.lock.as_ref().is_none_or(Lock::is_there);
+        if is_held && self.path.join("config.toml").exists() {
+            return Ok(());
+        }
+        Err(Error::RunGone { path: self.path.clone() })
     }
 
     /// Creates a new run folder in place of one that holds only settings and weights.
@@ -117,15 +166,10 @@ impl RunFolder {
         if trained.contains(&true) {
             return Err(Error::RunExists { path: path.to_owned() });
         }
-        let weights = path.join("model.safetensors");
         // Even if this is interrupted, settings are never next to the weights of another run.
-        match fs::remove_file(&weights) {
-            Err(e) if e.kind() != ErrorKind::NotFound => {
-                return Err(DataError::io("remove", weights, e).into());
-            }
-            _ => write_config(path, config)?,
-        }
-        Ok(Self { path: path.to_owned(), config: config.clone(), lock: None })
+        remove_if_there(&path.join(MODEL))?;
+        write_config(path, config)?;
+        Ok(Self::new(path, config.clone()))
     }
 
     /// Opens an existing run folder.
@@ -134,10 +178,12 @@ impl RunFolder {
     /// If it is not a run folder, or has a newer format.
     pub fn open(path: &Path) -> Result<Self> {
         let file = path.join("config.toml");
+        ancestral_data::check_plain(&file)?;
         let text = fs::read_to_string(&file).map_err(|e| match e.kind() {
             ErrorKind::NotFound => Error::NoRun { path: path.to_owned(), is_folder: path.is_dir() },
             _ => DataError::io("read", &file, e).into(),
         })?;
+        let text = with_large_seeds(&text);
         let table: Table =
             text.parse().map_err(|e| Error::run(&file, format!("is not valid TOML: {e}")))?;
         let format = table.get("format").and_then(toml::Value::as_integer).unwrap_or(0);
@@ -145,7 +191,7 @@ impl RunFolder {
             return Err(Error::NewerFormat { path: file, format, known: FORMAT });
         }
         let config = toml::from_str(&text).map_err(|e| Error::run(&file, in_line(&text, &e)))?;
-        Ok(Self { path: path.to_owned(), config, lock: None })
+        Ok(Self::new(path, config))
     }
 
     /// The folder.
@@ -241,9 +287,7 @@ impl RunFolder {
         let mut config = self.config.clone();
         // The path of the data is private and useless elsewhere.
         config.data.path = None;
-        let packed = Self::create(path, config)?;
-        packed.write_model(&tensors, &info)?;
-        Ok((packed, info))
+        Ok((Self::create_with(path, config, Some((&tensors, info)))?, info))
     }
 
     /// The requested tensors, and the step they are from.
@@ -251,7 +295,7 @@ impl RunFolder {
         match weights {
             Weights::Best => {
                 if self.is_behind()
-                    && let Some(kept) = self.read_checkpoint()?
+                    && let Some(kept) = self.checkpoint(false)?
                 {
                     return Ok(kept.chosen());
                 }
@@ -266,7 +310,7 @@ impl RunFolder {
             }
             Weights::Last | Weights::Raw => {
                 let kept = self
-                    .read_checkpoint()?
+                    .checkpoint(false)?
                     .ok_or_else(|| Error::NoCheckpoint { path: self.path.clone() })?;
                 let info = kept.info();
                 Ok(match weights {
@@ -304,7 +348,7 @@ impl RunFolder {
             return Ok(());
         }
         let (chosen, info) = kept.chosen();
-        self.write_weights(&chosen, info, self.ids()[0].clone())
+        write_weights(&self.path, &chosen, info, self.ids()[0].clone())
     }
 
     /// The state of the last checkpoint, if there is one.
@@ -322,23 +366,36 @@ impl RunFolder {
     /// The last checkpoint, if there is one.
     ///
     /// # Errors
-    /// If it cannot be read.
+    /// If it cannot be read, or the state of its optimizers is not complete.
     pub fn read_checkpoint(&self) -> Result<Option<Checkpoint>> {
+        self.checkpoint(true)
+    }
+
+    /// The last checkpoint, and if `whole` with the state of its optimizers.
+    fn checkpoint(&self, whole: bool) -> Result<Option<Checkpoint>> {
         let path = self.path.join(LAST);
         if !path.exists() {
             return Ok(None);
         }
         let (tensors, record) = checkpoint::load(&path)?;
-        let state = state(&path, &record)?;
+        let mut state = state(&path, &record)?;
         let best = under(&tensors, "best");
         // Moments may be infinite: an update by such a second moment is 0.
         let is_moment = |(name, _): &&(String, _)| name.starts_with("moments/");
         let of_model = tensors.iter().filter(|tensor| !is_moment(tensor));
         check_finite(&path, of_model)?;
+        let weights = under(&tensors, "weights");
+        let mut moments = under(&tensors, "moments");
+        if self.fresh_optimizer || !whole {
+            moments.clear();
+            state.updates.clear();
+        } else {
+            check_moments(&path, &record, &weights, &moments)?;
+        }
         Ok(Some(Checkpoint {
-            weights: under(&tensors, "weights"),
+            weights,
             averages: under(&tensors, "average"),
-            moments: under(&tensors, "moments"),
+            moments,
             best: (!best.is_empty()).then(|| Arc::new(best)),
             state,
         }))
@@ -347,8 +404,9 @@ impl RunFolder {
     /// Writes the last checkpoint, then the weights that other commands read.
     ///
     /// # Errors
-    /// If the file cannot be written.
+    /// If the folder is gone, or the file cannot be written.
     pub fn write_checkpoint(&self, kept: &Checkpoint) -> Result<()> {
+        self.check_there()?;
         let mut all: NamedTensors = over("weights", kept.weights.clone()).collect();
         all.extend(over("average", kept.averages.clone()));
         all.extend(over("moments", kept.moments.clone()));
@@ -356,12 +414,13 @@ impl RunFolder {
             all.extend(over("best", best.as_ref().clone()));
         }
         let id = Some(kept.id());
-        let record = Record { of: &kept.state, id: id.clone() };
+        let moments = kept.moments.iter().map(|(name, _)| name.clone()).collect();
+        let record = Record { of: &kept.state, id: id.clone(), moments: Some(moments) };
         let record = serde_json::to_string(&record).unwrap_or_default();
         checkpoint::save(&self.path.join(LAST), &all, &record)?;
         drop(all);
         let (chosen, info) = kept.chosen();
-        self.write_weights(&chosen, info, id)
+        write_weights(&self.path, &chosen, info, id)
     }
 
     /// Writes the weights that other commands read.
@@ -369,19 +428,7 @@ impl RunFolder {
     /// # Errors
     /// If the file cannot be written.
     pub fn write_model(&self, tensors: &NamedTensors, info: &WeightsInfo) -> Result<()> {
-        self.write_weights(tensors, *info, None)
-    }
-
-    /// The same, of the checkpoint with this name.
-    fn write_weights(
-        &self,
-        tensors: &NamedTensors,
-        info: WeightsInfo,
-        id: Option<String>,
-    ) -> Result<()> {
-        check_finite(&self.path.join(MODEL), tensors)?;
-        let record = serde_json::to_string(&Record { of: info, id }).unwrap_or_default();
-        checkpoint::save(&self.path.join(MODEL), tensors, &record)
+        write_weights(&self.path, tensors, *info, None)
     }
 
     /// The names of the entries of an example: a table's columns, or x0, x1, ….
@@ -394,8 +441,73 @@ impl RunFolder {
     /// # Errors
     /// If the file cannot be read.
     pub fn events(&self) -> Result<Vec<Event>> {
-        read_events(&self.path.join("events.jsonl"))
+        Ok(read_events(&self.path.join(EVENTS))?.0)
     }
+
+    /// The number of damaged lines in the events, which are skipped.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn damaged_events(&self) -> Result<usize> {
+        Ok(read_events(&self.path.join(EVENTS))?.1)
+    }
+}
+
+/// Writes the weights that other commands read, of the checkpoint with this name.
+fn write_weights(
+    folder: &Path,
+    tensors: &NamedTensors,
+    info: WeightsInfo,
+    id: Option<String>,
+) -> Result<()> {
+    let path = folder.join(MODEL);
+    check_finite(&path, tensors)?;
+    let record = serde_json::to_string(&Record { of: info, id, moments: None }).unwrap_or_default();
+    checkpoint::save(&path, tensors, &record)
+}
+
+/// Refuses the state of optimizers that is not the one of the record; where the record lists none,
+/// what belongs to no weight.
+fn check_moments(
+    path: &Path,
+    record: &str,
+    weights: &NamedTensors,
+    moments: &NamedTensors,
+) -> Result<()> {
+    #[derive(Deserialize)]
+    struct Listed {
+        #[serde(default)]
+        moments: Option<Vec<String>>,
+    }
+    let wrong = |name: &str, problem: &str| {
+        Err(Error::Moments {
+            path: path.to_owned(),
+            name: name.to_owned(),
+            problem: problem.to_owned(),
+        })
+    };
+    let listed = serde_json::from_str::<Listed>(record).ok().and_then(|record| record.moments);
+    if let Some(listed) = &listed {
+        let is_there = |name: &&String| moments.iter().any(|(moment, _)| moment == *name);
+        if let Some(name) = listed.iter().find(|name| !is_there(name)) {
+            return wrong(name, "is listed in the record and missing");
+        }
+    }
+    for (name, data) in moments {
+        if listed.as_ref().is_some_and(|listed| !listed.contains(name)) {
+            return wrong(name, "is not listed in the record");
+        }
+        let of =
+            name.split_once('/').filter(|(kind, _)| ["first", "second", "average"].contains(kind));
+        let Some((_, weight)) = of.and_then(|(_, of)| weights.iter().find(|(name, _)| name == of))
+        else {
+            return wrong(name, "belongs to no weight");
+        };
+        if data.num_elements() != weight.num_elements() {
+            return wrong(name, "has another size than its weight");
+        }
+    }
+    Ok(())
 }
 
 /// Refuses weights that are not finite.

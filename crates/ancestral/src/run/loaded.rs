@@ -220,6 +220,7 @@ impl Run {
             gray: config.data.gray,
             background: config.data.background,
             whole,
+            pipe: true,
             ..OpenOptions::default()
         };
         Ok(ancestral_data::open(name, &options)?)

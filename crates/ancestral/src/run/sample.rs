@@ -15,6 +15,10 @@ use crate::model::{self, Capability, Completion, Known, SampleRequest};
 use crate::report;
 use crate::{Error, Result};
 
+/// Entries of samples that are drawn at a time, and a multiple of the samples of one batch.
+const PART: usize = 1 << 22;
+const BATCH: usize = 64;
+
 /// A request for samples of a run.
 #[derive(Debug, Clone)]
 pub struct SampleSpec {
@@ -111,6 +115,39 @@ impl Session<'_> {
         samples(run, spec, request.count, values)
     }
 
+    /// Draws the same samples in parts, which `each` gets row after row, so that memory is bounded
+    /// for any number of them; completions come in one part.
+    ///
+    /// # Errors
+    /// As [`Session::sample`], or those of `each`.
+    pub fn sample_parts(
+        &mut self,
+        run: &Run,
+        spec: &SampleSpec,
+        each: &mut dyn FnMut(&[f64]) -> Result<()>,
+    ) -> Result<()> {
+        let request = self.sample_request(run, spec)?;
+        let count = request.count;
+        let at_once = match &request.known {
+            Some(_) => count,
+            // Whole batches of every sampler.
+            None => (PART / run.model().data().size().max(1)).next_multiple_of(BATCH),
+        };
+        self.working("sampling", count, |progress| {
+            let mut first = 0;
+            while first < count {
+                let part = at_once.min(count - first);
+                let request = SampleRequest { first: first as u64, count: part, ..request.clone() };
+                let values = model::sample(run.model(), &request)?;
+                check_finite(run, spec, first, &values)?;
+                each(&values)?;
+                first += part;
+                progress(first);
+            }
+            Ok(())
+        })
+    }
+
     /// Draws the same samples, and an animation of their drawing: the images so far, each with the
     /// distribution of the pixel that is being drawn.
     ///
@@ -170,20 +207,27 @@ impl Session<'_> {
 
 /// What was drawn, if it is finite.
 fn samples(run: &Run, spec: &SampleSpec, count: usize, values: Vec<f64>) -> Result<Samples> {
+    check_finite(run, spec, 0, &values)?;
+    let shape = run.model().data().shape.clone();
+    let each = if spec.complete.is_some() { spec.count } else { 1 };
+    Ok(Samples { values, count, shape, columns: run.column_names(), each })
+}
+
+/// Refuses samples that are not finite; `first` is the number of the first one.
+fn check_finite(run: &Run, spec: &SampleSpec, first: usize, values: &[f64]) -> Result<()> {
     let data = run.model().data();
-    let (shape, size) = (data.shape.clone(), data.size());
+    let size = data.size();
     if let Some(at) = values.iter().position(|value| !value.is_finite()) {
         return Err(run.unsupported(format!(
             "gave sample {} with the value {} in column '{}' at temperature {}; a lower \
              temperature keeps samples finite",
-            at / size,
+            first + at / size,
             values[at],
             data.column_name(at % size),
             spec.temperature
         )));
     }
-    let each = if spec.complete.is_some() { spec.count } else { 1 };
-    Ok(Samples { values, count, shape, columns: run.column_names(), each })
+    Ok(())
 }
 
 /// The rows to complete, each `each` times.

@@ -32,7 +32,7 @@ impl TensorBoard {
         for mut event in events {
             if let Event::Image(Image { path: Some(path), png, .. }) = &mut event {
                 // Skips an image whose file was deleted.
-                *png = std::fs::read(folder.join(path)).ok().map(Into::into);
+                *png = ancestral_data::read_plain(&folder.join(path)).ok().map(Into::into);
             }
             bytes.extend(frames(started, &event));
         }

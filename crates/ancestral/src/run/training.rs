@@ -127,6 +127,7 @@ impl Training {
         values: Vec<(String, f64)>,
         observer: &mut dyn Observer,
     ) -> Result<()> {
+        self.run.check_there()?;
         let event = Event::Test(Entry { values, ..self.trainer.entry() });
         self.log.push(&event)?;
         self.log.sync()?;
@@ -183,6 +184,9 @@ impl Observer for InFolder<'_> {
     }
 
     fn epoch(&mut self, model: &dyn Model) -> Result<()> {
+        if self.painter.is_due() {
+            self.run.check_there()?;
+        }
         if let Some(image) = self.painter.draw(self.run.path(), model)? {
             self.event(&Event::Image(image))?;
         }

@@ -72,6 +72,13 @@ pub struct Budget {
     pub seconds: f64,
 }
 
+impl Budget {
+    /// The most epochs or steps: larger numbers are not exact in double precision.
+    pub const MOST: u64 = 1 << 53;
+    /// The most seconds, some 300 years.
+    pub const MOST_SECONDS: f64 = 1e10;
+}
+
 impl TrainConfig {
     /// The budget.
     pub fn budget(&self) -> Budget {
@@ -90,6 +97,24 @@ impl TrainConfig {
         if self.optimizer == Rule::Adadelta && self.epsilon == 0.0 {
             let why = "it must be above 0 for adadelta, whose steps it starts";
             return Err(Error::setting("epsilon", self.epsilon, why));
+        }
+        Ok(())
+    }
+
+    /// Refuses a budget beyond every training, in which counters would overflow.
+    ///
+    /// # Errors
+    /// With what is allowed.
+    pub fn check_budget(&self) -> Result<()> {
+        for (name, n) in [("epochs", self.epochs), ("steps", self.steps)] {
+            if n > Budget::MOST {
+                let allowed = format!("give at most {}, or 0 for no limit", Budget::MOST);
+                return Err(Error::setting(name, n, allowed));
+            }
+        }
+        if self.seconds > Budget::MOST_SECONDS {
+            let allowed = format!("give at most {}, or 0 for no limit", Budget::MOST_SECONDS);
+            return Err(Error::setting("seconds", self.seconds, allowed));
         }
         Ok(())
     }

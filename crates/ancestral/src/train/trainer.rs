@@ -154,13 +154,14 @@ impl Trainer {
         let old = self.config.clone();
         let Budget { epochs, steps, seconds } = budget;
         self.config = TrainConfig { epochs, steps, seconds, ..old.clone() };
-        let checked = self.config.check().and_then(|()| {
-            if self.share() < 1.0 {
-                return Ok(());
-            }
-            let State { step, epoch, seconds, .. } = self.state;
-            Err(Error::BudgetUsed { epoch, step, seconds })
-        });
+        let checked =
+            self.config.check().and_then(|()| self.config.check_budget()).and_then(|()| {
+                if self.share() < 1.0 {
+                    return Ok(());
+                }
+                let State { step, epoch, seconds, .. } = self.state;
+                Err(Error::BudgetUsed { epoch, step, seconds })
+            });
         if let Err(error) = checked {
             self.config = old;
             return Err(error);
