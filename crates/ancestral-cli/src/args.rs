@@ -252,7 +252,7 @@ pub(crate) struct TrainArgs {
     #[arg(long, value_name = "RUN", help_heading = TRAINING)]
     pub(crate) resume: Option<PathBuf>,
     /// Resume with an optimizer that begins there, if the checkpoint has lost its state
-    #[arg(long, requires = "resume", help_heading = TRAINING)]
+    #[arg(long, help_heading = TRAINING)]
     pub(crate) reset_optimizer: bool,
     /// Skip the evaluation on the test split, to tune hyperparameters by validation alone
     #[arg(long, help_heading = TRAINING)]

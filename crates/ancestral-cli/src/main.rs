@@ -7,6 +7,7 @@ mod data;
 mod evaluate;
 mod explain;
 mod fit;
+mod harmless;
 mod hints;
 mod inputs;
 mod listing;

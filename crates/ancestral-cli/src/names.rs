@@ -11,7 +11,7 @@ use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Arg, Command, Error};
 
-use crate::output;
+use crate::harmless::harmless;
 
 /// Accepts any text and offers names for completion; the library reports unknown names with a
 /// suggestion.
@@ -57,7 +57,7 @@ impl TypedValueParser for Place {
             "{flag}'{value}' is not UTF-8, and the settings of a run, which are text, could not \
              name it; rename it, or give a link to it\n"
         );
-        Err(Error::raw(ErrorKind::InvalidUtf8, output::harmless(&text)).with_cmd(command))
+        Err(Error::raw(ErrorKind::InvalidUtf8, harmless(&text)).with_cmd(command))
     }
 }
 

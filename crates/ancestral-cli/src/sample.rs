@@ -187,7 +187,9 @@ impl ImageWriter {
         let values = report::intensities(model, values);
         for example in values.chunks_exact(shape.iter().product::<usize>().max(1)) {
             let path = self.folder.join(format!("{:06}.png", self.written));
-            write_new(&path, &Image::of(example, shape).to_png()?)?;
+            let image = Image::of(example, shape);
+            let png = if shape[0] == 3 { image.to_png() } else { image.to_gray_png() };
+            write_new(&path, &png?)?;
             self.written += 1;
         }
         Ok(())

@@ -20,6 +20,9 @@ pub(crate) fn run(args: &TrainArgs, data_dir: Option<&Path>) -> Result<()> {
     if args.device != "cpu" {
         return Err(usage(format!("--device {}: only cpu is supported", args.device)));
     }
+    if args.reset_optimizer && args.resume.is_none() {
+        return Err(usage("--reset-optimizer requires --resume"));
+    }
     let output = args.output;
     let talk = !output.quiet && !output.json;
     let stop = progress::stop_on_interrupt(talk)?;

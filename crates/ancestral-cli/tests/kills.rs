@@ -80,7 +80,7 @@ fn kills_around_renames_cost_nothing() {
         ("vae", "--set hidden=[[8]] --set latent_dims=[2]"),
         ("nade", "--binarize threshold --set hidden=4"),
         ("wgan", "--data rings:3 --set generator_hidden=[4] --set critic_hidden=[4]"),
-        ("ae", "--set hidden=[8] --set latent_dims=[2]"),
+        ("ae", "--set hidden=[8] --set latent_dims=2"),
         ("features", "--set channels=[4]"),
     ] {
         let train = format!(

@@ -163,6 +163,11 @@ impl AtomicFile {
         let path = path.into();
         let folder = parent(&path);
         create_folders(folder).map_err(|e| DataError::io("create folder", folder, e))?;
+        Self::begin(path)
+    }
+
+    /// The same in a folder that is there.
+    fn begin(path: PathBuf) -> Result<Self, DataError> {
         let mut name = std::ffi::OsString::from(".");
         name.push(path.file_name().unwrap_or_default());
         // Two threads may write the same file: the later rename wins, and both are complete.
@@ -244,6 +249,30 @@ pub fn remove_unfinished(folder: &Path) {
 /// As [`AtomicFile::create`] and [`AtomicFile::commit`].
 pub fn write_atomic(path: impl Into<PathBuf>, bytes: &[u8]) -> Result<(), DataError> {
     let mut file = AtomicFile::create(path)?;
+    file.write_all(bytes).map_err(|e| DataError::io("write", file.path.clone(), e))?;
+    file.commit()
+}
+
+/// Writes a whole file atomically inside a folder, which is not created if it is gone; folders inside
+/// of it are.
+///
+/// # Errors
+/// If the folder is gone, or the disk cannot be written.
+pub fn write_atomic_in(folder: &Path, name: &Path, bytes: &[u8]) -> Result<(), DataError> {
+    let path = folder.join(name);
+    if let Some(inner) = name.parent().filter(|inner| !inner.as_os_str().is_empty()) {
+        let inner = folder.join(inner);
+        let made = || -> io::Result<()> {
+            if inner.is_dir() {
+                return Ok(());
+            }
+            told!(Folder, &inner);
+            fs::create_dir(&inner)?;
+            sync_folder(folder)
+        };
+        made().map_err(|e| DataError::io("create folder", &inner, e))?;
+    }
+    let mut file = AtomicFile::begin(path)?;
     file.write_all(bytes).map_err(|e| DataError::io("write", file.path.clone(), e))?;
     file.commit()
 }

@@ -41,7 +41,7 @@ pub use describe::{ClassCount, SplitSummary, Summary, describe};
 pub use digits::digits;
 pub use disk::{
     Appender, AtomicFile, Lock, create_folder, free_space, remove_if_there, remove_unfinished,
-    write_atomic, write_new,
+    write_atomic, write_atomic_in, write_new,
 };
 pub use domain::{Domain, Shape};
 pub use error::DataError;

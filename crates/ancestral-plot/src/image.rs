@@ -253,6 +253,19 @@ impl Image {
     /// # Errors
     /// If the image has no pixels.
     pub fn to_png(&self) -> Result<Vec<u8>, PlotError> {
+        self.encode(&self.rgb, ExtendedColorType::Rgb8)
+    }
+
+    /// The same with one byte for each pixel, of an image whose pixels are gray.
+    ///
+    /// # Errors
+    /// As [`Image::to_png`].
+    pub fn to_gray_png(&self) -> Result<Vec<u8>, PlotError> {
+        let gray: Vec<u8> = self.rgb.iter().step_by(3).copied().collect();
+        self.encode(&gray, ExtendedColorType::L8)
+    }
+
+    fn encode(&self, pixels: &[u8], color: ExtendedColorType) -> Result<Vec<u8>, PlotError> {
         let too_large = || self.unfit("PNG");
         let width = u32::try_from(self.width).map_err(|_| too_large())?;
         let height = u32::try_from(self.height).map_err(|_| too_large())?;
@@ -261,7 +274,7 @@ impl Image {
         }
         let mut bytes = Vec::new();
         PngEncoder::new_with_quality(&mut bytes, CompressionType::Default, FilterType::Adaptive)
-            .write_image(&self.rgb, width, height, ExtendedColorType::Rgb8)
+            .write_image(pixels, width, height, color)
             .map_err(|e| PlotError::Encode { format: "PNG", problem: e.to_string() })?;
         Ok(bytes)
     }

@@ -67,7 +67,9 @@ fn folders_whose_names_are_not_utf8_work_and_are_shown() {
         ("train --resume r\\n --steps 3 --skip-test", "run", "r\u{fffd}n"),
     ] {
         assert_eq!(json(line)[key], shown, "{line}");
-        good(&odd(&here, &line.replace("--out ", "--out more-")));
+        if line.contains("--out ") {
+            good(&odd(&here, &line.replace("--out ", "--out more-")));
+        }
     }
     let runs = json("runs r\\n p\\");
     assert_eq!(runs[0]["run"], "r\u{fffd}n", "{runs}");
@@ -99,8 +101,8 @@ fn data_whose_path_is_not_utf8_is_refused_and_said_why() {
     for class in [&b"caf\xe9"[..], b"tea"] {
         let class = images.join(OsStr::from_bytes(class));
         std::fs::create_dir_all(&class).unwrap();
-        for i in 0..3u8 {
-            let image = ancestral_plot::Image::filled(4, 4, [i * 60; 3]);
+        for i in 0..9u8 {
+            let image = ancestral_plot::Image::filled(4, 4, [i * 20; 3]);
             image
                 .save_png(class.join(OsStr::from_bytes(&[i + b'0', 0xff, b'.', b'p', b'n', b'g'])))
                 .unwrap();
@@ -225,13 +227,13 @@ fn samples_are_written_part_by_part_and_are_the_same() {
     assert!(many.starts_with(&few) && many.lines().count() == 70_001);
     let (many, few) = (here.bytes("many.npy"), here.bytes("few.npy"));
     assert!(many[128..].starts_with(&few[128..]) && many.len() == 128 + 4 * 64 * 70_000);
-    here.good("sample run -n 5 --out images/ --quiet");
+    here.good("sample run -n 30 --out images/ --quiet");
     let mut names: Vec<_> = std::fs::read_dir(here.path("images"))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort();
-    assert_eq!(names, ["000000.png", "000001.png", "000002.png", "000003.png", "000004.png"]);
+    assert!(names.len() == 30 && names[0] == "000000.png" && names[29] == "000029.png");
     // They are read as data, and hold what the array does.
     let said = here.json("data show images --out sheet.png");
     assert_eq!(said["summary"]["shape"], serde_json::json!([1, 8, 8]), "{said}");
@@ -417,7 +419,9 @@ fn files_that_are_none_are_refused_at_once() {
         let old = std::fs::read(&path).unwrap();
         std::fs::remove_file(&path).unwrap();
         pipe(&path);
-        here.bad("train --resume run --steps 3", "is a pipe");
+        if file != "model.safetensors" {
+            here.bad("train --resume run --steps 3", "is a pipe");
+        }
         if file != "last.safetensors" {
             here.bad("sample run -n 2 --out drawn.csv", "is a pipe");
         }
@@ -431,8 +435,9 @@ fn loops_of_links_are_walked_once() {
     let here = program();
     std::fs::create_dir_all(here.path("images/a")).unwrap();
     std::fs::create_dir_all(here.path("images/b")).unwrap();
-    for (i, name) in ["images/a/1.png", "images/b/2.png"].into_iter().enumerate() {
-        ancestral_plot::Image::filled(3, 3, [i as u8 * 90; 3]).save_png(here.path(name)).unwrap();
+    for i in 0..8u8 {
+        let name = format!("images/{}/{i}.png", ["a", "b"][usize::from(i % 2)]);
+        ancestral_plot::Image::filled(3, 3, [i * 30; 3]).save_png(here.path(&name)).unwrap();
     }
     let link = |to: &str, name: &str| std::os::unix::fs::symlink(to, here.path(name)).unwrap();
     link("..", "images/a/up");
@@ -442,7 +447,7 @@ fn loops_of_links_are_walked_once() {
         let splits = said["summary"]["splits"].as_array().unwrap();
         splits.iter().map(|split| split["examples"].as_u64().unwrap()).sum()
     };
-    assert_eq!(examples(&said), 2, "{said}");
+    assert_eq!(examples(&said), 8, "{said}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io::Read;
 use std::path::Path;
 
-use ancestral_data::{DataError, write_atomic};
+use ancestral_data::{DataError, write_atomic_in};
 use burn::tensor::{DType, TensorData, f16};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
@@ -34,7 +34,8 @@ pub(super) fn save(path: &Path, tensors: &NamedTensors, record: &str) -> Result<
     let metadata = HashMap::from([(KEY.to_owned(), record.to_owned())]);
     let bytes = safetensors::serialize(views, Some(metadata))
         .map_err(|e| Error::run(path, format!("cannot be written: {e}")))?;
-    write_atomic(path, &bytes)?;
+    let (folder, name) = (path.parent(), path.file_name());
+    write_atomic_in(folder.unwrap_or(path), Path::new(name.unwrap_or_default()), &bytes)?;
     Ok(())
 }
 

@@ -16,7 +16,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ancestral_data::{DataError, Lock, create_folder, remove_if_there, write_atomic};
+use ancestral_data::{DataError, Lock, create_folder, remove_if_there, write_atomic_in};
 use burn::tensor::{Device, TensorData};
 use serde::{Deserialize, Serialize};
 use toml::Table;
@@ -24,7 +24,7 @@ use toml::Table;
 use super::checkpoint::{self, over, under};
 use super::config::{ByNetwork, FORMAT, RunConfig};
 use super::event_log::read_events;
-use crate::model::{Init, Model, NamedTensors};
+use crate::model::{Init, Learning, Model, NamedTensors};
 use crate::registry::Registry;
 use crate::settings::with_large_seeds;
 use crate::train::{Checkpoint, Event, State, TrainConfig, WeightsInfo, not_finite};
@@ -118,19 +118,26 @@ impl RunFolder {
     pub(super) fn create_with(
         path: &Path,
         config: RunConfig,
-        weights: Option<(&NamedTensors, WeightsInfo)>,
+        weights: Option<(&NamedTensors, WeightsInfo, Option<String>)>,
     ) -> Result<Self> {
+        let is_trained = is_trained(&config);
         let created = create_folder(path, |folder| {
             write_config(folder, &config)?;
             match weights {
                 None => Ok(()),
-                Some((tensors, info)) => write_weights(folder, tensors, info, None),
+                Some((tensors, info, id)) => {
+                    write_weights(folder, tensors, (info, id), is_trained)
+                }
             }
         })?;
         if !created {
             return Err(Error::RunExists { path: path.to_owned() });
         }
         Ok(Self::new(path, config))
+    }
+
+    fn is_trained(&self) -> bool {
+        is_trained(&self.config)
     }
 
     fn new(path: &Path, config: RunConfig) -> Self {
@@ -287,7 +294,10 @@ impl RunFolder {
         let mut config = self.config.clone();
         // The path of the data is private and useless elsewhere.
         config.data.path = None;
-        Ok((Self::create_with(path, config, Some((&tensors, info)))?, info))
+        // The same file belongs to the same checkpoint.
+        let [last, model] = self.ids();
+        let id = last.or(model).filter(|_| weights == Weights::Best && !half);
+        Ok((Self::create_with(path, config, Some((&tensors, info, id)))?, info))
     }
 
     /// The requested tensors, and the step they are from.
@@ -304,7 +314,7 @@ impl RunFolder {
                     return Err(Error::NoWeights { path: self.path.clone() });
                 }
                 let (tensors, record) = checkpoint::load(&path)?;
-                check_finite(&path, &tensors)?;
+                check_finite(&path, &tensors, self.is_trained())?;
                 let record: Record<WeightsInfo> = serde_json::from_str(&record).unwrap_or_default();
                 Ok((tensors, record.of))
             }
@@ -335,7 +345,9 @@ impl RunFolder {
     /// the file anew.
     pub fn is_behind(&self) -> bool {
         // A second look, since another process may have been between the two.
-        (0..2).all(|_| {
+        // Of what is no file at all, reading says so.
+        let is_plain = ancestral_data::check_plain(&self.path.join(MODEL)).is_ok();
+        is_plain && (0..2).all(|_| {
             let [last, model] = self.ids();
             last.is_some() && last != model
         })
@@ -348,7 +360,7 @@ impl RunFolder {
             return Ok(());
         }
         let (chosen, info) = kept.chosen();
-        write_weights(&self.path, &chosen, info, self.ids()[0].clone())
+        write_weights(&self.path, &chosen, (info, self.ids()[0].clone()), true)
     }
 
     /// The state of the last checkpoint, if there is one.
@@ -383,7 +395,7 @@ impl RunFolder {
         // Moments may be infinite: an update by such a second moment is 0.
         let is_moment = |(name, _): &&(String, _)| name.starts_with("moments/");
         let of_model = tensors.iter().filter(|tensor| !is_moment(tensor));
-        check_finite(&path, of_model)?;
+        check_finite(&path, of_model, true)?;
         let weights = under(&tensors, "weights");
         let mut moments = under(&tensors, "moments");
         if self.fresh_optimizer || !whole {
@@ -420,7 +432,7 @@ impl RunFolder {
         checkpoint::save(&self.path.join(LAST), &all, &record)?;
         drop(all);
         let (chosen, info) = kept.chosen();
-        write_weights(&self.path, &chosen, info, id)
+        write_weights(&self.path, &chosen, (info, id), true)
     }
 
     /// Writes the weights that other commands read.
@@ -428,7 +440,7 @@ impl RunFolder {
     /// # Errors
     /// If the file cannot be written.
     pub fn write_model(&self, tensors: &NamedTensors, info: &WeightsInfo) -> Result<()> {
-        write_weights(&self.path, tensors, *info, None)
+        write_weights(&self.path, tensors, (*info, None), self.is_trained())
     }
 
     /// The names of the entries of an example: a table's columns, or x0, x1, ….
@@ -453,15 +465,21 @@ impl RunFolder {
     }
 }
 
+/// Whether a model of this library is trained by gradient steps.
+fn is_trained(config: &RunConfig) -> bool {
+    let registry = Registry::standard();
+    registry.find(&config.model).is_ok_and(|entry| entry.learning == Learning::GradientSteps)
+}
+
 /// Writes the weights that other commands read, of the checkpoint with this name.
 fn write_weights(
     folder: &Path,
     tensors: &NamedTensors,
-    info: WeightsInfo,
-    id: Option<String>,
+    (info, id): (WeightsInfo, Option<String>),
+    is_trained: bool,
 ) -> Result<()> {
     let path = folder.join(MODEL);
-    check_finite(&path, tensors)?;
+    check_finite(&path, tensors, is_trained)?;
     let record = serde_json::to_string(&Record { of: info, id, moments: None }).unwrap_or_default();
     checkpoint::save(&path, tensors, &record)
 }
@@ -510,12 +528,14 @@ fn check_moments(
     Ok(())
 }
 
-/// Refuses weights that are not finite.
+/// Refuses weights that are not finite; those of models that are fitted may be infinite, as the
+/// logarithm of a probability of 0.
 fn check_finite<'a>(
     path: &Path,
     tensors: impl IntoIterator<Item = &'a (String, TensorData)>,
+    is_trained: bool,
 ) -> Result<()> {
-    match not_finite(tensors) {
+    match not_finite(tensors, !is_trained) {
         None => Ok(()),
         Some(tensor) => {
             Err(Error::WeightsNotFinite { path: path.to_owned(), tensor: tensor.to_owned() })
@@ -547,7 +567,7 @@ fn in_line(text: &str, error: &toml::de::Error) -> String {
 fn write_config(path: &Path, config: &RunConfig) -> Result<()> {
     let text = toml::to_string(config)
         .map_err(|e| Error::run(path, format!("config.toml cannot be written: {e}")))?;
-    Ok(write_atomic(path.join("config.toml"), text.as_bytes())?)
+    Ok(write_atomic_in(path, Path::new("config.toml"), text.as_bytes())?)
 }
 
 /// The weights of another run that a run starts from, if any.

@@ -72,9 +72,11 @@ impl Storage {
         config: &RunConfig,
         weights: Option<(&NamedTensors, WeightsInfo)>,
     ) -> Result<Option<RunFolder>> {
+        // They are of no checkpoint.
+        let of = |weights: Option<_>| weights.map(|(tensors, info)| (tensors, info, None));
         match self {
             Self::InMemory => Ok(None),
-            Self::Folder(path) => RunFolder::create_with(path, config.clone(), weights).map(Some),
+            Self::Folder(path) => RunFolder::create_with(path, config.clone(), of(weights)).map(Some),
             Self::Within(parent) => {
                 let stem = Path::new(&config.data.name).file_name().unwrap_or_default();
                 let stem = stem.to_string_lossy();
@@ -82,7 +84,7 @@ impl Storage {
                 let stem = stem.split('.').next().unwrap_or_default().replace(':', "-");
                 let numbered = |n| parent.join(format!("{}-{stem}-{n}", config.model));
                 for path in (1u64..).map(numbered).filter(|path| !path.exists()) {
-                    match RunFolder::create_with(&path, config.clone(), weights) {
+                    match RunFolder::create_with(&path, config.clone(), of(weights)) {
                         // Another program was faster.
                         Err(Error::RunExists { .. }) => {}
                         made => return made.map(Some),

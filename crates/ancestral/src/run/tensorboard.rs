@@ -8,7 +8,7 @@
 
 use std::path::Path;
 
-use ancestral_data::{Appender, write_atomic};
+use ancestral_data::{Appender, write_atomic_in};
 
 use crate::Result;
 use crate::train::{Event, Image, Observer};
@@ -36,7 +36,7 @@ impl TensorBoard {
             }
             bytes.extend(frames(started, &event));
         }
-        write_atomic(&path, &bytes)?;
+        write_atomic_in(folder, Path::new(FILE), &bytes)?;
         let file = Appender::open(&path, u64::MAX)?;
         Ok(Self { file, started })
     }

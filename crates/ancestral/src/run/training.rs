@@ -112,7 +112,9 @@ impl Training {
     /// last checkpoint remains.
     pub fn train(&mut self, observer: &mut dyn Observer, stop: &AtomicBool) -> Result<Outcome> {
         let Self { run, trainer, log, board, painter } = self;
-        trainer.train(&mut InFolder { run, log, board, painter, observer }, stop)
+        let done = trainer.train(&mut InFolder { run, log, board, painter, observer }, stop);
+        // Whatever failed first in a folder that is gone.
+        done.map_err(|error| run.check_there().err().unwrap_or(error))
     }
 
     /// Records the test metrics of a finished run as an event.

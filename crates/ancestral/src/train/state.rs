@@ -97,14 +97,17 @@ impl State {
     }
 }
 
-/// The first tensor with a value that is not finite.
+/// The first tensor with a value that is not finite or, if these are allowed, not a number nor an
+/// infinity.
 pub(crate) fn not_finite<'a>(
     tensors: impl IntoIterator<Item = &'a (String, TensorData)>,
+    infinities: bool,
 ) -> Option<&'a str> {
+    let good = |value: f64| value.is_finite() || infinities && value.is_infinite();
     let is_finite = |data: &TensorData| match (data.as_slice::<f32>(), data.as_slice::<f64>()) {
-        (Ok(values), _) => values.iter().all(|value| value.is_finite()),
-        (_, Ok(values)) => values.iter().all(|value| value.is_finite()),
-        _ => data.try_to_vec_as::<f64>().is_ok_and(|all| all.iter().all(|v| v.is_finite())),
+        (Ok(values), _) => values.iter().all(|&value| good(value.into())),
+        (_, Ok(values)) => values.iter().all(|&value| good(value)),
+        _ => data.try_to_vec_as::<f64>().is_ok_and(|all| all.into_iter().all(good)),
     };
     let mut tensors = tensors.into_iter();
     tensors.find(|(_, data)| !is_finite(data)).map(|(name, _)| name.as_str())

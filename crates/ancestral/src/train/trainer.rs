@@ -74,6 +74,8 @@ pub struct Trainer {
     state: State,
     best: Option<Arc<NamedTensors>>,
     validated: Option<&'static str>,
+    /// Whether it goes on from a checkpoint, even one of step 0.
+    resumed: bool,
 }
 
 impl Trainer {
@@ -94,6 +96,7 @@ impl Trainer {
         check_batch_size(config, trainable(&mut model)?)?;
         let mut batches = BatchIterator::new(train, config.batch_size, seed);
         let mut optimizers = Optimizers::new(&config.optimizer_config());
+        let resumed = matches!(start, Start::Resumed(_));
         let (state, best) = match start {
             Start::Fresh => {
                 trainable(&mut model)?.start(batches.examples())?;
@@ -133,6 +136,7 @@ impl Trainer {
             state,
             best,
             validated: None,
+            resumed,
         })
     }
 
@@ -215,7 +219,7 @@ impl Trainer {
         let mut seen = 0u64;
         let mut validation = None;
         let mut saved = Instant::now();
-        if self.state.step == 0 {
+        if self.state.step == 0 && !self.resumed {
             recorder.event(&Event::Start(self.entry()))?;
             recorder.checkpoint(self.checkpoint()?)?;
         } else {
@@ -440,7 +444,7 @@ impl Trainer {
         self.state.budget = Some(self.config.budget());
         let weights = self.model.tensors();
         let step = self.state.step;
-        let checked = |tensors: &NamedTensors| match not_finite(tensors) {
+        let checked = |tensors: &NamedTensors| match not_finite(tensors, false) {
             Some(name) => Err(Error::not_finite(step, format!("tensor '{name}'"))),
             None => Ok(()),
         };
