@@ -116,31 +116,36 @@ def timed(round):
 
 
 def quickest(forms):
-    """The form that is the quickest in a process of its own, so that memory is that of one form."""
+    """The form that is the quickest in a process of its own, so that memory is that of one form; and
+    a word on the others."""
     seconds = {}
     for form in forms:
         trial = subprocess.run([sys.executable, *sys.argv, form], capture_output=True, text=True)
         if trial.returncode == 0:
             seconds[form] = float(trial.stdout)
-    return min(seconds, key=seconds.get)
+    best = min(seconds, key=seconds.get)
+    others = [
+        f"{form}: {of / seconds[best]:.2f} times as long" for form, of in seconds.items() if form != best
+    ]
+    return best, ", ".join([best, *others])
 
 
 def main():
     form = sys.argv[4] if len(sys.argv) > 4 else None
     others = [peer_autoregressive, peer_pixels, peer_adversarial, peer_layers]
     forms = next((other.FORMS[CASE] for other in others if CASE in other.FORMS), None)
-    chosen = form or (quickest(forms) if forms else "")
+    chosen, told = (form, form) if form or not forms else quickest(forms)
     baseline = resident_peak()
     of = next((other.ROUNDS[CASE] for other in others if CASE in other.ROUNDS), None)
     if of:
-        round = of(compiled, chosen)
+        round = of(compiled, chosen or "")
     else:
         round = {"vae-step": train_round, "vae-evaluate": evaluate_round}[CASE]()
     round()
     if form:
         print(min(timed(round) for _ in range(3)))
         return
-    print("ready", (resident_peak() - baseline) / 1024, chosen, flush=True)
+    print("ready", (resident_peak() - baseline) / 1024, told or "", flush=True)
     for _ in sys.stdin:
         print(timed(round), flush=True)
 

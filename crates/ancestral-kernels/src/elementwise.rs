@@ -20,6 +20,7 @@ pub(crate) enum Function {
     Softplus,
     Exp,
     Log,
+    Relu,
 }
 
 impl Function {
@@ -35,6 +36,7 @@ impl Function {
             Function::Softplus => map::<vector::Softplus>(x),
             Function::Exp => map::<vector::Exp>(x),
             Function::Log => map::<vector::Log>(x),
+            Function::Relu => map::<vector::Relu>(x),
         }
     }
 
@@ -45,6 +47,7 @@ impl Function {
             Function::Softplus => zip::<vector::SoftplusGrad>(grad, saved),
             Function::Exp => zip::<vector::ExpGrad>(grad, saved),
             Function::Log => zip::<vector::LogGrad>(grad, saved),
+            Function::Relu => zip::<vector::ReluGrad>(grad, saved),
         }
     }
 }
@@ -157,7 +160,7 @@ pub fn log<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     if flex::is_fast(&x) { apply(x, Function::Log) } else { x.log() }
 }
 
-/// max(x, 0) of every value: Burn's own, which is fast already.
+/// max(x, 0) of every value; its gradient at 0 is 0.
 pub fn relu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    activation::relu(x)
+    if flex::is_fast(&x) { apply(x, Function::Relu) } else { activation::relu(x) }
 }

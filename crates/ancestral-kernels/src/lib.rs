@@ -9,11 +9,12 @@
 //!   with an activation if wanted; [`leaky_relu`]; [`layer_norm_vjp`] and [`leaky_relu_vjp`], whose
 //!   own gradients are second derivatives.
 //! - [`masked_conv2d`]: a convolution of channels-last images by the taps that a mask leaves, and
-//!   [`lstm_scan`]: an LSTM along the rows or the diagonals of images; [`PixelConv`] and
+//!   [`lstm_scan`]: an LSTM along the rows or the diagonals of images, whose two sides
+//!   [`sum_of_sides`] adds; [`PixelConv`] and
 //!   [`PixelLstm`]: the same one pixel at a time, for sampling.
 //! - [`bernoulli_nll`]: the Bernoulli loss from logits, and [`bernoulli_log_probabilities`] the same
 //!   on slices, in `f64`; [`bernoulli_log_likelihood`]: one example under thousands of latent codes,
-//!   on slices.
+//!   on slices; [`categorical_log_probability`]: levels under a softmax.
 //! - [`nade`]: a neural autoregressive distribution estimator, all dimensions in one pass.
 //! - [`block_triangular_linear`]: a dense layer with a block-triangular weight matrix;
 //!   [`batched_rows`]: layers for autoregressive sampling, one dimension at a time.
@@ -42,6 +43,7 @@ mod autodiff;
 pub mod batched_rows;
 mod bernoulli;
 mod block_triangular;
+mod categorical;
 mod conv;
 mod elementwise;
 mod flex;
@@ -63,6 +65,7 @@ pub mod vector;
 pub use activation::Activation;
 pub use bernoulli::{bernoulli_log_likelihood, bernoulli_log_probabilities, bernoulli_nll};
 pub use block_triangular::{BlockTriangularLinear, block_triangular_linear};
+pub use categorical::categorical_log_probability;
 pub use conv::{Precision, conv_transpose2d, conv2d};
 pub use elementwise::{exp, log, relu, sigmoid, softplus, tanh};
 pub use flex::Values;
@@ -70,7 +73,9 @@ pub use linear::{linear, linear_vjp};
 pub use memory::keep_freed_memory;
 pub use nade::{NadeForm, NadeParameters, NadeRows, NadeWeights, nade};
 pub use norm::{batch_norm, layer_norm, layer_norm_vjp, leaky_relu, leaky_relu_vjp};
-pub use raster::{PixelConv, PixelLstm, PixelMap, Scan, Tap, lstm_scan, masked_conv2d};
+pub use raster::{
+    PixelConv, PixelLstm, PixelMap, Scan, Tap, lstm_scan, masked_conv2d, sum_of_sides,
+};
 pub use simd::Isa;
 pub use thread_tuner::ThreadTuner;
 

@@ -8,7 +8,7 @@ use burn::{
 
 use crate::{
     Activation, Isa, bernoulli, bernoulli::composed_nll, bernoulli_nll, exp, linear as dense,
-    linear::composed_linear, linear_vjp, log, sigmoid, softplus, tanh,
+    linear::composed_linear, linear_vjp, log, relu, sigmoid, softplus, tanh,
 };
 
 pub(crate) fn device() -> Device {
@@ -60,8 +60,8 @@ const SHAPES: [[usize; 2]; 9] =
 type Function = fn(Tensor<2>) -> Tensor<2>;
 
 /// The functions with the shift of their argument.
-const FUNCTIONS: [(Function, f32); 5] =
-    [(tanh, 0.0), (sigmoid, 0.0), (softplus, 0.0), (exp, 0.0), (log, 6.0)];
+const FUNCTIONS: [(Function, f32); 6] =
+    [(tanh, 0.0), (sigmoid, 0.0), (softplus, 0.0), (exp, 0.0), (log, 6.0), (relu, 0.0)];
 
 /// Value and gradient of Σ f(x)·w.
 fn pull(f: impl Fn(Tensor<2>) -> Tensor<2>, x: Tensor<2>, w: Tensor<2>) -> (Vec<f64>, Vec<f64>) {
@@ -100,6 +100,22 @@ fn the_composed_form_in_f64_agrees_with_differences() {
         let difference = (f(x.clone() + h) - f(x - h)) / (2.0 * h) * w.clone();
         close(&g, &values(difference), 1e-8);
     }
+}
+
+#[test]
+fn relu_is_burns_bit_for_bit() {
+    let special = [f32::INFINITY, f32::NEG_INFINITY, 1e-40, -1e-40];
+    let all: Vec<f32> = special.into_iter().chain(noise(1, 101)).collect();
+    let run = |f: fn(Tensor<1>) -> Tensor<1>| {
+        let x = Tensor::<1>::from_data(TensorData::from(&all[..]), &device()).require_grad();
+        let y = f(x.clone());
+        let weights = Tensor::<1>::from_data(TensorData::from(&noise(2, all.len())[..]), &device());
+        let grads = (y.clone() * weights).sum().backward();
+        [bits(y), bits(x.grad(&grads).unwrap())]
+    };
+    assert_eq!(run(relu), run(burn::tensor::activation::relu));
+    let y: f32 = relu(Tensor::<1>::from_data([f32::NAN], &device())).into_scalar();
+    assert!(y.is_nan());
 }
 
 #[test]

@@ -61,6 +61,8 @@ unary! {
     Softplus: |s, x| math::softplus(s, x);
     Exp: |s, x| math::exp(s, x);
     Log: |s, x| math::log(s, x);
+    // What is no number passes as the second operand.
+    Relu: |s, x| s.max(s.splat(0.0), x);
 }
 
 binary! {

@@ -203,7 +203,7 @@ pub(super) fn backward(
                     }
                 }
                 if let Some(sums) = &mut sums {
-                    sums.add(isa, image, &[], delta);
+                    sums.add(isa, image, delta);
                 }
                 if for_bias {
                     biases.push(column_sums(isa, delta, k));

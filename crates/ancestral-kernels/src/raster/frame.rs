@@ -60,23 +60,59 @@ impl Frame {
         if self.is_bare() {
             return image;
         }
-        let [top, bottom, left, right] = self.sides;
+        buffer.resize(self.len() * channels, 0.0);
+        self.fill(image, channels, outside, buffer);
+        buffer
+    }
+
+    /// The same for some images, one after another.
+    pub(super) fn put_all<'a>(
+        &self,
+        images: &'a [f32],
+        channels: usize,
+        outside: &[f32],
+        buffer: &'a mut Vec<f32>,
+    ) -> &'a [f32] {
+        if self.is_bare() {
+            return images;
+        }
+        let (image, framed) = (self.height * self.width * channels, self.len() * channels);
+        buffer.resize(images.len() / image.max(1) * framed, 0.0);
+        for (to, from) in buffer.chunks_exact_mut(framed).zip(images.chunks_exact(image.max(1))) {
+            self.fill(from, channels, outside, to);
+        }
+        buffer
+    }
+
+    /// Writes the image in its frame.
+    fn fill(&self, image: &[f32], channels: usize, outside: &[f32], out: &mut [f32]) {
+        let [top, _, left, right] = self.sides;
         let row = self.row() * channels;
-        buffer.resize((top + self.height + bottom) * row, 0.0);
         let fill = |pixels: &mut [f32]| match outside {
             [] => pixels.fill(0.0),
             _ => pixels.chunks_exact_mut(channels).for_each(|pixel| pixel.copy_from_slice(outside)),
         };
-        fill(&mut buffer[..top * row]);
-        fill(&mut buffer[(top + self.height) * row..]);
-        let inner = &mut buffer[top * row..(top + self.height) * row];
+        fill(&mut out[..top * row]);
+        fill(&mut out[(top + self.height) * row..]);
+        let inner = &mut out[top * row..(top + self.height) * row];
         let own = self.width * channels;
         for (to, from) in inner.chunks_exact_mut(row).zip(image.chunks_exact(own)) {
             fill(&mut to[..left * channels]);
             to[left * channels..][..own].copy_from_slice(from);
             fill(&mut to[row - right * channels..]);
         }
-        buffer
+    }
+
+    /// The steps of a sum over taps and channels, from the first value that a pixel's taps may reach.
+    pub(super) fn steps(&self, taps: &[Tap], channels: usize) -> Vec<[u32; 2]> {
+        let mut steps = Vec::with_capacity(taps.len() * channels);
+        for tap in taps {
+            let from = self.offset(tap, channels);
+            for channel in 0..channels {
+                steps.push([narrow(from + channel), narrow(steps.len())]);
+            }
+        }
+        steps
     }
 
     /// For each pixel, the first value of the frame that its taps may reach.
@@ -137,14 +173,11 @@ impl Products {
         stride: usize,
     ) -> Self {
         let frame = Frame::new(size, taps);
-        let (mut steps, mut starts) = (Vec::new(), Vec::new());
-        for (t, tap) in taps.iter().enumerate() {
-            for channel in 0..channels {
-                let from = frame.offset(tap, channels) + channel;
-                steps.push([narrow(from), narrow(steps.len())]);
-                starts.push(start(t, channel));
-            }
-        }
+        let steps = frame.steps(taps, channels);
+        let starts: Vec<usize> = (0..taps.len())
+            .flat_map(|t| (0..channels).map(move |channel| (t, channel)))
+            .map(|(t, channel)| start(t, channel))
+            .collect();
         let panels = Panels::pack(isa, weight, &starts, stride, outputs);
         Self { frame, channels, at: frame.places(channels), steps, panels, outputs }
     }
@@ -208,7 +241,7 @@ pub(super) struct Scratch {
 /// The gradient of weights \[taps·channels, outputs\] over images one after another: Σ over images and
 /// pixels of in\[pixel + tap\]\[channel\]·grad\[pixel\]\[output\].
 pub(super) struct WeightSums {
-    frame: Frame,
+    pub(super) frame: Frame,
     channels: usize,
     outputs: usize,
     /// Where each tap and channel begins.
@@ -243,9 +276,18 @@ impl WeightSums {
         Self { frame, channels, outputs, at, places, sums, vector, framed: Vec::new() }
     }
 
-    /// Adds an image, framed by `outside`, with its gradient \[pixels, outputs\].
-    pub(super) fn add(&mut self, isa: Isa, image: &[f32], outside: &[f32], grad: &[f32]) {
-        let input = self.frame.put(image, self.channels, outside, &mut self.framed);
+    /// Adds an image with its gradient \[pixels, outputs\].
+    pub(super) fn add(&mut self, isa: Isa, image: &[f32], grad: &[f32]) {
+        let mut framed = std::mem::take(&mut self.framed);
+        let places = std::mem::take(&mut self.places);
+        let input = self.frame.put(image, self.channels, &[], &mut framed);
+        self.add_rows(isa, input, &places, grad);
+        (self.framed, self.places) = (framed, places);
+    }
+
+    /// Adds pixels of framed images with their gradient \[pixels, outputs\]; `places` says where the
+    /// taps of each begin.
+    pub(super) fn add_rows(&mut self, isa: Isa, input: &[f32], places: &[u32], grad: &[f32]) {
         for (lanes, sums) in blocks(self.outputs, self.vector).zip(&mut self.sums) {
             let width = lanes.len().next_multiple_of(self.vector);
             // Rows of whole blocks are read in place, others copied.
@@ -253,7 +295,7 @@ impl WeightSums {
             let (panel, rows) = if self.outputs.is_multiple_of(width) {
                 (&grad[lanes.start..], self.outputs / width)
             } else {
-                let mut copy = vec![0.0; self.places.len() * width];
+                let mut copy = vec![0.0; places.len() * width];
                 for (to, from) in copy.chunks_exact_mut(width).zip(grad.chunks_exact(self.outputs))
                 {
                     to[..lanes.len()].copy_from_slice(&from[lanes.clone()]);
@@ -261,10 +303,8 @@ impl WeightSums {
                 packed = copy;
                 (&packed[..], 1)
             };
-            let steps: Vec<[u32; 2]> = (0..)
-                .zip(&self.places)
-                .map(|(pixel, &place)| [place, narrow(pixel * rows)])
-                .collect();
+            let steps: Vec<[u32; 2]> =
+                (0..).zip(places).map(|(pixel, &place)| [place, narrow(pixel * rows)]).collect();
             Unit { isa, pairs: false }.run(Gather {
                 input,
                 at: &self.at,

@@ -8,11 +8,13 @@ mod conv;
 mod frame;
 mod lstm;
 mod pixel;
+mod shift;
 
 pub use conv::masked_conv2d;
 pub use frame::Tap;
 pub use lstm::{Scan, lstm_scan};
 pub use pixel::{PixelConv, PixelLstm, PixelMap};
+pub use shift::sum_of_sides;
 
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use super::{
     frame::{Frame, Tap, narrow},
-    lstm::{Forward, PIECE, Scan, gate_panels},
+    lstm::{Forward, PIECE, Pre, Scan, gate_panels},
 };
 use crate::{
     activation::Activation,
@@ -262,12 +262,13 @@ impl PixelLstm {
             }
             let rows = first * hidden..(first + some) * hidden;
             let mut cell = cells.values[carried + rows.start..carried + rows.end].to_vec();
-            let pixels: Vec<usize> = (0..some).collect();
+            let own_rows: Vec<usize> = (0..some).collect();
             isa.run(Forward {
                 sums: &sums,
+                given: Pre::InPlace,
                 hidden,
                 units: units.clone(),
-                pixels: &pixels,
+                rows: &own_rows,
                 gates: gates[4 * rows.start..4 * rows.end].as_mut_ptr(),
                 cells: cells.values[place.start + rows.start..place.start + rows.end].as_mut_ptr(),
                 states: states.values[own.start + rows.start..own.start + rows.end].as_mut_ptr(),

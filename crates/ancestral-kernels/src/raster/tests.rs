@@ -8,7 +8,7 @@ use burn::{
 
 use super::{
     PixelConv, PixelLstm, PixelMap, Scan, Tap, conv::composed_masked_conv2d,
-    lstm::composed_lstm_scan, lstm_scan, masked_conv2d,
+    lstm::composed_lstm_scan, lstm_scan, masked_conv2d, shift::composed_sum_of_sides, sum_of_sides,
 };
 use crate::{
     Activation, Isa, flex,
@@ -143,40 +143,45 @@ fn a_masked_convolution_is_the_sum_over_its_taps() {
 
 const SCANS: [Scan; 3] = [Scan::Rows, Scan::Diagonals, Scan::DiagonalsFromRight];
 
-type States = (Tensor<4>, Tensor<2>, Tensor<1>, Tensor<1>);
+/// x, then the weights, the biases and the state-to-state weights, then the start states.
+type States = (Tensor<4>, [Tensor<2>; 3], [Tensor<1>; 2]);
 
-fn states([n, h, w, size]: [usize; 4], scan: Scan) -> States {
+/// The taps of an input-to-state convolution.
+fn input_taps(scan: Scan) -> Vec<Tap> {
+    if scan == Scan::Rows { vec![[0, -1], [0, 0], [0, 1]] } else { vec![[0, 0]] }
+}
+
+fn states([n, h, w, size]: [usize; 4], scan: Scan, biases: usize) -> States {
+    let (channels, taps) = (size / 2 + 2, input_taps(scan).len());
     (
-        tensor(1, [n, h, w, 4 * size]) * 2.0,
-        tensor(2, [scan.taps().len() * size, 4 * size]) * 0.5,
-        tensor(3, [size]),
-        tensor(4, [size]),
+        tensor(1, [n, h, w, channels]),
+        [
+            tensor(2, [taps * channels, 4 * size]),
+            tensor(3, [biases, 4 * size]),
+            tensor(4, [scan.taps().len() * size, 4 * size]) * 0.5,
+        ],
+        [tensor(5, [size]), tensor(6, [size])],
     )
 }
 
-fn double((gates, weight, hidden, cell): States) -> States {
-    (
-        gates.cast(DType::F64),
-        weight.cast(DType::F64),
-        hidden.cast(DType::F64),
-        cell.cast(DType::F64),
-    )
+fn double((x, weights, starts): States) -> States {
+    let starts = starts.map(|start| start.cast(DType::F64));
+    (x.cast(DType::F64), weights.map(|weight| weight.cast(DType::F64)), starts)
 }
 
-fn scanned(states: States, scan: Scan, w: Tensor<4>, composed: bool) -> Pulled<4> {
-    let (gates, weight, hidden, cell) = states;
-    let (gates, weight) = (gates.detach().require_grad(), weight.detach().require_grad());
-    let (hidden, cell) = (hidden.detach().require_grad(), cell.detach().require_grad());
+fn scanned(states: States, scan: Scan, w: Tensor<4>, composed: bool) -> Pulled<6> {
+    let (x, weights, starts) = states;
+    let x = x.detach().require_grad();
+    let weights = weights.map(|weight| weight.detach().require_grad());
+    let starts = starts.map(|start| start.detach().require_grad());
     let f = if composed { composed_lstm_scan } else { lstm_scan };
-    let y = f(gates.clone(), weight.clone(), hidden.clone(), cell.clone(), scan);
+    let y = f(x.clone(), weights.clone(), &input_taps(scan), starts.clone(), scan);
     let grads = (y.clone() * w).sum().backward();
-    let gradients = [
-        values(gates.grad(&grads).unwrap()),
-        values(weight.grad(&grads).unwrap()),
-        values(hidden.grad(&grads).unwrap()),
-        values(cell.grad(&grads).unwrap()),
-    ];
-    Pulled { y: values(y), gradients }
+    let [weight, bias, states] = weights
+        .map(|weight| values(weight.grad(&grads).unwrap_or_else(|| weight.zeros_like().inner())));
+    let [hidden, cell] = starts.map(|start| values(start.grad(&grads).unwrap()));
+    let x = values(x.grad(&grads).unwrap());
+    Pulled { y: values(y), gradients: [x, weight, bias, states, hidden, cell] }
 }
 
 /// n, height, width, hidden
@@ -196,12 +201,15 @@ fn scans_agree_with_the_composed_form_in_f64() {
     for sizes in SCANNED {
         for scan in SCANS {
             let [n, h, w, size] = sizes;
-            let g = tensor(5, [n, h, w, size]);
-            let ours = scanned(states(sizes, scan), scan, g.clone(), false);
-            let theirs = scanned(double(states(sizes, scan)), scan, g.cast(DType::F64), true);
-            close(&ours.y, &theirs.y, 3e-6);
-            for (ours, theirs) in ours.gradients.iter().zip(&theirs.gradients) {
-                close(ours, theirs, 3e-5);
+            for biases in [1, n] {
+                let g = tensor(7, [n, h, w, size]);
+                let inputs = states(sizes, scan, biases);
+                let ours = scanned(inputs.clone(), scan, g.clone(), false);
+                let theirs = scanned(double(inputs), scan, g.cast(DType::F64), true);
+                close(&ours.y, &theirs.y, 3e-6);
+                for (ours, theirs) in ours.gradients.iter().zip(&theirs.gradients) {
+                    close(ours, theirs, 5e-5);
+                }
             }
         }
     }
@@ -212,24 +220,24 @@ fn the_composed_scan_in_f64_agrees_with_differences() {
     let sizes = [2, 3, 4, 2];
     let [n, h, w, size] = sizes;
     for scan in SCANS {
-        let all = double(states(sizes, scan));
-        let g = tensor(5, [n, h, w, size]).cast(DType::F64);
+        let all = double(states(sizes, scan, 2));
+        let g = tensor(7, [n, h, w, size]).cast(DType::F64);
         let found = scanned(all.clone(), scan, g.clone(), true);
-        let value = |(gates, weight, hidden, cell): States| {
-            values((composed_lstm_scan(gates, weight, hidden, cell, scan) * g.clone()).sum())[0]
+        let value = |(x, weights, starts): States| {
+            let y = composed_lstm_scan(x, weights, &input_taps(scan), starts, scan);
+            values((y * g.clone()).sum())[0]
         };
         let step = 1e-6;
         for (which, gradient) in found.gradients.iter().enumerate() {
             for (i, gradient) in gradient.iter().enumerate() {
                 let moved = |by: f64| {
-                    let (mut gates, mut weight, mut hidden, mut cell) = all.clone();
+                    let (mut x, mut weights, mut starts) = all.clone();
                     match which {
-                        0 => gates = nudged(gates, i, by),
-                        1 => weight = nudged(weight, i, by),
-                        2 => hidden = nudged(hidden, i, by),
-                        _ => cell = nudged(cell, i, by),
+                        0 => x = nudged(x, i, by),
+                        1..4 => weights[which - 1] = nudged(weights[which - 1].clone(), i, by),
+                        _ => starts[which - 4] = nudged(starts[which - 4].clone(), i, by),
                     }
-                    value((gates, weight, hidden, cell))
+                    value((x, weights, starts))
                 };
                 let difference = (moved(step) - moved(-step)) / (2.0 * step);
                 assert!(
@@ -252,18 +260,22 @@ fn nudged<const D: usize>(x: Tensor<D>, at: usize, by: f64) -> Tensor<D> {
 #[test]
 fn a_state_depends_on_its_predecessors_alone() {
     let sizes = [1, 4, 5, 2];
-    let [_, h, w, size] = sizes;
+    let [_, h, w, _] = sizes;
     for scan in SCANS {
-        let (gates, weight, hidden, cell) = states(sizes, scan);
+        let (x, weights, starts) = states(sizes, scan, 1);
+        let channels = x.dims()[3];
+        // Without the taps beside a pixel.
+        let own =
+            [weights[0].clone().narrow(0, 0, channels), weights[1].clone(), weights[2].clone()];
         for pixel in 0..h * w {
-            let (y, x) = (pixel / w, pixel % w);
-            let gates = gates.clone().detach().require_grad();
-            let out = lstm_scan(gates.clone(), weight.clone(), hidden.clone(), cell.clone(), scan);
-            let grads = out.narrow(1, y, 1).narrow(2, x, 1).sum().backward();
-            let gradient = values(gates.grad(&grads).unwrap());
-            for (from, gradient) in gradient.chunks(4 * size).enumerate() {
+            let (row, column) = (pixel / w, pixel % w);
+            let x = x.clone().detach().require_grad();
+            let out = lstm_scan(x.clone(), own.clone(), &[[0, 0]], starts.clone(), scan);
+            let grads = out.narrow(1, row, 1).narrow(2, column, 1).sum().backward();
+            let gradient = values(x.grad(&grads).unwrap());
+            for (from, gradient) in gradient.chunks(channels).enumerate() {
                 let (down, right) =
-                    (y as isize - (from / w) as isize, (from % w) as isize - x as isize);
+                    (row as isize - (from / w) as isize, (from % w) as isize - column as isize);
                 let seen = down >= 0
                     && match scan {
                         Scan::Rows => right.abs() <= down,
@@ -278,20 +290,47 @@ fn a_state_depends_on_its_predecessors_alone() {
 }
 
 #[test]
+fn sides_are_added_a_row_apart() {
+    for [n, h, w, c] in [[1, 1, 1, 1], [2, 3, 5, 3], [3, 1, 4, 16], [9, 6, 1, 7], [0, 2, 2, 3]] {
+        let (left, right) = (tensor(1, [n, h, w, c]), tensor(2, [n, h, w, c]));
+        let g = tensor(3, [n, h, w, c]);
+        let run = |f: fn(Tensor<4>, Tensor<4>) -> Tensor<4>| {
+            let (left, right) =
+                (left.clone().detach().require_grad(), right.clone().detach().require_grad());
+            let y = f(left.clone(), right.clone());
+            let grads = (y.clone() * g.clone()).sum().backward();
+            // The composed form leaves out a map without a second row.
+            let of_right = right.grad(&grads).unwrap_or_else(|| right.zeros_like().inner());
+            [values(y), values(left.grad(&grads).unwrap()), values(of_right)]
+        };
+        assert_eq!(run(sum_of_sides), run(composed_sum_of_sides));
+    }
+}
+
+#[test]
 fn results_do_not_depend_on_the_number_of_threads_or_the_other_images() {
     let taps = before(3, true);
     let run = |threads: usize, n: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
-            let x = tensor(1, [21, 6, 7, 32]).narrow(0, 0, n);
-            let weight = tensor(2, [taps.len() * 32, 64]).require_grad();
-            let gates =
-                masked_conv2d(x, weight.clone(), tensor(3, [1, 64]), &taps, Activation::None);
+            let x = tensor(1, [21, 6, 7, 32]).narrow(0, 0, n).require_grad();
+            let weight = tensor(2, [taps.len() * 32, 24]).require_grad();
+            let y = masked_conv2d(
+                x.clone(),
+                weight.clone(),
+                tensor(3, [1, 24]),
+                &taps,
+                Activation::None,
+            );
             let scan = Scan::Diagonals;
-            let own = tensor(4, [32, 64]).require_grad();
-            let y = lstm_scan(gates, own.clone(), tensor(5, [16]), tensor(6, [16]), scan);
+            let weights =
+                [[24, 64], [1, 64], [32, 64]].map(|shape| tensor(4, shape).require_grad());
+            let starts = [tensor(5, [16]), tensor(6, [16])];
+            let y = lstm_scan(y, weights.clone(), &[[0, 0]], starts, scan);
             let grads = y.clone().sum().backward();
-            (bits(y), bits(weight.grad(&grads).unwrap()), bits(own.grad(&grads).unwrap()))
+            let own = weights.map(|weight| bits(weight.grad(&grads).unwrap()));
+            let first = bits(x.grad(&grads).unwrap());
+            (bits(y), first, bits(weight.grad(&grads).unwrap()), own)
         })
     };
     let all = run(1, 21);
@@ -355,14 +394,17 @@ fn a_pixel_of_a_convolution_is_that_of_the_whole() {
 fn a_pixel_of_a_scan_is_that_of_the_whole() {
     for [n, h, w, size] in SCANNED.into_iter().chain([[130, 3, 4, 20]]) {
         for scan in SCANS {
-            let (gates, weight, hidden, cell) = states([n, h, w, size], scan);
-            let whole: Vec<f32> =
-                lstm_scan(gates.clone(), weight.clone(), hidden.clone(), cell.clone(), scan)
-                    .into_data()
-                    .try_into_vec()
-                    .unwrap();
+            let (x, weights, [hidden, cell]) = states([n, h, w, size], scan, n);
+            let taps = input_taps(scan);
+            let starts = [hidden.clone(), cell.clone()];
+            let whole: Vec<f32> = lstm_scan(x.clone(), weights.clone(), &taps, starts, scan)
+                .into_data()
+                .try_into_vec()
+                .unwrap();
+            let [weight, bias, states] = weights;
+            let gates = masked_conv2d(x, weight, bias, &taps, Activation::None);
             let plain = |x: Tensor<1>| -> Vec<f32> { x.into_data().try_into_vec().unwrap() };
-            let weight: Vec<f32> = weight.into_data().try_into_vec().unwrap();
+            let weight: Vec<f32> = states.into_data().try_into_vec().unwrap();
             let groups = parts(size, size / 3);
             let layer = PixelLstm::new(&weight, scan, size, &groups);
             let empty = || PixelMap::new([h, w], scan.taps(), n, size);
@@ -388,13 +430,15 @@ fn a_pixel_of_a_scan_is_that_of_the_whole() {
 fn an_empty_batch_has_gradients_of_zero() {
     let (x, weight) = (tensor(1, [0, 3, 3, 2]), tensor(2, [4, 8]).require_grad());
     let taps = [[0, -1], [0, 0]];
-    let gates = masked_conv2d(x, weight.clone(), tensor(3, [1, 8]), &taps, Activation::None);
-    let own = tensor(4, [4, 8]).require_grad();
-    let y = lstm_scan(gates, own.clone(), tensor(5, [2]), tensor(6, [2]), Scan::Diagonals);
+    let y = masked_conv2d(x, weight.clone(), tensor(3, [1, 8]), &taps, Activation::None);
+    let weights = [[8, 8], [1, 8], [4, 8]].map(|shape| tensor(4, shape).require_grad());
+    let starts = [tensor(5, [2]), tensor(6, [2])];
+    let y = lstm_scan(y, weights.clone(), &[[0, 0]], starts, Scan::Diagonals);
     assert_eq!(y.dims(), [0, 3, 3, 2]);
     let grads = y.sum().backward();
-    assert!(values(weight.grad(&grads).unwrap()).iter().all(|g| *g == 0.0));
-    assert!(values(own.grad(&grads).unwrap()).iter().all(|g| *g == 0.0));
+    for weight in weights.into_iter().chain([weight]) {
+        assert!(values(weight.grad(&grads).unwrap()).iter().all(|g| *g == 0.0));
+    }
 }
 
 #[test]
@@ -419,9 +463,14 @@ fn every_instruction_set_gives_the_same() {
     }
     for sizes in SCANNED {
         for scan in SCANS {
-            let best = super::lstm::tests::run(Isa::best(), sizes, scan);
+            let run = |isa: Isa| {
+                let all: Vec<Vec<f32>> =
+                    super::lstm::tests::run(isa, sizes, scan, &input_taps(scan));
+                all.concat().into_iter().map(f64::from).collect::<Vec<f64>>()
+            };
+            let best = run(Isa::best());
             for isa in Isa::available() {
-                close(&all(&super::lstm::tests::run(isa, sizes, scan)), &all(&best), 1e-4);
+                close(&run(isa), &best, 1e-4);
             }
         }
     }
@@ -476,10 +525,13 @@ fn golden_values() {
         [-0.971945353020, 0.082036257604, 0.709343477817, -0.058504225842, -0.247247017239],
     ];
     for (scan, theirs) in SCANS.into_iter().zip(theirs) {
+        // An input-to-state convolution that changes nothing.
         let gates = wave([2, 4, 5, 12], 1.0, 1.0);
+        let same = Tensor::eye(12, &device());
         let weight = wave([scan.taps().len() * 3, 12], 2.0, 0.5);
         let (hidden, cell) = (wave([3], 3.0, 1.0), wave([3], 4.0, 1.0));
-        let y = lstm_scan(gates.clone(), weight.clone(), hidden.clone(), cell.clone(), scan);
+        let weights = [same, Tensor::zeros([1, 12], &device()), weight.clone()];
+        let y = lstm_scan(gates.clone(), weights, &[[0, 0]], [hidden.clone(), cell.clone()], scan);
         let (value, weights) = golden(y.clone());
         let grads = (y * weights).sum().backward();
         let found = [

@@ -12,7 +12,7 @@
 //! of the first convolution a feature does not see its own pixel, so that after the shift the last
 //! pixel of the row above would be seen by no one far to the left of it.
 
-use ancestral_kernels::{PixelMap, Scan, Tap};
+use ancestral_kernels::{self as kernels, PixelMap, Scan, Tap};
 use burn::module::Module;
 use burn::tensor::Tensor;
 
@@ -73,16 +73,6 @@ impl DiagonalBlock {
     }
 }
 
-/// The map moved down a row, zeros above.
-fn shifted_down(x: Tensor<4>) -> Tensor<4> {
-    let [n, height, width, channels] = x.dims();
-    let zeros = Tensor::zeros([n, 1, width, channels], (&x.device(), x.dtype()));
-    if height == 1 {
-        return zeros;
-    }
-    Tensor::cat(vec![zeros, x.narrow(1, 0, height - 1)], 1)
-}
-
 impl Block for DiagonalBlock {
     const MARGIN: usize = 1;
 
@@ -100,7 +90,7 @@ impl Block for DiagonalBlock {
     fn forward(&self, x: Tensor<4>, pass: &Pass) -> Tensor<4> {
         let left = self.left.forward(x.clone(), pass);
         let right = self.right.forward(x, pass);
-        self.up.forward(left + shifted_down(right), pass)
+        self.up.forward(kernels::sum_of_sides(left, right), pass)
     }
 
     fn pixelwise(&self, pixels: &Pixelwise) -> Box<dyn PixelBlock> {
@@ -119,8 +109,7 @@ impl Block for DiagonalBlock {
         for scan in [Scan::Diagonals, Scan::DiagonalsFromRight] {
             ScanLstm::count(size, common, scan, &INPUT);
         }
-        // The map from the right, shifted, and the sum.
-        size.kept(common.settings.hidden);
+        // The sum.
         size.kept(common.settings.hidden);
         size.conv(&Self::up(common));
     }

@@ -15,7 +15,7 @@ use std::f64::consts::LN_2;
 
 use ancestral_data::Domain;
 use ancestral_kernels::{self as kernels, Isa};
-use burn::tensor::{Int, Tensor};
+use burn::tensor::Tensor;
 use rayon::prelude::*;
 
 use super::log_sum_exp;
@@ -147,7 +147,7 @@ impl Likelihood {
             Self::Bernoulli => 2,
             Self::GaussianFixed => 4,
             Self::Gaussian => 10,
-            Self::Categorical { levels } => (levels as u64).saturating_mul(2),
+            Self::Categorical { levels } => levels as u64,
             Self::LogisticMixture { .. } => 12 * COMPONENTS as u64,
             Self::GaussianMixture { components } | Self::LaplaceMixture { components } => {
                 (components as u64).saturating_mul(10)
@@ -210,14 +210,7 @@ impl Likelihood {
         let [rows, size] = x.dims();
         match self {
             Self::Bernoulli => x * outputs.clone() - kernels::softplus(outputs),
-            Self::Categorical { levels } => {
-                let logits: Tensor<3> = outputs.reshape([rows, size, levels]);
-                let index: Tensor<3, Int> = x.inner().int().unsqueeze_dim(2);
-                let index = if logits.is_autodiff() { index.autodiff() } else { index };
-                let chosen: Tensor<2> = logits.clone().gather(2, index).squeeze_dim(2);
-                let total: Tensor<2> = log_sum_exp(logits);
-                chosen - total
-            }
+            Self::Categorical { .. } => kernels::categorical_log_probability(outputs, x),
             Self::LogisticMixture { levels } => {
                 let outputs: Tensor<4> = outputs.reshape([rows, size, 3, COMPONENTS]);
                 let [weight, mean, log_scale] = [0, 1, 2].map(|i| part(&outputs, i));

@@ -103,7 +103,7 @@ impl Activation {
         match self {
             Self::Identity => x,
             Self::Tanh => kernels::tanh(x),
-            Self::Relu => burn::tensor::activation::relu(x),
+            Self::Relu => kernels::relu(x),
             Self::LeakyRelu => kernels::leaky_relu(x, LEAK),
             Self::Softplus => kernels::softplus(x),
             Self::Sigmoid => kernels::sigmoid(x),

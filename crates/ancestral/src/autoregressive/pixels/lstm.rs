@@ -59,11 +59,12 @@ impl ScanLstm {
 
     /// `[n, height, width, 2h]` to hidden states `[n, height, width, h]`.
     pub(crate) fn forward(&self, x: Tensor<4>, pass: &Pass) -> Tensor<4> {
+        let bias = self.gates.bias_of(pass.classes.as_ref());
         kernels::lstm_scan(
-            self.gates.forward(x, pass),
-            self.weight.val(),
-            self.start_hidden.val(),
-            self.start_cell.val(),
+            x,
+            [self.gates.masked_weight(), bias, self.weight.val()],
+            &self.gates.form().seen(),
+            [self.start_hidden.val(), self.start_cell.val()],
             self.scan,
         )
     }
@@ -73,7 +74,7 @@ impl ScanLstm {
         size.conv(&Self::form(common, taps));
         size.trained(&[scan.taps().len() * hidden, 4 * hidden]);
         size.trained(&[2 * hidden]);
-        // Cell and hidden states; the gates take the place of their pre-activations.
+        // Cell and hidden states; the convolution's output stands for the gates.
         size.kept(2 * hidden);
     }
 
