@@ -48,7 +48,9 @@ impl<'a> Stream<'a> {
     pub(crate) fn new(mut reader: impl BufRead + 'a, path: &Path) -> Result<Self, DataError> {
         let start = reader.fill_buf().map_err(|e| match e.raw_os_error() {
             Some(_) => DataError::io("read", path, e),
-            None => DataError::malformed(path, "byte 0", format!("the packed data is damaged: {e}")),
+            None => {
+                DataError::malformed(path, "byte 0", format!("the packed data is damaged: {e}"))
+            }
         })?;
         let packed = start.starts_with(&[0x1f, 0x8b]);
         let inner: Box<dyn Read + 'a> =

@@ -125,9 +125,7 @@ impl RunFolder {
             write_config(folder, &config)?;
             match weights {
                 None => Ok(()),
-                Some((tensors, info, id)) => {
-                    write_weights(folder, tensors, (info, id), is_trained)
-                }
+                Some((tensors, info, id)) => write_weights(folder, tensors, (info, id), is_trained),
             }
         })?;
         if !created {
@@ -347,10 +345,11 @@ impl RunFolder {
         // A second look, since another process may have been between the two.
         // Of what is no file at all, reading says so.
         let is_plain = ancestral_data::check_plain(&self.path.join(MODEL)).is_ok();
-        is_plain && (0..2).all(|_| {
-            let [last, model] = self.ids();
-            last.is_some() && last != model
-        })
+        is_plain
+            && (0..2).all(|_| {
+                let [last, model] = self.ids();
+                last.is_some() && last != model
+            })
     }
 
     /// Writes `model.safetensors` anew if it is missing or older than the checkpoint `kept` beside

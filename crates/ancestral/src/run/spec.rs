@@ -76,7 +76,9 @@ impl Storage {
         let of = |weights: Option<_>| weights.map(|(tensors, info)| (tensors, info, None));
         match self {
             Self::InMemory => Ok(None),
-            Self::Folder(path) => RunFolder::create_with(path, config.clone(), of(weights)).map(Some),
+            Self::Folder(path) => {
+                RunFolder::create_with(path, config.clone(), of(weights)).map(Some)
+            }
             Self::Within(parent) => {
                 let stem = Path::new(&config.data.name).file_name().unwrap_or_default();
                 let stem = stem.to_string_lossy();
