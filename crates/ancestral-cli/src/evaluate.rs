@@ -32,7 +32,6 @@ struct Report<'a> {
     values: Values<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     map: Option<MapReport>,
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
     notes: &'a [String],
 }
 

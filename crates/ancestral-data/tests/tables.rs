@@ -97,7 +97,7 @@ fn one_table_in_many_dialects() {
         ("packed.csv.gz", gz(plain.as_bytes()), true),
         (
             "two_parts.csv.gz",
-            [gz(plain[..14].as_bytes()), gz(plain[14..].as_bytes())].concat(),
+            [gz(&plain.as_bytes()[..14]), gz(&plain.as_bytes()[14..])].concat(),
             true,
         ),
         ("padded.csv.gz", [gz(plain.as_bytes()), vec![0; 700]].concat(), true),
@@ -270,6 +270,9 @@ fn labels_are_names() {
     assert_eq!(labels("x,label\n1,2.0\n2,10\n"), (names(&["2", "10"]), Some(vec![0, 1])));
     assert_eq!(labels("x,Class\n1,b\n2,a\n"), (names(&["a", "b"]), Some(vec![1, 0])));
     assert_eq!(labels("x,label\n1,None\n2,mild\n"), (names(&["None", "mild"]), Some(vec![0, 1])));
+    // Quotes that belong to a name stay, and those after a blank do not.
+    let quoted = "x,label\n1,\"\"\"tit\"\"\"\n2, \"rook\"\n";
+    assert_eq!(labels(quoted), (names(&["\"tit\"", "rook"]), Some(vec![0, 1])));
     // Reals are no classes, nor are whole numbers of nearly every row.
     assert_eq!(labels("x,target\n1,0.5\n2,1.5\n"), (names(&[]), None));
     let text: String = (0..50).map(|i| format!("{i}.5,{}\n", i * 3)).collect();

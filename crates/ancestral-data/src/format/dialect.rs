@@ -136,7 +136,8 @@ impl Cells {
             let mut place = trimmed(&self.unquoted, from..end);
             // Quotes that blanks precede.
             let cell = &self.unquoted[place.clone()];
-            if cell.len() > 1 && cell.starts_with(b"\"") && cell.ends_with(b"\"") {
+            let after_blank = place.start > from;
+            if after_blank && cell.len() > 1 && cell.starts_with(b"\"") && cell.ends_with(b"\"") {
                 place = place.start + 1..place.end - 1;
             }
             self.places.push(place);

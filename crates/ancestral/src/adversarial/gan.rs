@@ -649,10 +649,9 @@ impl Trainable for Gan {
     fn start(&mut self, examples: &Examples) -> Result<()> {
         if let Some(generator) = &mut self.generator
             && generator.scale.is_some()
+            && let Some(scale) = self.pipeline.fit(examples).0
         {
-            if let Some(scale) = self.pipeline.fit(examples).0 {
-                generator.scale = Some(scale);
-            }
+            generator.scale = Some(scale);
         }
         Ok(())
     }
