@@ -189,7 +189,7 @@ fn data(shape: &str, count: u64) -> Result<Dataset> {
     // One at a time, or the uniform numbers would dominate the memory.
     let drawn = (0..count).flat_map(|example| uniforms.uniforms(&[example], size));
     let values = match domain {
-        Domain::Real => Values::Reals(drawn.collect()),
+        Domain::Real => Values::Reals(drawn.map(f64::from).collect()),
         Domain::Binary => Values::Bytes(drawn.map(|u| u8::from(u < 0.13)).collect()),
         Domain::Levels(n) => Values::Bytes(drawn.map(|u| (u * n as f32) as u8).collect()),
     };

@@ -11,6 +11,7 @@ use crate::names::{self, Names, Place};
 /// Headings of options in help texts.
 const DATA: &str = "Data";
 const MODEL: &str = "Model and settings";
+const TABLES: &str = "Tables of text";
 const TRAINING: &str = "Training";
 const SAMPLING: &str = "Sampling";
 const EVALUATION: &str = "Evaluation";
@@ -249,7 +250,12 @@ pub(crate) struct TrainArgs {
     #[arg(long, value_name = "RUN", conflicts_with = "resume", help_heading = TRAINING)]
     pub(crate) from: Option<PathBuf>,
     /// Resume a run from its last checkpoint, or continue a finished one with a larger budget
-    #[arg(long, value_name = "RUN", help_heading = TRAINING)]
+    #[arg(
+        long,
+        value_name = "RUN",
+        conflicts_with_all = ["TableArgs", "ShapeArgs"],
+        help_heading = TRAINING
+    )]
     pub(crate) resume: Option<PathBuf>,
     /// Resume with an optimizer that begins there, if the checkpoint has lost its state
     #[arg(long, help_heading = TRAINING)]
@@ -261,7 +267,48 @@ pub(crate) struct TrainArgs {
     #[arg(long, default_value = "cpu", help_heading = TRAINING)]
     pub(crate) device: String,
     #[command(flatten)]
+    pub(crate) tables: TableArgs,
+    #[command(flatten)]
+    pub(crate) shape: ShapeArgs,
+    #[command(flatten)]
     pub(crate) output: OutputArgs,
+}
+
+/// How the text of a table is read.
+#[derive(Debug, Clone, Default, ClapArgs)]
+pub(crate) struct TableArgs {
+    /// Say whether the first line of a table holds the names of its columns: yes or no [default:
+    /// inferred]
+    #[arg(long, value_name = "yes|no", help_heading = TABLES)]
+    pub(crate) header: Option<String>,
+    /// Split the rows of a table at this character: , ; | tab or blank (any number of blanks)
+    /// [default: inferred]
+    #[arg(long, value_name = "CHAR", help_heading = TABLES)]
+    pub(crate) separator: Option<String>,
+    /// Read this character as the decimal sign of a table: . or , [default: inferred]
+    #[arg(long, value_name = "CHAR", help_heading = TABLES)]
+    pub(crate) decimal: Option<String>,
+    /// Read cells of this value as missing, in addition to empty ones, NA and the like; repeatable
+    #[arg(long, value_name = "VALUE", allow_hyphen_values = true, help_heading = TABLES)]
+    pub(crate) missing: Vec<String>,
+    /// Read the text of a table in this encoding, as in utf-16le or windows-1252 [default: inferred]
+    #[arg(long, value_name = "NAME", help_heading = TABLES)]
+    pub(crate) encoding: Option<String>,
+    /// Leave labels out: a column of classes, arrays of labels, folders of classes
+    #[arg(long, help_heading = DATA)]
+    pub(crate) no_labels: bool,
+}
+
+/// What the rows of a table hold.
+#[derive(Debug, Clone, Default, ClapArgs)]
+pub(crate) struct ShapeArgs {
+    /// Read the rows of a table or of a flat array as images of this height and width in pixels and C
+    /// channels (1 or 3), with the channels of a pixel next to each other
+    #[arg(long, value_name = "HxW[xC]", help_heading = DATA)]
+    pub(crate) image: Option<String>,
+    /// Read values as whole levels from 0 to N - 1 [default: 256 for images]
+    #[arg(long, value_name = "N", help_heading = DATA)]
+    pub(crate) levels: Option<u32>,
 }
 
 /// Output options of every command.
@@ -334,6 +381,8 @@ pub(crate) struct SampleArgs {
     /// averaged)
     #[arg(long, default_value = "best", help_heading = SAMPLING)]
     pub(crate) weights: String,
+    #[command(flatten)]
+    pub(crate) tables: TableArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }
@@ -413,6 +462,8 @@ pub(crate) struct EvaluateArgs {
     #[arg(long, default_value_t = 0, help_heading = EVALUATION)]
     pub(crate) seed: u64,
     #[command(flatten)]
+    pub(crate) tables: TableArgs,
+    #[command(flatten)]
     pub(crate) output: OutputArgs,
 }
 
@@ -467,6 +518,8 @@ pub(crate) struct ScoreArgs {
     #[arg(long, value_name = "FILE", default_value = "scores.csv", help_heading = OUTPUT)]
     pub(crate) out: PathBuf,
     #[command(flatten)]
+    pub(crate) tables: TableArgs,
+    #[command(flatten)]
     pub(crate) output: OutputArgs,
 }
 
@@ -485,6 +538,8 @@ pub(crate) struct ExamplesArgs {
     /// averaged)
     #[arg(long, default_value = "best", help_heading = MODEL)]
     pub(crate) weights: String,
+    #[command(flatten)]
+    pub(crate) tables: TableArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }
@@ -588,6 +643,10 @@ pub(crate) struct FitArgs {
     /// .svg) [default: runs/MODEL-DATA-N, or likelihood.png]
     #[arg(long, value_name = "PATH", help_heading = OUTPUT)]
     pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) tables: TableArgs,
+    #[command(flatten)]
+    pub(crate) shape: ShapeArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }
@@ -694,6 +753,10 @@ pub(crate) enum DataCommand {
         /// Save an image of some examples to this file (.png) [default: NAME.png for images, else none]
         #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
         out: Option<PathBuf>,
+        #[command(flatten)]
+        tables: TableArgs,
+        #[command(flatten)]
+        shape: ShapeArgs,
         #[command(flatten)]
         output: OutputArgs,
     },

@@ -17,17 +17,16 @@ const SHOWN: usize = 10;
 /// The metrics as text.
 pub(crate) fn sentence(found: &Classification, split: &str, binarize: &str) -> String {
     let mut text = format!(
-        "{split} accuracy {:.2} ± {:.2} % (n = {}, binarization {binarize})",
-        100.0 * found.accuracy,
-        100.0 * found.accuracy_stderr,
+        "{split} accuracy {} % (n = {}, binarization {binarize})",
+        output::with_error(100.0 * found.accuracy, 100.0 * found.accuracy_stderr, 2),
         found.n
     );
     // Writing to a string cannot fail.
     let _ = match found.impossible {
         0 => write!(
             text,
-            "\n{split} class NLL {:.4} ± {:.4} nats",
-            found.class_nll, found.class_nll_stderr
+            "\n{split} class NLL {} nats",
+            output::with_error(found.class_nll, found.class_nll_stderr, 4)
         ),
         n => {
             let n = output::count(n, "example");
@@ -36,12 +35,9 @@ pub(crate) fn sentence(found: &Classification, split: &str, binarize: &str) -> S
     };
     let _ = write!(
         text,
-        ", Brier score {:.4} ± {:.4}, expected calibration error {:.4} ± {:.4} ({} of \
-         equal mass)",
-        found.brier_score,
-        found.brier_stderr,
-        found.calibration_error,
-        found.calibration_stderr,
+        ", Brier score {}, expected calibration error {} ({} of equal mass)",
+        output::with_error(found.brier_score, found.brier_stderr, 4),
+        output::with_error(found.calibration_error, found.calibration_stderr, 4),
         match found.reliability.len() {
             1 => "1 bin".to_owned(),
             n => format!("{n} bins"),
@@ -80,7 +76,8 @@ pub(crate) fn write(args: &ScoreArgs, model: &str, scores: &ClassScores) -> Resu
     if args.output.json {
         return output::json(&json!({
             "model": model, "data": of.data, "binarize": of.binarize, "n": of.n,
-            "kind": "class probabilities", "classes": classes, "counts": counts, "out": shown(&args.out),
+            "kind": "class probabilities", "classes": classes, "counts": counts,
+            "out": shown(&args.out), "notes": of.notes,
         }));
     }
     if !args.output.quiet {

@@ -30,6 +30,8 @@ fn doubles(values: &[f32]) -> Vec<f64> {
 
 pub(crate) fn encode(args: &EncodeArgs, data_dir: Option<&Path>) -> Result<()> {
     let kind = output::extension(&args.out, &["npy", "csv"])?;
+    let given = args.examples.data.as_deref().map(Path::new);
+    output::check_target("--out", &args.out, &[given])?;
     let mut watch = ProgressReporter::new(args.examples.output);
     let mut session = progress::session(data_dir, &mut watch);
     let (run, query) = inputs::examples(&args.examples, &session)?;
@@ -50,6 +52,8 @@ pub(crate) fn encode(args: &EncodeArgs, data_dir: Option<&Path>) -> Result<()> {
 
 pub(crate) fn reconstruct(args: &ReconstructArgs, data_dir: Option<&Path>) -> Result<()> {
     let kind = output::extension(&args.out, &["png", "npy"])?;
+    let given = args.examples.data.as_deref().map(Path::new);
+    output::check_target("--out", &args.out, &[given])?;
     let mut watch = ProgressReporter::new(args.examples.output);
     let mut session = progress::session(data_dir, &mut watch);
     let (run, query) = inputs::examples(&args.examples, &session)?;
@@ -70,6 +74,8 @@ pub(crate) fn reconstruct(args: &ReconstructArgs, data_dir: Option<&Path>) -> Re
 
 pub(crate) fn interpolate(args: &InterpolateArgs, data_dir: Option<&Path>) -> Result<()> {
     let kind = output::extension(&args.out, &["png", "gif", "npy"])?;
+    let given = args.examples.data.as_deref().map(Path::new);
+    output::check_target("--out", &args.out, &[given])?;
     if args.n < 2 {
         return Err(usage(format!("-n {}: give at least 2, one for each end", args.n)));
     }
@@ -96,6 +102,8 @@ pub(crate) fn interpolate(args: &InterpolateArgs, data_dir: Option<&Path>) -> Re
 
 pub(crate) fn latent(args: &LatentArgs, data_dir: Option<&Path>) -> Result<()> {
     let kind = output::extension(&args.out, &["png", "svg", "npy"])?;
+    let given = args.examples.data.as_deref().map(Path::new);
+    output::check_target("--out", &args.out, &[given])?;
     let mut watch = ProgressReporter::new(args.examples.output);
     let mut session = progress::session(data_dir, &mut watch);
     let (run, mut query) = inputs::examples(&args.examples, &session)?;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use ancestral::run::Reading;
 use ancestral_data::{OpenOptions, SplitName, Summary, describe, fetch, list};
 use ancestral_plot::contact_sheet;
 use anyhow::Result;
@@ -39,19 +40,31 @@ pub(crate) fn run(args: &DataArgs, data_dir: Option<&Path>) -> Result<()> {
             }
             Ok(())
         }
-        DataCommand::Show { data, out, resize, gray, background, output } => {
+        DataCommand::Show { data, out, resize, gray, background, tables, shape, output } => {
+            let (image, levels) = inputs::shape(shape)?;
+            let Reading { text, no_labels } = inputs::reading(tables)?;
             let options = OpenOptions {
                 data_dir: data_dir.map(Path::to_path_buf),
                 resize: resize.as_deref().map(inputs::size).transpose()?,
                 gray: *gray,
                 pipe: true,
                 background: background.as_deref().map(inputs::background).transpose()?,
+                text,
+                no_labels,
+                image_shape: image.map(|[h, w, c]| [c, h, w]),
+                levels,
                 ..OpenOptions::default()
             };
             if let Some(out) = out {
                 output::extension(out, &["png"])?;
+                output::check_target("--out", out, &[Some(Path::new(data))])?;
             }
             let set = ancestral_data::open(data, &options)?;
+            if !output.quiet && !output.json {
+                set.notes
+                    .iter()
+                    .for_each(|note| output::print_error_line(&format!("note: {note}")));
+            }
             let summary = describe(&set);
             let sheet = match (out, set.shape.as_image()) {
                 (Some(out), _) => Some(out.clone()),
@@ -59,7 +72,12 @@ pub(crate) fn run(args: &DataArgs, data_dir: Option<&Path>) -> Result<()> {
                     let stem = Path::new(data).file_name().unwrap_or_default();
                     let stem = stem.to_string_lossy();
                     let stem = stem.split('.').next().unwrap_or_default().replace(':', "-");
-                    Some(PathBuf::from(format!("{stem}.png")))
+                    let plain = PathBuf::from(format!("{stem}.png"));
+                    // Not over the image that is shown.
+                    match output::check_target("", &plain, &[Some(Path::new(data))]) {
+                        Ok(()) => Some(plain),
+                        Err(_) => Some(PathBuf::from(format!("{stem}-sheet.png"))),
+                    }
                 }
                 (None, None) => None,
             };
@@ -101,15 +119,29 @@ pub(crate) fn run(args: &DataArgs, data_dir: Option<&Path>) -> Result<()> {
 fn print_summary(summary: &Summary) -> Result<()> {
     let shape: Vec<String> = summary.shape.iter().map(ToString::to_string).collect();
     say!("{}: examples of {}, {}", summary.name, shape.join("×"), summary.domain)?;
+    let kinds: Vec<String> = summary
+        .kinds
+        .iter()
+        .take(30)
+        .map(|column| match column.categories {
+            0 => format!("{} {}", column.column, column.kind),
+            n => format!("{} {} ({n})", column.column, column.kind),
+        })
+        .collect();
+    if !kinds.is_empty() {
+        let more = summary.kinds.len() - kinds.len();
+        let rest = if more > 0 { format!(", and {more} more") } else { String::new() };
+        say!("columns: {}{rest}", kinds.join(", "))?;
+    }
     for split in &summary.splits {
         say!(
-            "{:<6} {:>16}, values {} to {}, mean {:.4}, standard deviation {:.4}",
+            "{:<6} {:>16}, values {} to {}, mean {}, standard deviation {}",
             split.split,
             output::count(split.examples, "example"),
             split.minimum,
             split.maximum,
-            split.mean,
-            split.deviation
+            output::significant(split.mean),
+            output::significant(split.deviation)
         )?;
         if !split.balance.is_empty() {
             let classes: Vec<String> = split
@@ -122,6 +154,15 @@ fn print_summary(summary: &Summary) -> Result<()> {
             let rest = if more > 0 { format!(", and {more} more") } else { String::new() };
             say!("       classes: {}{rest}", classes.join(", "))?;
         }
+    }
+    for shared in &summary.shared {
+        say!(
+            "{} of the {} split {} also in the {} split",
+            output::count(shared.examples, "example"),
+            shared.of,
+            if shared.examples == 1 { "is" } else { "are" },
+            shared.also_in
+        )?;
     }
     say!("fingerprint {}", summary.fingerprint)
 }

@@ -32,6 +32,8 @@ struct Report<'a> {
     values: Values<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     map: Option<MapReport>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    notes: &'a [String],
 }
 
 /// The heat map of `--map`, and the costs that it shows.
@@ -102,7 +104,9 @@ pub(crate) fn run(args: &EvaluateArgs, data_dir: Option<&Path>) -> Result<()> {
     let weights = args.weights.as_deref().map_or(Ok(Weights::Best), inputs::weights)?;
     let split = inputs::split(&args.split)?;
     inputs::check_counts(args.samples, args.orderings)?;
+    let given = args.data.as_deref().map(Path::new);
     if let Some(map) = &args.map {
+        output::check_target("--map", map, &[given])?;
         output::ending("--map", map, &["png"])?;
         if args.data.as_deref().is_some_and(ancestral_data::is_pipe) {
             return Err(usage("--map reads the data twice; give a file instead of a pipe"));
@@ -119,7 +123,8 @@ pub(crate) fn run(args: &EvaluateArgs, data_dir: Option<&Path>) -> Result<()> {
         return Err(usage(format!("--map: examples of shape {shape} are not images")));
     }
     let limit = args.limit.map(|n| n.get());
-    let query = DataQuery { data: args.data.clone(), split: Some(split), limit };
+    let reading = inputs::reading(&args.tables)?;
+    let query = DataQuery { data: args.data.clone(), split: Some(split), limit, reading };
     let options = Options { samples: args.samples, seed: args.seed, members: args.orderings };
     if args.bayes {
         let (of, found) =
@@ -198,6 +203,7 @@ fn print(
             step,
             seed,
             values,
+            notes: &of.notes,
             map: map.map(|(out, costs)| MapReport {
                 out: output::shown(out),
                 bits: costs.total(),
@@ -249,6 +255,7 @@ fn bayes(
             step,
             seed: None,
             map: None,
+            notes: &of.notes,
             values: Values::Bayes {
                 classification: &found.classification,
                 marginal_nll_nats: found.nll_nats,
@@ -261,13 +268,12 @@ fn bayes(
     }
     say!(
         "{} from {} (step {step}) on {}, by Bayes' rule with equal class probabilities\n{}\n\
-         marginal negative log-likelihood {:.3} ± {:.3} nats",
+         marginal negative log-likelihood {} nats",
         model.name(),
         path.display(),
         of.data,
         classification::sentence(&found.classification, split, of.binarize),
-        found.nll_nats,
-        found.nll_stderr
+        output::with_error(found.nll_nats, found.nll_stderr, 3)
     )
 }
 
@@ -282,8 +288,9 @@ pub(crate) fn sentence(found: &Likelihoods, split: &str, binarize: &str) -> Stri
     // A density has units.
     let scale = if found.measure == "mass" { "" } else { " (raw units)" };
     let mut text = format!(
-        "{split} negative {noun}{scale} {:.3} ± {:.3} nats ({kind}; n = {}, binarization {binarize}",
-        found.nll_nats, found.nll_stderr, found.n
+        "{split} negative {noun}{scale} {} nats ({kind}; n = {}, binarization {binarize}",
+        output::with_error(found.nll_nats, found.nll_stderr, 3),
+        found.n
     );
     if found.mc_stderr > 0.0 {
         text += &format!(", Monte Carlo error {:.4}", found.mc_stderr);

@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 
 use ancestral::distributions::{coin, coin_log_likelihood};
 use ancestral::model::Estimate;
-use ancestral::run::{DataRequest, DataSource, Fit, Fitted, Measured, RunSpec, Storage};
+use ancestral::run::{DataRequest, DataSource, Fit, Fitted, Measured, Reading, RunSpec, Storage};
 use ancestral_plot::{Plot, Series};
 use anyhow::Result;
 use serde_json::json;
 
 use crate::args::FitArgs;
+use crate::json::{number, value};
 use crate::output::{self, say, shown, usage};
 use crate::progress::{self, ProgressReporter};
 use crate::{classification, evaluate, inputs};
@@ -74,12 +75,18 @@ fn fit_data(args: &FitArgs, name: &str, data_dir: Option<&Path>) -> Result<()> {
     let talk = !args.output.quiet && !args.output.json;
     let stop = progress::stop_on_interrupt(talk)?;
     let mut session = progress::session(data_dir, &mut watch).with_stop_flag(stop);
+    let (image, levels) = inputs::shape(&args.shape)?;
+    let Reading { text, no_labels } = inputs::reading(&args.tables)?;
     let mut spec = RunSpec {
         model: Some(args.family.clone()),
         data: DataRequest {
             source: DataSource::Named(name.to_owned()),
             all_train: args.all_train,
             fold: args.fold,
+            text,
+            image,
+            levels,
+            no_labels,
             ..DataRequest::default()
         },
         binarize: Some(inputs::binarize(&args.binarize)?),
@@ -105,24 +112,28 @@ fn print(args: &FitArgs, Fit { run, report, splits }: &Fit) -> Result<()> {
         let estimates: Vec<_> = report
             .estimates
             .iter()
-            .map(|e| json!({ "name": e.name, "value": e.value, "stderr": e.stderr }))
+            .map(|e| {
+                let stderr = e.stderr.map(number);
+                json!({ "name": e.name, "value": number(e.value), "stderr": stderr })
+            })
             .collect();
         let mut all =
             json!({ "family": run.model().name(), "run": shown(path), "estimates": estimates });
         for Fitted { split, found, .. } in splits {
             all[split.as_str()] = match found {
-                Measured::Likelihoods(found) => serde_json::to_value(found)?,
-                Measured::Classification(found) => serde_json::to_value(found)?,
+                Measured::Likelihoods(found) => value(found)?,
+                Measured::Classification(found) => value(found)?,
                 Measured::Nothing => serde_json::Value::Null,
             };
         }
         if let Some(converged) = report.converged {
             all["converged"] = converged.into();
             all["iterations"] = report.trace.len().into();
-            all["objective"] = report.trace.last().copied().into();
+            all["objective"] = report.trace.last().copied().map(number).into();
         }
-        if !report.notes.is_empty() {
-            all["notes"] = report.notes.clone().into();
+        let notes = [&run.notes()[..], &report.notes].concat();
+        if !notes.is_empty() {
+            all["notes"] = notes.into();
         }
         return output::json(&all);
     }
@@ -154,11 +165,18 @@ fn print(args: &FitArgs, Fit { run, report, splits }: &Fit) -> Result<()> {
 /// The most estimates of one kind that are printed.
 const SHOWN: usize = 6;
 
-/// Decimals of an estimate: four, or as many as show two digits of its error, or of itself where
-/// there is none.
-fn decimals(estimate: &Estimate) -> usize {
-    let size = estimate.stderr.unwrap_or(estimate.value).abs();
-    if size > 0.0 { (1.0 - size.log10().floor()).clamp(4.0, 15.0) as usize } else { 4 }
+/// An estimate with its error, as text: six significant digits, or as many as two digits of the error
+/// need.
+fn with_error(estimate: &Estimate) -> String {
+    let Estimate { value, stderr, .. } = estimate;
+    let error = stderr.filter(|e| e.is_finite() && *e > 0.0);
+    let Some(error) = error else { return output::significant(*value) };
+    let more = if *value == 0.0 { 0.0 } else { (value.abs() / error).log10().floor().max(0.0) };
+    format!(
+        "{} ± {}",
+        output::digits(*value, (more as usize + 2).clamp(6, 17)),
+        output::digits(error, 2)
+    )
 }
 
 /// The first estimates of each kind: `mean[0]` and `mean[1]` are of one.
@@ -166,11 +184,7 @@ fn print_estimates(estimates: &[Estimate]) -> Result<()> {
     let kind = |e: &Estimate| e.name.split('[').next().unwrap_or_default().to_owned();
     for group in estimates.chunk_by(|a, b| kind(a) == kind(b)) {
         for e in group.iter().take(SHOWN) {
-            let digits = decimals(e);
-            match e.stderr {
-                Some(stderr) => say!("{} = {:.digits$} ± {stderr:.digits$}", e.name, e.value)?,
-                None => say!("{} = {:.digits$}", e.name, e.value)?,
-            }
+            say!("{} = {}", e.name, with_error(e))?;
         }
         if group.len() > SHOWN {
             let more = group.len() - SHOWN;

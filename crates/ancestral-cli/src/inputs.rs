@@ -3,12 +3,12 @@
 use std::fmt::Display;
 use std::path::Path;
 
-use ancestral::run::{DataQuery, Run, RunFolder, Session, Weights};
+use ancestral::run::{DataQuery, Reading, Run, RunFolder, Session, Weights};
 use ancestral::train::Budget;
-use ancestral_data::{Background, Binarize, SplitName};
+use ancestral_data::{Background, Binarize, SplitName, TextOptions};
 use anyhow::Result;
 
-use crate::args::{ExamplesArgs, OutputArgs};
+use crate::args::{ExamplesArgs, OutputArgs, ShapeArgs, TableArgs};
 use crate::output::{self, usage};
 
 /// `best`, `last` or `raw`.
@@ -93,6 +93,65 @@ pub(crate) fn size(text: &str) -> Result<(usize, usize)> {
     })
 }
 
+/// `HxW` or `HxWxC`: height, width and channels.
+fn image(text: &str) -> Result<[usize; 3]> {
+    let sides: Option<Vec<usize>> =
+        text.split(['x', '×']).map(|side| side.trim().parse().ok()).collect();
+    match sides.as_deref() {
+        Some(&[h, w]) if h > 0 && w > 0 => Ok([h, w, 1]),
+        Some(&[h, w, c @ (1 | 3)]) if h > 0 && w > 0 => Ok([h, w, c]),
+        _ => Err(usage(format!(
+            "--image {text}: write height x width, or height x width x channels with 1 or 3 \
+             channels, as in 28x28 or 32x32x3"
+        ))),
+    }
+}
+
+/// What the rows of a table hold: the shape of images, and the number of levels.
+pub(crate) fn shape(args: &ShapeArgs) -> Result<(Option<[usize; 3]>, Option<u32>)> {
+    if let Some(levels) = args.levels.filter(|levels| !(2..=256).contains(levels)) {
+        return Err(usage(format!("--levels {levels}: give 2 to 256")));
+    }
+    Ok((args.image.as_deref().map(image).transpose()?, args.levels))
+}
+
+/// How data is read.
+pub(crate) fn reading(args: &TableArgs) -> Result<Reading> {
+    let header = match args.header.as_deref() {
+        None => None,
+        Some("yes") => Some(true),
+        Some("no") => Some(false),
+        Some(other) => return Err(usage(format!("--header {other}: give yes or no"))),
+    };
+    let separator = match args.separator.as_deref() {
+        None => None,
+        Some("tab" | "\\t" | "\t") => Some('\t'),
+        Some("blank" | "space" | " ") => Some(' '),
+        Some("comma") => Some(','),
+        Some("semicolon") => Some(';'),
+        Some(other) => match other.chars().collect::<Vec<_>>()[..] {
+            [one] if one.is_ascii_punctuation() && !"\"'#.+-".contains(one) => Some(one),
+            _ => {
+                return Err(usage(format!("--separator {other}: give , ; | tab or blank")));
+            }
+        },
+    };
+    let decimal = match args.decimal.as_deref() {
+        None => None,
+        Some("." | "point") => Some('.'),
+        Some("," | "comma") => Some(','),
+        Some(other) => return Err(usage(format!("--decimal {other}: give . or ,"))),
+    };
+    let text = TextOptions {
+        header,
+        separator,
+        decimal,
+        missing: args.missing.clone(),
+        encoding: args.encoding.clone(),
+    };
+    Ok(Reading { text, no_labels: args.no_labels })
+}
+
 /// `white` or `black`.
 pub(crate) fn background(text: &str) -> Result<Background> {
     text.parse().map_err(|e| usage(format!("--background: {e}")))
@@ -122,7 +181,8 @@ pub(crate) fn seconds(text: &str) -> Result<f64> {
 pub(crate) fn examples(args: &ExamplesArgs, session: &Session<'_>) -> Result<(Run, DataQuery)> {
     let split = split(&args.split)?;
     let run = load(session, &args.run, weights(&args.weights)?, args.output)?;
-    Ok((run, DataQuery { data: args.data.clone(), split: Some(split), limit: None }))
+    let reading = reading(&args.tables)?;
+    Ok((run, DataQuery { data: args.data.clone(), split: Some(split), limit: None, reading }))
 }
 
 /// Adds to an error what it is about, with its name unless the error has it.

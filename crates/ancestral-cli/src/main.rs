@@ -10,6 +10,7 @@ mod fit;
 mod harmless;
 mod hints;
 mod inputs;
+mod json;
 mod listing;
 mod names;
 mod output;

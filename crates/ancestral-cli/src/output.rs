@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use ancestral_data::DataError;
 use ancestral_plot::PlotError;
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::args::OutputArgs;
 use crate::harmless::harmless;
@@ -130,7 +130,7 @@ pub(crate) fn wrote(output: OutputArgs, path: &Path) -> Result<()> {
 
 /// Prints one JSON object.
 pub(crate) fn json(value: &impl serde::Serialize) -> Result<()> {
-    say!("{}", serde_json::to_string(value).context("cannot write JSON")?)?;
+    say!("{}", crate::json::text(value)?)?;
     Ok(())
 }
 
@@ -153,6 +153,67 @@ fn endings(allowed: &[&str]) -> String {
     match &all[..] {
         [others @ .., last] if !others.is_empty() => format!("{} or {last}", others.join(", ")),
         _ => all.concat(),
+    }
+}
+
+/// A value and its error with this many decimals; the value alone where there is no error.
+pub(crate) fn with_error(value: f64, stderr: f64, decimals: usize) -> String {
+    match stderr.is_finite() {
+        true => format!("{value:.decimals$} ± {stderr:.decimals$}"),
+        false => format!("{value:.decimals$}"),
+    }
+}
+
+/// Refuses to write over an input, or over a file of a run.
+pub(crate) fn check_target(flag: &str, target: &Path, inputs: &[Option<&Path>]) -> Result<()> {
+    let Ok(full) = target.canonicalize() else { return Ok(()) };
+    let same = |input: &&Path| input.canonicalize().is_ok_and(|input| input == full);
+    if inputs.iter().flatten().any(|input| same(&input)) {
+        return Err(usage(format!(
+            "{flag} {}: it is an input of this command; give another name",
+            target.display()
+        )));
+    }
+    let is_run = |folder: &&Path| {
+        let text = std::fs::read_to_string(folder.join("config.toml")).unwrap_or_default();
+        text.lines().any(|line| line.starts_with("format = ")) && text.contains("[data]")
+    };
+    // The parent of the file, and those above it.
+    match full.ancestors().skip(1).find(is_run) {
+        Some(run) => Err(usage(format!(
+            "{flag} {}: it is a file of the run in {}; give another name",
+            target.display(),
+            run.display()
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// A number with six significant digits, without zeros at the end of its decimals.
+pub(crate) fn significant(value: f64) -> String {
+    digits(value, 6)
+}
+
+/// A number with so many significant digits.
+pub(crate) fn digits(value: f64, count: usize) -> String {
+    let size = value.abs();
+    if size == 0.0 || !value.is_finite() {
+        return value.to_string();
+    }
+    if !(1e-4..1e9).contains(&size) {
+        let text = format!("{value:.*e}", count.saturating_sub(1));
+        let (number, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+        return format!("{}e{exponent}", without_zeros(number));
+    }
+    let before = size.log10().floor() as i32;
+    let decimals = usize::try_from(count as i32 - 1 - before).unwrap_or(0);
+    without_zeros(&format!("{value:.decimals$}")).to_owned()
+}
+
+fn without_zeros(number: &str) -> &str {
+    match number.contains('.') {
+        true => number.trim_end_matches('0').trim_end_matches('.'),
+        false => number,
     }
 }
 

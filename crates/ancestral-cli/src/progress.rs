@@ -12,7 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::args::OutputArgs;
 use crate::harmless::harmless;
-use crate::output;
+use crate::{json, output};
 
 /// The shortest time between two lines of a training.
 const EACH_LINE: Duration = Duration::from_secs(1);
@@ -189,7 +189,7 @@ impl ProgressReporter {
 impl Observer for ProgressReporter {
     fn event(&mut self, event: &Event) -> ancestral::Result<()> {
         if self.events && (!matches!(event, Event::Step(_)) || self.due(EACH_STEP)) {
-            if let Ok(line) = serde_json::to_string(event) {
+            if let Ok(line) = json::text(event) {
                 output::print_error_line(&line);
             }
             return Ok(());
@@ -199,6 +199,7 @@ impl Observer for ProgressReporter {
             Event::Epoch(progress) => self.epoch(progress),
             Event::Warning(entry) => self.warning(&entry.note),
             Event::Work(work) => self.work(&work.what, work.done, work.total),
+            Event::Note(note) if !self.silent() => self.say(&format!("note: {}", note.note)),
             _ => {}
         }
         Ok(())

@@ -41,7 +41,7 @@ pub(crate) fn of_run(args: &EvaluateArgs, path: &Path, data_dir: Option<&Path>) 
         inputs::say_behind(path, args.output)?;
     }
     let runs = session.load_weights(path, weights)?;
-    let spec = spec(args, split);
+    let spec = spec(args, split)?;
     if let Some(found) = session.modes(&runs, &spec)? {
         for (given, flag) in [
             (args.features.is_some(), "--features"),
@@ -92,7 +92,7 @@ pub(crate) fn of_folder(args: &EvaluateArgs, folder: &Path, data_dir: Option<&Pa
         background: args.background.as_deref().map(inputs::background).transpose()?,
     };
     let found = session
-        .folder_quality(&images, &spec(args, split))
+        .folder_quality(&images, &spec(args, split)?)
         .about("--generated", folder.display())?;
     watch.finish();
     let near = nearest(args, &found)?;
@@ -110,8 +110,8 @@ pub(crate) fn of_folder(args: &EvaluateArgs, folder: &Path, data_dir: Option<&Pa
     print(args, &what, &found, near.as_ref(), &|_| "images".to_owned())
 }
 
-fn spec(args: &EvaluateArgs, split: SplitName) -> QualitySpec {
-    QualitySpec {
+fn spec(args: &EvaluateArgs, split: SplitName) -> Result<QualitySpec> {
+    Ok(QualitySpec {
         count: args.samples_count,
         seed: args.seed,
         mean: args.mean,
@@ -119,9 +119,10 @@ fn spec(args: &EvaluateArgs, split: SplitName) -> QualitySpec {
             data: args.data.clone(),
             split: Some(split),
             limit: args.limit.map(|n| n.get()),
+            reading: inputs::reading(&args.tables)?,
         },
         network: args.features.clone(),
-    }
+    })
 }
 
 fn check_nearest(args: &EvaluateArgs) -> Result<()> {
@@ -129,7 +130,11 @@ fn check_nearest(args: &EvaluateArgs) -> Result<()> {
         Some(out) if out.extension().is_none_or(|e| !e.eq_ignore_ascii_case("png")) => {
             Err(usage(format!("--nearest {}: the name must end in .png", out.display())))
         }
-        _ => Ok(()),
+        Some(out) => {
+            let given = args.data.as_deref().map(std::path::Path::new);
+            output::check_target("--nearest", out, &[given])
+        }
+        None => Ok(()),
     }
 }
 

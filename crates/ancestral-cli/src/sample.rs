@@ -27,8 +27,11 @@ pub(crate) fn run(args: &SampleArgs, data_dir: Option<&Path>) -> Result<()> {
         true => "folder",
         false => output::extension(&args.out, &["png", "npy", "csv"])?,
     };
+    let inputs = [&args.complete, &args.mask].map(|given| given.as_deref().map(Path::new));
+    output::check_target("--out", &args.out, &inputs)?;
     if let Some(frames) = &args.frames {
         output::ending("--frames", frames, &["gif"])?;
+        output::check_target("--frames", frames, &inputs)?;
         if args.complete.is_none() && args.n.is_some_and(|n| n > MOST_FRAMED) {
             return Err(usage(format!(
                 "-n {}: --frames draws 1 to {MOST_FRAMED} images",
@@ -60,10 +63,12 @@ pub(crate) fn run(args: &SampleArgs, data_dir: Option<&Path>) -> Result<()> {
     if args.complete.is_none() {
         check_size(&args.out, count, kind, &shape)?;
     }
+    let reading = inputs::reading(&args.tables)?;
     let complete = args.complete.clone().map(|data| Given {
         data,
         mask: args.keep_rows.map(Mask::Rows).or(args.mask.as_deref().map(Mask::from)),
         limit: args.limit.map(|n| n.get()),
+        reading,
     });
     let spec = SampleSpec {
         count,

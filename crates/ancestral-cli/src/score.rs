@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::args::ScoreArgs;
 use crate::inputs::About;
+use crate::json::number;
 use crate::output::{self, say, shown};
 use crate::progress::{self, ProgressReporter};
 use crate::{classification, inputs};
@@ -20,13 +21,15 @@ const LOWEST: usize = 5;
 
 pub(crate) fn run(args: &ScoreArgs, data_dir: Option<&Path>) -> Result<()> {
     output::extension(&args.out, &["csv"])?;
+    output::check_target("--out", &args.out, &[Some(Path::new(&args.data))])?;
     inputs::check_counts(args.samples, args.orderings)?;
     let split = args.split.as_deref().map(inputs::split).transpose()?;
     let mut watch = ProgressReporter::new(args.output);
     let mut session = progress::session(data_dir, &mut watch);
     let weights = inputs::weights(&args.weights)?;
     let run = inputs::load(&session, &args.run, weights, args.output)?;
-    let query = DataQuery { data: Some(args.data.clone()), split, limit: None };
+    let reading = inputs::reading(&args.tables)?;
+    let query = DataQuery { data: Some(args.data.clone()), split, limit: None, reading };
     let options = Options { samples: args.samples, seed: args.seed, members: args.orderings };
     let scores = session.score(&run, &query, options);
     match scores.about("rows to score of", &args.data)? {
@@ -48,8 +51,8 @@ fn write(args: &ScoreArgs, model: &str, scores: &LogScores) -> Result<()> {
     if args.output.json {
         return output::json(&json!({
             "model": model, "data": of.data, "binarize": of.binarize, "n": of.n,
-            "kind": kind, "samples": samples, "mean_log_probability": mean,
-            "lowest_rows": lowest, "out": shown(&args.out),
+            "kind": kind, "samples": samples, "mean_log_probability": number(mean),
+            "lowest_rows": lowest, "out": shown(&args.out), "notes": of.notes,
         }));
     }
     if !args.output.quiet {

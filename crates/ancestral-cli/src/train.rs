@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use ancestral::evaluate::{LEAST_VALIDATION, Likelihoods};
 use ancestral::run::{
-    DataRequest, DataSource, Prepared, RunFolder, RunSpec, SettingsFile, Storage, Trained,
+    DataRequest, DataSource, Prepared, Reading, RunFolder, RunSpec, SettingsFile, Storage, Trained,
 };
 use ancestral::train::{Budget, StopReason};
 use ancestral_data::SplitName;
@@ -58,6 +58,8 @@ pub(crate) fn run(args: &TrainArgs, data_dir: Option<&Path>) -> Result<()> {
 
 /// The run that the options describe.
 fn spec(args: &TrainArgs) -> Result<RunSpec> {
+    let (image, levels) = inputs::shape(&args.shape)?;
+    let Reading { text, no_labels } = inputs::reading(&args.tables)?;
     let mut spec = RunSpec {
         model: args.model.clone(),
         preset: args.preset.clone(),
@@ -70,6 +72,10 @@ fn spec(args: &TrainArgs) -> Result<RunSpec> {
             resize: args.resize.as_deref().map(inputs::size).transpose()?,
             gray: args.gray,
             background: args.background.as_deref().map(inputs::background).transpose()?,
+            text,
+            image,
+            levels,
+            no_labels,
         },
         binarize: args.binarize.as_deref().map(inputs::binarize).transpose()?,
         seed: args.seed,

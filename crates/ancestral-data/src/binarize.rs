@@ -216,7 +216,7 @@ impl Examples {
             let at = index as usize * size;
             match &self.split.values {
                 Values::Reals(v) => {
-                    row.iter_mut().zip(&v[at..]).for_each(|(x, &value)| *x = value.into());
+                    row.copy_from_slice(&v[at..at + size]);
                 }
                 Values::Bytes(v) => self.fill(row, &v[at..at + size], index, purpose.as_ref()),
             }

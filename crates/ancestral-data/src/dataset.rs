@@ -14,8 +14,8 @@ use crate::{DataError, Domain, Shape, Streams};
 pub enum Values {
     /// For [`Domain::Binary`] and [`Domain::Levels`] up to 256.
     Bytes(Vec<u8>),
-    /// For [`Domain::Real`].
-    Reals(Vec<f32>),
+    /// For [`Domain::Real`], in double precision.
+    Reals(Vec<f64>),
 }
 
 impl Values {
@@ -42,6 +42,42 @@ impl Values {
             Self::Reals(v) => Self::Reals(rows(v, examples, size)),
         }
     }
+}
+
+/// The kind of a column of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ColumnType {
+    /// Any finite real.
+    Real,
+    /// Whole numbers from 0.
+    Count,
+    /// 0 or 1.
+    Binary,
+    /// Words, numbered in their order.
+    Category,
+}
+
+impl ColumnType {
+    /// The name, as it is printed.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Real => "real",
+            Self::Count => "count",
+            Self::Binary => "binary",
+            Self::Category => "category",
+        }
+    }
+}
+
+/// A column of a table, as its text shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    /// Its kind.
+    pub kind: ColumnType,
+    /// The most decimals of a cell; `None` if they are too many to be meant.
+    pub decimals: Option<u8>,
+    /// The names of its categories, by number; empty for numbers.
+    pub categories: Vec<String>,
 }
 
 /// The name of a split.
@@ -122,6 +158,12 @@ pub struct Dataset {
     pub class_names: Vec<String>,
     /// Names of the columns of a table; empty otherwise.
     pub column_names: Vec<String>,
+    /// The kind and the precision of each column of a table of text; empty otherwise.
+    pub columns: Vec<Column>,
+    /// What reading guessed and what it left out, one sentence each, with the flag that changes it.
+    pub notes: Vec<String>,
+    /// Whether the fingerprint is that of the values in single precision, as for known sets.
+    single: bool,
     train: Arc<Split>,
     valid: Option<Arc<Split>>,
     test: Option<Arc<Split>>,
@@ -158,6 +200,9 @@ impl Dataset {
             shape,
             class_names: Vec::new(),
             column_names: Vec::new(),
+            columns: Vec::new(),
+            notes: Vec::new(),
+            single: false,
             train: Arc::new(train),
             valid: valid.map(Arc::new),
             test: test.map(Arc::new),
@@ -175,6 +220,96 @@ impl Dataset {
             SplitName::Test => self.test.as_ref(),
         }
         .ok_or_else(|| DataError::Unsuitable(format!("{} has no {name} split", self.name)))
+    }
+
+    /// The splits that exist, in order.
+    pub fn splits(&self) -> impl Iterator<Item = (SplitName, &Arc<Split>)> {
+        let all = [
+            (SplitName::Train, Some(&self.train)),
+            (SplitName::Valid, self.valid.as_ref()),
+            (SplitName::Test, self.test.as_ref()),
+        ];
+        all.into_iter().filter_map(|(name, split)| Some((name, split?)))
+    }
+
+    /// The same data with every split changed; the changed splits must fit the domain and the shape.
+    ///
+    /// # Errors
+    /// As [`Dataset::new`], or that of `change`.
+    pub fn map_splits<E: From<DataError>>(
+        &self,
+        domain: Domain,
+        shape: Shape,
+        mut change: impl FnMut(&Split) -> Result<Split, E>,
+    ) -> Result<Self, E> {
+        let mut parts = [None, None, None];
+        for (name, split) in self.splits() {
+            parts[name as usize] = Some(change(split)?);
+        }
+        let [train, valid, test] = parts;
+        // The training split always exists.
+        let train = train.unwrap_or_else(|| (*self.train).clone());
+        let made = Self::new(self.name.clone(), domain, shape, train, valid, test)?;
+        Ok(Self {
+            class_names: self.class_names.clone(),
+            column_names: self.column_names.clone(),
+            columns: self.columns.clone(),
+            notes: self.notes.clone(),
+            single: self.single,
+            ..made
+        })
+    }
+
+    /// The columns at these places of a table, in this order.
+    ///
+    /// # Errors
+    /// If there is no such column.
+    pub fn select_columns(&self, order: &[usize]) -> Result<Self, DataError> {
+        fn picked<T: Copy>(v: &[T], size: usize, order: &[usize]) -> Vec<T> {
+            v.chunks_exact(size).flat_map(|row| order.iter().map(|&at| row[at])).collect()
+        }
+        let size = self.shape.size();
+        if let Some(at) = order.iter().find(|&&at| at >= size) {
+            return Err(DataError::Unsuitable(format!("{} has no column {at}", self.name)));
+        }
+        let shape = Shape::columns(order.len());
+        let mut data = self.map_splits(self.domain, shape, |split| {
+            let values = match &split.values {
+                Values::Bytes(v) => Values::Bytes(picked(v, size, order)),
+                Values::Reals(v) => Values::Reals(picked(v, size, order)),
+            };
+            Ok::<_, DataError>(Split { values, labels: split.labels.clone() })
+        })?;
+        let of = |at: &usize| *at < self.column_names.len();
+        data.column_names =
+            order.iter().filter(|at| of(at)).map(|&at| self.column_names[at].clone()).collect();
+        let of = |at: &usize| *at < self.columns.len();
+        data.columns =
+            order.iter().filter(|at| of(at)).map(|&at| self.columns[at].clone()).collect();
+        Ok(data)
+    }
+
+    /// The same data with real values rounded to single precision, as runs of format 1 read them.
+    ///
+    /// # Errors
+    /// If a value is beyond single precision.
+    pub fn in_single_precision(&self) -> Result<Self, DataError> {
+        if self.domain != Domain::Real {
+            return Ok(self.clone());
+        }
+        self.map_splits(self.domain, self.shape.clone(), |split| {
+            let values = match &split.values {
+                Values::Reals(v) => Values::Reals(v.iter().map(|&x| f64::from(x as f32)).collect()),
+                bytes => bytes.clone(),
+            };
+            Ok(Split { values, labels: split.labels.clone() })
+        })
+    }
+
+    /// Makes the fingerprint that of the values in single precision.
+    pub(crate) fn with_single_fingerprint(mut self) -> Self {
+        self.single = true;
+        self
     }
 
     /// The number of examples of a split, 0 if it does not exist.
@@ -287,8 +422,9 @@ impl Dataset {
                 // Splits of one data set share a domain, checked when it was made.
                 _ => {}
             }
-            if let (Some(a), Some(b)) = (&mut train.labels, &valid.labels) {
-                a.extend_from_slice(b);
+            match (&mut train.labels, &valid.labels) {
+                (Some(a), Some(b)) => a.extend_from_slice(b),
+                _ => train.labels = None,
             }
             self.train = Arc::new(train);
             self.valid = Some(valid);
@@ -323,7 +459,23 @@ impl Dataset {
     }
 
     /// SHA-256 over domain, shape, values and labels of every split, in hexadecimal.
+    ///
+    /// Real values are hashed in double precision, unless all of them are exact in single precision or
+    /// the set is a known one; then the fingerprint is [`Dataset::fingerprint_in_single_precision`].
     pub fn fingerprint(&self) -> String {
+        let exact = |split: &Split| match &split.values {
+            Values::Bytes(_) => true,
+            Values::Reals(v) => v.iter().all(|&x| f64::from(x as f32) == x),
+        };
+        self.hash(self.single || self.splits().all(|(_, split)| exact(split)))
+    }
+
+    /// The fingerprint of runs of format 1: that of the values in single precision.
+    pub fn fingerprint_in_single_precision(&self) -> String {
+        self.hash(true)
+    }
+
+    fn hash(&self, single: bool) -> String {
         let mut hash = Sha256::new();
         hash.update(format!("{}|{}|", self.domain, self.shape));
         for split in [Some(&self.train), self.valid.as_ref(), self.test.as_ref()] {
@@ -332,6 +484,9 @@ impl Dataset {
                 Some(split) => {
                     match &split.values {
                         Values::Bytes(v) => hash.update(v),
+                        Values::Reals(v) if single => {
+                            v.iter().for_each(|&x| hash.update((x as f32).to_le_bytes()));
+                        }
                         Values::Reals(v) => v.iter().for_each(|x| hash.update(x.to_le_bytes())),
                     }
                     hash.update("|labels|");
@@ -434,7 +589,7 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(error.contains("example 8, entry 0: value 16"), "{error}");
-        let split = Split { values: Values::Reals(vec![0.0, f32::NAN]), labels: None };
+        let split = Split { values: Values::Reals(vec![0.0, f64::NAN]), labels: None };
         let error = Dataset::new("t", Domain::Real, Shape::columns(1), split, None, None)
             .unwrap_err()
             .to_string();

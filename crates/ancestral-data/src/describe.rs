@@ -1,8 +1,10 @@
 //! Summary statistics of data sets.
 
+use std::collections::HashSet;
+
 use serde::Serialize;
 
-use crate::{Dataset, Split, SplitName, Values};
+use crate::{Column, Dataset, Split, SplitName, Values};
 
 /// Summary statistics of a data set.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -18,10 +20,41 @@ pub struct Summary {
     /// Names of the columns of a table.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub columns: Vec<String>,
+    /// The kinds of the columns of a table of text.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub kinds: Vec<ColumnSummary>,
     /// The splits that exist: train, valid, test.
     pub splits: Vec<SplitSummary>,
+    /// Examples that several splits have.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub shared: Vec<Shared>,
+    /// What reading guessed and left out, one sentence each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// SHA-256 of the data.
     pub fingerprint: String,
+}
+
+/// A column of a table and its kind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ColumnSummary {
+    /// The name, or the number from 1 of a column without a name.
+    pub column: String,
+    /// "real", "count", "binary" or "category".
+    pub kind: &'static str,
+    /// The number of categories, 0 for numbers.
+    pub categories: usize,
+}
+
+/// Examples of a split that another split has, too.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Shared {
+    /// The split: "valid" or "test".
+    pub of: String,
+    /// The other split.
+    pub also_in: String,
+    /// How many of its examples, with the same values.
+    pub examples: usize,
 }
 
 /// Summary statistics of a split.
@@ -66,9 +99,66 @@ pub fn describe(data: &Dataset) -> Summary {
         shape: data.shape.dims().to_vec(),
         classes: data.classes(),
         columns: data.column_names.clone(),
+        kinds: kinds(data),
         splits,
+        shared: shared(data),
+        notes: data.notes.clone(),
         fingerprint: data.fingerprint(),
     }
+}
+
+fn kinds(data: &Dataset) -> Vec<ColumnSummary> {
+    let name =
+        |at: usize| data.column_names.get(at).cloned().unwrap_or_else(|| (at + 1).to_string());
+    let column = |(at, column): (usize, &Column)| ColumnSummary {
+        column: name(at),
+        kind: column.kind.as_str(),
+        categories: column.categories.len(),
+    };
+    data.columns.iter().enumerate().map(column).collect()
+}
+
+/// Counts the examples of each later split that occur in an earlier one.
+pub fn shared(data: &Dataset) -> Vec<Shared> {
+    let size = data.shape.size().max(1);
+    let hashes = |split: &Split| -> Vec<u128> {
+        // Two hashes of 64 bits by different factors.
+        let hash = |words: &mut dyn Iterator<Item = u64>| {
+            let (mut a, mut b) = (0x9e37_79b9_7f4a_7c15u64, 0xc2b2_ae3d_27d4_eb4fu64);
+            for word in words {
+                a = (a ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                a ^= a >> 32;
+                b = (b.rotate_left(23) ^ word).wrapping_mul(0xc2b2_ae3d_27d4_eb4f);
+                b ^= b >> 29;
+            }
+            u128::from(a) << 64 | u128::from(b)
+        };
+        match &split.values {
+            Values::Bytes(v) => {
+                let word = |bytes: &[u8]| {
+                    bytes.iter().fold(0u64, |word, &byte| word << 8 | u64::from(byte))
+                };
+                v.chunks_exact(size).map(|row| hash(&mut row.chunks(8).map(word))).collect()
+            }
+            Values::Reals(v) => {
+                v.chunks_exact(size).map(|row| hash(&mut row.iter().map(|x| x.to_bits()))).collect()
+            }
+        }
+    };
+    let splits: Vec<(SplitName, Vec<u128>)> =
+        data.splits().map(|(name, split)| (name, hashes(split))).collect();
+    let mut found = Vec::new();
+    for (later, (name, rows)) in splits.iter().enumerate() {
+        for (other, seen) in &splits[..later] {
+            let seen: HashSet<&u128> = seen.iter().collect();
+            let examples = rows.iter().filter(|row| seen.contains(row)).count();
+            if examples > 0 {
+                let (of, also_in) = (name.to_string(), other.to_string());
+                found.push(Shared { of, also_in, examples });
+            }
+        }
+    }
+    found
 }
 
 fn describe_split(data: &Dataset, name: SplitName, split: &Split) -> SplitSummary {
@@ -87,7 +177,7 @@ fn describe_split(data: &Dataset, name: SplitName, split: &Split) -> SplitSummar
     };
     let (minimum, maximum, mean, deviation) = match &split.values {
         Values::Bytes(v) => moments(&mut v.iter().map(|&x| f64::from(x))),
-        Values::Reals(v) => moments(&mut v.iter().map(|&x| f64::from(x))),
+        Values::Reals(v) => moments(&mut v.iter().copied()),
     };
     let mut counts = vec![0; data.classes()];
     for &label in split.labels.iter().flatten() {

@@ -4,23 +4,27 @@
 //! [`DataError::Malformed`] with the file, the position and the expected content.
 
 pub(crate) mod cifar;
+pub(crate) mod dialect;
 pub(crate) mod idx;
 pub(crate) mod images;
+pub(crate) mod lines;
 pub(crate) mod npy;
 pub(crate) mod table;
 pub(crate) mod text;
 
+use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use flate2::bufread::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
+use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 
 use crate::memory;
 use crate::special::{STANDARD_INPUT, open_plain};
 use crate::{DataError, Dataset, Domain, OpenOptions, Shape, Split, SplitName, Values};
 
-/// The bytes of a file, decompressed if it is gzip, with the current position.
+/// The bytes of a file, decompressed if it is gzip or Zstandard, with the current position.
 pub(crate) struct Stream<'a> {
     pub(crate) path: PathBuf,
     inner: Box<dyn Read + 'a>,
@@ -52,10 +56,19 @@ impl<'a> Stream<'a> {
                 DataError::malformed(path, "byte 0", format!("the packed data is damaged: {e}"))
             }
         })?;
-        let packed = start.starts_with(&[0x1f, 0x8b]);
-        let inner: Box<dyn Read + 'a> =
-            if packed { Box::new(MultiGzDecoder::new(reader)) } else { Box::new(reader) };
-        Ok(Self { path: path.to_owned(), inner, at: 0, packed })
+        let gz = start.starts_with(&GZIP);
+        let zst = start.starts_with(&ZSTD);
+        let inner: Box<dyn Read + 'a> = match (gz, zst) {
+            (true, _) => Box::new(Unpacked::new(reader, Gzip)),
+            (_, true) => Box::new(Unpacked::new(reader, Zstd)),
+            _ => Box::new(reader),
+        };
+        Ok(Self { path: path.to_owned(), inner, at: 0, packed: gz || zst })
+    }
+
+    /// The member of an archive, whose errors are those of packed data.
+    pub(crate) fn member(reader: impl BufRead + 'a, path: &Path) -> Self {
+        Self { path: path.to_owned(), inner: Box::new(reader), at: 0, packed: true }
     }
 
     /// The position in the file, for errors.
@@ -112,6 +125,98 @@ impl<'a> Stream<'a> {
                 Err(self.bad("expected the end of the file by its header"))
             }
             Err(e) => Err(self.failed(e)),
+        }
+    }
+}
+
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+
+/// A kind of compression, whose files may hold several parts one after another.
+trait Packing<R> {
+    type Decoder: Read;
+    const MAGIC: &'static [u8];
+    fn start(reader: R) -> io::Result<Self::Decoder>;
+    fn end(decoder: Self::Decoder) -> R;
+}
+
+struct Gzip;
+
+impl<R: BufRead> Packing<R> for Gzip {
+    type Decoder = GzDecoder<R>;
+    const MAGIC: &'static [u8] = &GZIP;
+
+    fn start(reader: R) -> io::Result<GzDecoder<R>> {
+        Ok(GzDecoder::new(reader))
+    }
+
+    fn end(decoder: GzDecoder<R>) -> R {
+        decoder.into_inner()
+    }
+}
+
+struct Zstd;
+
+impl<R: BufRead> Packing<R> for Zstd {
+    type Decoder = StreamingDecoder<R, FrameDecoder>;
+    const MAGIC: &'static [u8] = &ZSTD;
+
+    fn start(reader: R) -> io::Result<Self::Decoder> {
+        let damaged = |e| io::Error::new(io::ErrorKind::InvalidData, format!("{e}"));
+        StreamingDecoder::new(reader).map_err(damaged)
+    }
+
+    fn end(decoder: Self::Decoder) -> R {
+        decoder.into_inner()
+    }
+}
+
+/// The unpacked bytes of all parts, which zeros may follow.
+struct Unpacked<R, P: Packing<R>> {
+    decoder: Option<P::Decoder>,
+    next: Option<R>,
+}
+
+impl<R: BufRead, P: Packing<R>> Unpacked<R, P> {
+    fn new(reader: R, _: P) -> Self {
+        Self { decoder: None, next: Some(reader) }
+    }
+}
+
+impl<R: BufRead, P: Packing<R>> Read for Unpacked<R, P> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if into.is_empty() {
+            return Ok(0);
+        }
+        loop {
+            if let Some(decoder) = &mut self.decoder {
+                let n = decoder.read(into)?;
+                if n > 0 {
+                    return Ok(n);
+                }
+                self.next = self.decoder.take().map(P::end);
+            }
+            let Some(mut reader) = self.next.take() else { return Ok(0) };
+            // Tapes and some tools pad with zeros.
+            loop {
+                let bytes = reader.fill_buf()?;
+                let zeros = bytes.iter().take_while(|&&b| b == 0).count();
+                let end = zeros < bytes.len() || bytes.is_empty();
+                let more = zeros < bytes.len();
+                reader.consume(zeros);
+                match (end, more) {
+                    (true, false) => return Ok(0),
+                    (true, true) => break,
+                    _ => {}
+                }
+            }
+            if !reader.fill_buf()?.starts_with(&P::MAGIC[..1]) {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    "other bytes follow the end of the packed data",
+                ));
+            }
+            self.decoder = Some(P::start(reader)?);
         }
     }
 }
@@ -215,9 +320,9 @@ pub(crate) enum Data {
     /// Unsigned bytes.
     Bytes(Vec<u8>),
     /// Whole numbers of a wider type.
-    Ints(Vec<i32>),
+    Ints(Vec<i64>),
     /// Finite reals.
-    Reals(Vec<f32>),
+    Reals(Vec<f64>),
 }
 
 impl Data {
@@ -258,10 +363,10 @@ impl Data {
         }
     }
 
-    fn into_reals(self) -> Vec<f32> {
+    fn into_reals(self) -> Vec<f64> {
         match self {
-            Self::Bits(v) | Self::Bytes(v) => v.into_iter().map(f32::from).collect(),
-            Self::Ints(v) => v.into_iter().map(|x| x as f32).collect(),
+            Self::Bits(v) | Self::Bytes(v) => v.into_iter().map(f64::from).collect(),
+            Self::Ints(v) => v.into_iter().map(|x| x as f64).collect(),
             Self::Reals(v) => v,
         }
     }
@@ -275,26 +380,37 @@ pub(crate) struct Array {
 }
 
 impl Array {
-    /// Class numbers of a labels file.
-    pub(crate) fn into_labels(self, path: &Path) -> Result<Vec<u32>, DataError> {
+    /// The labels of a file of class numbers.
+    pub(crate) fn into_labels(self, path: &Path) -> Result<Labels, DataError> {
         let bad = |problem: String| DataError::malformed(path, "labels", problem);
         let column = self.dims.len() == 1 || (self.dims.len() == 2 && self.dims[1] == 1);
         if !column {
-            return Err(bad(format!("expected one label per example, found axes {:?}", self.dims)));
+            return Err(bad(format!(
+                "expected one label per example, found axes {:?}; leave labels out with --no-labels",
+                self.dims
+            )));
         }
-        match self.data {
-            Data::Bits(v) | Data::Bytes(v) => Ok(v.into_iter().map(u32::from).collect()),
-            Data::Ints(v) => v
-                .iter()
-                .enumerate()
-                .map(|(i, &x)| {
-                    // Class tables are sized by the largest label.
-                    u32::try_from(x).ok().filter(|&x| x < MAX_CLASSES).ok_or_else(|| {
-                        bad(format!("label {i} is {x}; expected 0 to {}", MAX_CLASSES - 1))
-                    })
-                })
-                .collect(),
-            Data::Reals(_) => Err(bad("expected whole numbers, found real values".into())),
+        let numbers: Vec<i64> = match self.data {
+            Data::Bits(v) | Data::Bytes(v) => v.into_iter().map(i64::from).collect(),
+            Data::Ints(v) => v,
+            Data::Reals(v) => match v.iter().position(|x| x.fract() != 0.0 || x.abs() > 1e15) {
+                None => v.into_iter().map(|x| x as i64).collect(),
+                Some(at) => {
+                    return Err(bad(format!(
+                        "label {at} is {}; expected whole numbers (real values are no classes; leave \
+                         them out with --no-labels)",
+                        v[at]
+                    )));
+                }
+            },
+        };
+        let labels = Labels::of_numbers(&numbers);
+        match labels.names.len() > MAX_CLASSES {
+            true => Err(bad(format!(
+                "{} different labels; expected {MAX_CLASSES} classes at most",
+                labels.names.len()
+            ))),
+            false => Ok(labels),
         }
     }
 
@@ -330,7 +446,85 @@ impl Array {
     }
 }
 
-pub(crate) const MAX_CLASSES: u32 = 1 << 20;
+/// The most classes of a data set.
+pub(crate) const MAX_CLASSES: usize = 1 << 20;
+
+/// One class per example, and the names of the classes.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Labels {
+    /// The place of each example's class among the names.
+    pub(crate) numbers: Vec<u32>,
+    /// The names; not all need to occur.
+    pub(crate) names: Vec<String>,
+    /// Whether the order of the names is that of the published set.
+    pub(crate) official: bool,
+}
+
+impl Labels {
+    /// Labels from whole numbers, which are the names of their classes.
+    pub(crate) fn of_numbers(labels: &[i64]) -> Self {
+        let mut known = labels.to_vec();
+        known.sort_unstable();
+        known.dedup();
+        let place = |label| known.binary_search(label).unwrap_or(0) as u32;
+        Self {
+            numbers: labels.iter().map(place).collect(),
+            names: known.iter().map(ToString::to_string).collect(),
+            official: false,
+        }
+    }
+
+    /// Labels from the names of classes.
+    pub(crate) fn of_names<S: AsRef<str>>(labels: &[S]) -> Self {
+        let mut places: HashMap<&str, u32> = HashMap::new();
+        let mut names = Vec::new();
+        let numbers = labels.iter().map(|label| {
+            *places.entry(label.as_ref()).or_insert_with(|| {
+                names.push(label.as_ref().to_owned());
+                (names.len() - 1) as u32
+            })
+        });
+        Self { numbers: numbers.collect(), names, official: false }
+    }
+}
+
+/// The classes that occur in any of the splits: in numerical order if all names are whole numbers,
+/// else in alphabetical or official order. The labels are numbered accordingly.
+fn common_classes(splits: &mut [(SplitName, Loaded)]) -> Vec<String> {
+    let labels = || splits.iter().filter_map(|(_, loaded)| loaded.labels.as_ref());
+    let official = labels().find(|labels| labels.official).map(|labels| labels.names.clone());
+    let mut occurring: BTreeSet<&str> = BTreeSet::new();
+    for labels in labels() {
+        let mut seen = vec![false; labels.names.len()];
+        labels.numbers.iter().for_each(|&n| seen[n as usize] = true);
+        let names = labels.names.iter().zip(seen);
+        occurring.extend(names.filter(|(_, seen)| *seen).map(|(name, _)| name.as_str()));
+    }
+    let mut names: Vec<String> = match official {
+        Some(all) => all.into_iter().filter(|name| occurring.contains(name.as_str())).collect(),
+        None => occurring.into_iter().map(str::to_owned).collect(),
+    };
+    let is_official = labels().any(|labels| labels.official);
+    let numbers: Option<Vec<i64>> = names.iter().map(|name| name.parse().ok()).collect();
+    if let (Some(numbers), false) = (numbers, is_official) {
+        let mut pairs: Vec<(i64, String)> = numbers.into_iter().zip(names).collect();
+        pairs.sort();
+        names = pairs.into_iter().map(|(_, name)| name).collect();
+    }
+    let places: HashMap<&str, u32> =
+        names.iter().enumerate().map(|(i, name)| (name.as_str(), i as u32)).collect();
+    for (_, loaded) in splits.iter_mut() {
+        if let Some(labels) = &mut loaded.labels {
+            let of: Vec<u32> = labels
+                .names
+                .iter()
+                .map(|name| places.get(name.as_str()).copied().unwrap_or(0))
+                .collect();
+            labels.numbers.iter_mut().for_each(|n| *n = of[*n as usize]);
+        }
+    }
+    names
+}
 
 /// From channels last to channels first.
 pub(crate) fn channels_first<T: Copy>(values: &[T], size: usize) -> Vec<T> {
@@ -351,17 +545,17 @@ pub(crate) struct Loaded {
     pub(crate) path: PathBuf,
     pub(crate) shape: Shape,
     pub(crate) data: Data,
-    pub(crate) labels: Option<Vec<u32>>,
+    pub(crate) labels: Option<Labels>,
 }
 
 impl Loaded {
-    pub(crate) fn with_labels(mut self, labels: Vec<u32>) -> Result<Self, DataError> {
+    pub(crate) fn with_labels(mut self, labels: Labels) -> Result<Self, DataError> {
         let examples = self.data.len() / self.shape.size().max(1);
-        if labels.len() != examples {
+        if labels.numbers.len() != examples {
             return Err(DataError::malformed(
                 &self.path,
                 "labels",
-                format!("{} labels for {examples} examples", labels.len()),
+                format!("{} labels for {examples} examples", labels.numbers.len()),
             ));
         }
         self.labels = Some(labels);
@@ -386,7 +580,11 @@ impl Loaded {
             Data::Ints(v) => Data::Ints(v.split_off(at)),
             Data::Reals(v) => Data::Reals(v.split_off(at)),
         };
-        let labels = self.labels.as_mut().map(|l| l.split_off(examples - count));
+        let labels = self.labels.as_mut().map(|l| Labels {
+            numbers: l.numbers.split_off(examples - count),
+            names: l.names.clone(),
+            official: l.official,
+        });
         let last = Self { path: self.path.clone(), shape: self.shape.clone(), data, labels };
         Ok((self, last))
     }
@@ -395,23 +593,32 @@ impl Loaded {
 /// A data set from the splits that were read, in a common domain.
 pub(crate) fn assemble(
     name: &str,
-    splits: Vec<(SplitName, Loaded)>,
+    mut splits: Vec<(SplitName, Loaded)>,
     options: &OpenOptions,
 ) -> Result<Dataset, DataError> {
     options.refuse_fold(name)?;
+    if options.no_labels {
+        splits.iter_mut().for_each(|(_, loaded)| loaded.labels = None);
+    }
+    let class_names = common_classes(&mut splits);
     let Some((_, first)) = splits.first() else {
         return Err(DataError::Unsuitable(format!("{name}: there is no data")));
     };
     let shape = match options.image_shape {
-        Some([c, h, w]) if product(&[c, h, w]) == Some(first.shape.size()) => Shape::image(c, h, w),
+        Some([c @ (1 | 3), h, w]) if product(&[c, h, w]) == Some(first.shape.size()) => {
+            Shape::image(c, h, w)
+        }
         Some([c, h, w]) => {
             return Err(DataError::Unsuitable(format!(
-                "{name}: examples of {} entries are not images of {c}×{h}×{w}",
+                "{name}: examples of {} entries are not images of {c}×{h}×{w} (channels × height × \
+                 width; 1 or 3 channels)",
                 first.shape.size()
             )));
         }
         None => first.shape.clone(),
     };
+    // Rows of a table hold the channels of a pixel next to each other.
+    let rows_to_planes = first.shape.as_image().is_none() && shape.dims().first() == Some(&3);
     for (which, split) in &splits {
         if split.shape != first.shape {
             return Err(DataError::malformed(
@@ -466,11 +673,18 @@ pub(crate) fn assemble(
     };
     let mut parts = [None, None, None];
     for (which, split) in splits {
-        let values = match domain {
+        let mut values = match domain {
             Domain::Real => Values::Reals(split.data.into_reals()),
             _ => Values::Bytes(split.data.into_bytes()),
         };
-        parts[which as usize] = Some(Split { values, labels: split.labels });
+        if options.image_shape.is_some() && rows_to_planes {
+            values = match values {
+                Values::Bytes(v) => Values::Bytes(channels_first(&v, shape.size())),
+                Values::Reals(v) => Values::Reals(channels_first(&v, shape.size())),
+            };
+        }
+        let labels = split.labels.map(|labels| labels.numbers);
+        parts[which as usize] = Some(Split { values, labels });
     }
     let [mut train, mut valid, mut test] = parts;
     if train.is_none() && options.whole && (valid.is_none() || test.is_none()) {
@@ -479,7 +693,9 @@ pub(crate) fn assemble(
     let train = train.ok_or_else(|| {
         DataError::Unsuitable(format!("{name}: it has other splits and no training split"))
     })?;
-    Dataset::new(name, domain, shape, train, valid, test)
+    let mut data = Dataset::new(name, domain, shape, train, valid, test)?;
+    data.class_names = class_names;
+    Ok(data)
 }
 
 /// A format of data in one file.
@@ -522,10 +738,10 @@ pub fn parse(
         Format::Text => text::read(&mut stream)?,
         Format::Npy => npy::read(&mut stream)?.into_loaded(path)?,
         Format::Npz => {
-            let splits = npy::read_npz(io::Cursor::new(bytes), path)?;
-            return assemble(name, splits, options);
+            return npy::read_npz(io::Cursor::new(bytes), path, options)?
+                .into_dataset(name, options);
         }
-        Format::Csv => return table::read(stream)?.into_dataset(name, options),
+        Format::Csv => return table::read(stream, options)?.into_dataset(name, options),
         Format::Cifar => cifar::read(&mut stream)?,
         Format::Tar => return images::read_tars(name, vec![(None, stream)], options),
         Format::Image => {

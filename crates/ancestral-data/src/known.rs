@@ -287,12 +287,16 @@ impl Set {
             Layout::Density => density(self.name, &folder, self.name, options),
             Layout::Folds => {
                 let file = expect_file(folder.join(self.files()))?;
-                table::read(Stream::open(&file)?)?.into_dataset(self.name, options)
+                table::read(Stream::open(&file)?, options)?.into_dataset(self.name, options)
             }
         }?;
-        if !self.classes.is_empty() {
-            data.class_names = self.classes.iter().map(|&c| c.to_owned()).collect();
+        for name in &mut data.class_names {
+            if let Some(official) = name.parse().ok().and_then(|c: usize| self.classes.get(c)) {
+                (*official).clone_into(name);
+            }
         }
-        Ok(data)
+        // Known files have one reading.
+        data.notes.clear();
+        Ok(data.with_single_fingerprint())
     }
 }

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use crate::format::{Loaded, Stream, assemble};
+use crate::format::{Labels, Loaded, Stream, assemble};
 use crate::format::{cifar, idx, images, text};
 use crate::options::OpenOptions;
 use crate::special::read_plain;
@@ -43,7 +43,7 @@ pub(crate) fn idx_with_labels(path: &Path) -> Result<Loaded, DataError> {
     Ok(loaded)
 }
 
-pub(crate) fn read_labels(path: &Path) -> Result<Vec<u32>, DataError> {
+pub(crate) fn read_labels(path: &Path) -> Result<Labels, DataError> {
     idx::read(&mut Stream::open(path)?)?.into_labels(path)
 }
 
@@ -61,21 +61,22 @@ pub(crate) fn mnist(
     options: &OpenOptions,
 ) -> Result<Dataset, DataError> {
     let part = |prefix: &str| {
-        images_and_labels(
-            folder.join(format!("{prefix}-images-idx3-ubyte")),
-            folder.join(format!("{prefix}-labels-idx1-ubyte")),
-        )
+        // Some programs unpack -idx3-ubyte.gz as .idx3-ubyte.
+        let file = |what: &str| {
+            let dotted = folder.join(format!("{prefix}-{}", what.replacen('-', ".", 1)));
+            match with_or_without_gz(dotted.clone()) {
+                Some(_) => dotted,
+                None => folder.join(format!("{prefix}-{what}")),
+            }
+        };
+        images_and_labels(file("images-idx3-ubyte"), file("labels-idx1-ubyte"))
     };
     let mut splits = Vec::new();
     split_train(part("train")?, valid, &mut splits)?;
     splits.push((SplitName::Test, part("t10k")?));
     // Gray images have 256 levels, even if a subset uses few of them.
     let options = OpenOptions { levels: options.or_bytes(), ..options.clone() };
-    let mut data = assemble(name, splits, &options)?;
-    if data.class_names.is_empty() {
-        data.class_names = (0..data.classes()).map(|c| c.to_string()).collect();
-    }
-    Ok(data)
+    assemble(name, splits, &options)
 }
 
 pub(crate) fn split_train(
@@ -144,6 +145,12 @@ pub(crate) fn cifar_folder(
     valid: usize,
     options: &OpenOptions,
 ) -> Result<Dataset, DataError> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(|e| DataError::io("list", folder, e))? {
+        let entry = entry.map_err(|e| DataError::io("list", folder, e))?;
+        names.extend(entry.file_name().to_str().map(str::to_owned));
+    }
+    let note = images::check_batches(folder, &names)?;
     let mut batches = Vec::new();
     for i in 1..=5 {
         if let Some(file) = with_or_without_gz(folder.join(format!("data_batch_{i}.bin"))) {
@@ -159,7 +166,9 @@ pub(crate) fn cifar_folder(
     if let Some(file) = with_or_without_gz(folder.join("test_batch.bin")) {
         splits.push((SplitName::Test, cifar::read(&mut Stream::open(&file)?)?));
     }
-    cifar_set(name, splits, options)
+    let mut data = cifar_set(name, splits, options)?;
+    data.notes.extend(note);
+    Ok(data)
 }
 
 pub(crate) fn cifar_set(
@@ -168,9 +177,7 @@ pub(crate) fn cifar_set(
     options: &OpenOptions,
 ) -> Result<Dataset, DataError> {
     let options = OpenOptions { levels: options.or_bytes(), ..options.clone() };
-    let mut data = assemble(name, splits, &options)?;
-    data.class_names = cifar::CLASSES.map(String::from).to_vec();
-    Ok(data)
+    assemble(name, splits, &options)
 }
 
 /// Omniglot's drawings: the background alphabets are for training, the evaluation alphabets for
@@ -195,22 +202,29 @@ pub(crate) fn omniglot(
         classes.extend(
             text.lines().map(|line| line.split('\t').skip(1).collect::<Vec<_>>().join("/")),
         );
-        for label in loaded.labels.iter_mut().flatten() {
-            *label += before as u32;
-            if *label as usize >= classes.len() {
-                return Err(DataError::malformed(
+        if let Some(labels) = &mut loaded.labels {
+            let place = |name: &String| {
+                let at = name.parse::<usize>().ok()?.checked_add(before)?;
+                (at < classes.len()).then_some(at as u32)
+            };
+            let places: Option<Vec<u32>> = labels.names.iter().map(place).collect();
+            let places = places.ok_or_else(|| {
+                DataError::malformed(
                     &loaded.path,
                     "labels",
                     format!("a class beyond the {} of {part}-classes.txt", classes.len() - before),
-                ));
-            }
+                )
+            })?;
+            labels.numbers.iter_mut().for_each(|n| *n = places[*n as usize]);
         }
         splits.push((split, loaded));
     }
+    for labels in splits.iter_mut().filter_map(|(_, loaded)| loaded.labels.as_mut()) {
+        labels.names.clone_from(&classes);
+        labels.official = true;
+    }
     let options = OpenOptions { levels: options.or_bytes(), ..options.clone() };
-    let mut data = assemble(name, splits, &options)?;
-    data.class_names = classes;
-    Ok(data)
+    assemble(name, splits, &options)
 }
 
 /// Reads CIFAR-10 from its folder in the data folder: unpacked, or the published archive.

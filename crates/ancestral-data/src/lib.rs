@@ -36,8 +36,8 @@ mod toys;
 mod write;
 
 pub use binarize::{Batch, Binarize, Examples};
-pub use dataset::{Dataset, Split, SplitName, Values, sha256};
-pub use describe::{ClassCount, SplitSummary, Summary, describe};
+pub use dataset::{Column, ColumnType, Dataset, Split, SplitName, Values, sha256};
+pub use describe::{ClassCount, ColumnSummary, Shared, SplitSummary, Summary, describe, shared};
 pub use digits::digits;
 pub use disk::{
     Appender, AtomicFile, Lock, create_folder, free_space, remove_if_there, remove_unfinished,
@@ -51,8 +51,8 @@ pub use format::{Format, parse};
 pub use known::{Known, is_known, list};
 pub use memory::available as available_memory;
 pub use names::nearest;
-pub use open::open;
-pub use options::{Background, OpenOptions, data_dir};
+pub use open::{is_table, open};
+pub use options::{Background, OpenOptions, TextOptions, data_dir};
 pub use special::{check_plain, is_pipe, open_plain, read_plain};
 pub use stream::{Streams, fill_normal, fill_uniform};
 pub use toys::{Modes, modes};

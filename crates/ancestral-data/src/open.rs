@@ -69,11 +69,34 @@ fn refuse_image_options(name: &str, options: &OpenOptions) -> Result<(), DataErr
     Ok(())
 }
 
+/// A file name without the ending of its compression.
+fn unpacked_name(name: &str) -> &str {
+    name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(name)
+}
+
+/// Whether a file is a table of text by its name.
+pub fn is_table(path: impl AsRef<Path>) -> bool {
+    let name = path.as_ref().file_name().and_then(OsStr::to_str).unwrap_or_default();
+    let name = name.to_ascii_lowercase();
+    let extension = unpacked_name(&name).rsplit_once('.').map_or("", |(_, e)| e);
+    ["csv", "tsv", "tab", "psv", "data", "dat", "txt"].contains(&extension)
+}
+
+fn refuse_text_options(name: &str, options: &OpenOptions) -> Result<(), DataError> {
+    match options.text.is_default() {
+        true => Ok(()),
+        false => Err(DataError::Unsuitable(format!(
+            "{name}: header, separator, decimal sign, missing values and encoding are for tables of \
+             text"
+        ))),
+    }
+}
+
 fn open_path(given: &str, options: &OpenOptions) -> Result<Dataset, DataError> {
     let path = Path::new(given);
     if is_pipe(given) && options.pipe {
         refuse_image_options(given, options)?;
-        return table::read(Stream::open_pipe(given)?)?.into_dataset(given, options);
+        return table::read(Stream::open_pipe(given)?, options)?.into_dataset(given, options);
     }
     if given == STANDARD_INPUT && !path.exists() {
         return Err(DataError::Special { path: path.to_owned(), kind: "standard input" });
@@ -97,7 +120,7 @@ fn open_path(given: &str, options: &OpenOptions) -> Result<Dataset, DataError> {
         return open_folder(given, path, options);
     }
     let full = path.file_name().and_then(OsStr::to_str).unwrap_or_default().to_ascii_lowercase();
-    let plain = full.strip_suffix(".gz").unwrap_or(&full);
+    let plain = unpacked_name(&full);
     let extension = plain.rsplit_once('.').map_or("", |(_, e)| e);
     if matches!(extension, "tar" | "tgz") {
         let tars = vec![(None, Stream::open(path)?)];
@@ -109,27 +132,43 @@ fn open_path(given: &str, options: &OpenOptions) -> Result<Dataset, DataError> {
         return images::assemble(given, vec![(full.into(), image)], options);
     }
     refuse_image_options(given, options)?;
+    if !is_table(path) {
+        refuse_text_options(given, options)?;
+    }
     let train = match extension {
-        "csv" | "tsv" => return table::read(Stream::open(path)?)?.into_dataset(given, options),
+        _ if is_table(path) => {
+            return table::read(Stream::open(path)?, options)?.into_dataset(given, options);
+        }
         "amat" => text::squared(text::read(&mut Stream::open(path)?)?),
-        "data" | "txt" => text::read(&mut Stream::open(path)?)?,
         "npy" => npy::read(&mut Stream::open(path)?)?.into_loaded(path)?,
         "npz" => {
             let file = std::io::BufReader::new(open_plain(path)?);
-            return assemble(given, npy::read_npz(file, path)?, options);
+            return npy::read_npz(file, path, options)?.into_dataset(given, options);
         }
         "bin" => {
             let batch = cifar::read(&mut Stream::open(path)?)?;
             return cifar_set(given, vec![(SplitName::Train, batch)], options);
         }
-        _ if plain.contains("ubyte") || plain.contains("-idx") || plain.ends_with("idx") => {
+        _ if plain.contains("ubyte")
+            || plain.contains("-idx")
+            || plain.contains(".idx")
+            || plain.ends_with("idx") =>
+        {
             idx_with_labels(path)?
         }
         _ => {
             return Err(DataError::Unsuitable(format!(
-                "{given}: unknown format; expected a name with -ubyte or .idx, .amat, .data, \
-                 .npy, .npz, .csv, .tsv (each also with .gz, but for .npz), .tar, .tgz, .bin, \
-                 .png or .jpg, or a folder"
+                "{given}: unknown format{}; expected a name with -ubyte or .idx, .amat, .data, .txt, \
+                 .npy, .npz, .csv, .tsv (each also with .gz or .zst, but for .npz), .tar, .tgz, .bin, \
+                 .png, .jpg, .webp, .bmp, .gif or .tif, or a folder",
+                match extension {
+                    "xlsx" | "xls" | "xlsm" | "ods" => " (a workbook; save the sheet as CSV)",
+                    "parquet" | "feather" | "arrow" | "h5" | "hdf5" | "mat" | "pkl" | "pickle" => {
+                        " (write it as CSV or .npy)"
+                    }
+                    "zip" | "rar" | "7z" | "xz" | "bz2" => " (unpack it first)",
+                    _ => "",
+                }
             )));
         }
     };
@@ -167,9 +206,13 @@ fn open_folder(given: &str, folder: &Path, options: &OpenOptions) -> Result<Data
     } else if let Some(stem) = stem("_train.amat") {
         refuse_image_options(given, options)?;
         amat(given, folder, &stem, options)
-    } else if has("train-images-idx3-ubyte") {
+    } else if has("train-images-idx3-ubyte") || has("train-images.idx3-ubyte") {
         refuse_image_options(given, options)?;
         mnist(given, folder, 0, options)
+    } else if names.iter().any(|n| images::is_python_batch(Path::new(n)))
+        || has("cifar-10-batches-py")
+    {
+        Err(images::python_version(folder))
     } else if names.iter().any(|n| images::is_batch(n)) {
         refuse_image_options(given, options)?;
         cifar_folder(given, folder, 0, options)

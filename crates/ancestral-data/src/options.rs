@@ -32,12 +32,55 @@ pub struct OpenOptions {
     pub whole: bool,
     /// Reads a pipe, or standard input under the name `-`, once, as CSV; else these are refused.
     pub pipe: bool,
-    /// Reads the columns of a table as an image `[channels, height, width]`.
+    /// Reads the rows of a table as images `[channels, height, width]`; a row holds the channels of a
+    /// pixel next to each other, as NumPy has it.
     pub image_shape: Option<[usize; 3]>,
     /// The number of levels, 2 to 256, if the file does not determine it.
     pub levels: Option<u32>,
     /// Treats every value as real, whole numbers too.
     pub real: bool,
+    /// Leaves labels out.
+    pub no_labels: bool,
+    /// How the text of a table is read.
+    pub text: TextOptions,
+}
+
+/// How the text of a table is read; what is not given is inferred.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TextOptions {
+    /// Whether the first line holds the names of the columns.
+    pub header: Option<bool>,
+    /// The character between cells: `,`, `;`, a tab or `|`; a blank stands for any number of blanks.
+    pub separator: Option<char>,
+    /// The character before decimals, `.` or `,`.
+    pub decimal: Option<char>,
+    /// Cells that are missing, in addition to the usual ones; numbers are compared by value.
+    pub missing: Vec<String>,
+    /// The encoding, by a label of the WHATWG such as "utf-8", "utf-16le" or "windows-1252".
+    pub encoding: Option<String>,
+}
+
+impl TextOptions {
+    /// Whether anything is given.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// These options, and those of `other` where these give none.
+    #[must_use]
+    pub fn or(&self, other: &Self) -> Self {
+        Self {
+            header: self.header.or(other.header),
+            separator: self.separator.or(other.separator),
+            decimal: self.decimal.or(other.decimal),
+            missing: match self.missing.is_empty() {
+                true => other.missing.clone(),
+                false => self.missing.clone(),
+            },
+            encoding: self.encoding.clone().or_else(|| other.encoding.clone()),
+        }
+    }
 }
 
 /// The color behind transparent pixels.

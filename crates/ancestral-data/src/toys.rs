@@ -107,7 +107,8 @@ impl Toy {
             let (mut values, mut labels) = (Vec::with_capacity(count * 2), Vec::new());
             for index in first..first + count as u64 {
                 let (point, label) = self.draw(&mut streams.item(index));
-                values.extend(point.map(|v| v as f32));
+                // Single precision, as the set always had.
+                values.extend(point.map(|v| f64::from(v as f32)));
                 labels.extend(label);
             }
             first += count as u64;
@@ -207,7 +208,7 @@ mod tests {
 
     fn points(data: &Dataset, split: SplitName) -> Vec<[f64; 2]> {
         match &data.split(split).unwrap().values {
-            Values::Reals(v) => v.chunks(2).map(|p| [p[0].into(), p[1].into()]).collect(),
+            Values::Reals(v) => v.chunks(2).map(|p| [p[0], p[1]]).collect(),
             Values::Bytes(_) => panic!("reals"),
         }
     }

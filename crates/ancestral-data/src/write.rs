@@ -153,7 +153,9 @@ impl CsvWriter {
     /// If the file cannot be written.
     pub fn write(&mut self, values: &[f64]) -> Result<(), DataError> {
         let digits = |&value: &f64| {
-            if is_single(value) { (value as f32).to_string() } else { value.to_string() }
+            // The fewest digits of a whole number in single precision are those of another one.
+            let single = is_single(value) && value.fract() != 0.0;
+            if single { (value as f32).to_string() } else { value.to_string() }
         };
         for row in values.chunks_exact(self.columns) {
             let cells: Vec<String> = row.iter().map(digits).collect();
@@ -220,8 +222,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.csv");
         let names = ["a,b".to_owned(), "say \"x\"".to_owned()];
-        write_csv(&path, &names, &[1.0, 0.1, 2.0, f64::from(0.1f32)]).unwrap();
+        write_csv(&path, &names, &[1.0, 0.1, 100_002_624.0, f64::from(0.1f32)]).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
-        assert_eq!(text, "\"a,b\",\"say \"\"x\"\"\"\n1,0.1\n2,0.1\n");
+        assert_eq!(text, "\"a,b\",\"say \"\"x\"\"\"\n1,0.1\n100002624,0.1\n");
     }
 }

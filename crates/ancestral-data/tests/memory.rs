@@ -63,6 +63,15 @@ fn promises_are_not_believed() {
         bytes[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
         bytes
     };
+    let huge_bmp = || {
+        let image = image::RgbImage::from_pixel(4, 4, image::Rgb([1, 2, 3]));
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        image.write_to(&mut bytes, image::ImageFormat::Bmp).unwrap();
+        let mut bytes = bytes.into_inner();
+        bytes[18..22].copy_from_slice(&8000i32.to_le_bytes());
+        bytes[22..26].copy_from_slice(&8000i32.to_le_bytes());
+        bytes
+    };
     let npy_huge = npy("<f8", false, "(1048576, 1048576, 1024)", &[0; 64]);
     let cases = [
         (Format::Idx, idx(8, &[1 << 31, 1 << 20], &[1; 100])),
@@ -71,6 +80,7 @@ fn promises_are_not_believed() {
         (Format::Npz, npz(&[("x", npy_huge)])),
         (Format::Image, huge_png(8000)),
         (Format::Image, huge_png(u32::MAX)),
+        (Format::Image, huge_bmp()),
         (Format::Tar, huge_tar()),
         (Format::Tar, tar(&[("a/b.png", huge_png(8000))])),
     ];

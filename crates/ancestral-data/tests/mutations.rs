@@ -7,6 +7,7 @@ mod common;
 use ancestral_data::{Format, OpenOptions, Streams, parse};
 use common::{cifar, gz, idx, jpeg, npy, npz, png, tar};
 use image::ExtendedColorType::{L8, Rgb8};
+use image::ImageFormat;
 use rand::{Rng, RngExt};
 
 fn mutate(bytes: &mut Vec<u8>, rng: &mut impl Rng) {
@@ -156,8 +157,18 @@ fn csv_never_panics() {
         b"1;2;3\n4;5;6\n".to_vec(),
         b"\"a\",\"b\"\n\"1\",2\n".to_vec(),
         gz(b"1,2\n3,4\n"),
+        b"sep=;\r\na;b;c\r\n1,5;2;x\r\n4,25;5;y\r\n".to_vec(),
+        b"# c\n# a b\n1.5 2\n\n3e-1 4\n".to_vec(),
+        b"\xff\xfea\0,\0b\0\n\x001\0,\x002\0\n\0".to_vec(),
+        b"gr\xf6\xdfe,b\n1,2\n".to_vec(),
+        b",a,\"b\nc\",label\n0,1,2,0.5\n1,3,4,1.5\n".to_vec(),
+        [gz(b"a,b\n1,2\n"), vec![0; 40]].concat(),
+        ruzstd::encoding::compress_to_vec(
+            &b"a,b\n1,2\n3,4\n"[..],
+            ruzstd::encoding::CompressionLevel::Fastest,
+        ),
     ];
-    survive(Format::Csv, &files, 4000);
+    survive(Format::Csv, &files, 3000);
 }
 
 #[test]
@@ -180,4 +191,12 @@ fn images_never_panic() {
     let noise: Vec<u8> = (0..8 * 8 * 3).map(|i| (i * 37 % 256) as u8).collect();
     let files = [png(8, 8, Rgb8, &noise), png(8, 8, L8, &noise[..64]), jpeg(8, 8, &noise)];
     survive(Format::Image, &files, 3000);
+    let rgb = image::RgbImage::from_raw(8, 8, noise).unwrap();
+    let other = [ImageFormat::Bmp, ImageFormat::Gif, ImageFormat::Tiff, ImageFormat::WebP];
+    let files = other.map(|format| {
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        rgb.write_to(&mut bytes, format).unwrap();
+        bytes.into_inner()
+    });
+    survive(Format::Image, &files, 1000);
 }

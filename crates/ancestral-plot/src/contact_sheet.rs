@@ -27,7 +27,7 @@ pub fn contact_sheet(data: &Dataset, split: SplitName, n: usize) -> Result<Image
             let most = data.domain.max_level().unwrap_or(1).max(1) as f32;
             v.into_iter().map(|x| f32::from(x) / most).collect()
         }
-        Values::Reals(v) => v,
+        Values::Reals(v) => v.into_iter().map(|x| x as f32).collect(),
     };
     if plane {
         let labels = data.split(split)?.labels.as_ref();

@@ -281,9 +281,13 @@ pub enum Error {
     },
     /// The data of a run has changed.
     #[error(
-        "{data}: the data has changed since the run was trained: its fingerprint begins with {} and was {}",
-        begin(found),
-        begin(expected)
+        "{data}: the data has changed since the run was trained: {}{}",
+        if problem.is_empty() {
+            format!("its fingerprint begins with {} and was {}", begin(found), begin(expected))
+        } else {
+            problem.clone()
+        },
+        if rule.is_empty() { String::new() } else { format!("; {rule}") }
     )]
     DataChanged {
         /// Its name or path.
@@ -292,6 +296,10 @@ pub enum Error {
         found: String,
         /// SHA-256 of the data that the run was trained on.
         expected: String,
+        /// What does not fit, if not the fingerprint alone.
+        problem: String,
+        /// How such data is read since, if the reading has changed; else empty.
+        rule: String,
     },
     /// The run has already used up the budget.
     #[error(

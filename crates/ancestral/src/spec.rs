@@ -36,6 +36,11 @@ pub struct DataSpec {
     pub names: Vec<String>,
     /// The names of the classes; empty where they are their numbers.
     pub class_names: Vec<String>,
+    /// What is subtracted from each real column before the network, in double precision; empty where
+    /// a network standardizes its columns by moments of its own.
+    pub offset: Vec<f64>,
+    /// What each column is then divided by.
+    pub scale: Vec<f64>,
 }
 
 impl DataSpec {
@@ -47,6 +52,8 @@ impl DataSpec {
             classes,
             names: Vec::new(),
             class_names: Vec::new(),
+            offset: Vec::new(),
+            scale: Vec::new(),
         }
     }
 
@@ -168,6 +175,8 @@ mod tests {
             classes: 0,
             names: vec!["age".to_owned(), "town".to_owned()],
             class_names: Vec::new(),
+            offset: Vec::new(),
+            scale: Vec::new(),
         }
     }
 

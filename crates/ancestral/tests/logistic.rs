@@ -107,7 +107,7 @@ fn golden(classes: usize) -> Dataset {
             class * (column - 0.6) + 2.0 * (1.7 * row * (column + 2.0) + 0.01 * row * row).sin();
         (1024.0 * x * 10f64.powi(j as i32)).round() / 1024.0 + 5.0 * column
     };
-    let values = (0..360).map(|k| entry(k / 3, k % 3) as f32).collect();
+    let values = (0..360).map(|k| f64::from(entry(k / 3, k % 3) as f32)).collect();
     let labels = (0..120).map(|i| (i % classes) as u32).collect();
     let split = Split { values: Values::Reals(values), labels: Some(labels) };
     Dataset::new("golden", Domain::Real, Shape::columns(3), split, None, None).unwrap()

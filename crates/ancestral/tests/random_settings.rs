@@ -67,7 +67,9 @@ fn small(domain: Domain, shape: Shape, classes: u32) -> Dataset {
     let count = EXAMPLES * shape.size();
     let uniforms = Streams::new(3).purpose("data", 0).uniforms(&[0], count);
     let values = match domain {
-        Domain::Real => Values::Reals(uniforms.into_iter().map(|u| 4.0 * u - 1.0).collect()),
+        Domain::Real => {
+            Values::Reals(uniforms.into_iter().map(|u| f64::from(4.0 * u - 1.0)).collect())
+        }
         discrete => {
             let levels = (discrete.max_level().unwrap() + 1) as f32;
             Values::Bytes(uniforms.into_iter().map(|u| (u * levels) as u8).collect())
@@ -93,6 +95,8 @@ fn tables() -> Vec<DataSpec> {
         classes: 2,
         names: Vec::new(),
         class_names: Vec::new(),
+        offset: Vec::new(),
+        scale: Vec::new(),
     })
     .collect()
 }

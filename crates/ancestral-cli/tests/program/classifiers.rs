@@ -39,8 +39,9 @@ fn a_table_is_fitted_measured_and_scored() {
     }
     // A weight of a column of 1e5 is small, and shown nevertheless.
     let weight = said.lines().find(|line| line.starts_with("weight[crow, weight]")).unwrap();
-    assert!(weight.split(" = ").nth(1).unwrap().contains("0.0000"), "{weight}");
-    assert!(!weight.ends_with("± 0.0000"), "{weight}");
+    let numbers: Vec<f64> =
+        weight.split(" = ").nth(1).unwrap().split(" ± ").map(|n| n.parse().unwrap()).collect();
+    assert!(numbers.iter().all(|n| n.abs() > 0.0 && n.abs() < 1e-3), "{weight}");
 
     let fitted = here.json("fit logistic --data birds.csv --set penalty=0 --out plain");
     assert_eq!(fitted["converged"], true);
@@ -106,7 +107,7 @@ fn data_that_does_not_suit_is_refused() {
     let found = here.json("fit logistic --data folds.csv --fold 3 --out folds");
     assert_eq!(
         (&found["test"]["impossible"], &found["test"]["class_nll"]),
-        (&2.into(), &Value::Null)
+        (&2.into(), &"inf".into())
     );
     assert!(found["notes"].to_string().contains("without training examples"), "{found}");
     let said = here.good("evaluate folds");

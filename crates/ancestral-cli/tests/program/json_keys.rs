@@ -158,6 +158,8 @@ fn keys_and_columns_of_every_command_are_listed() {
     said.run("data list", "data list");
     said.run("data show", "data show digits");
     said.run("data show", "data show reals.csv");
+    said.run("data show", "data show labeled.csv");
+    said.run("data show", "data show bits.csv");
     // What is there already is not fetched.
     if let Some(data) = data_dir_with("mnist") {
         copy_folder(&data.join("mnist"), &here.join("mnist"));

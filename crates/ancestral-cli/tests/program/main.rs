@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may be as short as it likes")]
 
+mod agreement;
+mod cases;
 mod classifiers;
 mod data;
 mod docs;

@@ -131,7 +131,9 @@ fn check_config(here: &Path) {
     }
     // These stand where there is something to say.
     top.insert("from".to_owned());
-    data.extend(["fold", "resize", "background", "kinds", "offset", "scale"].map(str::to_owned));
+    let others = ["fold", "resize", "background", "kinds", "categories", "data_dir", "text"];
+    data.extend(others.map(str::to_owned));
+    data.extend(["image", "asked_levels", "no_labels"].map(str::to_owned));
     assert_listed("keys of config.toml", &top, &row(&rows, "the file").words());
     assert_listed("keys of data", &data, &row(&rows, "data").words());
 }

@@ -1,6 +1,6 @@
 //! CIFAR-10 binary batches: one label byte, then 3072 bytes, red, green and blue planes of 32×32.
 
-use super::{Data, Loaded, Stream};
+use super::{Data, Labels, Loaded, Stream};
 use crate::{DataError, Shape};
 
 pub(crate) const CLASSES: [&str; 10] =
@@ -36,7 +36,11 @@ pub(crate) fn read(stream: &mut Stream<'_>) -> Result<Loaded, DataError> {
         path: stream.path.clone(),
         shape: Shape::image(3, 32, 32),
         data: Data::Bytes(values),
-        labels: Some(labels),
+        labels: Some(Labels {
+            numbers: labels,
+            names: CLASSES.map(String::from).to_vec(),
+            official: true,
+        }),
     })
 }
 
@@ -49,7 +53,7 @@ pub(crate) fn join(batches: Vec<Loaded>) -> Option<Loaded> {
             to.extend(from);
         }
         if let (Some(to), Some(from)) = (&mut all.labels, batch.labels) {
-            to.extend(from);
+            to.numbers.extend(from.numbers);
         }
     }
     Some(all)

@@ -5,6 +5,13 @@ use crate::DataError;
 
 pub(crate) fn read(stream: &mut Stream<'_>) -> Result<Array, DataError> {
     let magic = stream.bytes(4, "the IDX header")?;
+    if super::lines::is_web_page(&magic) || magic.starts_with(b"<!") || magic.starts_with(b"<htm") {
+        return Err(DataError::malformed(
+            &stream.path,
+            "byte 0",
+            "a web page, not an IDX file; download the file again",
+        ));
+    }
     let (kind, axes) = (magic[2], usize::from(magic[3]));
     let width: usize = match kind {
         0x08 | 0x09 => 1,
@@ -36,21 +43,23 @@ pub(crate) fn read(stream: &mut Stream<'_>) -> Result<Array, DataError> {
     stream.end()?;
     let data = match kind {
         0x08 => Data::Bytes(raw),
-        0x09 => Data::Ints(raw.into_iter().map(|b| i32::from(b as i8)).collect()),
+        0x09 => Data::Ints(raw.into_iter().map(|b| i64::from(b as i8)).collect()),
         0x0B => Data::Ints(
-            raw.chunks_exact(2).map(|b| i32::from(i16::from_be_bytes([b[0], b[1]]))).collect(),
+            raw.chunks_exact(2).map(|b| i64::from(i16::from_be_bytes([b[0], b[1]]))).collect(),
         ),
         0x0C => Data::Ints(
-            raw.chunks_exact(4).map(|b| i32::from_be_bytes([b[0], b[1], b[2], b[3]])).collect(),
+            raw.chunks_exact(4)
+                .map(|b| i64::from(i32::from_be_bytes([b[0], b[1], b[2], b[3]])))
+                .collect(),
         ),
         _ => {
-            let reals: Vec<f32> = if kind == 0x0D {
-                raw.chunks_exact(4).map(|b| f32::from_be_bytes([b[0], b[1], b[2], b[3]])).collect()
+            let reals: Vec<f64> = if kind == 0x0D {
+                raw.chunks_exact(4)
+                    .map(|b| f64::from(f32::from_be_bytes([b[0], b[1], b[2], b[3]])))
+                    .collect()
             } else {
                 raw.chunks_exact(8)
-                    .map(|b| {
-                        f64::from_be_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]) as f32
-                    })
+                    .map(|b| f64::from_be_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]))
                     .collect()
             };
             super::npy::finite(&reals, &stream.path, 4 + 4 * axes, width)?;

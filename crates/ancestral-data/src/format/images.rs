@@ -1,45 +1,140 @@
-//! PNG and JPEG images: folders and tars of them, with one folder per class, or as
-//! `split/class/file`.
+//! Images: folders and tars of them, with one folder per class, or as `split/class/file`.
 
-use std::borrow::Cow;
+use std::collections::{BTreeMap, HashSet};
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{Cursor, Read};
 use std::path::{Component, Path, PathBuf};
 
 use flate2::read::ZlibDecoder;
-use image::{DynamicImage, ImageFormat, ImageReader, imageops};
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, imageops};
 use rayon::prelude::*;
 
-use super::{Data, Loaded, Stream, cifar, table};
+use super::{Data, Labels, Loaded, Stream, cifar};
 use crate::special::{check_plain, read_plain};
 use crate::{Background, DataError, Dataset, OpenOptions, Shape, SplitName};
 
-/// The largest compression ratio of either format, roughly.
+/// The largest compression ratio of PNG and JPEG, roughly.
 const MAX_PACKING: u64 = 1100;
+/// Pixels of an image of one color, which other formats store in a few bytes.
+const FLAT: u64 = 1 << 22;
 const MAX_SIDE: u32 = 8192;
 const MAX_DEPTH: usize = 8;
 
-/// A image, its values pixel by pixel.
+/// An image, its values pixel by pixel.
 pub(crate) struct Decoded {
     width: usize,
     height: usize,
     /// Three bytes per pixel, or one if the image is grayscale.
     bytes: Vec<u8>,
     gray: bool,
+    /// Whether its EXIF orientation was applied.
+    turned: bool,
 }
 
 fn format_of(path: &Path) -> Option<ImageFormat> {
     let extension = path.extension()?.to_str()?.to_ascii_lowercase();
     match extension.as_str() {
         "png" => Some(ImageFormat::Png),
-        "jpg" | "jpeg" => Some(ImageFormat::Jpeg),
+        "jpg" | "jpeg" | "jpe" | "jfif" => Some(ImageFormat::Jpeg),
+        "webp" => Some(ImageFormat::WebP),
+        "bmp" => Some(ImageFormat::Bmp),
+        "tif" | "tiff" => Some(ImageFormat::Tiff),
+        "gif" => Some(ImageFormat::Gif),
         _ => None,
     }
 }
 
+const READ: [ImageFormat; 6] = [
+    ImageFormat::Png,
+    ImageFormat::Jpeg,
+    ImageFormat::WebP,
+    ImageFormat::Bmp,
+    ImageFormat::Tiff,
+    ImageFormat::Gif,
+];
+
+fn is_hidden(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".")
+}
+
+/// Whether a file or a folder above it is hidden, as `.ipynb_checkpoints`, or a copy that macOS puts
+/// into archives.
+fn is_passed_over(path: &Path) -> bool {
+    path.components().any(|part| match part {
+        Component::Normal(name) => is_hidden(name) || name == "__MACOSX",
+        _ => false,
+    })
+}
+
 pub(crate) fn is_image(path: &Path) -> bool {
-    let hidden = path.file_name().is_some_and(|n| n.as_encoded_bytes().starts_with(b"."));
-    !hidden && format_of(path).is_some()
+    !path.file_name().is_some_and(is_hidden) && format_of(path).is_some()
+}
+
+/// Files that are no images, by kind.
+#[derive(Default)]
+struct Passed {
+    kinds: BTreeMap<String, usize>,
+    hidden: usize,
+    links: usize,
+}
+
+impl Passed {
+    fn add(&mut self, path: &Path) {
+        if path.file_name().is_some_and(is_hidden) {
+            self.hidden += 1;
+            return;
+        }
+        let kind = match path.extension() {
+            Some(extension) => format!(".{}", extension.to_string_lossy().to_lowercase()),
+            None => "without an extension".to_owned(),
+        };
+        *self.kinds.entry(kind).or_default() += 1;
+    }
+
+    fn list(&self) -> String {
+        let mut parts: Vec<String> =
+            self.kinds.iter().take(20).map(|(kind, n)| format!("{n} {kind}")).collect();
+        if self.hidden > 0 {
+            parts.push(format!("{} hidden", self.hidden));
+        }
+        if self.links > 0 {
+            parts.push(format!("{} linked again", self.links));
+        }
+        parts.join(", ")
+    }
+
+    fn note(&self) -> Option<String> {
+        let list = self.list();
+        (!list.is_empty()).then(|| format!("files and folders passed over: {list}"))
+    }
+}
+
+/// Whether the scans of a JPEG end with the marker of its end; what follows it does not matter.
+fn jpeg_has_end(bytes: &[u8]) -> bool {
+    let mut at = 2;
+    let mut scanned = false;
+    while at + 1 < bytes.len() {
+        if bytes[at] != 0xFF {
+            // Compressed data, or bytes between segments that decoders pass over.
+            at += 1;
+            continue;
+        }
+        match bytes[at + 1] {
+            0xD9 => return true,
+            0xFF => at += 1,
+            // Escaped bytes, restarts and the start have no length.
+            0x00 | 0x01 | 0xD0..=0xD8 => at += 2,
+            marker => {
+                scanned |= marker == 0xDA;
+                let Some(length) = bytes.get(at + 2..at + 4) else { return false };
+                at += 2 + usize::from(u16::from_be_bytes([length[0], length[1]])).max(2);
+            }
+        }
+    }
+    // Without a scan there is nothing to be cut, and decoding fails by itself.
+    !scanned
 }
 
 pub(crate) fn decode(
@@ -49,9 +144,12 @@ pub(crate) fn decode(
 ) -> Result<Decoded, DataError> {
     let bad = |problem: String| DataError::malformed(path, "image", problem);
     let guess = image::guess_format(bytes).ok();
-    let format = guess
-        .filter(|f| matches!(f, ImageFormat::Png | ImageFormat::Jpeg))
-        .ok_or_else(|| bad("neither PNG nor JPEG by its first bytes".into()))?;
+    let format = guess.filter(|f| READ.contains(f)).ok_or_else(|| {
+        bad("neither PNG, JPEG, WebP, BMP, TIFF nor GIF by its first bytes".into())
+    })?;
+    if format == ImageFormat::Jpeg && !jpeg_has_end(bytes) {
+        return Err(bad("the file ends too early: its JPEG data has no end".into()));
+    }
     if has_large_profile(bytes, format) {
         return Err(bad(format!(
             "its color profile (ICC) has more than {} MiB, the most that is read",
@@ -61,7 +159,11 @@ pub(crate) fn decode(
     let reader = || ImageReader::with_format(Cursor::new(bytes), format);
     let (width, height) =
         reader().into_dimensions().map_err(|e| bad(format!("its header cannot be read: {e}")))?;
-    let allowed = bytes.len() as u64 * MAX_PACKING + (1 << 16);
+    let flat = match format {
+        ImageFormat::Png | ImageFormat::Jpeg => 1 << 16,
+        _ => FLAT,
+    };
+    let allowed = bytes.len() as u64 * MAX_PACKING + flat;
     if width == 0
         || height == 0
         || width > MAX_SIDE
@@ -77,8 +179,15 @@ pub(crate) fn decode(
     let mut reader = reader();
     let mut limits = image::Limits::default();
     limits.max_alloc = Some(allowed.saturating_mul(16));
-    reader.limits(limits);
-    let mut image = reader.decode().map_err(|e| bad(format!("cannot be decoded: {e}")))?;
+    reader.limits(limits.clone());
+    let undecodable = |e: image::ImageError| bad(format!("cannot be decoded: {e}"));
+    let mut decoder = reader.into_decoder().map_err(undecodable)?;
+    limits.reserve(decoder.total_bytes()).map_err(undecodable)?;
+    decoder.set_limits(limits).map_err(undecodable)?;
+    // Orientation is advice: what cannot be read is none.
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let mut image = DynamicImage::from_decoder(decoder).map_err(undecodable)?;
+    image.apply_orientation(orientation);
     if image.color().has_alpha() {
         image = opaque(&image, options.background)
             .ok_or_else(|| DataError::Transparent { path: path.to_owned() })?;
@@ -95,7 +204,8 @@ pub(crate) fn decode(
     let gray = options.gray || !image.color().has_color();
     let (width, height) = (image.width() as usize, image.height() as usize);
     let bytes = if gray { image.to_luma8().into_raw() } else { image.to_rgb8().into_raw() };
-    Ok(Decoded { width, height, bytes, gray })
+    let turned = orientation != Orientation::NoTransforms;
+    Ok(Decoded { width, height, bytes, gray, turned })
 }
 
 /// The most bytes of a color profile.
@@ -133,7 +243,7 @@ fn has_large_profile(bytes: &[u8], format: ImageFormat) -> bool {
             }
             false
         }
-        _ => {
+        ImageFormat::Jpeg => {
             // Two bytes, then segments of marker, length and content, until the scan begins.
             let (mut at, mut sum) = (2usize, 0u64);
             while let (Some(marker), Some(length)) = (number(at, 2), number(at + 2, 2)) {
@@ -148,6 +258,7 @@ fn has_large_profile(bytes: &[u8], format: ImageFormat) -> bool {
             }
             sum > MOST_IN_PROFILE
         }
+        _ => false,
     }
 }
 
@@ -181,8 +292,17 @@ pub(crate) fn read_folder(
     folder: &Path,
     options: &OpenOptions,
 ) -> Result<Dataset, DataError> {
-    let mut files = Vec::new();
-    walk(folder, &mut Vec::new(), &mut files)?;
+    let mut walk = Walk::default();
+    walk.enter(folder, 0)?;
+    // Links come after all real folders, so that each folder is read under its own name.
+    while !walk.links.is_empty() {
+        let mut links = std::mem::take(&mut walk.links);
+        links.sort();
+        for (path, depth) in links {
+            walk.enter(&path, depth)?;
+        }
+    }
+    let Walk { files, passed, .. } = walk;
     let decoded: Vec<Result<_, DataError>> = files
         .into_par_iter()
         .map(|file| {
@@ -192,36 +312,59 @@ pub(crate) fn read_folder(
         })
         .collect();
     let images = decoded.into_iter().collect::<Result<_, _>>()?;
-    assemble(name, images, options)
+    gathered(name, images, &passed, options)
 }
 
-/// Finds the images under a folder; `above` are the folders that lead to it, without links.
-fn walk(
-    folder: &Path,
-    above: &mut Vec<PathBuf>,
-    files: &mut Vec<PathBuf>,
-) -> Result<(), DataError> {
-    let failed = |e| DataError::io("list", folder, e);
-    let real = folder.canonicalize().map_err(failed)?;
-    // A link back to a folder above: its images are found there.
-    if above.contains(&real) {
-        return Ok(());
-    }
-    above.push(real);
-    for entry in fs::read_dir(folder).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        if path.is_dir() {
-            // Deep enough for any layout.
-            if above.len() <= MAX_DEPTH {
-                walk(&path, above, files)?;
-            }
-        } else if is_image(&path) {
-            check_plain(&path)?;
-            files.push(path);
+/// A walk through the folders of a data set.
+#[derive(Default)]
+struct Walk {
+    files: Vec<PathBuf>,
+    passed: Passed,
+    /// Links to folders, with their depth.
+    links: Vec<(PathBuf, usize)>,
+    /// The real folders that were read.
+    seen: HashSet<PathBuf>,
+}
+
+impl Walk {
+    fn enter(&mut self, folder: &Path, depth: usize) -> Result<(), DataError> {
+        let failed = |e| DataError::io("list", folder, e);
+        if !self.seen.insert(folder.canonicalize().map_err(failed)?) {
+            self.passed.links += 1;
+            return Ok(());
         }
+        for entry in fs::read_dir(folder).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            if path.file_name().is_some_and(|name| is_hidden(name) || name == "__MACOSX") {
+                self.passed.hidden += 1;
+            } else if path.is_dir() {
+                // Deep enough for any layout.
+                if depth >= MAX_DEPTH {
+                    continue;
+                }
+                match path.is_symlink() {
+                    true => self.links.push((path, depth + 1)),
+                    false => self.enter(&path, depth + 1)?,
+                }
+            } else if path.is_symlink() && !path.exists() {
+                let target = fs::read_link(&path).unwrap_or_default();
+                return Err(DataError::malformed(
+                    &path,
+                    "link",
+                    format!(
+                        "it points to {}, which does not exist; mend or delete it",
+                        target.display()
+                    ),
+                ));
+            } else if is_image(&path) {
+                check_plain(&path)?;
+                self.files.push(path);
+            } else {
+                self.passed.add(&path);
+            }
+        }
+        Ok(())
     }
-    above.pop();
-    Ok(())
 }
 
 /// Reads tars of images, each for a given split or with the splits in its paths; or CIFAR-10's tar.
@@ -232,6 +375,7 @@ pub(crate) fn read_tars(
 ) -> Result<Dataset, DataError> {
     let mut packed = Vec::new();
     let mut batches = Vec::new();
+    let mut passed = Passed::default();
     for (split, mut stream) in tars {
         let path = stream.path.clone();
         let mut archive = tar::Archive::new(&mut stream);
@@ -245,7 +389,15 @@ pub(crate) fn read_tars(
             }
             let inside = entry.path().map_err(broken)?.into_owned();
             let batch = inside.file_name().and_then(|n| n.to_str()).is_some_and(is_batch);
+            if is_python_batch(&inside) {
+                return Err(python_version(&path));
+            }
+            if is_passed_over(&inside) {
+                passed.hidden += 1;
+                continue;
+            }
             if !batch && !is_image(&inside) {
+                passed.add(&inside);
                 continue;
             }
             let mut bytes = Vec::new();
@@ -272,6 +424,11 @@ pub(crate) fn read_tars(
     }
     if !batches.is_empty() {
         batches.sort_by(|a, b| a.0.cmp(&b.0));
+        let names: Vec<String> = batches
+            .iter()
+            .filter_map(|b| Some(b.0.file_name()?.to_string_lossy().into_owned()))
+            .collect();
+        let note = check_batches(Path::new(name), &names)?;
         let (test, train): (Vec<_>, Vec<_>) =
             batches.into_iter().partition(|b| b.0.ends_with("test_batch.bin"));
         let parts = [(SplitName::Train, train), (SplitName::Test, test)];
@@ -282,7 +439,7 @@ pub(crate) fn read_tars(
             })
             .collect();
         let mut data = super::assemble(name, splits, options)?;
-        data.class_names = cifar::CLASSES.map(String::from).to_vec();
+        data.notes.extend(note);
         return Ok(data);
     }
     // Results are gathered in order, so that the first of several errors is reported.
@@ -291,7 +448,47 @@ pub(crate) fn read_tars(
         .map(|(inside, place, bytes)| Ok((inside, decode(&bytes, &place, options)?)))
         .collect();
     let images = decoded.into_iter().collect::<Result<_, _>>()?;
-    assemble(name, images, options)
+    gathered(name, images, &passed, options)
+}
+
+/// Whether a file is a batch of CIFAR's version for Python.
+pub(crate) fn is_python_batch(path: &Path) -> bool {
+    let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+    let number = name.strip_prefix("data_batch_").is_some_and(|n| n.parse::<u8>().is_ok());
+    let folder = path.parent().and_then(Path::file_name).unwrap_or_default();
+    number || name == "batches.meta" || folder == "cifar-10-batches-py"
+}
+
+/// The error for CIFAR's version for Python.
+pub(crate) fn python_version(path: &Path) -> DataError {
+    DataError::malformed(
+        path,
+        "files",
+        "the Python version of CIFAR-10, whose batches are pickled; expected the binary version, \
+         cifar-10-binary.tar.gz",
+    )
+}
+
+/// Refuses batches with a gap; a note if the last ones are missing.
+pub(crate) fn check_batches(place: &Path, names: &[String]) -> Result<Option<String>, DataError> {
+    let number = |name: &String| -> Option<u8> {
+        let name = name.strip_suffix(".gz").unwrap_or(name);
+        name.strip_prefix("data_batch_")?.strip_suffix(".bin")?.parse().ok()
+    };
+    let found: Vec<u8> = names.iter().filter_map(number).collect();
+    let last = found.iter().copied().max().unwrap_or(0);
+    let missing = |till: u8| (1..=till).filter(|n| !found.contains(n)).collect::<Vec<u8>>();
+    match missing(last).first() {
+        Some(n) => Err(DataError::MissingFile {
+            name: format!("data_batch_{n}.bin"),
+            folder: place.to_owned(),
+        }),
+        None if (1..5).contains(&last) => Ok(Some(format!(
+            "data_batch_{}.bin to data_batch_5.bin are not there; {last} of 5 batches were read",
+            last + 1
+        ))),
+        None => Ok(None),
+    }
 }
 
 /// Whether a file has the name of a CIFAR-10 batch.
@@ -302,7 +499,7 @@ pub(crate) fn is_batch(name: &str) -> bool {
 fn find_split(path: &Path) -> Option<(usize, SplitName)> {
     let parts = folders(path);
     parts.iter().enumerate().find_map(|(i, part)| {
-        let split = match part.to_ascii_lowercase().as_str() {
+        let split = match part.to_str()?.to_ascii_lowercase().as_str() {
             "train" | "training" => SplitName::Train,
             "valid" | "val" | "validation" => SplitName::Valid,
             "test" | "testing" => SplitName::Test,
@@ -312,16 +509,44 @@ fn find_split(path: &Path) -> Option<(usize, SplitName)> {
     })
 }
 
-/// The folders above a file, with replacement characters where a name is not UTF-8.
-fn folders(path: &Path) -> Vec<Cow<'_, str>> {
+/// The folders above a file.
+fn folders(path: &Path) -> Vec<&OsStr> {
     let parent = path.parent().unwrap_or(Path::new(""));
     parent
         .components()
         .filter_map(|c| match c {
-            Component::Normal(part) => Some(part.to_string_lossy()),
+            Component::Normal(part) => Some(part),
             _ => None,
         })
         .collect()
+}
+
+/// A data set of decoded images, with notes on the files that were no images.
+fn gathered(
+    name: &str,
+    images: Vec<(PathBuf, Decoded)>,
+    passed: &Passed,
+    options: &OpenOptions,
+) -> Result<Dataset, DataError> {
+    if images.is_empty() {
+        let list = passed.list();
+        let found = if list.is_empty() { String::new() } else { format!("; found {list}") };
+        return Err(DataError::malformed(
+            name,
+            "files",
+            format!("no PNG or JPEG image among them, nor WebP, BMP, TIFF or GIF{found}"),
+        ));
+    }
+    let turned = images.iter().filter(|(_, image)| image.turned).count();
+    let mut data = assemble(name, images, options)?;
+    data.notes.extend(passed.note());
+    if turned > 0 {
+        data.notes.push(format!(
+            "{turned} {} turned as EXIF says",
+            if turned == 1 { "image was" } else { "images were" }
+        ));
+    }
+    Ok(data)
 }
 
 /// A data set of decoded images, in the order of their paths.
@@ -345,9 +570,8 @@ pub(crate) fn assemble(
         .map(|p| folders(&p.0))
         .reduce(|a, b| a.into_iter().zip(b).take_while(|(x, y)| x == y).map(|p| p.0).collect())
         .map_or(0, |common| common.len());
-    let mut parts = [SplitName::Train, SplitName::Valid, SplitName::Test]
-        .map(|split| (split, Vec::new(), Vec::new()));
-    let mut class_of = Vec::with_capacity(images.len());
+    // The split of each image, and its class: the first folder below.
+    let mut places: Vec<(SplitName, Option<OsString>)> = Vec::with_capacity(images.len());
     for (path, _) in &images {
         let above = folders(path);
         let (skip, split) = match find_split(path) {
@@ -361,13 +585,16 @@ pub(crate) fn assemble(
             }
             None => (shared, SplitName::Train),
         };
-        class_of.push((split, above[skip.min(above.len())..].join("/")));
+        places.push((split, above.get(skip).map(|&class| class.to_owned())));
     }
-    let labeled = class_of.iter().all(|c| !c.1.is_empty());
-    let words: Vec<&str> = class_of.iter().map(|c| c.1.as_str()).collect();
-    let (labels, classes) = table::number(&words);
+    let mut notes = Vec::new();
+    let mut parts = [SplitName::Train, SplitName::Valid, SplitName::Test]
+        .map(|split| (split, Vec::new(), Vec::<&OsStr>::new(), true));
+    for (split, _, _, labeled) in &mut parts {
+        *labeled = !options.no_labels && are_labeled(name, &images, &places, *split, &mut notes)?;
+    }
 
-    for (((path, image), (split, _)), &label) in images.iter().zip(&class_of).zip(&labels) {
+    for ((path, image), (split, class)) in images.iter().zip(&places) {
         if (image.width, image.height) != (width, height) {
             return Err(DataError::ImageSize {
                 path: Path::new(name).join(path),
@@ -375,7 +602,7 @@ pub(crate) fn assemble(
                 expected: [width, height],
             });
         }
-        let (_, values, part_labels) = &mut parts[*split as usize];
+        let (_, values, classes, labeled) = &mut parts[*split as usize];
         match (gray, image.gray) {
             (true, _) => values.extend_from_slice(&image.bytes),
             (false, true) => (0..3).for_each(|_| values.extend_from_slice(&image.bytes)),
@@ -383,26 +610,81 @@ pub(crate) fn assemble(
                 values.extend(super::channels_first(&image.bytes, image.bytes.len()));
             }
         }
-        part_labels.push(label);
+        if let (true, Some(class)) = (*labeled, class) {
+            classes.push(class);
+        }
     }
     let splits = parts
         .into_iter()
-        .filter(|(_, values, _)| !values.is_empty())
-        .map(|(split, values, labels)| {
+        .filter(|(_, values, ..)| !values.is_empty())
+        .map(|(split, values, classes, labeled)| {
             let loaded = Loaded {
                 path: name.into(),
                 shape: Shape::image(channels, height, width),
                 data: Data::Bytes(values),
-                labels: labeled.then_some(labels),
+                labels: if labeled { Some(class_labels(name, &classes)?) } else { None },
             };
-            (split, loaded)
+            Ok((split, loaded))
         })
-        .collect();
+        .collect::<Result<_, DataError>>()?;
     // The levels of an image are those of its format, even if only two occur.
     let options = OpenOptions { levels: options.or_bytes(), ..options.clone() };
     let mut data = super::assemble(name, splits, &options)?;
-    if labeled {
-        data.class_names = classes;
-    }
+    data.notes = notes;
     Ok(data)
+}
+
+/// Whether the images of a split lie in folders of classes.
+///
+/// # Errors
+/// If a few do not, naming the first of them.
+fn are_labeled(
+    name: &str,
+    images: &[(PathBuf, Decoded)],
+    places: &[(SplitName, Option<OsString>)],
+    split: SplitName,
+    notes: &mut Vec<String>,
+) -> Result<bool, DataError> {
+    let of_split = || images.iter().zip(places).filter(|(_, place)| place.0 == split);
+    let all = of_split().count();
+    let mut outside = of_split().filter(|(_, place)| place.1.is_none());
+    let Some(((path, _), _)) = outside.next() else { return Ok(all > 0) };
+    let strays = outside.count() + 1;
+    if strays == all {
+        return Ok(false);
+    }
+    if strays * 2 < all {
+        return Err(DataError::malformed(
+            Path::new(name).join(path),
+            "path",
+            format!(
+                "is in no class folder, as {} other images here are; move it into one or delete it, or \
+                 leave the classes out with --no-labels",
+                all - strays
+            ),
+        ));
+    }
+    notes.push(format!(
+        "{strays} of {all} images, such as {}, are in no class folder, so that the images have no classes",
+        path.display()
+    ));
+    Ok(false)
+}
+
+/// The labels of images by their folders, whose names need not be Unicode.
+fn class_labels(name: &str, classes: &[&OsStr]) -> Result<Labels, DataError> {
+    let mut known: BTreeMap<String, &OsStr> = BTreeMap::new();
+    for class in classes {
+        let shown = class.to_string_lossy().into_owned();
+        let other = known.entry(shown).or_insert(class);
+        if other != class {
+            return Err(DataError::malformed(
+                Path::new(name).join(class),
+                "path",
+                "two class folders differ in bytes that are not UTF-8 only; rename one",
+            ));
+        }
+    }
+    let words: Vec<_> = classes.iter().map(|class| class.to_string_lossy()).collect();
+    Ok(Labels::of_names(&words))
 }

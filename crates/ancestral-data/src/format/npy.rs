@@ -3,8 +3,8 @@
 use std::io::{BufReader, Read, Seek};
 use std::path::Path;
 
-use super::{Array, Data, Loaded, Stream, product};
-use crate::{DataError, SplitName};
+use super::{Array, Data, Loaded, Stream, assemble, product};
+use crate::{DataError, Dataset, OpenOptions, SplitName};
 
 /// A limit on the length of headers, far above real ones.
 const MAX_HEADER: u64 = 1 << 16;
@@ -60,13 +60,7 @@ pub(crate) fn read(stream: &mut Stream<'_>) -> Result<Array, DataError> {
     if dims.is_empty() || dims.len() > 4 {
         return Err(malformed("shape of 1 to 4 axes"));
     }
-    if fortran && dims.iter().filter(|&&d| d > 1).count() > 1 {
-        return Err(DataError::malformed(
-            &stream.path,
-            "header",
-            "the array is in Fortran order; save numpy.ascontiguousarray(array) instead",
-        ));
-    }
+    let fortran = fortran && dims.iter().filter(|&&d| d > 1).count() > 1;
     let (order, kind) = descr.split_at_checked(1).unwrap_or(("", ""));
     let width: usize = match kind {
         "b1" | "u1" | "i1" => 1,
@@ -90,8 +84,33 @@ pub(crate) fn read(stream: &mut Stream<'_>) -> Result<Array, DataError> {
     let before = stream.at as usize;
     let raw = stream.bytes(bytes as u64, &format!("values for shape {dims:?}"))?;
     stream.end()?;
+    // In Fortran order, the first axis varies fastest.
+    let raw = if fortran { row_major(&raw, &dims, width) } else { raw };
     let data = convert(raw, kind, width, order == ">", stream, before)?;
     Ok(Array { dims, data })
+}
+
+/// Items of `width` bytes in row-major order, from those in column-major order.
+fn row_major(raw: &[u8], dims: &[usize], width: usize) -> Vec<u8> {
+    let count: usize = dims.iter().product();
+    let mut steps = vec![width; dims.len()];
+    for axis in 1..dims.len() {
+        steps[axis] = steps[axis - 1] * dims[axis - 1];
+    }
+    let mut place = vec![0; dims.len()];
+    let mut sorted = Vec::with_capacity(raw.len());
+    for _ in 0..count {
+        let at: usize = place.iter().zip(&steps).map(|(i, step)| i * step).sum();
+        sorted.extend_from_slice(&raw[at..at + width]);
+        for axis in (0..dims.len()).rev() {
+            place[axis] += 1;
+            if place[axis] < dims[axis] {
+                break;
+            }
+            place[axis] = 0;
+        }
+    }
+    sorted
 }
 
 /// The text after a key of the header, which is the literal of a Python dictionary.
@@ -133,47 +152,84 @@ fn convert(
     };
     let words = raw.chunks_exact(width).map(word);
     if kind.starts_with('f') {
-        let reals: Vec<f32> = words
-            .map(|w| if width == 4 { f32::from_bits(w as u32) } else { f64::from_bits(w) as f32 })
+        let reals: Vec<f64> = words
+            .map(|w| match width {
+                4 => f64::from(f32::from_bits(w as u32)),
+                _ => f64::from_bits(w),
+            })
             .collect();
         finite(&reals, &stream.path, before, width)?;
         return Ok(Data::Reals(reals));
     }
     let shift = 64 - 8 * width as u32;
-    let ints: Result<Vec<i32>, usize> = words
+    let ints: Result<Vec<i64>, usize> = words
         .enumerate()
         .map(|(i, w)| {
-            if kind.starts_with('i') {
+            let value = match kind.starts_with('i') {
                 // Shifting up and down again extends the sign.
-                i32::try_from(((w << shift) as i64) >> shift).map_err(|_| i)
-            } else {
-                i32::try_from(w).map_err(|_| i)
-            }
+                true => ((w << shift) as i64) >> shift,
+                false => i64::try_from(w).map_err(|_| i)?,
+            };
+            Some(value).filter(|v| v.unsigned_abs() <= MOST_WHOLE).ok_or(i)
         })
         .collect();
     ints.map(Data::Ints).map_err(|i| {
         DataError::malformed(
             &stream.path,
             format!("byte {}", before + i * width),
-            "a whole number beyond 32 bits; expected a smaller one",
+            "a whole number beyond 2^53, which double precision cannot hold; subtract a constant",
         )
     })
 }
 
-/// Refuses NaN and infinities, with the position.
+/// The largest whole number up to which double precision holds all of them.
+const MOST_WHOLE: u64 = 1 << 53;
+/// The largest real, that of single precision, in which networks compute.
+pub(crate) const MOST_REAL: f64 = f32::MAX as f64;
+
+/// A number that is too large, and what to do.
+pub(crate) fn beyond(number: &str) -> String {
+    format!(
+        "{number} is beyond the largest number of single precision, 3.4e38; divide its column by a \
+         constant"
+    )
+}
+
+/// Refuses NaN, infinities and numbers beyond single precision, with the position.
 pub(crate) fn finite(
-    reals: &[f32],
+    reals: &[f64],
     path: &Path,
     before: usize,
     width: usize,
 ) -> Result<(), DataError> {
-    match reals.iter().position(|v| !v.is_finite()) {
+    match reals.iter().position(|v| !v.is_finite() || v.abs() > MOST_REAL) {
         None => Ok(()),
         Some(i) => Err(DataError::malformed(
             path,
             format!("byte {}", before + i * width),
-            format!("{}; expected a finite number", reals[i]),
+            match reals[i].is_finite() {
+                true => beyond(&format!("{:e}", reals[i])),
+                false => format!("{}; expected a finite number", reals[i]),
+            },
         )),
+    }
+}
+
+/// An archive as it was read.
+pub(crate) struct Archive {
+    splits: Vec<(SplitName, Loaded)>,
+    notes: Vec<String>,
+}
+
+impl Archive {
+    pub(crate) fn into_dataset(
+        self,
+        name: &str,
+        options: &OpenOptions,
+    ) -> Result<Dataset, DataError> {
+        let mut data = assemble(name, self.splits, options)?;
+        data.notes = self.notes;
+        Ok(data)
     }
 }
 
@@ -181,13 +237,15 @@ pub(crate) fn finite(
 pub(crate) fn read_npz(
     reader: impl Read + Seek,
     path: &Path,
-) -> Result<Vec<(SplitName, Loaded)>, DataError> {
+    options: &OpenOptions,
+) -> Result<Archive, DataError> {
     let broken = |e: zip::result::ZipError| {
         DataError::malformed(path, "archive", format!("not a readable zip archive: {e}"))
     };
     let mut archive = zip::ZipArchive::new(reader).map_err(broken)?;
     let members: Vec<String> =
         archive.file_names().filter_map(|name| Some(name.ok()?.into_owned())).collect();
+    let mut taken: Vec<String> = Vec::new();
     let mut get = |names: &[String]| -> Result<Option<(String, Array)>, DataError> {
         for name in names {
             let Some(member) = members
@@ -200,7 +258,8 @@ pub(crate) fn read_npz(
             let file = archive.by_name(member).map_err(|e| {
                 DataError::malformed(&place, "member", format!("cannot be unpacked: {e}"))
             })?;
-            let mut stream = Stream::new(BufReader::new(file), &place)?;
+            let mut stream = Stream::member(BufReader::new(file), &place);
+            taken.push(member.clone());
             return Ok(Some((member.clone(), read(&mut stream)?)));
         }
         Ok(None)
@@ -226,7 +285,9 @@ pub(crate) fn read_npz(
         }
         let Some((member, array)) = get(&values)? else { continue };
         let mut loaded = array.into_loaded(&path.join(&member))?;
-        if let Some((member, array)) = get(&labels)? {
+        if !options.no_labels
+            && let Some((member, array)) = get(&labels)?
+        {
             loaded = loaded.with_labels(array.into_labels(&path.join(member))?)?;
         }
         splits.push((which, loaded));
@@ -241,5 +302,15 @@ pub(crate) fn read_npz(
             ),
         ));
     }
-    Ok(splits)
+    let passed: Vec<&str> =
+        members.iter().filter(|m| !taken.contains(m)).map(String::as_str).collect();
+    let mut notes = Vec::new();
+    if !passed.is_empty() {
+        notes.push(format!(
+            "of the archive, {:.200} passed over; x, x_train, y, y_train and the like are read{}",
+            format!("{} {}", passed.join(", "), if passed.len() == 1 { "was" } else { "were" }),
+            if options.no_labels { " (labels are left out by --no-labels)" } else { "" }
+        ));
+    }
+    Ok(Archive { splits, notes })
 }

@@ -1,21 +1,35 @@
-//! CSV: numeric columns with or without a header; columns of labels and of folds are recognized by
-//! name.
+//! Tables of text: columns by name and kind, classes, folds.
 
-use super::{
-    Data, LineLimit, Loaded, LongLine, MAX_CLASSES, MOST_IN_LINE, Stream, assemble, reserve,
-};
-use crate::{DataError, Dataset, OpenOptions, Shape, SplitName};
+use std::collections::HashMap;
+
+use super::dialect::{self, Cell, Cells, Dialect, Header};
+use super::lines::Lines;
+use super::npy::{MOST_REAL, beyond};
+use super::{Data, Labels, Loaded, MAX_CLASSES, Stream, assemble, reserve};
+use crate::{Column, ColumnType, DataError, Dataset, OpenOptions, Shape, SplitName};
 
 const LABEL_NAMES: [&str; 3] = ["label", "class", "target"];
 const FOLD_NAME: &str = "fold";
+/// The most distinct values of a column of words.
+const MOST_CATEGORIES: usize = 1000;
+/// The most decimals that are kept in samples.
+const MOST_DECIMALS: u8 = 15;
+/// Whole numbers with more distinct values than this, and than half of the rows, are no classes.
+const FEW_CLASSES: usize = 20;
+
+/// Whether a column of this name holds classes.
+pub(super) fn is_label_name(name: &str) -> bool {
+    LABEL_NAMES.iter().any(|label| name.eq_ignore_ascii_case(label))
+}
 
 /// A parsed table.
 pub(crate) struct Table {
     loaded: Loaded,
-    columns: Vec<String>,
-    classes: Vec<String>,
+    names: Vec<String>,
+    columns: Vec<Column>,
     /// The fold of each row, if the table has such a column.
     folds: Option<Vec<u32>>,
+    notes: Vec<String>,
 }
 
 impl Table {
@@ -32,166 +46,737 @@ impl Table {
             }
             _ => assemble(name, whole, options)?,
         };
-        data.class_names = self.classes;
-        data.column_names = self.columns;
+        if data.shape.as_image().is_none() {
+            data.column_names = self.names;
+            data.columns = self.columns;
+        }
+        data.notes = self.notes;
         Ok(data)
     }
 }
 
-pub(crate) fn read(mut stream: Stream<'_>) -> Result<Table, DataError> {
-    use std::io::{BufRead, BufReader, Read};
-    let path = stream.path.clone();
-    let bad = |line: u64, column: usize, problem: String| {
-        DataError::malformed(&path, format!("line {line}, column {column}"), problem)
-    };
-    // The first line determines the separator; it is read ahead.
-    let mut first = Vec::new();
-    {
-        let mut reader = BufReader::with_capacity(1, &mut stream);
-        let read = reader.by_ref().take(MOST_IN_LINE + 1).read_until(b'\n', &mut first);
-        read.map_err(|e| reader.get_ref().failed(e))?;
-        if first.len() as u64 > MOST_IN_LINE {
-            return Err(bad(1, 1, LongLine::PROBLEM.to_owned()));
-        }
-    }
-    let count = |b: u8| first.iter().filter(|&&x| x == b).count();
-    let separator =
-        [b',', b';', b'\t'].into_iter().max_by_key(|&b| (count(b), b == b',')).unwrap_or(b',');
-    let mut reader = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .delimiter(separator)
-        .trim(csv::Trim::All)
-        .from_reader(LineLimit::new(std::io::Cursor::new(first).chain(&mut stream), true));
-
-    let mut header: Vec<String> = Vec::new();
-    let mut label_column = None;
-    let mut fold_column = None;
-    let mut width = 0;
-    let mut values: Vec<f32> = Vec::new();
-    let mut words: Vec<String> = Vec::new();
-    let mut folds: Vec<u32> = Vec::new();
-    let mut record = csv::StringRecord::new();
-    let mut started = false;
-    loop {
-        match reader.read_record(&mut record) {
-            Ok(true) => {}
-            Ok(false) => break,
-            Err(e) => {
-                let line = e.position().map_or(0, csv::Position::line);
-                return Err(match e.into_kind() {
-                    csv::ErrorKind::Io(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => {
-                        bad(line, 1, "the packed data ends too early".into())
-                    }
-                    csv::ErrorKind::Io(e) if LongLine::caused(&e) => {
-                        bad(reader.position().line(), 1, LongLine::PROBLEM.to_owned())
-                    }
-                    csv::ErrorKind::Io(e) if e.raw_os_error().is_some() => {
-                        DataError::io("read", &path, e)
-                    }
-                    csv::ErrorKind::Io(e) => {
-                        bad(line, 1, format!("the packed data is damaged: {e}"))
-                    }
-                    csv::ErrorKind::Utf8 { .. } => {
-                        bad(line, 1, "bytes that are not UTF-8 text; expected numbers".into())
-                    }
-                    other => bad(line, 1, format!("{other:?}")),
-                });
-            }
-        }
-        let line = record.position().map_or(0, csv::Position::line);
-        if !started {
-            started = true;
-            width = record.len();
-            if record.iter().any(|cell| cell.parse::<f64>().is_err()) {
-                header = record.iter().map(str::to_owned).collect();
-                label_column = header
-                    .iter()
-                    .position(|h| LABEL_NAMES.iter().any(|l| h.eq_ignore_ascii_case(l)));
-                fold_column = header.iter().position(|h| h.eq_ignore_ascii_case(FOLD_NAME));
-                continue;
-            }
-        }
-        if record.len() != width {
-            return Err(bad(
-                line,
-                record.len().min(width) + 1,
-                format!("{} cells in this row; expected {width} as in the first", record.len()),
-            ));
-        }
-        reserve(&mut values, width, &path)?;
-        for (i, cell) in record.iter().enumerate() {
-            if label_column == Some(i) {
-                words.push(cell.to_owned());
-                continue;
-            }
-            if fold_column == Some(i) {
-                folds.push(cell.parse().map_err(|_| {
-                    bad(
-                        line,
-                        i + 1,
-                        format!(
-                            "'{cell:.30}'; expected the whole number of a fold, since the column \
-                             is named fold (name it otherwise if it is an entry)"
-                        ),
-                    )
-                })?);
-                continue;
-            }
-            let value = cell.parse::<f32>().ok().filter(|v| v.is_finite());
-            values.push(value.ok_or_else(|| {
-                bad(
-                    line,
-                    i + 1,
-                    format!(
-                        "'{cell:.30}'; expected a finite number (only a column named label, \
-                         class or target may hold words)"
-                    ),
-                )
-            })?);
-        }
-    }
-    drop(reader);
-    let columns = width - usize::from(label_column.is_some()) - usize::from(fold_column.is_some());
-    if values.is_empty() || columns == 0 {
-        return Err(bad(1, 1, "no numbers; expected at least one row of them".into()));
-    }
-    let mut place = 0..;
-    header.retain(|_| {
-        let place = place.next();
-        place != label_column && place != fold_column
-    });
-    let (labels, classes) = match label_column {
-        Some(_) => {
-            let (labels, classes) = number(&words);
-            (Some(labels), classes)
-        }
-        None => (None, Vec::new()),
-    };
-    let loaded = Loaded { path, shape: Shape::columns(columns), data: Data::Reals(values), labels };
-    Ok(Table { loaded, columns: header, classes, folds: fold_column.map(|_| folds) })
+/// Words and their numbers, in the order of their first occurrence.
+#[derive(Default)]
+struct Words {
+    numbers: HashMap<String, u32>,
+    names: Vec<String>,
 }
 
-/// Class numbers and names: whole numbers stay what they are, words are numbered in their order.
-pub(crate) fn number<S: AsRef<str>>(words: &[S]) -> (Vec<u32>, Vec<String>) {
-    let numbers: Option<Vec<u32>> = words
-        .iter()
-        .map(|w| {
-            let value = w.as_ref().parse::<f64>().ok()?;
-            let whole = value.fract() == 0.0 && (0.0..1000.0).contains(&value);
-            whole.then_some(value as u32)
-        })
-        .collect();
-    if let Some(numbers) = numbers {
-        let most = numbers.iter().copied().max().map_or(0, |m| m + 1);
-        return (numbers, (0..most).map(|c| c.to_string()).collect());
+impl Words {
+    fn number(&mut self, word: &str) -> u32 {
+        if let Some(&number) = self.numbers.get(word) {
+            return number;
+        }
+        let number = self.names.len() as u32;
+        self.numbers.insert(word.to_owned(), number);
+        self.names.push(word.to_owned());
+        number
     }
-    let mut classes: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
-    classes.sort_unstable();
-    classes.dedup();
-    let labels = words
-        .iter()
-        .map(|w| classes.binary_search(&w.as_ref()).map_or(0, |i| i as u32).min(MAX_CLASSES))
-        .collect();
-    (labels, classes.into_iter().map(str::to_owned).collect())
+}
+
+/// What a column of the file is.
+enum Role {
+    /// An entry of the examples: its state.
+    Entry(Box<Entry>),
+    /// Possibly classes: a word per row.
+    Labels {
+        words: Words,
+        rows: Vec<u32>,
+    },
+    Folds(Vec<u32>),
+    /// Possibly the numbers of rows.
+    Index(Vec<f64>),
+    /// Names of rows, or nothing.
+    Left,
+}
+
+#[derive(Default)]
+struct Entry {
+    /// The first cell with a value: its line, its text if it is no number.
+    first: Option<(u64, Option<String>)>,
+    words: Words,
+    decimals: u8,
+    fractions: bool,
+    negative: bool,
+    beyond_bits: bool,
+}
+
+/// Missing cells of a column: their number and the first.
+#[derive(Clone, Default)]
+struct Gaps {
+    count: usize,
+    line: u64,
+    cell: String,
+}
+
+/// Values of the entries, row after row.
+enum Values {
+    /// While all are 0 or 1.
+    Bits(Vec<u8>),
+    Reals(Vec<f64>),
+}
+
+impl Values {
+    fn push(&mut self, value: f64) {
+        match self {
+            Self::Reals(values) => values.push(value),
+            Self::Bits(bits) if value == 0.0 || value == 1.0 => bits.push(value as u8),
+            Self::Bits(bits) => {
+                let mut values: Vec<f64> = bits.iter().map(|&b| f64::from(b)).collect();
+                values.push(value);
+                *self = Self::Reals(values);
+            }
+        }
+    }
+}
+
+/// Reads a table to its end; `.txt` and `.data` files have blanks between cells more often than others.
+pub(crate) fn read(stream: Stream<'_>, options: &OpenOptions) -> Result<Table, DataError> {
+    let name = stream.path.to_string_lossy().to_ascii_lowercase();
+    let plain = name.trim_end_matches(".gz").trim_end_matches(".zst");
+    let blanks_first = !(plain.ends_with(".csv") || plain.ends_with(".psv"));
+    let mut lines = Lines::new(stream, &options.text)?;
+    let dialect = dialect::infer(&mut lines, blanks_first, options)?;
+    Reader::new(lines, dialect).read(options)
+}
+
+struct Reader<'a> {
+    lines: Lines<'a>,
+    dialect: Dialect,
+    cells: Cells,
+    roles: Vec<Role>,
+    /// The names of all columns of the file; empty without a header.
+    header: Vec<String>,
+    header_line: u64,
+    gaps: Vec<Gaps>,
+    values: Values,
+    rows: usize,
+    /// Cells beyond the last column, which are empty.
+    trailing: bool,
+    comments: usize,
+    notes: Vec<String>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(lines: Lines<'a>, dialect: Dialect) -> Self {
+        let cells = Cells::new(dialect.separator);
+        Self {
+            lines,
+            dialect,
+            cells,
+            roles: Vec::new(),
+            header: Vec::new(),
+            header_line: 1,
+            gaps: Vec::new(),
+            values: Values::Bits(Vec::new()),
+            rows: 0,
+            trailing: false,
+            comments: 0,
+            notes: Vec::new(),
+        }
+    }
+
+    /// The place of a column in messages.
+    fn place(&self, line: u64, column: usize) -> String {
+        match self.header.get(column) {
+            Some(name) => format!("line {line}, column {} ('{name:.40}')", column + 1),
+            None => format!("line {line}, column {}", column + 1),
+        }
+    }
+
+    fn bad(&self, line: u64, column: usize, problem: impl Into<String>) -> DataError {
+        DataError::malformed(self.lines.path(), self.place(line, column), problem)
+    }
+
+    fn label(&self, column: usize) -> String {
+        match self.header.get(column) {
+            Some(name) => format!("'{name}'"),
+            None => (column + 1).to_string(),
+        }
+    }
+
+    fn read(mut self, options: &OpenOptions) -> Result<Table, DataError> {
+        let mut names = match &self.dialect.header {
+            Header::Comment(line, names) => {
+                self.header_line = *line;
+                Some(names.clone())
+            }
+            _ => None,
+        };
+        let mut header_next = self.dialect.header == Header::First;
+        let mut started = false;
+        while self.lines.record(self.dialect.separator)? {
+            let line = self.lines.line;
+            let record = self.lines.text();
+            if dialect::is_blank(record) || line == self.dialect.first_line {
+                continue;
+            }
+            if dialect::is_comment(record) {
+                self.comments += usize::from(!self.is_header_line(line));
+                continue;
+            }
+            self.cells.split(record);
+            if header_next {
+                header_next = false;
+                self.header_line = line;
+                let text = self.cells.text(record);
+                let words = self.cells.places.iter();
+                let words = words.map(|p| String::from_utf8_lossy(&text[p.clone()]).into_owned());
+                names = Some(words.collect());
+                continue;
+            }
+            if !started {
+                started = true;
+                let width = self.cells.places.len();
+                self.begin(names.take(), width)?;
+            }
+            self.row(line)?;
+        }
+        if let Some(names) = names.take() {
+            self.begin(Some(names), 0)?;
+        }
+        self.finish(options)
+    }
+
+    fn is_header_line(&self, line: u64) -> bool {
+        matches!(&self.dialect.header, Header::Comment(at, _) if *at == line)
+    }
+
+    /// Gives each column its role, from the header and the width of the first row.
+    fn begin(&mut self, names: Option<Vec<String>>, width: usize) -> Result<(), DataError> {
+        let mut names: Vec<String> = names.unwrap_or_default();
+        let named = !names.is_empty();
+        let mut count = if named { names.len() } else { width };
+        let last_is_empty = |reader: &Self| {
+            let record = reader.lines.text();
+            let text = reader.cells.text(record);
+            reader.cells.places.last().is_some_and(|place| text[place.clone()].is_empty())
+        };
+        let mut row_names = false;
+        if named && width == names.len() + 1 && !last_is_empty(self) {
+            // As R writes it: the names of rows have no name.
+            names.insert(0, String::new());
+            count += 1;
+            row_names = true;
+        }
+        // A separator after the last cell.
+        if named && names.len() > 1 && names.last().is_some_and(String::is_empty) {
+            if width == count && !last_is_empty(self) {
+                self.header.clone_from(&names);
+                return Err(self.bad(
+                    self.header_line,
+                    count - 1,
+                    "the column has no name; expected one (--header no if the line is data)",
+                ));
+            }
+            names.pop();
+            count -= 1;
+            self.trailing = true;
+        }
+        self.header = names;
+        if let Some(at) =
+            (1..self.header.len()).find(|&at| self.header[..at].contains(&self.header[at]))
+        {
+            let name = self.header[at].clone();
+            let first = self.header.iter().position(|other| *other == name).unwrap_or(0);
+            if !name.is_empty() {
+                return Err(self.bad(
+                    self.header_line,
+                    at,
+                    format!(
+                        "column {} has this name, too; expected a name of its own for each column",
+                        first + 1
+                    ),
+                ));
+            }
+        }
+        self.gaps = vec![Gaps::default(); count];
+        for column in 0..count {
+            let name = self.header.get(column).map(String::as_str);
+            let role = match name {
+                Some("") if row_names && column == 0 => Role::Left,
+                Some(name) if column == 0 && (name.is_empty() || name == "Unnamed: 0") => {
+                    Role::Index(Vec::new())
+                }
+                Some("") => {
+                    return Err(self.bad(
+                        self.header_line,
+                        column,
+                        "the column has no name; expected one for each column",
+                    ));
+                }
+                Some(name) if is_label_name(name) => {
+                    Role::Labels { words: Words::default(), rows: Vec::new() }
+                }
+                Some(name) if name.eq_ignore_ascii_case(FOLD_NAME) => Role::Folds(Vec::new()),
+                _ => Role::Entry(Box::default()),
+            };
+            self.roles.push(role);
+        }
+        if row_names {
+            self.notes.push(
+                "the first column has no name and was left out, as the names of rows (name it to keep \
+                 it)"
+                    .to_owned(),
+            );
+        }
+        Ok(())
+    }
+
+    /// Takes in a row, whose cells are split.
+    fn row(&mut self, line: u64) -> Result<(), DataError> {
+        let width = self.roles.len();
+        match &mut self.values {
+            Values::Bits(bits) => reserve(bits, width, self.lines.path())?,
+            Values::Reals(values) => reserve(values, width, self.lines.path())?,
+        }
+        let mut found = self.cells.places.len();
+        let record = self.lines.text();
+        let text = self.cells.text(record);
+        if found == width + 1 && text[self.cells.places[width].clone()].is_empty() {
+            self.trailing = true;
+            found = width;
+        }
+        if found != width {
+            let of = if self.header.is_empty() { "as in the first" } else { "as in the header" };
+            let advice = match self.dialect.decimal {
+                b'.' if self.dialect.separator == b',' && found > width => {
+                    " (decimal commas are read with --decimal , and another separator)"
+                }
+                _ => " (--separator gives another)",
+            };
+            return Err(self.bad(
+                line,
+                found.min(width),
+                format!(
+                    "{} in this row; expected {width} {of}, separated by {}{advice}",
+                    match found {
+                        1 => "1 cell".to_owned(),
+                        n => format!("{n} cells"),
+                    },
+                    separator_name(self.dialect.separator),
+                ),
+            ));
+        }
+        for column in 0..width {
+            let cell = &text[self.cells.places[column].clone()];
+            let value = match &mut self.roles[column] {
+                Role::Left => continue,
+                Role::Entry(entry) => match self.dialect.cell(cell) {
+                    Cell::Number(value, decimals) => {
+                        match &entry.first {
+                            None => entry.first = Some((line, None)),
+                            Some((first, Some(word))) => {
+                                let (first, word) = (*first, word.clone());
+                                let number = String::from_utf8_lossy(cell).into_owned();
+                                return Err(self.bad(
+                                    first,
+                                    column,
+                                    format!(
+                                        "'{word:.30}'; expected a number, as {number:.30} on line \
+                                         {line} (a column of words holds no numbers)"
+                                    ),
+                                ));
+                            }
+                            Some(_) => {}
+                        }
+                        if value.abs() > MOST_REAL {
+                            let problem = beyond(&String::from_utf8_lossy(cell));
+                            return Err(self.bad(line, column, problem));
+                        }
+                        entry.decimals = entry.decimals.max(decimals);
+                        entry.fractions |= decimals > 0 && value.fract() != 0.0;
+                        entry.negative |= value < 0.0;
+                        entry.beyond_bits |= value != 0.0 && value != 1.0;
+                        value
+                    }
+                    Cell::Missing => {
+                        let cell = String::from_utf8_lossy(cell).into_owned();
+                        gap(&mut self.gaps[column], line, cell);
+                        0.0
+                    }
+                    Cell::Infinite => {
+                        let cell = String::from_utf8_lossy(cell).into_owned();
+                        return Err(self.bad(
+                            line,
+                            column,
+                            format!("'{cell:.30}'; expected a finite number"),
+                        ));
+                    }
+                    Cell::Inexact => {
+                        let cell = String::from_utf8_lossy(cell).into_owned();
+                        return Err(self.bad(
+                            line,
+                            column,
+                            format!(
+                                "{cell:.40} has more digits than double precision holds; leave the \
+                                 column out, or write it as words"
+                            ),
+                        ));
+                    }
+                    Cell::Text => {
+                        let word = String::from_utf8_lossy(cell).into_owned();
+                        if let Some(problem) = self.dialect.almost_number(&word) {
+                            return Err(self.bad(
+                                line,
+                                column,
+                                format!("'{word:.30}'; expected a finite number: it has {problem}"),
+                            ));
+                        }
+                        match &entry.first {
+                            None => entry.first = Some((line, Some(word.clone()))),
+                            Some((first, None)) => {
+                                let first = *first;
+                                return Err(self.bad(
+                                    line,
+                                    column,
+                                    format!(
+                                        "'{word:.30}'; expected a finite number, as on line {first} \
+                                         (--missing {word:.30} if it stands for a missing one)"
+                                    ),
+                                ));
+                            }
+                            Some(_) => {}
+                        }
+                        let number = entry.words.number(&word);
+                        if number as usize >= MOST_CATEGORIES {
+                            return Err(self.bad(
+                                line,
+                                column,
+                                format!(
+                                    "more than {MOST_CATEGORIES} different words; expected numbers, or \
+                                     fewer categories (leave out columns of names and notes)"
+                                ),
+                            ));
+                        }
+                        f64::from(number)
+                    }
+                },
+                Role::Labels { words, rows } => {
+                    let word = String::from_utf8_lossy(cell);
+                    if self.dialect.is_missing_name(&word) {
+                        gap(&mut self.gaps[column], line, word.into_owned());
+                        rows.push(0);
+                    } else {
+                        rows.push(words.number(&word));
+                    }
+                    continue;
+                }
+                Role::Folds(folds) => {
+                    let word = String::from_utf8_lossy(cell);
+                    match word.parse() {
+                        Ok(fold) => folds.push(fold),
+                        Err(_) => {
+                            let word = word.into_owned();
+                            return Err(self.bad(
+                                line,
+                                column,
+                                format!(
+                                    "'{word:.30}'; expected the whole number of a fold, since the \
+                                     column is named fold (name it otherwise if it is an entry)"
+                                ),
+                            ));
+                        }
+                    }
+                    continue;
+                }
+                Role::Index(numbers) => {
+                    if let Cell::Number(value, _) = self.dialect.cell(cell)
+                        && value.fract() == 0.0
+                    {
+                        numbers.push(value);
+                    }
+                    continue;
+                }
+            };
+            self.values.push(value);
+        }
+        self.rows += 1;
+        Ok(())
+    }
+
+    /// Decides on what only the whole column tells.
+    fn finish(mut self, options: &OpenOptions) -> Result<Table, DataError> {
+        let none = |reader: &Self| {
+            DataError::malformed(
+                reader.lines.path(),
+                "line 1, column 1",
+                "no numbers; expected at least one row of them",
+            )
+        };
+        if self.rows == 0 {
+            return Err(none(&self));
+        }
+        self.refuse_gaps()?;
+        self.check_index()?;
+        self.choose_labels(options)?;
+        let entries = self.roles.iter().filter(|role| matches!(role, Role::Entry(_))).count();
+        if entries == 0 {
+            return Err(none(&self));
+        }
+        if self.trailing {
+            self.notes.push("separators after the last cell of a row were passed over".to_owned());
+        }
+        if self.comments > 0 {
+            self.notes.push(match self.comments {
+                1 => "1 comment line (#) was passed over".to_owned(),
+                n => format!("{n} comment lines (#) were passed over"),
+            });
+        }
+        let mut notes = std::mem::take(&mut self.lines.notes);
+        notes.append(&mut self.dialect.notes);
+        notes.append(&mut self.notes);
+        let path = self.lines.path().to_owned();
+        let mut labels = None;
+        let mut folds = None;
+        let (mut names, mut columns) = (Vec::new(), Vec::new());
+        let mut renumber: Vec<Option<Vec<f64>>> = Vec::new();
+        for (column, role) in self.roles.into_iter().enumerate() {
+            match role {
+                Role::Entry(entry) => {
+                    names.extend(self.header.get(column).cloned());
+                    let (column, order) = entry.finish();
+                    columns.push(column);
+                    renumber.push(order);
+                }
+                Role::Labels { words, rows } => {
+                    let whole: Option<Vec<i64>> = words.names.iter().map(|w| whole(w)).collect();
+                    labels = Some(match whole {
+                        // 3 and 3.0 are one class.
+                        Some(whole) => {
+                            let of: Vec<i64> = rows.iter().map(|&r| whole[r as usize]).collect();
+                            Labels::of_numbers(&of)
+                        }
+                        None => Labels { numbers: rows, names: words.names, official: false },
+                    });
+                }
+                Role::Folds(found) => folds = Some(found),
+                Role::Index(_) | Role::Left => {}
+            }
+        }
+        let data = match self.values {
+            Values::Bits(bits) if renumber.iter().all(Option::is_none) => Data::Bits(bits),
+            Values::Bits(bits) => {
+                let mut values: Vec<f64> = bits.into_iter().map(f64::from).collect();
+                renumber_words(&mut values, &renumber);
+                Data::Reals(values)
+            }
+            Values::Reals(mut values) => {
+                if renumber.iter().any(Option::is_some) {
+                    renumber_words(&mut values, &renumber);
+                }
+                Data::Reals(values)
+            }
+        };
+        let loaded = Loaded { path, shape: Shape::columns(entries), data, labels };
+        Ok(Table { loaded, names, columns, folds, notes })
+    }
+
+    /// Refuses missing cells, counted by column.
+    fn refuse_gaps(&self) -> Result<(), DataError> {
+        let with = || self.gaps.iter().enumerate().filter(|(_, gaps)| gaps.count > 0);
+        let Some((column, first)) = with().min_by_key(|(column, gaps)| (gaps.line, *column)) else {
+            return Ok(());
+        };
+        let all: usize = with().map(|(_, gaps)| gaps.count).sum();
+        let counts: Vec<String> = with()
+            .take(20)
+            .map(|(column, gaps)| format!("{} in column {}", gaps.count, self.label(column)))
+            .collect();
+        let more = if with().count() > counts.len() { ", …" } else { "" };
+        let (what, expected) = match self.roles[column] {
+            Role::Labels { .. } => ("no label", "a class"),
+            _ => ("no value", "a finite number"),
+        };
+        let cell = match first.cell.as_str() {
+            "" => String::new(),
+            cell => format!(" ('{cell:.20}')"),
+        };
+        Err(self.bad(
+            first.line,
+            column,
+            format!(
+                "{what}{cell}; expected {expected} in each row ({all} missing: {}{more}); fill them in \
+                 or leave their rows out",
+                counts.join(", ")
+            ),
+        ))
+    }
+
+    /// A first column without a name is the index of the rows, or an error.
+    fn check_index(&mut self) -> Result<(), DataError> {
+        let Some(Role::Index(numbers)) = self.roles.first() else { return Ok(()) };
+        let mut known = numbers.clone();
+        known.sort_unstable_by(f64::total_cmp);
+        known.dedup();
+        if known.len() != self.rows {
+            return Err(self.bad(
+                self.header_line,
+                0,
+                "the column has no name and does not number the rows; expected a name for each column",
+            ));
+        }
+        self.notes.push(
+            "the first column has no name and numbers the rows; it was left out (name it to keep it)"
+                .to_owned(),
+        );
+        Ok(())
+    }
+
+    /// Which of the columns named label, class or target holds the classes.
+    fn choose_labels(&mut self, options: &OpenOptions) -> Result<(), DataError> {
+        let columns: Vec<usize> = (0..self.roles.len())
+            .filter(|&column| matches!(self.roles[column], Role::Labels { .. }))
+            .collect();
+        let mut classes = Vec::new();
+        for column in columns {
+            let Role::Labels { words, rows } = &self.roles[column] else { continue };
+            let numbers: Option<Vec<f64>> =
+                words.names.iter().map(|word| self.dialect.number(word)).collect();
+            let many = words.names.len() > FEW_CLASSES && words.names.len() * 2 > rows.len();
+            let (why, numbers) = match numbers {
+                Some(numbers) if numbers.iter().any(|v| v.fract() != 0.0) => {
+                    ("real values", numbers)
+                }
+                Some(numbers) if many => ("nearly one value a row", numbers),
+                _ => {
+                    classes.push(column);
+                    continue;
+                }
+            };
+            self.notes.push(format!(
+                "column {} holds {why}, which are no classes; it is an entry",
+                self.label(column)
+            ));
+            self.make_entry(column, &numbers)?;
+        }
+        if let [first, second, ..] = classes[..] {
+            return Err(self.bad(
+                self.header_line,
+                second,
+                format!(
+                    "it may hold the classes, and so may column {}; rename the one that does not",
+                    self.label(first)
+                ),
+            ));
+        }
+        let Some(&column) = classes.first() else { return Ok(()) };
+        if options.no_labels {
+            self.notes.push(format!("column {} was left out (--no-labels)", self.label(column)));
+            self.roles[column] = Role::Left;
+            return Ok(());
+        }
+        let Role::Labels { words, .. } = &self.roles[column] else { return Ok(()) };
+        let count = words.names.len();
+        if count > MAX_CLASSES {
+            return Err(self.bad(
+                self.header_line,
+                column,
+                format!("{count} different labels; expected {MAX_CLASSES} classes at most"),
+            ));
+        }
+        self.notes.push(format!(
+            "column {} holds the classes ({count}) and is no entry (rename it to make it one; \
+             --no-labels leaves it out)",
+            self.label(column)
+        ));
+        Ok(())
+    }
+
+    /// Makes a column of labels an entry.
+    fn make_entry(&mut self, column: usize, numbers: &[f64]) -> Result<(), DataError> {
+        let Role::Labels { words, rows } =
+            std::mem::replace(&mut self.roles[column], Role::Entry(Box::default()))
+        else {
+            return Ok(());
+        };
+        let mut entry = Entry { first: Some((0, None)), ..Entry::default() };
+        for (word, &value) in words.names.iter().zip(numbers) {
+            let known = match self.dialect.cell(word.as_bytes()) {
+                Cell::Number(_, decimals) if value.abs() <= MOST_REAL => decimals,
+                _ => {
+                    return Err(self.bad(
+                        self.header_line,
+                        column,
+                        format!("'{word:.30}'; expected finite numbers"),
+                    ));
+                }
+            };
+            entry.decimals = entry.decimals.max(known);
+            entry.fractions |= value.fract() != 0.0;
+            entry.negative |= value < 0.0;
+            entry.beyond_bits |= value != 0.0 && value != 1.0;
+        }
+        let of = |roles: &[Role]| roles.iter().filter(|r| matches!(r, Role::Entry(_))).count();
+        let (at, width) = (of(&self.roles[..column]), of(&self.roles) - 1);
+        self.roles[column] = Role::Entry(Box::new(entry));
+        let old: Vec<f64> = match std::mem::replace(&mut self.values, Values::Bits(Vec::new())) {
+            Values::Bits(bits) => bits.into_iter().map(f64::from).collect(),
+            Values::Reals(values) => values,
+        };
+        let mut values = Vec::with_capacity(old.len() + rows.len());
+        for (row, &word) in rows.iter().enumerate() {
+            let old = &old[row * width..(row + 1) * width];
+            values.extend_from_slice(&old[..at]);
+            values.push(numbers[word as usize]);
+            values.extend_from_slice(&old[at..]);
+        }
+        self.values = Values::Reals(values);
+        Ok(())
+    }
+}
+
+impl Entry {
+    /// The column, and the new numbers of its words in alphabetical order.
+    fn finish(self) -> (Column, Option<Vec<f64>>) {
+        if matches!(self.first, Some((_, Some(_)))) {
+            let mut categories = self.words.names.clone();
+            categories.sort_unstable();
+            let place = |name: &String| categories.binary_search(name).unwrap_or(0) as f64;
+            let order = self.words.names.iter().map(place).collect();
+            let column = Column { kind: ColumnType::Category, decimals: Some(0), categories };
+            return (column, Some(order));
+        }
+        let kind = match (self.fractions, self.negative, self.beyond_bits) {
+            (false, false, false) => ColumnType::Binary,
+            (false, false, true) => ColumnType::Count,
+            _ => ColumnType::Real,
+        };
+        let decimals = if self.fractions { self.decimals } else { 0 };
+        let decimals = Some(decimals).filter(|&d| d <= MOST_DECIMALS);
+        (Column { kind, decimals, categories: Vec::new() }, None)
+    }
+}
+
+fn gap(gaps: &mut Gaps, line: u64, cell: String) {
+    if gaps.count == 0 {
+        (gaps.line, gaps.cell) = (line, cell);
+    }
+    gaps.count += 1;
+}
+
+/// Numbers words by their new order.
+fn renumber_words(values: &mut [f64], order: &[Option<Vec<f64>>]) {
+    for row in values.chunks_exact_mut(order.len().max(1)) {
+        for (value, order) in row.iter_mut().zip(order) {
+            if let Some(order) = order {
+                *value = order[*value as usize];
+            }
+        }
+    }
+}
+
+/// A label that is a whole number.
+fn whole(word: &str) -> Option<i64> {
+    let value = word.parse::<f64>().ok()?;
+    (value.fract() == 0.0 && value.abs() < 1e15).then_some(value as i64)
+}
+
+/// A separator in words.
+fn separator_name(separator: u8) -> String {
+    match separator {
+        b'\t' => "tabs".to_owned(),
+        b' ' => "blanks".to_owned(),
+        other => format!("'{}'", other as char),
+    }
 }

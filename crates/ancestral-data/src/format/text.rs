@@ -3,6 +3,7 @@
 
 use std::io::{BufRead, BufReader};
 
+use super::npy::MOST_REAL;
 use super::{Data, LineLimit, Loaded, LongLine, Stream, reserve};
 use crate::{DataError, Shape};
 
@@ -13,7 +14,7 @@ pub(crate) fn read(stream: &mut Stream<'_>) -> Result<Loaded, DataError> {
         DataError::malformed(&path, format!("line {line}, column {column}"), problem)
     };
     let mut bits: Vec<u8> = Vec::new();
-    let mut reals: Option<Vec<f32>> = None;
+    let mut reals: Option<Vec<f64>> = None;
     let mut columns = None;
     let mut reader = BufReader::new(LineLimit::new(&mut *stream, false));
     let mut line = Vec::new();
@@ -39,18 +40,18 @@ pub(crate) fn read(stream: &mut Stream<'_>) -> Result<Loaded, DataError> {
             count += 1;
             match (token, &mut reals) {
                 (b"0" | b"1", None) => bits.push(token[0] - b'0'),
-                (b"0" | b"1", Some(reals)) => reals.push(f32::from(token[0] - b'0')),
+                (b"0" | b"1", Some(reals)) => reals.push(f64::from(token[0] - b'0')),
                 _ => {
                     let value = std::str::from_utf8(token)
                         .ok()
-                        .and_then(|t| t.parse::<f32>().ok())
-                        .filter(|v| v.is_finite())
+                        .and_then(|t| t.parse::<f64>().ok())
+                        .filter(|v| v.is_finite() && v.abs() <= MOST_REAL)
                         .ok_or_else(|| {
                             let shown = String::from_utf8_lossy(&token[..token.len().min(20)]);
                             bad(number, count, format!("'{shown}'; expected a finite number"))
                         })?;
                     reals
-                        .get_or_insert_with(|| bits.iter().map(|&b| f32::from(b)).collect())
+                        .get_or_insert_with(|| bits.iter().map(|&b| f64::from(b)).collect())
                         .push(value);
                 }
             }

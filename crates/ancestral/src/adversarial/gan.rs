@@ -61,7 +61,7 @@ impl GanConfig {
             pipeline: InputPipeline::new(name, data, domain, init),
             generator: Some(Generator {
                 network: Network::init(&generator, start, "generator", init),
-                scale: Scale::init(domain, data.size(), init),
+                scale: Scale::init(domain, data, init),
             }),
             critic: Some(Critic::init(&critic, init)?),
         })
@@ -650,7 +650,9 @@ impl Trainable for Gan {
         if let Some(generator) = &mut self.generator
             && generator.scale.is_some()
         {
-            generator.scale = self.pipeline.fit(examples).0;
+            if let Some(scale) = self.pipeline.fit(examples).0 {
+                generator.scale = Some(scale);
+            }
         }
         Ok(())
     }
@@ -711,7 +713,7 @@ impl Sampler for Gan {
             }
             None => {
                 if let Some(scale) = &generator.scale {
-                    scale.restore(&mut values);
+                    return Ok(scale.restore(values));
                 }
             }
         }

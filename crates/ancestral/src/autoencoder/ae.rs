@@ -117,7 +117,7 @@ impl AeConfig {
             encoder,
             code: Dense::init(features, self.latent_dims, Activation::Identity, "code", init),
             decoder: Decoder::init(&layers, self.latent_dims, 1, init)?,
-            scale: Scale::init(domain, data.size(), init),
+            scale: Scale::init(domain, data, init),
         };
         let pipeline = InputPipeline::new("ae", data, domain, init);
         Ok(Ae { config: self.clone(), core: Core::new(self.to_table(), pipeline, network) })
@@ -300,8 +300,9 @@ impl Latent for Ae {
             values.iter_mut().for_each(|v| *v = 1.0 / (1.0 + (-*v).exp()));
         }
         if let Some(scale) = &network.scale {
-            scale.restore(&mut values);
-        } else if let Some(top) = self.core.pipeline.domain.max_level() {
+            return Ok(scale.restore(values));
+        }
+        if let Some(top) = self.core.pipeline.domain.max_level() {
             values.iter_mut().for_each(|v| *v = v.clamp(0.0, 1.0) * top as f32);
         }
         Ok(as_f64(values))

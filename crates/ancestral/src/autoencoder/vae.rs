@@ -82,7 +82,7 @@ impl VaeConfig {
         // An initial log σ far from 0 would make the squared errors of the first steps enormous.
         let decoder =
             if likelihood == Likelihood::Gaussian { decoder.scaled_output(0.1) } else { decoder };
-        let scale = Scale::init(domain, data.size(), init);
+        let scale = Scale::init(domain, data, init);
         let network = Network { encoder, prior, decoder, scale };
         let pipeline = InputPipeline::new(name, data, domain, init);
         Ok(Vae {
@@ -633,7 +633,7 @@ impl Sampler for Vae {
                 &l[at..at + chunk.len()]
             });
             let outputs = rows(network.decoder.forward(code, self.class(labels)?));
-            let mut values = if request.mean {
+            let values = if request.mean {
                 self.likelihood.mean(&outputs)
             } else {
                 let uniforms = request
@@ -642,10 +642,10 @@ impl Sampler for Vae {
                     .uniforms(chunk, size * self.likelihood.draws());
                 self.likelihood.draw(&outputs, &uniforms)
             };
-            if let Some(scale) = &network.scale {
-                scale.restore(&mut values);
-            }
-            out.extend(values.into_iter().map(f64::from));
+            out.extend(match &network.scale {
+                Some(scale) => scale.restore(values),
+                None => as_f64(values),
+            });
         }
         Ok(out)
     }
@@ -680,10 +680,10 @@ impl Latent for Vae {
         let network = self.core.inference()?;
         let code = self.core.pipeline.codes(codes, self.latent_dim())?;
         let outputs = rows(network.decoder.forward(code, self.class(labels)?));
-        let mut values = self.likelihood.mean(&outputs);
-        if let Some(scale) = &network.scale {
-            scale.restore(&mut values);
-        }
-        Ok(as_f64(values))
+        let values = self.likelihood.mean(&outputs);
+        Ok(match &network.scale {
+            Some(scale) => scale.restore(values),
+            None => as_f64(values),
+        })
     }
 }

@@ -133,7 +133,7 @@ impl DeepNadeConfig {
         let network = Network {
             hidden: Mlp::init(2 * size, &self.hidden, self.activation.into(), "hidden", init),
             output: Dense::init(last, outputs, Activation::Identity, "output", init),
-            scale: Scale::init(domain, size, init),
+            scale: Scale::init(domain, data, init),
         };
         let pipeline = InputPipeline::new("deep-nade", data, domain, init);
         Ok(DeepNade {
@@ -297,10 +297,10 @@ impl DeepNade {
                 input[size + entry] = 1.0;
             }
         }
-        if let Some(scale) = &network.scale {
-            scale.restore(&mut values);
-        }
-        Ok(as_f64(values))
+        Ok(match &network.scale {
+            Some(scale) => scale.restore(values),
+            None => as_f64(values),
+        })
     }
 
     /// The parameters as plain numbers, laid out for autoregressive sampling.

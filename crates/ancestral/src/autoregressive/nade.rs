@@ -212,7 +212,7 @@ impl Nade {
             output_weight: glorot([size * outputs, hidden], size + hidden, "output_weight", init),
             output_bias: vector(0.0, size * outputs),
             rescale: setup.rescale.then(|| vector(1.0, size)),
-            scale: Scale::init(domain, size, init),
+            scale: Scale::init(domain, data, init),
         };
         let pipeline = InputPipeline::new(setup.name, data, domain, init);
         Self { setup, scaled_means, core: Core::new(settings, pipeline, network) }
@@ -225,7 +225,8 @@ impl Nade {
     /// The entries in the model's ordering, standardized if they are real.
     fn ordered(&self, network: &Network, batch: &Batch) -> Result<Tensor<2>> {
         self.core.pipeline.whole(batch)?;
-        let values = order::permuted(&batch.values, &self.setup.order);
+        let values = self.core.pipeline.in_scale(&batch.values);
+        let values = order::permuted(&values, &self.setup.order);
         let x = self.core.pipeline.entries(&values, batch.len())?;
         Ok(match &network.scale {
             Some(scale) => scale.standardize(x, &self.setup.order),

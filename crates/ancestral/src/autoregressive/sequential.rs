@@ -168,18 +168,15 @@ pub(super) fn sample_scaled(
     request: &SampleRequest,
     observer: Option<Observer<'_>>,
 ) -> Result<Vec<f64>> {
-    let mut known: Option<Vec<f32>> = request
-        .known
-        .as_ref()
-        .map(|known| known.values.iter().map(|&value| value as f32).collect());
-    if let (Some(known), Some(scale)) = (&mut known, scale) {
-        scale.standardize_rows(known);
-    }
-    let mut values = sample(model, request, known.as_deref(), observer)?;
-    if let Some(scale) = scale {
-        scale.restore(&mut values);
-    }
-    let mut values = as_f64(values);
+    let known: Option<Vec<f32>> = request.known.as_ref().map(|known| match scale {
+        Some(scale) => scale.standardize_rows(&known.values),
+        None => known.values.iter().map(|&value| value as f32).collect(),
+    });
+    let values = sample(model, request, known.as_deref(), observer)?;
+    let mut values = match scale {
+        Some(scale) => scale.restore(values),
+        None => as_f64(values),
+    };
     if let Some(known) = &request.known {
         for ((value, &given), &known) in values.iter_mut().zip(&known.given).zip(&known.values) {
             if given {

@@ -101,7 +101,7 @@ impl FeaturesConfig {
             image,
             features: Dense::init(flat, self.dim, activation, "features", init),
             classes: Dense::init(self.dim, data.classes, Activation::Identity, "classes", init),
-            scale: Scale::init(domain, data.size(), init),
+            scale: Scale::init(domain, data, init),
         };
         let pipeline = InputPipeline::new("features", data, domain, init);
         Ok(Features { config: self.clone(), core: Core::new(self.to_table(), pipeline, network) })

@@ -38,8 +38,12 @@ settings! {
     pub struct GaussianConfig {
         /// Shape of the covariance matrix.
         pub covariance: Covariance = Covariance::Full;
-        /// Number added to every variance, so that constant columns have a density.
-        pub variance_floor: f64 = 1e-6, in 0.0.., unit "units of the data, squared";
+        /// Part of the variance of each column that is added to it, so that columns that determine each
+        /// other have a density; a constant column gets the same part of its squared mean. 0 if only
+        /// variance_floor is given.
+        pub relative_variance_floor: f64 = 1e-6, in 0.0..;
+        /// Number added to every variance, whatever the units.
+        pub variance_floor: f64 = 0.0, in 0.0.., unit "units of the data, squared";
     }
 }
 
@@ -64,11 +68,11 @@ pub fn entry() -> ModelEntry {
         validation: &[],
         learning: Learning::Fit,
         kinds: KINDS,
-        size: |table, data| GaussianConfig::from_table(table)?.size(data),
+        size: |table, data| GaussianConfig::read(table)?.size(data),
         presets: &[],
         fields: GaussianConfig::fields,
         train: |_| toml::Table::new(),
-        build: |table, data, _| Ok(Box::new(GaussianConfig::from_table(table)?.init(data)?)),
+        build: |table, data, _| Ok(Box::new(GaussianConfig::read(table)?.init(data)?)),
     }
 }
 
@@ -79,6 +83,16 @@ impl ModelConfig for GaussianConfig {
 }
 
 impl GaussianConfig {
+    /// The settings of a table. The absolute floor of earlier versions is the only one where it is
+    /// given alone.
+    fn read(table: &Table) -> Result<Self> {
+        let mut config = Self::from_table(table)?;
+        if table.contains_key("variance_floor") && !table.contains_key("relative_variance_floor") {
+            config.relative_variance_floor = 0.0;
+        }
+        Ok(config)
+    }
+
     /// A standard normal distribution.
     ///
     /// # Errors
@@ -242,13 +256,20 @@ impl SumEstimator for Gaussian {
             for j in 0..=i {
                 covariance[i * d + j] /= count;
             }
-            covariance[i * d + i] += self.config.variance_floor;
+            let variance = covariance[i * d + i];
+            let spread = match (variance > 0.0, mean[i] != 0.0) {
+                (true, _) => variance,
+                (false, true) => mean[i] * mean[i],
+                (false, false) => 1.0,
+            };
+            covariance[i * d + i] +=
+                self.config.variance_floor + self.config.relative_variance_floor * spread;
         }
         self.factor = cholesky(&covariance, d).ok_or_else(|| Error::UnsuitableData {
             model: "gaussian".to_owned(),
             problem: format!(
                 "the covariance of its {d} columns over {count} examples is singular; set \
-                 covariance=diagonal or raise variance_floor"
+                 covariance=diagonal or raise relative_variance_floor"
             ),
         })?;
         let variance = |i: usize| covariance[i * d + i];
@@ -395,8 +416,8 @@ mod tests {
     #[test]
     fn a_full_gaussian_finds_its_own_covariance() {
         let z = Streams::new(2).purpose("z", 0).normals(&[0], 40_000);
-        let x: Vec<f32> =
-            z.chunks_exact(2).flat_map(|z| [1.0 + 2.0 * z[0], z[0] + 0.5 * z[1]]).collect();
+        let pairs = z.chunks_exact(2).flat_map(|z| [1.0 + 2.0 * z[0], z[0] + 0.5 * z[1]]);
+        let x: Vec<f64> = pairs.map(f64::from).collect();
         let split = Split { values: Values::Reals(x), labels: None };
         let data = Dataset::new("t", Domain::Real, Shape::columns(2), split, None, None).unwrap();
         let examples = Examples::new(&data, SplitName::Train, Binarize::None, 0).unwrap();

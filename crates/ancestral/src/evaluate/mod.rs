@@ -268,6 +268,41 @@ pub fn log_probabilities(
     Ok((nats, errors))
 }
 
+/// The first example of probability 0, and what to do about it; `None` if there is none.
+///
+/// # Errors
+/// As [`likelihoods`].
+pub fn impossible(
+    model: &dyn Model,
+    examples: &Examples,
+    options: Options,
+) -> Result<Option<String>> {
+    let options = Options { members: 1, ..options };
+    let (nats, _) = log_probabilities(model, examples, options, &mut |_| {})?;
+    let all = nats.iter().filter(|&&x| x == f64::NEG_INFINITY).count();
+    let Some(at) = nats.iter().position(|&x| x == f64::NEG_INFINITY) else { return Ok(None) };
+    let batch = examples.batch(&[at as u64], 0);
+    let terms = crate::model::column_terms(model, &batch)?;
+    let column = terms.and_then(|terms| terms.iter().position(|&x| x == f64::NEG_INFINITY));
+    let cause = match column {
+        Some(column) => format!(
+            ": column '{}' is {} there, which the model excludes",
+            model.data().column_name(column),
+            batch.values[column]
+        ),
+        None => String::new(),
+    };
+    let remedy = match model.settings().contains_key("pseudo_count") {
+        true => "fit it with pseudo_count above 0",
+        false => "train it on examples of this kind, or leave them out",
+    };
+    let others = match all {
+        1 => String::new(),
+        n => format!(" ({n} examples in all)"),
+    };
+    Ok(Some(format!("example {at} has probability 0{others}{cause}; {remedy}")))
+}
+
 /// Refuses more members than the model has.
 fn check_members(model: &dyn Model, members: u64) -> Result<()> {
     let ensemble = density_of(model)?.ensemble();
@@ -369,7 +404,8 @@ mod tests {
             .map(|(i, &x)| ((f64::from(x) - moments[i % 2].0) / moments[i % 2].1) as f32)
             .collect();
         let measure = |values: Vec<f32>| {
-            let examples = examples(Domain::Real, Values::Reals(values));
+            let examples =
+                examples(Domain::Real, Values::Reals(values.into_iter().map(f64::from).collect()));
             let spec = DataSpec::new(Domain::Real, Shape::columns(2), 0);
             let settings = "variance_floor = 0.0".parse().unwrap();
             let mut model = Registry::standard()

@@ -135,7 +135,9 @@ impl<'a> NamedClassifier<'a> {
             Some(domain) => domain.to_string(),
             None => "of several kinds".to_owned(),
         };
-        if (own.domain() == Some(Domain::Real)) != (domain == Domain::Real) {
+        // Columns of several kinds are numbers, as reals are.
+        let is_real = own.domain().is_none_or(|own| own == Domain::Real);
+        if is_real != (domain == Domain::Real) {
             return wrong(domain.to_string(), of(own.domain()));
         }
         Ok(())

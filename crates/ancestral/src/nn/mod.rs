@@ -11,6 +11,6 @@ pub use conv::{DownConv, UpConv};
 pub use dense::{Activation, Dense, FusedActivation, HiddenActivation, Mlp};
 pub(crate) use dense::{dropout, frozen, glorot, parameter, scaled, with_value};
 pub use pipeline::InputPipeline;
-pub(crate) use pipeline::Scale;
+pub(crate) use pipeline::{Moments, Scale, deviation};
 pub(crate) use tensors::{as_f64, rows};
 pub use tensors::{load_module, module_tensors, scalar, to_f64};

@@ -1,55 +1,64 @@
 //! From a batch to the tensors of a model: levels, standardized real data, classes.
 
+use std::borrow::Cow;
+
 use ancestral_data::{Batch, Domain, Examples};
 use burn::module::{Module, Param};
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
-use super::{frozen, rows, to_f64};
+use super::{as_f64, frozen, rows, to_f64};
 use crate::spec::{DataSpec, Init};
 use crate::{Error, Result};
 
-/// Mean and standard deviation of real data, fitted on the training split.
+/// Mean and standard deviation of real data, fitted on the training split; 0 and 1 where columns are
+/// standardized in double precision before.
 #[derive(Module, Debug)]
 pub(crate) struct Scale {
     /// `[size]`.
     mean: Param<Tensor<1>>,
     /// `[size]`.
     std: Param<Tensor<1>>,
+    /// The offset and the scale of [`DataSpec`].
+    offset: Vec<f64>,
+    divisor: Vec<f64>,
 }
 
 impl Scale {
     /// Mean 0 and deviation 1 for real data; `None` for other data.
-    pub(crate) fn init(domain: Domain, size: usize, init: &Init) -> Option<Self> {
+    pub(crate) fn init(domain: Domain, data: &DataSpec, init: &Init) -> Option<Self> {
+        let size = data.size();
         (domain == Domain::Real).then(|| Self {
             mean: frozen(vec![0.0; size], init),
             std: frozen(vec![1.0; size], init),
+            offset: data.offset.clone(),
+            divisor: data.scale.clone(),
         })
     }
 
     /// Those of the given moments. A constant entry has deviation 1.
     pub(crate) fn fit(moments: &Moments, device: &Device, dtype: DType) -> Self {
         let init = Init { device: device.clone(), dtype, streams: ancestral_data::Streams::new(0) };
-        let std = moments
-            .means
-            .iter()
-            .zip(&moments.stds)
-            .map(|(m, &s)| if s > 1e-6 * m.abs().max(1e-6) { s as f32 } else { 1.0 });
+        let std = moments.means.iter().zip(&moments.stds).map(|(&m, &s)| deviation(m, s) as f32);
         Self {
             std: frozen(std.collect(), &init),
             mean: frozen(moments.means.iter().map(|&m| m as f32).collect(), &init),
+            offset: Vec::new(),
+            divisor: Vec::new(),
         }
     }
 
     /// The log-determinant of standardization, to be added to log-densities.
     pub(crate) fn log_jacobian(&self) -> f64 {
-        -to_f64(self.std.val()).iter().map(|v| v.ln()).sum::<f64>()
+        let divisors: f64 = self.divisor.iter().map(|v| v.ln()).sum();
+        -to_f64(self.std.val()).iter().map(|v| v.ln()).sum::<f64>() - divisors
     }
 
     /// Adds each column's part of it to terms `[rows, size]`.
     pub(crate) fn add_log_jacobian(&self, terms: &mut [f64]) {
-        let std = to_f64(self.std.val());
-        for row in terms.chunks_exact_mut(std.len()) {
-            row.iter_mut().zip(&std).for_each(|(term, std)| *term -= std.ln());
+        let mut logs: Vec<f64> = to_f64(self.std.val()).iter().map(|v| v.ln()).collect();
+        logs.iter_mut().zip(&self.divisor).for_each(|(log, divisor)| *log += divisor.ln());
+        for row in terms.chunks_exact_mut(logs.len()) {
+            row.iter_mut().zip(&logs).for_each(|(term, log)| *term -= log);
         }
     }
 
@@ -61,21 +70,49 @@ impl Scale {
         (x - pick(self.mean.val())) / pick(self.std.val())
     }
 
-    /// Standardizes rows in the units of the data, in place.
-    pub(crate) fn standardize_rows(&self, values: &mut [f32]) {
+    /// Standardizes rows in the units of the data.
+    pub(crate) fn standardize_rows(&self, values: &[f64]) -> Vec<f32> {
+        let before = standardized(values, &self.offset, &self.divisor);
+        let mut values: Vec<f32> = before.iter().map(|&v| v as f32).collect();
         let (mean, std) = (rows(self.mean.val()), rows(self.std.val()));
         for row in values.chunks_exact_mut(mean.len()) {
             row.iter_mut().zip(&mean).zip(&std).for_each(|((v, m), s)| *v = (*v - m) / s);
         }
+        values
     }
 
-    /// Restores standardized values to the units of the data, in place.
-    pub(crate) fn restore(&self, values: &mut [f32]) {
+    /// Standardized values in the units of the data.
+    pub(crate) fn restore(&self, mut values: Vec<f32>) -> Vec<f64> {
         let (mean, std) = (rows(self.mean.val()), rows(self.std.val()));
         for row in values.chunks_exact_mut(mean.len()) {
             row.iter_mut().zip(&mean).zip(&std).for_each(|((v, m), s)| *v = *v * s + m);
         }
+        let mut values = as_f64(values);
+        if !self.offset.is_empty() {
+            for row in values.chunks_exact_mut(self.offset.len()) {
+                let columns = row.iter_mut().zip(&self.offset).zip(&self.divisor);
+                columns.for_each(|((v, offset), divisor)| *v = *v * divisor + offset);
+            }
+        }
+        values
     }
+}
+
+/// Rows in units of the scales around the offsets, in double precision; unchanged without them.
+fn standardized<'a>(values: &'a [f64], offset: &[f64], scale: &[f64]) -> Cow<'a, [f64]> {
+    if offset.is_empty() {
+        return Cow::Borrowed(values);
+    }
+    let columns = || offset.iter().zip(scale).cycle();
+    Cow::Owned(
+        values.iter().zip(columns()).map(|(x, (offset, scale))| (x - offset) / scale).collect(),
+    )
+}
+
+/// The deviation that a column is divided by: 1 for a constant one.
+pub(crate) fn deviation(mean: f64, std: f64) -> f64 {
+    // Rounding errors of a mean are far below this.
+    if std > 1e-14 * mean.abs() && std > 0.0 { std } else { 1.0 }
 }
 
 /// Mean and standard deviation of each entry over examples.
@@ -85,22 +122,22 @@ pub(crate) struct Moments {
 }
 
 impl Moments {
-    /// Those of all examples.
+    /// Those of all examples, by Welford's algorithm, without cancellation where means are far from 0.
     pub(crate) fn of(examples: &Examples, size: usize) -> Self {
-        let (mut sum, mut squares) = (vec![0.0f64; size], vec![0.0f64; size]);
+        let (mut means, mut squares) = (vec![0.0f64; size], vec![0.0f64; size]);
         let indices: Vec<u64> = (0..examples.len() as u64).collect();
+        let mut count = 0.0;
         for chunk in indices.chunks(1000) {
             for row in examples.batch(chunk, 0).values.chunks_exact(size) {
-                for ((s, q), &x) in sum.iter_mut().zip(&mut squares).zip(row) {
-                    *s += x;
-                    *q += x * x;
+                count += 1.0;
+                for ((mean, square), &x) in means.iter_mut().zip(&mut squares).zip(row) {
+                    let before = x - *mean;
+                    *mean += before / count;
+                    *square += before * (x - *mean);
                 }
             }
         }
-        let count = examples.len() as f64;
-        let means: Vec<f64> = sum.iter().map(|s| s / count).collect();
-        let stds =
-            squares.iter().zip(&means).map(|(q, m)| (q / count - m * m).max(0.0).sqrt()).collect();
+        let stds = squares.iter().map(|square| (square / count).sqrt()).collect();
         Self { means, stds }
     }
 }
@@ -130,6 +167,10 @@ impl InputPipeline {
     /// The scale of real data, fitted to the examples, and the mean of each entry on the scale of a
     /// decoder's outputs: standardized, or in levels.
     pub(crate) fn fit(&self, examples: &Examples) -> (Option<Scale>, Vec<f64>) {
+        if !self.data.offset.is_empty() {
+            // Standardized already.
+            return (None, vec![0.0; self.data.size()]);
+        }
         let moments = Moments::of(examples, self.data.shape.size());
         if self.domain == Domain::Real {
             let scale = Scale::fit(&moments, &self.device, self.dtype);
@@ -165,6 +206,11 @@ impl InputPipeline {
         Ok(self.tensor(values.iter().map(|&x| x as f32).collect(), size))
     }
 
+    /// Rows `[examples, size]` after the standardization of [`DataSpec`] in double precision.
+    pub(crate) fn in_scale<'a>(&self, values: &'a [f64]) -> Cow<'a, [f64]> {
+        standardized(values, &self.data.offset, &self.data.scale)
+    }
+
     /// Refuses missing entries.
     ///
     /// # Errors
@@ -187,7 +233,7 @@ impl InputPipeline {
     /// If entries are missing, or their number does not fit.
     pub(crate) fn observed(&self, scale: Option<&Scale>, batch: &Batch) -> Result<Tensor<2>> {
         self.whole(batch)?;
-        let x = self.entries(&batch.values, batch.len())?;
+        let x = self.entries(&self.in_scale(&batch.values), batch.len())?;
         Ok(match scale {
             Some(scale) => (x - scale.mean.val().unsqueeze()) / scale.std.val().unsqueeze(),
             None => x,

@@ -30,7 +30,7 @@ impl Plane {
         }
         let split = data.split(SplitName::Train).ok()?;
         let Values::Reals(values) = &split.values else { return None };
-        let pairs = values.chunks_exact(2).map(|p| (f64::from(p[0]), f64::from(p[1])));
+        let pairs = values.chunks_exact(2).map(|p| (p[0], p[1]));
         let points: Vec<(f64, f64)> = pairs.take(POINTS).collect();
         let range = |of: fn(&(f64, f64)) -> f64| {
             let low = points.iter().map(of).fold(f64::INFINITY, f64::min);

@@ -35,8 +35,11 @@ pub fn adapt(data: Dataset, spec: &DataSpec, binarized: bool) -> Result<Dataset>
     }
     // The same kind of file may show fewer levels, and a table holds levels as plain numbers; the
     // values are checked below.
-    let wanted =
-        spec.domain().ok_or_else(|| unsuitable("its columns are of several kinds".to_owned()))?;
+    let wanted = match spec.domain() {
+        Some(domain) => domain,
+        // Columns of several kinds are numbers, categories too.
+        None => Domain::Real,
+    };
     let domain = match (data.domain, wanted) {
         (Domain::Levels(n), Domain::Binary) if binarized => Domain::Levels(n),
         (_, wanted) => wanted,
@@ -44,9 +47,9 @@ pub fn adapt(data: Dataset, spec: &DataSpec, binarized: bool) -> Result<Dataset>
     let convert = |name| -> Result<Option<Split>> {
         let Ok(split) = data.split(name) else { return Ok(None) };
         let values = match (&split.values, domain.max_level()) {
-            (Values::Bytes(v), None) => Values::Reals(v.iter().map(|&x| f32::from(x)).collect()),
+            (Values::Bytes(v), None) => Values::Reals(v.iter().map(|&x| f64::from(x)).collect()),
             (Values::Reals(v), Some(most)) => {
-                let level = |x: f32| x.fract() == 0.0 && x >= 0.0 && f64::from(x) <= most.into();
+                let level = |x: f64| x.fract() == 0.0 && x >= 0.0 && x <= most.into();
                 if let Some(i) = v.iter().position(|&x| !level(x)) {
                     let size = spec.shape.size();
                     let column = match data.column_names.get(i % size) {
@@ -76,5 +79,7 @@ pub fn adapt(data: Dataset, spec: &DataSpec, binarized: bool) -> Result<Dataset>
     )?;
     adapted.class_names = data.class_names.clone();
     adapted.column_names = data.column_names.clone();
+    adapted.columns = data.columns.clone();
+    adapted.notes = data.notes.clone();
     Ok(adapted)
 }

@@ -1,12 +1,16 @@
 //! Everything that determines a run, as `config.toml` stores it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use ancestral_data::{Background, Binarize, Dataset, Domain, OpenOptions, Shape, Split, SplitName};
+use ancestral_data::{
+    Background, Binarize, Column, ColumnType, Dataset, Domain, OpenOptions, Shape, Split,
+    TextOptions, Values,
+};
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
-use crate::columns::UnknownKind;
+use crate::columns::{ColumnKind, UnknownKind};
 use crate::spec::{Columns, DataSpec};
 use crate::train::TrainConfig;
 use crate::{Error, Result, settings};
@@ -25,6 +29,9 @@ pub struct DataConfig {
     /// Where the data was found, unless it has a known name; runs of format 1 store it as the name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
+    /// The folder of known data sets where data of a known name was found, if it was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_dir: Option<PathBuf>,
     /// none, threshold, static or dynamic.
     pub binarize: String,
     /// Whether training includes the validation examples (which still select the checkpoint).
@@ -42,6 +49,18 @@ pub struct DataConfig {
     /// The color behind transparent pixels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub background: Option<Background>,
+    /// Height, width and channels of the images that rows of a table were read as.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<[usize; 3]>,
+    /// The number of levels that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_levels: Option<u32>,
+    /// Whether labels were left out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub no_labels: bool,
+    /// "double" if real values are read in double precision; "single" for runs of format 1.
+    #[serde(default = "single", skip_serializing_if = "is_single")]
+    pub precision: String,
     /// SHA-256 of the data that was read.
     pub fingerprint: String,
     /// "binary", "levels" or "real", as the model saw it.
@@ -69,6 +88,26 @@ pub struct DataConfig {
     /// The scale that each real column is then divided by, in double precision.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scale: Vec<f64>,
+    /// The decimals of each column of a table of text, to which samples are rounded; −1 for all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub decimals: Vec<i32>,
+    /// How the text of a table was read, where it was not inferred.
+    #[serde(default, skip_serializing_if = "TextOptions::is_default")]
+    pub text: TextOptions,
+    /// The names of the categories of each column of words, by the name of the column.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub categories: BTreeMap<String, Vec<String>>,
+}
+
+const SINGLE: &str = "single";
+const DOUBLE: &str = "double";
+
+fn single() -> String {
+    SINGLE.to_owned()
+}
+
+fn is_single(precision: &str) -> bool {
+    precision == SINGLE
 }
 
 impl DataConfig {
@@ -80,6 +119,7 @@ impl DataConfig {
         // As the examples do: binary data stays unchanged.
         let binarize = if data.domain == Domain::Binary { Binarize::None } else { binarize };
         let domain = if binarize == Binarize::None { data.domain } else { Domain::Binary };
+        let (kinds, categories) = kinds(data);
         let is_number = |(i, name): (usize, &String)| *name == i.to_string();
         let numbers = data.class_names.iter().enumerate().all(is_number);
         Self {
@@ -104,24 +144,37 @@ impl DataConfig {
             shape: data.shape.dims().to_vec(),
             classes: data.classes(),
             columns: data.column_names.clone(),
-            kinds: Vec::new(),
+            kinds,
             offset: Vec::new(),
             scale: Vec::new(),
+            decimals: if domain == Domain::Real { decimals(data) } else { Vec::new() },
+            categories,
+            text: TextOptions::default(),
+            image: None,
+            asked_levels: None,
+            no_labels: false,
+            precision: if domain == Domain::Real { DOUBLE } else { SINGLE }.to_owned(),
+            data_dir: None,
             path: None,
             class_names: if numbers { Vec::new() } else { data.class_names.clone() },
         }
     }
 
     /// The keys of the table `data`.
-    pub(super) const KEYS: [&str; 18] = [
+    pub(super) const KEYS: [&str; 26] = [
         "name",
         "path",
+        "data_dir",
         "binarize",
         "all_train",
         "fold",
         "resize",
         "grey",
         "background",
+        "image",
+        "asked_levels",
+        "no_labels",
+        "precision",
         "fingerprint",
         "domain",
         "levels",
@@ -132,6 +185,9 @@ impl DataConfig {
         "kinds",
         "offset",
         "scale",
+        "decimals",
+        "text",
+        "categories",
     ];
 
     /// The names of the entries of an example: a table's columns, or x0, x1, ….
@@ -145,8 +201,11 @@ impl DataConfig {
 
     /// Stores where the data was found: a known name unchanged; of a path, the file name and the
     /// absolute path.
-    pub(super) fn set_place(&mut self, place: &str) {
+    pub(super) fn set_place(&mut self, place: &str, data_dir: Option<&Path>) {
         place.clone_into(&mut self.name);
+        if ancestral_data::is_known(place) {
+            self.data_dir = data_dir.and_then(|folder| folder.canonicalize().ok());
+        }
         if let Ok(path) = Path::new(place).canonicalize()
             && !ancestral_data::is_known(place)
         {
@@ -162,7 +221,7 @@ impl DataConfig {
         self.path.as_ref().map_or_else(|| self.name.clone(), |path| path.display().to_string())
     }
 
-    /// The number of a class, given by number or by name.
+    /// The number of a class, given by name, or by number if no class has a number for a name.
     ///
     /// # Errors
     /// If there is no such class, with the names of all.
@@ -171,16 +230,40 @@ impl DataConfig {
             return Ok(at as u32);
         }
         let last = self.classes.saturating_sub(1);
-        text.parse().map_err(|_| {
-            let some: Vec<&str> = self.class_names.iter().take(20).map(String::as_str).collect();
-            let more = if self.class_names.len() > some.len() { ", …" } else { "" };
-            let names = match some.len() {
-                0 => String::new(),
-                _ => format!(", or a name: {}{more}", some.join(", ")),
+        let numbered = self.class_names.iter().any(|name| name.parse::<f64>().is_ok());
+        let number = text.parse().ok().filter(|_| !numbered);
+        number.ok_or_else(|| {
+            let names = listed(&self.class_names);
+            let allowed = match (self.class_names.is_empty(), numbered) {
+                (true, _) => format!("give a number from 0 to {last}"),
+                (false, true) => format!("give one of the names {names}"),
+                (false, false) => format!("give a number from 0 to {last}, or a name: {names}"),
             };
-            let allowed = format!("give a number from 0 to {last}{names}");
             Error::setting("class", format!("'{text}'"), allowed)
         })
+    }
+
+    /// The number of each class among those of another run: by name, or by number where one of them has
+    /// no names; `None` if one is not among them.
+    pub(super) fn classes_among(&self, other: &Self) -> Option<Vec<u32>> {
+        let by_number = self.class_names.is_empty() || other.class_names.is_empty();
+        if by_number && self.classes == other.classes {
+            return Some((0..self.classes as u32).collect());
+        }
+        let name = |class: usize| {
+            self.class_names.get(class).cloned().unwrap_or_else(|| class.to_string())
+        };
+        (0..self.classes).map(|class| other.place_of_class(&name(class))).collect()
+    }
+
+    /// The number of the class with this name.
+    fn place_of_class(&self, name: &str) -> Option<u32> {
+        if !self.class_names.is_empty() {
+            return self.class_names.iter().position(|own| own == name).map(|at| at as u32);
+        }
+        // Runs of format 1 took 01 and 1.0 for the class 1.
+        let value = name.parse::<f64>().ok().filter(|value| value.fract() == 0.0 && *value >= 0.0);
+        value.filter(|&value| value < self.classes as f64).map(|value| value as u32)
     }
 
     /// Other data with its labels renumbered to those of this data, by the names of classes (or
@@ -189,38 +272,197 @@ impl DataConfig {
     /// # Errors
     /// If an example has a class that this data lacks.
     pub fn relabel(&self, data: Dataset) -> Result<Dataset> {
-        let name = |names: &[String], class: u32| {
-            names.get(class as usize).cloned().unwrap_or_else(|| class.to_string())
+        let found = data.classes();
+        let name = |class: usize| {
+            data.class_names.get(class).cloned().unwrap_or_else(|| class.to_string())
         };
-        let own: Vec<String> =
-            (0..self.classes as u32).map(|class| name(&self.class_names, class)).collect();
+        let given: Vec<String> = (0..found).map(name).collect();
+        let words = given.iter().all(|name| name.parse::<f64>().is_err());
+        if self.class_names.is_empty() && words && found == self.classes {
+            // Runs of format 1 need not have stored the names.
+            return Ok(data);
+        }
+        let places: Vec<Option<u32>> = given.iter().map(|name| self.place_of_class(name)).collect();
+        if places.iter().enumerate().all(|(at, place)| *place == Some(at as u32)) {
+            return Ok(data);
+        }
         let renamed = |&label: &u32| {
-            let given = name(&data.class_names, label);
-            let found = own.iter().position(|own| *own == given);
-            found.map(|class| class as u32).ok_or_else(|| {
-                let some: Vec<&str> = own.iter().take(20).map(String::as_str).collect();
-                let more = if own.len() > some.len() { ", …" } else { "" };
-                let known = format!("the classes of the run are {}{more}", some.join(", "));
+            places.get(label as usize).copied().flatten().ok_or_else(|| {
+                let own = match self.class_names.is_empty() {
+                    true => format!("0 to {}", self.classes.saturating_sub(1)),
+                    false => listed(&self.class_names),
+                };
                 Error::UnsuitableData {
                     model: "the run".to_owned(),
-                    problem: format!("an example is of class {given}, and {known}"),
+                    problem: format!(
+                        "an example is of class {}, and the classes of the run are {own}",
+                        given.get(label as usize).cloned().unwrap_or_else(|| label.to_string()),
+                    ),
                 }
             })
         };
-        let convert = |split: SplitName| -> Result<Option<Split>> {
-            let Ok(split) = data.split(split) else { return Ok(None) };
+        let mut relabeled = data.map_splits(data.domain, data.shape.clone(), |split| {
             let labels = split.labels.as_ref();
             let labels = labels.map(|labels| labels.iter().map(renamed).collect::<Result<_>>());
-            Ok(Some(Split { values: split.values.clone(), labels: labels.transpose()? }))
+            Ok::<_, Error>(Split { values: split.values.clone(), labels: labels.transpose()? })
+        })?;
+        // Of numbers, as many as there are labels.
+        relabeled.class_names = match self.class_names.is_empty() {
+            true => (0..=places.iter().flatten().copied().max().unwrap_or(0))
+                .map(|class| class.to_string())
+                .collect(),
+            false => self.class_names.clone(),
         };
-        let Some(train) = convert(SplitName::Train)? else { return Ok(data) };
-        let (valid, test) = (convert(SplitName::Valid)?, convert(SplitName::Test)?);
-        let shape = data.shape.clone();
-        let mut relabeled =
-            Dataset::new(data.name.clone(), data.domain, shape, train, valid, test)?;
-        relabeled.class_names = own;
-        relabeled.column_names = data.column_names.clone();
         Ok(relabeled)
+    }
+
+    /// Other data with its columns in the order of this data's, by their names, and with the numbers
+    /// of its categories.
+    ///
+    /// # Errors
+    /// Naming the first column that is missing or unknown, of another kind, or with a category that this
+    /// data lacks.
+    pub fn align(&self, data: Dataset) -> Result<Dataset> {
+        let data = self.in_order(data)?;
+        self.with_own_categories(data)
+    }
+
+    fn in_order(&self, mut data: Dataset) -> Result<Dataset> {
+        let unsuitable =
+            |problem: String| Err(Error::UnsuitableData { model: "the run".to_owned(), problem });
+        let (own, found) = (&self.columns, &data.column_names);
+        let repeated = (1..own.len()).any(|at| own[..at].contains(&own[at]));
+        if own == found && !own.is_empty() || data.shape.as_image().is_some() {
+            return Ok(data);
+        }
+        if own.is_empty() || found.is_empty() || repeated {
+            // Arrays have no names anywhere.
+            if own.is_empty() && data.columns.is_empty() {
+                return Ok(data);
+            }
+            let whose = match (own.is_empty(), repeated) {
+                (_, true) => "the columns of the run have the same name twice",
+                (true, _) => "the columns of the run have no names",
+                _ => "the columns of the data have no names",
+            };
+            let n = data.shape.size();
+            data.notes.push(format!("{whose}, so that {n} columns were matched by their order"));
+            return Ok(data);
+        }
+        if let Some(name) = own.iter().find(|name| !found.contains(name)) {
+            return unsuitable(format!(
+                "column '{name}' of the run is missing; the columns of the data are {}",
+                listed(found)
+            ));
+        }
+        if let Some(name) = found.iter().find(|name| !own.contains(name)) {
+            return unsuitable(format!(
+                "column '{name}' is not one of the run's columns, {}",
+                listed(own)
+            ));
+        }
+        let place = |name: &String| found.iter().position(|other| other == name).unwrap_or(0);
+        let order: Vec<usize> = own.iter().map(place).collect();
+        Ok(data.select_columns(&order)?)
+    }
+
+    fn with_own_categories(&self, data: Dataset) -> Result<Dataset> {
+        let names = self.column_names();
+        let unsuitable =
+            |problem: String| Error::UnsuitableData { model: "the run".to_owned(), problem };
+        let mut changes: Vec<Option<Vec<f64>>> = Vec::new();
+        for (column, name) in data.columns.iter().zip(&names) {
+            let words = column.kind == ColumnType::Category;
+            let own = self.categories.get(name);
+            changes.push(match (words, own) {
+                (false, None) => None,
+                (true, None) => {
+                    return Err(unsuitable(format!(
+                        "column '{name}' holds words, such as '{}', and that of the run numbers",
+                        column.categories.first().map_or("", String::as_str)
+                    )));
+                }
+                (false, Some(own)) => {
+                    return Err(unsuitable(format!(
+                        "column '{name}' holds numbers, and that of the run words: {}",
+                        listed(own)
+                    )));
+                }
+                (true, Some(own)) => {
+                    let place = |word: &String| {
+                        let at = own.iter().position(|own| own == word);
+                        at.map(|at| at as f64).ok_or_else(|| {
+                            unsuitable(format!(
+                                "'{word}' in column '{name}' is none of the run's categories, {}",
+                                listed(own)
+                            ))
+                        })
+                    };
+                    Some(column.categories.iter().map(place).collect::<Result<_>>()?)
+                }
+            });
+        }
+        if changes.iter().all(Option::is_none) {
+            return Ok(data);
+        }
+        let mut aligned = data.map_splits(data.domain, data.shape.clone(), |split| {
+            let mut values = split.values.clone();
+            if let Values::Reals(values) = &mut values {
+                for row in values.chunks_exact_mut(changes.len()) {
+                    for (value, change) in row.iter_mut().zip(&changes) {
+                        if let Some(change) = change {
+                            *value = change[*value as usize];
+                        }
+                    }
+                }
+            }
+            Ok::<_, Error>(Split { values, labels: split.labels.clone() })
+        })?;
+        for (column, name) in aligned.columns.iter_mut().zip(&names) {
+            if let Some(own) = self.categories.get(name) {
+                column.categories.clone_from(own);
+            }
+        }
+        Ok(aligned)
+    }
+
+    /// Other data in the order of this data's columns and classes, where both have the same names; else
+    /// unchanged.
+    ///
+    /// # Errors
+    /// If the data cannot be changed.
+    pub(super) fn like_own(&self, data: Dataset) -> Result<Dataset> {
+        let data = self.align(data.clone()).unwrap_or(data);
+        Ok(self.relabel(data.clone()).unwrap_or(data))
+    }
+
+    /// How the data, or other data for the run, is opened.
+    pub(super) fn options(&self, data_dir: Option<&Path>, seed: u64) -> OpenOptions {
+        // Where it was found, as long as it is there.
+        let remembered = self.data_dir.as_ref().filter(|folder| folder.is_dir());
+        OpenOptions {
+            data_dir: data_dir.map(Path::to_path_buf).or_else(|| remembered.cloned()),
+            seed,
+            resize: self.resize.map(|[h, w]| (h, w)),
+            gray: self.gray,
+            background: self.background,
+            image_shape: self.image.map(|[h, w, c]| [c, h, w]),
+            levels: self.asked_levels,
+            no_labels: self.no_labels,
+            text: self.text.clone(),
+            ..OpenOptions::default()
+        }
+    }
+
+    /// Other data in the precision that the run reads its own in.
+    ///
+    /// # Errors
+    /// If a value is beyond it.
+    pub(super) fn in_precision(&self, data: Dataset) -> Result<Dataset> {
+        match is_single(&self.precision) && self.domain == "real" {
+            true => Ok(data.in_single_precision()?),
+            false => Ok(data),
+        }
     }
 
     /// Reopens the data and checks that it is unchanged.
@@ -229,23 +471,35 @@ impl DataConfig {
     /// If it is not found, cannot be read, or has changed.
     pub fn open(&self, data_dir: Option<&Path>, seed: u64) -> Result<Dataset> {
         let options = OpenOptions {
-            data_dir: data_dir.map(Path::to_path_buf),
-            seed,
-            resize: self.resize.map(|[h, w]| (h, w)),
-            gray: self.gray,
-            background: self.background,
             all_train: self.all_train,
             fold: self.fold,
-            ..OpenOptions::default()
+            // Runs of format 1 have no classes where an image is in no class folder.
+            no_labels: self.no_labels || self.classes == 0,
+            ..self.options(data_dir, seed)
         };
         let place = self.place();
-        let data = ancestral_data::open(&place, &options)?;
+        let changed = |found: String, problem: String| Error::DataChanged {
+            rule: if is_single(&self.precision) { new_rules(&place) } else { String::new() },
+            data: place.clone(),
+            found,
+            expected: self.fingerprint.clone(),
+            problem,
+        };
+        let read = ancestral_data::open(&place, &options)?;
+        let found = read.fingerprint();
+        let aligned = self.align(read).and_then(|data| self.relabel(data));
+        let mut data = match aligned {
+            Ok(data) => data,
+            Err(Error::UnsuitableData { problem, .. }) => return Err(changed(found, problem)),
+            Err(other) => return Err(other),
+        };
         let found = data.fingerprint();
-        if found != self.fingerprint {
-            let expected = self.fingerprint.clone();
-            return Err(Error::DataChanged { data: place, found, expected });
+        if found != self.fingerprint && data.fingerprint_in_single_precision() != self.fingerprint {
+            return Err(changed(found, String::new()));
         }
-        Ok(data)
+        // They were said when the run was trained.
+        data.notes.clear();
+        self.in_precision(data)
     }
 
     /// The specification of the data, for building a model.
@@ -280,11 +534,22 @@ impl DataConfig {
         let mut spec = DataSpec::new(domain, shape, self.classes);
         spec.names.clone_from(&self.columns);
         spec.class_names.clone_from(&self.class_names);
-        if !(self.offset.is_empty() && self.scale.is_empty()) {
-            let allowed =
-                "this version does not support columns that are standardized before the model";
+        let standardized = !(self.offset.is_empty() && self.scale.is_empty());
+        let fits = |list: &[f64]| list.len() == spec.size() && list.iter().all(|v| v.is_finite());
+        if standardized
+            && !(domain == Domain::Real
+                && fits(&self.offset)
+                && fits(&self.scale)
+                && self.scale.iter().all(|&v| v > 0.0))
+        {
+            let allowed = format!(
+                "give a finite offset and a positive scale for each of {} real columns, or neither",
+                spec.size()
+            );
             return Err(Error::setting("data.scale", format!("{:?}", self.scale), allowed));
         }
+        spec.offset.clone_from(&self.offset);
+        spec.scale.clone_from(&self.scale);
         if !self.kinds.is_empty() {
             let kinds = self.kinds.iter().map(|kind| {
                 let wrong = |e: UnknownKind| Error::setting("data.kinds", kind, e.to_string());
@@ -298,6 +563,49 @@ impl DataConfig {
             spec.columns = Columns::Each(kinds);
         }
         Ok(spec)
+    }
+}
+
+/// Names as a phrase, the first of many.
+fn listed(names: &[String]) -> String {
+    let some: Vec<&str> = names.iter().take(20).map(String::as_str).collect();
+    format!("{}{}", some.join(", "), if names.len() > some.len() { ", …" } else { "" })
+}
+
+/// The kinds of columns, if words are among them, and the names of their categories.
+fn kinds(data: &Dataset) -> (Vec<String>, BTreeMap<String, Vec<String>>) {
+    let words = |column: &Column| column.kind == ColumnType::Category;
+    if !data.columns.iter().any(words) {
+        return (Vec::new(), BTreeMap::new());
+    }
+    let kind = |column: &Column| match words(column) {
+        true => ColumnKind::Category(column.categories.len().max(2) as u32).as_word(),
+        false => ColumnKind::Real.as_word(),
+    };
+    let name = |at: usize| data.column_names.get(at).cloned().unwrap_or_else(|| format!("x{at}"));
+    let columns = data.columns.iter().enumerate().filter(|(_, column)| words(column));
+    let categories = columns.map(|(at, column)| (name(at), column.categories.clone())).collect();
+    (data.columns.iter().map(kind).collect(), categories)
+}
+
+/// The decimals of columns of text, if there are any to round to.
+fn decimals(data: &Dataset) -> Vec<i32> {
+    data.columns.iter().map(|column| column.decimals.map_or(-1, i32::from)).collect()
+}
+
+/// The rules of reading that have changed since format 1, for data at this place.
+fn new_rules(place: &str) -> String {
+    let path = Path::new(place);
+    if path.is_dir() || place.ends_with(".tar") || place.ends_with(".tgz") {
+        "since format 1, hidden folders are passed over, more formats of images are read, the EXIF \
+         orientation is applied, and only first-level folders are classes"
+            .to_owned()
+    } else if ancestral_data::is_table(path) {
+        "since format 1, a first column without a name that numbers the rows is left out, the # before \
+         a header is taken off, and columns of reals named label, class or target are entries"
+            .to_owned()
+    } else {
+        String::new()
     }
 }
 

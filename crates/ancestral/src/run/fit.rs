@@ -46,6 +46,7 @@ impl Session<'_> {
         if self.registry.find(&config.model)?.learning == Learning::GradientSteps {
             return Err(Error::OtherLearning { model: config.model, fitted: false });
         }
+        self.tell_notes(&data.notes)?;
         let (seed, binarize) = (config.seed, config.data.binarize.parse::<Binarize>()?);
         let train = Examples::new(&data, SplitName::Train, binarize, seed)?;
         let init = Init::new(&self.device, seed);

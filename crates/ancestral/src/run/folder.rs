@@ -292,6 +292,7 @@ impl RunFolder {
         let mut config = self.config.clone();
         // The path of the data is private and useless elsewhere.
         config.data.path = None;
+        config.data.data_dir = None;
         // The same file belongs to the same checkpoint.
         let [last, model] = self.ids();
         let id = last.or(model).filter(|_| weights == Weights::Best && !half);

@@ -41,6 +41,7 @@ impl Session<'_> {
     pub fn encode(&mut self, run: &Run, query: &DataQuery) -> Result<Codes> {
         let latent = self.latent(run)?;
         let (examples, data) = run.query(query, self.data_dir())?;
+        self.tell_notes(&data.notes)?;
         let n = examples.len();
         let indices: Vec<u64> = (0..n as u64).collect();
         let values = self.working("encoding", n, |progress| {
@@ -66,7 +67,8 @@ impl Session<'_> {
         n: usize,
     ) -> Result<Reconstructions> {
         let latent = self.latent(run)?;
-        let (examples, _) = run.query(query, self.data_dir())?;
+        let (examples, data) = run.query(query, self.data_dir())?;
+        self.tell_notes(&data.notes)?;
         let n = n.clamp(1, examples.len());
         let batch = examples.batch(&(0..n as u64).collect::<Vec<_>>(), 0);
         let decoded = latent.decode(&latent.encode(&batch)?, batch.labels.as_deref())?;
@@ -91,7 +93,8 @@ impl Session<'_> {
             return Err(Error::setting("n", n, "give at least 2, one for each end"));
         }
         let latent = self.latent(run)?;
-        let (examples, _) = run.query(query, self.data_dir())?;
+        let (examples, data) = run.query(query, self.data_dir())?;
+        self.tell_notes(&data.notes)?;
         // All steps are decoded together.
         let config = &run.config;
         let size = self.registry.size(&config.model, &config.settings, run.model().data())?;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use ancestral_data::{Batch, Binarize, Dataset, Examples, OpenOptions, SplitName};
+use ancestral_data::{Batch, Binarize, Dataset, Examples, OpenOptions, SplitName, TextOptions};
 use burn::tensor::Device;
 
 use super::adapt::adapt;
@@ -36,6 +36,17 @@ pub struct DataQuery {
     pub split: Option<SplitName>,
     /// The number of examples, from the first; `None` for all.
     pub limit: Option<usize>,
+    /// How other data is read, where that differs from the run's own.
+    pub reading: Reading,
+}
+
+/// How other data than the run's is read; what is not given is as for the run's own, or inferred.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reading {
+    /// How the text of a table is read.
+    pub text: TextOptions,
+    /// Whether labels are left out.
+    pub no_labels: bool,
 }
 
 impl DataQuery {
@@ -79,6 +90,11 @@ impl Run {
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         RunFolder::replace(path.as_ref(), &self.config)?
             .write_model(&self.model.tensors(), &self.info)
+    }
+
+    /// What reading its data guessed and left out, if the data is in memory.
+    pub fn notes(&self) -> &[String] {
+        self.data.as_ref().map_or(&[], |data| &data.notes)
     }
 
     /// The model.
@@ -179,10 +195,13 @@ impl Run {
             (None, Some(data)) => data.clone(),
             (None, None) => config.data.open(data_dir, config.seed)?,
             (Some(name), _) => {
-                let data = self.open_other(name, query.split.is_none(), data_dir)?;
+                let data =
+                    self.open_other(&query.reading, name, query.split.is_none(), data_dir)?;
+                let data = config.data.align(data)?;
                 let data = adapt(data, &config.data.spec()?, binarize != Binarize::None)?;
+                let data = config.data.in_precision(data)?;
                 // It may number its classes differently.
-                if self.is_conditional() { config.data.relabel(data)? } else { data }
+                if self.has_classes() { config.data.relabel(data)? } else { data }
             }
         };
         // All rows of a file are scored with fixed random numbers.
@@ -196,10 +215,10 @@ impl Run {
         Ok((examples, data))
     }
 
-    /// Whether the model is conditional on the classes of examples.
-    fn is_conditional(&self) -> bool {
+    /// Whether the model is conditional on the classes of examples, or a classifier.
+    fn has_classes(&self) -> bool {
         let sampler = self.model().sampler().filter(|sampler| !sampler.classes_are_codes());
-        sampler.is_some_and(|sampler| sampler.classes() > 0)
+        sampler.is_some_and(|sampler| sampler.classes() > 0) || self.model().classifier().is_some()
     }
 
     /// Other data than the run's, read as the run's was; `whole` without splits of its own.
@@ -208,20 +227,22 @@ impl Run {
     /// If it is not found or cannot be read.
     pub(super) fn open_other(
         &self,
+        reading: &Reading,
         name: &str,
         whole: bool,
         data_dir: Option<&Path>,
     ) -> Result<Dataset> {
-        let config = &self.config;
+        let own = self.config.data.options(data_dir, self.config.seed);
+        let is_table = ancestral_data::is_table(name);
         let options = OpenOptions {
-            data_dir: data_dir.map(Path::to_path_buf),
-            seed: config.seed,
-            resize: config.data.resize.map(|[h, w]| (h, w)),
-            gray: config.data.gray,
-            background: config.data.background,
             whole,
+            text: match is_table {
+                true => reading.text.or(&own.text),
+                false => reading.text.clone(),
+            },
+            no_labels: own.no_labels || reading.no_labels,
             pipe: true,
-            ..OpenOptions::default()
+            ..own
         };
         Ok(ancestral_data::open(name, &options)?)
     }

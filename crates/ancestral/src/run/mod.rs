@@ -3,6 +3,7 @@
 
 mod adapt;
 mod checkpoint;
+mod columns;
 mod config;
 mod event_log;
 #[cfg(feature = "plot")]
@@ -31,7 +32,7 @@ pub use fit::{Fit, Fitted};
 pub use folder::{RunFolder, Weights};
 pub use gan_table::{GAN_TABLE, GanTableEntry, GanTableProgress, GanTableRow, gan_table_entries};
 pub use latent::{Codes, Reconstructions};
-pub use loaded::{DataQuery, Run};
+pub use loaded::{DataQuery, Reading, Run};
 pub use networks::{FEATURE_NETWORKS, FeatureNetwork};
 pub use quality::{
     ImageFolder, LEAST_SAMPLES, ModesReport, NamedWeights, QualityReport, QualitySpec,

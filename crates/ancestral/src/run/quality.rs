@@ -11,7 +11,8 @@ use super::loaded::{DataQuery, Run};
 use super::networks::FeatureNetwork;
 use super::session::Session;
 use crate::evaluate::{
-    self, DENSITY_NEIGHBORS, GeneratedExamples, Modes, NamedClassifier, Quality, Rows,
+    self, DENSITY_NEIGHBORS, GeneratedExamples, Modes, NamedClassifier, Quality, RequestedClasses,
+    Rows,
 };
 use crate::model::{Capability, Classified, SampleRequest};
 use crate::{Error, Result};
@@ -194,6 +195,7 @@ impl Session<'_> {
         }
         let shape = model.data().shape.clone();
         let (mut reference, data) = first.query(&spec.reference, self.data_dir())?;
+        self.tell_notes(&data.notes)?;
         let seed = first.config.seed;
         let split = reference.split_name();
         if spec.mean {
@@ -224,9 +226,21 @@ impl Session<'_> {
             let own = run.model().data().domain().unwrap_or(Domain::Real);
             rescale(&mut drawn.values, own, reference.domain());
             let of_samples = network.classify(&drawn.values, reference.domain(), &shape)?;
-            let classes = run.model().data().classes;
-            let requested =
-                drawn.requested().filter(|a| a.codes > 0 || network.classes() == classes);
+            let known = run.config.data.classes_among(&network_run.config.data);
+            let requested = drawn.requested();
+            let by_name: Vec<u32> = match (&requested, &known) {
+                (Some(requested), Some(places)) if requested.codes == 0 => {
+                    requested.classes.iter().map(|&class| places[class as usize]).collect()
+                }
+                _ => Vec::new(),
+            };
+            let requested = match requested {
+                Some(requested) if requested.codes > 0 => Some(requested),
+                Some(_) if !by_name.is_empty() => {
+                    Some(RequestedClasses { classes: &by_name, codes: 0 })
+                }
+                _ => None,
+            };
             let quality = evaluate::quality(&network, &of_samples, requested, &seen, spec.seed)?;
             samples.push(WeightsQuality { weights, step: run.weights().step, quality });
             first_values.get_or_insert(drawn.values);
@@ -400,7 +414,7 @@ fn all_values(data: &Dataset) -> Vec<f64> {
     for name in [SplitName::Train, SplitName::Valid, SplitName::Test] {
         match data.split(name).map(|split| &split.values) {
             Ok(Values::Bytes(v)) => all.extend(v.iter().map(|&x| f64::from(x))),
-            Ok(Values::Reals(v)) => all.extend(v.iter().map(|&x| f64::from(x))),
+            Ok(Values::Reals(v)) => all.extend(v),
             Err(_) => {}
         }
     }

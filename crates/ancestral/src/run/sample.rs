@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use ancestral_data::{
-    Binarize, DataError, Dataset, Domain, Examples, OpenOptions, Shape, Split, SplitName, Streams,
-    Values,
+    Binarize, ColumnType, DataError, Dataset, Domain, Examples, OpenOptions, Shape, Split,
+    SplitName, Streams, Values,
 };
 
 use super::adapt::adapt;
-use super::loaded::Run;
+use super::loaded::{Reading, Run};
 use super::session::Session;
 use crate::model::{self, Capability, Completion, Known, SampleRequest};
 #[cfg(feature = "plot")]
@@ -55,6 +55,8 @@ pub struct Given {
     pub mask: Option<Mask>,
     /// The number of rows, from the first; `None` for all.
     pub limit: Option<usize>,
+    /// How the rows are read.
+    pub reading: Reading,
 }
 
 /// Which entries of an example are given.
@@ -112,7 +114,9 @@ impl Session<'_> {
     pub fn sample(&mut self, run: &Run, spec: &SampleSpec) -> Result<Samples> {
         let request = self.sample_request(run, spec)?;
         let values = model::sample(run.model(), &request)?;
-        samples(run, spec, request.count, values)
+        let drawn = samples(run, spec, &request, values)?;
+        self.tell_notes(&rounded_columns(run, spec))?;
+        Ok(drawn)
     }
 
     /// Draws the same samples in parts, which `each` gets row after row, so that memory is bounded
@@ -138,8 +142,8 @@ impl Session<'_> {
             while first < count {
                 let part = at_once.min(count - first);
                 let request = SampleRequest { first: first as u64, count: part, ..request.clone() };
-                let values = model::sample(run.model(), &request)?;
-                check_finite(run, spec, first, &values)?;
+                let mut values = model::sample(run.model(), &request)?;
+                finish(run, spec, &request, &mut values)?;
                 each(&values)?;
                 first += part;
                 progress(first);
@@ -164,7 +168,9 @@ impl Session<'_> {
         }
         let request = self.sample_request(run, spec)?;
         let (values, animation) = report::sampling_frames(run.model(), &request)?;
-        Ok((samples(run, spec, request.count, values)?, animation))
+        let drawn = samples(run, spec, &request, values)?;
+        self.tell_notes(&rounded_columns(run, spec))?;
+        Ok((drawn, animation))
     }
 
     /// The request of a specification, checked.
@@ -206,11 +212,26 @@ impl Session<'_> {
 }
 
 /// What was drawn, if it is finite.
-fn samples(run: &Run, spec: &SampleSpec, count: usize, values: Vec<f64>) -> Result<Samples> {
-    check_finite(run, spec, 0, &values)?;
+fn samples(
+    run: &Run,
+    spec: &SampleSpec,
+    request: &SampleRequest,
+    mut values: Vec<f64>,
+) -> Result<Samples> {
+    finish(run, spec, request, &mut values)?;
     let shape = run.model().data().shape.clone();
     let each = if spec.complete.is_some() { spec.count } else { 1 };
-    Ok(Samples { values, count, shape, columns: run.column_names(), each })
+    Ok(Samples { values, count: request.count, shape, columns: run.column_names(), each })
+}
+
+/// Refuses samples that are not finite, and rounds them to the decimals of the data.
+fn finish(run: &Run, spec: &SampleSpec, request: &SampleRequest, values: &mut [f64]) -> Result<()> {
+    check_finite(run, spec, request.first as usize, values)?;
+    if !spec.mean {
+        let given = request.known.as_ref().map(|known| known.given.as_slice());
+        round(values, given, &run.config.data.decimals);
+    }
+    Ok(())
 }
 
 /// Refuses samples that are not finite; `first` is the number of the first one.
@@ -230,6 +251,40 @@ fn check_finite(run: &Run, spec: &SampleSpec, first: usize, values: &[f64]) -> R
     Ok(())
 }
 
+/// Says which columns are rounded to whole numbers.
+fn rounded_columns(run: &Run, spec: &SampleSpec) -> Vec<String> {
+    let data = &run.config.data;
+    let names = run.column_names();
+    let whole: Vec<&str> = names
+        .iter()
+        .zip(&data.decimals)
+        .filter(|(name, decimals)| **decimals == 0 && !data.categories.contains_key(*name))
+        .map(|(name, _)| name.as_str())
+        .collect();
+    if whole.is_empty() || spec.mean {
+        return Vec::new();
+    }
+    let some = whole.iter().take(20).copied().collect::<Vec<_>>().join(", ");
+    let more = if whole.len() > 20 { ", …" } else { "" };
+    vec![format!("samples are rounded to whole numbers, as in the data, in {some}{more}")]
+}
+
+/// Rounds values that are not given to the decimals that their columns have in the data; negative for
+/// all decimals.
+fn round(values: &mut [f64], given: Option<&[bool]>, decimals: &[i32]) {
+    for (at, value) in values.iter_mut().enumerate() {
+        let Some(&decimals) = decimals.get(at % decimals.len().max(1)) else { return };
+        if given.is_some_and(|given| given[at]) {
+            continue;
+        }
+        if let Ok(decimals) = usize::try_from(decimals) {
+            // Text is rounded exactly, and reads as the nearest number; −0 is 0.
+            let rounded: f64 = format!("{value:.decimals$}").parse().unwrap_or(*value);
+            *value = rounded + 0.0;
+        }
+    }
+}
+
 /// The rows to complete, each `each` times.
 fn known(run: &Run, given: &Given, each: usize, data_dir: Option<&Path>) -> Result<Known> {
     let spec = run.model().data();
@@ -238,11 +293,11 @@ fn known(run: &Run, given: &Given, each: usize, data_dir: Option<&Path>) -> Resu
         Some(mask) => {
             // Before data is read.
             check_rows(mask, &spec.shape)?;
-            let rows = whole_rows(run, &given.data, data_dir)?;
+            let rows = whole_rows(run, given, data_dir)?;
             let marks = mask_of(mask, &spec.shape, rows.len() / size)?;
             (rows, marks)
         }
-        None => first_entries(run, &given.data, data_dir)?,
+        None => first_entries(run, given, data_dir)?,
     };
     if let Some(limit) = given.limit {
         rows.truncate(limit.saturating_mul(size));
@@ -269,16 +324,18 @@ fn check_rows(mask: &Mask, shape: &Shape) -> Result<()> {
 }
 
 /// Whole rows of other data, as the model sees its own.
-fn whole_rows(run: &Run, name: &str, data_dir: Option<&Path>) -> Result<Vec<f64>> {
+fn whole_rows(run: &Run, given: &Given, data_dir: Option<&Path>) -> Result<Vec<f64>> {
+    let name = given.data.as_str();
     let binarize: Binarize = run.config.data.binarize.parse()?;
     let spec = run.model().data();
-    let mut data = run.open_other(name, true, data_dir)?;
+    let mut data =
+        run.config.data.align(run.open_other(&given.reading, name, true, data_dir)?)?;
     if let (true, Some(top)) = (is_image_file(name), spec.domain().and_then(Domain::max_level))
         && binarize == Binarize::None
     {
         data = in_levels(data, top)?;
     }
-    let data = adapt(data, spec, binarize != Binarize::None)?;
+    let data = run.config.data.in_precision(adapt(data, spec, binarize != Binarize::None)?)?;
     // Their draws are fixed, as those of scored rows.
     let examples = Examples::new(&data, SplitName::Train, binarize, 0)?;
     let indices: Vec<u64> = (0..examples.len() as u64).collect();
@@ -289,7 +346,9 @@ fn whole_rows(run: &Run, name: &str, data_dir: Option<&Path>) -> Result<Vec<f64>
 fn is_image_file(name: &str) -> bool {
     let path = Path::new(name);
     let extension = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
-    path.is_dir() || ["png", "jpg", "jpeg", "tar", "tgz"].contains(&extension.as_str())
+    path.is_dir()
+        || ["png", "jpg", "jpeg", "jpe", "jfif", "webp", "bmp", "tif", "tiff", "gif", "tar", "tgz"]
+            .contains(&extension.as_str())
 }
 
 /// The 256 levels of image files, rounded to the nearest of fewer ones; values that are levels from 0
@@ -307,43 +366,59 @@ fn in_levels(data: Dataset, top: u32) -> Result<Dataset> {
     Ok(Dataset::new(data.name.clone(), domain, data.shape.clone(), rounded, None, None)?)
 }
 
-/// Rows that hold only the first entries.
-fn first_entries(run: &Run, name: &str, data_dir: Option<&Path>) -> Result<(Vec<f64>, Vec<bool>)> {
+/// Rows that hold some entries only: those of the columns with their names, else the first ones.
+fn first_entries(
+    run: &Run,
+    given: &Given,
+    data_dir: Option<&Path>,
+) -> Result<(Vec<f64>, Vec<bool>)> {
+    let name = given.data.as_str();
     let spec = run.model().data();
     let size = spec.size();
-    let options = OpenOptions {
-        data_dir: data_dir.map(Path::to_path_buf),
-        whole: true,
-        ..OpenOptions::default()
-    };
-    let data = ancestral_data::open(name, &options)?;
+    let reading = Reading { no_labels: true, ..given.reading.clone() };
+    let data = run.open_other(&reading, name, true, data_dir)?;
     let width = data.shape.size();
     if width >= size {
         return Err(Error::NoMask { data: name.to_owned(), entries: size });
     }
-    // Zeros are placeholders for entries that are not given.
-    let own = spec.domain().unwrap_or(Domain::Real);
-    let fill = |values: &Values| match (values, own) {
-        (Values::Bytes(v), domain) => {
-            let rows = v.chunks_exact(width).map(|r| [r, &vec![0; size - width]].concat());
-            let bytes: Vec<u8> = rows.flatten().collect();
-            match domain {
-                Domain::Real => Values::Reals(bytes.into_iter().map(f32::from).collect()),
-                _ => Values::Bytes(bytes),
-            }
-        }
-        (Values::Reals(v), _) => {
-            let rows = v.chunks_exact(width).map(|r| [r, &vec![0.0; size - width]].concat());
-            Values::Reals(rows.flatten().collect())
+    // The places of the given columns.
+    let own = &run.config.data.columns;
+    let places: Vec<usize> = match own.is_empty() || data.column_names.is_empty() {
+        true => (0..width).collect(),
+        false => {
+            let place = |column: &String| {
+                own.iter().position(|other| other == column).ok_or_else(|| Error::UnsuitableData {
+                    model: "the run".to_owned(),
+                    problem: format!(
+                        "column '{column}' is not one of the run's columns, {}",
+                        own.iter().take(20).map(String::as_str).collect::<Vec<_>>().join(", ")
+                    ),
+                })
+            };
+            data.column_names.iter().map(place).collect::<Result<_>>()?
         }
     };
+    if data.columns.iter().any(|column| column.kind == ColumnType::Category) {
+        return Err(Error::UnsuitableData {
+            model: "the run".to_owned(),
+            problem: "rows with some entries only cannot have columns of words".to_owned(),
+        });
+    }
+    // Zeros are placeholders for entries that are not given.
     let split = data.split(SplitName::Train)?;
-    let filled = Split { values: fill(&split.values), labels: None };
-    let domain = if matches!(filled.values, Values::Reals(_)) { Domain::Real } else { own };
-    let filled = Dataset::new(name, domain, Shape::columns(size), filled, None, None)?;
-    let fitting = adapt(filled, spec, false)?;
+    let filled: Vec<f64> = numbers(&split.values)
+        .chunks_exact(width)
+        .flat_map(|row| {
+            let mut whole = vec![0.0; size];
+            places.iter().zip(row).for_each(|(&at, &value)| whole[at] = value);
+            whole
+        })
+        .collect();
+    let filled = Split { values: Values::Reals(filled), labels: None };
+    let filled = Dataset::new(name, Domain::Real, Shape::columns(size), filled, None, None)?;
+    let fitting = run.config.data.in_precision(adapt(filled, spec, false)?)?;
     let rows = numbers(&fitting.split(SplitName::Train)?.values);
-    let given = (0..rows.len()).map(|i| i % size < width).collect();
+    let given = (0..rows.len()).map(|i| places.contains(&(i % size))).collect();
     Ok((rows, given))
 }
 
@@ -402,6 +477,6 @@ fn mask_of(mask: &Mask, shape: &Shape, rows: usize) -> Result<Vec<bool>> {
 fn numbers(values: &Values) -> Vec<f64> {
     match values {
         Values::Bytes(v) => v.iter().map(|&x| f64::from(x)).collect(),
-        Values::Reals(v) => v.iter().map(|&x| f64::from(x)).collect(),
+        Values::Reals(v) => v.clone(),
     }
 }

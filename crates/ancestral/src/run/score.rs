@@ -78,15 +78,24 @@ pub struct Scored {
     pub binarize: &'static str,
     /// Examples.
     pub n: usize,
+    /// What reading the data guessed or left out, one sentence each.
+    #[serde(skip)]
+    pub notes: Vec<String>,
 }
 
 impl Scored {
+    fn with_notes(mut self, data: &ancestral_data::Dataset) -> Self {
+        self.notes.clone_from(&data.notes);
+        self
+    }
+
     fn new(data: &str, examples: &Examples, split: Option<SplitName>) -> Self {
         Self {
             data: data.to_owned(),
             split: split.map(SplitName::as_str),
             binarize: examples.binarize().as_str(),
             n: examples.len(),
+            notes: Vec::new(),
         }
     }
 }
@@ -122,13 +131,19 @@ impl Session<'_> {
             return Err(self.no_scores(run));
         }
         let (examples, data) = run.query(query, self.data_dir())?;
-        let of = Scored::new(&data.name, &examples, query.split);
+        self.tell_notes(&data.notes)?;
+        let of = Scored::new(&data.name, &examples, query.split).with_notes(&data);
         let Some(density) = model.density() else {
             return self.classify(run, of, &examples);
         };
         let (nats, mc_stderr) = self.working("scoring", examples.len(), |progress| {
             evaluate::log_probabilities(model, &examples, options, progress)
         })?;
+        if nats.contains(&f64::NEG_INFINITY)
+            && let Some(note) = evaluate::impossible(model, &examples, options)?
+        {
+            self.tell_notes(&[note])?;
+        }
         let (kind, samples) = match density.kind(options.samples) {
             DensityKind::Exact => ("exact", 0),
             DensityKind::LowerBound { samples } => ("bound", samples),
@@ -169,15 +184,10 @@ impl Session<'_> {
         let model = run.model();
         let split = query.split.unwrap_or(SplitName::Test);
         let query = DataQuery { split: Some(split), ..query.clone() };
-        let (mut examples, data) = run.query(&query, self.data_dir())?;
-        let of = Scored::new(&data.name, &examples, Some(split));
+        let (examples, data) = run.query(&query, self.data_dir())?;
+        self.tell_notes(&data.notes)?;
+        let of = Scored::new(&data.name, &examples, Some(split)).with_notes(&data);
         let found = if model.classifier().is_some() {
-            if query.data.is_some() {
-                // Other data may number its classes differently.
-                let (n, binarize) = (examples.len(), examples.binarize());
-                let data = run.config.data.relabel(data)?;
-                examples = Examples::new(&data, split, binarize, run.config.seed)?.first(n);
-            }
             Measured::Classification(Box::new(self.classification(run, &examples)?))
         } else if model.density().is_some() {
             let mut found = self.likelihoods(run, &examples, options, "evaluating")?;
@@ -202,7 +212,8 @@ impl Session<'_> {
     pub fn pixel_costs(&mut self, run: &Run, query: &DataQuery) -> Result<PixelCosts> {
         let split = query.split.unwrap_or(SplitName::Test);
         let query = DataQuery { split: Some(split), ..query.clone() };
-        let (examples, _) = run.query(&query, self.data_dir())?;
+        let (examples, data) = run.query(&query, self.data_dir())?;
+        self.tell_notes(&data.notes)?;
         self.working("measuring the cost of each pixel", examples.len(), |progress| {
             evaluate::pixel_costs(run.model(), &examples, progress)
         })
@@ -222,7 +233,8 @@ impl Session<'_> {
         let split = query.split.unwrap_or(SplitName::Test);
         let query = DataQuery { split: Some(split), ..query.clone() };
         let (examples, data) = run.query(&query, self.data_dir())?;
-        let of = Scored::new(&data.name, &examples, Some(split));
+        self.tell_notes(&data.notes)?;
+        let of = Scored::new(&data.name, &examples, Some(split)).with_notes(&data);
         let found = self.working("classifying", examples.len(), |progress| {
             evaluate::bayes_rule(run.model(), &examples, options, progress)
         })?;

@@ -16,8 +16,8 @@ use crate::model::{Capability, Latent, Learning};
 use crate::registry::Registry;
 use crate::spec::cpu;
 use crate::train::{
-    Budget, Event, InMemory, NoopObserver, Observer, Outcome, Start, State, StopReason, Trainer,
-    Work,
+    Budget, Event, InMemory, NoopObserver, Note, Observer, Outcome, Start, State, StopReason,
+    Trainer, Work,
 };
 use crate::{Error, Result};
 
@@ -240,6 +240,7 @@ impl<'a> Session<'a> {
         let never = AtomicBool::new(false);
         let stop = self.stop.unwrap_or(&never);
         let Prepared { mut kind, config, data, skip_test } = prepared;
+        self.tell_notes(&data.notes)?;
         let mut noop = NoopObserver;
         let observer = or_noop(&mut self.observer, &mut noop);
         let outcome = match &mut kind {
@@ -346,9 +347,15 @@ impl<'a> Session<'a> {
         options: evaluate::Options,
         what: &str,
     ) -> Result<Likelihoods> {
-        self.working(what, examples.len(), |progress| {
+        let found = self.working(what, examples.len(), |progress| {
             evaluate::likelihoods(run.model(), examples, options, progress)
-        })
+        })?;
+        if found.nll_nats == f64::INFINITY
+            && let Some(note) = evaluate::impossible(run.model(), examples, options)?
+        {
+            self.tell_notes(&[note])?;
+        }
+        Ok(found)
     }
 
     /// Does some work and reports its progress to the observer.
@@ -367,6 +374,12 @@ impl<'a> Session<'a> {
         told(0);
         let found = work(&mut told)?;
         failed.map(|()| found)
+    }
+
+    /// Reports what reading data guessed or left out.
+    pub(super) fn tell_notes(&mut self, notes: &[String]) -> Result<()> {
+        let Some(observer) = &mut self.observer else { return Ok(()) };
+        notes.iter().try_for_each(|note| observer.event(&Event::Note(Note { note: note.clone() })))
     }
 
     /// Reports the progress of some work.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use ancestral_data::{
-    Background, Binarize, Dataset, Domain, Examples, OpenOptions, Shape, SplitName,
+    Background, Binarize, Dataset, Domain, Examples, OpenOptions, Shape, SplitName, TextOptions,
 };
 use burn::tensor::Device;
 use serde::Deserialize;
@@ -113,6 +113,14 @@ pub struct DataRequest {
     pub gray: bool,
     /// The color behind transparent pixels in images of a folder or tar.
     pub background: Option<Background>,
+    /// How the text of a table is read.
+    pub text: TextOptions,
+    /// Height, width and channels of the images that rows of a table hold.
+    pub image: Option<[usize; 3]>,
+    /// The number of levels of the values.
+    pub levels: Option<u32>,
+    /// Whether to leave labels out.
+    pub no_labels: bool,
 }
 
 /// Where data comes from.
@@ -269,7 +277,21 @@ impl RunSpec {
         let mut groups = self.gather(entry, source.as_ref())?;
         let file = std::mem::take(&mut groups.file);
         let seed = self.seed.or(file.seed).unwrap_or(0);
-        let (data, mut described) = self.open(&file, source.as_ref(), seed, data_dir)?;
+        let (mut data, mut described) = self.open(&file, source.as_ref(), seed, data_dir)?;
+        let by_steps = entry.learning == Learning::GradientSteps;
+        match &source {
+            // The weights of another run go with its standardization.
+            Some(source) => {
+                let known = &source.config.data;
+                described.offset.clone_from(&known.offset);
+                described.scale.clone_from(&known.scale);
+                described.precision.clone_from(&known.precision);
+                data = described.in_precision(data)?;
+            }
+            None if by_steps => super::columns::standardize(&mut described, &data)?,
+            None => {}
+        }
+        data.notes.extend(super::columns::check(&described, &data, by_steps)?);
         let spec = described.spec()?;
         groups.complete(entry, &spec);
         let train = TrainConfig::parse(&groups.train)?;
@@ -348,6 +370,10 @@ impl RunSpec {
         let background = asked.background.or(file.data.background);
         let fold = asked.fold.or(file.data.fold);
         let resize = asked.resize.or(file.data.resize.map(|[h, w]| (h, w)));
+        let text = asked.text.or(&file.data.text);
+        let image = asked.image.or(file.data.image);
+        let levels = asked.levels.or(file.data.asked_levels);
+        let no_labels = asked.no_labels || file.data.no_labels;
         let of_source = source.map(|source| &source.config.data);
         let (data, place) = match &asked.source {
             DataSource::Given(data) => (data.clone(), None),
@@ -361,16 +387,21 @@ impl RunSpec {
                     }
                 };
                 let options = OpenOptions {
-                    data_dir: data_dir.map(Path::to_path_buf),
+                    data_dir: data_dir.or(file.data.data_dir.as_deref()).map(Path::to_path_buf),
                     seed,
                     resize,
                     gray,
                     background,
                     all_train,
                     fold,
+                    text: text.clone(),
+                    image_shape: image.map(|[h, w, c]| [c, h, w]),
+                    levels,
+                    no_labels,
                     ..OpenOptions::default()
                 };
-                (ancestral_data::open(&place, &options)?, Some(place))
+                let data = ancestral_data::open(&place, &options)?;
+                (of_source.map_or(Ok(data.clone()), |known| known.like_own(data))?, Some(place))
             }
         };
         let binarize = match self.binarize {
@@ -388,8 +419,12 @@ impl RunSpec {
         described.resize = resize.map(|(h, w)| [h, w]);
         described.gray = gray;
         described.background = background;
+        described.text = text;
+        described.image = image;
+        described.asked_levels = levels;
+        described.no_labels = no_labels;
         if let Some(place) = place {
-            described.set_place(&place);
+            described.set_place(&place, data_dir.or(file.data.data_dir.as_deref()));
         }
         if let Some(path) = described.path.as_ref().filter(|path| path.to_str().is_none()) {
             return Err(not_text("the data", path));
@@ -493,6 +528,11 @@ struct FileData {
     #[serde(rename = "grey")]
     gray: bool,
     background: Option<Background>,
+    data_dir: Option<PathBuf>,
+    text: TextOptions,
+    image: Option<[usize; 3]>,
+    asked_levels: Option<u32>,
+    no_labels: bool,
 }
 
 impl FileData {

@@ -74,7 +74,7 @@ pub fn small_data(domain: Domain, shape: Shape) -> crate::Result<Dataset> {
     let center = |i: usize, j: usize| if (i + j).is_multiple_of(3) { 1.0 } else { -1.0 };
     let at = |k: usize| center(k / size % 3, k % size) + 0.3 * noise[k];
     let values = match domain {
-        Domain::Real => Values::Reals((0..n * size).map(at).collect()),
+        Domain::Real => Values::Reals((0..n * size).map(|k| f64::from(at(k))).collect()),
         Domain::Binary => Values::Bytes((0..n * size).map(|k| u8::from(at(k) > 0.0)).collect()),
         Domain::Levels(levels) => {
             let top = levels.saturating_sub(1) as f32;

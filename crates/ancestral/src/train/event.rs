@@ -35,6 +35,15 @@ pub enum Event {
     End(Entry),
     /// Progress of work other than training; not stored in files.
     Work(Work),
+    /// What reading the data guessed or left out; not stored in files.
+    Note(Note),
+}
+
+/// A sentence on the data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Note {
+    /// The sentence.
+    pub note: String,
 }
 
 /// One line of the event log.
@@ -122,6 +131,7 @@ impl Event {
             Self::Test(_) => "test",
             Self::End(_) => "end",
             Self::Work(_) => "work",
+            Self::Note(_) => "note",
         }
     }
 
@@ -135,7 +145,7 @@ impl Event {
             | Self::Warning(entry)
             | Self::Test(entry)
             | Self::End(entry) => Some(entry),
-            Self::Step(_) | Self::Epoch(_) | Self::Image(_) | Self::Work(_) => None,
+            Self::Step(_) | Self::Epoch(_) | Self::Image(_) | Self::Work(_) | Self::Note(_) => None,
         }
     }
 

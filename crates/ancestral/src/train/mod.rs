@@ -12,7 +12,7 @@ mod state;
 mod trainer;
 
 pub use config::{Budget, TrainConfig};
-pub use event::{Entry, Event, Image, Progress, Work};
+pub use event::{Entry, Event, Image, Note, Progress, Work};
 pub use memory::check_memory;
 pub use observer::{Evaluator, InMemory, NoopObserver, Observer, Recorder};
 pub(crate) use state::not_finite;

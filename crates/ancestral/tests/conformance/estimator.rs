@@ -26,7 +26,7 @@ fn reals(means: [f32; 3]) -> Dataset {
     let z = Streams::new(4).purpose("z", 0).normals(&[0], 3 * MANY);
     let row = |z: &[f32]| [z[0], 0.6 * z[0] + 0.8 * z[1], z[2]];
     let values = z.chunks_exact(3).flat_map(row).zip(means.into_iter().cycle());
-    many(Domain::Real, 3, Values::Reals(values.map(|(x, mean)| x + mean).collect()))
+    many(Domain::Real, 3, Values::Reals(values.map(|(x, mean)| f64::from(x + mean)).collect()))
 }
 
 /// Coins with these chances of 1.
@@ -206,7 +206,7 @@ fn progress_rises_to_the_whole() {
 fn the_order_of_the_examples_does_not_matter_beyond_rounding() {
     let data = reals([1e6, 0.0, -5.0]);
     let Values::Reals(values) = &data.split(SplitName::Train).unwrap().values else { panic!() };
-    let reversed: Vec<f32> = values.chunks_exact(3).rev().flatten().copied().collect();
+    let reversed: Vec<f64> = values.chunks_exact(3).rev().flatten().copied().collect();
     let reversed = many(Domain::Real, 3, Values::Reals(reversed));
     let (one, other) = (fitted("gaussian", "", &data).1, fitted("gaussian", "", &reversed).1);
     for (a, b) in one.estimates.iter().zip(&other.estimates) {

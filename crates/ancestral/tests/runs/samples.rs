@@ -5,7 +5,7 @@ use std::path::Path;
 use ancestral::evaluate::Options;
 use ancestral::prelude::*;
 use ancestral::report::{MOST_FRAMED, MOST_FRAMES};
-use ancestral::run::{Given, Mask, SampleSpec, Scores};
+use ancestral::run::{Given, Mask, Reading, SampleSpec, Scores};
 use ancestral_data::{write_csv, write_npy};
 use ancestral_test_support::{Image, save_gray};
 
@@ -42,7 +42,7 @@ fn given_parts_are_completed() {
     ];
     let mut session = Session::new();
     let mut complete = |run: &Run, count, data: &str, mask: Option<Mask>| {
-        let given = Given { data: data.to_owned(), mask, limit: None };
+        let given = Given { data: data.to_owned(), mask, limit: None, reading: Reading::default() };
         let plain = SampleSpec::new(count, 0);
         session.sample(run, &SampleSpec { temperature: 0.5, complete: Some(given), ..plain })
     };
@@ -119,7 +119,12 @@ fn a_model_scores_its_own_samples() {
 
 /// A specification to complete examples.
 fn completed(data: &Path, mask: Mask, count: usize) -> SampleSpec {
-    let given = Given { data: data.to_str().unwrap().to_owned(), mask: Some(mask), limit: None };
+    let given = Given {
+        data: data.to_str().unwrap().to_owned(),
+        mask: Some(mask),
+        limit: None,
+        reading: Reading::default(),
+    };
     SampleSpec { complete: Some(given), ..SampleSpec::new(count, 0) }
 }
 

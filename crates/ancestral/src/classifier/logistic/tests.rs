@@ -22,7 +22,8 @@ fn examples(n: usize, columns: usize, classes: usize) -> Examples {
 }
 
 fn labeled(columns: usize, values: Vec<f32>, labels: Vec<u32>) -> Examples {
-    let split = Split { values: Values::Reals(values), labels: Some(labels) };
+    let values = Values::Reals(values.into_iter().map(f64::from).collect());
+    let split = Split { values, labels: Some(labels) };
     let data = Dataset::new("t", Domain::Real, Shape::columns(columns), split, None, None);
     Examples::new(&data.unwrap(), SplitName::Train, Binarize::None, 0).unwrap()
 }

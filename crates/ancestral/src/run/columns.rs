@@ -1,0 +1,106 @@
+//! What columns of real values become before a network: their standardization, and what single
+//! precision makes of them.
+
+use ancestral_data::{Binarize, Dataset, Domain, Examples, SplitName, Values};
+
+use super::config::DataConfig;
+use crate::nn::{Moments, deviation};
+use crate::{Error, Result};
+
+/// Entries beyond which values of columns are not counted.
+const MOST_COUNTED: usize = 50_000_000;
+
+/// Stores the mean and the deviation of each column of a table of reals, by which networks see it.
+pub(super) fn standardize(described: &mut DataConfig, data: &Dataset) -> Result<()> {
+    if data.domain != Domain::Real || data.shape.as_image().is_some() || !described.kinds.is_empty()
+    {
+        return Ok(());
+    }
+    let examples = Examples::new(data, SplitName::Train, Binarize::None, 0)?;
+    let moments = Moments::of(&examples, data.shape.size());
+    if let Some(at) = (0..moments.means.len())
+        .find(|&at| !(moments.means[at].is_finite() && moments.stds[at].is_finite()))
+    {
+        return Err(Error::UnsuitableData {
+            model: described.name.clone(),
+            problem: format!(
+                "the values of column '{}' are too large for their variance; divide the column by a \
+                 constant",
+                described.column_names()[at]
+            ),
+        });
+    }
+    let columns = moments.means.iter().zip(&moments.stds);
+    described.scale = columns.map(|(&mean, &std)| deviation(mean, std)).collect();
+    described.offset = moments.means;
+    Ok(())
+}
+
+/// Notes on constant columns, and on columns whose values single precision merges.
+///
+/// # Errors
+/// If a column that is not constant becomes so, naming it.
+pub(super) fn check(
+    described: &DataConfig,
+    data: &Dataset,
+    in_single: bool,
+) -> Result<Vec<String>> {
+    let mut notes = Vec::new();
+    let split = data.split(SplitName::Train)?;
+    let Values::Reals(values) = &split.values else { return Ok(notes) };
+    let size = data.shape.size();
+    if data.shape.as_image().is_some() || values.len() > MOST_COUNTED {
+        return Ok(notes);
+    }
+    let names = described.column_names();
+    let (mut constant, mut column) = (Vec::new(), Vec::new());
+    for (at, name) in names.iter().enumerate() {
+        column.clear();
+        column.extend(values.iter().skip(at).step_by(size));
+        let before = distinct(&mut column);
+        if before < 2 {
+            constant.push(name.clone());
+            continue;
+        }
+        if !in_single {
+            continue;
+        }
+        let (offset, scale) = match (described.offset.get(at), described.scale.get(at)) {
+            (Some(&offset), Some(&scale)) => (offset, scale),
+            _ => (0.0, 1.0),
+        };
+        column.iter_mut().for_each(|x| *x = f64::from(((*x - offset) / scale) as f32));
+        let after = distinct(&mut column);
+        if after < 2 {
+            return Err(Error::UnsuitableData {
+                model: described.name.clone(),
+                problem: format!(
+                    "the {before} different values of column '{name}' are one in single precision, in \
+                     which networks compute; subtract a constant from the column, or transform it"
+                ),
+            });
+        }
+        if after < before {
+            notes.push(format!(
+                "column '{name}' has {before} different values, and {after} in single precision, in \
+                 which networks compute (outliers or many digits; transform the column to keep all)"
+            ));
+        }
+    }
+    match &constant[..] {
+        [] => {}
+        [one] => notes.push(format!("column '{one}' is constant")),
+        all => {
+            let some = all.iter().take(20).map(String::as_str).collect::<Vec<_>>().join(", ");
+            let more = if all.len() > 20 { ", …" } else { "" };
+            notes.push(format!("{} columns are constant: {some}{more}", all.len()));
+        }
+    }
+    Ok(notes)
+}
+
+/// The number of different values.
+fn distinct(values: &mut [f64]) -> usize {
+    values.sort_unstable_by(f64::total_cmp);
+    values.chunk_by(|a, b| a == b).count()
+}
