@@ -53,7 +53,7 @@ impl Training {
         let start = match run.read_checkpoint()? {
             Some(kept) => {
                 run.mend(&kept)?;
-                Start::Resumed(kept)
+                Start::Resumed(Box::new(kept))
             }
             None => starting_weights(&run.config)?.map_or(Start::Fresh, Start::Weights),
         };

@@ -57,7 +57,7 @@ pub enum Start {
     /// Weights of another run; optimizers and counters are reset.
     Weights(NamedTensors),
     /// The checkpoint of an interrupted run.
-    Resumed(Checkpoint),
+    Resumed(Box<Checkpoint>),
 }
 
 /// Training of a model, step by step.
@@ -106,7 +106,8 @@ impl Trainer {
                 model.load(&weights)?;
                 (State::default(), None)
             }
-            Start::Resumed(Checkpoint { weights, moments, best, mut state, .. }) => {
+            Start::Resumed(kept) => {
+                let Checkpoint { weights, moments, best, mut state, .. } = *kept;
                 model.load(&weights)?;
                 optimizers.restore(moments, &state.updates);
                 let ended = state.finished || state.ended.is_some();
