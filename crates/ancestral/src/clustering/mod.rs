@@ -1,0 +1,21 @@
+//! Clustering: K-means, DBSCAN, HDBSCAN and self-organizing maps, with indices of their results.
+//!
+//! Settings have scikit-learn's names, conventions and defaults. Rows are [`Points`], in single or double
+//! precision; a label is a cluster's number from 0, or `None` for noise.
+//! Equal rows, settings and streams give equal bits for any number of threads.
+
+mod dbscan;
+mod error;
+mod metric;
+mod points;
+mod product;
+#[cfg(test)]
+mod testing;
+mod tree;
+mod union_find;
+mod within;
+
+pub use dbscan::{Dbscan, DbscanConfig, k_distances};
+pub use error::{Error, Result};
+pub use metric::Metric;
+pub use points::{Points, Real, UniformStreams};
