@@ -6,6 +6,7 @@
 
 mod dbscan;
 mod error;
+mod hdbscan;
 mod metric;
 mod points;
 mod product;
@@ -17,5 +18,6 @@ mod within;
 
 pub use dbscan::{Dbscan, DbscanConfig, k_distances};
 pub use error::{Error, Result};
+pub use hdbscan::{CondensedCluster, CondensedTree, Edge, Hdbscan, HdbscanConfig, Selection};
 pub use metric::Metric;
 pub use points::{Points, Real, UniformStreams};
