@@ -7,6 +7,7 @@
 mod dbscan;
 mod error;
 mod hdbscan;
+mod kmeans;
 mod metric;
 mod points;
 mod product;
@@ -19,5 +20,6 @@ mod within;
 pub use dbscan::{Dbscan, DbscanConfig, k_distances};
 pub use error::{Error, Result};
 pub use hdbscan::{CondensedCluster, CondensedTree, Edge, Hdbscan, HdbscanConfig, Selection};
+pub use kmeans::{Init, Kmeans, KmeansConfig, MiniBatch, MiniBatchConfig};
 pub use metric::Metric;
 pub use points::{Points, Real, UniformStreams};
