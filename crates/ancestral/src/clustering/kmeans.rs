@@ -5,7 +5,6 @@
 //! sums, centers and the inertia in double precision.
 //! An empty cluster takes the row farthest from its center, as in scikit-learn.
 
-mod centers;
 mod data;
 mod lloyd;
 mod minibatch;
@@ -14,9 +13,9 @@ mod seeding;
 use rayon::prelude::*;
 
 use super::error::{Error, Result, setting};
+use super::nearest::{Nearest, nearest};
 use super::points::{BLOCK, Points, Real, UniformStreams};
-use super::product::squared_distance;
-use centers::{Centers, ROWS, square};
+
 use data::Data;
 use lloyd::{Limits, lloyd};
 pub use minibatch::{MiniBatch, MiniBatchConfig};
@@ -225,11 +224,11 @@ fn squared<T: Real>(row: &[T], center: &[f64]) -> f64 {
 }
 
 impl Kmeans {
-    /// The nearest center of each row and the squared distance to it; the first of equally near ones.
+    /// The nearest center of each row, also of rows that were not clustered.
     ///
     /// # Errors
     /// If the rows have another number of columns.
-    pub fn assign<T: Real>(&self, points: Points<'_, T>) -> Result<Vec<(u32, f64)>> {
+    pub fn assign<T: Real>(&self, points: Points<'_, T>) -> Result<Vec<Nearest>> {
         check_centers(&self.centers, self.columns, points.columns())?;
         Ok(nearest(points, &self.centers))
     }
@@ -240,49 +239,6 @@ fn check_centers(centers: &[f64], columns: usize, found: usize) -> Result<()> {
         return Err(Error::Mismatch { what: "columns", found, expected: columns });
     }
     Ok(())
-}
-
-/// The nearest center of each row and the squared distance, whatever other rows there are: rows and
-/// centers are compared relative to the first center.
-fn nearest<T: Real>(points: Points<'_, T>, centers: &[f64]) -> Vec<(u32, f64)> {
-    let columns = points.columns();
-    let origin = &centers[..columns];
-    let relative = |values: &[f64]| -> Vec<f64> {
-        let rows = values.chunks_exact(columns);
-        rows.flat_map(|row| row.iter().zip(origin).map(|(x, o)| x - o)).collect()
-    };
-    let table = Centers::new(relative(centers), columns);
-    let k = table.len();
-    points
-        .values()
-        .par_chunks(ROWS * columns)
-        .map(|block| {
-            let values: Vec<f64> = block.iter().map(|x| x.to_f64()).collect();
-            let rows = relative(&values);
-            let squares: Vec<f64> = rows.chunks_exact(columns).map(square).collect();
-            let mut found = vec![0.0; squares.len() * k];
-            table.squared_distances(&rows, &squares, &mut found);
-            let pairs = found.chunks_exact(k).zip(&squares).zip(rows.chunks_exact(columns));
-            pairs
-                .map(|((found, &square), row)| {
-                    let error = |center: usize| table.error(square, center);
-                    let least = found.iter().enumerate();
-                    let least = least.fold(f64::INFINITY, |m, (c, d)| m.min(d + error(c)));
-                    let mut best = (0, f64::INFINITY);
-                    for (center, distance) in found.iter().enumerate() {
-                        if *distance <= least + error(center) {
-                            let exact = squared_distance(row, table.row(center));
-                            if exact < best.1 {
-                                best = (center as u32, exact);
-                            }
-                        }
-                    }
-                    best
-                })
-                .collect::<Vec<_>>()
-        })
-        .collect::<Vec<_>>()
-        .concat()
 }
 
 #[cfg(test)]
@@ -354,7 +310,8 @@ mod tests {
             assert!((in_single.inertia / found.inertia - 1.0).abs() < 1e-3);
             // A local minimum: each row is with its nearest center, each center the mean of its rows.
             let nearest = in_single.assign(points).unwrap();
-            let worse = nearest.iter().zip(&in_single.labels).filter(|(n, l)| n.0 != **l).count();
+            let worse =
+                nearest.iter().zip(&in_single.labels).filter(|(n, l)| n.center != **l).count();
             assert!(worse <= 2, "{worse}");
         }
     }
@@ -503,7 +460,8 @@ mod tests {
             model.partial_fit(batch, &mut *stream).unwrap();
         }
         let points = Points::new(&values, 2).unwrap();
-        let inertia: f64 = nearest(points, model.centers()).iter().map(|found| found.1).sum();
+        let inertia: f64 =
+            nearest(points, model.centers()).iter().map(|found| found.squared_distance).sum();
         assert!(inertia < 1.1 * all.inertia, "{inertia} {}", all.inertia);
         assert!(model.partial_fit(Points::new(&values, 1).unwrap(), &mut *stream).is_err());
     }

@@ -98,7 +98,7 @@ pub(super) fn squared_distance<T: Real>(a: &[T], b: &[T]) -> T {
     let mut half = LANES / 2;
     while half > 0 {
         for l in 0..half {
-            lanes[l] = lanes[l] + lanes[l + half];
+            lanes[l] += lanes[l + half];
         }
         half /= 2;
     }

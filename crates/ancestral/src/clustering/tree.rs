@@ -133,11 +133,6 @@ impl Tree {
         reach::<N>(low_a, high_a, low_b, high_b)
     }
 
-    /// The leaves, in order.
-    pub(super) fn leaves(&self) -> Vec<usize> {
-        (0..self.nodes.len()).filter(|&node| self.nodes[node].is_leaf()).collect()
-    }
-
     /// The reduced distances from a row to its `k` nearest rows, in ascending order, into `nearest`,
     /// with their positions; a row of the tree is its own nearest.
     pub(super) fn nearest<N: Norm>(&self, row: &[f64], k: usize, nearest: &mut Vec<(f64, u32)>) {

@@ -1,8 +1,8 @@
 //! The rows of K-means: centered, with weights.
 
+use super::super::centers::square;
 use super::super::error::{Error, Result};
 use super::super::points::{Points, Real};
-use super::centers::square;
 
 /// Centered rows with their weights.
 #[derive(Debug)]
@@ -51,11 +51,6 @@ impl<'a, T: Real> Data<'a, T> {
     #[inline]
     pub(super) fn row(&self, row: usize) -> &[T] {
         &self.rows[row * self.columns..][..self.columns]
-    }
-
-    #[inline]
-    pub(super) fn square(&self, row: usize) -> T {
-        self.squares[row]
     }
 
     #[inline]

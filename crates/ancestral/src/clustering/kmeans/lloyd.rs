@@ -8,9 +8,9 @@
 
 use rayon::prelude::*;
 
+use super::super::centers::{Centers, ROWS, rounding};
 use super::super::points::Real;
 use super::super::product::squared_distance;
-use super::centers::{Centers, ROWS, rounding};
 use super::data::Data;
 
 /// Centers and labels at the end of the iterations.

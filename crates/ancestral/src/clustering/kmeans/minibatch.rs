@@ -4,8 +4,9 @@
 use rayon::prelude::*;
 
 use super::super::error::{Result, setting};
+use super::super::nearest::nearest;
 use super::super::points::{Points, Real, index_below};
-use super::{check_centers, nearest};
+use super::check_centers;
 
 /// Batches between reassignments of clusters with few rows, in rows per cluster.
 const REASSIGN_ROWS: f64 = 10.0;
@@ -94,11 +95,11 @@ impl MiniBatch {
         check_centers(&self.centers, self.columns, batch.columns())?;
         let found = nearest(batch, &self.centers);
         let rows = batch.rows() as f64;
-        let inertia = found.iter().map(|found| found.1).sum::<f64>() / rows;
+        let inertia = found.iter().map(|found| found.squared_distance).sum::<f64>() / rows;
         let k = self.weights.len();
         let mut members = vec![Vec::new(); k];
         for (row, found) in found.iter().enumerate() {
-            members[found.0 as usize].push(row);
+            members[found.center as usize].push(row);
         }
         let clusters = self.centers.par_chunks_mut(self.columns).zip(&mut self.weights);
         clusters.zip(&members).for_each(|((center, weight), members)| {

@@ -2,8 +2,8 @@
 
 use rayon::prelude::*;
 
+use super::super::centers::Centers;
 use super::super::points::{BLOCK, Real, index_below};
-use super::centers::Centers;
 use super::data::Data;
 
 /// Rows of starting centers, each drawn with a probability proportional to its weight times its squared

@@ -1,7 +1,7 @@
 //! Distances from rows to centers by products.
 
-use super::super::points::Real;
-use super::super::product::{Packed, squared_distance};
+use super::points::Real;
+use super::product::{Packed, squared_distance};
 
 /// Rows whose distances are computed at once.
 pub(super) const ROWS: usize = 128;
