@@ -45,7 +45,8 @@ impl<T: Real> Centers<T> {
     /// Those that are small against the lengths of row and center, and so would have few digits, are
     /// computed from differences.
     pub(super) fn squared_distances(&self, rows: &[T], squares: &[T], out: &mut [T]) {
-        self.packed.dots(rows, out);
+        let all: Vec<&[T]> = rows.chunks_exact(self.columns).collect();
+        self.packed.dots(&all, out);
         let two = T::of(2.0);
         // Below this, at least a thousandth of the distance could be rounding error.
         let near = self.error * T::of(1000.0);
@@ -59,6 +60,13 @@ impl<T: Real> Centers<T> {
                 }
             }
         }
+    }
+
+    /// A lower bound of the squared distance to a center, from the dot product.
+    #[inline]
+    pub(super) fn squared_distance_bound(&self, square: T, center: usize, dot: T) -> T {
+        let bound = square + self.squares[center] - T::of(2.0) * dot - self.error(square, center);
+        if bound > T::default() { bound } else { T::default() }
     }
 
     /// The error of [`Self::squared_distances`] for a row and a center with these squared lengths.

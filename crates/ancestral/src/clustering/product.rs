@@ -33,25 +33,21 @@ impl<T: Real> Packed<T> {
     /// The dot products of each of `rows` with each packed row, into `out` `[rows, count]`.
     ///
     /// A product has the same bits wherever its rows are.
-    pub(super) fn dots(&self, rows: &[T], out: &mut [T]) {
+    pub(super) fn dots(&self, rows: &[&[T]], out: &mut [T]) {
         let (columns, count) = (self.columns, self.count);
         for (p, panel) in self.panels.chunks_exact(PANEL * columns).enumerate() {
             let (panel, _) = panel.as_chunks::<PANEL>();
             let first = p * PANEL;
             let width = PANEL.min(count - first);
-            for (t, tile) in rows.chunks(TILE * columns).enumerate() {
+            for (tile, out) in rows.chunks(TILE).zip(out.chunks_mut(TILE * count)) {
                 let mut place = |row: usize, sums: &[T; PANEL]| {
-                    let at = (t * TILE + row) * count + first;
-                    out[at..at + width].copy_from_slice(&sums[..width]);
+                    out[row * count + first..][..width].copy_from_slice(&sums[..width]);
                 };
-                if tile.len() == TILE * columns {
-                    let (a, rest) = tile.split_at(columns);
-                    let (b, rest) = rest.split_at(columns);
-                    let (c, d) = rest.split_at(columns);
+                if let &[a, b, c, d] = tile {
                     let sums = four(panel, [a, b, c, d]);
                     sums.iter().enumerate().for_each(|(row, sums)| place(row, sums));
                 } else {
-                    for (row, values) in tile.chunks_exact(columns).enumerate() {
+                    for (row, values) in tile.iter().enumerate() {
                         place(row, &one(panel, values));
                     }
                 }
@@ -122,7 +118,8 @@ mod tests {
             let mut noise = Noise::new(3);
             let (a, b) = (noise.normals(rows * columns), noise.normals(count * columns));
             let mut out = vec![f64::NAN; rows * count];
-            Packed::new(&b, columns).dots(&a, &mut out);
+            let rows: Vec<&[f64]> = a.chunks_exact(columns).collect();
+            Packed::new(&b, columns).dots(&rows, &mut out);
             for (i, a) in a.chunks_exact(columns).enumerate() {
                 for (j, b) in b.chunks_exact(columns).enumerate() {
                     let dot: f64 = a.iter().zip(b).map(|(a, b)| a * b).sum();

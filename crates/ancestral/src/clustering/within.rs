@@ -130,13 +130,18 @@ impl<'a> Within<'a> {
         let rows = self.rows();
         let (start, end) = (block * ROWS, rows.min((block + 1) * ROWS));
         let mut dots = vec![0.0; (end - start) * ROWS];
+        let own: Vec<&[f32]> = match &self.products {
+            Some(products) => products.rows[start * self.columns..end * self.columns]
+                .chunks_exact(self.columns)
+                .collect(),
+            None => Vec::new(),
+        };
         for other in block..rows.div_ceil(ROWS) {
             let (first, last) = (other * ROWS, rows.min((other + 1) * ROWS));
             match &self.products {
                 Some(products) => {
                     let dots = &mut dots[..(end - start) * (last - first)];
-                    let own = &products.rows[start * self.columns..end * self.columns];
-                    products.packed[other].dots(own, dots);
+                    products.packed[other].dots(&own, dots);
                     for (a, dots) in (start..end).zip(dots.chunks_exact(last - first)) {
                         self.classify(products, a, first, dots, pair);
                     }

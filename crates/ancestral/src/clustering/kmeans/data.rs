@@ -53,6 +53,12 @@ impl<'a, T: Real> Data<'a, T> {
         &self.rows[row * self.columns..][..self.columns]
     }
 
+    /// The squared length of a row.
+    #[inline]
+    pub(super) fn square(&self, row: usize) -> T {
+        self.squares[row]
+    }
+
     #[inline]
     pub(super) fn weight(&self, row: usize) -> f64 {
         self.weights.map_or(1.0, |weights| weights[row])

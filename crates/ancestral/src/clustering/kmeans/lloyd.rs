@@ -10,8 +10,11 @@ use rayon::prelude::*;
 
 use super::super::centers::{Centers, ROWS, rounding};
 use super::super::points::Real;
-use super::super::product::squared_distance;
+use super::super::product::{Packed, squared_distance};
 use super::data::Data;
+
+/// Centers of a group from which products tell apart those that are far.
+const PRODUCTS: usize = 4;
 
 /// Centers and labels at the end of the iterations.
 pub(super) struct Fitted<T> {
@@ -179,6 +182,8 @@ struct State<T> {
     lower: Vec<T>,
     /// The centers of each group.
     groups: Vec<Vec<u32>>,
+    /// The centers of each group for products, if it is large enough for them.
+    packed: Vec<Option<Packed<T>>>,
     /// The group of each center.
     group: Vec<u32>,
     /// How far each center moved, and the farthest of each group.
@@ -207,6 +212,7 @@ impl<T: Real> State<T> {
             half: vec![zero; k],
             down: T::of(1.0 - margin),
             up: T::of(1.0 + margin),
+            packed: Vec::new(),
             centers,
             groups,
             group,
@@ -302,7 +308,15 @@ impl<T: Real> State<T> {
             })
             .collect();
         self.centers = new;
+        self.packed = self.groups.iter().map(|group| self.pack(group)).collect();
         total
+    }
+
+    fn pack(&self, group: &[u32]) -> Option<Packed<T>> {
+        (group.len() >= PRODUCTS).then(|| {
+            let centers = group.iter().flat_map(|&c| self.centers.row(c as usize));
+            Packed::new(&centers.copied().collect::<Vec<_>>(), self.centers.row(0).len())
+        })
     }
 
     /// Assigns each row to its nearest center, the first of equals; the rows whose label changed.
@@ -315,18 +329,8 @@ impl<T: Real> State<T> {
             .par_chunks_mut(ROWS)
             .zip(upper.par_chunks_mut(ROWS).zip(lower.par_chunks_mut(ROWS * count)))
             .enumerate()
-            .map_init(Vec::new, |found, (block, (labels, (upper, lower)))| {
-                let mut changes = Vec::new();
-                let bounds = upper.iter_mut().zip(lower.chunks_exact_mut(count));
-                for (i, (label, (upper, lower))) in labels.iter_mut().zip(bounds).enumerate() {
-                    let row = block * ROWS + i;
-                    let from = *label;
-                    self.assign_row(data.row(row), label, upper, lower, found);
-                    if *label != from {
-                        changes.push(Change { row: row as u32, to: *label, from: Some(from) });
-                    }
-                }
-                changes
+            .map(|(block, (labels, (upper, lower)))| {
+                self.assign_block(data, block * ROWS, labels, upper, lower)
             })
             .collect();
         (self.labels, self.upper, self.lower) = (labels, upper, lower);
@@ -335,17 +339,63 @@ impl<T: Real> State<T> {
         changes.concat()
     }
 
-    /// As [`Self::assign`], for one row; `found` is a buffer.
-    #[inline]
-    fn assign_row(
+    /// As [`Self::assign`], for the rows from `first`.
+    fn assign_block(
         &self,
-        row: &[T],
-        label: &mut u32,
-        upper: &mut T,
+        data: &Data<'_, T>,
+        first: usize,
+        labels: &mut [u32],
+        upper: &mut [T],
         lower: &mut [T],
-        found: &mut Vec<Group<T>>,
-    ) {
-        let own = *label as usize;
+    ) -> Vec<Change> {
+        let count = self.groups.len();
+        let mut active: Vec<Active<T>> = Vec::new();
+        for (i, lower) in lower.chunks_exact_mut(count).enumerate() {
+            let (own, row) = (labels[i], data.row(first + i));
+            if let Some(exact) = self.tighten(row, own as usize, &mut upper[i], lower) {
+                active.push(Active { i, own, exact, best: exact, center: own });
+            }
+        }
+        let mut searched: Vec<Searched<T>> = Vec::new();
+        let mut products = Vec::new();
+        for (number, group) in self.groups.iter().enumerate() {
+            let near: Vec<usize> = (0..active.len())
+                .filter(|&a| lower[active[a].i * count + number] <= upper[active[a].i])
+                .collect();
+            if let Some(packed) = &self.packed[number] {
+                let rows: Vec<&[T]> = near.iter().map(|&a| data.row(first + active[a].i)).collect();
+                products.resize(rows.len() * group.len(), T::default());
+                packed.dots(&rows, &mut products);
+            }
+            for (place, &a) in near.iter().enumerate() {
+                let dots = self.packed[number].is_some();
+                let dots = dots.then(|| &products[place * group.len()..][..group.len()]);
+                let row = first + active[a].i;
+                let (row, square) = (data.row(row), data.square(row));
+                searched.push(self.search(row, square, number, dots, a, &mut active[a]));
+            }
+        }
+        for found in &searched {
+            let active = &active[found.active];
+            let rest = if found.nearest == active.center { found.second } else { found.first };
+            lower[active.i * count + found.group] = self.lower_bound(rest);
+        }
+        let mut changes = Vec::new();
+        for active in active.iter().filter(|active| active.center != active.own) {
+            let left = &mut lower[active.i * count + self.group[active.own as usize] as usize];
+            *left = min(*left, self.lower_bound(active.exact));
+            upper[active.i] = active.best.root() * self.up;
+            labels[active.i] = active.center;
+            let row = (first + active.i) as u32;
+            changes.push(Change { row, to: active.center, from: Some(active.own) });
+        }
+        changes
+    }
+
+    /// Moves the bounds of a row along with the centers; its squared distance to its own center, if another
+    /// one may be nearer.
+    #[inline]
+    fn tighten(&self, row: &[T], own: usize, upper: &mut T, lower: &mut [T]) -> Option<T> {
         *upper = *upper * self.one_up() + self.shifts[own];
         let mut least = T::INFINITY;
         for (lower, &shift) in lower.iter_mut().zip(&self.group_shifts) {
@@ -354,44 +404,62 @@ impl<T: Real> State<T> {
         }
         let safe = if self.half[own] > least { self.half[own] } else { least };
         if *upper < safe {
-            return;
+            return None;
         }
         let exact = squared_distance(row, self.centers.row(own));
         *upper = exact.root() * self.up;
-        if *upper < safe {
-            return;
-        }
-        found.clear();
-        let (mut best, mut center) = (exact, own as u32);
-        for (number, bound) in lower.iter().enumerate() {
-            if *bound > *upper {
+        (*upper >= safe).then_some(exact)
+    }
+
+    /// Compares a row with the centers of a group other than its own; by products, those that cannot be the
+    /// nearest are told apart without their differences.
+    fn search(
+        &self,
+        row: &[T],
+        square: T,
+        number: usize,
+        dots: Option<&[T]>,
+        index: usize,
+        active: &mut Active<T>,
+    ) -> Searched<T> {
+        let infinite = T::INFINITY;
+        let mut found = Searched {
+            active: index,
+            group: number,
+            first: infinite,
+            second: infinite,
+            nearest: NONE,
+        };
+        for (place, &center) in self.groups[number].iter().enumerate() {
+            if center == active.own {
                 continue;
             }
-            let mut group = Group { number, first: T::INFINITY, second: T::INFINITY, center: 0 };
-            for &other in self.groups[number].iter().filter(|&&other| other as usize != own) {
-                let distance = squared_distance(row, self.centers.row(other as usize));
-                if distance < group.first {
-                    group.second = group.first;
-                    (group.first, group.center) = (distance, other);
-                } else {
-                    group.second = min(group.second, distance);
+            let bound = dots.map_or(T::default(), |dots| {
+                self.centers.squared_distance_bound(square, center as usize, dots[place])
+            });
+            let distance = if bound <= active.best {
+                let exact = squared_distance(row, self.centers.row(center as usize));
+                if exact < active.best || (exact == active.best && center < active.center) {
+                    (active.best, active.center) = (exact, center);
                 }
+                exact
+            } else {
+                bound
+            };
+            if distance < found.first {
+                found.second = found.first;
+                (found.first, found.nearest) = (distance, center);
+            } else {
+                found.second = min(found.second, distance);
             }
-            let nearer = group.first < best || (group.first == best && group.center < center);
-            if group.first < T::INFINITY && nearer {
-                (best, center) = (group.first, group.center);
-            }
-            found.push(group);
         }
-        for group in found.iter() {
-            let rest = if group.center == center { group.second } else { group.first };
-            lower[group.number] = rest.root() * self.down;
-        }
-        if center as usize != own {
-            let left = &mut lower[self.group[own] as usize];
-            *left = min(*left, exact.root() * self.down);
-            (*label, *upper) = (center, best.root() * self.up);
-        }
+        found
+    }
+
+    /// A lower bound of a distance, from its square.
+    #[inline]
+    fn lower_bound(&self, squared: T) -> T {
+        squared.root() * self.down
     }
 
     /// Just above 1, for the rounding of a sum.
@@ -407,12 +475,29 @@ impl<T: Real> State<T> {
     }
 }
 
-/// The nearest two centers of a group to a row, without the row's own.
-struct Group<T> {
-    number: usize,
+/// A row of a block whose nearest center may have changed.
+struct Active<T> {
+    /// Its place in the block.
+    i: usize,
+    /// Its center before, and the squared distance to it.
+    own: u32,
+    exact: T,
+    /// The nearest center so far.
+    best: T,
+    center: u32,
+}
+
+/// No center.
+const NONE: u32 = u32::MAX;
+
+/// Lower bounds of the squared distances of an active row to the nearest two centers of a group, without
+/// its own.
+struct Searched<T> {
+    active: usize,
+    group: usize,
     first: T,
     second: T,
-    center: u32,
+    nearest: u32,
 }
 
 #[inline]
