@@ -20,7 +20,7 @@ use data::Data;
 use lloyd::{Limits, lloyd};
 pub use minibatch::{MiniBatch, MiniBatchConfig};
 
-/// Most centers for which each has a lower bound of its own; more are grouped by ten.
+/// Most centers for which each has a lower bound of its own; more are grouped by about five.
 const OWN_BOUNDS: usize = 20;
 
 /// How starting centers are chosen.
@@ -99,7 +99,7 @@ impl KmeansConfig {
             groups: if self.n_clusters <= OWN_BOUNDS {
                 self.n_clusters
             } else {
-                self.n_clusters / 10
+                self.n_clusters / 5
             },
         };
         let mut best: Option<Kmeans> = None;
