@@ -1,0 +1,197 @@
+//! Newton's method with safeguards for a log-likelihood in at most four coordinates: where the
+//! Hessian is not negative definite its diagonal is raised (Levenberg 1944), steps are bounded and
+//! halved until they raise the value.
+
+use super::family::Family;
+use super::likelihood::{Evaluation, Likelihood};
+
+/// The largest step of a coordinate, which is a logarithm, log-odds, or standardized.
+const LONGEST: f64 = 2.0;
+/// Maximum iterations.
+const ITERATIONS: usize = 200;
+/// Where a coordinate ends: e^±300 is beyond any parameter of standardized data.
+const FARTHEST: f64 = 300.0;
+
+/// The highest point found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Optimum {
+    /// All parameters.
+    pub theta: Vec<f64>,
+    /// The places of those that were free.
+    pub free: Vec<usize>,
+    /// Their coordinates.
+    pub u: Vec<f64>,
+    /// The log-likelihood with its derivatives.
+    pub at: Evaluation,
+    /// Whether the last step was far below the standard errors.
+    pub converged: bool,
+    /// How many steps were made.
+    pub iterations: usize,
+}
+
+impl Optimum {
+    /// The inverse of the observed information in the coordinates; `None` unless it is positive
+    /// definite.
+    pub fn covariance(&self) -> Option<Vec<Vec<f64>>> {
+        let factor = cholesky(&self.at.hessian, 0.0)?;
+        let n = self.u.len();
+        let columns: Vec<Vec<f64>> = (0..n)
+            .map(|i| solve(&factor, &(0..n).map(|j| f64::from(i == j)).collect::<Vec<_>>()))
+            .collect();
+        Some(columns)
+    }
+}
+
+/// Climbs from parameters; those that are not `free` stay.
+pub fn climb<F: Family>(
+    likelihood: &Likelihood<'_, F>,
+    start: &[f64],
+    free: &[usize],
+) -> Option<Optimum> {
+    let mut u: Vec<f64> = free
+        .iter()
+        .map(|&i| Some(F::PARAMETERS.get(i)?.domain.coordinate(*start.get(i)?)))
+        .collect::<Option<_>>()?;
+    if u.iter().any(|x| !x.is_finite()) {
+        return None;
+    }
+    let rows = likelihood.sample.total().max(1.0);
+    let mut spread = vec![0.05; free.len()];
+    let mut here = likelihood.evaluate(&u, free, start, &spread);
+    let (mut damping, mut converged, mut iterations) = (0.0_f64, false, 0);
+    if !here.value.is_finite() {
+        return None;
+    }
+    while iterations < ITERATIONS && !free.is_empty() {
+        iterations += 1;
+        if !usable(&here) {
+            break;
+        }
+        for (i, s) in spread.iter_mut().enumerate() {
+            let curvature = -here.hessian[i][i] / rows;
+            if curvature > 0.0 {
+                *s = curvature.sqrt().recip().min(1.0);
+            }
+        }
+        let (step, exact) = newton_step(&here, &mut damping);
+        let gain: f64 = step.iter().zip(&here.gradient).map(|(s, g)| s * g).sum();
+        let longest = step.iter().fold(0.0_f64, |m, s| m.max(s.abs()));
+        // The gain that rounding hides.
+        let rounding = 1e-14 * here.value.abs().max(1.0);
+        let small = |i: usize, s: f64| {
+            let error = (-here.hessian[i][i]).abs().sqrt().recip();
+            s.abs() <= 1e-10 * error || s.abs() <= 1e-14 * u[i].abs().max(1e-3)
+        };
+        let settled = exact && step.iter().enumerate().all(|(i, &s)| small(i, s));
+        let mut share = (LONGEST / longest).min(1.0);
+        let mut accepted = None;
+        for trial in 0..50 {
+            let next: Vec<f64> = u
+                .iter()
+                .zip(&step)
+                .map(|(u, s)| (u + share * s).clamp(-FARTHEST, FARTHEST))
+                .collect();
+            let enough = here.value + 1e-4 * share * gain - rounding;
+            if trial == 0 {
+                let found = likelihood.evaluate(&next, free, start, &spread);
+                if found.value >= enough && usable(&found) {
+                    accepted = Some((next, found));
+                    break;
+                }
+            } else if likelihood.value(&likelihood.parameters(&next, free, start)) >= enough {
+                let found = likelihood.evaluate(&next, free, start, &spread);
+                accepted = Some((next, found));
+                break;
+            }
+            share *= 0.5;
+        }
+        let Some((next, found)) = accepted else {
+            // Nothing higher along this direction: rounding, or a direction that is not one of
+            // ascent, which more damping turns.
+            converged = gain <= 1e-9 * here.value.abs().max(1.0).sqrt().min(1e3);
+            if converged || damping > 1e12 {
+                break;
+            }
+            damping = (damping * 10.0).max(1e-3);
+            continue;
+        };
+        let still = gain <= 1e-13 && longest * share <= 1e-9;
+        let flat = (found.value - here.value).abs() <= rounding && gain <= 1e-12 * rows.sqrt();
+        (u, here) = (next, found);
+        damping = if share == 1.0 { damping * 0.1 } else { damping };
+        damping = if damping < 1e-9 { 0.0 } else { damping };
+        if settled || still {
+            converged = true;
+            break;
+        }
+        if flat && gain <= 1e-15 {
+            // A ridge that runs to a limit.
+            converged = true;
+            break;
+        }
+    }
+    converged |= free.is_empty();
+    let theta = likelihood.parameters(&u, free, start);
+    Some(Optimum { theta, free: free.to_vec(), u, at: here, converged, iterations })
+}
+
+/// Whether all entries are finite.
+fn usable(at: &Evaluation) -> bool {
+    at.value.is_finite()
+        && at.gradient.iter().all(|g| g.is_finite())
+        && at.hessian.iter().flatten().all(|h| h.is_finite())
+}
+
+/// −H⁻¹ g, with a raised diagonal where −H is not positive definite, and whether it was not raised.
+fn newton_step(at: &Evaluation, damping: &mut f64) -> (Vec<f64>, bool) {
+    let scale = at.hessian.iter().enumerate().fold(0.0_f64, |m, (i, row)| m.max(row[i].abs()));
+    let scale = if scale > 0.0 { scale } else { 1.0 };
+    let mut factor = cholesky(&at.hessian, *damping * scale);
+    let mut raised = *damping > 0.0;
+    while factor.is_none() && *damping < 1e15 {
+        *damping = (*damping * 4.0).max(1e-6);
+        raised = true;
+        factor = cholesky(&at.hessian, *damping * scale);
+    }
+    match factor {
+        Some(factor) => (solve(&factor, &at.gradient), !raised),
+        None => (at.gradient.clone(), false),
+    }
+}
+
+/// The lower factor of −H + shift · I, scaled to a unit diagonal for the test of rounding.
+fn cholesky(hessian: &[Vec<f64>], shift: f64) -> Option<Vec<Vec<f64>>> {
+    let n = hessian.len();
+    let mut l = vec![vec![0.0; n]; n];
+    for i in 0..n {
+        for j in 0..=i {
+            let inner: f64 = (0..j).map(|k| l[i][k] * l[j][k]).sum();
+            let own = -hessian[i][j] + if i == j { shift } else { 0.0 };
+            if i == j {
+                let rest = own - inner;
+                if !(rest > 1e-13 * own.abs()) {
+                    return None;
+                }
+                l[i][i] = rest.sqrt();
+            } else {
+                l[i][j] = (own - inner) / l[j][j];
+            }
+        }
+    }
+    Some(l)
+}
+
+/// x with L Lᵀ x = b.
+fn solve(l: &[Vec<f64>], b: &[f64]) -> Vec<f64> {
+    let n = b.len();
+    let mut x = b.to_vec();
+    for i in 0..n {
+        let inner: f64 = (0..i).map(|k| l[i][k] * x[k]).sum();
+        x[i] = (x[i] - inner) / l[i][i];
+    }
+    for i in (0..n).rev() {
+        let inner: f64 = (i + 1..n).map(|k| l[k][i] * x[k]).sum();
+        x[i] = (x[i] - inner) / l[i][i];
+    }
+    x
+}
