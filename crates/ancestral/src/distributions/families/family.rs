@@ -166,6 +166,17 @@ pub struct Limit {
     pub family: &'static str,
 }
 
+/// A parameter whose maximum is known in advance, at a point where the likelihood has no derivative.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pinned {
+    /// The parameter, by its place.
+    pub parameter: usize,
+    /// Its maximum-likelihood value.
+    pub value: f64,
+    /// Why it has no standard error by the observed information.
+    pub note: &'static str,
+}
+
 /// Parameters that a fit leaves as they are, by place.
 pub type Fixed = [Option<f64>];
 
@@ -177,7 +188,7 @@ pub trait Family: Clone + Send + Sync + 'static {
     const NAME: &'static str;
     /// What it is, in one line.
     const ABOUT: &'static str;
-    /// Its parameters, at most four.
+    /// Its parameters, at most three.
     const PARAMETERS: &'static [Parameter];
     /// Whether it has a mass on whole numbers instead of a density.
     const DISCRETE: bool = false;
@@ -223,6 +234,16 @@ pub trait Family: Clone + Send + Sync + 'static {
     /// that are fixed are overwritten. The climb goes on from the one that is best for a part of a
     /// large sample.
     fn starts(&self, sample: &Sample, summary: &Self::Summary, fixed: &Fixed) -> Vec<Vec<f64>>;
+    /// Parameters known in advance, among those that are not fixed, in standardized units.
+    fn pinned(&self, sample: &Sample, fixed: &Fixed) -> Vec<Pinned> {
+        let _ = (sample, fixed);
+        Vec::new()
+    }
+    /// The standard error of a pinned parameter by other means, in standardized units.
+    fn pinned_error(&self, theta: &[f64], parameter: usize, rows: f64) -> Option<f64> {
+        let _ = (theta, parameter, rows);
+        None
+    }
     /// Names of quantities that are functions of the parameters, reported beside them.
     fn derived_names(&self) -> &'static [&'static str] {
         &[]

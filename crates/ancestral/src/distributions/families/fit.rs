@@ -2,7 +2,7 @@
 //! tends to, standard errors by the observed information, and the report.
 
 use super::error::{Error, Result};
-use super::family::{Family, Limit, Support, Unit};
+use super::family::{Family, Limit, Pinned, Support, Unit};
 use super::likelihood::Likelihood;
 use super::newton::{Optimum, climb};
 use super::profile;
@@ -184,8 +184,15 @@ pub fn fit<F: Family>(family: &F, sample: &Sample, options: &FitOptions) -> Resu
         work = work.distinct();
     }
     let likelihood = Likelihood::new(family, &work);
-    let (best, limit) = highest(&likelihood, &inner)?;
-    Ok(report(&likelihood, standard, &fixed, best, limit, options))
+    let pinned = family.pinned(&work, &inner);
+    let mut held = inner;
+    for p in &pinned {
+        if let Some(x) = held.get_mut(p.parameter) {
+            *x = Some(p.value);
+        }
+    }
+    let (best, limit) = highest(&likelihood, &held)?;
+    Ok(report(&likelihood, standard, &fixed, &pinned, best, limit, options))
 }
 
 /// Fixed parameters by place.
@@ -319,11 +326,18 @@ fn report<F: Family>(
     likelihood: &Likelihood<'_, F>,
     standard: Standard,
     fixed: &[Option<f64>],
+    pinned: &[Pinned],
     best: Optimum,
     limit: Option<Limit>,
     options: &FitOptions,
 ) -> Fit {
     let mut notes: Vec<String> = F::NOTE.iter().map(|&n| n.to_owned()).collect();
+    for p in pinned {
+        if !notes.iter().any(|n| n == p.note) {
+            notes.push(p.note.to_owned());
+        }
+    }
+    let n = likelihood.sample.total();
     let covariance = best.covariance();
     if covariance.is_none() && !best.free.is_empty() {
         notes.push("the observed information is singular, so that there are no standard errors".to_owned());
@@ -341,6 +355,11 @@ fn report<F: Family>(
             let slope = p.domain.slope(best.u[k]) * standard.factor(p.unit);
             covariance[k][k].sqrt() * slope
         });
+        let pin = pinned.iter().find(|pin| pin.parameter == i);
+        let stderr = stderr.or_else(|| {
+            let error = likelihood.family.pinned_error(&best.theta, pin?.parameter, n)?;
+            Some(error * standard.factor(p.unit))
+        });
         let interval = place.filter(|_| options.intervals && covariance.is_some()).map(|k| {
             let ends = profile::interval(likelihood, &best, k, options.confidence);
             (standard.outward(p.unit, ends.0), standard.outward(p.unit, ends.1))
@@ -353,7 +372,6 @@ fn report<F: Family>(
     let exact = likelihood.sample.exact_weight();
     let unit = if F::DISCRETE || standard.unit == 1.0 { 0.0 } else { exact * standard.unit.ln() };
     let log_likelihood = best.at.value - unit;
-    let n = likelihood.sample.total();
     let boundary = limit.and_then(|l| {
         let parameter = F::PARAMETERS.get(l.parameter)?.name;
         Some(Boundary { parameter, value: l.value, family: l.family })
@@ -381,7 +399,7 @@ fn derived_estimates<F: Family>(
     best: &Optimum,
     covariance: &Option<Vec<Vec<f64>>>,
 ) -> Vec<Estimate> {
-    let mut theta: Vec<Jet<4>> = natural.iter().map(|&x| Jet::constant(x)).collect();
+    let mut theta: Vec<Jet<3>> = natural.iter().map(|&x| Jet::constant(x)).collect();
     for (k, &i) in best.free.iter().enumerate() {
         if let (Some(x), Some(p)) = (theta.get_mut(i), F::PARAMETERS.get(i)) {
             let slope = p.domain.slope(best.u[k]) * standard.factor(p.unit);

@@ -3,7 +3,7 @@
 //! Exact rows are differentiated by the formulas themselves ([`Jet`]); censored ones, whose tails
 //! have no closed derivatives in a shape, by central differences of sixth order.
 
-use super::family::{Family, log_density};
+use super::family::{Domain, Family, log_density};
 use super::sample::{Interval, Sample};
 use super::scalar::{Jet, Scalar};
 use super::special::{LN_2, ln_sub_exp};
@@ -21,6 +21,30 @@ pub struct Evaluation {
     pub hessian: Vec<Vec<f64>>,
 }
 
+/// A log-likelihood as the search for its maximum sees it; compiled once for all families.
+pub trait Objective: Sync {
+    /// The domains of all parameters.
+    fn domains(&self) -> Vec<Domain>;
+    /// The number of rows.
+    fn rows(&self) -> f64;
+    /// The log-likelihood alone.
+    fn value(&self, theta: &[f64]) -> f64;
+    /// The log-likelihood with its derivatives in at most three free coordinates; `spread` is the
+    /// standard deviation that one row would give each coordinate, the unit of differences.
+    fn evaluate(&self, u: &[f64], free: &[usize], fixed: &[f64], spread: &[f64]) -> Evaluation;
+
+    /// The parameters at coordinates; those that are not free are taken as they are.
+    fn parameters(&self, u: &[f64], free: &[usize], fixed: &[f64]) -> Vec<f64> {
+        let (mut theta, domains) = (fixed.to_vec(), self.domains());
+        for (&i, &u) in free.iter().zip(u) {
+            if let (Some(x), Some(domain)) = (theta.get_mut(i), domains.get(i)) {
+                *x = domain.parameter(u);
+            }
+        }
+        theta
+    }
+}
+
 /// A sample with its family.
 pub struct Likelihood<'a, F: Family> {
     /// The family.
@@ -36,47 +60,6 @@ impl<'a, F: Family> Likelihood<'a, F> {
     pub fn new(family: &'a F, sample: &'a Sample) -> Self {
         let exact = sample.exact_weight();
         Self { family, sample, summary: F::Summary::of_sample(sample), exact }
-    }
-
-    /// The parameters at all coordinates; those that are fixed are taken as they are.
-    pub fn parameters(&self, u: &[f64], free: &[usize], fixed: &[f64]) -> Vec<f64> {
-        let mut theta = fixed.to_vec();
-        for (&i, &u) in free.iter().zip(u) {
-            if let (Some(x), Some(p)) = (theta.get_mut(i), F::PARAMETERS.get(i)) {
-                *x = p.domain.parameter(u);
-            }
-        }
-        theta
-    }
-
-    /// The log-likelihood alone.
-    pub fn value(&self, theta: &[f64]) -> f64 {
-        self.exact_rows::<f64>(theta) + self.censored(theta)
-    }
-
-    /// The log-likelihood with its derivatives in at most four free coordinates; `spread` is the
-    /// standard deviation that one row would give each coordinate, the unit of differences.
-    pub fn evaluate(
-        &self,
-        u: &[f64],
-        free: &[usize],
-        fixed: &[f64],
-        spread: &[f64],
-    ) -> Evaluation {
-        let mut all = match free.len() {
-            0 => Evaluation { value: 0.0, gradient: Vec::new(), hessian: Vec::new() },
-            1 => self.exact_jet::<1>(u, free, fixed),
-            2 => self.exact_jet::<2>(u, free, fixed),
-            3 => self.exact_jet::<3>(u, free, fixed),
-            _ => self.exact_jet::<4>(u, free, fixed),
-        };
-        if free.is_empty() {
-            all.value = self.exact_rows::<f64>(fixed);
-        }
-        if !self.sample.intervals().is_empty() {
-            self.add_censored(&mut all, u, free, fixed, spread);
-        }
-        all
     }
 
     /// The exact rows with N free coordinates.
@@ -154,6 +137,37 @@ impl<'a, F: Family> Likelihood<'a, F> {
                 all.hessian[j][i] += mixed;
             }
         }
+    }
+}
+
+impl<F: Family> Objective for Likelihood<'_, F> {
+    fn domains(&self) -> Vec<Domain> {
+        F::PARAMETERS.iter().map(|p| p.domain).collect()
+    }
+
+    fn rows(&self) -> f64 {
+        self.sample.total()
+    }
+
+    fn value(&self, theta: &[f64]) -> f64 {
+        self.exact_rows::<f64>(theta) + self.censored(theta)
+    }
+
+    fn evaluate(&self, u: &[f64], free: &[usize], fixed: &[f64], spread: &[f64]) -> Evaluation {
+        let mut all = if const { F::PARAMETERS.len() >= 3 } && free.len() == 3 {
+            self.exact_jet::<3>(u, free, fixed)
+        } else if const { F::PARAMETERS.len() >= 2 } && free.len() == 2 {
+            self.exact_jet::<2>(u, free, fixed)
+        } else if free.len() == 1 {
+            self.exact_jet::<1>(u, free, fixed)
+        } else {
+            let value = self.exact_rows::<f64>(fixed);
+            Evaluation { value, gradient: Vec::new(), hessian: Vec::new() }
+        };
+        if !self.sample.intervals().is_empty() {
+            self.add_censored(&mut all, u, free, fixed, spread);
+        }
+        all
     }
 }
 

@@ -12,17 +12,39 @@ use super::summary::{Moments, Summary};
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LogNormal;
 
-/// The moments of ln x.
+/// The moments of ln(x / c) for a value c of the rows, which keep their digits where rows hardly
+/// differ.
 #[derive(Debug, Clone, Copy)]
-pub struct LogMoments(Moments);
+pub struct LogMoments {
+    /// c.
+    reference: f64,
+    /// Of ln(x / c).
+    moments: Moments,
+}
+
+impl LogMoments {
+    /// The mean of ln x.
+    fn mean(&self) -> f64 {
+        self.reference.ln() + self.moments.mean
+    }
+}
 
 impl Summary for LogMoments {
     fn of(rows: Rows<'_>) -> Self {
-        Self(Moments::by(rows, f64::ln))
+        let reference = rows.values.first().copied().unwrap_or(1.0);
+        Self { reference, moments: Moments::by(rows, |x| log_ratio(x, reference)) }
     }
     fn merge(&mut self, later: &Self) {
-        self.0.merge_with(&later.0);
+        let mut moved = later.moments;
+        moved.mean += log_ratio(later.reference, self.reference);
+        self.moments.merge_with(&moved);
     }
+}
+
+/// ln(x / c), exact where x is close to c.
+fn log_ratio(x: f64, c: f64) -> f64 {
+    let apart = (x - c) / c;
+    if apart.abs() < 0.5 { apart.ln_1p() } else { (x / c).ln() }
 }
 
 impl Family for LogNormal {
@@ -47,9 +69,9 @@ impl Family for LogNormal {
     }
 
     fn summarized<T: Scalar>(&self, theta: &[T], s: &LogMoments) -> Option<T> {
-        let s = s.0;
-        let squares = (theta[0] - s.mean).square() * s.weight + s.squares;
-        Some(squares / theta[1].square() * -0.5 - s.weight * s.mean)
+        let (mean, moments) = (s.mean(), s.moments);
+        let squares = (theta[0] - mean).square() * moments.weight + moments.squares;
+        Some(squares / theta[1].square() * -0.5 - moments.weight * mean)
     }
 
     fn log_tails(&self, theta: &[f64], x: f64) -> LogTails {
@@ -66,8 +88,8 @@ impl Family for LogNormal {
     }
 
     fn starts(&self, _: &Sample, s: &LogMoments, fixed: &Fixed) -> Vec<Vec<f64>> {
-        let mean = fixed[0].unwrap_or(s.0.mean);
-        let variance = s.0.variance() + (s.0.mean - mean).powi(2);
-        vec![vec![s.0.mean, variance.sqrt().max(1e-300)]]
+        let mean = fixed[0].unwrap_or(s.mean());
+        let variance = s.moments.variance() + (s.mean() - mean).powi(2);
+        vec![vec![s.mean(), variance.sqrt().max(1e-300)]]
     }
 }

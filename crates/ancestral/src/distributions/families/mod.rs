@@ -20,14 +20,28 @@ pub mod special;
 pub mod summary;
 
 pub mod beta;
+pub mod cauchy;
+pub mod chi_squared;
 pub mod exponential;
 pub mod gamma;
+pub mod geometric;
+pub mod gumbel;
+pub mod half_normal;
+pub mod inverse_gamma;
+pub mod inverse_gaussian;
+pub mod laplace;
+pub mod log_logistic;
 pub mod log_normal;
+pub mod logistic;
 pub mod negative_binomial;
 pub mod normal;
+pub mod pareto;
 pub mod poisson;
+pub mod rayleigh;
 pub mod student_t;
+pub mod uniform;
 pub mod weibull;
+pub mod zero_inflated_poisson;
 
 #[cfg(test)]
 mod tests;
@@ -49,6 +63,20 @@ pub fn all() -> Vec<Box<dyn Distribution>> {
         Box::new(poisson::Poisson),
         Box::new(negative_binomial::NegativeBinomial),
         Box::new(student_t::StudentT),
+        Box::new(inverse_gamma::InverseGamma),
+        Box::new(logistic::Logistic),
+        Box::new(log_logistic::LogLogistic),
+        Box::new(cauchy::Cauchy),
+        Box::new(gumbel::Gumbel),
+        Box::new(half_normal::HalfNormal),
+        Box::new(rayleigh::Rayleigh),
+        Box::new(chi_squared::ChiSquared),
+        Box::new(geometric::Geometric),
+        Box::new(inverse_gaussian::InverseGaussian),
+        Box::new(zero_inflated_poisson::ZeroInflatedPoisson),
+        Box::new(laplace::Laplace),
+        Box::new(uniform::Uniform),
+        Box::new(pareto::Pareto),
     ]
 }
 

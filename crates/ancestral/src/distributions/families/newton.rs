@@ -1,9 +1,8 @@
-//! Newton's method with safeguards for a log-likelihood in at most four coordinates: where the
+//! Newton's method with safeguards for a log-likelihood in at most three coordinates: where the
 //! Hessian is not negative definite its diagonal is raised (Levenberg 1944), steps are bounded and
 //! halved until they raise the value.
 
-use super::family::Family;
-use super::likelihood::{Evaluation, Likelihood};
+use super::likelihood::{Evaluation, Objective};
 
 /// The largest step of a coordinate, which is a logarithm, log-odds, or standardized.
 const LONGEST: f64 = 2.0;
@@ -43,19 +42,16 @@ impl Optimum {
 }
 
 /// Climbs from parameters; those that are not `free` stay.
-pub fn climb<F: Family>(
-    likelihood: &Likelihood<'_, F>,
-    start: &[f64],
-    free: &[usize],
-) -> Option<Optimum> {
+pub fn climb(likelihood: &dyn Objective, start: &[f64], free: &[usize]) -> Option<Optimum> {
+    let domains = likelihood.domains();
     let mut u: Vec<f64> = free
         .iter()
-        .map(|&i| Some(F::PARAMETERS.get(i)?.domain.coordinate(*start.get(i)?)))
+        .map(|&i| Some(domains.get(i)?.coordinate(*start.get(i)?)))
         .collect::<Option<_>>()?;
     if u.iter().any(|x| !x.is_finite()) {
         return None;
     }
-    let rows = likelihood.sample.total().max(1.0);
+    let rows = likelihood.rows().max(1.0);
     let mut spread = vec![0.05; free.len()];
     let mut here = likelihood.evaluate(&u, free, start, &spread);
     let (mut damping, mut converged, mut iterations) = (0.0_f64, false, 0);

@@ -1,8 +1,8 @@
 //! Profile-likelihood intervals: the values of a parameter at which the likelihood, maximized over the
 //! others, falls by half a quantile of χ² with one degree of freedom (Venzon and Moolgavkar 1988).
 
-use super::family::Family;
-use super::likelihood::Likelihood;
+use super::family::Domain;
+use super::likelihood::Objective;
 use super::newton::{Optimum, climb};
 use super::special::LogTails;
 use super::special::normal::normal_quantile;
@@ -11,8 +11,8 @@ use super::special::normal::normal_quantile;
 const ACCURACY: f64 = 1e-7;
 
 /// The interval of the free parameter at place `k` of the optimum, in standardized units.
-pub fn interval<F: Family>(
-    likelihood: &Likelihood<'_, F>,
+pub fn interval(
+    likelihood: &dyn Objective,
     best: &Optimum,
     k: usize,
     confidence: f64,
@@ -24,8 +24,8 @@ pub fn interval<F: Family>(
 
 /// The end where the signed root of the deviance, √(2 (ℓ̂ − ℓ)), is z: it is nearly linear in the
 /// parameter, so that the secant method takes a few steps, within a bracket.
-fn end<F: Family>(
-    likelihood: &Likelihood<'_, F>,
+fn end(
+    likelihood: &dyn Objective,
     best: &Optimum,
     k: usize,
     z: f64,
@@ -34,7 +34,7 @@ fn end<F: Family>(
     let (Some(&place), Some(&middle)) = (best.free.get(k), best.u.get(k)) else {
         return f64::NAN;
     };
-    let Some(domain) = F::PARAMETERS.get(place).map(|p| p.domain) else { return f64::NAN };
+    let Some(domain) = likelihood.domains().get(place).copied() else { return f64::NAN };
     let others: Vec<usize> = best.free.iter().copied().filter(|&i| i != place).collect();
     let mut nuisance = best.theta.clone();
     // √(2 (ℓ̂ − ℓ)) − |z| at a coordinate; infinite where there is no likelihood.
@@ -81,8 +81,8 @@ fn end<F: Family>(
         if (middle + sign * distance).abs() > 290.0 {
             // The likelihood does not fall as far: the interval is open.
             return match (domain, sign > 0.0) {
-                (super::family::Domain::Unit, true) => 1.0,
-                (super::family::Domain::Real, false) => f64::NEG_INFINITY,
+                (Domain::Unit, true) => 1.0,
+                (Domain::Real, false) => f64::NEG_INFINITY,
                 (_, true) => f64::INFINITY,
                 (_, false) => 0.0,
             };
