@@ -119,7 +119,7 @@ impl<'a, F: Family> Likelihood<'a, F> {
         };
         let middle = at(&[]);
         all.value += middle;
-        let steps: Vec<f64> = spread.iter().map(|s| 0.02 * s.clamp(1e-9, 1.0)).collect();
+        let steps: Vec<f64> = spread.iter().map(|s| 0.02 * s.max(1e-9)).collect();
         for (i, &h) in steps.iter().enumerate() {
             let pair = |k: f64| (at(&[(i, k * h)]), at(&[(i, -k * h)]));
             let ((a, b), (c, d), (e, f)) = (pair(1.0), pair(2.0), pair(3.0));

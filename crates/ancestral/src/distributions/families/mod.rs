@@ -10,6 +10,7 @@
 pub mod error;
 pub mod family;
 pub mod fit;
+pub mod gof;
 pub mod likelihood;
 pub mod newton;
 pub mod profile;

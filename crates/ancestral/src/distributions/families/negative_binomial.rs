@@ -63,7 +63,7 @@ impl Family for NegativeBinomial {
         if x < 0.0 {
             return LogTails::NONE;
         }
-        if r.is_infinite() || m == 0.0 {
+        if r.is_infinite() || m == 0.0 || x == f64::INFINITY {
             return poisson_tails(m, x);
         }
         // P(X ≤ k) = I(p; r, k + 1).

@@ -2,6 +2,7 @@
 //! Hessian is not negative definite its diagonal is raised (Levenberg 1944), steps are bounded and
 //! halved until they raise the value.
 
+use super::family::Domain;
 use super::likelihood::{Evaluation, Objective};
 
 /// The largest step of a coordinate, which is a logarithm, log-odds, or standardized.
@@ -52,7 +53,10 @@ pub fn climb(likelihood: &dyn Objective, start: &[f64], free: &[usize]) -> Optio
         return None;
     }
     let rows = likelihood.rows().max(1.0);
+    let real: Vec<bool> = free.iter().map(|&i| domains.get(i) == Some(&Domain::Real)).collect();
     let mut spread = vec![0.05; free.len()];
+    // How far one row lets a coordinate go: a location is measured by the present scale.
+    let mut reach = vec![1.0_f64; free.len()];
     let mut here = likelihood.evaluate(&u, free, start, &spread);
     let (mut damping, mut converged, mut iterations) = (0.0_f64, false, 0);
     if !here.value.is_finite() {
@@ -66,7 +70,9 @@ pub fn climb(likelihood: &dyn Objective, start: &[f64], free: &[usize]) -> Optio
         for (i, s) in spread.iter_mut().enumerate() {
             let curvature = -here.hessian[i][i] / rows;
             if curvature > 0.0 {
-                *s = curvature.sqrt().recip().min(1.0);
+                let own = curvature.sqrt().recip();
+                *s = if real[i] { own } else { own.min(1.0) };
+                reach[i] = if real[i] { own.max(1.0) } else { 1.0 };
             }
         }
         let (step, exact) = newton_step(&here, &mut damping);
@@ -79,13 +85,18 @@ pub fn climb(likelihood: &dyn Objective, start: &[f64], free: &[usize]) -> Optio
             s.abs() <= 1e-10 * error || s.abs() <= 1e-14 * u[i].abs().max(1e-3)
         };
         let settled = exact && step.iter().enumerate().all(|(i, &s)| small(i, s));
-        let mut share = (LONGEST / longest).min(1.0);
+        let limits = step.iter().zip(&reach).map(|(s, reach)| LONGEST * reach / s.abs());
+        let mut share = limits.fold(1.0_f64, f64::min);
         let mut accepted = None;
         for trial in 0..50 {
             let next: Vec<f64> = u
                 .iter()
                 .zip(&step)
-                .map(|(u, s)| (u + share * s).clamp(-FARTHEST, FARTHEST))
+                .zip(&real)
+                .map(|((u, s), real)| {
+                    let end = if *real { f64::MAX } else { FARTHEST };
+                    (u + share * s).clamp(-end, end)
+                })
                 .collect();
             let enough = here.value + 1e-4 * share * gain - rounding;
             if trial == 0 {
@@ -140,32 +151,30 @@ fn usable(at: &Evaluation) -> bool {
 
 /// −H⁻¹ g, with a raised diagonal where −H is not positive definite, and whether it was not raised.
 fn newton_step(at: &Evaluation, damping: &mut f64) -> (Vec<f64>, bool) {
-    let scale = at.hessian.iter().enumerate().fold(0.0_f64, |m, (i, row)| m.max(row[i].abs()));
-    let scale = if scale > 0.0 { scale } else { 1.0 };
-    let mut factor = cholesky(&at.hessian, *damping * scale);
-    let mut raised = *damping > 0.0;
+    let mut factor = cholesky(&at.hessian, *damping);
     while factor.is_none() && *damping < 1e15 {
         *damping = (*damping * 4.0).max(1e-6);
-        raised = true;
-        factor = cholesky(&at.hessian, *damping * scale);
+        factor = cholesky(&at.hessian, *damping);
     }
     match factor {
-        Some(factor) => (solve(&factor, &at.gradient), !raised),
+        Some(factor) => (solve(&factor, &at.gradient), *damping == 0.0),
         None => (at.gradient.clone(), false),
     }
 }
 
-/// The lower factor of −H + shift · I, scaled to a unit diagonal for the test of rounding.
-fn cholesky(hessian: &[Vec<f64>], shift: f64) -> Option<Vec<Vec<f64>>> {
+/// The lower factor of −H with its diagonal raised by `damping` times its own size, as Marquardt (1963)
+/// has it, since a location and a logarithm have different units.
+fn cholesky(hessian: &[Vec<f64>], damping: f64) -> Option<Vec<Vec<f64>>> {
     let n = hessian.len();
     let mut l = vec![vec![0.0; n]; n];
     for i in 0..n {
         for j in 0..=i {
             let inner: f64 = (0..j).map(|k| l[i][k] * l[j][k]).sum();
-            let own = -hessian[i][j] + if i == j { shift } else { 0.0 };
+            let own = -hessian[i][j];
             if i == j {
-                let rest = own - inner;
-                if !(rest > 1e-13 * own.abs()) {
+                let raised = own + damping * own.abs().max(f64::MIN_POSITIVE);
+                let rest = raised - inner;
+                if rest.is_nan() || rest <= 1e-13 * own.abs() {
                     return None;
                 }
                 l[i][i] = rest.sqrt();

@@ -58,6 +58,9 @@ pub(super) fn poisson_tails(rate: f64, x: f64) -> LogTails {
     if x < 0.0 {
         return LogTails::NONE;
     }
+    if x == f64::INFINITY {
+        return LogTails::ALL;
+    }
     // P(X ≤ k) = Q(k + 1, λ).
     gamma_tails(x.floor() + 1.0, rate).swapped()
 }

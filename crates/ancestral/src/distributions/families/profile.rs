@@ -78,7 +78,11 @@ fn end(
         // A secant that stays at one end is cut by halving.
         let guard = 1e-3 * (high - low);
         distance = if high.is_finite() { secant.clamp(low + guard, high - guard) } else { secant };
-        if (middle + sign * distance).abs() > 290.0 {
+        let far = match domain {
+            Domain::Real => distance > 1e6 * error,
+            _ => (middle + sign * distance).abs() > 290.0,
+        };
+        if far {
             // The likelihood does not fall as far: the interval is open.
             return match (domain, sign > 0.0) {
                 (Domain::Unit, true) => 1.0,

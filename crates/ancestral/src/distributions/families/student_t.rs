@@ -10,7 +10,7 @@ use super::family::{Domain, Family, Fixed, Limit, Parameter, Support, Unit, refu
 use super::quantile;
 use super::sample::Sample;
 use super::scalar::Scalar;
-use super::special::beta::beta_tails;
+use super::special::beta::{beta_tails, ln_beta};
 use super::special::normal::{normal_quantile, normal_tails};
 use super::special::{HALF_LN_TAU, LN_2, LogTails};
 
@@ -53,6 +53,10 @@ impl Family for StudentT {
         let df = theta[0];
         if df.value().is_infinite() {
             return square * -0.5;
+        }
+        if square.value().is_infinite() {
+            let far = if theta[1].value() < x { -theta[1] + x } else { theta[1] - x };
+            return -(df + 1.0) * ((far / theta[2]).ln() - df.ln() * 0.5);
         }
         (df + 1.0) * (square / df).ln_1p() * -0.5
     }
@@ -112,9 +116,15 @@ fn standard_tails(df: f64, z: f64) -> LogTails {
     let (x, y) = if square.is_finite() {
         (df / (df + square), square / (df + square))
     } else {
-        ((df.sqrt() / z).powi(2), 1.0)
+        (0.0, 1.0)
     };
-    let small = beta_tails(0.5 * df, 0.5, x, y).lower - LN_2;
+    let small = if x > 1e-290 {
+        beta_tails(0.5 * df, 0.5, x, y).lower - LN_2
+    } else {
+        // The first term of the series, where x itself is below the smallest number.
+        let log_x = df.ln() - 2.0 * z.abs().ln();
+        0.5 * df * log_x - df.ln() - ln_beta(0.5 * df, 0.5)
+    };
     if z < 0.0 { LogTails::from_lower(small) } else { LogTails::from_upper(small) }
 }
 

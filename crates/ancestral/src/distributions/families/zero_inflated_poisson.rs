@@ -36,8 +36,12 @@ impl Family for ZeroInflatedPoisson {
     fn log_kernel<T: Scalar>(&self, theta: &[T], x: f64) -> T {
         let (inflation, rate) = (theta[0], theta[1]);
         if x == 0.0 {
-            // ln(π + (1 − π) e^(−λ)) = ln(1 + (1 − π)(e^(−λ) − 1)).
-            return ((-inflation + 1.0) * (-rate).exp_m1()).ln_1p();
+            // Near 1, by its distance from it.
+            return if rate.value() < 0.5 {
+                ((-inflation + 1.0) * (-rate).exp_m1()).ln_1p()
+            } else {
+                (inflation + (-inflation + 1.0) * (-rate).exp()).ln()
+            };
         }
         (-inflation).ln_1p() + poisson_log_mass(rate, x)
     }
@@ -55,7 +59,8 @@ impl Family for ZeroInflatedPoisson {
         let total = sample.exact_weight();
         let zeros = sample.sum(|x, w| if x == 0.0 { w } else { 0.0 }) / total;
         let mean = sample.mean(|x| x);
-        let inflation = ((zeros - (-mean).exp()) / (1.0 - (-mean).exp())).clamp(0.01, 0.99);
+        let excess = (zeros - (-mean).exp()) / -(-mean).exp_m1();
+        let inflation = if excess.is_nan() { 0.5 } else { excess.clamp(0.01, 0.99) };
         vec![vec![inflation, mean / (1.0 - inflation)]]
     }
 }

@@ -11,7 +11,7 @@ import sys
 
 from mpmath import mp, mpf
 
-mp.dps = 40
+mp.dps = 36
 INF = mpf("inf")
 
 
@@ -38,10 +38,13 @@ def gamma_tails(a, x):
     return 1 - high, high
 
 
+STEPS = (0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3, 6, 12, 40)
+
+
 def by_integral(f, x, width, low, high):
     """The smaller tail by integration away from the middle, in steps of a width."""
-    ups = [min(x + width * k, high) for k in (0, 1, 2, 4, 8, 16, 40)]
-    downs = [max(x - width * k, low) for k in (40, 16, 8, 4, 2, 1, 0)]
+    ups = [min(x + width * k, high) for k in STEPS]
+    downs = [max(x - width * k, low) for k in reversed(STEPS)]
     up, down = mp.quad(f, ups), mp.quad(f, downs)
     return (1 - up, up) if up < down else (down, 1 - down)
 
@@ -52,7 +55,7 @@ def beta_tails(a, b, x, y=None):
         return mpf(0), mpf(1)
     if y <= 0:
         return mpf(1), mpf(0)
-    if max(a, b) > 3000:
+    if min(a, b) > 3000:
         f = lambda t: mp.exp((a - 1) * mp.log(t) + (b - 1) * mp.log1p(-t) - log_beta(a, b)) if 0 < t < 1 else mpf(0)
         return by_integral(f, x, mp.sqrt(a * b / (a + b) ** 3), 0, 1)
     one = lambda a, b, x: mp.betainc(a, b, 0, x, regularized=True)
@@ -143,7 +146,7 @@ class weibull(Family):
 
 
 class log_normal(Family):
-    sets = [(0, 1), (20, 1e-6), (-30, 5), (3, 0.2)]
+    sets = [(0, 1), (2, 1e-4), (-30, 5), (3, 0.2)]
 
     def log_density(x, m, s):
         return -(((mp.log(x) - m) / s) ** 2) / 2 - mp.log(x * s * mp.sqrt(2 * mp.pi))
@@ -199,13 +202,193 @@ class student_t(Family):
 
     def tails(x, v, m, s):
         z = (x - m) / s
-        small = beta_tails(v / 2, mpf(1) / 2, v / (v + z * z), z * z / (v + z * z))[0] / 2 if v < 3000 else None
-        if small is None:
-            mid = mp.quad(lambda t: mp.exp(student_t.log_density(t, v, 0, 1)), [abs(z) * k / mpf(8) for k in range(9)])
-            small = mpf(1) / 2 - mid
+        small = beta_tails(v / 2, mpf(1) / 2, v / (v + z * z), z * z / (v + z * z))[0] / 2
         return (small, 1 - small) if z < 0 else (1 - small, small)
 
     standard = lambda v, m, s: (m, s)
+
+
+class inverse_gamma(Family):
+    sets = [(2.5, 3), (0.05, 1e-12), (180, 1e3)]
+
+    def log_density(x, k, s):
+        return k * mp.log(s) - mp.loggamma(k) - (k + 1) * mp.log(x) - s / x
+
+    def tails(x, k, s):
+        low, high = gamma_tails(k, s / x)
+        return high, low
+
+    standard = lambda k, s: (0, s / k)
+
+
+class logistic(Family):
+    sets = [(0, 1), (1e9, 1e-3), (-3, 1e12)]
+    chart = staticmethod(mp.sinh)
+
+    def log_density(x, m, s):
+        z = abs(x - m) / s
+        return -z - 2 * mp.log1p(mp.exp(-z)) - mp.log(s)
+
+    def tails(x, m, s):
+        z = (x - m) / s
+        return 1 / (1 + mp.exp(-z)), 1 / (1 + mp.exp(z))
+
+    standard = lambda m, s: (m, s)
+
+
+class log_logistic(Family):
+    sets = [(1.5, 2), (0.3, 1e-12), (400, 1e9)]
+
+    def log_density(x, k, s):
+        z = k * mp.log(x / s)
+        return mp.log(k) - mp.log(x) + z - 2 * mp.log1p(mp.exp(z))
+
+    def tails(x, k, s):
+        z = k * mp.log(x / s)
+        return 1 / (1 + mp.exp(-z)), 1 / (1 + mp.exp(z))
+
+    standard = lambda k, s: (0, s)
+
+
+class cauchy(Family):
+    sets = [(0, 1), (1e9, 1e-3), (-3, 1e12)]
+    chart = staticmethod(mp.sinh)
+
+    def log_density(x, m, s):
+        return -mp.log(mp.pi * s) - mp.log1p(((x - m) / s) ** 2)
+
+    def tails(x, m, s):
+        z = (x - m) / s
+        return mp.atan2(1, -z) / mp.pi, mp.atan2(1, z) / mp.pi
+
+    standard = lambda m, s: (m, s)
+
+
+class gumbel(Family):
+    sets = [(0, 1), (1e9, 1e-3), (-3, 1e12)]
+    chart = staticmethod(mp.sinh)
+
+    def log_density(x, m, s):
+        z = (x - m) / s
+        return -z - mp.exp(-z) - mp.log(s)
+
+    def tails(x, m, s):
+        z = (x - m) / s
+        return mp.exp(-mp.exp(-z)), -mp.expm1(-mp.exp(-z))
+
+    standard = lambda m, s: (m, s)
+
+
+class laplace(Family):
+    sets = [(0, 1), (1e9, 1e-3), (-3, 1e12)]
+    chart = staticmethod(mp.sinh)
+
+    def log_density(x, m, s):
+        return -abs(x - m) / s - mp.log(2 * s)
+
+    def tails(x, m, s):
+        small = mp.exp(-abs(x - m) / s) / 2
+        return (small, 1 - small) if x < m else (1 - small, small)
+
+    standard = lambda m, s: (m, s)
+
+
+class half_normal(Family):
+    sets = [(1,), (1e-12,), (1e9,)]
+
+    def log_density(x, s):
+        return mp.log(mp.sqrt(2 / mp.pi) / s) - (x / s) ** 2 / 2
+
+    def tails(x, s):
+        return mp.erf(x / s / mp.sqrt(2)), mp.erfc(x / s / mp.sqrt(2))
+
+    standard = lambda s: (0, s)
+
+
+class rayleigh(Family):
+    sets = [(1,), (1e-12,), (1e9,)]
+
+    def log_density(x, s):
+        return mp.log(x / s / s) - (x / s) ** 2 / 2
+
+    def tails(x, s):
+        return -mp.expm1(-((x / s) ** 2) / 2), mp.exp(-((x / s) ** 2) / 2)
+
+    standard = lambda s: (0, s)
+
+
+class chi_squared(Family):
+    sets = [(1,), (0.1,), (7.5,), (400,)]
+
+    def log_density(x, v):
+        return gamma.log_density(x, v / 2, mpf(2))
+
+    def tails(x, v):
+        return gamma_tails(v / 2, x / 2)
+
+
+class geometric(Family):
+    sets = [(0.3,), (1e-9,), (0.9985,)]
+    discrete = True
+
+    def log_density(x, p):
+        return mp.log(p) + (x - 1) * mp.log1p(-p)
+
+    def tails(x, p):
+        return -mp.expm1(x * mp.log1p(-p)), mp.exp(x * mp.log1p(-p))
+
+
+class inverse_gaussian(Family):
+    sets = [(1, 1), (2, 50), (1e-9, 1e-3), (3, 0.1), (1, 1e10)]
+
+    def log_density(x, m, k):
+        return mp.log(k / (2 * mp.pi * x**3)) / 2 - k * (x - m) ** 2 / (2 * m * m * x)
+
+    def tails(x, m, k):
+        mp.dps = 36 if k < 1e8 * m else 60
+        root = mp.sqrt(k / x)
+        a, b = normal_tails(root * (x / m - 1)), normal_tails(-root * (x / m + 1))[0]
+        second = mp.exp(2 * k / m + mp.log(b)) if b > 0 else mpf(0)
+        return a[0] + second, a[1] - second
+
+    standard = lambda m, k: (0, m)
+
+
+class zero_inflated_poisson(Family):
+    sets = [(0.3, 4), (1e-9, 100), (0.999, 2)]
+    discrete = True
+
+    def log_density(x, p, r):
+        return mp.log(p + (1 - p) * mp.exp(-r)) if x == 0 else mp.log1p(-p) + poisson.log_density(x, r)
+
+    def tails(x, p, r):
+        low, high = poisson.tails(x, r)
+        return p + (1 - p) * low, (1 - p) * high
+
+
+class pareto(Family):
+    sets = [(1.5, 2), (0.01, 1e-12), (1e6, 1e9)]
+
+    def log_density(x, k, s):
+        return mp.log(k) + k * mp.log(s) - (k + 1) * mp.log(x)
+
+    def tails(x, k, s):
+        return -mp.expm1(-k * mp.log(x / s)), mp.exp(-k * mp.log(x / s))
+
+    standard = lambda k, s: (s, s)
+
+
+class uniform(Family):
+    sets = [(0, 1), (-3, 1e12), (1e9, 1000000001)]
+    chart = staticmethod(lambda t: 1 / (1 + mp.exp(-t)))
+
+    def log_density(x, a, b):
+        return -mp.log(b - a)
+
+    def tails(x, a, b):
+        return (x - a) / (b - a), (b - x) / (b - a)
+
+    standard = lambda a, b: (a, b - a)
 
 
 def log_tails(family, x, theta):
@@ -245,18 +428,23 @@ def quantile(family, side, p, theta):
         a, b = b, 2 * b
         if b > 3000:
             return None
-    fa, fb = error(a), error(b)
-    for i in range(200):
-        # Halving, then false position with it.
-        t = (a + b) / 2 if i % 2 == 0 or not (mp.isfinite(fa) and mp.isfinite(fb)) else b - fb * (b - a) / (fb - fa)
+    t = (a + b) / 2
+    for _ in range(200):
+        # Newton's steps by differences, halved where they leave the bracket.
         f = error(t)
         if f < 0:
-            a, fa = t, f
+            a = t
         else:
-            b, fb = t, f
-        if b - a < mpf(10) ** -22 * max(1, abs(b)) or abs(f) < mpf(10) ** -24:
-            return at(t)
-    return at((a + b) / 2)
+            b = t
+        h = mpf(10) ** -15 * max(1, abs(t))
+        slope = (error(t + h) - f) / h if mp.isfinite(f) else 0
+        new = t - f / slope if slope else None
+        if new is None or not a < new < b:
+            new = (a + b) / 2
+        if abs(new - t) < mpf(10) ** -20 * max(1, abs(t)):
+            return at(new)
+        t = new
+    return at(t)
 
 
 def whole_quantile(family, side, p, theta):
@@ -264,9 +452,10 @@ def whole_quantile(family, side, p, theta):
     def enough(k):
         low, high = log_tails(family, mpf(k), theta)
         return low >= goal if side == "Q" else high <= goal
-    if enough(0):
-        return 0
-    low, step = 0, 1
+    first = 1 if family is geometric else 0
+    if enough(first):
+        return first
+    low, step = first, 1
     while not enough(low + step):
         low, step = low + step, step * 2
     high = low + step

@@ -1,4 +1,7 @@
-//! Tests of all families: formulas against mpmath, maxima against scipy and mpmath, properties.
+//! Tests of all families: formulas against mpmath, maxima against Newton's method in 50 digits,
+//! samples without a maximum, properties.
 
+mod faults;
 mod golden;
 mod maxima;
+mod properties;
