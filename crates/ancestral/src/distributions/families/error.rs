@@ -69,7 +69,9 @@ pub enum Error {
         rows: usize,
     },
     /// All rows are equal, so that the likelihood has no bound as the distribution narrows.
-    #[error("all {rows} rows are {value}: the likelihood of {family} has no maximum, it grows without bound as the distribution narrows")]
+    #[error(
+        "all {rows} rows are {value}: the likelihood of {family} has no maximum, it grows without bound as the distribution narrows"
+    )]
     Constant {
         /// The family.
         family: &'static str,
@@ -79,7 +81,9 @@ pub enum Error {
         rows: usize,
     },
     /// So many rows are equal that the likelihood has no bound as the distribution narrows on them.
-    #[error("{rows} of {of} rows are {value}: the likelihood of {family} has no maximum, it grows without bound as the distribution narrows on them")]
+    #[error(
+        "{rows} of {of} rows are {value}: the likelihood of {family} has no maximum, it grows without bound as the distribution narrows on them"
+    )]
     Ties {
         /// The family.
         family: &'static str,

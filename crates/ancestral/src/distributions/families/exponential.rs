@@ -54,7 +54,8 @@ impl Family for Exponential {
 /// Refuses a sample of zeros, on which a scale alone narrows.
 pub(super) fn zeros(family: &'static str, sample: &Sample, fixed: &Fixed) -> Result<()> {
     let (low, high) = sample.range();
-    let held = fixed.iter().all(Option::is_some) || sample.intervals().iter().any(|i| i.lower > 0.0);
+    let held =
+        fixed.iter().all(Option::is_some) || sample.intervals().iter().any(|i| i.lower > 0.0);
     if low == 0.0 && high == 0.0 && !held {
         return Err(Error::Constant { family, value: 0.0, rows: sample.values().len() });
     }

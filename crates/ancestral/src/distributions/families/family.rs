@@ -95,12 +95,7 @@ pub struct Parameter {
 
 impl Parameter {
     /// A parameter.
-    pub const fn new(
-        name: &'static str,
-        about: &'static str,
-        domain: Domain,
-        unit: Unit,
-    ) -> Self {
+    pub const fn new(name: &'static str, about: &'static str, domain: Domain, unit: Unit) -> Self {
         Self { name, about, domain, unit }
     }
 }

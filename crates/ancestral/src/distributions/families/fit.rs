@@ -200,10 +200,9 @@ fn fixed_parameters<F: Family>(options: &FitOptions) -> Result<Vec<Option<f64>>>
     let mut fixed = vec![None; F::PARAMETERS.len()];
     for (name, value) in &options.fixed {
         let place = F::PARAMETERS.iter().position(|p| p.name == name);
-        let (Some(slot), Some(parameter)) = (
-            place.and_then(|i| fixed.get_mut(i)),
-            place.and_then(|i| F::PARAMETERS.get(i)),
-        ) else {
+        let (Some(slot), Some(parameter)) =
+            (place.and_then(|i| fixed.get_mut(i)), place.and_then(|i| F::PARAMETERS.get(i)))
+        else {
             let known: Vec<&str> = F::PARAMETERS.iter().map(|p| p.name).collect();
             return Err(Error::UnknownParameter {
                 family: F::NAME,
@@ -283,7 +282,8 @@ fn highest<F: Family>(
             }
         }
     }
-    let best = best.ok_or_else(|| none("no parameters were found that give the rows a likelihood"))?;
+    let best =
+        best.ok_or_else(|| none("no parameters were found that give the rows a likelihood"))?;
     Ok((best, limit))
 }
 
@@ -340,7 +340,9 @@ fn report<F: Family>(
     let n = likelihood.sample.total();
     let covariance = best.covariance();
     if covariance.is_none() && !best.free.is_empty() {
-        notes.push("the observed information is singular, so that there are no standard errors".to_owned());
+        notes.push(
+            "the observed information is singular, so that there are no standard errors".to_owned(),
+        );
     }
     let natural: Vec<f64> = F::PARAMETERS
         .iter()

@@ -71,7 +71,9 @@ pub fn chi_squared(
     let (mut classes, mut statistic) = (0.0, 0.0);
     let (mut observed, mut start) = (0.0, f64::NEG_INFINITY);
     let mass = |from: f64, to: f64| {
-        if from == f64::NEG_INFINITY { family.cdf(theta, to) } else {
+        if from == f64::NEG_INFINITY {
+            family.cdf(theta, to)
+        } else {
             (family.survival(theta, from) - family.survival(theta, to)).max(0.0)
         }
     };

@@ -52,7 +52,12 @@ impl Family for LogNormal {
     const ABOUT: &'static str = "log-normal distribution";
     const PARAMETERS: &'static [Parameter] = &[
         Parameter::new("mu", "mean μ of the logarithm", Domain::Real, Unit::LogScale),
-        Parameter::new("sigma", "standard deviation σ of the logarithm", Domain::Positive, Unit::Shape),
+        Parameter::new(
+            "sigma",
+            "standard deviation σ of the logarithm",
+            Domain::Positive,
+            Unit::Shape,
+        ),
     ];
     type Summary = LogMoments;
 

@@ -24,13 +24,7 @@ pub fn interval(
 
 /// The end where the signed root of the deviance, √(2 (ℓ̂ − ℓ)), is z: it is nearly linear in the
 /// parameter, so that the secant method takes a few steps, within a bracket.
-fn end(
-    likelihood: &dyn Objective,
-    best: &Optimum,
-    k: usize,
-    z: f64,
-    error: f64,
-) -> f64 {
+fn end(likelihood: &dyn Objective, best: &Optimum, k: usize, z: f64, error: f64) -> f64 {
     let (Some(&place), Some(&middle)) = (best.free.get(k), best.u.get(k)) else {
         return f64::NAN;
     };

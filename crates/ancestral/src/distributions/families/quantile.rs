@@ -36,7 +36,8 @@ impl Chart {
         match (lower.is_finite(), upper.is_finite()) {
             (true, true) => {
                 let (s, c) = (super::scalar::sigmoid(t), super::scalar::sigmoid(-t));
-                let x = if t < 0.0 { lower + (upper - lower) * s } else { upper - (upper - lower) * c };
+                let x =
+                    if t < 0.0 { lower + (upper - lower) * s } else { upper - (upper - lower) * c };
                 (x, (upper - lower) * s * c)
             }
             (true, false) => (lower + t.exp(), t.exp()),
@@ -71,7 +72,11 @@ fn continuous<F: Family>(family: &F, theta: &[f64], p: LogTails) -> f64 {
         if e == 0.0 {
             break;
         }
-        if e > 0.0 { high = t } else { low = t }
+        if e > 0.0 {
+            high = t
+        } else {
+            low = t
+        }
         let newton = t - e / slope;
         let limit = 4.0 * widen;
         let next = if newton > low && newton < high && (newton - t).abs() <= limit {

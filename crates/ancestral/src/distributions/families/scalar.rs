@@ -289,8 +289,8 @@ mod tests {
                 (slope(i, a + h, b) - slope(i, a - h, b)) / (2.0 * h),
                 (slope(i, a, b + h) - slope(i, a, b - h)) / (2.0 * h),
             ];
-            for j in 0..2 {
-                assert!((jet.hessian[i][j] - second[j]).abs() < 1e-5, "{i} {j}");
+            for (found, expected) in jet.hessian[i].iter().zip(second) {
+                assert!((found - expected).abs() < 1e-5, "{i}");
             }
         }
     }

@@ -113,11 +113,8 @@ fn standard_tails(df: f64, z: f64) -> LogTails {
         return normal_tails(z);
     }
     let square = z * z;
-    let (x, y) = if square.is_finite() {
-        (df / (df + square), square / (df + square))
-    } else {
-        (0.0, 1.0)
-    };
+    let (x, y) =
+        if square.is_finite() { (df / (df + square), square / (df + square)) } else { (0.0, 1.0) };
     let small = if x > 1e-290 {
         beta_tails(0.5 * df, 0.5, x, y).lower - LN_2
     } else {
@@ -140,7 +137,8 @@ pub(super) fn refuse_ties(
     }
     let distinct = sample.distinct();
     let candidates = distinct.weighted_values().filter(|(x, _)| location.is_none_or(|l| l == *x));
-    let most = candidates.fold((f64::NAN, 0.0), |best, row| if row.1 > best.1 { row } else { best });
+    let most =
+        candidates.fold((f64::NAN, 0.0), |best, row| if row.1 > best.1 { row } else { best });
     let of = sample.total();
     // One row alone needs n − 1 others with ν (n − 1) > 1.
     if most.1 >= df * (of - most.1) {

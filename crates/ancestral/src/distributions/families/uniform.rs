@@ -59,7 +59,8 @@ impl Family for Uniform {
         // A censored row needs room: its end that is known.
         let ends = sample.intervals().iter().flat_map(|i| [i.lower, i.upper]);
         let (low, high) = sample.range();
-        let (low, high) = ends.filter(|x| x.is_finite()).fold((low, high), |(a, b), x| (a.min(x), b.max(x)));
+        let (low, high) =
+            ends.filter(|x| x.is_finite()).fold((low, high), |(a, b), x| (a.min(x), b.max(x)));
         let both = [low, high].into_iter().enumerate();
         both.filter(|(i, _)| fixed[*i].is_none())
             .map(|(parameter, value)| Pinned { parameter, value, note })

@@ -15,7 +15,12 @@ impl Family for ZeroInflatedPoisson {
     const NAME: &'static str = "zero-inflated-poisson";
     const ABOUT: &'static str = "Poisson distribution of counts with additional zeros";
     const PARAMETERS: &'static [Parameter] = &[
-        Parameter::new("inflation", "probability π of an additional zero", Domain::Unit, Unit::Shape),
+        Parameter::new(
+            "inflation",
+            "probability π of an additional zero",
+            Domain::Unit,
+            Unit::Shape,
+        ),
         Parameter::new("rate", "rate λ of the Poisson part", Domain::Positive, Unit::Shape),
     ];
     const DISCRETE: bool = true;

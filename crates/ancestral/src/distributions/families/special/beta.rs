@@ -11,9 +11,9 @@ pub fn ln_beta(a: f64, b: f64) -> f64 {
         return ln_gamma(a) + ln_gamma(b) - ln_gamma(sum);
     }
     // ln Γ(b) − ln Γ(a + b) by Stirling's formula, whose large terms cancel in closed form.
-    let ratio = -(large - 0.5) * (small / large).ln_1p() - small * sum.ln() + small
-        + stirling_rest(large)
-        - stirling_rest(sum);
+    let ratio =
+        -(large - 0.5) * (small / large).ln_1p() - small * sum.ln() + small + stirling_rest(large)
+            - stirling_rest(sum);
     ln_gamma(small) + ratio
 }
 

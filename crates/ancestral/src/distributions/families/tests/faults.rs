@@ -14,7 +14,8 @@ fn a_constant_column_has_no_maximum_with_a_scale() {
                gumbel laplace inverse-gaussian pareto uniform";
     for name in two.split_whitespace() {
         let found = fit(name, &[3.0; 7]);
-        let expected = Error::Constant { family: by_name(name).unwrap().name(), value: 3.0, rows: 7 };
+        let expected =
+            Error::Constant { family: by_name(name).unwrap().name(), value: 3.0, rows: 7 };
         assert_eq!(found, Err(expected), "{name}");
     }
     assert_eq!(
@@ -23,7 +24,9 @@ fn a_constant_column_has_no_maximum_with_a_scale() {
     );
     // One row is a constant column, too; a family of one parameter fits it.
     assert!(matches!(fit("normal", &[3.0]), Err(Error::Constant { rows: 1, .. })));
-    for (name, expected) in [("exponential", 3.0), ("poisson", 3.0), ("rayleigh", 3.0 / 2f64.sqrt())] {
+    for (name, expected) in
+        [("exponential", 3.0), ("poisson", 3.0), ("rayleigh", 3.0 / 2f64.sqrt())]
+    {
         assert!((fit(name, &[3.0]).unwrap().parameters[0] - expected).abs() < 1e-12, "{name}");
     }
     assert!(fit("exponential", &[0.0, 0.0]).is_err());
@@ -70,7 +73,9 @@ fn a_likelihood_that_rises_to_another_family_gives_that_limit() {
     assert!(negative.estimates[0].stderr.is_none() && negative.converged);
     assert!((negative.log_likelihood - poisson.log_likelihood).abs() < 1e-12);
     assert!((negative.aic - poisson.aic - 2.0).abs() < 1e-12);
-    assert!((negative.estimates[1].stderr.unwrap() - poisson.estimates[0].stderr.unwrap()).abs() < 1e-9);
+    assert!(
+        (negative.estimates[1].stderr.unwrap() - poisson.estimates[0].stderr.unwrap()).abs() < 1e-9
+    );
     let inflated = fit("zero-inflated-poisson", &counts).unwrap();
     assert_eq!(inflated.boundary.unwrap().parameter, "inflation");
     assert_eq!(inflated.parameters[0], 0.0);
@@ -116,7 +121,10 @@ fn two_distant_clusters_and_one_outlier_do_not_stop_a_fit() {
     clusters.extend(rows(40, "uniform", 1.0, 1e6));
     let mut outlier = rows(40, "logistic", 1.0, 0.0);
     outlier.push(1e12);
-    for family in all().iter().filter(|f| !f.is_discrete() && f.support(&[f64::NAN; 3]).lower == f64::NEG_INFINITY) {
+    for family in all()
+        .iter()
+        .filter(|f| !f.is_discrete() && f.support(&[f64::NAN; 3]).lower == f64::NEG_INFINITY)
+    {
         for data in [&clusters, &outlier] {
             let found = fit(family.name(), data).unwrap();
             assert!(found.converged, "{found:?}");
@@ -134,5 +142,7 @@ fn unknown_or_impossible_parameters_are_named() {
     let wrong = family.fit(&sample, &FitOptions::default().fix("rate", 1.0)).unwrap_err();
     assert_eq!(wrong.to_string(), "gamma has no parameter 'rate'; it has shape, scale");
     assert!(family.fit(&sample, &FitOptions::default().fix("shape", -1.0)).is_err());
-    assert!(family.check_parameters(&[1.0]).is_err() && family.check_parameters(&[1.0, -2.0]).is_err());
+    assert!(
+        family.check_parameters(&[1.0]).is_err() && family.check_parameters(&[1.0, -2.0]).is_err()
+    );
 }

@@ -38,7 +38,7 @@ fn compare(family: &dyn Distribution, text: &str) -> (f64, Vec<String>, usize) {
         lines += 1;
         for e in errors {
             worst = worst.max(e);
-            if !(e <= 1e-10) {
+            if e.is_nan() || e > 1e-10 {
                 faults.push(format!("{} {line}: {e:.1e}", family.name()));
             }
         }
