@@ -239,6 +239,16 @@ pub trait Family: Clone + Send + Sync + 'static {
         let _ = (theta, parameter, rows);
         None
     }
+    /// Why what the climb found is no maximum, although it ended there.
+    fn refuses(&self, theta: &[f64], converged: bool) -> Option<&'static str> {
+        let _ = (theta, converged);
+        None
+    }
+    /// A remark on parameters of maximum likelihood.
+    fn note(&self, theta: &[f64]) -> Option<&'static str> {
+        let _ = theta;
+        None
+    }
     /// Names of quantities that are functions of the parameters, reported beside them.
     fn derived_names(&self) -> &'static [&'static str] {
         &[]
@@ -251,6 +261,9 @@ pub trait Family: Clone + Send + Sync + 'static {
 }
 
 /// A family with everything that follows from its formulas; object-safe.
+///
+/// Without a number for each parameter every answer is NaN; their ranges are checked by
+/// [`Distribution::check_parameters`] alone.
 pub trait Distribution: Send + Sync {
     /// The name as users spell it.
     fn name(&self) -> &'static str;
@@ -304,6 +317,11 @@ pub fn log_density<F: Family>(family: &F, theta: &[f64], x: f64) -> f64 {
     family.log_normalizer(theta) + family.log_kernel(theta, x)
 }
 
+/// Whether there is a number for each parameter.
+fn complete<F: Family>(theta: &[f64]) -> bool {
+    theta.len() == F::PARAMETERS.len()
+}
+
 impl<F: Family> Distribution for F {
     fn name(&self) -> &'static str {
         F::NAME
@@ -334,22 +352,28 @@ impl<F: Family> Distribution for F {
         Err(Error::Length { found: theta.len(), expected: F::PARAMETERS.len() })
     }
     fn support(&self, theta: &[f64]) -> Support {
-        Family::support(self, theta)
+        if complete::<F>(theta) { Family::support(self, theta) } else { Support::REALS }
     }
     fn log_density(&self, theta: &[f64], x: f64) -> f64 {
-        log_density(self, theta, x)
+        if complete::<F>(theta) { log_density(self, theta, x) } else { f64::NAN }
     }
     fn log_tails(&self, theta: &[f64], x: f64) -> LogTails {
-        Family::log_tails(self, theta, x)
+        if complete::<F>(theta) && !x.is_nan() {
+            Family::log_tails(self, theta, x)
+        } else {
+            LogTails { lower: f64::NAN, upper: f64::NAN }
+        }
     }
     fn quantile(&self, theta: &[f64], p: f64) -> f64 {
-        quantile::at(self, theta, LogTails::from_probability(p))
+        let p = LogTails::from_probability(p);
+        if complete::<F>(theta) { quantile::at(self, theta, p) } else { f64::NAN }
     }
     fn upper_quantile(&self, theta: &[f64], p: f64) -> f64 {
-        quantile::at(self, theta, LogTails::from_probability(p).swapped())
+        let p = LogTails::from_probability(p).swapped();
+        if complete::<F>(theta) { quantile::at(self, theta, p) } else { f64::NAN }
     }
     fn sample(&self, theta: &[f64], uniform: &mut dyn FnMut() -> f64) -> f64 {
-        Family::sample(self, theta, uniform)
+        if complete::<F>(theta) { Family::sample(self, theta, uniform) } else { f64::NAN }
     }
     fn fit(&self, sample: &Sample, options: &FitOptions) -> Result<Fit> {
         fit(self, sample, options)

@@ -192,6 +192,10 @@ pub fn fit<F: Family>(family: &F, sample: &Sample, options: &FitOptions) -> Resu
         }
     }
     let (best, limit) = highest(&likelihood, &held)?;
+    if let Some(reason) = family.refuses(&best.theta, best.converged) {
+        let rows = sample.total().round() as usize;
+        return Err(Error::NoMaximum { family: F::NAME, reason: reason.to_owned(), rows });
+    }
     Ok(report(&likelihood, standard, &fixed, &pinned, best, limit, options))
 }
 
@@ -264,8 +268,14 @@ fn highest<F: Family>(
     let none = |reason: &str| Error::NoMaximum { family: F::NAME, reason: reason.to_owned(), rows };
     let summary = F::Summary::of_sample(&points).ok_or_else(|| none("no row has an end"))?;
     let mut best: Option<Optimum> = None;
+    let refused = |o: &Optimum| likelihood.family.refuses(&o.theta, o.converged).is_some();
     for found in climbs(likelihood, &points, &summary, fixed) {
-        if best.as_ref().is_none_or(|b| better(&found, b)) {
+        let prefer = |b: &Optimum| match (refused(&found), refused(b)) {
+            (false, true) => true,
+            (true, false) => false,
+            _ => better(&found, b),
+        };
+        if best.as_ref().is_none_or(prefer) {
             best = Some(found);
         }
     }
@@ -337,6 +347,7 @@ fn report<F: Family>(
             notes.push(p.note.to_owned());
         }
     }
+    notes.extend(likelihood.family.note(&best.theta).map(str::to_owned));
     let n = likelihood.sample.total();
     let covariance = best.covariance();
     if covariance.is_none() && !best.free.is_empty() {

@@ -25,6 +25,8 @@ pub mod cauchy;
 pub mod chi_squared;
 pub mod exponential;
 pub mod gamma;
+pub mod generalized_extreme_value;
+pub mod generalized_pareto;
 pub mod geometric;
 pub mod gumbel;
 pub mod half_normal;
@@ -78,6 +80,8 @@ pub fn all() -> Vec<Box<dyn Distribution>> {
         Box::new(laplace::Laplace),
         Box::new(uniform::Uniform),
         Box::new(pareto::Pareto),
+        Box::new(generalized_extreme_value::GeneralizedExtremeValue),
+        Box::new(generalized_pareto::GeneralizedPareto),
     ]
 }
 

@@ -78,6 +78,28 @@ pub trait Scalar:
             (gamma::stirling_rest_slope(x), gamma::stirling_rest_curvature(x))
         })
     }
+    /// ln(1 + x) / x, 1 at 0.
+    fn ln_1p_ratio(self) -> Self {
+        let x = self.value();
+        if x.abs() < 0.1 {
+            // Σ (−x)ⁿ / (n + 1).
+            let (mut f, mut first, mut second, mut power) = (1.0, -0.5, 2.0 / 3.0, 1.0);
+            for n in 1..20 {
+                let k = f64::from(n);
+                power *= -x;
+                f += power / (k + 1.0);
+                first -= power * (k + 1.0) / (k + 2.0);
+                second += power * (k + 1.0) * (k + 2.0) / (k + 3.0);
+            }
+            return self.chain(f, || (first, second));
+        }
+        let f = x.ln_1p() / x;
+        self.chain(f, || {
+            let r = 1.0 / (1.0 + x);
+            let first = (r - f) / x;
+            (first, (-r * r - 2.0 * first) / x)
+        })
+    }
     /// ln(1 + eˣ).
     fn softplus(self) -> Self {
         let x = self.value();
@@ -270,7 +292,8 @@ mod tests {
     fn formula<T: Scalar>(a: T, b: T) -> T {
         let c = (a * b + 0.3).ln() / (b.exp() - a.sqrt()) - (a / b).deviance() * 2.0;
         let d = a.ln_gamma() * b.stirling_rest() + b.sigmoid() * a.softplus() - a.recip().ln_1p();
-        (c - 0.1).square() + d / 3.0 - (-b).exp_m1()
+        let e = (a * 0.01).ln_1p_ratio() * b.ln_1p_ratio();
+        (c - 0.1).square() + d / 3.0 - (-b).exp_m1() + e
     }
 
     #[test]

@@ -20,7 +20,7 @@ CASES = [
     ("logistic", stats.logistic, "cauchy", lambda t: (t[0], np.exp(t[1])), [0.0, 0.5]),
     ("gumbel", stats.gumbel_r, "logistic", lambda t: (t[0], np.exp(t[1])), [0.0, 0.5]),
     ("log-logistic", stats.fisk, "heavy", lambda t: (np.exp(t[0]), 0, np.exp(t[1])), [0.0, 0.0]),
-    ("inverse-gaussian", stats.invgauss, "heavy", lambda t: (np.exp(t[0] - t[1]), 0, np.exp(t[1])), [0.0, 0.0]),
+    ("inverse-gaussian", stats.invgauss, "exponential", lambda t: (np.exp(t[0] - t[1]), 0, np.exp(t[1])), [0.0, 0.0]),
 ]
 
 

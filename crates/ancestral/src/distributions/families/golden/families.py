@@ -391,6 +391,45 @@ class uniform(Family):
     standard = lambda a, b: (a, b - a)
 
 
+class gev(Family):
+    """Shape (positive for heavy tails), location, scale."""
+
+    sets = [(0.2, 0, 1), (1e-9, 3, 2), (0, 0, 1), (-0.3, 1e3, 1), (1.5, 0, 1e12)]
+
+    def reduced(x, k, m, s):
+        z = (x - m) / s
+        return mp.log1p(k * z) / k if k else z
+
+    def log_density(x, k, m, s):
+        y = gev.reduced(x, k, m, s)
+        return -(1 + k) * y - mp.exp(-y) - mp.log(s)
+
+    def tails(x, k, m, s):
+        y = gev.reduced(x, k, m, s)
+        return mp.exp(-mp.exp(-y)), -mp.expm1(-mp.exp(-y))
+
+    def inverse(k, m, s, low, high):
+        y = -mp.log(-mp.log(low)) if low is not None else -mp.log(-mp.log1p(-high))
+        return m + s * (mp.expm1(k * y) / k if k else y)
+
+
+class gpd(Family):
+    """Shape (positive for heavy tails), scale."""
+
+    sets = [(0.2, 1), (1e-9, 2), (0, 1), (-0.3, 1e-12), (1.5, 1e9)]
+
+    def log_density(x, k, s):
+        return -(1 + k) * (mp.log1p(k * x / s) / k if k else x / s) - mp.log(s)
+
+    def tails(x, k, s):
+        y = mp.log1p(k * x / s) / k if k else x / s
+        return -mp.expm1(-y), mp.exp(-y)
+
+    def inverse(k, s, low, high):
+        y = -mp.log1p(-low) if low is not None else -mp.log(high)
+        return s * (mp.expm1(k * y) / k if k else y)
+
+
 def log_tails(family, x, theta):
     low, high = family.tails(x, *theta)
     if low < high:
@@ -413,6 +452,8 @@ def spread(values):
 
 def quantile(family, side, p, theta):
     """By halving on the logarithm of the tail, in the coordinate of the support."""
+    if hasattr(family, "inverse"):
+        return family.inverse(*theta, mpf(p) if side == "Q" else None, mpf(p) if side == "U" else None)
     location, scale = family.standard(*theta) if hasattr(family, "standard") else (0, 1)
     at = lambda t: location + scale * family.chart(t)
     goal = mp.log(p)
@@ -485,6 +526,8 @@ def main():
             print("\t".join([side, *show, repr(p), wide]))
             x = mpf(float(x))
             if name == "beta" and not 0 < x < 1:
+                continue
+            if name in ("gev", "gpd") and 1 + theta[0] * (x - (theta[1] if name == "gev" else 0)) / theta[-1] <= 0:
                 continue
             low, high = log_tails(family, x, theta)
             print("\t".join(["D", *show, repr(float(x)), number(family.log_density(x, *theta)), number(low), number(high)]))

@@ -75,17 +75,20 @@ pub fn ln_1p_minus(x: f64) -> f64 {
     // ln(1 + x) = 2 artanh r with r = x / (2 + x), and 2 r − x = −r x.
     let r = x / (2.0 + x);
     let square = r * r;
-    let (mut sum, mut power, mut k) = (0.0, 1.0, 3.0);
-    loop {
-        let term = power / k;
-        sum += term;
-        if term < 1e-17 * sum {
-            return r * (2.0 * square * sum - x);
-        }
-        power *= square;
-        k += 2.0;
-    }
+    let terms = if x.abs() < 0.125 { &ARTANH[..8] } else { &ARTANH[..] };
+    r * (2.0 * square * polynomial(terms, square) - x)
 }
+
+/// 1 / (2 k + 3), the series of artanh from its second term on.
+const ARTANH: [f64; 17] = {
+    let mut series = [0.0; 17];
+    let mut k = 0;
+    while k < 17 {
+        series[k] = 1.0 / (2 * k + 3) as f64;
+        k += 1;
+    }
+    series
+};
 
 /// The deviance φ(t) = t − 1 − ln t ≥ 0, t > 0, without cancellation near 1.
 pub fn deviance(t: f64) -> f64 {

@@ -70,6 +70,8 @@ const FILES: &[(&str, &str)] = &[
     ("inverse-gaussian", include_str!("../golden/inverse-gaussian.tsv")),
     ("zero-inflated-poisson", include_str!("../golden/zero-inflated-poisson.tsv")),
     ("pareto", include_str!("../golden/pareto.tsv")),
+    ("gev", include_str!("../golden/gev.tsv")),
+    ("gpd", include_str!("../golden/gpd.tsv")),
     ("uniform", include_str!("../golden/uniform.tsv")),
 ];
 

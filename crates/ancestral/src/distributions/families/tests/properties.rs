@@ -15,6 +15,8 @@ fn usual(name: &str) -> Vec<f64> {
         "zero-inflated-poisson" => vec![0.3, 4.0],
         "normal" | "logistic" | "cauchy" | "gumbel" | "laplace" => vec![1.0, 2.0],
         "uniform" => vec![-1.0, 3.0],
+        "gev" => vec![0.2, 1.0, 2.0],
+        "gpd" => vec![0.2, 3.0],
         _ => vec![2.5, 3.0],
     }
 }
@@ -52,7 +54,10 @@ fn densities_integrate_to_their_tails_and_quantiles_invert_them() {
                 assert!((cdf - p).abs() < 1e-13 + 1e-11 * p, "{name} {p}: {cdf}");
             }
             let upper = family.upper_quantile(&theta, 1.0 - p);
-            assert!(!(1e-3..=0.999).contains(&p) || (upper - x).abs() <= 1e-9 * (1.0 + x.abs()), "{name}");
+            assert!(
+                !(1e-3..=0.999).contains(&p) || (upper - x).abs() <= 1e-9 * (1.0 + x.abs()),
+                "{name}"
+            );
         }
         let support = family.support(&theta);
         assert_eq!(family.quantile(&theta, 0.0), support.lower, "{name}");
