@@ -43,6 +43,7 @@ pub mod poisson;
 pub mod rayleigh;
 pub mod student_t;
 pub mod uniform;
+pub mod von_mises;
 pub mod weibull;
 pub mod zero_inflated_poisson;
 
@@ -80,6 +81,7 @@ pub fn all() -> Vec<Box<dyn Distribution>> {
         Box::new(laplace::Laplace),
         Box::new(uniform::Uniform),
         Box::new(pareto::Pareto),
+        Box::new(von_mises::VonMises),
         Box::new(generalized_extreme_value::GeneralizedExtremeValue),
         Box::new(generalized_pareto::GeneralizedPareto),
     ]

@@ -78,6 +78,12 @@ pub trait Scalar:
             (gamma::stirling_rest_slope(x), gamma::stirling_rest_curvature(x))
         })
     }
+    /// cos x − 1 = −2 sin²(x / 2).
+    fn cos_m1(self) -> Self {
+        let x = self.value();
+        let half = (0.5 * x).sin();
+        self.chain(-2.0 * half * half, || (-x.sin(), -x.cos()))
+    }
     /// ln(1 + x) / x, 1 at 0.
     fn ln_1p_ratio(self) -> Self {
         let x = self.value();
@@ -292,7 +298,7 @@ mod tests {
     fn formula<T: Scalar>(a: T, b: T) -> T {
         let c = (a * b + 0.3).ln() / (b.exp() - a.sqrt()) - (a / b).deviance() * 2.0;
         let d = a.ln_gamma() * b.stirling_rest() + b.sigmoid() * a.softplus() - a.recip().ln_1p();
-        let e = (a * 0.01).ln_1p_ratio() * b.ln_1p_ratio();
+        let e = (a * 0.01).ln_1p_ratio() * a.cos_m1() * b.ln_1p_ratio();
         (c - 0.1).square() + d / 3.0 - (-b).exp_m1() + e
     }
 

@@ -83,12 +83,13 @@ def main():
     for a, b in ((1e-10, 2), (0.5, 0.5), (3, 9), (12, 0.1), (1e5, 3), (1e10, 1e9), (1e12, 1e-3)):
         show("ln_beta", [a, b], mp.loggamma(mpf(a)) + mp.loggamma(mpf(b)) - mp.loggamma(mpf(a) + mpf(b)))
     for x in (1e-9, 0.1, 1, 10, 29.9, 30, 31, 500, 1e7):
-        mp.dps = 40
+        mp.dps = 60
         x = mpf(x)
         i = [mp.besseli(k, x) for k in (0, 1)]
         show("ln_i0", [x], mp.log(i[0]))
         show("resultant", [x], i[1] / i[0])
         show("resultant_rest", [x], 1 - i[1] / i[0])
+        show("resultant_slope", [x], 1 - i[1] / i[0] / x - (i[1] / i[0]) ** 2)
     for h in (0, 1e-3, 0.5, 2, 6, 12):
         for a in (1e-3, 0.5, 1, 3, 50):
             f = lambda t: mp.exp(-mpf(h) ** 2 * (1 + t * t) / 2) / (1 + t * t)

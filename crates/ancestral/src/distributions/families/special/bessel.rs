@@ -55,6 +55,20 @@ pub fn resultant_rest(x: f64) -> f64 {
     sum / (scaled_i0(x) * (TAU * x).sqrt())
 }
 
+/// A′(x) = 1 − A / x − A².
+pub fn resultant_slope(x: f64) -> f64 {
+    if x < 1e-4 {
+        return 0.5 - 3.0 / 16.0 * x * x;
+    }
+    if x > 300.0 {
+        // The derivative of A ≈ 1 − 1 / (2 x) − 1 / (8 x²) − 1 / (8 x³) − …
+        let series = [0.5, 0.25, 0.375, 25.0 / 32.0, 65.0 / 32.0, 3219.0 / 512.0];
+        return super::polynomial(&series, 1.0 / x) / (x * x);
+    }
+    let rest = resultant_rest(x);
+    rest * (2.0 - rest) - (1.0 - rest) / x
+}
+
 /// e⁻ˣ I(x) of an order 0 or 1.
 fn scaled(x: f64, order: f64) -> f64 {
     if x < LARGE {

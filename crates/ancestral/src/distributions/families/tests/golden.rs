@@ -72,6 +72,7 @@ const FILES: &[(&str, &str)] = &[
     ("pareto", include_str!("../golden/pareto.tsv")),
     ("gev", include_str!("../golden/gev.tsv")),
     ("gpd", include_str!("../golden/gpd.tsv")),
+    ("von-mises", include_str!("../golden/von-mises.tsv")),
     ("uniform", include_str!("../golden/uniform.tsv")),
 ];
 

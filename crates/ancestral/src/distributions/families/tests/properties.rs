@@ -15,6 +15,7 @@ fn usual(name: &str) -> Vec<f64> {
         "zero-inflated-poisson" => vec![0.3, 4.0],
         "normal" | "logistic" | "cauchy" | "gumbel" | "laplace" => vec![1.0, 2.0],
         "uniform" => vec![-1.0, 3.0],
+        "von-mises" => vec![1.0, 2.5],
         "gev" => vec![0.2, 1.0, 2.0],
         "gpd" => vec![0.2, 3.0],
         _ => vec![2.5, 3.0],
