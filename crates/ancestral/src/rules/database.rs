@@ -2,8 +2,9 @@
 //! merged.
 
 use std::collections::HashMap;
+use std::hash::Hasher;
 
-use super::baskets::{Baskets, BuildWordHasher, Names};
+use super::baskets::{Baskets, BuildWordHasher, Names, WordHasher};
 use super::budget::{Budget, Reserved};
 use super::error::{Result, RulesError};
 
@@ -147,8 +148,9 @@ fn merge(baskets: &Baskets, local: &[u32], rows: &mut Rows) {
             continue;
         }
         row.sort_unstable();
-        let mix = |hash: u64, &code: &u32| (hash.rotate_left(23) ^ u64::from(code)) * 5;
-        let hash = row.iter().fold(0, |h: u64, c| mix(h.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 3, c));
+        let mut hasher = WordHasher::default();
+        row.iter().for_each(|&code| hasher.write_u32(code));
+        let hash = hasher.finish();
         let number = rows.weights.len() as u32;
         let known = last_of_hash.entry(hash).or_insert(number);
         let (from, to) = match rows.starts.get(*known as usize..*known as usize + 2) {

@@ -13,6 +13,9 @@ use super::search::{Algorithm, Next, Search, Target};
 /// What one candidate of Eclat costs for 64 baskets, relative to one item of a row here.
 const WORD_COST: f64 = 0.25;
 
+/// Items for each row of a pattern base from which on the items found are listed, not looked for.
+const DENSE_COUNTS: usize = 32;
+
 impl Rows {
     /// Multiplicity of rows that hold all open items, of which there are at least two.
     pub(super) fn joined(&self) -> u32 {
@@ -187,13 +190,12 @@ impl<O: Output> Search<'_, O> {
     /// Counts the items of the rows with these occurrences; lists them in `touched`, and returns how
     /// many they are.
     fn count_items(&mut self, rows: &Rows, occurrences: &[(u32, u32)]) -> usize {
-        let (counts, touched) = (&mut self.counts, &mut self.touched);
-        let mut found = 0;
         let all = self.target == Target::All;
-        for &(row, at) in occurrences {
-            let row = row as usize;
-            let weight = rows.weights[row];
-            let mut add = |items: &[u32]| {
+        let (counts, touched) = (&mut self.counts[..], &mut self.touched[..]);
+        let mut found = 0;
+        let items = rows.codes.len();
+        if occurrences.len() * DENSE_COUNTS < items {
+            let mut add = |items: &[u32], weight: u32| {
                 for &other in items {
                     let count = &mut counts[other as usize];
                     touched[found] = other;
@@ -201,10 +203,29 @@ impl<O: Output> Search<'_, O> {
                     *count += weight;
                 }
             };
-            add(&rows.items[rows.starts[row] as usize..at as usize]);
-            if !all {
-                add(&rows.items[at as usize + 1..rows.starts[row + 1] as usize]);
+            for &(row, at) in occurrences {
+                let (row, at) = (row as usize, at as usize);
+                add(&rows.items[rows.starts[row] as usize..at], rows.weights[row]);
+                if !all {
+                    add(&rows.items[at + 1..rows.starts[row + 1] as usize], rows.weights[row]);
+                }
             }
+            return found;
+        }
+        let counts = &mut counts[..items];
+        for &(row, at) in occurrences {
+            let (row, at) = (row as usize, at as usize);
+            let weight = rows.weights[row];
+            let mut add =
+                |items: &[u32]| items.iter().for_each(|&other| counts[other as usize] += weight);
+            add(&rows.items[rows.starts[row] as usize..at]);
+            if !all {
+                add(&rows.items[at + 1..rows.starts[row + 1] as usize]);
+            }
+        }
+        for (other, &count) in counts.iter().enumerate() {
+            touched[found] = other as u32;
+            found += usize::from(count != 0);
         }
         found
     }

@@ -9,7 +9,11 @@ mod fp_growth;
 mod mine;
 mod output;
 mod search;
+mod sets;
 mod support;
+#[cfg(test)]
+mod tests;
+mod top;
 
 pub use baskets::{Baskets, Names};
 pub use budget::Budget;
@@ -17,4 +21,6 @@ pub use error::{Result, RulesError};
 pub use mine::{MineOptions, count_sets, mine};
 pub use output::{SetSink, SizeCounts};
 pub use search::{Algorithm, Target};
+pub use sets::{SetIndex, Sets};
 pub use support::Support;
+pub use top::top;
