@@ -8,6 +8,9 @@ mod error;
 mod fp_growth;
 mod mine;
 mod output;
+mod read;
+#[cfg(test)]
+mod read_tests;
 mod search;
 mod sets;
 mod support;
@@ -20,6 +23,7 @@ pub use budget::Budget;
 pub use error::{Result, RulesError};
 pub use mine::{MineOptions, count_sets, mine};
 pub use output::{SetSink, SizeCounts};
+pub use read::{BasketReader, Format, Layout, ReadReport, read_baskets};
 pub use search::{Algorithm, Target};
 pub use sets::{SetIndex, Sets};
 pub use support::Support;
