@@ -227,7 +227,8 @@ impl<O: Output> Search<'_, O> {
         stack.tids.truncate(top);
         if frequent && !covered {
             let items = std::mem::take(&mut self.tids.items);
-            let codes = items[node.from..node.open].iter().map(|&item| bitsets.codes[item as usize]);
+            let codes =
+                items[node.from..node.open].iter().map(|&item| bitsets.codes[item as usize]);
             let reported = self.report_joined(codes, count);
             self.tids.items = items;
             reported?;

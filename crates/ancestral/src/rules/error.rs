@@ -76,6 +76,14 @@ pub enum RulesError {
         /// What is counted.
         what: &'static str,
     },
+    /// A file that changed between two passes.
+    #[error("the file had {before} baskets when it was first read, and {after} now")]
+    Changed {
+        /// Baskets of the first pass.
+        before: u64,
+        /// Baskets of the second pass.
+        after: u64,
+    },
     /// The receiver of the results wants no more of them.
     #[error("stopped by the receiver of the results")]
     Stopped,

@@ -59,8 +59,7 @@ pub fn mine(
     sink: &mut (dyn SetSink + Send),
 ) -> Result<()> {
     let least = AtomicU32::new(least_of(options, baskets.len()));
-    let database =
-        Database::new(baskets, names, least.load(Ordering::Relaxed), &options.budget)?;
+    let database = Database::new(baskets, names, least.load(Ordering::Relaxed), &options.budget)?;
     let ordered = Ordered::new(sink, &database.items);
     let max_len = options.max_len();
     let make = || Writing::new(&ordered, max_len);
@@ -79,8 +78,7 @@ pub fn count_sets(
     options: &MineOptions,
 ) -> Result<SizeCounts> {
     let least = AtomicU32::new(least_of(options, baskets.len()));
-    let database =
-        Database::new(baskets, names, least.load(Ordering::Relaxed), &options.budget)?;
+    let database = Database::new(baskets, names, least.load(Ordering::Relaxed), &options.budget)?;
     let max_len = options.max_len();
     let make = || Counting { counts: SizeCounts::default(), max_len };
     let outputs = search(&database, options, &least, make, |_, _| {}, || {})?;
@@ -128,8 +126,7 @@ pub(super) fn search<O: Output + Send>(
                 return Ok(search.output);
             }
             enter(&mut search.output, item + 1);
-            let result =
-                search.extend_rows(rows, item).and_then(|()| search.output.finish());
+            let result = search.extend_rows(rows, item).and_then(|()| search.output.finish());
             if let Err(error) = result {
                 failed.store(true, Ordering::Relaxed);
                 stop();
@@ -141,9 +138,7 @@ pub(super) fn search<O: Output + Send>(
     let threads = threads.map_or(1, NonZeroUsize::get).min(rows.open.max(1));
     let results: Vec<Result<O>> = std::thread::scope(|scope| {
         let others: Vec<_> = (1..threads)
-            .map(|_| {
-                scope.spawn(|| work(Search::new(settings, least, database, make())))
-            })
+            .map(|_| scope.spawn(|| work(Search::new(settings, least, database, make()))))
             .collect();
         let mut results = vec![work(first)];
         // A panic in a thread is passed on.

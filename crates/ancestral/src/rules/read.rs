@@ -201,12 +201,14 @@ impl BasketReader {
     pub fn next(&mut self, names: &mut Names, basket: &mut Vec<u32>) -> Result<bool> {
         basket.clear();
         let more = match self.report.format.layout {
-            Layout::Baskets => self.next_line()? && {
-                for cell in self.cells.iter() {
-                    basket.push(names.number(cell)?);
+            Layout::Baskets => {
+                self.next_line()? && {
+                    for cell in self.cells.iter() {
+                        basket.push(names.number(cell)?);
+                    }
+                    true
                 }
-                true
-            },
+            }
             Layout::Table => self.next_row(names, basket)?,
             Layout::Long => self.next_group(names, basket)?,
         };
@@ -414,7 +416,8 @@ impl Cells {
         loop {
             rest = rest.trim_ascii_start();
             let Some(mut quoted) = rest.strip_prefix('"') else {
-                let (cell, after) = rest.split_once(',').map_or((rest, None), |(c, a)| (c, Some(a)));
+                let (cell, after) =
+                    rest.split_once(',').map_or((rest, None), |(c, a)| (c, Some(a)));
                 self.push(cell.trim_ascii());
                 match after {
                     Some(after) => rest = after,

@@ -61,9 +61,7 @@ impl FromStr for Support {
         let wrong = || RulesError::Support { value: text.to_owned() };
         let plain = text.trim();
         let (mantissa, exponent) = match plain.split_once(['e', 'E']) {
-            Some((mantissa, exponent)) => {
-                (mantissa, exponent.parse::<i32>().map_err(|_| wrong())?)
-            }
+            Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().map_err(|_| wrong())?),
             None => (plain, 0),
         };
         let mantissa = mantissa.strip_prefix('+').unwrap_or(mantissa);

@@ -4,8 +4,8 @@
 //! support of the running search. Then the sets of higher counts are mined, and as many of those with
 //! that very count as are missing, the smallest ones first.
 
-use std::collections::BinaryHeap;
 use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
