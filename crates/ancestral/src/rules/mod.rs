@@ -20,6 +20,8 @@ mod budget;
 mod database;
 mod eclat;
 mod error;
+#[cfg(test)]
+mod failures;
 mod fisher;
 mod fp_growth;
 #[cfg(test)]
