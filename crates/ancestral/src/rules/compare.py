@@ -6,7 +6,9 @@
 
 DATA has a basket a line, separated by commas if there is one, else by blanks; it may be compressed by gzip.
 COUNT is a number of baskets and SUPPORT a share of them, by which the files were made; rules have
-consequents of one item. pyfim leaves out sets of nothing but items of all baskets, which are added here.
+consequents of one item. pyfim leaves out sets of nothing but items of all baskets, which are added here;
+mlxtend divides rounded supports and so loses rules whose confidence is exactly the minimum, which is
+lowered here.
 """
 
 import csv
@@ -55,7 +57,7 @@ def compare_rules(data, support, confidence, path):
     encoder = TransactionEncoder()
     table = pd.DataFrame.sparse.from_spmatrix(encoder.fit_transform(baskets(data), sparse=True), columns=encoder.columns_)
     sets = fpgrowth(table, min_support=float(support), use_colnames=True)
-    rules = association_rules(sets, metric="confidence", min_threshold=float(confidence))
+    rules = association_rules(sets, metric="confidence", min_threshold=float(confidence) - 1e-12)
     rules = rules[rules.consequents.map(len) == 1]
     names = ("support", "confidence", "lift", "leverage", "conviction")
     right = {(r.antecedents, r.consequents): [getattr(r, n) for n in names] for r in rules.itertuples()}
