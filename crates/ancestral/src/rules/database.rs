@@ -72,6 +72,36 @@ impl Rows {
         }
         starts.pop();
     }
+
+    /// Multiplicity of rows that hold all open items, of which there are at least two.
+    pub(super) fn joined(&self) -> u32 {
+        let rows = self.starts.windows(2).zip(&self.weights);
+        rows.filter(|(ends, _)| self.holds_open(ends)).map(|(_, &weight)| weight).sum()
+    }
+
+    /// Whether a passed item is frequent among the rows that hold all open items; `counts` are zero.
+    pub(super) fn joined_passed(&self, counts: &mut [u32], least: u32) -> bool {
+        let mut frequent = false;
+        for (ends, &weight) in self.starts.windows(2).zip(&self.weights) {
+            if self.holds_open(ends) {
+                for &item in &self.items[ends[0] as usize + self.open..ends[1] as usize] {
+                    counts[item as usize] += weight;
+                    frequent |= counts[item as usize] >= least;
+                }
+            }
+        }
+        counts[..self.codes.len()].fill(0);
+        frequent
+    }
+
+    fn holds_open(&self, ends: &[u32]) -> bool {
+        match *ends {
+            [from, to] if (to - from) as usize >= self.open && self.open > 0 => {
+                self.items[from as usize + self.open - 1] as usize == self.open - 1
+            }
+            _ => false,
+        }
+    }
 }
 
 /// Prepared baskets.

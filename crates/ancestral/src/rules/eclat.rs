@@ -4,29 +4,14 @@
 //! A node keeps the bitset of its prefix alone and counts all candidates in one pass without storing
 //! their intersections. When few baskets are left, the bitsets are made anew for these.
 
-use super::database::Rows;
+use super::bitsets::{Bitsets, Compress, common, count_items};
 use super::error::Result;
 use super::output::Output;
 use super::search::{Next, Search, Target};
 
-/// The bitsets of items.
-#[derive(Debug, Default)]
-pub(super) struct Bitsets {
-    /// Words of a bitset.
-    words: usize,
-    /// `[items, words]`.
-    sets: Vec<u64>,
-    codes: Vec<u32>,
-    open: usize,
-}
-
-/// Nodes on the path of the search: bitsets of their baskets, and their items with counts.
-#[derive(Debug, Default)]
-pub(super) struct TidStack {
-    tids: Vec<u64>,
-    items: Vec<u32>,
-    counts: Vec<u32>,
-}
+/// Bitsets are made anew if the open items times the words that it spares are at least this many times
+/// the words that are left.
+const COMPRESS: usize = 32;
 
 /// A node: its items in the stack, open ones first, and where its bitset begins.
 #[derive(Debug, Clone, Copy)]
@@ -35,142 +20,6 @@ struct Node {
     open: usize,
     to: usize,
     tids: usize,
-}
-
-impl Bitsets {
-    fn reset(&mut self, words: usize, codes: &[u32], open: usize) {
-        self.words = words;
-        self.sets.clear();
-        self.sets.resize(words * codes.len(), 0);
-        self.codes.clear();
-        self.codes.extend_from_slice(codes);
-        self.open = open;
-    }
-
-    /// The bitsets of a conditional pattern base, of whose rows those with a single item are left out.
-    pub(super) fn fill(
-        mut self,
-        rows: &Rows,
-        occurrences: &[(u32, u32)],
-        child: &Rows,
-        numbers: &[u32],
-    ) -> Self {
-        let total: u64 =
-            occurrences.iter().map(|&(row, _)| u64::from(rows.weights[row as usize])).sum();
-        let words = total.div_ceil(64) as usize;
-        self.reset(words, &child.codes, child.open);
-        let passed = child.codes.len() > child.open;
-        let mut basket = 0;
-        for &(row, at) in occurrences {
-            let row = row as usize;
-            let end = if passed { rows.starts[row + 1] } else { at };
-            let mut found = 0;
-            let mut first = 0;
-            for &other in &rows.items[rows.starts[row] as usize..end as usize] {
-                let number = numbers[other as usize];
-                if number != u32::MAX {
-                    let number = number as usize;
-                    self.sets[number * words + basket / 64] |= 1 << (basket % 64);
-                    if found == 0 {
-                        first = number;
-                    }
-                    found += 1;
-                }
-            }
-            if found < 2 {
-                // The bit is used again.
-                if found == 1 {
-                    self.sets[first * words + basket / 64] &= !(1 << (basket % 64));
-                }
-                continue;
-            }
-            basket += 1;
-            for _ in 1..rows.weights[row] {
-                for &other in &rows.items[rows.starts[row] as usize..end as usize] {
-                    let number = numbers[other as usize];
-                    if number != u32::MAX {
-                        self.sets[number as usize * words + basket / 64] |= 1 << (basket % 64);
-                    }
-                }
-                basket += 1;
-            }
-        }
-        self
-    }
-
-    fn set(&self, item: usize) -> &[u64] {
-        &self.sets[item * self.words..(item + 1) * self.words]
-    }
-
-    /// These bitsets of the listed items for the baskets in `tids` only, `count` of them.
-    fn compress(&self, items: &[u32], open: usize, tids: &[u64], count: usize, into: &mut Self) {
-        let words = count.div_ceil(64);
-        into.words = words;
-        into.open = open;
-        into.codes.clear();
-        into.codes.extend(items.iter().map(|&item| self.codes[item as usize]));
-        into.sets.clear();
-        into.sets.resize(words * items.len(), 0);
-        let mut base = 0;
-        for (at, &mask) in tids.iter().enumerate() {
-            if mask == 0 {
-                continue;
-            }
-            for (number, &item) in items.iter().enumerate() {
-                let mut bits = self.sets[item as usize * self.words + at] & mask;
-                while bits != 0 {
-                    let low = bits & bits.wrapping_neg();
-                    let basket = base + (mask & (low - 1)).count_ones() as usize;
-                    into.sets[number * words + basket / 64] |= 1 << (basket % 64);
-                    bits ^= low;
-                }
-            }
-            base += mask.count_ones() as usize;
-        }
-    }
-}
-
-/// Counts the baskets of `tids` that hold each item.
-fn count_items(arch: pulp::Arch, tids: &[u64], sets: &[u64], items: &[u32], counts: &mut [u32]) {
-    struct Count<'a>(&'a [u64], &'a [u64], &'a [u32], &'a mut [u32]);
-    impl pulp::NullaryFnOnce for Count<'_> {
-        type Output = ();
-
-        #[inline(always)]
-        fn call(self) {
-            match self.0.len() {
-                1 => self.fixed::<1>(),
-                2 => self.fixed::<2>(),
-                3 => self.fixed::<3>(),
-                4 => self.fixed::<4>(),
-                8 => self.fixed::<8>(),
-                words => {
-                    let Self(tids, sets, items, counts) = self;
-                    for (&item, count) in items.iter().zip(counts) {
-                        *count = common(tids, &sets[item as usize * words..][..words]);
-                    }
-                }
-            }
-        }
-    }
-    impl Count<'_> {
-        #[inline(always)]
-        fn fixed<const W: usize>(self) {
-            let Self(tids, sets, items, counts) = self;
-            let (sets, _) = sets.as_chunks::<W>();
-            let Some(tids) = tids.first_chunk::<W>() else { return };
-            for (&item, count) in items.iter().zip(counts) {
-                *count = common(tids, &sets[item as usize]);
-            }
-        }
-    }
-    arch.dispatch(Count(tids, sets, items, counts));
-}
-
-/// The size of an intersection.
-#[inline(always)]
-fn common(one: &[u64], other: &[u64]) -> u32 {
-    one.iter().zip(other).map(|(a, b)| (a & b).count_ones()).sum()
 }
 
 impl<O: Output> Search<'_, O> {
@@ -301,8 +150,9 @@ impl<O: Output> Search<'_, O> {
     }
 
     fn descend(&mut self, bitsets: &Bitsets, child: Node, count: usize) -> Result<()> {
-        let worth = child.open - child.from >= 4 && 2 * count.div_ceil(64) <= bitsets.words;
-        if !worth {
+        // Bits are moved one by one, candidates are counted by words.
+        let (open, words) = (child.open - child.from, count.div_ceil(64));
+        if open * bitsets.words.saturating_sub(words) < COMPRESS * words {
             return self.children(bitsets, child);
         }
         let mut fewer = self.spare_bitsets.pop().unwrap_or_default();
@@ -311,7 +161,8 @@ impl<O: Output> Search<'_, O> {
         let tids = &stack.tids[child.tids..child.tids + bitsets.words];
         let ones = tids.iter().map(|word| word.count_ones() as usize).sum::<usize>().min(count);
         let items = &stack.items[child.from..child.to];
-        bitsets.compress(items, child.open - child.from, tids, ones, &mut fewer);
+        let into = &mut fewer;
+        self.arch.dispatch(Compress { bitsets, items, open, tids, count: ones, into });
         for (number, item) in stack.items[child.from..child.to].iter_mut().enumerate() {
             *item = number as u32;
         }

@@ -69,9 +69,7 @@ fn no_rules_are_no_error() {
 #[test]
 fn rules_come_from_all_sets() {
     let baskets = Baskets::from_sets([&[0, 1][..], &[0, 1], &[0, 2], &[1]]).unwrap();
-    let by = |target| {
-        rules(&baskets, None, &RuleOptions::new(options("1", target))).unwrap().rules
-    };
+    let by = |target| rules(&baskets, None, &RuleOptions::new(options("1", target))).unwrap().rules;
     assert_eq!(by(Target::Maximal), by(Target::All));
     assert!(!by(Target::All).is_empty());
 }

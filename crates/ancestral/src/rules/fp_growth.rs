@@ -11,42 +11,10 @@ use super::output::Output;
 use super::search::{Algorithm, Next, Search, Target};
 
 /// What one candidate of Eclat costs for 64 baskets, relative to one item of a row here.
-const WORD_COST: f64 = 0.25;
+const WORD_COST: f64 = 0.5;
 
 /// Items for each row of a pattern base from which on the items found are listed, not looked for.
 const DENSE_COUNTS: usize = 32;
-
-impl Rows {
-    /// Multiplicity of rows that hold all open items, of which there are at least two.
-    pub(super) fn joined(&self) -> u32 {
-        let rows = self.starts.windows(2).zip(&self.weights);
-        rows.filter(|(ends, _)| self.holds_open(ends)).map(|(_, &weight)| weight).sum()
-    }
-
-    /// Whether a passed item is frequent among the rows that hold all open items; `counts` are zero.
-    fn joined_passed(&self, counts: &mut [u32], least: u32) -> bool {
-        let mut frequent = false;
-        for (ends, &weight) in self.starts.windows(2).zip(&self.weights) {
-            if self.holds_open(ends) {
-                for &item in &self.items[ends[0] as usize + self.open..ends[1] as usize] {
-                    counts[item as usize] += weight;
-                    frequent |= counts[item as usize] >= least;
-                }
-            }
-        }
-        counts[..self.codes.len()].fill(0);
-        frequent
-    }
-
-    fn holds_open(&self, ends: &[u32]) -> bool {
-        match *ends {
-            [from, to] if (to - from) as usize >= self.open && self.open > 0 => {
-                self.items[from as usize + self.open - 1] as usize == self.open - 1
-            }
-            _ => false,
-        }
-    }
-}
 
 impl<O: Output> Search<'_, O> {
     /// Searches all sets that extend the prefix by the open item `item` of `rows`, and perhaps open

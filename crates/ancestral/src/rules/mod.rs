@@ -16,6 +16,7 @@ mod association;
 #[cfg(test)]
 mod association_tests;
 mod baskets;
+mod bitsets;
 mod budget;
 mod database;
 mod eclat;
@@ -50,9 +51,7 @@ pub use output::{SetSink, SizeCounts};
 pub use read::{BasketReader, Format, Layout, ReadReport, read_baskets};
 pub use search::{Algorithm, Target};
 pub use sets::{SetIndex, Sets};
-pub use son::{
-    Candidates, NamedSink, PartsReport, candidates, count, frequent, merge, mine_parts,
-};
+pub use son::{Candidates, NamedSink, PartsReport, candidates, count, frequent, merge, mine_parts};
 pub use support::Support;
 pub use top::top;
 pub use write::{FileFormat, RuleWriter, SetWriter};

@@ -16,8 +16,8 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use super::bitsets::{Bitsets, TidStack};
 use super::database::{Database, Rows};
-use super::eclat::{Bitsets, TidStack};
 use super::error::Result;
 use super::output::Output;
 
