@@ -60,7 +60,7 @@ pub fn mine(
 ) -> Result<()> {
     let least = AtomicU32::new(least_of(options, baskets.len()));
     let database = Database::new(baskets, names, least.load(Ordering::Relaxed), &options.budget)?;
-    let ordered = Ordered::new(sink, &database.items);
+    let ordered = Ordered::new(sink, &database.items, options.budget.limit());
     let max_len = options.max_len();
     let make = || Writing::new(&ordered, max_len);
     search(&database, options, &least, make, |out, branch| out.branch = branch, || ordered.stop())?;

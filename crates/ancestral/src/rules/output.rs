@@ -102,8 +102,10 @@ pub(super) fn next_binomial(ways: u128, n: usize, k: usize) -> u128 {
 
 /// Words of results that a branch collects before it hands them over.
 const BATCH: usize = 1 << 14;
-/// Words of results that wait for branches before theirs; then the branch waits, too.
-const WAITING: usize = 1 << 22;
+/// Most words of results that wait for branches before theirs; then the branch waits, too.
+const WAITING: u64 = 1 << 22;
+/// This fraction (1 / WAITING_SHARE) of the memory limit may wait.
+const WAITING_SHARE: u64 = 16;
 
 /// Hands batches of results to a sink in the order of their branches.
 ///
@@ -119,6 +121,7 @@ struct State<'a> {
     next: usize,
     waiting: BTreeMap<usize, (Vec<Vec<u32>>, bool)>,
     waiting_words: usize,
+    most_waiting: usize,
     stopped: bool,
     items: &'a [u32],
     set: Vec<u32>,
@@ -157,13 +160,14 @@ impl State<'_> {
 }
 
 impl<'a> Ordered<'a> {
-    /// `items` are the items of the codes.
-    pub(super) fn new(sink: &'a mut (dyn SetSink + Send), items: &'a [u32]) -> Self {
+    /// `items` are the items of the codes, `limit` is the memory limit in bytes.
+    pub(super) fn new(sink: &'a mut (dyn SetSink + Send), items: &'a [u32], limit: u64) -> Self {
         let state = State {
             sink,
             next: 0,
             waiting: BTreeMap::new(),
             waiting_words: 0,
+            most_waiting: (limit / WAITING_SHARE / 4).min(WAITING) as usize,
             stopped: false,
             items,
             set: Vec::new(),
@@ -198,7 +202,7 @@ impl<'a> Ordered<'a> {
                 }
                 return Ok(());
             }
-            if ended || state.waiting_words + batch.len() <= WAITING {
+            if ended || state.waiting_words + batch.len() <= state.most_waiting {
                 state.waiting_words += batch.len();
                 let entry = state.waiting.entry(branch).or_default();
                 if !batch.is_empty() {

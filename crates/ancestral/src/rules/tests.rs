@@ -268,8 +268,12 @@ fn results_that_wait_for_their_turn_are_bounded_and_in_order() {
     let baskets = Baskets::from_sets([&basket, &few, &basket, &few[..13].to_vec()]).unwrap();
     let mut options = MineOptions::new(Support::Count(1));
     let mut hashes = BTreeSet::new();
-    for threads in [1, 2, 4] {
+    for (round, threads) in [1, 2, 4, 4].into_iter().enumerate() {
         options.threads = NonZeroUsize::new(threads);
+        // The last time hardly anything may wait.
+        if round == 3 {
+            options.budget = Budget::new(1 << 16);
+        }
         let (mut hash, mut sets) = (0_u64, 0);
         let mut sink = |items: &[u32], count: u32| {
             sets += 1;
@@ -296,6 +300,21 @@ fn the_memory_limit_keeps_what_was_found() {
     assert!(error.to_string().contains("1 MiB"), "{error}");
     assert!(found.len() > 100);
     assert!(found.iter().all(|(_, count)| count == 2));
+}
+
+#[test]
+fn maximal_sets_do_not_need_all_closed_ones() {
+    // Each basket lacks one of 40 items: 2⁴⁰ closed sets, and 780 maximal ones.
+    let sets = (0..40).map(|lacks| (0..40).filter(|&i| i != lacks).collect::<Vec<u32>>());
+    let baskets = Baskets::from_sets(sets).unwrap();
+    for algorithm in ALGORITHMS {
+        let mut options = MineOptions::new(Support::Count(2));
+        options.target = Target::Maximal;
+        options.algorithm = algorithm;
+        let found = mined(&baskets, &options).1;
+        assert_eq!(found.len(), 40 * 39 / 2);
+        assert!(found.iter().all(|(set, &count)| set.len() == 38 && count == 2));
+    }
 }
 
 #[test]

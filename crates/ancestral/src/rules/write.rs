@@ -49,6 +49,8 @@ const RULE_HEADER: &str =
 pub struct SetWriter<W: Write> {
     lines: Lines<W>,
     baskets: u64,
+    /// The last count, and its fields as written: many sets in a row have the same.
+    last: (u64, String),
 }
 
 impl<W: Write> SetWriter<W> {
@@ -57,7 +59,8 @@ impl<W: Write> SetWriter<W> {
     /// # Errors
     /// If it cannot be written.
     pub fn new(writer: W, format: FileFormat, baskets: u64) -> Result<Self> {
-        Ok(Self { lines: Lines::new(writer, format, SET_HEADER)?, baskets })
+        let lines = Lines::new(writer, format, SET_HEADER)?;
+        Ok(Self { lines, baskets, last: (0, String::new()) })
     }
 
     /// Writes a set.
@@ -65,13 +68,19 @@ impl<W: Write> SetWriter<W> {
     /// # Errors
     /// If it cannot be written.
     pub fn write(&mut self, names: &Names, items: &[u32], count: u64) -> Result<()> {
-        let support = if self.baskets == 0 { 0.0 } else { count as f64 / self.baskets as f64 };
         let lines = &mut self.lines;
         lines.items("items", items, names);
-        lines.number("support", support);
-        lines.field("count", |text| {
-            let _ = write!(text, "{count}");
-        });
+        if self.last.0 != count || self.last.1.is_empty() {
+            let from = lines.text.len();
+            let baskets = self.baskets.max(1);
+            lines.number("support", count as f64 / baskets as f64);
+            lines.field("count", |text| {
+                let _ = write!(text, "{count}");
+            });
+            self.last = (count, lines.text[from..].to_owned());
+        } else {
+            lines.text.push_str(&self.last.1);
+        }
         lines.end()
     }
 
@@ -239,10 +248,11 @@ impl<W: Write> Drop for Lines<W> {
 
 /// A field of CSV, quoted where needed; a name that is empty or begins or ends with a blank, too.
 fn push_csv(text: &mut String, field: &str, alone: bool) {
-    let blank = |end: Option<char>| end.is_some_and(char::is_whitespace);
-    let quote = field.contains([',', '"', '\n', '\r'])
-        || blank(field.chars().next())
-        || blank(field.chars().next_back())
+    let bytes = field.as_bytes();
+    let blank = |end: Option<&u8>| end.is_some_and(u8::is_ascii_whitespace);
+    let quote = bytes.iter().any(|byte| matches!(byte, b',' | b'"' | b'\n' | b'\r'))
+        || blank(bytes.first())
+        || blank(bytes.last())
         || alone && field.is_empty();
     if !quote {
         text.push_str(field);
