@@ -37,6 +37,7 @@ pub mod adversarial;
 pub mod autoencoder;
 pub mod autoregressive;
 pub mod classifier;
+pub mod clustering;
 pub mod columns;
 pub mod distributions;
 pub mod error;
@@ -52,6 +53,7 @@ pub mod prelude;
 pub mod registry;
 #[cfg(feature = "plot")]
 pub mod report;
+pub mod rules;
 pub mod run;
 pub mod settings;
 pub mod spec;

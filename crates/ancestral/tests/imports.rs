@@ -20,7 +20,7 @@ const LAYERS: &[&[&str]] = &[
     &["lib", "columns", "error", "memory", "settings", "spec"],
     &["optim", "nn", "likelihood"],
     &["model"],
-    &["distributions"],
+    &["distributions", "clustering", "rules"],
     FAMILIES,
     &["registry"],
     &["train"],

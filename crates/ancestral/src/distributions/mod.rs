@@ -1,6 +1,7 @@
 //! Standard distributions, fitted by maximum likelihood.
 
 pub mod bernoulli;
+pub mod families;
 pub mod gaussian;
 
 pub use bernoulli::{coin, coin_log_likelihood};
