@@ -7,7 +7,7 @@
 //!
 //! Up to [`TREE_COLUMNS`] columns, a k-d tree finds neighbors: nodes with a diameter of at most `eps` are
 //! cells, whose core rows are in one cluster without looking at distances, and cells are joined by the
-//! distances of nodes wherever these suffice. In more columns, all pairs of rows are compared in blocks.
+//! distances of nodes wherever these suffice. In more columns, all pairs of distinct rows are compared in blocks.
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
@@ -82,9 +82,47 @@ impl DbscanConfig {
         if columns <= TREE_COLUMNS {
             by_tree::<N>(values, columns, eps, self.min_samples)
         } else {
-            let within = Within::new::<N>(values, columns, eps, self.metric != Metric::Manhattan);
-            by_pairs(&within, values.len() / columns, self.min_samples)
+            let products = self.metric != Metric::Manhattan;
+            of_distinct(values, columns, &|values, weights| {
+                let within = Within::new::<N>(values, columns, weights, eps, products);
+                by_pairs(&within, weights.len(), self.min_samples)
+            })
         }
+    }
+}
+
+/// Clusters distinct rows, with the numbers of rows equal to each; equal rows are alike.
+fn of_distinct(values: &[f64], columns: usize, fit: &dyn Fn(&[f64], &[u32]) -> Dbscan) -> Dbscan {
+    let row = |i: u32| &values[i as usize * columns..][..columns];
+    let compare = |a: u32, b: u32| {
+        let pairs = row(a).iter().zip(row(b));
+        pairs.map(|(x, y)| x.total_cmp(y)).find(|order| order.is_ne())
+    };
+    let rows = values.len() / columns;
+    let mut order: Vec<u32> = (0..rows as u32).collect();
+    order.par_sort_unstable_by(|&a, &b| compare(a, b).unwrap_or_else(|| a.cmp(&b)));
+    // The first row that is equal to each; numbers of distinct rows follow these, so that clusters keep
+    // theirs.
+    let mut first = vec![0; rows];
+    for equal in order.chunk_by(|&a, &b| compare(a, b).is_none()) {
+        equal.iter().for_each(|&row| first[row as usize] = equal[0]);
+    }
+    let (mut numbers, mut weights, mut distinct) = (vec![0; rows], Vec::new(), Vec::new());
+    for i in 0..rows as u32 {
+        let of = first[i as usize];
+        if of == i {
+            numbers[i as usize] = weights.len();
+            weights.push(0);
+            distinct.extend_from_slice(row(i));
+        }
+        numbers[i as usize] = numbers[of as usize];
+        weights[numbers[i as usize]] += 1;
+    }
+    let found = fit(&distinct, &weights);
+    Dbscan {
+        labels: numbers.iter().map(|&number| found.labels[number]).collect(),
+        core: numbers.iter().map(|&number| found.core[number]).collect(),
+        clusters: found.clusters,
     }
 }
 
@@ -527,6 +565,7 @@ mod tests {
             values[..250 * columns].iter_mut().for_each(|x| *x = (*x * 2.0).round() / 2.0);
             // Cosine needs rows that are not zero.
             values.iter_mut().step_by(columns).for_each(|x| *x += 8.0);
+            values.copy_within(..60 * columns, 300 * columns);
             for (quantile, min_samples) in [(0.002, 3), (0.01, 5), (0.05, 40), (0.3, 10)] {
                 let config = DbscanConfig { eps: 1.0, min_samples, metric };
                 let rows = metric.prepare(Points::new(&values, columns).unwrap()).unwrap();
@@ -555,7 +594,7 @@ mod tests {
         values.iter_mut().for_each(|x| *x += 1e7);
         let eps = 0.5f64.powi(2);
         let by_trees = by_tree::<Euclidean>(&values, 2, eps, 6);
-        let within = Within::new::<Euclidean>(&values, 2, eps, true);
+        let within = Within::new::<Euclidean>(&values, 2, &[1; 600], eps, true);
         assert_eq!(by_trees, by_pairs(&within, 600, 6));
         assert_eq!(by_trees, plain::<Euclidean>(&values, 2, 0.5, 6));
         assert!(by_trees.clusters >= 3 && by_trees.labels.contains(&None));
@@ -587,6 +626,8 @@ mod tests {
         let config = DbscanConfig { eps: 0.1, min_samples: 5, ..DbscanConfig::default() };
         let equal = fit(&[2.0; 80_000], 2, config);
         assert!(equal.clusters == 1 && equal.labels.iter().all(|&label| label == Some(0)));
+        let wide = fit(&[2.0; 40_000 * 20], 20, config);
+        assert!(wide.clusters == 1 && wide.core.iter().all(|&core| core));
         let values = Noise::new(1).normals(40_000 * 2);
         let huge = fit(&values, 2, DbscanConfig { eps: 1e9, ..config });
         assert!(huge.clusters == 1 && huge.core.iter().all(|&core| core));

@@ -20,6 +20,8 @@ const KEPT: usize = 32;
 pub(super) struct Within<'a> {
     values: &'a [f64],
     columns: usize,
+    /// How many equal rows each stands for.
+    weights: &'a [u32],
     eps: f64,
     between: fn(&[f64], &[f64]) -> f64,
     products: Option<Products>,
@@ -64,12 +66,14 @@ impl<'a> Within<'a> {
     pub(super) fn new<N: Norm>(
         values: &'a [f64],
         columns: usize,
+        weights: &'a [u32],
         eps: f64,
         products: bool,
     ) -> Self {
         let products = products.then(|| Products::new(values, columns, eps)).flatten();
         let (kept, counts) = (Vec::new(), Vec::new());
-        let mut own = Self { values, columns, eps, between: N::between, products, kept, counts };
+        let mut own =
+            Self { values, columns, weights, eps, between: N::between, products, kept, counts };
         own.count();
         own
     }
@@ -78,13 +82,13 @@ impl<'a> Within<'a> {
         self.values.len() / self.columns
     }
 
-    /// The number of rows within the distance of each row, itself included.
+    /// The weight of the rows within the distance of each row, itself included.
     pub(super) fn counts(&self) -> &[u32] {
         &self.counts
     }
 
     fn count(&mut self) {
-        let counts: Vec<AtomicU32> = (0..self.rows()).map(|_| AtomicU32::new(1)).collect();
+        let counts: Vec<AtomicU32> = self.weights.iter().copied().map(AtomicU32::new).collect();
         let (total, most) = (AtomicUsize::new(0), KEPT * self.rows());
         let kept: Vec<Vec<(u32, u32)>> = (0..self.rows().div_ceil(ROWS))
             .into_par_iter()
@@ -92,8 +96,8 @@ impl<'a> Within<'a> {
                 let mut pairs = Vec::new();
                 let mut local = vec![0u32; ROWS];
                 self.block(block, &mut |a, b| {
-                    local[a % ROWS] += 1;
-                    counts[b].fetch_add(1, Relaxed);
+                    local[a % ROWS] += self.weights[b];
+                    counts[b].fetch_add(self.weights[a], Relaxed);
                     if pairs.len() <= most {
                         pairs.push((a as u32, b as u32));
                     }
