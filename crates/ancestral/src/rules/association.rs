@@ -65,10 +65,12 @@ impl Rule {
 
     /// Support less that of independent sets: 0 if independent.
     pub fn leverage(&self) -> f64 {
-        let together = i128::from(self.count) * i128::from(self.baskets);
-        let independent = i128::from(self.antecedent_count) * i128::from(self.consequent_count);
+        let together = u128::from(self.count) * u128::from(self.baskets);
+        let independent = u128::from(self.antecedent_count) * u128::from(self.consequent_count);
+        let difference = together.abs_diff(independent) as f64;
+        let signed = if together < independent { -difference } else { difference };
         let all = (self.baskets as f64) * (self.baskets as f64);
-        if all == 0.0 { 0.0 } else { (together - independent) as f64 / all }
+        if all == 0.0 { 0.0 } else { signed / all }
     }
 
     /// (1 − support of the consequent) / (1 − confidence): 1 if independent, infinite if the rule

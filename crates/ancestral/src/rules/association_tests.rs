@@ -165,6 +165,9 @@ fn holm_is_step_down() {
 
 #[test]
 fn fishers_test_agrees_with_its_definition() {
+    let most = u64::MAX;
+    assert_eq!(fisher(most, most, most, most), 1.0);
+    assert_eq!(fisher(3, 9, 9, 4), 0.0);
     for n in 1..14 {
         for (a, c) in (0..=n).flat_map(|a| (0..=n).map(move |c| (a, c))) {
             for k in 0..=n + 1 {

@@ -17,7 +17,7 @@ use std::f64::consts::PI;
 /// contradict each other give 0 or 1.
 pub fn fisher(baskets: u64, antecedent: u64, consequent: u64, both: u64) -> f64 {
     let (n, a, c) = (baskets, antecedent.min(baskets), consequent.min(baskets));
-    let (lowest, highest) = ((a + c).saturating_sub(n), a.min(c));
+    let (lowest, highest) = (a.saturating_sub(n - c), a.min(c));
     if both <= lowest {
         return 1.0;
     }

@@ -36,6 +36,7 @@ impl<O: Output> Search<'_, O> {
         result
     }
 
+    /// Searches the conditional pattern base of an item, the last one of the prefix.
     fn conditional(&mut self, rows: &Rows, item: usize, count: u32) -> Result<()> {
         let from = rows.occurrence_starts[item] as usize;
         let to = rows.occurrence_starts[item + 1] as usize;

@@ -317,7 +317,7 @@ pub fn frequent(
                 smaller.extend_from_slice(&items[..left_out]);
                 smaller.extend_from_slice(&items[left_out + 1..]);
                 if let Some(subset) = candidates.find(&smaller)
-                    && (target == Target::Maximal || counts[subset] == counts[number])
+                    && (target == Target::Maximal || counts.get(subset) == counts.get(number))
                 {
                     covered[subset] = true;
                 }

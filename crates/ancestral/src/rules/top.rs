@@ -59,8 +59,8 @@ pub fn top(
     let mut size = NonZeroUsize::MIN;
     loop {
         let at_least = count_sets(baskets, names, &with(kth, Some(size)))?.total();
-        let more = count_sets(baskets, names, &with(kth + 1, Some(size)))?.total();
-        if at_least - more >= missing || options.max_len == Some(size) {
+        let more = count_sets(baskets, names, &with(kth.saturating_add(1), Some(size)))?.total();
+        if at_least.saturating_sub(more) >= missing || options.max_len == Some(size) {
             break;
         }
         size = size.saturating_add(1);
