@@ -33,7 +33,12 @@ impl Family for Cauchy {
     }
 
     fn log_kernel<T: Scalar>(&self, theta: &[T], x: f64) -> T {
-        -((theta[0] - x) / theta[1]).square().ln_1p()
+        let z = (theta[0] - x) / theta[1];
+        if z.value().abs() > 1e150 {
+            // z² would overflow.
+            return (if z.value() < 0.0 { -z } else { z }).ln() * -2.0;
+        }
+        -z.square().ln_1p()
     }
 
     fn log_tails(&self, theta: &[f64], x: f64) -> LogTails {

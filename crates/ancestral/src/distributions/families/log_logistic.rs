@@ -29,16 +29,25 @@ impl Family for LogLogistic {
     }
 
     fn log_kernel<T: Scalar>(&self, theta: &[T], x: f64) -> T {
-        let z = theta[0] * (theta[1] / x).ln();
+        let ratio = theta[1] / x;
+        // A ratio below the smallest number has a logarithm all the same.
+        let tiny = ratio.value() < f64::MIN_POSITIVE;
+        let z = theta[0] * if tiny { theta[1].ln() - x.ln() } else { ratio.ln() };
         z - z.softplus() * 2.0 - x.ln()
     }
 
     fn log_tails(&self, theta: &[f64], x: f64) -> LogTails {
-        if x <= 0.0 { LogTails::NONE } else { logistic_tails(theta[0] * (x / theta[1]).ln()) }
+        if x <= 0.0 {
+            return LogTails::NONE;
+        }
+        let ratio = x / theta[1];
+        let log = if ratio.is_finite() { ratio.ln() } else { x.ln() - theta[1].ln() };
+        logistic_tails(theta[0] * log)
     }
 
     fn quantile(&self, theta: &[f64], p: LogTails) -> f64 {
-        theta[1] * ((p.lower - p.upper) / theta[0]).exp()
+        let log = (p.lower - p.upper) / theta[0];
+        if log.abs() < 700.0 { theta[1] * log.exp() } else { (log + theta[1].ln()).exp() }
     }
 
     fn check(&self, sample: &Sample, fixed: &Fixed) -> Result<()> {

@@ -6,6 +6,10 @@
 //! standard errors by the observed information and profile-likelihood intervals.
 //!
 //! Log-likelihoods are in nats and in the units of the data.
+//!
+//! [`Distribution`] is the face of a family, object-safe; [`family::Family`] holds its formulas and is
+//! imported by those who write one. [`binomial::Binomial`] needs its number of trials and is not among
+//! [`all`].
 
 pub mod error;
 pub mod family;
@@ -21,6 +25,7 @@ pub mod special;
 pub mod summary;
 
 pub mod beta;
+pub mod binomial;
 pub mod cauchy;
 pub mod chi_squared;
 pub mod exponential;
@@ -51,7 +56,7 @@ pub mod zero_inflated_poisson;
 mod tests;
 
 pub use error::{Error, Result};
-pub use family::{Distribution, Family};
+pub use family::Distribution;
 pub use fit::{Boundary, Estimate, Fit, FitOptions};
 pub use sample::Sample;
 

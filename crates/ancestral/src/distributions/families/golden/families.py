@@ -500,7 +500,9 @@ def quantile(family, side, p, theta):
         h = mpf(10) ** -15 * max(1, abs(t))
         slope = (error(t + h) - f) / h if mp.isfinite(f) else 0
         new = t - f / slope if slope else None
-        if new is None or not a < new < b:
+        # Where the tail falls by the exponential of an exponential, Newton's steps alone creep.
+        creeps = _ % 3 == 2 and b - a > mpf(10) ** -6 * max(1, abs(t))
+        if new is None or not a < new < b or creeps:
             new = (a + b) / 2
         if abs(new - t) < mpf(10) ** -20 * max(1, abs(t)):
             return at(new)

@@ -280,9 +280,3 @@ fn temme(a: f64, x: f64) -> LogTails {
 pub fn chi_squared_tails(df: f64, x: f64) -> LogTails {
     gamma_tails(0.5 * df, 0.5 * x)
 }
-
-/// The quantile of the normal approximation of Wilson and Hilferty, a start for the gamma's own.
-pub fn wilson_hilferty(a: f64, z: f64) -> f64 {
-    let root = 1.0 - 1.0 / (9.0 * a) + z / (3.0 * a.sqrt());
-    a * root.max(1e-3).powi(3)
-}

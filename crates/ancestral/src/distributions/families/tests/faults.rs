@@ -151,3 +151,38 @@ fn unknown_or_impossible_parameters_are_named() {
         family.check_parameters(&[1.0]).is_err() && family.check_parameters(&[1.0, -2.0]).is_err()
     );
 }
+
+/// Ten rows of a beta distribution on which scipy's fit ends outside of its parameters (scipy 22328).
+#[test]
+fn ten_rows_of_a_beta_distribution_have_their_maximum() {
+    let data = [
+        0.7122827, 0.04830956, 0.54410219, 0.04173127, 0.54462469, 0.54565197, 0.05497849,
+        0.07792652, 0.6817948, 0.19735519,
+    ];
+    let found = fit("beta", &data).unwrap();
+    let (a, b) = (found.parameters[0], found.parameters[1]);
+    // The score is 0: ψ(a) − ψ(a + b) is the mean of ln x, and the same for 1 − x.
+    let digamma = super::super::special::gamma::digamma;
+    let mean = |f: &dyn Fn(f64) -> f64| data.iter().map(|x| f(*x)).sum::<f64>() / 10.0;
+    assert!((digamma(a) - digamma(a + b) - mean(&|x| x.ln())).abs() < 1e-12, "{found:?}");
+    assert!((digamma(b) - digamma(a + b) - mean(&|x| (1.0 - x).ln())).abs() < 1e-12);
+    assert!(found.converged && found.estimates.iter().all(|e| e.interval.is_some()));
+}
+
+/// A table of counts instead of 130,000 rows (scipy 20659), whose fit needs no expansion.
+#[test]
+fn a_table_of_frequencies_is_fitted_as_its_rows() {
+    let counts =
+        [13482.0, 26783.0, 26898.0, 21362.0, 14990.0, 9610.0, 6083.0, 4002.0, 2649.0, 1731.0];
+    let values: Vec<f64> = (0..10).map(|i| 0.25 + 0.5 * f64::from(i)).collect();
+    let table = Sample::weighted(&values, &counts).unwrap();
+    let rows = values.iter().zip(counts).flat_map(|(x, n)| vec![*x; n as usize]).collect();
+    let weibull = by_name("weibull").unwrap();
+    let options = FitOptions::default().without_intervals();
+    let [table, rows] =
+        [table, Sample::new(rows).unwrap()].map(|s| weibull.fit(&s, &options).unwrap());
+    assert_eq!(table.n, rows.n);
+    for (a, b) in table.estimates.iter().zip(&rows.estimates) {
+        assert!((a.value - b.value).abs() < 1e-7 * a.stderr.unwrap(), "{a:?} {b:?}");
+    }
+}

@@ -239,3 +239,67 @@ fn the_distances_of_a_fit_have_their_textbook_values() {
     let sum: f64 = expected.iter().zip(observed).map(|(e, o)| (o - e) * (o - e) / e).sum();
     assert!((found.statistic - sum).abs() < 1e-8 && found.df == 2.0, "{found:?} {sum}");
 }
+
+#[test]
+fn fits_have_the_same_bits_for_any_number_of_threads() {
+    for family in all() {
+        let theta = parameters(family.as_ref());
+        let data: Vec<f64> =
+            rows(9000, "uniform", 1.0, 0.0).iter().map(|u| family.quantile(&theta, *u)).collect();
+        let sample = Sample::new(data).unwrap();
+        let [one, three] = [1, 3].map(|threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let options = FitOptions::default().without_intervals();
+            pool.install(|| family.fit(&sample, &options)).unwrap()
+        });
+        assert_eq!(one, three);
+    }
+}
+
+/// Uniform numbers by SplitMix64.
+fn uniforms(mut state: u64) -> impl FnMut() -> f64 {
+    move || {
+        state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64 + 0.5 / (1u64 << 53) as f64
+    }
+}
+
+/// The seed and the parameters are fixed in advance: 26 and those of [`usual`]. `ANCESTRAL_SAMPLES` is
+/// the number of data sets (4,000).
+#[test]
+#[ignore = "takes minutes"]
+fn intervals_hold_the_truth_as_often_as_they_say() {
+    let samples = std::env::var("ANCESTRAL_SAMPLES").map_or(4000, |n| n.parse().unwrap());
+    let chosen = std::env::var("ANCESTRAL_FAMILIES").unwrap_or_default();
+    let mut faults = Vec::new();
+    for family in
+        all().iter().filter(|f| chosen.is_empty() || chosen.split(',').any(|c| c == f.name()))
+    {
+        let theta = parameters(family.as_ref());
+        let mut uniform = uniforms(26);
+        let mut held = vec![(0, 0); theta.len()];
+        for _ in 0..samples {
+            let data: Vec<f64> = (0..200).map(|_| family.sample(&theta, &mut uniform)).collect();
+            let fit = family.fit(&Sample::new(data).unwrap(), &FitOptions::default()).unwrap();
+            for ((held, estimate), truth) in held.iter_mut().zip(&fit.estimates).zip(&theta) {
+                if let Some((low, high)) = estimate.interval {
+                    held.0 += usize::from(low <= *truth && *truth <= high);
+                    held.1 += 1;
+                }
+            }
+        }
+        for ((held, of), parameter) in held.into_iter().zip(family.parameters()) {
+            let share = f64::from(held as u32) / f64::from(of as u32);
+            println!("{} {}: {share:.4} of {of}", family.name(), parameter.name);
+            // Parameters on an edge have no such interval.
+            let allowed = 0.02 + 2.0 * (0.05 * 0.95 / samples as f64).sqrt();
+            if of > 0 && (share - 0.95).abs() > allowed {
+                faults.push(format!("{} {}: {share}", family.name(), parameter.name));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
