@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::names::{self, Names};
+use crate::names::{self, Names, Place};
 
 /// Headings of options in help texts.
 const DATA: &str = "Data";
@@ -163,7 +163,13 @@ pub(crate) struct TrainArgs {
     pub(crate) model: Option<String>,
     /// Train on this known data set, file or folder (`ancestral data list` lists known ones)
     /// [default: digits, or the data of --config or --from]
-    #[arg(long, conflicts_with = "resume", value_name = "NAME|PATH", help_heading = DATA)]
+    #[arg(
+        long,
+        conflicts_with = "resume",
+        value_name = "NAME|PATH",
+        value_parser = Place,
+        help_heading = DATA
+    )]
     pub(crate) data: Option<String>,
     /// Binarize gray levels: none, threshold, static (drawn once) or dynamic (drawn in every epoch)
     /// [default: none, or that of --preset, --config or --from]
@@ -251,6 +257,9 @@ pub(crate) struct TrainArgs {
         help_heading = TRAINING
     )]
     pub(crate) resume: Option<PathBuf>,
+    /// Resume with an optimizer that begins there, if the checkpoint has lost its state
+    #[arg(long, help_heading = TRAINING)]
+    pub(crate) reset_optimizer: bool,
     /// Skip the evaluation on the test split, to tune hyperparameters by validation alone
     #[arg(long, help_heading = TRAINING)]
     pub(crate) skip_test: bool,
@@ -324,11 +333,17 @@ pub(crate) struct SampleArgs {
     /// Complete the rows of this data, or the images of this file or folder (imputation): rows shorter
     /// than an example hold its first entries, and of whole rows --mask or --keep-rows marks the given
     /// entries; image files are rounded to the levels of the model
-    #[arg(long, value_name = "NAME|PATH", help_heading = SAMPLING)]
+    #[arg(long, value_name = "NAME|PATH", value_parser = Place, help_heading = SAMPLING)]
     pub(crate) complete: Option<String>,
     /// Mark the given entries by a file of 0 and 1 (one row for all examples, or one row each, with a
     /// value for each entry or each pixel) or by the half of an image: top, bottom, left or right
-    #[arg(long, value_name = "PATH|HALF", requires = "complete", help_heading = SAMPLING)]
+    #[arg(
+        long,
+        value_name = "PATH|HALF",
+        value_parser = Place,
+        requires = "complete",
+        help_heading = SAMPLING
+    )]
     pub(crate) mask: Option<String>,
     /// Give the first K rows of each image, all channels, and draw the rest
     #[arg(
@@ -342,7 +357,8 @@ pub(crate) struct SampleArgs {
     /// Complete the first N rows only
     #[arg(long, value_name = "N", requires = "complete", help_heading = SAMPLING)]
     pub(crate) limit: Option<NonZeroUsize>,
-    /// Write the output to this file (.png, .npy or .csv)
+    /// Write the output to this file (.png, .npy or .csv), or an image for each sample to this new
+    /// folder (DIR/)
     #[arg(long, value_name = "FILE", default_value = "samples.png", help_heading = OUTPUT)]
     pub(crate) out: PathBuf,
     /// Draw the sampling into this file too (.gif): the images pixel by pixel, with the distribution
@@ -433,7 +449,7 @@ pub(crate) struct EvaluateArgs {
     #[arg(long, conflicts_with_all = ["quality", "generated", "orderings"], help_heading = EVALUATION)]
     pub(crate) bayes: bool,
     /// Evaluate on this data instead of the run's
-    #[arg(long, value_name = "NAME|PATH", help_heading = DATA)]
+    #[arg(long, value_name = "NAME|PATH", value_parser = Place, help_heading = DATA)]
     pub(crate) data: Option<String>,
     /// Select the weights: best (by validation), last (of the last step) or raw (last, never
     /// averaged) [default: best; with --quality, best and last]
@@ -474,7 +490,7 @@ pub(crate) struct ScoreArgs {
     /// Load the run from this folder
     pub(crate) run: PathBuf,
     /// Score the rows of this data; the log-density of real values is in the units of the columns
-    #[arg(long, value_name = "NAME|PATH", help_heading = DATA)]
+    #[arg(long, value_name = "NAME|PATH", value_parser = Place, help_heading = DATA)]
     pub(crate) data: String,
     /// Score this split instead of all rows of a file: train, valid or test
     #[arg(long, help_heading = DATA)]
@@ -516,7 +532,7 @@ pub(crate) struct ExamplesArgs {
     #[arg(long, default_value = "test", help_heading = DATA)]
     pub(crate) split: String,
     /// Use this data instead of the run's
-    #[arg(long, value_name = "NAME|PATH", help_heading = DATA)]
+    #[arg(long, value_name = "NAME|PATH", value_parser = Place, help_heading = DATA)]
     pub(crate) data: Option<String>,
     /// Select the weights: best (by validation), last (of the last step) or raw (last, never
     /// averaged)
@@ -589,6 +605,7 @@ pub(crate) struct FitArgs {
     #[arg(
         long,
         value_name = "NAME|PATH",
+        value_parser = Place,
         required_unless_present = "counts",
         help_heading = DATA
     )]
@@ -660,7 +677,7 @@ pub(crate) struct ExplainArgs {
     /// Demonstrate this concept
     pub(crate) topic: Topic,
     /// Train the models on these images (ae-vs-vae, elbo, saturation) [default: digits]
-    #[arg(long, value_name = "NAME|PATH", help_heading = TRAINING)]
+    #[arg(long, value_name = "NAME|PATH", value_parser = Place, help_heading = TRAINING)]
     pub(crate) data: Option<String>,
     /// Set the number of epochs of the models (ae-vs-vae, elbo, color-chain) [default: 100, or 15 for
     /// color-chain]
@@ -722,6 +739,7 @@ pub(crate) enum DataCommand {
     )]
     Show {
         /// Summarize this known data set, file or folder
+        #[arg(value_parser = Place)]
         data: String,
         /// Resize the images of a folder or tar to this height and width in pixels
         #[arg(long, value_name = "HxW", help_heading = DATA)]
@@ -736,7 +754,7 @@ pub(crate) enum DataCommand {
         #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
         out: Option<PathBuf>,
         #[command(flatten)]
-        tables: TableArgs,
+        tables: Box<TableArgs>,
         #[command(flatten)]
         shape: ShapeArgs,
         #[command(flatten)]

@@ -9,7 +9,7 @@ use anyhow::Result;
 use serde_json::json;
 
 use crate::args::ScoreArgs;
-use crate::output::{self, say};
+use crate::output::{self, say, shown};
 
 /// The most classes that are listed.
 const SHOWN: usize = 10;
@@ -76,8 +76,8 @@ pub(crate) fn write(args: &ScoreArgs, model: &str, scores: &ClassScores) -> Resu
     if args.output.json {
         return output::json(&json!({
             "model": model, "data": of.data, "binarize": of.binarize, "n": of.n,
-            "kind": "class probabilities", "classes": classes, "counts": counts, "out": args.out,
-            "notes": of.notes,
+            "kind": "class probabilities", "classes": classes, "counts": counts,
+            "out": shown(&args.out), "notes": of.notes,
         }));
     }
     if !args.output.quiet {

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::args::{EncodeArgs, InterpolateArgs, LatentArgs, ReconstructArgs};
 use crate::inputs::{self, About};
-use crate::output::{self, usage};
+use crate::output::{self, shown, usage};
 use crate::progress::{self, ProgressReporter};
 
 /// The most points of a scatter plot of codes.
@@ -45,7 +45,7 @@ pub(crate) fn encode(args: &EncodeArgs, data_dir: Option<&Path>) -> Result<()> {
         write_csv(&args.out, &names, &doubles(&values))?;
     }
     if args.examples.output.json {
-        return output::json(&json!({ "n": n, "latent_dim": latent_dim, "out": args.out }));
+        return output::json(&json!({ "n": n, "latent_dim": latent_dim, "out": shown(&args.out) }));
     }
     output::wrote(args.examples.output, &args.out)
 }
@@ -67,7 +67,7 @@ pub(crate) fn reconstruct(args: &ReconstructArgs, data_dir: Option<&Path>) -> Re
         report::reconstructions(model, &examples, &decoded)?.save_png(&args.out)?;
     }
     if args.examples.output.json {
-        return output::json(&json!({ "n": n, "out": args.out }));
+        return output::json(&json!({ "n": n, "out": shown(&args.out) }));
     }
     output::wrote(args.examples.output, &args.out)
 }
@@ -94,7 +94,7 @@ pub(crate) fn interpolate(args: &InterpolateArgs, data_dir: Option<&Path>) -> Re
     }
     if args.examples.output.json {
         return output::json(
-            &json!({ "from": args.from, "to": args.to, "n": args.n, "out": args.out }),
+            &json!({ "from": args.from, "to": args.to, "n": args.n, "out": shown(&args.out) }),
         );
     }
     output::wrote(args.examples.output, &args.out)
@@ -132,7 +132,9 @@ pub(crate) fn latent(args: &LatentArgs, data_dir: Option<&Path>) -> Result<()> {
         }
     }
     if args.examples.output.json {
-        return output::json(&json!({ "latent_dim": dims, "manifold": manifold, "out": args.out }));
+        return output::json(
+            &json!({ "latent_dim": dims, "manifold": manifold, "out": shown(&args.out) }),
+        );
     }
     output::wrote(args.examples.output, &args.out)
 }

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::args::{DataArgs, DataCommand};
 use crate::inputs;
-use crate::output::{self, say, usage};
+use crate::output::{self, say, shown, usage};
 
 /// The number of examples on a contact sheet.
 const SHEET: usize = 100;
@@ -47,6 +47,7 @@ pub(crate) fn run(args: &DataArgs, data_dir: Option<&Path>) -> Result<()> {
                 data_dir: data_dir.map(Path::to_path_buf),
                 resize: resize.as_deref().map(inputs::size).transpose()?,
                 gray: *gray,
+                pipe: true,
                 background: background.as_deref().map(inputs::background).transpose()?,
                 text,
                 no_labels,
@@ -84,7 +85,9 @@ pub(crate) fn run(args: &DataArgs, data_dir: Option<&Path>) -> Result<()> {
                 contact_sheet(&set, SplitName::Train, SHEET)?.save_png(path)?;
             }
             if output.json {
-                return output::json(&json!({ "summary": summary, "out": sheet }));
+                return output::json(
+                    &json!({ "summary": summary, "out": sheet.as_deref().map(shown) }),
+                );
             }
             if !output.quiet {
                 print_summary(&summary)?;
@@ -105,7 +108,7 @@ pub(crate) fn run(args: &DataArgs, data_dir: Option<&Path>) -> Result<()> {
             })?;
             bar.finish_and_clear();
             if output.json {
-                return output::json(&json!({ "name": name, "folder": folder }));
+                return output::json(&json!({ "name": name, "folder": shown(&folder) }));
             }
             output::wrote(*output, &folder)?;
             Ok(())

@@ -19,7 +19,7 @@ use crate::{classification, inputs, quality};
 #[derive(Serialize)]
 struct Report<'a> {
     model: &'a str,
-    run: &'a Path,
+    run: String,
     data: &'a str,
     split: &'a str,
     binarize: &'a str,
@@ -31,7 +31,7 @@ struct Report<'a> {
     #[serde(flatten)]
     values: Values<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    map: Option<MapReport<'a>>,
+    map: Option<MapReport>,
     /// What reading other data guessed or left out.
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     notes: &'a [String],
@@ -39,8 +39,8 @@ struct Report<'a> {
 
 /// The heat map of `--map`, and the costs that it shows.
 #[derive(Serialize)]
-struct MapReport<'a> {
-    out: &'a Path,
+struct MapReport {
+    out: String,
     /// Of an image, in all and of each channel.
     bits: f64,
     channels: Vec<f64>,
@@ -104,20 +104,21 @@ pub(crate) fn run(args: &EvaluateArgs, data_dir: Option<&Path>) -> Result<()> {
     }
     let weights = args.weights.as_deref().map_or(Ok(Weights::Best), inputs::weights)?;
     let split = inputs::split(&args.split)?;
-    if args.samples == 0 {
-        return Err(usage("--samples 0: give at least 1"));
-    }
+    inputs::check_counts(args.samples, args.orderings)?;
     let given = args.data.as_deref().map(Path::new);
     if let Some(map) = &args.map {
         output::check_target("--map", map, &[given])?;
         output::ending("--map", map, &["png"])?;
+        if args.data.as_deref().is_some_and(ancestral_data::is_pipe) {
+            return Err(usage("--map reads the data twice; give a file instead of a pipe"));
+        }
         if args.orderings > 1 {
             return Err(usage("--map: the cost of a pixel is that of one ordering or mask"));
         }
     }
     let mut watch = ProgressReporter::new(args.output);
     let mut session = progress::session(data_dir, &mut watch);
-    let run = session.load(path, weights)?;
+    let run = inputs::load(&session, path, weights, args.output)?;
     let shape = &run.model().data().shape;
     if args.map.is_some() && shape.as_image().is_none() {
         return Err(usage(format!("--map: examples of shape {shape} are not images")));
@@ -195,7 +196,7 @@ fn print(
         };
         return output::json(&Report {
             model: model.name(),
-            run: path,
+            run: output::shown(path),
             data: &of.data,
             split,
             binarize: of.binarize,
@@ -205,7 +206,7 @@ fn print(
             values,
             notes: &of.notes,
             map: map.map(|(out, costs)| MapReport {
-                out,
+                out: output::shown(out),
                 bits: costs.total(),
                 channels: (0..costs.shape[0])
                     .map(|channel| costs.channel(channel).iter().sum())
@@ -247,7 +248,7 @@ fn bayes(
     if args.output.json {
         return output::json(&Report {
             model: model.name(),
-            run: path,
+            run: output::shown(path),
             data: &of.data,
             split,
             binarize: of.binarize,

@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use ancestral::explain::{ExplainSpec, Topic};
+use ancestral::train::Budget;
 use anyhow::Result;
 use serde_json::json;
 
 use crate::args::{self, ExplainArgs};
-use crate::output::{self, say};
+use crate::output::{self, say, shown, usage};
 use crate::progress::{self, ProgressReporter};
 
 pub(crate) fn run(args: &ExplainArgs, data_dir: Option<&Path>) -> Result<()> {
@@ -21,6 +22,9 @@ pub(crate) fn run(args: &ExplainArgs, data_dir: Option<&Path>) -> Result<()> {
         args::Topic::ReceptiveField => Topic::ReceptiveField,
         args::Topic::ColorChain => Topic::ColorChain,
     };
+    if let Some(epochs) = args.epochs.filter(|&epochs| epochs > Budget::MOST) {
+        return Err(usage(format!("--epochs {epochs}: give at most {}", Budget::MOST)));
+    }
     let out = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("explain-{topic}")));
     let spec = ExplainSpec {
         data: args.data.clone(),
@@ -33,7 +37,7 @@ pub(crate) fn run(args: &ExplainArgs, data_dir: Option<&Path>) -> Result<()> {
     watch.finish();
     if args.output.json {
         return output::json(
-            &json!({ "topic": topic.as_str(), "out": spec.out, "figures": found.metrics }),
+            &json!({ "topic": topic.as_str(), "out": shown(&spec.out), "figures": found.metrics }),
         );
     }
     if !args.output.quiet {

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::args::FitArgs;
 use crate::json::{number, value};
-use crate::output::{self, say, usage};
+use crate::output::{self, say, shown, usage};
 use crate::progress::{self, ProgressReporter};
 use crate::{classification, evaluate, inputs};
 
@@ -59,7 +59,7 @@ fn fit_coin(args: &FitArgs, counts: &str) -> Result<()> {
     if args.output.json {
         return output::json(&json!({
             "family": "bernoulli", "theta": estimate.value, "stderr": stderr,
-            "heads": heads, "tosses": tosses, "log_likelihood": best, "out": path,
+            "heads": heads, "tosses": tosses, "log_likelihood": best, "out": shown(&path),
         }));
     }
     if !args.output.quiet {
@@ -117,7 +117,8 @@ fn print(args: &FitArgs, Fit { run, report, splits }: &Fit) -> Result<()> {
                 json!({ "name": e.name, "value": number(e.value), "stderr": stderr })
             })
             .collect();
-        let mut all = json!({ "family": run.model().name(), "run": path, "estimates": estimates });
+        let mut all =
+            json!({ "family": run.model().name(), "run": shown(path), "estimates": estimates });
         for Fitted { split, found, .. } in splits {
             all[split.as_str()] = match found {
                 Measured::Likelihoods(found) => value(found)?,
@@ -130,7 +131,7 @@ fn print(args: &FitArgs, Fit { run, report, splits }: &Fit) -> Result<()> {
             all["iterations"] = report.trace.len().into();
             all["objective"] = report.trace.last().copied().map(number).into();
         }
-        let notes = [&run.notes()[..], &report.notes].concat();
+        let notes = [run.notes(), &report.notes].concat();
         if !notes.is_empty() {
             all["notes"] = notes.into();
         }
@@ -166,7 +167,7 @@ const SHOWN: usize = 6;
 
 /// An estimate with its error, as text: six significant digits, or as many as two digits of the error
 /// need.
-fn shown(estimate: &Estimate) -> String {
+fn with_error(estimate: &Estimate) -> String {
     let Estimate { value, stderr, .. } = estimate;
     let error = stderr.filter(|e| e.is_finite() && *e > 0.0);
     let Some(error) = error else { return output::significant(*value) };
@@ -183,7 +184,7 @@ fn print_estimates(estimates: &[Estimate]) -> Result<()> {
     let kind = |e: &Estimate| e.name.split('[').next().unwrap_or_default().to_owned();
     for group in estimates.chunk_by(|a, b| kind(a) == kind(b)) {
         for e in group.iter().take(SHOWN) {
-            say!("{} = {}", e.name, shown(e))?;
+            say!("{} = {}", e.name, with_error(e))?;
         }
         if group.len() > SHOWN {
             let more = group.len() - SHOWN;

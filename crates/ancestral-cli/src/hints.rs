@@ -33,6 +33,9 @@ fn of(error: &Error) -> Option<String> {
         Error::NoCheckpoint { .. } => {
             "use --weights best, or start a new run from its weights with --from".to_owned()
         }
+        Error::Moments { .. } => {
+            "train --resume with --reset-optimizer goes on without that state".to_owned()
+        }
         Error::DataChanged { .. } => {
             "restore the data, or evaluate on the new data with --data".to_owned()
         }

@@ -1,17 +1,56 @@
 //! Parses the values of options.
 
 use std::fmt::Display;
+use std::path::Path;
 
-use ancestral::run::{DataQuery, Reading, Run, Session, Weights};
+use ancestral::run::{DataQuery, Reading, Run, RunFolder, Session, Weights};
+use ancestral::train::Budget;
 use ancestral_data::{Background, Binarize, SplitName, TextOptions};
 use anyhow::Result;
 
-use crate::args::{ExamplesArgs, ShapeArgs, TableArgs};
-use crate::output::usage;
+use crate::args::{ExamplesArgs, OutputArgs, ShapeArgs, TableArgs};
+use crate::output::{self, usage};
 
 /// `best`, `last` or `raw`.
 pub(crate) fn weights(text: &str) -> Result<Weights> {
     text.parse().map_err(|_| usage(format!("--weights {text}: choose best, last or raw")))
+}
+
+/// Some weights of a run, which are those of its checkpoint if its model is older.
+pub(crate) fn load(
+    session: &Session<'_>,
+    path: &Path,
+    weights: Weights,
+    output: OutputArgs,
+) -> Result<Run> {
+    if weights == Weights::Best {
+        say_behind(path, output)?;
+    }
+    Ok(session.load(path, weights)?)
+}
+
+/// Says of a run whose model is older than its checkpoint that the weights of the checkpoint are
+/// taken.
+pub(crate) fn say_behind(path: &Path, output: OutputArgs) -> Result<()> {
+    if RunFolder::open(path)?.is_behind() {
+        let path = path.display();
+        output::warn(
+            output,
+            &format!(
+                "{path}: model.safetensors is older than last.safetensors, whose weights are taken \
+                 instead; `ancestral train --resume {path}` writes it anew"
+            ),
+        );
+    }
+    Ok(())
+}
+
+/// Says how many damaged lines of a run's events were skipped, if any.
+pub(crate) fn say_damaged(path: &Path, lines: usize, output: OutputArgs) {
+    if lines > 0 {
+        let lines = output::count(lines, "damaged line");
+        output::warn(output, &format!("{}: skipped {lines} of events.jsonl", path.display()));
+    }
 }
 
 /// `train`, `valid` or `test`.
@@ -23,6 +62,25 @@ pub(crate) fn split(text: &str) -> Result<SplitName> {
 pub(crate) fn binarize(text: &str) -> Result<Binarize> {
     text.parse().map_err(|e| usage(format!("--binarize: {e}")))
 }
+
+/// The importance samples and members of an ensemble of a command.
+pub(crate) fn check_counts(samples: usize, orderings: u64) -> Result<()> {
+    if samples == 0 || samples > MOST_SAMPLES {
+        return Err(usage(format!(
+            "--samples {samples}: give at least 1 and at most {MOST_SAMPLES}"
+        )));
+    }
+    if orderings == 0 || orderings > MOST_ORDERINGS {
+        return Err(usage(format!(
+            "--orderings {orderings}: give at least 1 and at most {MOST_ORDERINGS}"
+        )));
+    }
+    Ok(())
+}
+
+/// The most importance samples of an example, and the most orderings that are averaged.
+const MOST_SAMPLES: usize = 1_000_000_000;
+const MOST_ORDERINGS: u64 = 1_000_000;
 
 /// `HxW` in pixels.
 pub(crate) fn size(text: &str) -> Result<(usize, usize)> {
@@ -108,7 +166,11 @@ pub(crate) fn seconds(text: &str) -> Result<f64> {
         _ => (text, 1.0),
     };
     match number.trim().parse::<f64>() {
-        Ok(n) if n > 0.0 && n.is_finite() => Ok(n * unit),
+        Ok(n) if n > 0.0 && n * unit <= Budget::MOST_SECONDS => Ok(n * unit),
+        Ok(n) if n > 0.0 => Err(usage(format!(
+            "--time {text}: give at most {}h",
+            (Budget::MOST_SECONDS / 3600.0).floor()
+        ))),
         _ => Err(usage(format!(
             "--time {text}: write seconds, minutes or hours, as in 90s, 10m, 2h"
         ))),
@@ -118,7 +180,7 @@ pub(crate) fn seconds(text: &str) -> Result<f64> {
 /// The run and the examples of a command.
 pub(crate) fn examples(args: &ExamplesArgs, session: &Session<'_>) -> Result<(Run, DataQuery)> {
     let split = split(&args.split)?;
-    let run = session.load(&args.run, weights(&args.weights)?)?;
+    let run = load(session, &args.run, weights(&args.weights)?, args.output)?;
     let reading = reading(&args.tables)?;
     Ok((run, DataQuery { data: args.data.clone(), split: Some(split), limit: None, reading }))
 }

@@ -10,7 +10,8 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::args::{ModelsArgs, OutputArgs, RunsArgs};
-use crate::output::{self, say, usage};
+use crate::inputs;
+use crate::output::{self, say, shown, usage};
 
 pub(crate) fn models(args: &ModelsArgs) -> Result<()> {
     let registry = Registry::standard();
@@ -112,7 +113,14 @@ pub(crate) fn runs(args: &RunsArgs) -> Result<()> {
     let mut rows = Vec::new();
     for folder in &args.folders {
         if folder.join("config.toml").exists() {
-            rows.push(RunSummary::read(folder)?);
+            match RunSummary::read(folder) {
+                Ok(found) => rows.push(found),
+                // Among others, it does not spoil the list.
+                Err(error) if args.folders.len() > 1 => {
+                    output::warn(args.output, &format!("skipped: {error}"));
+                }
+                Err(error) => return Err(error.into()),
+            }
             continue;
         }
         if !folder.is_dir() {
@@ -128,16 +136,19 @@ pub(crate) fn runs(args: &RunsArgs) -> Result<()> {
         for path in inside.iter().filter(|p| p.join("config.toml").exists()) {
             match RunSummary::read(path) {
                 Ok(found) => rows.push(found),
-                Err(error) => output::print_error_line(&format!("skipped: {error}")),
+                Err(error) => output::warn(args.output, &format!("skipped: {error}")),
             }
         }
+    }
+    for row in &rows {
+        inputs::say_damaged(&row.path, row.damaged_events, args.output);
     }
     if args.output.json {
         let list: Vec<_> = rows
             .iter()
             .map(|r| {
                 json!({
-                    "run": r.path, "model": r.model, "data": data(r), "step": r.step,
+                    "run": shown(&r.path), "model": r.model, "data": data(r), "step": r.step,
                     "epoch": r.epoch, "validation": r.validation.as_ref().map(|v| &v.0),
                     "best_validation": r.validation.as_ref().map(|v| v.1),
                     "test_nll_nats": r.test_nll_nats, "seconds": r.seconds, "finished": r.finished,

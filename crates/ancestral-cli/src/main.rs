@@ -7,6 +7,7 @@ mod data;
 mod evaluate;
 mod explain;
 mod fit;
+mod harmless;
 mod hints;
 mod inputs;
 mod json;
@@ -33,7 +34,7 @@ fn main() -> ExitCode {
             output::exit_code(run(args), json)
         }
         // Help and the version come as errors too.
-        Err(error) if error.use_stderr() && std::env::args().any(|arg| arg == "--json") => {
+        Err(error) if error.use_stderr() && std::env::args_os().any(|arg| arg == "--json") => {
             let text = error.to_string();
             let text = text.trim_start_matches("error: ").trim();
             let (text, hint) = text.split_once("\n\n").unwrap_or((text, "try '--help'"));
@@ -42,6 +43,23 @@ fn main() -> ExitCode {
         }
         Err(error) => error.exit(),
     }
+}
+
+/// Refuses numbers of threads in the environment that the machine could not start.
+fn check_variables() -> anyhow::Result<()> {
+    let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
+    for name in ["RAYON_NUM_THREADS", "RAYON_RS_NUM_CPUS"] {
+        let Some(value) = std::env::var_os(name) else { continue };
+        let threads = value.to_str().and_then(|value| value.parse::<u128>().ok());
+        if threads.is_some_and(|threads| threads > 4 * cores as u128) {
+            return Err(output::usage(format!(
+                "{name}={}: this machine has {cores} cores; give at most {}",
+                value.to_string_lossy(),
+                4 * cores
+            )));
+        }
+    }
+    Ok(())
 }
 
 fn run(args: args::Args) -> anyhow::Result<()> {
@@ -56,6 +74,9 @@ fn run(args: args::Args) -> anyhow::Result<()> {
         }
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.get());
         pool.build_global().map_err(|e| anyhow::anyhow!("cannot start {threads} threads: {e}"))?;
+    }
+    if args.threads.is_none() {
+        check_variables()?;
     }
     let data_dir = args.data_dir.as_deref();
     match args.command {

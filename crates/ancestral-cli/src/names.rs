@@ -8,7 +8,10 @@ use ancestral::model::{Learning, ModelEntry};
 use ancestral::settings::Settings;
 use ancestral::train::TrainConfig;
 use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
+use clap::error::ErrorKind;
 use clap::{Arg, Command, Error};
+
+use crate::harmless::harmless;
 
 /// Accepts any text and offers names for completion; the library reports unknown names with a
 /// suggestion.
@@ -29,6 +32,32 @@ impl TypedValueParser for Names {
 
     fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
         Some(Box::new((self.0)().into_iter().map(PossibleValue::new)))
+    }
+}
+
+/// The name or path of data: text, since the settings of a run hold it.
+#[derive(Clone)]
+pub(crate) struct Place;
+
+impl TypedValueParser for Place {
+    type Value = String;
+
+    fn parse_ref(
+        &self,
+        command: &Command,
+        arg: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<String, Error> {
+        if let Some(text) = value.to_str() {
+            return Ok(text.to_owned());
+        }
+        let flag = arg.map_or(String::new(), |arg| format!("{arg}: "));
+        let value = value.to_string_lossy();
+        let text = format!(
+            "{flag}'{value}' is not UTF-8, and the settings of a run, which are text, could not \
+             name it; rename it, or give a link to it\n"
+        );
+        Err(Error::raw(ErrorKind::InvalidUtf8, harmless(&text)).with_cmd(command))
     }
 }
 

@@ -9,6 +9,7 @@ use ancestral_plot::PlotError;
 use anyhow::Result;
 
 use crate::args::OutputArgs;
+use crate::harmless::harmless;
 use crate::hints;
 
 /// The exit code after wrong usage or unusable input.
@@ -55,7 +56,7 @@ pub(crate) use say;
 
 /// What [`say!`] calls.
 pub(crate) fn print(line: std::fmt::Arguments<'_>) -> Result<()> {
-    write(format!("{line}\n").as_bytes())
+    write(harmless(&format!("{line}\n")).as_bytes())
 }
 
 /// Writes to standard output.
@@ -73,7 +74,12 @@ pub(crate) fn write(bytes: &[u8]) -> Result<()> {
 
 /// Prints a line to standard error, ignoring failures.
 pub(crate) fn print_error_line(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+    let _ = writeln!(std::io::stderr(), "{}", harmless(line));
+}
+
+/// A path for JSON, with replacement characters where it is not UTF-8.
+pub(crate) fn shown(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
 }
 
 /// Prints an error with its hint, if there is one, and gives the exit code: 0 for success, 2 for
@@ -101,7 +107,17 @@ pub(crate) fn report_error(error: &str, hint: Option<&str>, json: bool) {
     let color = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let (on, off) = if color { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
     let hint = hint.map_or(String::new(), |hint| format!("; {hint}"));
-    print_error_line(&format!("{on}error:{off} {error}{hint}"));
+    // The color is the program's own.
+    let _ = writeln!(std::io::stderr(), "{on}error:{off} {}{}", harmless(error), harmless(&hint));
+}
+
+/// Prints a warning to standard error: as a line, or as one JSON object; not with `--quiet`.
+pub(crate) fn warn(output: OutputArgs, text: &str) {
+    if output.json {
+        print_error_line(&serde_json::json!({ "warning": text }).to_string());
+    } else if !output.quiet {
+        print_error_line(&format!("warning: {text}"));
+    }
 }
 
 /// Prints the last line, the path of the result; with `--quiet` the path alone.
@@ -152,7 +168,7 @@ pub(crate) fn with_error(value: f64, stderr: f64, decimals: usize) -> String {
 pub(crate) fn check_target(flag: &str, target: &Path, inputs: &[Option<&Path>]) -> Result<()> {
     let Ok(full) = target.canonicalize() else { return Ok(()) };
     let same = |input: &&Path| input.canonicalize().is_ok_and(|input| input == full);
-    if inputs.iter().flatten().any(|input| same(&input)) {
+    if inputs.iter().flatten().any(same) {
         return Err(usage(format!(
             "{flag} {}: it is an input of this command; give another name",
             target.display()
@@ -208,7 +224,9 @@ pub(crate) fn count(n: usize, thing: &str) -> String {
 
 /// The command line, quoted for a shell.
 pub(crate) fn typed() -> String {
-    std::env::args().enumerate().map(|(i, a)| word(i, &a)).collect::<Vec<_>>().join(" ")
+    // What is not UTF-8 is for reading only.
+    let words = std::env::args_os().enumerate().map(|(i, a)| word(i, &a.to_string_lossy()));
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// A word of the command line, quoted if a shell needs it.

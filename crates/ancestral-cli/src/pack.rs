@@ -1,16 +1,19 @@
 //! `pack`: copies the settings and weights of a run into a folder to share.
 
-use ancestral::run::RunFolder;
+use ancestral::run::{RunFolder, Weights};
 use ancestral_data::DataError;
 use anyhow::Result;
 use serde_json::json;
 
 use crate::args::PackArgs;
 use crate::inputs;
-use crate::output::{self, say};
+use crate::output::{self, say, shown};
 
 pub(crate) fn run(args: &PackArgs) -> Result<()> {
     let weights = inputs::weights(&args.weights)?;
+    if weights == Weights::Best {
+        inputs::say_behind(&args.run, args.output)?;
+    }
     let (packed, info) = RunFolder::open(&args.run)?.pack(
         &args.out,
         (&ancestral::Registry::standard(), &ancestral::spec::cpu()),
@@ -21,8 +24,8 @@ pub(crate) fn run(args: &PackArgs) -> Result<()> {
     let bytes = file.metadata().map_err(|e| DataError::io("read", &file, e))?.len();
     if args.output.json {
         return output::json(&json!({
-            "run": args.run, "model": packed.config.model, "step": info.step, "half": args.half,
-            "bytes": bytes, "out": args.out,
+            "run": shown(&args.run), "model": packed.config.model, "step": info.step, "half": args.half,
+            "bytes": bytes, "out": shown(&args.out),
         }));
     }
     if !args.output.quiet {

@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::args::OutputArgs;
+use crate::harmless::harmless;
 use crate::{json, output};
 
 /// The shortest time between two lines of a training.
@@ -93,7 +94,7 @@ impl ProgressReporter {
 
     fn say(&self, text: &str) {
         match &self.bar {
-            Some(bar) => bar.println(text),
+            Some(bar) => bar.println(harmless(text)),
             None => output::print_error_line(text),
         }
     }

@@ -5,7 +5,8 @@ use std::path::Path;
 use ancestral::evaluate::{DENSITY_NEIGHBORS, PRECISION_NEIGHBORS, Quality};
 use ancestral::report::{self, Nearest};
 use ancestral::run::{
-    DataQuery, ImageFolder, LEAST_SAMPLES, ModesReport, QualityReport, QualitySpec, WeightsQuality,
+    DataQuery, ImageFolder, LEAST_SAMPLES, ModesReport, QualityReport, QualitySpec, Weights,
+    WeightsQuality,
 };
 use ancestral_data::SplitName;
 use anyhow::Result;
@@ -14,8 +15,13 @@ use serde_json::json;
 use crate::args::EvaluateArgs;
 use crate::inputs;
 use crate::inputs::About;
-use crate::output::{self, say, usage};
+use crate::output::{self, say, shown, usage};
 use crate::progress::{self, ProgressReporter};
+
+/// Says so if the model of `--features` is older than its checkpoint.
+fn say_behind(args: &EvaluateArgs) -> Result<()> {
+    args.features.as_ref().map_or(Ok(()), |features| inputs::say_behind(features, args.output))
+}
 
 /// The samples of a run compared with a split of its data.
 pub(crate) fn of_run(args: &EvaluateArgs, path: &Path, data_dir: Option<&Path>) -> Result<()> {
@@ -27,9 +33,13 @@ pub(crate) fn of_run(args: &EvaluateArgs, path: &Path, data_dir: Option<&Path>) 
         )));
     }
     check_nearest(args)?;
+    say_behind(args)?;
     let mut watch = ProgressReporter::new(args.output);
     let mut session = progress::session(data_dir, &mut watch);
     let weights = args.weights.as_deref().map(inputs::weights).transpose()?;
+    if weights.is_none_or(|weights| weights == Weights::Best) {
+        inputs::say_behind(path, args.output)?;
+    }
     let runs = session.load_weights(path, weights)?;
     let spec = spec(args, split)?;
     if let Some(found) = session.modes(&runs, &spec)? {
@@ -53,7 +63,7 @@ pub(crate) fn of_run(args: &EvaluateArgs, path: &Path, data_dir: Option<&Path>) 
     let model = runs.first().map_or("", |(_, run)| run.model().name());
     if args.output.json {
         return output::json(&json!({
-            "model": model, "run": path, "data": found.data, "split": split.as_str(),
+            "model": model, "run": shown(path), "data": found.data, "split": split.as_str(),
             "binarize": found.binarize, "mean": args.mean, "seed": args.seed,
             "network": found.network, "network_trained_on": found.network_trained_on,
             "samples": found.samples, "data_itself": found.data_itself, "nearest": near,
@@ -73,6 +83,7 @@ pub(crate) fn of_run(args: &EvaluateArgs, path: &Path, data_dir: Option<&Path>) 
 pub(crate) fn of_folder(args: &EvaluateArgs, folder: &Path, data_dir: Option<&Path>) -> Result<()> {
     let split = inputs::split(&args.split)?;
     check_nearest(args)?;
+    say_behind(args)?;
     let mut watch = ProgressReporter::new(args.output);
     let mut session = progress::session(data_dir, &mut watch);
     let images = ImageFolder {
@@ -88,7 +99,7 @@ pub(crate) fn of_folder(args: &EvaluateArgs, folder: &Path, data_dir: Option<&Pa
     let quality = found.samples.first().map(|of| &of.quality);
     if args.output.json {
         return output::json(&json!({
-            "generated": folder, "data": found.data,
+            "generated": shown(folder), "data": found.data,
             "split": found.split.map_or("all", SplitName::as_str),
             "seed": args.seed, "network": found.network,
             "network_trained_on": found.network_trained_on, "quality": quality, "nearest": near,
@@ -186,7 +197,7 @@ fn sentence(near: &Nearest) -> String {
 fn print_modes(args: &EvaluateArgs, path: &Path, found: &ModesReport) -> Result<()> {
     if args.output.json {
         return output::json(&json!({
-            "run": path, "data": found.data, "seed": args.seed, "std": found.std,
+            "run": shown(path), "data": found.data, "seed": args.seed, "std": found.std,
             "samples": found.samples,
         }));
     }

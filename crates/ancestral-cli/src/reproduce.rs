@@ -29,7 +29,7 @@ struct Report<'a> {
     n: usize,
     seconds: f64,
     measured: &'a [Likelihoods],
-    out: &'a Path,
+    out: String,
 }
 
 pub(crate) fn run(args: &ReproduceArgs, data_dir: Option<&Path>) -> Result<()> {
@@ -90,7 +90,7 @@ fn row(
             n,
             seconds,
             measured,
-            out,
+            out: output::shown(out),
         });
     }
     let what = match (row.metric, row.members) {

@@ -1,24 +1,32 @@
 //! `sample`: draws samples into an image or a file of numbers.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ancestral::memory;
+use ancestral::model::Model;
 use ancestral::report::{self, MOST_FRAMED};
-use ancestral::run::{Given, Mask, SampleSpec, Samples};
-use ancestral_data::{Shape, write_csv, write_npy};
+use ancestral::run::{Given, Mask, Run, SampleSpec, Samples, Session};
+use ancestral_data::{
+    CsvWriter, NpyWriter, Shape, create_folder, free_space, write_csv, write_new, write_npy,
+};
+use ancestral_plot::Image;
 use anyhow::Result;
 use serde_json::json;
 
 use crate::args::SampleArgs;
 use crate::inputs::{self, About};
-use crate::output::{self, usage};
+use crate::output::{self, shown, usage};
 use crate::progress::{self, ProgressReporter};
 
 /// The default number of samples.
 const USUAL: usize = 64;
 
 pub(crate) fn run(args: &SampleArgs, data_dir: Option<&Path>) -> Result<()> {
-    let kind = output::extension(&args.out, &["png", "npy", "csv"])?;
+    // A folder gets an image for each sample.
+    let kind = match args.out.as_os_str().as_encoded_bytes().ends_with(b"/") {
+        true => "folder",
+        false => output::extension(&args.out, &["png", "npy", "csv"])?,
+    };
     let inputs = [&args.complete, &args.mask].map(|given| given.as_deref().map(Path::new));
     output::check_target("--out", &args.out, &inputs)?;
     if let Some(frames) = &args.frames {
@@ -36,10 +44,11 @@ pub(crate) fn run(args: &SampleArgs, data_dir: Option<&Path>) -> Result<()> {
     }
     let mut watch = ProgressReporter::new(args.output);
     let mut session = progress::session(data_dir, &mut watch);
-    let run = session.load(&args.run, inputs::weights(&args.weights)?)?;
+    let weights = inputs::weights(&args.weights)?;
+    let run = inputs::load(&session, &args.run, weights, args.output)?;
     let model = run.model();
     let shape = model.data().shape.clone();
-    if kind == "png" && model.sampler().is_some() && shape.as_image().is_none() {
+    if matches!(kind, "png" | "folder") && model.sampler().is_some() && shape.as_image().is_none() {
         return Err(usage(format!(
             "--out {}: examples of shape {shape} are not images; use .csv or .npy",
             args.out.display()
@@ -50,8 +59,9 @@ pub(crate) fn run(args: &SampleArgs, data_dir: Option<&Path>) -> Result<()> {
     }
     // One of each row, and one image in an animation.
     let usual = if args.complete.is_some() || args.frames.is_some() { 1 } else { USUAL };
+    let count = args.n.unwrap_or(usual);
     if args.complete.is_none() {
-        check_memory(args.n.unwrap_or(usual), kind, &shape)?;
+        check_size(&args.out, count, kind, &shape)?;
     }
     let reading = inputs::reading(&args.tables)?;
     let complete = args.complete.clone().map(|data| Given {
@@ -61,13 +71,18 @@ pub(crate) fn run(args: &SampleArgs, data_dir: Option<&Path>) -> Result<()> {
         reading,
     });
     let spec = SampleSpec {
-        count: args.n.unwrap_or(usual),
+        count,
         seed: args.seed,
         temperature: args.temperature,
         class: args.class.clone(),
         mean: args.mean,
         complete,
     };
+    if args.complete.is_none() && args.frames.is_none() && kind != "png" {
+        stream(&mut session, &run, &spec, &args.out, kind)?;
+        watch.finish();
+        return report_written(args, model.name(), count);
+    }
     let drawn = match &args.frames {
         None => session.sample(&run, &spec).map(|drawn| (drawn, None)),
         Some(_) => session.sample_frames(&run, &spec).map(|(drawn, frames)| (drawn, Some(frames))),
@@ -76,6 +91,7 @@ pub(crate) fn run(args: &SampleArgs, data_dir: Option<&Path>) -> Result<()> {
         None => drawn?,
         Some(data) => drawn.about("rows to complete of", data)?,
     };
+    check_size(&args.out, count, kind, &shape)?;
     check_memory(count, kind, &shape)?;
     match (kind, shape.as_image()) {
         ("png", Some(image)) => {
@@ -89,22 +105,135 @@ pub(crate) fn run(args: &SampleArgs, data_dir: Option<&Path>) -> Result<()> {
                 std::iter::once(count).chain(shape.dims().iter().copied()).collect();
             write_npy(&args.out, &values, &dims)?;
         }
+        ("folder", Some(image)) => {
+            write_images(&args.out, |writer| writer.add(model, image, &values))?;
+        }
         _ => write_csv(&args.out, &run.column_names(), &values)?,
     }
     if let (Some(frames), Some(path)) = (frames, &args.frames) {
         frames.save_gif(path)?;
     }
+    report_written(args, model.name(), count)
+}
+
+/// Prints what was written.
+fn report_written(args: &SampleArgs, model: &str, count: usize) -> Result<()> {
     if args.output.json {
         let mut report = json!({
-            "model": model.name(), "n": count, "seed": args.seed, "out": args.out,
+            "model": model, "n": count, "seed": args.seed, "out": shown(&args.out),
         });
         if let Some(path) = &args.frames {
-            report["frames"] = json!(path);
+            report["frames"] = shown(path).into();
         }
         return output::json(&report);
     }
     output::wrote(args.output, &args.out)?;
     args.frames.as_ref().map_or(Ok(()), |path| output::wrote(args.output, path))
+}
+
+/// Draws samples and writes them part by part.
+fn stream(
+    session: &mut Session<'_>,
+    run: &Run,
+    spec: &SampleSpec,
+    out: &Path,
+    kind: &str,
+) -> Result<()> {
+    let model = run.model();
+    let shape = model.data().shape.clone();
+    match (kind, shape.as_image()) {
+        ("folder", Some(image)) => write_images(out, |writer| {
+            session.sample_parts(run, spec, &mut |values| writer.add(model, image, values))
+        })?,
+        ("npy", _) => {
+            let dims: Vec<usize> =
+                std::iter::once(spec.count).chain(shape.dims().iter().copied()).collect();
+            let mut writer = NpyWriter::create(out, &dims)?;
+            session.sample_parts(run, spec, &mut |values| Ok(writer.write(values)?))?;
+            writer.finish()?;
+        }
+        _ => {
+            let mut writer = CsvWriter::create(out, &run.column_names())?;
+            session.sample_parts(run, spec, &mut |values| Ok(writer.write(values)?))?;
+            writer.finish()?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes images into a new folder, which appears when all are there.
+fn write_images(
+    out: &Path,
+    fill: impl FnOnce(&mut ImageWriter) -> ancestral::Result<()>,
+) -> Result<()> {
+    let created = create_folder(out, |folder| {
+        fill(&mut ImageWriter { folder: folder.to_owned(), written: 0 })
+    })?;
+    if !created {
+        let out = out.display();
+        return Err(usage(format!("--out {out}: already exists; give a new folder")));
+    }
+    Ok(())
+}
+
+/// Images of samples as numbered files.
+struct ImageWriter {
+    folder: PathBuf,
+    written: usize,
+}
+
+impl ImageWriter {
+    fn add(
+        &mut self,
+        model: &dyn Model,
+        shape: [usize; 3],
+        values: &[f64],
+    ) -> ancestral::Result<()> {
+        let values = report::intensities(model, values);
+        for example in values.chunks_exact(shape.iter().product::<usize>().max(1)) {
+            let path = self.folder.join(format!("{:06}.png", self.written));
+            let image = Image::of(example, shape);
+            let png = if shape[0] == 3 { image.to_png() } else { image.to_gray_png() };
+            write_new(&path, &png?)?;
+            self.written += 1;
+        }
+        Ok(())
+    }
+}
+
+/// The most images of a grid.
+const MOST_IN_GRID: usize = 1 << 16;
+
+/// Refuses more samples than an image, or the disk, has room for.
+fn check_size(out: &Path, count: usize, kind: &str, shape: &Shape) -> Result<()> {
+    if kind == "png" {
+        if count > MOST_IN_GRID {
+            return Err(usage(format!(
+                "-n {count}: an image holds at most {MOST_IN_GRID} samples; write a folder of \
+                 images (--out DIR/), .npy or .csv"
+            )));
+        }
+        return check_memory(count, kind, shape);
+    }
+    let entries = (shape.size() as u64).saturating_mul(count as u64);
+    let needed = match kind {
+        "npy" => entries.saturating_mul(4),
+        // A digit and a comma.
+        "csv" => entries.saturating_mul(2),
+        // A block for each file.
+        _ => (count as u64).saturating_mul(4096),
+    };
+    match free_space(out) {
+        Some(free) if needed > free => Err(usage(format!(
+            "-n {count}: about {} would be written to {}, whose disk has {} free; lower -n",
+            memory::amount(needed),
+            out.display(),
+            memory::amount(free)
+        ))),
+        // Even where the free space is not known.
+        _ if needed == u64::MAX => Err(usage(format!("-n {count}: no disk holds them; lower -n"))),
+        _ => Ok(()),
+    }
 }
 
 /// Bytes of memory per entry of a sample until it is written to a file of this kind.

@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::args::ScoreArgs;
 use crate::inputs::About;
 use crate::json::number;
-use crate::output::{self, say, usage};
+use crate::output::{self, say, shown};
 use crate::progress::{self, ProgressReporter};
 use crate::{classification, inputs};
 
@@ -22,13 +22,12 @@ const LOWEST: usize = 5;
 pub(crate) fn run(args: &ScoreArgs, data_dir: Option<&Path>) -> Result<()> {
     output::extension(&args.out, &["csv"])?;
     output::check_target("--out", &args.out, &[Some(Path::new(&args.data))])?;
-    if args.samples == 0 {
-        return Err(usage("--samples 0: give at least 1"));
-    }
+    inputs::check_counts(args.samples, args.orderings)?;
     let split = args.split.as_deref().map(inputs::split).transpose()?;
     let mut watch = ProgressReporter::new(args.output);
     let mut session = progress::session(data_dir, &mut watch);
-    let run = session.load(&args.run, inputs::weights(&args.weights)?)?;
+    let weights = inputs::weights(&args.weights)?;
+    let run = inputs::load(&session, &args.run, weights, args.output)?;
     let reading = inputs::reading(&args.tables)?;
     let query = DataQuery { data: Some(args.data.clone()), split, limit: None, reading };
     let options = Options { samples: args.samples, seed: args.seed, members: args.orderings };
@@ -53,7 +52,7 @@ fn write(args: &ScoreArgs, model: &str, scores: &LogScores) -> Result<()> {
         return output::json(&json!({
             "model": model, "data": of.data, "binarize": of.binarize, "n": of.n,
             "kind": kind, "samples": samples, "mean_log_probability": number(mean),
-            "lowest_rows": lowest, "out": args.out, "notes": of.notes,
+            "lowest_rows": lowest, "out": shown(&args.out), "notes": of.notes,
         }));
     }
     if !args.output.quiet {

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use ancestral::evaluate::{LEAST_VALIDATION, Likelihoods};
 use ancestral::run::{
-    DataRequest, DataSource, Prepared, Reading, RunSpec, SettingsFile, Storage, Trained,
+    DataRequest, DataSource, Prepared, Reading, RunFolder, RunSpec, SettingsFile, Storage, Trained,
 };
 use ancestral::train::{Budget, StopReason};
 use ancestral_data::SplitName;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde::Serialize;
 
 use crate::args::{OutputArgs, TrainArgs};
@@ -20,16 +20,26 @@ pub(crate) fn run(args: &TrainArgs, data_dir: Option<&Path>) -> Result<()> {
     if args.device != "cpu" {
         return Err(usage(format!("--device {}: only cpu is supported", args.device)));
     }
+    if args.reset_optimizer && args.resume.is_none() {
+        return Err(usage("--reset-optimizer requires --resume"));
+    }
     let output = args.output;
     let talk = !output.quiet && !output.json;
     let stop = progress::stop_on_interrupt(talk)?;
     let mut watch = ProgressReporter::training(output);
-    let mut session = progress::session(data_dir, &mut watch).with_stop_flag(stop);
+    let mut session = progress::session(data_dir, &mut watch)
+        .with_stop_flag(stop)
+        .with_fresh_optimizer(args.reset_optimizer);
     let command = output::typed();
+    if let Some(from) = &args.from {
+        inputs::say_behind(from, output)?;
+    }
     let prepared = match &args.resume {
         Some(path) => {
             let budget = budget(args)?.map(|budget| (budget, command.as_str()));
-            session.prepare_resume(path, budget, args.skip_test)?
+            let prepared = session.prepare_resume(path, budget, args.skip_test)?;
+            inputs::say_damaged(path, RunFolder::open(path)?.damaged_events()?, output);
+            prepared
         }
         None => session.prepare(&spec(args)?)?,
     };
@@ -37,8 +47,10 @@ pub(crate) fn run(args: &TrainArgs, data_dir: Option<&Path>) -> Result<()> {
         announce(&prepared)?;
     }
     let path = prepared.path().map(Path::to_owned).unwrap_or_default();
-    let trained = session.train_prepared(prepared).with_context(|| {
-        format!("training stopped; the last checkpoint is in {}", path.display())
+    let trained = session.train_prepared(prepared).map_err(|error| match error {
+        ancestral::Error::RunGone { .. } => anyhow::Error::new(error),
+        error => anyhow::Error::new(error)
+            .context(format!("training stopped; the last checkpoint is in {}", path.display())),
     })?;
     watch.finish();
     report(output, &path, &trained)
@@ -79,7 +91,8 @@ fn spec(args: &TrainArgs) -> Result<RunSpec> {
         spec.assign(text)?;
     }
     if let Some(n) = args.batch_size {
-        let n = i64::try_from(n).map_err(|_| usage(format!("--batch-size {n}: too large")))?;
+        let n = i64::try_from(n)
+            .map_err(|_| usage(format!("--batch-size {n}: give at most {}", i64::MAX)))?;
         spec.train.insert("batch_size".to_owned(), n.into());
     }
     Ok(match budget(args)? {
@@ -94,8 +107,8 @@ fn budget(args: &TrainArgs) -> Result<Option<Budget>> {
         return Ok(None);
     }
     for (flag, given) in [("epochs", args.epochs), ("steps", args.steps)] {
-        if let Some(n) = given.filter(|&n| i64::try_from(n).is_err()) {
-            return Err(usage(format!("--{flag} {n}: too large")));
+        if let Some(n) = given.filter(|&n| n > Budget::MOST) {
+            return Err(usage(format!("--{flag} {n}: give at most {}", Budget::MOST)));
         }
     }
     Ok(Some(Budget {
@@ -134,7 +147,7 @@ fn announce(prepared: &Prepared) -> Result<()> {
 
 #[derive(Serialize)]
 struct Report<'a> {
-    run: &'a Path,
+    run: String,
     model: &'a str,
     data: &'a str,
     binarize: &'a str,
@@ -146,7 +159,7 @@ struct Report<'a> {
     validation: Option<&'a str>,
     best_validation: Option<f64>,
     test: Option<&'a Likelihoods>,
-    samples: Option<&'a PathBuf>,
+    samples: Option<String>,
 }
 
 /// Prints the results at the end of a run and where they are stored.
@@ -157,7 +170,7 @@ fn report(output: OutputArgs, path: &Path, trained: &Trained) -> Result<()> {
     let samples = images.iter().find(still);
     if output.json {
         output::json(&Report {
-            run: path,
+            run: output::shown(path),
             model: &config.model,
             data: &config.data.name,
             binarize: &config.data.binarize,
@@ -168,7 +181,7 @@ fn report(output: OutputArgs, path: &Path, trained: &Trained) -> Result<()> {
             validation: validation.as_deref(),
             best_validation: outcome.best.map(|b| b.value),
             test: test.as_ref(),
-            samples,
+            samples: samples.map(|path| output::shown(path)),
         })?;
         return if interrupted { Err(output::Interrupted.into()) } else { Ok(()) };
     }

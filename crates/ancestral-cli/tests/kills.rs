@@ -4,6 +4,7 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may be as short as it likes")]
 
+use std::os::unix::fs::MetadataExt;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -67,6 +68,68 @@ fn five_hundred_kills_leave_no_unreadable_run() {
         }
     }
     assert!(begun > 300 && resumed > 200, "too few kills met a run: {begun}, {resumed}");
+}
+
+/// Kills right before and right after a checkpoint or its model takes its name, in five families of
+/// models; resumed, each run ends as one that was not disturbed.
+#[test]
+fn kills_around_renames_cost_nothing() {
+    let here = Program::new(PROGRAM);
+    let mut behind = 0;
+    for (family, settings) in [
+        ("vae", "--set hidden=[[8]] --set latent_dims=[2]"),
+        ("nade", "--binarize threshold --set hidden=4"),
+        ("wgan", "--data rings:3 --set generator_hidden=[4] --set critic_hidden=[4]"),
+        ("ae", "--set hidden=[8] --set latent_dims=2"),
+        ("features", "--set channels=[4]"),
+    ] {
+        let train = format!(
+            "train {family} {settings} --steps 12 --batch-size 50 --quiet --skip-test \
+             --set sample_count=0 --set checkpoint_seconds=0"
+        );
+        let whole = format!("{family}-whole");
+        assert!(here.run(&format!("{train} --out {whole}")).status.success());
+        for kill in 0..10 {
+            let name = format!("{family}-{kill}");
+            let mut child = start(&here, &format!("{train} --out {name}"));
+            let file = ["last.safetensors", "model.safetensors"][kill % 2];
+            let path = here.path(&name).join(file);
+            // At the first of some renames, or when the next file is about to be renamed.
+            let mut left = 1 + kill / 2 * 2;
+            let mut last = None;
+            while child.try_wait().unwrap().is_none() {
+                let found = std::fs::metadata(&path).ok().map(|meta| meta.ino());
+                if found.is_some() && found != last {
+                    last = found;
+                    left -= 1;
+                    if left == 0 {
+                        if kill % 4 >= 2 {
+                            wait_for_temporary(&here.path(&name));
+                        }
+                        child.kill().unwrap();
+                        break;
+                    }
+                }
+            }
+            child.wait().unwrap();
+            behind += usize::from(RunFolder::open(&here.path(&name)).unwrap().is_behind());
+            let resumed = here.run(&format!("train --resume {name} --quiet --skip-test"));
+            assert!(resumed.status.success(), "{name}: {}", errors(&resumed));
+            let model = |run: &str| here.bytes(&format!("{run}/model.safetensors"));
+            assert!(model(&name) == model(&whole), "{name}");
+        }
+    }
+    println!("50 kills around renames, {behind} of them between the two files");
+}
+
+/// Waits until a file of a folder has a temporary name, or a moment.
+fn wait_for_temporary(folder: &std::path::Path) {
+    for _ in 0..2000 {
+        let mut names = std::fs::read_dir(folder).unwrap().flatten();
+        if names.any(|entry| entry.file_name().to_string_lossy().ends_with(".tmp")) {
+            return;
+        }
+    }
 }
 
 #[test]

@@ -1,4 +1,10 @@
 //! Access to the disk: atomic files and folders, append-only files, locks.
+//!
+//! Every operation that changes the disk goes through `told!`, by which a test can make it fail
+//! (feature `faults`).
+
+#[cfg(any(test, feature = "faults"))]
+pub mod faults;
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufWriter, ErrorKind, Write};
@@ -7,8 +13,136 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::DataError;
 
+/// Tells an operation to a test that may refuse it; nothing in the released program.
+macro_rules! told {
+    ($operation:ident, $($with:expr),+) => {
+        #[cfg(any(test, feature = "faults"))]
+        faults::before(&faults::Operation::$operation($($with),+))?;
+    };
+}
+
 /// Distinguishes files that this process writes at the same time.
 static NUMBER: AtomicU64 = AtomicU64::new(0);
+
+/// A file, each write to which is an operation.
+#[derive(Debug)]
+pub(crate) struct Raw {
+    file: File,
+    #[cfg_attr(not(any(test, feature = "faults")), allow(dead_code, reason = "tests are told it"))]
+    path: PathBuf,
+}
+
+impl Raw {
+    /// A new file, in place of one that is there.
+    pub(crate) fn create(path: &Path) -> io::Result<Self> {
+        told!(Create, path);
+        Ok(Self { file: File::create(path)?, path: path.to_owned() })
+    }
+
+    /// A new file; what is there is refused, links included.
+    fn create_new(path: &Path) -> io::Result<Self> {
+        told!(Create, path);
+        Ok(Self { file: File::create_new(path)?, path: path.to_owned() })
+    }
+
+    /// A file that is continued at its end.
+    pub(crate) fn append(path: &Path) -> io::Result<Self> {
+        told!(Append, path);
+        let file = open_own(path, OpenOptions::new().create(true).append(true))?;
+        Ok(Self { file, path: path.to_owned() })
+    }
+
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        told!(Sync, &self.path);
+        self.file.sync_all()
+    }
+}
+
+impl Write for Raw {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        told!(Write, &self.path, bytes);
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Opens a file that only this program writes: a link is not followed, and what is no plain file is
+/// refused without waiting for its other end.
+fn open_own(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    #[cfg(unix)]
+    {
+        use rustix::fs::OFlags;
+        use std::os::unix::fs::OpenOptionsExt;
+        options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed());
+    }
+    if path.symlink_metadata().is_ok_and(|meta| meta.is_symlink()) {
+        return Err(io::Error::other("it is a symbolic link, which is not followed; remove it"));
+    }
+    let file = options.open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is not a plain file; remove it"));
+    }
+    Ok(file)
+}
+
+/// Creates a folder and those above it.
+pub(crate) fn create_folders(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    told!(Folder, path);
+    fs::create_dir_all(path)?;
+    sync_folder(parent(path))
+}
+
+pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    told!(Rename, from, to);
+    fs::rename(from, to)
+}
+
+/// Removes a file, or a folder with all that is in it.
+pub(crate) fn remove(path: &Path) -> io::Result<()> {
+    told!(Remove, path);
+    if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }
+}
+
+/// Makes the names in a folder survive a power failure; not every system can.
+pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    told!(SyncFolder, path);
+    if let Ok(folder) = File::open(path) {
+        let _ = folder.sync_all();
+    }
+    Ok(())
+}
+
+/// The folder of a path.
+fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// Bytes that this user can still write to the disk of `path`, which need not exist yet; `None` if
+/// unknown.
+pub fn free_space(path: &Path) -> Option<u64> {
+    #[cfg(unix)]
+    {
+        let there = path.ancestors().find(|path| path.exists() || path.as_os_str().is_empty())?;
+        let there = if there.as_os_str().is_empty() { Path::new(".") } else { there };
+        let disk = rustix::fs::statvfs(there).ok()?;
+        Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        None
+    }
+}
 
 /// A file under a temporary name that takes its real name only when [`AtomicFile::commit`] has
 /// synced it; if dropped before that, it leaves nothing behind.
@@ -16,7 +150,8 @@ static NUMBER: AtomicU64 = AtomicU64::new(0);
 pub struct AtomicFile {
     path: PathBuf,
     temporary: PathBuf,
-    file: Option<BufWriter<File>>,
+    file: Option<BufWriter<Raw>>,
+    done: bool,
 }
 
 impl AtomicFile {
@@ -26,17 +161,30 @@ impl AtomicFile {
     /// If the folder or the file cannot be created.
     pub fn create(path: impl Into<PathBuf>) -> Result<Self, DataError> {
         let path = path.into();
-        if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
-            fs::create_dir_all(parent).map_err(|e| DataError::io("create folder", parent, e))?;
-        }
+        let folder = parent(&path);
+        create_folders(folder).map_err(|e| DataError::io("create folder", folder, e))?;
+        Self::begin(path)
+    }
+
+    /// The same in a folder that is there.
+    fn begin(path: PathBuf) -> Result<Self, DataError> {
         let mut name = std::ffi::OsString::from(".");
         name.push(path.file_name().unwrap_or_default());
         // Two threads may write the same file: the later rename wins, and both are complete.
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         name.push(format!(".{}-{number}.tmp", std::process::id()));
         let temporary = path.with_file_name(name);
-        let file = File::create(&temporary).map_err(|e| DataError::io("create", &path, e))?;
-        Ok(Self { path, temporary, file: Some(BufWriter::new(file)) })
+        // One of this name was left by a killed process with the same number.
+        if temporary.symlink_metadata().is_ok() {
+            remove(&temporary).map_err(|e| DataError::io("remove", &temporary, e))?;
+        }
+        let file = Raw::create_new(&temporary).map_err(|e| DataError::io("create", &path, e))?;
+        Ok(Self { path, temporary, file: Some(BufWriter::new(file)), done: false })
+    }
+
+    /// The file so far, to be read from its start.
+    pub(crate) fn reopen(&self) -> io::Result<File> {
+        File::open(&self.temporary)
     }
 
     /// Flushes, syncs and renames.
@@ -51,17 +199,12 @@ impl AtomicFile {
     fn finish(&mut self) -> io::Result<()> {
         if let Some(writer) = self.file.take() {
             let file = writer.into_inner().map_err(io::IntoInnerError::into_error)?;
-            file.sync_all()?;
+            file.sync()?;
         }
-        fs::rename(&self.temporary, &self.path)?;
-        // The rename itself must survive a power failure; not every system can sync a folder.
-        if let Some(parent) = self.path.parent() {
-            let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
-            if let Ok(folder) = File::open(parent) {
-                let _ = folder.sync_all();
-            }
-        }
-        Ok(())
+        rename(&self.temporary, &self.path)?;
+        self.done = true;
+        // The rename itself must survive a power failure.
+        sync_folder(parent(&self.path))
     }
 }
 
@@ -80,8 +223,11 @@ impl Write for AtomicFile {
 
 impl Drop for AtomicFile {
     fn drop(&mut self) {
-        // After a commit there is nothing under the temporary name.
-        let _ = fs::remove_file(&self.temporary);
+        if !self.done {
+            // What is buffered need not be written any more.
+            drop(self.file.take().map(BufWriter::into_parts));
+            let _ = remove(&self.temporary);
+        }
     }
 }
 
@@ -92,7 +238,7 @@ pub fn remove_unfinished(folder: &Path) {
         let name = name.to_string_lossy();
         if name.starts_with('.') && name.ends_with(".tmp") {
             // A file that cannot be removed does no harm.
-            let _ = fs::remove_file(entry.path());
+            let _ = remove(&entry.path());
         }
     }
 }
@@ -107,6 +253,55 @@ pub fn write_atomic(path: impl Into<PathBuf>, bytes: &[u8]) -> Result<(), DataEr
     file.commit()
 }
 
+/// Writes a whole file atomically inside a folder, which is not created if it is gone; folders inside
+/// of it are.
+///
+/// # Errors
+/// If the folder is gone, or the disk cannot be written.
+pub fn write_atomic_in(folder: &Path, name: &Path, bytes: &[u8]) -> Result<(), DataError> {
+    let path = folder.join(name);
+    if let Some(inner) = name.parent().filter(|inner| !inner.as_os_str().is_empty()) {
+        let inner = folder.join(inner);
+        let made = || -> io::Result<()> {
+            if inner.is_dir() {
+                return Ok(());
+            }
+            told!(Folder, &inner);
+            fs::create_dir(&inner)?;
+            sync_folder(folder)
+        };
+        made().map_err(|e| DataError::io("create folder", &inner, e))?;
+    }
+    let mut file = AtomicFile::begin(path)?;
+    file.write_all(bytes).map_err(|e| DataError::io("write", file.path.clone(), e))?;
+    file.commit()
+}
+
+/// Writes a whole file into a folder that no name leads to yet, as [`create_folder`] fills one:
+/// synced, but under its real name at once.
+///
+/// # Errors
+/// If the disk cannot be written.
+pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), DataError> {
+    let written = || {
+        let mut file = Raw::create_new(path)?;
+        file.write_all(bytes)?;
+        file.sync()
+    };
+    written().map_err(|e| DataError::io("write", path, e))
+}
+
+/// Removes a file or a folder, if it is there.
+///
+/// # Errors
+/// If it cannot be removed.
+pub fn remove_if_there(path: &Path) -> Result<(), DataError> {
+    match remove(path) {
+        Err(e) if e.kind() != ErrorKind::NotFound => Err(DataError::io("remove", path, e)),
+        _ => Ok(()),
+    }
+}
+
 /// Creates a folder atomically, with the files that `fill` writes into it; false if the path
 /// already exists.
 ///
@@ -116,38 +311,47 @@ pub fn create_folder<E: From<DataError>>(
     path: &Path,
     fill: impl FnOnce(&Path) -> Result<(), E>,
 ) -> Result<bool, E> {
-    if path.exists() {
+    if path.symlink_metadata().is_ok() {
         return Ok(false);
     }
-    let parent = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    fs::create_dir_all(parent).map_err(|e| DataError::io("create folder", parent, e))?;
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let temporary = parent.join(format!(".{name}.{}.tmp", std::process::id()));
+    let failed = |e| DataError::io("create folder", path, e);
+    let above = parent(path);
+    create_folders(above).map_err(|e| DataError::io("create folder", above, e))?;
+    let mut name = std::ffi::OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    name.push(format!(".{}-{number}.tmp", std::process::id()));
+    let temporary = above.join(name);
     // A folder of this name was left by a killed process with the same number.
-    let _ = fs::remove_dir_all(&temporary);
-    fs::create_dir(&temporary).map_err(|e| DataError::io("create folder", path, e))?;
-    let made = fill(&temporary).and_then(|()| match fs::rename(&temporary, path) {
-        Ok(()) => Ok(true),
-        // Another process has created it meanwhile.
-        Err(e) if matches!(e.kind(), ErrorKind::AlreadyExists | ErrorKind::DirectoryNotEmpty) => {
-            Ok(false)
-        }
-        Err(e) => Err(DataError::io("create folder", path, e).into()),
-    });
-    if !matches!(made, Ok(true)) {
-        let _ = fs::remove_dir_all(&temporary);
+    if temporary.exists() {
+        remove(&temporary).map_err(failed)?;
     }
-    made
+    create_folders(&temporary).map_err(failed)?;
+    let made = fill(&temporary)
+        .and_then(|()| sync_folder(&temporary).map_err(|e| failed(e).into()))
+        .and_then(|()| match rename(&temporary, path) {
+            Ok(()) => Ok(true),
+            // Another process has created it meanwhile.
+            Err(e)
+                if matches!(e.kind(), ErrorKind::AlreadyExists | ErrorKind::DirectoryNotEmpty) =>
+            {
+                Ok(false)
+            }
+            Err(e) => Err(failed(e).into()),
+        });
+    if !matches!(made, Ok(true)) {
+        let _ = remove(&temporary);
+        return made;
+    }
+    sync_folder(above).map_err(failed)?;
+    Ok(true)
 }
 
 /// An append-only file.
 #[derive(Debug)]
 pub struct Appender {
     path: PathBuf,
-    file: BufWriter<File>,
+    file: Option<BufWriter<Raw>>,
     length: u64,
 }
 
@@ -156,13 +360,23 @@ impl Appender {
     /// its end.
     ///
     /// # Errors
-    /// If the disk cannot be written.
+    /// If the disk cannot be written, or the file is a link or no plain file.
     pub fn open(path: &Path, length: u64) -> Result<Self, DataError> {
-        let fail = |e| DataError::io("open", path, e);
-        let file = OpenOptions::new().create(true).append(true).open(path).map_err(fail)?;
-        let length = length.min(file.metadata().map_err(fail)?.len());
-        file.set_len(length).map_err(fail)?;
-        Ok(Self { path: path.to_owned(), file: BufWriter::new(file), length })
+        let opened = || -> io::Result<(Raw, u64)> {
+            let raw = Raw::append(path)?;
+            let before = raw.file.metadata()?.len();
+            if before > length {
+                told!(Truncate, path, length);
+                raw.file.set_len(length)?;
+            }
+            Ok((raw, before.min(length)))
+        };
+        let (raw, length) = opened().map_err(|e| DataError::io("open", path, e))?;
+        Ok(Self { path: path.to_owned(), file: Some(BufWriter::new(raw)), length })
+    }
+
+    fn file(&mut self) -> io::Result<&mut BufWriter<Raw>> {
+        self.file.as_mut().ok_or_else(|| io::Error::other("the file is closed"))
     }
 
     /// Appends bytes, which are durable after the next [`Appender::sync`].
@@ -170,7 +384,8 @@ impl Appender {
     /// # Errors
     /// If the disk cannot be written.
     pub fn append(&mut self, bytes: &[u8]) -> Result<(), DataError> {
-        self.file.write_all(bytes).map_err(|e| DataError::io("write", &self.path, e))?;
+        let written = self.file().and_then(|file| file.write_all(bytes));
+        written.map_err(|e| DataError::io("write", &self.path, e))?;
         self.length += bytes.len() as u64;
         Ok(())
     }
@@ -180,7 +395,8 @@ impl Appender {
     /// # Errors
     /// If the disk cannot be written.
     pub fn flush(&mut self) -> Result<(), DataError> {
-        self.file.flush().map_err(|e| DataError::io("write", &self.path, e))
+        let flushed = self.file().and_then(Write::flush);
+        flushed.map_err(|e| DataError::io("write", &self.path, e))
     }
 
     /// Syncs all bytes so far to disk and returns their number.
@@ -189,29 +405,58 @@ impl Appender {
     /// If the disk cannot be written.
     pub fn sync(&mut self) -> Result<u64, DataError> {
         self.flush()?;
-        let synced = self.file.get_ref().sync_data();
+        let synced = self.file().and_then(|file| file.get_ref().sync());
         synced.map_err(|e| DataError::io("write", &self.path, e))?;
         Ok(self.length)
+    }
+}
+
+impl Drop for Appender {
+    fn drop(&mut self) {
+        // A line that could not be written is not written in part, as at a kill.
+        drop(self.file.take().map(BufWriter::into_parts));
     }
 }
 
 /// A lock file, which one holder has at a time, until it is dropped.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    file: File,
+    path: PathBuf,
 }
 
 impl Lock {
     /// Acquires the lock; `None` if another process, or another part of this one, holds it.
     ///
     /// # Errors
-    /// If the disk cannot be written.
+    /// If the disk cannot be written, or the path is a link or no plain file.
     pub fn take(path: &Path) -> Result<Option<Self>, DataError> {
-        let file = File::create(path).map_err(|e| DataError::io("create", path, e))?;
+        let opened = || -> io::Result<File> {
+            told!(Lock, path);
+            open_own(path, OpenOptions::new().create(true).write(true).truncate(false))
+        };
+        let file = opened().map_err(|e| DataError::io("lock", path, e))?;
         match file.try_lock() {
-            Ok(()) => Ok(Some(Self { _file: file })),
+            Ok(()) => Ok(Some(Self { file, path: path.to_owned() })),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(e)) => Err(DataError::io("lock", path, e)),
+        }
+    }
+
+    /// Whether the file is still where it was taken, in the same folder; not if that was removed or
+    /// replaced.
+    pub fn is_there(&self) -> bool {
+        let Ok(there) = self.path.symlink_metadata() else { return false };
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt;
+            let own = self.file.metadata();
+            own.is_ok_and(|own| (own.dev(), own.ino()) == (there.dev(), there.ino()))
+        }
+        #[cfg(not(unix))]
+        {
+            let _ = &self.file;
+            there.is_file()
         }
     }
 }
@@ -271,5 +516,55 @@ mod tests {
         assert!(Lock::take(&path).unwrap().is_none());
         drop(held);
         assert!(Lock::take(&path).unwrap().is_some());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_only_this_program_writes_is_never_a_link_or_a_pipe() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, other) = (dir.path().join("lock"), dir.path().join("other"));
+        fs::write(&other, "kept").unwrap();
+        std::os::unix::fs::symlink(&other, &path).unwrap();
+        let error = Lock::take(&path).unwrap_err().to_string();
+        assert!(error.contains("symbolic link"), "{error}");
+        let error = Appender::open(&path, 0).unwrap_err().to_string();
+        assert!(error.contains("symbolic link"), "{error}");
+        assert_eq!(fs::read(&other).unwrap(), b"kept");
+        // An atomic file takes the place of a link and leaves what it leads to.
+        write_atomic(&path, b"new").unwrap();
+        assert_eq!(
+            (fs::read(&path).unwrap(), fs::read(&other).unwrap()),
+            (b"new".into(), b"kept".into())
+        );
+        fs::remove_file(&path).unwrap();
+        // A link to nothing does not make a file elsewhere.
+        std::os::unix::fs::symlink(dir.path().join("nowhere"), &path).unwrap();
+        assert!(Lock::take(&path).is_err() && !dir.path().join("nowhere").exists());
+        fs::remove_file(&path).unwrap();
+        let pipe = std::process::Command::new("mkfifo").arg(&path).status().unwrap();
+        assert!(pipe.success());
+        assert!(Lock::take(&path).is_err() && Appender::open(&path, 0).is_err());
+    }
+
+    #[test]
+    fn a_lock_knows_whether_its_folder_is_still_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = dir.path().join("run");
+        fs::create_dir(&run).unwrap();
+        let lock = Lock::take(&run.join("lock")).unwrap().unwrap();
+        assert!(lock.is_there());
+        fs::remove_dir_all(&run).unwrap();
+        assert!(!lock.is_there());
+        fs::create_dir(&run).unwrap();
+        let other = Lock::take(&run.join("lock")).unwrap().unwrap();
+        assert!(other.is_there() && !lock.is_there());
+    }
+
+    #[test]
+    fn free_space_is_known_of_paths_that_do_not_exist_yet() {
+        let dir = tempfile::tempdir().unwrap();
+        if let Some(free) = free_space(&dir.path().join("a/b/c.npy")) {
+            assert!(free > 0 && free < 1 << 60, "{free}");
+        }
     }
 }

@@ -85,6 +85,27 @@ pub enum DataError {
         /// The data set's name.
         name: String,
     },
+    /// A pipe, a socket or a device where a plain file was expected.
+    #[error("{}: is {kind}; give a plain file", path.display())]
+    Special {
+        /// The path.
+        path: PathBuf,
+        /// What it is, as in "a pipe".
+        kind: &'static str,
+    },
+    /// More memory is needed than available.
+    #[error(
+        "{}: its data would need more than {} MiB, and {} MiB of memory are available",
+        path.display(), needed >> 20, free >> 20
+    )]
+    Memory {
+        /// The file.
+        path: PathBuf,
+        /// Bytes needed for what has been read so far.
+        needed: u64,
+        /// Bytes available.
+        free: u64,
+    },
     /// The data cannot be used as requested.
     #[error("{0}")]
     Unsuitable(String),
@@ -148,6 +169,8 @@ impl DataError {
             | Self::Transparent { .. }
             | Self::ImageSize { .. }
             | Self::NoLevels { .. }
+            | Self::Special { .. }
+            | Self::Memory { .. }
             | Self::Unsuitable(_) => true,
             Self::Io { .. } => false,
             #[cfg(feature = "fetch")]

@@ -4,7 +4,7 @@
 //! the pinned one; integrity rests on the hash, so that plain HTTP suffices.
 //! HTTPS needs the cargo feature `tls`, which needs a C compiler.
 
-use std::fs::{self, File, OpenOptions as FileOptions};
+use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,6 +12,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 use ureq::http::StatusCode;
 
+use crate::disk::{self, Raw, remove_if_there as remove};
 use crate::sources::{Remote, SOURCES};
 use crate::{DataError, known};
 
@@ -81,15 +82,15 @@ fn fetch_file(
         report(file, file.bytes, progress);
         return Ok(());
     }
-    fs::create_dir_all(folder).map_err(|e| DataError::io("create folder", folder, e))?;
+    disk::create_folders(folder).map_err(|e| DataError::io("create folder", folder, e))?;
     let part = folder.join(format!("{}.part", file.name));
     let (mut problems, mut needs_tls) = (Vec::new(), false);
     for mirror in mirrors {
         let url = format!("{}/{}", mirror.trim_end_matches('/'), file.name);
         match from_mirror(file, &url, &part, progress) {
             Ok(()) => {
-                fs::rename(&part, &path).map_err(|e| DataError::io("rename", &part, e))?;
-                return Ok(());
+                let renamed = disk::rename(&part, &path).and_then(|()| disk::sync_folder(folder));
+                return renamed.map_err(|e| DataError::io("rename", &part, e));
             }
             Err(DataError::Fetch { url, problem, needs_tls: tls, .. }) => {
                 needs_tls |= tls;
@@ -140,7 +141,7 @@ fn from_mirror(
             return Ok(());
         }
         // A wrong file cannot be resumed; if a part came from an earlier attempt, start over once.
-        fs::remove_file(part).map_err(|e| DataError::io("remove", part, e))?;
+        remove(part)?;
         last = format!(
             "its SHA-256 is {found}; expected {} (it was deleted; the mirror, or a server on the \
              way, gives another file)",
@@ -225,13 +226,8 @@ fn download(
         }
         _ => return Err(failed(format!("the server answered {status}; expected 200"))),
     };
-    let mut out = FileOptions::new()
-        .create(true)
-        .write(true)
-        .append(from > 0)
-        .truncate(from == 0)
-        .open(part)
-        .map_err(|e| DataError::io("create", part, e))?;
+    let opened = if from > 0 { Raw::append(part) } else { Raw::create(part) };
+    let mut out = opened.map_err(|e| DataError::io("create", part, e))?;
     let mut done = from;
     let mut body = response.body_mut().as_reader();
     let mut buffer = vec![0; 1 << 16];
@@ -253,7 +249,7 @@ fn download(
         }
         out.write_all(&buffer[..n]).map_err(|e| DataError::io("write", part, e))?;
     };
-    out.sync_all().map_err(|e| DataError::io("write", part, e))?;
+    out.sync().map_err(|e| DataError::io("write", part, e))?;
     if done < file.bytes {
         let why = stopped.unwrap_or_else(|| "the server closed the connection".into());
         return Ok(Outcome::Interrupted(format!(
@@ -262,13 +258,6 @@ fn download(
         )));
     }
     Ok(Outcome::Complete)
-}
-
-fn remove(path: &Path) -> Result<(), DataError> {
-    match fs::remove_file(path) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(DataError::io("remove", path, e)),
-        _ => Ok(()),
-    }
 }
 
 fn sha256_of(path: &Path) -> Result<String, DataError> {

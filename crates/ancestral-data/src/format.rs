@@ -20,6 +20,8 @@ use std::path::{Path, PathBuf};
 use flate2::bufread::GzDecoder;
 use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 
+use crate::memory;
+use crate::special::{STANDARD_INPUT, open_plain};
 use crate::{DataError, Dataset, Domain, OpenOptions, Shape, Split, SplitName, Values};
 
 /// The bytes of a file, decompressed if it is gzip or Zstandard, with the current position.
@@ -32,6 +34,15 @@ pub(crate) struct Stream<'a> {
 
 impl Stream<'static> {
     pub(crate) fn open(path: &Path) -> Result<Self, DataError> {
+        Stream::new(BufReader::with_capacity(1 << 16, open_plain(path)?), path)
+    }
+
+    /// A pipe, or standard input under the name `-`, which can be read once.
+    pub(crate) fn open_pipe(name: &str) -> Result<Self, DataError> {
+        let path = Path::new(name);
+        if name == STANDARD_INPUT {
+            return Stream::new(BufReader::with_capacity(1 << 16, io::stdin()), path);
+        }
         let file = File::open(path).map_err(|e| DataError::io("read", path, e))?;
         Stream::new(BufReader::with_capacity(1 << 16, file), path)
     }
@@ -39,7 +50,12 @@ impl Stream<'static> {
 
 impl<'a> Stream<'a> {
     pub(crate) fn new(mut reader: impl BufRead + 'a, path: &Path) -> Result<Self, DataError> {
-        let start = reader.fill_buf().map_err(|e| DataError::io("read", path, e))?;
+        let start = reader.fill_buf().map_err(|e| match e.raw_os_error() {
+            Some(_) => DataError::io("read", path, e),
+            None => {
+                DataError::malformed(path, "byte 0", format!("the packed data is damaged: {e}"))
+            }
+        })?;
         let gz = start.starts_with(&GZIP);
         let zst = start.starts_with(&ZSTD);
         let inner: Box<dyn Read + 'a> = match (gz, zst) {
@@ -68,10 +84,8 @@ impl<'a> Stream<'a> {
     pub(crate) fn failed(&self, error: io::Error) -> DataError {
         match error.kind() {
             io::ErrorKind::UnexpectedEof => self.bad("the packed data ends too early"),
-            io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
-                self.bad(format!("the packed data is damaged: {error}"))
-            }
-            io::ErrorKind::Other if self.packed => {
+            // Every other error that is none of the system's.
+            _ if error.raw_os_error().is_none() => {
                 self.bad(format!("the packed data is damaged: {error}"))
             }
             _ => DataError::io("read", &self.path, error),
@@ -81,8 +95,17 @@ impl<'a> Stream<'a> {
     /// Exactly `count` bytes of `what`.
     pub(crate) fn bytes(&mut self, count: u64, what: &str) -> Result<Vec<u8>, DataError> {
         let mut bytes = Vec::new();
-        let result = (&mut *self).take(count).read_to_end(&mut bytes);
-        result.map_err(|e| self.failed(e))?;
+        let path = self.path.clone();
+        while (bytes.len() as u64) < count {
+            let part = (count - bytes.len() as u64).min(BLOCK);
+            let before = bytes.len();
+            reserve(&mut bytes, part as usize, &path)?;
+            let result = (&mut *self).take(part).read_to_end(&mut bytes);
+            result.map_err(|e| self.failed(e))?;
+            if bytes.len() == before {
+                break;
+            }
+        }
         if (bytes.len() as u64) < count {
             return Err(self.bad(format!(
                 "the file ends here; expected {count} bytes of {what}, found {}",
@@ -205,6 +228,89 @@ impl Read for Stream<'_> {
         Ok(n)
     }
 }
+
+/// Bytes that are read at a time.
+const BLOCK: u64 = 1 << 20;
+
+/// Makes room for `more` values, if there is memory for them.
+pub(crate) fn reserve<T>(values: &mut Vec<T>, more: usize, path: &Path) -> Result<(), DataError> {
+    if values.capacity() - values.len() >= more {
+        return Ok(());
+    }
+    // While they are moved, both places are in use.
+    let grown = values.len().saturating_add(more).max(values.capacity().saturating_mul(2));
+    let needed = (grown as u64).saturating_mul(size_of::<T>() as u64);
+    if needed > ALWAYS_THERE
+        && let Some(free) = memory::available()
+        && needed > free
+    {
+        return Err(DataError::Memory { path: path.to_owned(), needed, free });
+    }
+    values.reserve(grown - values.len());
+    Ok(())
+}
+
+/// Bytes that are not checked.
+const ALWAYS_THERE: u64 = 32 << 20;
+
+/// The most bytes of a line of text.
+pub(crate) const MOST_IN_LINE: u64 = 64 << 20;
+
+/// Refuses lines that are too long while they are read; line breaks between quotes end none.
+pub(crate) struct LineLimit<R> {
+    inner: R,
+    most: u64,
+    length: u64,
+    quoted: bool,
+    has_quotes: bool,
+}
+
+impl<R> LineLimit<R> {
+    /// With quotes, as CSV has them, or without.
+    pub(crate) fn new(inner: R, has_quotes: bool) -> Self {
+        Self { inner, most: MOST_IN_LINE, length: 0, quoted: false, has_quotes }
+    }
+}
+
+impl<R: Read> Read for LineLimit<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(into)?;
+        for &byte in &into[..n] {
+            self.length += 1;
+            match byte {
+                b'\n' if !self.quoted => self.length = 0,
+                b'"' if self.has_quotes => self.quoted = !self.quoted,
+                _ => {}
+            }
+            if self.length > self.most {
+                return Err(io::Error::other(LongLine));
+            }
+        }
+        Ok(n)
+    }
+}
+
+/// A line that is longer than any is read.
+#[derive(Debug)]
+pub(crate) struct LongLine;
+
+impl LongLine {
+    /// What an error says of it.
+    pub(crate) const PROBLEM: &str = "the line is longer than 64 MiB, the most that is read";
+
+    /// Whether it is the cause of an error.
+    pub(crate) fn caused(error: &io::Error) -> bool {
+        error.get_ref().is_some_and(|cause| cause.is::<Self>())
+    }
+}
+
+impl std::fmt::Display for LongLine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(Self::PROBLEM)
+    }
+}
+
+impl std::error::Error for LongLine {}
 
 /// Numbers of a file, before a domain is chosen.
 #[derive(Debug, Clone, PartialEq)]

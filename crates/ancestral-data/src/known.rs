@@ -21,6 +21,7 @@ pub struct Known {
     /// Its terms, as its source states them.
     pub terms: &'static str,
     /// The folder that was searched; `None` if it needs no files.
+    #[serde(serialize_with = "shown")]
     pub looked_in: Option<PathBuf>,
     /// Whether it can be opened.
     pub present: bool,
@@ -29,6 +30,14 @@ pub struct Known {
     /// Whether it has folds instead of official splits.
     #[serde(skip)]
     pub has_folds: bool,
+}
+
+/// A path with replacement characters where it is not UTF-8.
+fn shown<S: serde::Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
+    match path {
+        Some(path) => serializer.serialize_some(&path.to_string_lossy()),
+        None => serializer.serialize_none(),
+    }
 }
 
 /// How the files of a known set are laid out.

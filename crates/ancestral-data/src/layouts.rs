@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::format::{Labels, Loaded, Stream, assemble};
 use crate::format::{cifar, idx, images, text};
 use crate::options::OpenOptions;
+use crate::special::read_plain;
 use crate::{DataError, Dataset, SplitName};
 
 /// The path of the file, or of the file with `.gz`, if one exists.
@@ -194,7 +195,8 @@ pub(crate) fn omniglot(
             folder.join(format!("derived-28x28-{part}-labels-idx1-short")),
         )?;
         let names = expect_file(folder.join(format!("{part}-classes.txt")))?;
-        let text = std::fs::read_to_string(&names).map_err(|e| DataError::io("read", &names, e))?;
+        let text = read_plain(&names)?;
+        let text = String::from_utf8_lossy(&text);
         let before = classes.len();
         // A line is the number, the alphabet and the character.
         classes.extend(

@@ -13,7 +13,10 @@ mod dataset;
 mod describe;
 mod digits;
 mod discs;
+#[cfg(not(any(test, feature = "faults")))]
 mod disk;
+#[cfg(any(test, feature = "faults"))]
+pub mod disk;
 mod domain;
 mod error;
 #[cfg(feature = "fetch")]
@@ -21,11 +24,13 @@ mod fetch;
 mod format;
 mod known;
 mod layouts;
+mod memory;
 mod names;
 mod open;
 mod options;
 #[cfg(feature = "fetch")]
 mod sources;
+mod special;
 mod stream;
 mod toys;
 mod write;
@@ -34,19 +39,24 @@ pub use binarize::{Batch, Binarize, Examples};
 pub use dataset::{Column, ColumnType, Dataset, Split, SplitName, Values, sha256};
 pub use describe::{ClassCount, ColumnSummary, Shared, SplitSummary, Summary, describe, shared};
 pub use digits::digits;
-pub use disk::{Appender, AtomicFile, Lock, create_folder, remove_unfinished, write_atomic};
+pub use disk::{
+    Appender, AtomicFile, Lock, create_folder, free_space, remove_if_there, remove_unfinished,
+    write_atomic, write_atomic_in, write_new,
+};
 pub use domain::{Domain, Shape};
 pub use error::DataError;
 #[cfg(feature = "fetch")]
 pub use fetch::{Progress, fetch};
 pub use format::{Format, parse};
 pub use known::{Known, is_known, list};
+pub use memory::available as available_memory;
 pub use names::nearest;
 pub use open::{is_table, open};
 pub use options::{Background, OpenOptions, TextOptions, data_dir};
+pub use special::{check_plain, is_pipe, open_plain, read_plain};
 pub use stream::{Streams, fill_normal, fill_uniform};
 pub use toys::{Modes, modes};
-pub use write::{csv_cell, write_csv, write_npy};
+pub use write::{CsvWriter, NpyWriter, csv_cell, write_csv, write_npy};
 
 /// The example of the README is compiled and run.
 #[cfg(doctest)]

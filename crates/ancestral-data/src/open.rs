@@ -10,6 +10,7 @@ use crate::known;
 use crate::layouts::{amat, cifar_folder, cifar_set, density, idx_with_labels, mnist};
 use crate::names;
 use crate::options::OpenOptions;
+use crate::special::{STANDARD_INPUT, check_plain, is_pipe, open_plain, read_plain};
 use crate::toys::Toy;
 use crate::{DataError, Dataset, SplitName, digits};
 
@@ -93,6 +94,14 @@ fn refuse_text_options(name: &str, options: &OpenOptions) -> Result<(), DataErro
 
 fn open_path(given: &str, options: &OpenOptions) -> Result<Dataset, DataError> {
     let path = Path::new(given);
+    if is_pipe(given) && options.pipe {
+        refuse_image_options(given, options)?;
+        return table::read(Stream::open_pipe(given)?, options)?.into_dataset(given, options);
+    }
+    if given == STANDARD_INPUT && !path.exists() {
+        return Err(DataError::Special { path: path.to_owned(), kind: "standard input" });
+    }
+    check_plain(path)?;
     if !path.exists() {
         return Err(DataError::Missing {
             name: given.to_owned(),
@@ -118,7 +127,7 @@ fn open_path(given: &str, options: &OpenOptions) -> Result<Dataset, DataError> {
         return images::read_tars(given, tars, options);
     }
     if images::is_image(path) {
-        let bytes = std::fs::read(path).map_err(|e| DataError::io("read", path, e))?;
+        let bytes = read_plain(path)?;
         let image = images::decode(&bytes, path, options)?;
         return images::assemble(given, vec![(full.into(), image)], options);
     }
@@ -133,9 +142,8 @@ fn open_path(given: &str, options: &OpenOptions) -> Result<Dataset, DataError> {
         "amat" => text::squared(text::read(&mut Stream::open(path)?)?),
         "npy" => npy::read(&mut Stream::open(path)?)?.into_loaded(path)?,
         "npz" => {
-            let file = std::fs::File::open(path).map_err(|e| DataError::io("read", path, e))?;
-            let archive = npy::read_npz(std::io::BufReader::new(file), path, options)?;
-            return archive.into_dataset(given, options);
+            let file = std::io::BufReader::new(open_plain(path)?);
+            return npy::read_npz(file, path, options)?.into_dataset(given, options);
         }
         "bin" => {
             let batch = cifar::read(&mut Stream::open(path)?)?;

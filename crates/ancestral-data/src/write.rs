@@ -1,8 +1,9 @@
 //! Writing NumPy and CSV files.
 
-use std::path::Path;
+use std::io::{self, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
 
-use crate::{DataError, write_atomic};
+use crate::{AtomicFile, DataError};
 
 /// Whether the value is exact in single precision.
 fn is_single(value: f64) -> bool {
@@ -15,8 +16,92 @@ fn is_single(value: f64) -> bool {
 /// # Errors
 /// If the file cannot be written.
 pub fn write_npy(path: &Path, values: &[f64], shape: &[usize]) -> Result<(), DataError> {
+    let mut writer = NpyWriter::create(path, shape)?;
+    writer.write(values)?;
+    writer.finish()
+}
+
+/// The same array in parts, of which it holds none; the file appears when it is whole.
+#[derive(Debug)]
+pub struct NpyWriter {
+    path: PathBuf,
+    shape: Vec<usize>,
+    file: AtomicFile,
+    single: bool,
+}
+
+impl NpyWriter {
+    /// Begins an array of this shape.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn create(path: &Path, shape: &[usize]) -> Result<Self, DataError> {
+        let mut file = AtomicFile::create(path)?;
+        let header = header(true, shape);
+        file.write_all(&header).map_err(|e| DataError::io("write", path, e))?;
+        Ok(Self { path: path.to_owned(), shape: shape.to_vec(), file, single: true })
+    }
+
+    /// Appends values.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn write(&mut self, values: &[f64]) -> Result<(), DataError> {
+        self.put(values).map_err(|e| DataError::io("write", &self.path, e))
+    }
+
+    fn put(&mut self, values: &[f64]) -> io::Result<()> {
+        if self.single && !values.iter().all(|&value| is_single(value)) {
+            self.widen()?;
+        }
+        for part in values.chunks(PART) {
+            let bytes: Vec<u8> = match self.single {
+                true => part.iter().flat_map(|&v| (v as f32).to_le_bytes()).collect(),
+                false => part.iter().flat_map(|v| v.to_le_bytes()).collect(),
+            };
+            self.file.write_all(&bytes)?;
+        }
+        Ok(())
+    }
+
+    /// Begins anew in double precision, with the values so far.
+    fn widen(&mut self) -> io::Result<()> {
+        self.file.flush()?;
+        let mut old = BufReader::new(self.file.reopen()?);
+        old.seek_relative(header(true, &self.shape).len() as i64)?;
+        let mut file = AtomicFile::create(&self.path).map_err(io::Error::other)?;
+        file.write_all(&header(false, &self.shape))?;
+        let mut bytes = Vec::new();
+        loop {
+            bytes.clear();
+            (&mut old).take(4 * PART as u64).read_to_end(&mut bytes)?;
+            if bytes.is_empty() {
+                break;
+            }
+            let singles =
+                bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+            let doubles: Vec<u8> = singles.flat_map(|v| f64::from(v).to_le_bytes()).collect();
+            file.write_all(&doubles)?;
+        }
+        (self.file, self.single) = (file, false);
+        Ok(())
+    }
+
+    /// Ends the file, which must have all its values.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn finish(self) -> Result<(), DataError> {
+        self.file.commit()
+    }
+}
+
+/// Values that are converted at a time.
+const PART: usize = 1 << 16;
+
+/// The header of an array.
+fn header(single: bool, shape: &[usize]) -> Vec<u8> {
     let dims: String = shape.iter().map(|d| format!("{d}, ")).collect();
-    let single = values.iter().all(|&value| is_single(value));
     let kind = if single { "<f4" } else { "<f8" };
     let mut header =
         format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': ({}), }}", dims.trim_end());
@@ -28,12 +113,7 @@ pub fn write_npy(path: &Path, values: &[f64], shape: &[usize]) -> Result<(), Dat
     let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
     bytes.extend((header.len() as u16).to_le_bytes());
     bytes.extend(header.as_bytes());
-    if single {
-        bytes.extend(values.iter().flat_map(|&v| (v as f32).to_le_bytes()));
-    } else {
-        bytes.extend(values.iter().flat_map(|v| v.to_le_bytes()));
-    }
-    write_atomic(path, &bytes)
+    bytes
 }
 
 /// Writes rows of numbers as CSV with a header, each with the fewest digits that identify it.
@@ -41,19 +121,65 @@ pub fn write_npy(path: &Path, values: &[f64], shape: &[usize]) -> Result<(), Dat
 /// # Errors
 /// If the file cannot be written.
 pub fn write_csv(path: &Path, names: &[String], values: &[f64]) -> Result<(), DataError> {
-    let digits = |&value: &f64| {
-        // The fewest digits of a whole number in single precision are those of another one.
-        let single = is_single(value) && value.fract() != 0.0;
-        if single { (value as f32).to_string() } else { value.to_string() }
-    };
-    let mut text = names.iter().map(|name| csv_cell(name)).collect::<Vec<_>>().join(",");
-    for row in values.chunks_exact(names.len().max(1)) {
-        text.push('\n');
-        let cells: Vec<String> = row.iter().map(digits).collect();
-        text.push_str(&cells.join(","));
+    let mut writer = CsvWriter::create(path, names)?;
+    writer.write(values)?;
+    writer.finish()
+}
+
+/// The same table in parts, of which it holds none; the file appears when it is whole.
+#[derive(Debug)]
+pub struct CsvWriter {
+    path: PathBuf,
+    columns: usize,
+    file: AtomicFile,
+}
+
+impl CsvWriter {
+    /// Begins a table with these columns.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn create(path: &Path, names: &[String]) -> Result<Self, DataError> {
+        let mut file = AtomicFile::create(path)?;
+        let head = names.iter().map(|name| csv_cell(name)).collect::<Vec<_>>().join(",");
+        let written = file.write_all(head.as_bytes()).and_then(|()| file.write_all(b"\n"));
+        written.map_err(|e| DataError::io("write", path, e))?;
+        Ok(Self { path: path.to_owned(), columns: names.len().max(1), file })
     }
-    text.push('\n');
-    write_atomic(path, text.as_bytes())
+
+    /// Appends whole rows.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn write(&mut self, values: &[f64]) -> Result<(), DataError> {
+        let digits = |&value: &f64| {
+            // The fewest digits of a whole number in single precision are those of another one.
+            let single = is_single(value) && value.fract() != 0.0;
+            if single { (value as f32).to_string() } else { value.to_string() }
+        };
+        for row in values.chunks_exact(self.columns) {
+            let cells: Vec<String> = row.iter().map(digits).collect();
+            self.text(&(cells.join(",") + "\n"))?;
+        }
+        Ok(())
+    }
+
+    /// Appends text as it is: rows that are written by another.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn text(&mut self, text: &str) -> Result<(), DataError> {
+        let written = self.file.write_all(text.as_bytes());
+        written.map_err(|e| DataError::io("write", &self.path, e))
+    }
+
+    /// Ends the file.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn finish(self) -> Result<(), DataError> {
+        self.file.commit()
+    }
 }
 
 /// A cell of a CSV file, quoted if necessary.
@@ -68,6 +194,28 @@ pub fn csv_cell(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_array_in_parts_is_the_whole_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        for (name, values) in [
+            ("single", vec![1.0, 0.5, -3.0, 0.0, 2.0, 8.0]),
+            ("double", vec![1.0, 0.5, 0.1, 0.25, 2.0, 0.3]),
+            ("last", vec![1.0, 0.5, 7.0, 0.25, 2.0, 0.3]),
+        ] {
+            write_npy(&path(name), &values, &[3, 2]).unwrap();
+            let mut writer = NpyWriter::create(&path("parts"), &[3, 2]).unwrap();
+            values.chunks(2).for_each(|part| writer.write(part).unwrap());
+            assert!(!path("parts").exists());
+            writer.finish().unwrap();
+            let [whole, parts] = [name, "parts"].map(|name| std::fs::read(path(name)).unwrap());
+            assert_eq!(whole, parts, "{name}");
+            assert_eq!(whole.len(), 128 + 6 * if name == "single" { 4 } else { 8 });
+            std::fs::remove_file(path("parts")).unwrap();
+        }
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 3, "no litter");
+    }
 
     #[test]
     fn names_with_commas_stay_one_cell() {

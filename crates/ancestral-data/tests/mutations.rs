@@ -45,7 +45,11 @@ fn survive(format: Format, valid: &[Vec<u8>], rounds: u64) {
             let mut rng = Streams::new(file as u64).item("mutate", format as u64, round);
             let mut bytes = bytes.clone();
             mutate(&mut bytes, &mut rng);
-            read += usize::from(parse(format, &bytes, "mutated", &options).is_ok());
+            match parse(format, &bytes, "mutated", &options) {
+                Ok(_) => read += 1,
+                // The file is to blame, not the system.
+                Err(error) => assert!(error.is_usage(), "{format:?}, round {round}: {error}"),
+            }
         }
     }
     println!("{format:?}: {read} of {} mutants are still readable", valid.len() as u64 * rounds);
@@ -93,6 +97,56 @@ fn npz_never_panics() {
     let labels = npy("<i4", false, "(4,)", &[0; 16]);
     let files = [npz(&[("x_train", part.clone()), ("y_train", labels), ("x_test", part)])];
     survive(Format::Npz, &files, 4000);
+}
+
+#[test]
+fn npz_damaged_in_any_byte_is_wrong_input() {
+    let part = npy("|u1", false, "(40, 2)", &[3; 80]);
+    let file = npz(&[("x_train", part.clone()), ("x_test", part)]);
+    for at in 0..file.len() {
+        for change in [0x01, 0x5a, 0xff] {
+            let mut bytes = file.clone();
+            bytes[at] ^= change;
+            if let Err(error) = parse(Format::Npz, &bytes, "npz", &OpenOptions::default()) {
+                assert!(error.is_usage(), "byte {at}: {error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn color_profiles_are_read_up_to_16_mib() {
+    use image::ImageEncoder;
+    let with_profile = |jpeg: bool, size: usize| {
+        let (mut bytes, profile) = (Vec::new(), vec![0; size]);
+        if jpeg {
+            let mut encoder = image::codecs::jpeg::JpegEncoder::new(&mut bytes);
+            encoder.set_icc_profile(profile).unwrap();
+            encoder.write_image(&[9; 16], 4, 4, L8).unwrap();
+        } else {
+            let mut encoder = image::codecs::png::PngEncoder::new(&mut bytes);
+            encoder.set_icc_profile(profile).unwrap();
+            encoder.write_image(&[9; 16], 4, 4, L8).unwrap();
+        }
+        bytes
+    };
+    let read = |bytes: &[u8]| parse(Format::Image, bytes, "a.png", &OpenOptions::default());
+    for jpeg in [false, true] {
+        assert!(read(&with_profile(jpeg, 1 << 20)).is_ok(), "{jpeg}");
+    }
+    // 65 MiB in 64 KiB.
+    let bytes = with_profile(false, 65 << 20);
+    assert!(bytes.len() < 1 << 17);
+    let error = read(&bytes).unwrap_err();
+    assert!(error.is_usage() && error.to_string().contains("more than 16 MiB"), "{error}");
+    // A JPEG holds 255 parts of 64 KiB, just below 16 MiB, unless a stranger writes it.
+    let one = with_profile(true, 60_000);
+    let at = one.windows(2).position(|pair| pair == [0xff, 0xe2]).unwrap();
+    let segment =
+        one[at..at + 2 + usize::from(u16::from_be_bytes([one[at + 2], one[at + 3]]))].to_vec();
+    let many = [&one[..at], &segment.repeat(300), &one[at..]].concat();
+    let error = read(&many).unwrap_err();
+    assert!(error.to_string().contains("more than 16 MiB"), "{error}");
 }
 
 #[test]

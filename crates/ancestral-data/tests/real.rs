@@ -21,7 +21,7 @@ fn counts(data: &Dataset) -> [usize; 3] {
 
 fn mean(data: &Dataset, split: SplitName) -> f64 {
     match &data.split(split).unwrap().values {
-        Values::Bytes(v) => v.iter().sum::<f64>() / v.len() as f64,
+        Values::Bytes(v) => v.iter().map(|&x| f64::from(x)).sum::<f64>() / v.len() as f64,
         Values::Reals(v) => v.iter().sum::<f64>() / v.len() as f64,
     }
 }

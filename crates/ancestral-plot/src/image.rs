@@ -42,6 +42,20 @@ impl Image {
         Self { width, height, rgb: color.repeat(width * height) }
     }
 
+    /// One example, a pixel for each value of a plane.
+    ///
+    /// `values` and `shape` are as in [`Image::grid`]; missing values are black.
+    pub fn of(values: &[f32], shape: [usize; 3]) -> Self {
+        let [channels, height, width] = shape;
+        let plane = height * width;
+        let value = |at: usize| to_byte(values.get(at).copied().unwrap_or(0.0));
+        let color = |at: usize| match channels {
+            3 => [0, 1, 2].map(|c| value(c * plane + at)),
+            _ => [value(at); 3],
+        };
+        Self { width, height, rgb: (0..plane).flat_map(color).collect() }
+    }
+
     /// A grid of examples, row by row from the top left.
     ///
     /// `values` holds one example after the other, 0 black and 1 white, clamped; `shape` is
@@ -239,6 +253,19 @@ impl Image {
     /// # Errors
     /// If the image has no pixels.
     pub fn to_png(&self) -> Result<Vec<u8>, PlotError> {
+        self.encode(&self.rgb, ExtendedColorType::Rgb8)
+    }
+
+    /// The same with one byte for each pixel, of an image whose pixels are gray.
+    ///
+    /// # Errors
+    /// As [`Image::to_png`].
+    pub fn to_gray_png(&self) -> Result<Vec<u8>, PlotError> {
+        let gray: Vec<u8> = self.rgb.iter().step_by(3).copied().collect();
+        self.encode(&gray, ExtendedColorType::L8)
+    }
+
+    fn encode(&self, pixels: &[u8], color: ExtendedColorType) -> Result<Vec<u8>, PlotError> {
         let too_large = || self.unfit("PNG");
         let width = u32::try_from(self.width).map_err(|_| too_large())?;
         let height = u32::try_from(self.height).map_err(|_| too_large())?;
@@ -247,7 +274,7 @@ impl Image {
         }
         let mut bytes = Vec::new();
         PngEncoder::new_with_quality(&mut bytes, CompressionType::Default, FilterType::Adaptive)
-            .write_image(&self.rgb, width, height, ExtendedColorType::Rgb8)
+            .write_image(pixels, width, height, color)
             .map_err(|e| PlotError::Encode { format: "PNG", problem: e.to_string() })?;
         Ok(bytes)
     }

@@ -180,6 +180,18 @@ pub enum Error {
         /// The value that is not finite.
         what: String,
     },
+    /// Stored weights that are infinite or not a number.
+    #[error(
+        "{}: tensor '{tensor}' holds values that are not finite; train again with a lower \
+         learning_rate or with clip_norm",
+        path.display()
+    )]
+    WeightsNotFinite {
+        /// The file.
+        path: PathBuf,
+        /// The tensor's name.
+        tensor: String,
+    },
     /// The model lacks what a request needs.
     #[error("{model} {problem}{}", able(others))]
     Lacks {
@@ -222,6 +234,15 @@ pub enum Error {
         /// The folder.
         path: PathBuf,
     },
+    /// The run folder is no longer the one that training began in.
+    #[error(
+        "{}: the folder was removed or replaced while it was trained in; nothing more is written",
+        path.display()
+    )]
+    RunGone {
+        /// The folder.
+        path: PathBuf,
+    },
     /// The run has no weights yet.
     #[error("{}: has no weights yet", path.display())]
     NoWeights {
@@ -233,6 +254,16 @@ pub enum Error {
     NoCheckpoint {
         /// The folder.
         path: PathBuf,
+    },
+    /// The state of the optimizers in a checkpoint is not the one that was written.
+    #[error("{}: the state '{name}' of the optimizer {problem}", path.display())]
+    Moments {
+        /// The file.
+        path: PathBuf,
+        /// The tensor's name.
+        name: String,
+        /// What is wrong with it.
+        problem: String,
     },
     /// A run of a format that this version does not know.
     #[error(
@@ -346,13 +377,15 @@ impl Error {
     /// Whether the cause is the user's input, rather than the program or the system.
     pub fn is_usage(&self) -> bool {
         match self {
-            Self::NotFinite { .. } | Self::Interrupted => false,
+            Self::NotFinite { .. } | Self::RunGone { .. } | Self::Interrupted => false,
             Self::Run { .. }
             | Self::RunExists { .. }
             | Self::NoRun { .. }
             | Self::RunBusy { .. }
             | Self::NoWeights { .. }
             | Self::NoCheckpoint { .. }
+            | Self::WeightsNotFinite { .. }
+            | Self::Moments { .. }
             | Self::NewerFormat { .. }
             | Self::DataChanged { .. }
             | Self::BudgetUsed { .. }

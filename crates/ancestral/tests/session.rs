@@ -144,6 +144,53 @@ fn every_seed_is_kept() {
 }
 
 #[test]
+fn seeds_beyond_the_numbers_of_toml_are_read_however_they_are_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let most = u64::MAX;
+    let file = dir.path().join("settings.toml");
+    // By hand, as a number and as text; the seed of an ordering is one as well.
+    for (i, number) in [most.to_string(), format!("\"{most}\"")].into_iter().enumerate() {
+        let text = format!(
+            "model = \"nade\"\nseed = {number} # the last\n\n[settings]\nhidden = 2\n\
+             order = \"random\"\norder_seed={number}\n\n[train]\nsteps = 1\n"
+        );
+        std::fs::write(&file, text).unwrap();
+        let path = dir.path().join(format!("run-{i}"));
+        let file = Some(SettingsFile::read(&file).unwrap());
+        let spec = RunSpec { file, storage: Storage::Folder(path.clone()), ..RunSpec::default() };
+        Session::new().train(&spec).unwrap();
+        let config = Run::load(&path).unwrap().config;
+        assert_eq!(config.seed, most);
+        assert_eq!(config.settings["order_seed"].as_str(), Some(most.to_string().as_str()));
+        let written = std::fs::read_to_string(path.join("config.toml")).unwrap();
+        let bare = written.replace(&format!("\"{most}\""), &most.to_string());
+        assert_ne!(written, bare);
+        std::fs::write(path.join("config.toml"), bare).unwrap();
+        assert_eq!(RunFolder::open(&path).unwrap().config, config);
+    }
+    let orders = ["0", "9223372036854775808", "18446744073709551615"].map(|seed| {
+        let mut spec = RunSpec::named("nade", "digits");
+        for set in ["hidden=2", "steps=1", "order=random", &format!("order_seed={seed}")] {
+            spec.assign(set).unwrap();
+        }
+        Session::new().train(&spec).unwrap().run.sample(2, 0).unwrap()
+    });
+    assert!(orders[0] != orders[1] && orders[1] != orders[2]);
+    for wrong in ["18446744073709551616", "-1", "1.5", "a"] {
+        let mut spec = RunSpec::named("nade", "digits");
+        spec.assign(&format!("order_seed={wrong}")).unwrap();
+        let error = Session::new().train(&spec).map(drop).unwrap_err().to_string();
+        assert!(error.contains("from 0 to 18446744073709551615"), "{error}");
+    }
+    let config = ancestral::prelude::NadeConfig {
+        order_seed: ancestral::settings::Seed(most),
+        ..Default::default()
+    };
+    let table = ancestral::settings::Settings::to_table(&config);
+    assert_eq!(table["order_seed"].as_str(), Some(most.to_string().as_str()));
+}
+
+#[test]
 fn the_network_that_measures_samples_is_named_and_kept() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("gan");

@@ -249,16 +249,53 @@ fn runs_of_other_families_are_held_to_the_same() {
 }
 
 #[test]
+fn data_is_checked_against_memory_before_it_is_held() {
+    let here = program();
+    // Zeros, which are packed a thousand times.
+    let pack = |line: &str, out: &str| {
+        let line = format!("{line} | gzip -1 > {out}");
+        let packed = Command::new("sh").args(["-c", &line]).current_dir(here.folder()).status();
+        assert!(packed.unwrap().success());
+    };
+    npy(&here.path("head.npy"), 1, 1);
+    let head = fs::read(here.path("head.npy")).unwrap();
+    let text = String::from_utf8_lossy(&head[10..128]).replace("(1, 1), }  ", "(200000000, 1), }");
+    let text: String = text.trim_end().to_owned();
+    let head = [&head[..10], format!("{text:<117}\n").as_bytes()].concat();
+    fs::write(here.path("head.npy"), head).unwrap();
+    pack("(cat head.npy; head -c 800000000 /dev/zero)", "zeros.npy.gz");
+    let row = vec!["0"; 500].join(",");
+    pack(&format!("yes '{row}' | head -n 200000"), "zeros.csv.gz");
+    for file in ["zeros.npy.gz", "zeros.csv.gz"] {
+        let words = ["its data would need more than", "of memory are available"];
+        refused(Some(700_000), &here, &format!("data show {file}"), &words);
+    }
+}
+
+#[test]
 fn more_samples_than_there_is_memory_for_are_refused() {
     let run = Run::new("vae", &["hidden=[[8]]", "latent_dims=[2]"]);
     let here = &run.here;
-    for (limit, count) in
-        [(LIMITS[0], "1000000000"), (None, "1000000000000"), (None, "18446744073709551615")]
-    {
-        for out in ["drawn.png", "drawn.npy", "drawn.csv"] {
-            too_large(limit, here, &format!("sample run -n {count} --out {out}"), "-n");
+    for count in ["1000000000000000", "9223372036854775807", "18446744073709551615"] {
+        let sample = format!("sample run -n {count} --out");
+        for limit in LIMITS {
+            for out in ["drawn.npy", "drawn.csv", "drawn/"] {
+                let line = format!("{sample} {out}");
+                refused(limit, here, &line, &["would be written", "free; lower -n"]);
+            }
+            let most = "an image holds at most 65536 samples";
+            refused(limit, here, &format!("{sample} drawn.png"), &[most]);
         }
-        too_large(limit, here, &format!("interpolate run -n {count}"), "the number of steps");
+        refused(None, here, &format!("evaluate run --samples {count}"), &["at most 1000000000"]);
+        refused(None, here, &format!("evaluate run --orderings {count}"), &["at most 1000000"]);
+        let score = format!("score run --data digits --samples {count}");
+        refused(None, here, &score, &["at most 1000000000"]);
+    }
+    too_large(Some(1_000_000), here, "sample run -n 65536", "-n");
+    too_large(None, here, "interpolate run -n 100000000000000", "the number of steps");
+    for (limit, count) in [(LIMITS[0], "1000000000")] {
+        let steps = format!("interpolate run -n {count}00000");
+        too_large(limit, here, &steps, "the number of steps");
         let samples = format!("--samples {count}");
         let lower = "the number of importance samples";
         too_large(limit, here, &format!("evaluate run {samples}"), lower);

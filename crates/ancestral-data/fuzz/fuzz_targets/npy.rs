@@ -1,8 +1,11 @@
-//! Any bytes read as `Format::Npy` end in data or in an error.
+//! Any bytes read as `Format::Npy`, with any options, end in data or in an error.
 #![no_main]
 
-use ancestral_data::{Format, OpenOptions, parse};
+mod drawn;
+
+use ancestral_data::{Format, parse};
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    let _ = parse(Format::Npy, bytes, "fuzz", &OpenOptions::default());
+    let (options, bytes) = drawn::options(bytes);
+    let _ = parse(Format::Npy, bytes, "fuzz", &options);
 });

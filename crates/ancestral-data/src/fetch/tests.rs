@@ -294,3 +294,53 @@ fn sets_without_a_mirror_say_where_their_files_go() {
         }
     }
 }
+
+/// Whatever operation is the last before a kill, or fails, the next attempt has the whole file.
+#[test]
+fn every_operation_of_a_download_may_be_the_last_or_fail() {
+    use crate::disk::faults;
+    use std::cell::Cell;
+    use std::rc::Rc;
+
+    static GOOD: [Answer; 4] = [Answer::Good; 4];
+    let attempt = |folder: &Path, fault: Option<(u8, usize)>| {
+        let made = Rc::new(Cell::new(0));
+        let (seen, mut dead) = (Rc::clone(&made), false);
+        let told = move |operation: &faults::Operation<'_>| {
+            let number = seen.replace(seen.get() + 1);
+            let Some((kind, at)) = fault else { return Ok(()) };
+            if dead || number == at {
+                if let (false, faults::Operation::Write(path, bytes)) = (dead, operation) {
+                    let mut file = fs::OpenOptions::new().append(true).open(path).unwrap();
+                    file.write_all(&bytes[..bytes.len() / 2]).unwrap();
+                }
+                dead = kind == 0;
+                return Err(match kind {
+                    1 => std::io::ErrorKind::StorageFull.into(),
+                    2 => std::io::Error::from_raw_os_error(5),
+                    _ => std::io::Error::other("killed"),
+                });
+            }
+            Ok(())
+        };
+        let result = faults::with(told, || super::tests::attempt(folder, &GOOD).0);
+        (result, made.get())
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let (done, operations) = attempt(&dir.path().join("set"), None);
+    done.unwrap();
+    for at in 0..operations {
+        for kind in 0..3 {
+            let dir = tempfile::tempdir().unwrap();
+            let folder = dir.path().join("set");
+            let (done, _) = attempt(&folder, Some((kind, at)));
+            assert!(done.is_err(), "fault {kind} at {at} went unnoticed");
+            if folder.join("f.bin").exists() {
+                assert_eq!(fs::read(folder.join("f.bin")).unwrap(), BODY);
+            }
+            attempt(&folder, None).0.unwrap();
+            arrived(&folder);
+        }
+    }
+    println!("fetch: {operations} operations, {} points", 3 * operations);
+}

@@ -6,11 +6,13 @@ use std::fs;
 use std::io::{Cursor, Read};
 use std::path::{Component, Path, PathBuf};
 
+use flate2::read::ZlibDecoder;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, imageops};
 use rayon::prelude::*;
 
 use super::{Data, Labels, Loaded, Stream, cifar};
+use crate::special::{check_plain, read_plain};
 use crate::{Background, DataError, Dataset, OpenOptions, Shape, SplitName};
 
 /// The largest compression ratio of PNG and JPEG, roughly.
@@ -148,6 +150,12 @@ pub(crate) fn decode(
     if format == ImageFormat::Jpeg && !jpeg_has_end(bytes) {
         return Err(bad("the file ends too early: its JPEG data has no end".into()));
     }
+    if has_large_profile(bytes, format) {
+        return Err(bad(format!(
+            "its color profile (ICC) has more than {} MiB, the most that is read",
+            MOST_IN_PROFILE >> 20
+        )));
+    }
     let reader = || ImageReader::with_format(Cursor::new(bytes), format);
     let (width, height) =
         reader().into_dimensions().map_err(|e| bad(format!("its header cannot be read: {e}")))?;
@@ -200,6 +208,60 @@ pub(crate) fn decode(
     Ok(Decoded { width, height, bytes, gray, turned })
 }
 
+/// The most bytes of a color profile.
+const MOST_IN_PROFILE: u64 = 16 << 20;
+
+/// Whether an image has a color profile that is larger than any is read, unpacked.
+fn has_large_profile(bytes: &[u8], format: ImageFormat) -> bool {
+    let number = |at: usize, width: usize| {
+        let bytes = bytes.get(at..at.checked_add(width)?)?;
+        Some(bytes.iter().fold(0u64, |n, &b| n << 8 | u64::from(b)))
+    };
+    match format {
+        ImageFormat::Png => {
+            // A signature, then chunks of length, name, content and checksum.
+            let mut at = 8usize;
+            while let (Some(length), Some(name)) = (number(at, 4), bytes.get(at + 4..at + 8)) {
+                let content = bytes.get(at + 8..).unwrap_or_default();
+                let content = &content[..content.len().min(length as usize)];
+                if name == b"iCCP"
+                    && let Some(end) = content.iter().position(|&b| b == 0)
+                {
+                    // Behind the name and the method.
+                    let packed = content.get(end + 2..).unwrap_or_default();
+                    let mut unpacked = ZlibDecoder::new(packed).take(MOST_IN_PROFILE + 1);
+                    // In blocks; what is damaged is the decoder's to say.
+                    let size = std::io::copy(&mut unpacked, &mut std::io::sink());
+                    if size.is_ok_and(|size| size > MOST_IN_PROFILE) {
+                        return true;
+                    }
+                }
+                if name == b"IDAT" {
+                    break;
+                }
+                at = at.saturating_add(12).saturating_add(length as usize);
+            }
+            false
+        }
+        ImageFormat::Jpeg => {
+            // Two bytes, then segments of marker, length and content, until the scan begins.
+            let (mut at, mut sum) = (2usize, 0u64);
+            while let (Some(marker), Some(length)) = (number(at, 2), number(at + 2, 2)) {
+                if marker >> 8 != 0xff || marker == 0xffda {
+                    break;
+                }
+                let content = bytes.get(at + 4..).unwrap_or_default();
+                if marker == 0xffe2 && content.starts_with(b"ICC_PROFILE\0") {
+                    sum += length;
+                }
+                at = at.saturating_add(2).saturating_add(length as usize);
+            }
+            sum > MOST_IN_PROFILE
+        }
+        _ => false,
+    }
+}
+
 /// The image without transparency, over the background; `None` if it has transparent pixels and
 /// there is no background.
 fn opaque(image: &DynamicImage, background: Option<Background>) -> Option<DynamicImage> {
@@ -244,7 +306,7 @@ pub(crate) fn read_folder(
     let decoded: Vec<Result<_, DataError>> = files
         .into_par_iter()
         .map(|file| {
-            let bytes = fs::read(&file).map_err(|e| DataError::io("read", &file, e))?;
+            let bytes = read_plain(&file)?;
             let decoded = decode(&bytes, &file, options)?;
             Ok((file.strip_prefix(folder).unwrap_or(&file).to_owned(), decoded))
         })
@@ -295,6 +357,7 @@ impl Walk {
                     ),
                 ));
             } else if is_image(&path) {
+                check_plain(&path)?;
                 self.files.push(path);
             } else {
                 self.passed.add(&path);

@@ -7,7 +7,7 @@ use std::io::Read;
 use encoding_rs::{CoderResult, Decoder, Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 use memchr::{memchr, memchr2};
 
-use super::Stream;
+use super::{LongLine, MOST_IN_LINE, Stream};
 use crate::{DataError, TextOptions};
 
 /// Bytes read at once.
@@ -123,6 +123,9 @@ impl<'a> Lines<'a> {
 
     /// Reads and decodes more text.
     fn fill(&mut self) -> Result<(), DataError> {
+        if (self.buffer.len() - self.start) as u64 > MOST_IN_LINE {
+            return Err(self.bad(self.line, LongLine::PROBLEM));
+        }
         // What is consumed makes room.
         if self.start > 0 {
             self.buffer.drain(..self.start);

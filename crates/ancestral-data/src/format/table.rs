@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::dialect::{self, Cell, Cells, Dialect, Header};
 use super::lines::Lines;
 use super::npy::{MOST_REAL, beyond};
-use super::{Data, Labels, Loaded, MAX_CLASSES, Stream, assemble};
+use super::{Data, Labels, Loaded, MAX_CLASSES, Stream, assemble, reserve};
 use crate::{Column, ColumnType, DataError, Dataset, OpenOptions, Shape, SplitName};
 
 const LABEL_NAMES: [&str; 3] = ["label", "class", "target"];
@@ -326,6 +326,10 @@ impl<'a> Reader<'a> {
     /// Takes in a row, whose cells are split.
     fn row(&mut self, line: u64) -> Result<(), DataError> {
         let width = self.roles.len();
+        match &mut self.values {
+            Values::Bits(bits) => reserve(bits, width, self.lines.path())?,
+            Values::Reals(values) => reserve(values, width, self.lines.path())?,
+        }
         let mut found = self.cells.places.len();
         let record = self.lines.text();
         let text = self.cells.text(record);

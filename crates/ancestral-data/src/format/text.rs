@@ -4,7 +4,7 @@
 use std::io::{BufRead, BufReader};
 
 use super::npy::MOST_REAL;
-use super::{Data, Loaded, Stream};
+use super::{Data, LineLimit, Loaded, LongLine, Stream, reserve};
 use crate::{DataError, Shape};
 
 /// Reads to the end, row by row; values that are all 0 and 1 stay bytes.
@@ -16,16 +16,25 @@ pub(crate) fn read(stream: &mut Stream<'_>) -> Result<Loaded, DataError> {
     let mut bits: Vec<u8> = Vec::new();
     let mut reals: Option<Vec<f64>> = None;
     let mut columns = None;
-    let mut reader = BufReader::new(&mut *stream);
+    let mut reader = BufReader::new(LineLimit::new(&mut *stream, false));
     let mut line = Vec::new();
     let mut number = 0;
     loop {
         line.clear();
         let read = reader.read_until(b'\n', &mut line);
-        if read.map_err(|e| reader.get_ref().failed(e))? == 0 {
+        let read = read.map_err(|e| match LongLine::caused(&e) {
+            true => bad(number + 1, 1, LongLine::PROBLEM.to_owned()),
+            false => reader.get_ref().inner.failed(e),
+        })?;
+        if read == 0 {
             break;
         }
         number += 1;
+        let room = columns.unwrap_or(line.len());
+        match &mut reals {
+            None => reserve(&mut bits, room, &path)?,
+            Some(reals) => reserve(reals, room, &path)?,
+        }
         let mut count = 0;
         for token in tokens(&line) {
             count += 1;

@@ -7,7 +7,7 @@
 use super::made::{Made, MadeConfig};
 use super::{DISCRETE, OrderName};
 use crate::model::{Capability, DataSpec, Init, Learning, ModelConfig, ModelEntry, Preset, Task};
-use crate::settings::Settings;
+use crate::settings::{Seed, Settings};
 use crate::{Result, settings};
 
 settings! {
@@ -16,7 +16,7 @@ settings! {
         /// Ordering of the entries.
         pub order: OrderName = OrderName::Raster;
         /// Seed of a random ordering.
-        pub order_seed: u64 = 0;
+        pub order_seed: Seed = Seed(0);
     }
 }
 

@@ -39,7 +39,7 @@ use crate::model::{
     Size, SizeBuilder, StepContext, Task, Trainable, product,
 };
 use crate::nn::{FusedActivation, InputPipeline, glorot, parameter, rows, with_value};
-use crate::settings::Settings;
+use crate::settings::{Seed, Settings};
 use crate::{Error, Result, settings};
 
 /// Masks that validation averages over if there are more.
@@ -66,7 +66,7 @@ settings! {
         /// Ordering of the entries.
         pub order: OrderName = OrderName::Raster;
         /// Seed of a random ordering and of the masks.
-        pub order_seed: u64 = 0;
+        pub order_seed: Seed = Seed(0);
     }
 }
 
@@ -353,7 +353,7 @@ impl Made {
     ) -> Result<Self> {
         let (domain, likelihood) = config.suits(name, data)?;
         let size = data.shape.size();
-        let order = config.order.entries(config.order_seed, &data.shape);
+        let order = config.order.entries(config.order_seed.0, &data.shape);
         let fixed = (config.masks == 1).then(|| {
             let mask = Mask::even(order, &config.hidden);
             let layouts = Layouts::new(&mask, likelihood.outputs());
@@ -424,10 +424,10 @@ impl Made {
             0 => ("mask", member),
             _ => ("mask", member % masks),
         };
-        let (streams, size) = (Streams::new(self.config.order_seed), self.size());
+        let (streams, size) = (Streams::new(self.config.order_seed.0), self.size());
         let shape = &self.core.pipeline.data.shape;
         let order = (!self.config.shuffle_order)
-            .then(|| self.config.order.entries(self.config.order_seed, shape));
+            .then(|| self.config.order.entries(self.config.order_seed.0, shape));
         Ok(Mask::drawn(streams, purpose, index, size, &self.config.hidden, order))
     }
 

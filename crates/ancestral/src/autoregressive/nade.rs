@@ -26,7 +26,7 @@ use crate::model::{
     SizeBuilder, StepContext, Task, Trainable, product,
 };
 use crate::nn::{InputPipeline, Scale, glorot, parameter, with_value};
-use crate::settings::Settings;
+use crate::settings::{Seed, Settings};
 use crate::{Result, settings};
 
 settings! {
@@ -37,7 +37,7 @@ settings! {
         /// Ordering of the entries.
         pub order: OrderName = OrderName::Raster;
         /// Seed of a random ordering.
-        pub order_seed: u64 = 0;
+        pub order_seed: Seed = Seed(0);
     }
 }
 
@@ -111,7 +111,7 @@ impl NadeConfig {
     /// If a setting is out of range or the data is real.
     pub fn init(&self, data: &DataSpec, init: &Init) -> Result<Nade> {
         let (domain, likelihood) = self.check(data)?;
-        let order = self.order.entries(self.order_seed, &data.shape);
+        let order = self.order.entries(self.order_seed.0, &data.shape);
         let setup = Setup { name: "nade", hidden: self.hidden, likelihood, order, rescale: false };
         Ok(Nade::new(setup, self.to_table(), false, (data, domain), init))
     }

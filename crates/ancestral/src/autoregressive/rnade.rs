@@ -16,7 +16,7 @@ use crate::likelihood::Likelihood;
 use crate::model::{
     Capability, DataSpec, Init, KindName, Learning, ModelConfig, ModelEntry, Preset, Size, Task,
 };
-use crate::settings::Settings;
+use crate::settings::{Seed, Settings};
 use crate::{Result, choices, settings};
 
 /// The kinds of columns it takes.
@@ -48,7 +48,7 @@ settings! {
         /// Ordering of the columns.
         pub order: OrderName = OrderName::Raster;
         /// Seed of a random ordering.
-        pub order_seed: u64 = 0;
+        pub order_seed: Seed = Seed(0);
     }
 }
 
@@ -122,7 +122,7 @@ impl RnadeConfig {
             name: "rnade",
             hidden: self.hidden,
             likelihood: self.family.mixture(self.components),
-            order: self.order.entries(self.order_seed, &data.shape),
+            order: self.order.entries(self.order_seed.0, &data.shape),
             rescale: self.rescale,
         };
         Ok(Nade::new(setup, self.to_table(), self.scale_mean_gradients, (data, domain), init))

@@ -1,8 +1,10 @@
 //! Tensors in files of the format safetensors, with a record of the program in the metadata.
 
+use std::collections::HashMap;
+use std::io::Read;
 use std::path::Path;
 
-use ancestral_data::{DataError, write_atomic};
+use ancestral_data::{DataError, write_atomic_in};
 use burn::tensor::{DType, TensorData, f16};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
@@ -11,6 +13,8 @@ use crate::{Error, Result};
 
 /// The key of the record in a file's metadata.
 const KEY: &str = "ancestral";
+/// The most bytes of a header, as the format has it.
+const MOST_HEADER: u64 = 100_000_000;
 
 /// Writes tensors and a record, atomically.
 pub(super) fn save(path: &Path, tensors: &NamedTensors, record: &str) -> Result<()> {
@@ -27,27 +31,29 @@ pub(super) fn save(path: &Path, tensors: &NamedTensors, record: &str) -> Result<
         })
         .collect::<std::result::Result<_, _>>()
         .map_err(|e| Error::run(path, format!("cannot be written: {e}")))?;
-    let metadata = std::collections::HashMap::from([(KEY.to_owned(), record.to_owned())]);
+    let metadata = HashMap::from([(KEY.to_owned(), record.to_owned())]);
     let bytes = safetensors::serialize(views, Some(metadata))
         .map_err(|e| Error::run(path, format!("cannot be written: {e}")))?;
-    write_atomic(path, &bytes)?;
+    let (folder, name) = (path.parent(), path.file_name());
+    write_atomic_in(folder.unwrap_or(path), Path::new(name.unwrap_or_default()), &bytes)?;
     Ok(())
 }
 
 /// Reads tensors and the record; half precision becomes single.
 pub(super) fn load(path: &Path) -> Result<(NamedTensors, String)> {
-    let bytes = std::fs::read(path).map_err(|e| DataError::io("read", path, e))?;
+    let bytes = ancestral_data::read_plain(path)?;
     parse(&bytes, path)
+}
+
+fn broken(path: &Path, error: &safetensors::SafeTensorError) -> Error {
+    Error::run(path, format!("is not a readable safetensors file ({error})"))
 }
 
 /// The same of a file in memory, called `path` in errors.
 pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<(NamedTensors, String)> {
-    let broken = |e: safetensors::SafeTensorError| {
-        Error::run(path, format!("is not a readable safetensors file ({e})"))
-    };
-    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(broken)?;
+    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|e| broken(path, &e))?;
     let record = metadata.metadata().as_ref().and_then(|m| m.get(KEY)).cloned();
-    let file = SafeTensors::deserialize(bytes).map_err(broken)?;
+    let file = SafeTensors::deserialize(bytes).map_err(|e| broken(path, &e))?;
     let mut tensors: NamedTensors = Vec::new();
     for (name, view) in file.tensors() {
         let shape = view.shape().to_vec();
@@ -84,6 +90,27 @@ pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<(NamedTensors, String)>
     }
     tensors.sort_by(|a, b| a.0.cmp(&b.0));
     Ok((tensors, record.unwrap_or_default()))
+}
+
+/// The record of a file, without its tensors.
+pub(super) fn record(path: &Path) -> Result<String> {
+    let failed = |e| DataError::io("read", path, e);
+    let mut file = ancestral_data::open_plain(path)?;
+    let mut length = [0; 8];
+    file.read_exact(&mut length).map_err(failed)?;
+    let mut header = Vec::new();
+    let length = u64::from_le_bytes(length).min(MOST_HEADER);
+    file.take(length).read_to_end(&mut header).map_err(failed)?;
+    let header: Header = serde_json::from_slice(&header)
+        .map_err(|e| Error::run(path, format!("is not a readable safetensors file ({e})")))?;
+    Ok(header.metadata.get(KEY).cloned().unwrap_or_default())
+}
+
+/// What the header of a file holds beside the places of tensors.
+#[derive(serde::Deserialize)]
+struct Header {
+    #[serde(rename = "__metadata__", default)]
+    metadata: HashMap<String, String>,
 }
 
 /// The tensors of the run at `path` in half precision, rounded to the nearest.

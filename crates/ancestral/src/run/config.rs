@@ -654,45 +654,19 @@ pub(super) enum ByNetwork {
 
 /// A seed as a number where TOML can represent it, else as text.
 pub(super) mod seed {
-    use std::fmt;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    use serde::de::{Error, Unexpected, Visitor};
-    use serde::{Deserializer, Serializer};
+    use crate::settings::Seed;
 
     pub(in crate::run) fn serialize<S: Serializer>(
         seed: &u64,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
-        match i64::try_from(*seed) {
-            Ok(seed) => serializer.serialize_i64(seed),
-            Err(_) => serializer.serialize_str(&seed.to_string()),
-        }
-    }
-
-    struct Seed;
-
-    impl Visitor<'_> for Seed {
-        type Value = u64;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a whole number from 0 to 2^64 - 1")
-        }
-
-        fn visit_i64<E: Error>(self, seed: i64) -> Result<u64, E> {
-            u64::try_from(seed).map_err(|_| E::invalid_value(Unexpected::Signed(seed), &self))
-        }
-
-        fn visit_u64<E: Error>(self, seed: u64) -> Result<u64, E> {
-            Ok(seed)
-        }
-
-        fn visit_str<E: Error>(self, text: &str) -> Result<u64, E> {
-            text.parse().map_err(|_| E::invalid_value(Unexpected::Str(text), &self))
-        }
+        Seed(*seed).serialize(serializer)
     }
 
     pub(in crate::run) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
-        from.deserialize_any(Seed)
+        Seed::deserialize(from).map(|seed| seed.0)
     }
 
     /// The same for an optional seed.

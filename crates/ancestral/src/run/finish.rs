@@ -1,8 +1,8 @@
 //! The images of a finished run: samples or reconstructions, and the animation of its training.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use ancestral_data::{Binarize, Dataset, Examples, SplitName};
+use ancestral_data::{Binarize, Dataset, Examples, SplitName, write_atomic_in};
 
 use super::loaded::Run;
 use crate::Result;
@@ -22,7 +22,7 @@ pub(super) fn draw(run: &Run, data: &Dataset, skip_test: bool) -> Result<Vec<Pat
     let model = run.model();
     if let Some(image) = report::samples(model, count, config.seed, plane.as_ref())? {
         let path = folder.join("samples.png");
-        image.save_png(&path)?;
+        write_atomic_in(folder, Path::new("samples.png"), &image.to_png()?)?;
         drawn.push(path);
     } else if model.sampler().is_none()
         && let Some(latent) = model.latent()
@@ -36,7 +36,8 @@ pub(super) fn draw(run: &Run, data: &Dataset, skip_test: bool) -> Result<Vec<Pat
         let batch = test.batch(&(0..n as u64).collect::<Vec<_>>(), 0);
         let decoded = latent.decode(&latent.encode(&batch)?, batch.labels.as_deref())?;
         let path = folder.join("reconstructions.png");
-        report::reconstructions(model, &batch.values, &decoded)?.save_png(&path)?;
+        let image = report::reconstructions(model, &batch.values, &decoded)?;
+        write_atomic_in(folder, Path::new("reconstructions.png"), &image.to_png()?)?;
         drawn.push(path);
     }
     if model.discriminator().is_some() || plane.is_some() {

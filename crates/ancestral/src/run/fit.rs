@@ -2,7 +2,6 @@
 
 use ancestral_data::{Binarize, Examples, SplitName, Streams};
 
-use super::folder::RunFolder;
 use super::loaded::Run;
 use super::score::Measured;
 use super::session::Session;
@@ -67,11 +66,8 @@ impl Session<'_> {
             estimator.fit(&train, &mut context)
         })?;
         let info = WeightsInfo::default();
-        let path = spec.storage.folder(&config);
-        if let Some(path) = &path {
-            let folder = RunFolder::create(path, config.clone())?;
-            folder.write_model(&model.tensors(), &info)?;
-        }
+        let folder = spec.storage.create(&config, Some((&model.tensors(), info)))?;
+        let path = folder.map(|folder| folder.path().to_owned());
         let run = Run { config, model, info, path, data: Some(data.clone()) };
         let mut splits = Vec::new();
         for split in [SplitName::Train, SplitName::Test] {

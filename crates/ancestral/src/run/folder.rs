@@ -16,17 +16,27 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ancestral_data::{DataError, Lock, create_folder, write_atomic};
-use burn::tensor::Device;
+use ancestral_data::{DataError, Lock, create_folder, remove_if_there, write_atomic_in};
+use burn::tensor::{Device, TensorData};
+use serde::{Deserialize, Serialize};
 use toml::Table;
 
 use super::checkpoint::{self, over, under};
 use super::config::{ByNetwork, FORMAT, RunConfig};
 use super::event_log::read_events;
-use crate::model::{Init, Model, NamedTensors};
+use crate::model::{Init, Learning, Model, NamedTensors};
 use crate::registry::Registry;
-use crate::train::{Checkpoint, Event, TrainConfig, WeightsInfo};
+use crate::settings::with_large_seeds;
+use crate::train::{Checkpoint, Event, State, TrainConfig, WeightsInfo, not_finite};
 use crate::{Error, Result};
+
+/// The last checkpoint.
+const LAST: &str = "last.safetensors";
+/// The weights that other commands read.
+const MODEL: &str = "model.safetensors";
+
+/// The events.
+const EVENTS: &str = "events.jsonl";
 
 /// Which weights of a run to load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -64,6 +74,25 @@ impl std::str::FromStr for Weights {
     }
 }
 
+/// The record of a file of weights.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Record<T> {
+    #[serde(flatten)]
+    of: T,
+    /// The checkpoint that the file belongs to; other versions and packed runs have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+    /// The tensors of the optimizers; unknown in files of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    moments: Option<Vec<String>>,
+}
+
+/// The name in a record.
+#[derive(Deserialize)]
+struct Id {
+    id: Option<String>,
+}
+
 /// A run folder on disk.
 #[derive(Debug)]
 pub struct RunFolder {
@@ -72,6 +101,8 @@ pub struct RunFolder {
     pub config: RunConfig,
     /// Held while this process trains in the folder.
     lock: Option<Lock>,
+    /// Whether the state of the optimizers is left out when the checkpoint is read.
+    fresh_optimizer: bool,
 }
 
 impl RunFolder {
@@ -80,10 +111,55 @@ impl RunFolder {
     /// # Errors
     /// If it already exists or cannot be created.
     pub fn create(path: &Path, config: RunConfig) -> Result<Self> {
-        if !create_folder(path, |folder| write_config(folder, &config))? {
+        Self::create_with(path, config, None)
+    }
+
+    /// The same, with weights.
+    pub(super) fn create_with(
+        path: &Path,
+        config: RunConfig,
+        weights: Option<(&NamedTensors, WeightsInfo, Option<String>)>,
+    ) -> Result<Self> {
+        let is_trained = is_trained(&config);
+        let created = create_folder(path, |folder| {
+            write_config(folder, &config)?;
+            match weights {
+                None => Ok(()),
+                Some((tensors, info, id)) => write_weights(folder, tensors, (info, id), is_trained),
+            }
+        })?;
+        if !created {
             return Err(Error::RunExists { path: path.to_owned() });
         }
-        Ok(Self { path: path.to_owned(), config, lock: None })
+        Ok(Self::new(path, config))
+    }
+
+    fn is_trained(&self) -> bool {
+        is_trained(&self.config)
+    }
+
+    fn new(path: &Path, config: RunConfig) -> Self {
+        Self { path: path.to_owned(), config, lock: None, fresh_optimizer: false }
+    }
+
+    /// Leaves out the state of the optimizers when the checkpoint is read to be resumed, as if they
+    /// began there.
+    #[must_use]
+    pub fn with_fresh_optimizer(mut self, fresh: bool) -> Self {
+        self.fresh_optimizer = fresh;
+        self
+    }
+
+    /// Refuses to write into a folder that was removed or replaced since training began in it.
+    ///
+    /// # Errors
+    /// If it was.
+    pub fn check_there(&self) -> Result<()> {
+        let is_held = self.lock.as_ref().is_none_or(Lock::is_there);
+        if is_held && self.path.join("config.toml").exists() {
+            return Ok(());
+        }
+        Err(Error::RunGone { path: self.path.clone() })
     }
 
     /// Creates a new run folder in place of one that holds only settings and weights.
@@ -95,15 +171,10 @@ impl RunFolder {
         if trained.contains(&true) {
             return Err(Error::RunExists { path: path.to_owned() });
         }
-        let weights = path.join("model.safetensors");
         // Even if this is interrupted, settings are never next to the weights of another run.
-        match fs::remove_file(&weights) {
-            Err(e) if e.kind() != ErrorKind::NotFound => {
-                return Err(DataError::io("remove", weights, e).into());
-            }
-            _ => write_config(path, config)?,
-        }
-        Ok(Self { path: path.to_owned(), config: config.clone(), lock: None })
+        remove_if_there(&path.join(MODEL))?;
+        write_config(path, config)?;
+        Ok(Self::new(path, config.clone()))
     }
 
     /// Opens an existing run folder.
@@ -112,10 +183,12 @@ impl RunFolder {
     /// If it is not a run folder, or has a newer format.
     pub fn open(path: &Path) -> Result<Self> {
         let file = path.join("config.toml");
+        ancestral_data::check_plain(&file)?;
         let text = fs::read_to_string(&file).map_err(|e| match e.kind() {
             ErrorKind::NotFound => Error::NoRun { path: path.to_owned(), is_folder: path.is_dir() },
             _ => DataError::io("read", &file, e).into(),
         })?;
+        let text = with_large_seeds(&text);
         let table: Table =
             text.parse().map_err(|e| Error::run(&file, format!("is not valid TOML: {e}")))?;
         let format = table.get("format").and_then(toml::Value::as_integer).unwrap_or(0);
@@ -123,7 +196,7 @@ impl RunFolder {
             return Err(Error::NewerFormat { path: file, format, known: FORMAT });
         }
         let config = toml::from_str(&text).map_err(|e| Error::run(&file, in_line(&text, &e)))?;
-        Ok(Self { path: path.to_owned(), config, lock: None })
+        Ok(Self::new(path, config))
     }
 
     /// The folder.
@@ -220,25 +293,33 @@ impl RunFolder {
         // The path of the data is private and useless elsewhere.
         config.data.path = None;
         config.data.data_dir = None;
-        let packed = Self::create(path, config)?;
-        packed.write_model(&tensors, &info)?;
-        Ok((packed, info))
+        // The same file belongs to the same checkpoint.
+        let [last, model] = self.ids();
+        let id = last.or(model).filter(|_| weights == Weights::Best && !half);
+        Ok((Self::create_with(path, config, Some((&tensors, info, id)))?, info))
     }
 
     /// The requested tensors, and the step they are from.
     fn read_weights(&self, weights: Weights) -> Result<(NamedTensors, WeightsInfo)> {
         match weights {
             Weights::Best => {
-                let path = self.path.join("model.safetensors");
+                if self.is_behind()
+                    && let Some(kept) = self.checkpoint(false)?
+                {
+                    return Ok(kept.chosen());
+                }
+                let path = self.path.join(MODEL);
                 if !path.exists() {
                     return Err(Error::NoWeights { path: self.path.clone() });
                 }
                 let (tensors, record) = checkpoint::load(&path)?;
-                Ok((tensors, serde_json::from_str(&record).unwrap_or_default()))
+                check_finite(&path, &tensors, self.is_trained())?;
+                let record: Record<WeightsInfo> = serde_json::from_str(&record).unwrap_or_default();
+                Ok((tensors, record.of))
             }
             Weights::Last | Weights::Raw => {
                 let kept = self
-                    .read_checkpoint()?
+                    .checkpoint(false)?
                     .ok_or_else(|| Error::NoCheckpoint { path: self.path.clone() })?;
                 let info = kept.info();
                 Ok(match weights {
@@ -249,23 +330,84 @@ impl RunFolder {
         }
     }
 
-    /// The last checkpoint, if there is one.
+    /// The names of the last checkpoint and of the one that the model is of; `None` for a file
+    /// without a name.
+    fn ids(&self) -> [Option<String>; 2] {
+        [LAST, MODEL].map(|file| {
+            let record = checkpoint::record(&self.path.join(file)).ok()?;
+            serde_json::from_str::<Id>(&record).ok()?.id
+        })
+    }
+
+    /// Whether `model.safetensors` is older than the checkpoint beside it, as after a kill or a full
+    /// disk between the two. Reading then takes the weights from the checkpoint, and resuming writes
+    /// the file anew.
+    pub fn is_behind(&self) -> bool {
+        // A second look, since another process may have been between the two.
+        // Of what is no file at all, reading says so.
+        let is_plain = ancestral_data::check_plain(&self.path.join(MODEL)).is_ok();
+        is_plain
+            && (0..2).all(|_| {
+                let [last, model] = self.ids();
+                last.is_some() && last != model
+            })
+    }
+
+    /// Writes `model.safetensors` anew if it is missing or older than the checkpoint `kept` beside
+    /// it.
+    pub(super) fn mend(&self, kept: &Checkpoint) -> Result<()> {
+        if !self.is_behind() && self.path.join(MODEL).exists() {
+            return Ok(());
+        }
+        let (chosen, info) = kept.chosen();
+        write_weights(&self.path, &chosen, (info, self.ids()[0].clone()), true)
+    }
+
+    /// The state of the last checkpoint, if there is one.
     ///
     /// # Errors
     /// If it cannot be read.
+    pub fn read_state(&self) -> Result<Option<State>> {
+        let path = self.path.join(LAST);
+        if !path.exists() {
+            return Ok(None);
+        }
+        Ok(Some(state(&path, &checkpoint::record(&path)?)?))
+    }
+
+    /// The last checkpoint, if there is one.
+    ///
+    /// # Errors
+    /// If it cannot be read, or the state of its optimizers is not complete.
     pub fn read_checkpoint(&self) -> Result<Option<Checkpoint>> {
-        let path = self.path.join("last.safetensors");
+        self.checkpoint(true)
+    }
+
+    /// The last checkpoint, and if `whole` with the state of its optimizers.
+    fn checkpoint(&self, whole: bool) -> Result<Option<Checkpoint>> {
+        let path = self.path.join(LAST);
         if !path.exists() {
             return Ok(None);
         }
         let (tensors, record) = checkpoint::load(&path)?;
-        let state = serde_json::from_str(&record)
-            .map_err(|e| Error::run(&path, format!("its record cannot be read: {e}")))?;
+        let mut state = state(&path, &record)?;
         let best = under(&tensors, "best");
+        // Moments may be infinite: an update by such a second moment is 0.
+        let is_moment = |(name, _): &&(String, _)| name.starts_with("moments/");
+        let of_model = tensors.iter().filter(|tensor| !is_moment(tensor));
+        check_finite(&path, of_model, true)?;
+        let weights = under(&tensors, "weights");
+        let mut moments = under(&tensors, "moments");
+        if self.fresh_optimizer || !whole {
+            moments.clear();
+            state.updates.clear();
+        } else {
+            check_moments(&path, &record, &weights, &moments)?;
+        }
         Ok(Some(Checkpoint {
-            weights: under(&tensors, "weights"),
+            weights,
             averages: under(&tensors, "average"),
-            moments: under(&tensors, "moments"),
+            moments,
             best: (!best.is_empty()).then(|| Arc::new(best)),
             state,
         }))
@@ -274,19 +416,23 @@ impl RunFolder {
     /// Writes the last checkpoint, then the weights that other commands read.
     ///
     /// # Errors
-    /// If the file cannot be written.
+    /// If the folder is gone, or the file cannot be written.
     pub fn write_checkpoint(&self, kept: &Checkpoint) -> Result<()> {
+        self.check_there()?;
         let mut all: NamedTensors = over("weights", kept.weights.clone()).collect();
         all.extend(over("average", kept.averages.clone()));
         all.extend(over("moments", kept.moments.clone()));
         if let Some(best) = &kept.best {
             all.extend(over("best", best.as_ref().clone()));
         }
-        let record = serde_json::to_string(&kept.state).unwrap_or_default();
-        checkpoint::save(&self.path.join("last.safetensors"), &all, &record)?;
+        let id = Some(kept.id());
+        let moments = kept.moments.iter().map(|(name, _)| name.clone()).collect();
+        let record = Record { of: &kept.state, id: id.clone(), moments: Some(moments) };
+        let record = serde_json::to_string(&record).unwrap_or_default();
+        checkpoint::save(&self.path.join(LAST), &all, &record)?;
         drop(all);
         let (chosen, info) = kept.chosen();
-        self.write_model(&chosen, &info)
+        write_weights(&self.path, &chosen, (info, id), true)
     }
 
     /// Writes the weights that other commands read.
@@ -294,8 +440,7 @@ impl RunFolder {
     /// # Errors
     /// If the file cannot be written.
     pub fn write_model(&self, tensors: &NamedTensors, info: &WeightsInfo) -> Result<()> {
-        let record = serde_json::to_string(info).unwrap_or_default();
-        checkpoint::save(&self.path.join("model.safetensors"), tensors, &record)
+        write_weights(&self.path, tensors, (*info, None), self.is_trained())
     }
 
     /// The names of the entries of an example: a table's columns, or x0, x1, ….
@@ -308,8 +453,101 @@ impl RunFolder {
     /// # Errors
     /// If the file cannot be read.
     pub fn events(&self) -> Result<Vec<Event>> {
-        read_events(&self.path.join("events.jsonl"))
+        Ok(read_events(&self.path.join(EVENTS))?.0)
     }
+
+    /// The number of damaged lines in the events, which are skipped.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn damaged_events(&self) -> Result<usize> {
+        Ok(read_events(&self.path.join(EVENTS))?.1)
+    }
+}
+
+/// Whether a model of this library is trained by gradient steps.
+fn is_trained(config: &RunConfig) -> bool {
+    let registry = Registry::standard();
+    registry.find(&config.model).is_ok_and(|entry| entry.learning == Learning::GradientSteps)
+}
+
+/// Writes the weights that other commands read, of the checkpoint with this name.
+fn write_weights(
+    folder: &Path,
+    tensors: &NamedTensors,
+    (info, id): (WeightsInfo, Option<String>),
+    is_trained: bool,
+) -> Result<()> {
+    let path = folder.join(MODEL);
+    check_finite(&path, tensors, is_trained)?;
+    let record = serde_json::to_string(&Record { of: info, id, moments: None }).unwrap_or_default();
+    checkpoint::save(&path, tensors, &record)
+}
+
+/// Refuses the state of optimizers that is not the one of the record; where the record lists none,
+/// what belongs to no weight.
+fn check_moments(
+    path: &Path,
+    record: &str,
+    weights: &NamedTensors,
+    moments: &NamedTensors,
+) -> Result<()> {
+    #[derive(Deserialize)]
+    struct Listed {
+        #[serde(default)]
+        moments: Option<Vec<String>>,
+    }
+    let wrong = |name: &str, problem: &str| {
+        Err(Error::Moments {
+            path: path.to_owned(),
+            name: name.to_owned(),
+            problem: problem.to_owned(),
+        })
+    };
+    let listed = serde_json::from_str::<Listed>(record).ok().and_then(|record| record.moments);
+    if let Some(listed) = &listed {
+        let is_there = |name: &&String| moments.iter().any(|(moment, _)| moment == *name);
+        if let Some(name) = listed.iter().find(|name| !is_there(name)) {
+            return wrong(name, "is listed in the record and missing");
+        }
+    }
+    for (name, data) in moments {
+        if listed.as_ref().is_some_and(|listed| !listed.contains(name)) {
+            return wrong(name, "is not listed in the record");
+        }
+        let of =
+            name.split_once('/').filter(|(kind, _)| ["first", "second", "average"].contains(kind));
+        let Some((_, weight)) = of.and_then(|(_, of)| weights.iter().find(|(name, _)| name == of))
+        else {
+            return wrong(name, "belongs to no weight");
+        };
+        if data.num_elements() != weight.num_elements() {
+            return wrong(name, "has another size than its weight");
+        }
+    }
+    Ok(())
+}
+
+/// Refuses weights that are not finite; those of models that are fitted may be infinite, as the
+/// logarithm of a probability of 0.
+fn check_finite<'a>(
+    path: &Path,
+    tensors: impl IntoIterator<Item = &'a (String, TensorData)>,
+    is_trained: bool,
+) -> Result<()> {
+    match not_finite(tensors, !is_trained) {
+        None => Ok(()),
+        Some(tensor) => {
+            Err(Error::WeightsNotFinite { path: path.to_owned(), tensor: tensor.to_owned() })
+        }
+    }
+}
+
+/// The state in the record of the checkpoint at `path`.
+fn state(path: &Path, record: &str) -> Result<State> {
+    serde_json::from_str::<Record<State>>(record)
+        .map(|record| record.of)
+        .map_err(|e| Error::run(path, format!("its record cannot be read: {e}")))
 }
 
 /// The problem in a file, with its line.
@@ -329,7 +567,7 @@ fn in_line(text: &str, error: &toml::de::Error) -> String {
 fn write_config(path: &Path, config: &RunConfig) -> Result<()> {
     let text = toml::to_string(config)
         .map_err(|e| Error::run(path, format!("config.toml cannot be written: {e}")))?;
-    Ok(write_atomic(path.join("config.toml"), text.as_bytes())?)
+    Ok(write_atomic_in(path, Path::new("config.toml"), text.as_bytes())?)
 }
 
 /// The weights of another run that a run starts from, if any.

@@ -9,7 +9,7 @@ pub(super) use none::TrainingImages;
 mod drawn {
     use std::path::{Path, PathBuf};
 
-    use ancestral_data::{Dataset, write_atomic};
+    use ancestral_data::{Dataset, write_atomic_in};
 
     use super::super::config::RunConfig;
     use super::super::folder::RunFolder;
@@ -66,7 +66,7 @@ mod drawn {
             let png = image.to_png()?;
             let number = epoch.ceil() as u64;
             let path = PathBuf::from("samples").join(format!("epoch-{number:05}.png"));
-            write_atomic(folder.join(&path), &png)?;
+            write_atomic_in(folder, &path, &png)?;
             let name = "samples".to_owned();
             Ok(Some(Image { step, epoch, seconds, name, path: Some(path), png: Some(png.into()) }))
         }
@@ -74,7 +74,7 @@ mod drawn {
         pub(in crate::run) fn draw_curves(&self, run: &RunFolder) -> Result<()> {
             let title = format!("{} on {}", run.config.model, run.config.data.name);
             for (file, plot) in report::curves(&title, &run.events()?) {
-                plot.save(run.path().join(file))?;
+                write_atomic_in(run.path(), Path::new(file), plot.to_svg()?.as_bytes())?;
             }
             Ok(())
         }

@@ -241,6 +241,7 @@ impl Run {
                 false => reading.text.clone(),
             },
             no_labels: own.no_labels || reading.no_labels,
+            pipe: true,
             ..own
         };
         Ok(ancestral_data::open(name, &options)?)

@@ -295,7 +295,10 @@ impl Session<'_> {
         // Always a path, even if it has a known name.
         let full = path.canonicalize().map_err(|e| Error::run(path, e.to_string()))?;
         let options = OpenOptions { whole: true, gray, background, ..OpenOptions::default() };
-        let images = ancestral_data::open(&full.display().to_string(), &options)?;
+        let Some(name) = full.to_str() else {
+            return Err(Error::run(&full, "the path is not UTF-8; rename it"));
+        };
+        let images = ancestral_data::open(name, &options)?;
         if images.shape != data.shape {
             let colored = images.shape.dims().first() > data.shape.dims().first();
             let hint = if colored { " (convert them to grayscale)" } else { "" };

@@ -15,6 +15,10 @@ use crate::model::{self, Capability, Completion, Known, SampleRequest};
 use crate::report;
 use crate::{Error, Result};
 
+/// Entries of samples that are drawn at a time, and a multiple of the samples of one batch.
+const PART: usize = 1 << 22;
+const BATCH: usize = 64;
+
 /// A request for samples of a run.
 #[derive(Debug, Clone)]
 pub struct SampleSpec {
@@ -115,6 +119,39 @@ impl Session<'_> {
         Ok(drawn)
     }
 
+    /// Draws the same samples in parts, which `each` gets row after row, so that memory is bounded
+    /// for any number of them; completions come in one part.
+    ///
+    /// # Errors
+    /// As [`Session::sample`], or those of `each`.
+    pub fn sample_parts(
+        &mut self,
+        run: &Run,
+        spec: &SampleSpec,
+        each: &mut dyn FnMut(&[f64]) -> Result<()>,
+    ) -> Result<()> {
+        let request = self.sample_request(run, spec)?;
+        let count = request.count;
+        let at_once = match &request.known {
+            Some(_) => count,
+            // Whole batches of every sampler.
+            None => (PART / run.model().data().size().max(1)).next_multiple_of(BATCH),
+        };
+        self.working("sampling", count, |progress| {
+            let mut first = 0;
+            while first < count {
+                let part = at_once.min(count - first);
+                let request = SampleRequest { first: first as u64, count: part, ..request.clone() };
+                let mut values = model::sample(run.model(), &request)?;
+                finish(run, spec, &request, &mut values)?;
+                each(&values)?;
+                first += part;
+                progress(first);
+            }
+            Ok(())
+        })
+    }
+
     /// Draws the same samples, and an animation of their drawing: the images so far, each with the
     /// distribution of the pixel that is being drawn.
     ///
@@ -181,25 +218,37 @@ fn samples(
     request: &SampleRequest,
     mut values: Vec<f64>,
 ) -> Result<Samples> {
-    let count = request.count;
+    finish(run, spec, request, &mut values)?;
+    let shape = run.model().data().shape.clone();
+    let each = if spec.complete.is_some() { spec.count } else { 1 };
+    Ok(Samples { values, count: request.count, shape, columns: run.column_names(), each })
+}
+
+/// Refuses samples that are not finite, and rounds them to the decimals of the data.
+fn finish(run: &Run, spec: &SampleSpec, request: &SampleRequest, values: &mut [f64]) -> Result<()> {
+    check_finite(run, spec, request.first as usize, values)?;
+    if !spec.mean {
+        let given = request.known.as_ref().map(|known| known.given.as_slice());
+        round(values, given, &run.config.data.decimals);
+    }
+    Ok(())
+}
+
+/// Refuses samples that are not finite; `first` is the number of the first one.
+fn check_finite(run: &Run, spec: &SampleSpec, first: usize, values: &[f64]) -> Result<()> {
     let data = run.model().data();
-    let (shape, size) = (data.shape.clone(), data.size());
+    let size = data.size();
     if let Some(at) = values.iter().position(|value| !value.is_finite()) {
         return Err(run.unsupported(format!(
             "gave sample {} with the value {} in column '{}' at temperature {}; a lower \
              temperature keeps samples finite",
-            at / size,
+            first + at / size,
             values[at],
             data.column_name(at % size),
             spec.temperature
         )));
     }
-    if !spec.mean {
-        let given = request.known.as_ref().map(|known| known.given.as_slice());
-        round(&mut values, given, &run.config.data.decimals);
-    }
-    let each = if spec.complete.is_some() { spec.count } else { 1 };
-    Ok(Samples { values, count, shape, columns: run.column_names(), each })
+    Ok(())
 }
 
 /// Says which columns are rounded to whole numbers.

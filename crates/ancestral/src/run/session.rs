@@ -34,6 +34,7 @@ pub struct Session<'a> {
     pub(super) data_dir: Option<PathBuf>,
     pub(super) observer: Option<&'a mut dyn Observer>,
     pub(super) stop: Option<&'a AtomicBool>,
+    pub(super) fresh_optimizer: bool,
 }
 
 /// A run that is ready to be trained or resumed.
@@ -82,6 +83,7 @@ impl<'a> Session<'a> {
             data_dir: None,
             observer: None,
             stop: None,
+            fresh_optimizer: false,
         }
     }
 
@@ -117,6 +119,13 @@ impl<'a> Session<'a> {
     #[must_use]
     pub fn with_stop_flag(mut self, stop: &'a AtomicBool) -> Self {
         self.stop = Some(stop);
+        self
+    }
+
+    /// Resumes runs with optimizers that begin there, as where a checkpoint has lost their state.
+    #[must_use]
+    pub fn with_fresh_optimizer(mut self, fresh: bool) -> Self {
+        self.fresh_optimizer = fresh;
         self
     }
 
@@ -183,12 +192,13 @@ impl<'a> Session<'a> {
         if self.registry.find(&config.model)?.learning == Learning::Fit {
             return Err(Error::OtherLearning { model: config.model, fitted: true });
         }
-        let kind = match spec.storage.folder(&config) {
-            Some(path) => {
-                let folder = RunFolder::create(&path, config.clone())?;
+        let kind = match spec.storage.create(&config, None)? {
+            Some(folder) => {
+                let path = folder.path().to_owned();
                 let training = Training::new(folder, &data, &self.registry, &self.device);
                 // A run that cannot start leaves nothing behind.
-                let training = training.inspect_err(|_| drop(std::fs::remove_dir_all(&path)))?;
+                let training =
+                    training.inspect_err(|_| drop(ancestral_data::remove_if_there(&path)))?;
                 Kind::Folder(Box::new(training))
             }
             None => {
@@ -211,7 +221,7 @@ impl<'a> Session<'a> {
         budget: Option<(Budget, &str)>,
         skip_test: bool,
     ) -> Result<Prepared> {
-        let folder = RunFolder::open(path)?;
+        let folder = RunFolder::open(path)?.with_fresh_optimizer(self.fresh_optimizer);
         let data = folder.config.data.open(self.data_dir(), folder.config.seed)?;
         let mut training = Training::new(folder, &data, &self.registry, &self.device)?;
         if let Some((budget, command)) = budget {
@@ -264,6 +274,9 @@ impl<'a> Session<'a> {
         }
         if !skip_test {
             trained.test = self.measure_test(&trained.run, &data)?;
+        }
+        if let Some(training) = &training {
+            training.run_folder().check_there()?;
         }
         if let (Some(mut training), Some(found)) = (training, &trained.test) {
             let values = vec![

@@ -12,10 +12,10 @@ use toml::{Table, Value};
 use super::config::{DataConfig, FORMAT, RunConfig, seed};
 use super::folder::{RunFolder, starting_weights};
 use super::networks;
-use crate::model::{DataSpec, Init, KindName, Learning, ModelConfig, ModelEntry};
+use crate::model::{DataSpec, Init, KindName, Learning, ModelConfig, ModelEntry, NamedTensors};
 use crate::registry::Registry;
-use crate::settings::{Field, Settings, normalize, parse_assignment, unknown};
-use crate::train::{Budget, TrainConfig, check_batch_size, check_memory};
+use crate::settings::{Field, Settings, normalize, parse_assignment, unknown, with_large_seeds};
+use crate::train::{Budget, TrainConfig, WeightsInfo, check_batch_size, check_memory};
 use crate::{Error, Result};
 
 /// The training settings that limit the duration.
@@ -66,18 +66,33 @@ pub enum Storage {
 }
 
 impl Storage {
-    /// The folder for a run.
-    pub(super) fn folder(&self, config: &RunConfig) -> Option<PathBuf> {
+    /// Creates the folder for a run, with its weights if these are known already.
+    pub(super) fn create(
+        &self,
+        config: &RunConfig,
+        weights: Option<(&NamedTensors, WeightsInfo)>,
+    ) -> Result<Option<RunFolder>> {
+        // They are of no checkpoint.
+        let of = |weights: Option<_>| weights.map(|(tensors, info)| (tensors, info, None));
         match self {
-            Self::InMemory => None,
-            Self::Folder(path) => Some(path.clone()),
+            Self::InMemory => Ok(None),
+            Self::Folder(path) => {
+                RunFolder::create_with(path, config.clone(), of(weights)).map(Some)
+            }
             Self::Within(parent) => {
                 let stem = Path::new(&config.data.name).file_name().unwrap_or_default();
                 let stem = stem.to_string_lossy();
                 // Not every file system allows a colon, as in rings:8.
                 let stem = stem.split('.').next().unwrap_or_default().replace(':', "-");
                 let numbered = |n| parent.join(format!("{}-{stem}-{n}", config.model));
-                (1u64..).map(numbered).find(|path| !path.exists())
+                for path in (1u64..).map(numbered).filter(|path| !path.exists()) {
+                    match RunFolder::create_with(&path, config.clone(), of(weights)) {
+                        // Another program was faster.
+                        Err(Error::RunExists { .. }) => {}
+                        made => return made.map(Some),
+                    }
+                }
+                Ok(None)
             }
         }
     }
@@ -159,9 +174,11 @@ impl SettingsFile {
     /// # Errors
     /// If it cannot be read or is not valid TOML.
     pub fn read(path: &Path) -> Result<Self> {
+        ancestral_data::check_plain(path)?;
         let text = std::fs::read_to_string(path).map_err(|e| Error::run(path, e.to_string()))?;
-        let table =
-            text.parse().map_err(|e| Error::run(path, format!("is not valid TOML: {e}")))?;
+        let table = with_large_seeds(&text)
+            .parse()
+            .map_err(|e| Error::run(path, format!("is not valid TOML: {e}")))?;
         Ok(Self { path: path.to_owned(), table })
     }
 }
@@ -278,6 +295,7 @@ impl RunSpec {
         let spec = described.spec()?;
         groups.complete(entry, &spec);
         let train = TrainConfig::parse(&groups.train)?;
+        train.check_budget()?;
         let examples = data.len(SplitName::Train);
         match entry.learning {
             Learning::GradientSteps => {
@@ -306,7 +324,7 @@ impl RunSpec {
             preset: self.preset.clone().or(file.preset).unwrap_or_default(),
             seed,
             evaluator,
-            from: source.as_ref().map(|source| absolute(source.path()).display().to_string()),
+            from: source.as_ref().map(|source| text_of(source.path())).transpose()?,
             data: described,
             settings: built.settings(),
             train,
@@ -407,6 +425,9 @@ impl RunSpec {
         described.no_labels = no_labels;
         if let Some(place) = place {
             described.set_place(&place, data_dir.or(file.data.data_dir.as_deref()));
+        }
+        if let Some(path) = described.path.as_ref().filter(|path| path.to_str().is_none()) {
+            return Err(not_text("the data", path));
         }
         Ok((data, described))
     }
@@ -626,7 +647,17 @@ fn read_file(file: &SettingsFile, model: &str) -> Result<(Table, FileConfig)> {
     Ok((table.clone(), file))
 }
 
-/// The absolute path of a folder.
-fn absolute(path: &Path) -> PathBuf {
-    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+/// The absolute path of a run that another one starts from.
+fn text_of(path: &Path) -> Result<String> {
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    path.to_str().map(str::to_owned).ok_or_else(|| not_text("the run to start from", &path))
+}
+
+/// The error for a path that a configuration cannot hold.
+fn not_text(what: &str, path: &Path) -> Error {
+    let problem = format!(
+        "the path of {what} is not UTF-8, and the settings of a run, which are text, could not \
+         name it; rename the folder or file"
+    );
+    Error::run(path, problem)
 }

@@ -29,6 +29,8 @@ pub struct RunSummary {
     pub seconds: f64,
     /// Whether it has used up its budget.
     pub finished: bool,
+    /// Damaged lines in its events, which were skipped.
+    pub damaged_events: usize,
 }
 
 impl RunSummary {
@@ -38,7 +40,7 @@ impl RunSummary {
     /// If it is not a run folder, or cannot be read.
     pub fn read(path: &Path) -> Result<Self> {
         let run = RunFolder::open(path)?;
-        let events = run.events()?;
+        let (events, damaged_events) = (run.events()?, run.damaged_events()?);
         let last = events.iter().rev().find_map(Event::entry).cloned().unwrap_or_default();
         let first_value = |event: &Event| event.entry()?.values.first().cloned();
         let of = |kind: &'static str| events.iter().filter(move |event| event.kind() == kind);
@@ -53,11 +55,12 @@ impl RunSummary {
             validation,
             test_nll_nats: of("test").next_back().and_then(first_value).map(|(_, nats)| nats),
             seconds: last.seconds,
-            // A fitted model has weights but no events.
-            finished: if events.is_empty() {
-                path.join("model.safetensors").exists()
-            } else {
-                of("end").next().is_some()
+            damaged_events,
+            finished: match run.read_state() {
+                Ok(Some(state)) => state.is_finished(&run.config.train),
+                // A fitted or packed model has weights and neither checkpoint nor events.
+                _ if events.is_empty() => path.join("model.safetensors").exists(),
+                _ => of("end").next().is_some(),
             },
         })
     }

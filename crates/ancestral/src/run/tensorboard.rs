@@ -8,7 +8,7 @@
 
 use std::path::Path;
 
-use ancestral_data::{Appender, write_atomic};
+use ancestral_data::{Appender, write_atomic_in};
 
 use crate::Result;
 use crate::train::{Event, Image, Observer};
@@ -32,11 +32,11 @@ impl TensorBoard {
         for mut event in events {
             if let Event::Image(Image { path: Some(path), png, .. }) = &mut event {
                 // Skips an image whose file was deleted.
-                *png = std::fs::read(folder.join(path)).ok().map(Into::into);
+                *png = ancestral_data::read_plain(&folder.join(path)).ok().map(Into::into);
             }
             bytes.extend(frames(started, &event));
         }
-        write_atomic(&path, &bytes)?;
+        write_atomic_in(folder, Path::new(FILE), &bytes)?;
         let file = Appender::open(&path, u64::MAX)?;
         Ok(Self { file, started })
     }

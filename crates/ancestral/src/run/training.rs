@@ -51,7 +51,10 @@ impl Training {
         train.check()?;
         check_memory(registry, (model, settings), &spec, train, data.len(SplitName::Train))?;
         let start = match run.read_checkpoint()? {
-            Some(kept) => Start::Resumed(kept),
+            Some(kept) => {
+                run.mend(&kept)?;
+                Start::Resumed(Box::new(kept))
+            }
             None => starting_weights(&run.config)?.map_or(Start::Fresh, Start::Weights),
         };
         let offset = match &start {
@@ -109,7 +112,9 @@ impl Training {
     /// last checkpoint remains.
     pub fn train(&mut self, observer: &mut dyn Observer, stop: &AtomicBool) -> Result<Outcome> {
         let Self { run, trainer, log, board, painter } = self;
-        trainer.train(&mut InFolder { run, log, board, painter, observer }, stop)
+        let done = trainer.train(&mut InFolder { run, log, board, painter, observer }, stop);
+        // Whatever failed first in a folder that is gone.
+        done.map_err(|error| run.check_there().err().unwrap_or(error))
     }
 
     /// Records the test metrics of a finished run as an event.
@@ -124,6 +129,7 @@ impl Training {
         values: Vec<(String, f64)>,
         observer: &mut dyn Observer,
     ) -> Result<()> {
+        self.run.check_there()?;
         let event = Event::Test(Entry { values, ..self.trainer.entry() });
         self.log.push(&event)?;
         self.log.sync()?;
@@ -180,6 +186,9 @@ impl Observer for InFolder<'_> {
     }
 
     fn epoch(&mut self, model: &dyn Model) -> Result<()> {
+        if self.painter.is_due() {
+            self.run.check_there()?;
+        }
         if let Some(image) = self.painter.draw(self.run.path(), model)? {
             self.event(&Event::Image(image))?;
         }

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::ops::{Bound, RangeBounds};
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{self, DeserializeOwned, Unexpected, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use toml::Value;
 
 /// The type of a setting and the values that it takes.
@@ -16,7 +16,8 @@ pub enum SettingKind {
     Int {
         /// The smallest.
         min: u64,
-        /// The largest; `u64::MAX` for none.
+        /// The largest; from 2⁶³ − 1 on, where TOML's numbers end, none. Larger numbers are
+        /// written as text.
         max: u64,
     },
     /// A finite real number.
@@ -106,7 +107,8 @@ macro_rules! whole_numbers {
                 let max = match range.end_bound() {
                     Bound::Included(&most) => most as u64,
                     Bound::Excluded(&most) => (most as u64).saturating_sub(1),
-                    Bound::Unbounded => <$type>::MAX as u64,
+                    // TOML's numbers end there.
+                    Bound::Unbounded => (<$type>::MAX as u64).min(i64::MAX as u64),
                 };
                 SettingKind::Int { min, max }
             }
@@ -115,6 +117,53 @@ macro_rules! whole_numbers {
 }
 
 whole_numbers!(u32, u64, usize);
+
+/// The seed of random numbers: any `u64`, in TOML as text where its numbers end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+pub struct Seed(pub u64);
+
+impl SettingType for Seed {
+    fn kind() -> SettingKind {
+        SettingKind::Int { min: 0, max: u64::MAX }
+    }
+}
+
+impl Serialize for Seed {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match i64::try_from(self.0) {
+            Ok(seed) => serializer.serialize_i64(seed),
+            Err(_) => serializer.serialize_str(&self.0.to_string()),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Seed {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(SeedVisitor).map(Self)
+    }
+}
+
+struct SeedVisitor;
+
+impl Visitor<'_> for SeedVisitor {
+    type Value = u64;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a whole number from 0 to 2^64 - 1")
+    }
+
+    fn visit_i64<E: de::Error>(self, seed: i64) -> Result<u64, E> {
+        u64::try_from(seed).map_err(|_| E::invalid_value(Unexpected::Signed(seed), &self))
+    }
+
+    fn visit_u64<E: de::Error>(self, seed: u64) -> Result<u64, E> {
+        Ok(seed)
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<u64, E> {
+        text.parse().map_err(|_| E::invalid_value(Unexpected::Str(text), &self))
+    }
+}
 
 impl<T: SettingType> SettingType for Vec<T> {
     fn kind() -> SettingKind {
@@ -173,6 +222,11 @@ impl SettingKind {
                 let fits = u64::try_from(*n).is_ok_and(|n| (*min..=*max).contains(&n));
                 fits.then(|| value.clone())
             }
+            (Self::Int { min, max }, Value::String(text)) if *max > i64::MAX as u64 => {
+                let n: u64 = text.parse().ok()?;
+                let number = i64::try_from(n).map_or(Value::String(n.to_string()), Value::Integer);
+                (*min..=*max).contains(&n).then_some(number)
+            }
             // 1e5 counts as an integer.
             (Self::Int { .. }, Value::Float(x)) if x.fract() == 0.0 && x.abs() < 2f64.powi(63) => {
                 self.convert(&Value::Integer(*x as i64))
@@ -227,6 +281,9 @@ impl fmt::Display for SettingKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Bool => f.write_str("give true or false"),
+            Self::Int { min, max: u64::MAX } => {
+                write!(f, "it must be a whole number from {min} to {}", u64::MAX)
+            }
             Self::Int { min, max } if *max >= i64::MAX as u64 => {
                 write!(f, "it must be a whole number, {min} or more")
             }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 pub use ancestral_data::nearest;
-pub use kind::{Choice, Ranged, SettingKind, SettingType, above, above_to};
+pub use kind::{Choice, Ranged, Seed, SettingKind, SettingType, above, above_to};
 pub use schema::schema;
 
 use crate::{Error, Result};
@@ -111,6 +111,25 @@ pub fn unknown(name: &str, known: &[&str]) -> Error {
     };
     Error::UnknownSetting { name: name.to_owned(), hint }
 }
+
+/// The text of a TOML file with seeds beyond TOML's numbers as text, as this library writes them.
+pub(crate) fn with_large_seeds(text: &str) -> std::borrow::Cow<'_, str> {
+    let is_large = |word: &str| word.parse::<u64>().is_ok_and(|n| i64::try_from(n).is_err());
+    let quoted = |line: &str| {
+        let (key, rest) = line.split_once('=')?;
+        let (value, comment) = rest.split_at(rest.find('#').unwrap_or(rest.len()));
+        let large = SEEDS.contains(&key.trim()) && is_large(value.trim());
+        large.then(|| format!("{key}= \"{}\" {comment}", value.trim()))
+    };
+    if text.lines().all(|line| quoted(line).is_none()) {
+        return text.into();
+    }
+    let lines = text.lines().map(|line| quoted(line).unwrap_or_else(|| line.to_owned()));
+    lines.collect::<Vec<_>>().join("\n").into()
+}
+
+/// The keys of seeds in files.
+const SEEDS: [&str; 2] = ["seed", "order_seed"];
 
 /// Reads `key=value` as TOML, taking a bare word for a string.
 ///

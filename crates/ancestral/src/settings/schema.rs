@@ -40,7 +40,12 @@ fn of_kind(kind: &SettingKind) -> Map<String, Value> {
             put("type", json!("boolean"));
         }
         SettingKind::Int { min, max } => {
-            put("type", json!("integer"));
+            // A number beyond TOML's is written as text.
+            let text = *max > i64::MAX as u64;
+            put("type", if text { json!(["integer", "string"]) } else { json!("integer") });
+            if text {
+                put("pattern", json!("^[0-9]+$"));
+            }
             put("minimum", json!(min));
             // TOML's numbers end there.
             put("maximum", json!(*max.min(&(i64::MAX as u64))));

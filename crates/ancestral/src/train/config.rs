@@ -1,5 +1,6 @@
 //! The settings of the training loop.
 
+use serde::{Deserialize, Serialize};
 use toml::Table;
 
 use crate::optim::{OptimizerConfig, Rule, Schedule, ScheduleName};
@@ -61,7 +62,7 @@ settings! {
 }
 
 /// The budget of a run; the first limit that is reached ends it, and 0 is no limit.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Budget {
     /// Number of epochs, passes over the training split.
     pub epochs: u64,
@@ -71,7 +72,19 @@ pub struct Budget {
     pub seconds: f64,
 }
 
+impl Budget {
+    /// The most epochs or steps: larger numbers are not exact in double precision.
+    pub const MOST: u64 = 1 << 53;
+    /// The most seconds, some 300 years.
+    pub const MOST_SECONDS: f64 = 1e10;
+}
+
 impl TrainConfig {
+    /// The budget.
+    pub fn budget(&self) -> Budget {
+        Budget { epochs: self.epochs, steps: self.steps, seconds: self.seconds }
+    }
+
     /// Checks every setting before any work starts.
     ///
     /// # Errors
@@ -84,6 +97,24 @@ impl TrainConfig {
         if self.optimizer == Rule::Adadelta && self.epsilon == 0.0 {
             let why = "it must be above 0 for adadelta, whose steps it starts";
             return Err(Error::setting("epsilon", self.epsilon, why));
+        }
+        Ok(())
+    }
+
+    /// Refuses a budget beyond every training, in which counters would overflow.
+    ///
+    /// # Errors
+    /// With what is allowed.
+    pub fn check_budget(&self) -> Result<()> {
+        for (name, n) in [("epochs", self.epochs), ("steps", self.steps)] {
+            if n > Budget::MOST {
+                let allowed = format!("give at most {}, or 0 for no limit", Budget::MOST);
+                return Err(Error::setting(name, n, allowed));
+            }
+        }
+        if self.seconds > Budget::MOST_SECONDS {
+            let allowed = format!("give at most {}, or 0 for no limit", Budget::MOST_SECONDS);
+            return Err(Error::setting("seconds", self.seconds, allowed));
         }
         Ok(())
     }

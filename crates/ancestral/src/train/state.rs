@@ -3,9 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use burn::tensor::TensorData;
 use serde::{Deserialize, Serialize};
 
+use super::config::{Budget, TrainConfig};
 use crate::spec::NamedTensors;
+
+/// The length of a checkpoint's name.
+const ID: usize = 32;
 
 /// The best validation metric so far.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -16,6 +21,16 @@ pub struct Best {
     pub step: u64,
     /// Its epoch.
     pub epoch: f64,
+}
+
+/// Why training ended, other than by being interrupted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ended {
+    /// The budget was used up.
+    Budget,
+    /// Validation did not improve for `patience` validations (early stopping).
+    EarlyStop,
 }
 
 /// The counters of a run.
@@ -41,8 +56,61 @@ pub struct State {
     pub sums: Vec<(String, f64)>,
     /// Number of steps in `sums`.
     pub summed: u64,
-    /// Whether the budget is used up.
+    /// Whether training has ended; [`State::is_finished`] says whether it still has under the
+    /// settings of today.
     pub finished: bool,
+    /// Why it ended.
+    #[serde(default)]
+    pub ended: Option<Ended>,
+    /// The budget at this state; unknown in checkpoints of earlier versions.
+    #[serde(default)]
+    pub budget: Option<Budget>,
+}
+
+impl State {
+    /// The fraction of a budget that is used; the first limit that is reached ends the run.
+    pub fn share(&self, budget: Budget) -> f64 {
+        let used = |is: f64, of: f64| if of > 0.0 { is / of } else { 0.0 };
+        used(self.epoch, budget.epochs as f64)
+            .max(used(self.step as f64, budget.steps as f64))
+            .max(used(self.seconds, budget.seconds))
+    }
+
+    /// Whether training that has reached this state ends here under these settings: it has used up
+    /// its budget, or was stopped early under the same budget.
+    pub fn is_finished(&self, train: &TrainConfig) -> bool {
+        let used_up = self.share(train.budget()) >= 1.0;
+        match self.ended {
+            Some(Ended::Budget) => used_up,
+            Some(Ended::EarlyStop) => used_up || !self.has_other_budget(train),
+            // Earlier versions did not store the reason.
+            None => {
+                let stale = train.patience > 0 && self.stale >= train.patience;
+                self.finished && (used_up || stale)
+            }
+        }
+    }
+
+    /// Whether the budget has been replaced since.
+    pub(super) fn has_other_budget(&self, train: &TrainConfig) -> bool {
+        self.budget.is_some_and(|budget| budget != train.budget())
+    }
+}
+
+/// The first tensor with a value that is not finite or, if these are allowed, not a number nor an
+/// infinity.
+pub(crate) fn not_finite<'a>(
+    tensors: impl IntoIterator<Item = &'a (String, TensorData)>,
+    infinities: bool,
+) -> Option<&'a str> {
+    let good = |value: f64| value.is_finite() || infinities && value.is_infinite();
+    let is_finite = |data: &TensorData| match (data.as_slice::<f32>(), data.as_slice::<f64>()) {
+        (Ok(values), _) => values.iter().all(|&value| good(value.into())),
+        (_, Ok(values)) => values.iter().all(|&value| good(value)),
+        _ => data.try_to_vec_as::<f64>().is_ok_and(|all| all.into_iter().all(good)),
+    };
+    let mut tensors = tensors.into_iter();
+    tensors.find(|(_, data)| !is_finite(data)).map(|(name, _)| name.as_str())
 }
 
 /// Everything that a resumed run needs.
@@ -74,6 +142,25 @@ pub struct WeightsInfo {
 }
 
 impl Checkpoint {
+    /// The checkpoint's name: a hash of its weights and counters. Times are no part of it, so that
+    /// equal runs have equal names.
+    pub fn id(&self) -> String {
+        fn add(bytes: &mut Vec<u8>, name: &str, data: &TensorData) {
+            bytes.extend(format!("{name} {:?} {:?};", data.dtype(), data.shape()).as_bytes());
+            bytes.extend(ancestral_data::sha256(data.as_bytes()).as_bytes());
+        }
+        let State { step, batches, updates, best, .. } = &self.state;
+        let best = best.map(|best| (best.value.to_bits(), best.step));
+        let mut bytes = format!("{step} {batches} {updates:?} {best:?};").into_bytes();
+        let tensors = self.weights.iter().chain(&self.averages);
+        for (name, data) in tensors.chain(self.best.iter().flat_map(|best| best.iter())) {
+            add(&mut bytes, name, data);
+        }
+        let mut id = ancestral_data::sha256(&bytes);
+        id.truncate(ID);
+        id
+    }
+
     /// The weights for using a run: the best by validation, else the last; averaged if
     /// averaging is on.
     pub fn chosen(&self) -> (NamedTensors, WeightsInfo) {

@@ -10,7 +10,7 @@ use ancestral_kernels::ThreadTuner;
 use super::config::{Budget, TrainConfig};
 use super::event::{Entry, Event, Progress};
 use super::observer::{Evaluator, Recorder};
-use super::state::{Best, Checkpoint, State, WeightsInfo};
+use super::state::{Best, Checkpoint, Ended, State, WeightsInfo, not_finite};
 use crate::model::{BatchIterator, Metrics, Model, NamedTensors, StepContext, Trainable};
 use crate::optim::{Optimizers, Schedule};
 use crate::{Error, Result};
@@ -57,7 +57,7 @@ pub enum Start {
     /// Weights of another run; optimizers and counters are reset.
     Weights(NamedTensors),
     /// The checkpoint of an interrupted run.
-    Resumed(Checkpoint),
+    Resumed(Box<Checkpoint>),
 }
 
 /// Training of a model, step by step.
@@ -74,6 +74,8 @@ pub struct Trainer {
     state: State,
     best: Option<Arc<NamedTensors>>,
     validated: Option<&'static str>,
+    /// Whether it goes on from a checkpoint, even one of step 0.
+    resumed: bool,
 }
 
 impl Trainer {
@@ -94,6 +96,7 @@ impl Trainer {
         check_batch_size(config, trainable(&mut model)?)?;
         let mut batches = BatchIterator::new(train, config.batch_size, seed);
         let mut optimizers = Optimizers::new(&config.optimizer_config());
+        let resumed = matches!(start, Start::Resumed(_));
         let (state, best) = match start {
             Start::Fresh => {
                 trainable(&mut model)?.start(batches.examples())?;
@@ -103,9 +106,19 @@ impl Trainer {
                 model.load(&weights)?;
                 (State::default(), None)
             }
-            Start::Resumed(Checkpoint { weights, moments, best, state, .. }) => {
+            Start::Resumed(kept) => {
+                let Checkpoint { weights, moments, best, mut state, .. } = *kept;
                 model.load(&weights)?;
                 optimizers.restore(moments, &state.updates);
+                let ended = state.finished || state.ended.is_some();
+                state.finished = state.is_finished(config);
+                // With another budget, validation gets its full patience again.
+                if state.has_other_budget(config) || ended && !state.finished {
+                    state.stale = 0;
+                }
+                if !state.finished {
+                    state.ended = None;
+                }
                 (state, best)
             }
         };
@@ -124,6 +137,7 @@ impl Trainer {
             state,
             best,
             validated: None,
+            resumed,
         })
     }
 
@@ -145,18 +159,20 @@ impl Trainer {
         let old = self.config.clone();
         let Budget { epochs, steps, seconds } = budget;
         self.config = TrainConfig { epochs, steps, seconds, ..old.clone() };
-        let checked = self.config.check().and_then(|()| {
-            if self.share() < 1.0 {
-                return Ok(());
-            }
-            let State { step, epoch, seconds, .. } = self.state;
-            Err(Error::BudgetUsed { epoch, step, seconds })
-        });
+        let checked =
+            self.config.check().and_then(|()| self.config.check_budget()).and_then(|()| {
+                if self.share() < 1.0 {
+                    return Ok(());
+                }
+                let State { step, epoch, seconds, .. } = self.state;
+                Err(Error::BudgetUsed { epoch, step, seconds })
+            });
         if let Err(error) = checked {
             self.config = old;
             return Err(error);
         }
         self.state.finished = false;
+        self.state.ended = None;
         self.state.stale = 0;
         Ok(())
     }
@@ -194,14 +210,17 @@ impl Trainer {
     /// checkpoint remains.
     pub fn train(&mut self, recorder: &mut dyn Recorder, stop: &AtomicBool) -> Result<Outcome> {
         if self.state.finished {
-            return Ok(self.outcome(StopReason::Budget));
+            return Ok(self.outcome(match self.state.ended {
+                Some(Ended::EarlyStop) => StopReason::EarlyStop,
+                _ => StopReason::Budget,
+            }));
         }
         let before = self.state.seconds;
         let began = Instant::now();
         let mut seen = 0u64;
         let mut validation = None;
         let mut saved = Instant::now();
-        if self.state.step == 0 {
+        if self.state.step == 0 && !self.resumed {
             recorder.event(&Event::Start(self.entry()))?;
             recorder.checkpoint(self.checkpoint()?)?;
         } else {
@@ -263,11 +282,18 @@ impl Trainer {
                 saved = Instant::now();
             }
         };
-        self.state.finished = reason != StopReason::Interrupted;
+        self.state.ended = match reason {
+            StopReason::Budget => Some(Ended::Budget),
+            StopReason::EarlyStop => Some(Ended::EarlyStop),
+            StopReason::Interrupted => None,
+        };
+        self.state.finished = self.state.ended.is_some();
+        // First, since a run whose weights are not finite has not ended.
+        let last = self.checkpoint()?;
         if self.state.finished {
             recorder.event(&Event::End(self.entry()))?;
         }
-        recorder.checkpoint(self.checkpoint()?)?;
+        recorder.checkpoint(last)?;
         Ok(self.outcome(reason))
     }
 
@@ -287,7 +313,7 @@ impl Trainer {
         let c = &self.config;
         let mut share = 0.0f64;
         if c.epochs > 0 {
-            let all = c.epochs * self.batches.per_epoch();
+            let all = u128::from(c.epochs) * u128::from(self.batches.per_epoch());
             share = share.max(self.batches.drawn() as f64 / all as f64);
         }
         if c.steps > 0 {
@@ -412,14 +438,24 @@ impl Trainer {
     /// A state from which training can be resumed.
     ///
     /// # Errors
-    /// If the model lost its weights.
+    /// If the model lost its weights, or one is not finite.
     pub fn checkpoint(&mut self) -> Result<Checkpoint> {
         let (moments, updates) = self.optimizers.state();
         self.state.updates = updates;
+        self.state.budget = Some(self.config.budget());
+        let weights = self.model.tensors();
+        let step = self.state.step;
+        let checked = |tensors: &NamedTensors| match not_finite(tensors, false) {
+            Some(name) => Err(Error::not_finite(step, format!("tensor '{name}'"))),
+            None => Ok(()),
+        };
+        checked(&weights)?;
+        // Averages are part of the moments; the copy under their own name is for other readers.
+        let averages = self.averages()?;
+        checked(&averages)?;
         Ok(Checkpoint {
-            weights: self.model.tensors(),
-            // Averages are part of the moments; the copy under their own name is for other readers.
-            averages: self.averages()?,
+            weights,
+            averages,
             moments,
             best: self.best.clone(),
             state: self.state.clone(),

@@ -7,6 +7,7 @@
 mod adversarial;
 mod budgets;
 mod data;
+mod interrupted;
 mod latent;
 mod packed;
 mod quality;

@@ -1,0 +1,436 @@
+//! Maximum likelihood for any family: checks, standardized units, the maximum or the limit that it
+//! tends to, standard errors by the observed information, and the report.
+
+use super::error::{Error, Result};
+use super::family::{Family, Limit, Pinned, Support, Unit};
+use super::likelihood::Likelihood;
+use super::newton::{Optimum, climb};
+use super::profile;
+use super::sample::Sample;
+use super::scalar::{Jet, Scalar};
+use super::summary::Summary;
+
+/// Rows from which starts are chosen.
+const FEW: usize = 2000;
+
+/// What a fit is asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FitOptions {
+    /// Parameters by name that keep a value.
+    pub fixed: Vec<(String, f64)>,
+    /// Whether profile-likelihood intervals are computed.
+    pub intervals: bool,
+    /// The confidence of intervals, between 0 and 1.
+    pub confidence: f64,
+}
+
+impl Default for FitOptions {
+    fn default() -> Self {
+        Self { fixed: Vec::new(), intervals: true, confidence: 0.95 }
+    }
+}
+
+impl FitOptions {
+    /// Fixes a parameter.
+    #[must_use]
+    pub fn fix(mut self, name: &str, value: f64) -> Self {
+        self.fixed.push((name.to_owned(), value));
+        self
+    }
+
+    /// Without intervals.
+    #[must_use]
+    pub fn without_intervals(mut self) -> Self {
+        self.intervals = false;
+        self
+    }
+}
+
+/// One parameter, or a quantity that follows from several.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Estimate {
+    /// The name.
+    pub name: &'static str,
+    /// The maximum-likelihood value.
+    pub value: f64,
+    /// Its standard error; `None` for a fixed one and where there is none.
+    pub stderr: Option<f64>,
+    /// The profile-likelihood interval; an end may be infinite.
+    pub interval: Option<(f64, f64)>,
+    /// Whether it was given.
+    pub fixed: bool,
+}
+
+/// The parameter that is at its limit, and the family there.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Boundary {
+    /// The parameter.
+    pub parameter: &'static str,
+    /// Its limit.
+    pub value: f64,
+    /// The family that the fitted one becomes.
+    pub family: &'static str,
+}
+
+/// The result of a fit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fit {
+    /// The family.
+    pub family: &'static str,
+    /// Its parameters.
+    pub parameters: Vec<f64>,
+    /// The parameters with their errors, then derived quantities.
+    pub estimates: Vec<Estimate>,
+    /// The log-likelihood of the rows, in nats and in the units of the data.
+    pub log_likelihood: f64,
+    /// The number of rows: the sum of the weights.
+    pub n: f64,
+    /// 2 k − 2 ℓ, where k counts all parameters that were not fixed, at a limit or not.
+    pub aic: f64,
+    /// k ln n − 2 ℓ.
+    pub bic: f64,
+    /// Whether a maximum, or the limit of the likelihood, was reached.
+    pub converged: bool,
+    /// The limit, if the likelihood has no maximum at finite parameters but a limiting family.
+    pub boundary: Option<Boundary>,
+    /// Remarks.
+    pub notes: Vec<String>,
+    /// Newton's steps.
+    pub iterations: usize,
+}
+
+/// An origin and a unit for the data: x = origin + unit · z, the unit a power of two, so that
+/// dividing by it is exact.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Standard {
+    origin: f64,
+    unit: f64,
+}
+
+impl Standard {
+    /// A choice by the middle half of the rows.
+    fn of<F: Family>(sample: &Sample) -> Self {
+        let has = |unit| F::PARAMETERS.iter().any(|p| p.unit == unit);
+        let few = sample.points().thinned(FEW).distinct();
+        let nonzero = |x: f64| x.is_finite() && x > 0.0;
+        if has(Unit::Location) {
+            let origin = few.quantile(0.5);
+            let spread = few.quantile(0.75) - few.quantile(0.25);
+            let mean = few.mean(|x| (x - origin).abs());
+            let unit = [spread, mean].into_iter().find(|&x| nonzero(x)).unwrap_or(1.0);
+            Self { origin, unit: power_of_two(unit) }
+        } else if has(Unit::Scale) || has(Unit::LogScale) {
+            let middle = few.quantile(0.5).abs();
+            let mean = few.mean(f64::abs);
+            let unit = [middle, mean].into_iter().find(|&x| nonzero(x)).unwrap_or(1.0);
+            Self { origin: 0.0, unit: power_of_two(unit) }
+        } else {
+            Self { origin: 0.0, unit: 1.0 }
+        }
+    }
+
+    /// A parameter in standardized units.
+    fn inward(self, unit: Unit, x: f64) -> f64 {
+        match unit {
+            Unit::Location => (x - self.origin) / self.unit,
+            Unit::Scale => x / self.unit,
+            Unit::LogScale => x - self.unit.ln(),
+            Unit::Shape => x,
+        }
+    }
+
+    /// A parameter in the units of the data.
+    pub fn outward(self, unit: Unit, x: f64) -> f64 {
+        match unit {
+            Unit::Location => self.origin + self.unit * x,
+            Unit::Scale => x * self.unit,
+            Unit::LogScale => x + self.unit.ln(),
+            Unit::Shape => x,
+        }
+    }
+
+    /// By what errors of a parameter are multiplied.
+    fn factor(self, unit: Unit) -> f64 {
+        if matches!(unit, Unit::Shape | Unit::LogScale) { 1.0 } else { self.unit }
+    }
+}
+
+/// The power of two at or below a positive number.
+fn power_of_two(x: f64) -> f64 {
+    let exponent = libm::ilogb(x).clamp(-1000, 1000);
+    libm::ldexp(1.0, exponent)
+}
+
+/// The parameters of maximum likelihood.
+///
+/// # Errors
+/// If a parameter is unknown or out of range, rows are outside of the support, or there is no maximum.
+pub fn fit<F: Family>(family: &F, sample: &Sample, options: &FitOptions) -> Result<Fit> {
+    let fixed = fixed_parameters::<F>(options)?;
+    check_support(family, sample, &fixed)?;
+    family.check(sample, &fixed)?;
+    let standard = Standard::of::<F>(sample);
+    let inner: Vec<Option<f64>> = F::PARAMETERS
+        .iter()
+        .zip(&fixed)
+        .map(|(p, x)| x.map(|x| standard.inward(p.unit, x)))
+        .collect();
+    let mut work = if standard == (Standard { origin: 0.0, unit: 1.0 }) {
+        sample.clone()
+    } else {
+        sample.map(|x| (x - standard.origin) / standard.unit)
+    };
+    if F::DISCRETE {
+        work = work.distinct();
+    }
+    let likelihood = Likelihood::new(family, &work);
+    let pinned = family.pinned(&work, &inner);
+    let mut held = inner;
+    for p in &pinned {
+        if let Some(x) = held.get_mut(p.parameter) {
+            *x = Some(p.value);
+        }
+    }
+    let (best, limit) = highest(&likelihood, &held)?;
+    if let Some(reason) = family.refuses(&best.theta, best.converged) {
+        let rows = sample.total().round() as usize;
+        return Err(Error::NoMaximum { family: F::NAME, reason: reason.to_owned(), rows });
+    }
+    Ok(report(&likelihood, standard, &fixed, &pinned, best, limit, options))
+}
+
+/// Fixed parameters by place.
+fn fixed_parameters<F: Family>(options: &FitOptions) -> Result<Vec<Option<f64>>> {
+    let mut fixed = vec![None; F::PARAMETERS.len()];
+    for (name, value) in &options.fixed {
+        let place = F::PARAMETERS.iter().position(|p| p.name == name);
+        let (Some(slot), Some(parameter)) =
+            (place.and_then(|i| fixed.get_mut(i)), place.and_then(|i| F::PARAMETERS.get(i)))
+        else {
+            let known: Vec<&str> = F::PARAMETERS.iter().map(|p| p.name).collect();
+            return Err(Error::UnknownParameter {
+                family: F::NAME,
+                name: name.clone(),
+                known: known.join(", "),
+            });
+        };
+        let limit = F::LIMITS.iter().any(|l| Some(l.parameter) == place && l.value == *value);
+        let inside = parameter.domain.parameter(parameter.domain.coordinate(*value)).is_finite()
+            && parameter.domain.coordinate(*value).is_finite();
+        if !inside && !limit {
+            return Err(Error::OutOfRange {
+                family: F::NAME,
+                name: name.clone(),
+                value: *value,
+                allowed: format!("{:?}", parameter.domain).to_lowercase(),
+            });
+        }
+        *slot = Some(*value);
+    }
+    Ok(fixed)
+}
+
+/// Refuses rows without a density for any parameters. A support that moves with free parameters is
+/// given as all numbers by the family at NaN.
+fn check_support<F: Family>(family: &F, sample: &Sample, fixed: &[Option<f64>]) -> Result<()> {
+    let theta: Vec<f64> = fixed.iter().map(|x| x.unwrap_or(f64::NAN)).collect();
+    let support = family.support(&theta);
+    let words = || support.words();
+    let count = |f: &dyn Fn(f64) -> bool| sample.values().iter().filter(|&&x| f(x)).count();
+    let Support { lower, upper, .. } = support;
+    let mut rows = count(&|x| x < lower || x > upper);
+    rows += sample.intervals().iter().filter(|i| i.upper < lower || i.lower > upper).count();
+    if rows > 0 {
+        return Err(Error::OutsideSupport { family: F::NAME, support: words(), rows });
+    }
+    for (edge, closed) in [(lower, support.lower_closed), (upper, support.upper_closed)] {
+        let rows = count(&|x| x == edge);
+        if rows > 0 && !closed {
+            return Err(Error::EdgeOfSupport { family: F::NAME, support: words(), edge, rows });
+        }
+    }
+    if F::DISCRETE {
+        let rows = count(&|x| x.fract() != 0.0);
+        if rows > 0 {
+            return Err(Error::NotWhole { family: F::NAME, rows });
+        }
+    }
+    Ok(())
+}
+
+/// The highest of the maxima from all starts, and the limit that is not below it.
+fn highest<F: Family>(
+    likelihood: &Likelihood<'_, F>,
+    fixed: &[Option<f64>],
+) -> Result<(Optimum, Option<Limit>)> {
+    let points = likelihood.sample.points();
+    let rows = points.values().len();
+    let none = |reason: &str| Error::NoMaximum { family: F::NAME, reason: reason.to_owned(), rows };
+    let summary = F::Summary::of_sample(&points).ok_or_else(|| none("no row has an end"))?;
+    let mut best: Option<Optimum> = None;
+    let refused = |o: &Optimum| likelihood.family.refuses(&o.theta, o.converged).is_some();
+    for found in climbs(likelihood, &points, &summary, fixed) {
+        let prefer = |b: &Optimum| match (refused(&found), refused(b)) {
+            (false, true) => true,
+            (true, false) => false,
+            _ => better(&found, b),
+        };
+        if best.as_ref().is_none_or(prefer) {
+            best = Some(found);
+        }
+    }
+    let mut limit = None;
+    for l in F::LIMITS.iter().filter(|l| fixed.get(l.parameter) == Some(&None)) {
+        let mut pinned = fixed.to_vec();
+        pinned[l.parameter] = Some(l.value);
+        for found in climbs(likelihood, &points, &summary, &pinned) {
+            let rounding = 1e-10 + 1e-13 * found.at.value.abs();
+            let reached = |b: &Optimum| !b.converged || b.at.value <= found.at.value + rounding;
+            if best.as_ref().is_none_or(reached) {
+                best = Some(found);
+                limit = Some(*l);
+            }
+        }
+    }
+    let best =
+        best.ok_or_else(|| none("no parameters were found that give the rows a likelihood"))?;
+    Ok((best, limit))
+}
+
+/// The maxima from the starts of a family; for a large sample from the best of them alone, chosen by
+/// a part of the rows.
+fn climbs<F: Family>(
+    likelihood: &Likelihood<'_, F>,
+    points: &Sample,
+    summary: &F::Summary,
+    fixed: &[Option<f64>],
+) -> Vec<Optimum> {
+    let free: Vec<usize> = (0..fixed.len()).filter(|&i| fixed[i].is_none()).collect();
+    let mut starts = likelihood.family.starts(points, summary, fixed);
+    for start in &mut starts {
+        for (x, fixed) in start.iter_mut().zip(fixed) {
+            *x = fixed.unwrap_or(*x);
+        }
+    }
+    let all = likelihood.sample;
+    if starts.len() > 1 && all.intervals().is_empty() && all.values().len() > 4 * FEW {
+        let few = all.thinned(FEW);
+        let part = Likelihood::new(likelihood.family, &few);
+        let found = starts.iter().filter_map(|start| climb(&part, start, &free));
+        let best = found.reduce(|a, b| if better(&b, &a) { b } else { a });
+        if let Some(best) = best {
+            starts.insert(0, best.theta);
+            starts.truncate(1);
+        }
+    }
+    starts.iter().filter_map(|start| climb(likelihood, start, &free)).collect()
+}
+
+/// Whether a maximum is to be preferred: one that is a maximum, then the higher one.
+fn better(a: &Optimum, b: &Optimum) -> bool {
+    (a.converged, a.at.value) > (b.converged, b.at.value)
+}
+
+/// The report in the units of the data.
+fn report<F: Family>(
+    likelihood: &Likelihood<'_, F>,
+    standard: Standard,
+    fixed: &[Option<f64>],
+    pinned: &[Pinned],
+    best: Optimum,
+    limit: Option<Limit>,
+    options: &FitOptions,
+) -> Fit {
+    let mut notes: Vec<String> = F::NOTE.iter().map(|&n| n.to_owned()).collect();
+    for p in pinned {
+        if !notes.iter().any(|n| n == p.note) {
+            notes.push(p.note.to_owned());
+        }
+    }
+    notes.extend(likelihood.family.note(&best.theta).map(str::to_owned));
+    let n = likelihood.sample.total();
+    let covariance = best.covariance();
+    if covariance.is_none() && !best.free.is_empty() {
+        notes.push(
+            "the observed information is singular, so that there are no standard errors".to_owned(),
+        );
+    }
+    let natural: Vec<f64> = F::PARAMETERS
+        .iter()
+        .zip(&best.theta)
+        .zip(fixed)
+        .map(|((p, &x), fixed)| fixed.unwrap_or_else(|| standard.outward(p.unit, x)))
+        .collect();
+    let mut estimates = Vec::new();
+    for (i, p) in F::PARAMETERS.iter().enumerate() {
+        let place = best.free.iter().position(|&f| f == i);
+        let stderr = place.zip(covariance.as_ref()).map(|(k, covariance)| {
+            let slope = p.domain.slope(best.u[k]) * standard.factor(p.unit);
+            covariance[k][k].sqrt() * slope
+        });
+        let pin = pinned.iter().find(|pin| pin.parameter == i);
+        let stderr = stderr.or_else(|| {
+            let error = likelihood.family.pinned_error(&best.theta, pin?.parameter, n)?;
+            Some(error * standard.factor(p.unit))
+        });
+        let interval = place.filter(|_| options.intervals && covariance.is_some()).map(|k| {
+            let ends = profile::interval(likelihood, &best, k, options.confidence);
+            (standard.outward(p.unit, ends.0), standard.outward(p.unit, ends.1))
+        });
+        let fixed = fixed.get(i).is_some_and(Option::is_some);
+        estimates.push(Estimate { name: p.name, value: natural[i], stderr, interval, fixed });
+    }
+    estimates.extend(derived_estimates(likelihood.family, standard, &natural, &best, &covariance));
+    let parameters = fixed.iter().filter(|x| x.is_none()).count() as f64;
+    let exact = likelihood.sample.exact_weight();
+    let unit = if F::DISCRETE || standard.unit == 1.0 { 0.0 } else { exact * standard.unit.ln() };
+    let log_likelihood = best.at.value - unit;
+    let boundary = limit.and_then(|l| {
+        let parameter = F::PARAMETERS.get(l.parameter)?.name;
+        Some(Boundary { parameter, value: l.value, family: l.family })
+    });
+    Fit {
+        family: F::NAME,
+        parameters: natural,
+        estimates,
+        log_likelihood,
+        n,
+        aic: 2.0 * parameters - 2.0 * log_likelihood,
+        bic: parameters * n.ln() - 2.0 * log_likelihood,
+        converged: best.converged,
+        boundary,
+        notes,
+        iterations: best.iterations,
+    }
+}
+
+/// Derived quantities with their errors by the delta method.
+fn derived_estimates<F: Family>(
+    family: &F,
+    standard: Standard,
+    natural: &[f64],
+    best: &Optimum,
+    covariance: &Option<Vec<Vec<f64>>>,
+) -> Vec<Estimate> {
+    let mut theta: Vec<Jet<3>> = natural.iter().map(|&x| Jet::constant(x)).collect();
+    for (k, &i) in best.free.iter().enumerate() {
+        if let (Some(x), Some(p)) = (theta.get_mut(i), F::PARAMETERS.get(i)) {
+            let slope = p.domain.slope(best.u[k]) * standard.factor(p.unit);
+            *x = Jet::variable(0.0, k) * slope + x.value();
+        }
+    }
+    let quantities = family.derived(&theta);
+    let names = family.derived_names().iter();
+    names
+        .zip(quantities)
+        .map(|(&name, jet)| {
+            let stderr = covariance.as_ref().filter(|c| !c.is_empty()).map(|c| {
+                let pairs = c.iter().zip(jet.gradient).map(|(row, a)| {
+                    a * row.iter().zip(jet.gradient).map(|(c, b)| c * b).sum::<f64>()
+                });
+                pairs.sum::<f64>().max(0.0).sqrt()
+            });
+            Estimate { name, value: jet.value, stderr, interval: None, fixed: false }
+        })
+        .collect()
+}

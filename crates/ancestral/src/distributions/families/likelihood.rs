@@ -1,0 +1,201 @@
+//! The log-likelihood of a sample as a function of coordinates, with its derivatives.
+//!
+//! Exact rows are differentiated by the formulas themselves ([`Jet`]); censored ones, whose tails
+//! have no closed derivatives in a shape, by central differences of sixth order.
+
+use super::family::{Domain, Family, log_density};
+use super::sample::{Interval, Sample};
+use super::scalar::{Jet, Scalar};
+use super::special::{LN_2, ln_sub_exp};
+use super::summary::Summary;
+use rayon::prelude::*;
+
+/// A log-likelihood with its derivatives in the free coordinates.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Evaluation {
+    /// In nats.
+    pub value: f64,
+    /// One entry for each free coordinate.
+    pub gradient: Vec<f64>,
+    /// Its rows.
+    pub hessian: Vec<Vec<f64>>,
+}
+
+/// A log-likelihood as the search for its maximum sees it; compiled once for all families.
+pub trait Objective: Sync {
+    /// The domains of all parameters.
+    fn domains(&self) -> Vec<Domain>;
+    /// The number of rows.
+    fn rows(&self) -> f64;
+    /// The log-likelihood alone.
+    fn value(&self, theta: &[f64]) -> f64;
+    /// The log-likelihood with its derivatives in at most three free coordinates; `spread` is the
+    /// standard deviation that one row would give each coordinate, the unit of differences.
+    fn evaluate(&self, u: &[f64], free: &[usize], fixed: &[f64], spread: &[f64]) -> Evaluation;
+
+    /// The parameters at coordinates; those that are not free are taken as they are.
+    fn parameters(&self, u: &[f64], free: &[usize], fixed: &[f64]) -> Vec<f64> {
+        let (mut theta, domains) = (fixed.to_vec(), self.domains());
+        for (&i, &u) in free.iter().zip(u) {
+            if let (Some(x), Some(domain)) = (theta.get_mut(i), domains.get(i)) {
+                *x = domain.parameter(u);
+            }
+        }
+        theta
+    }
+}
+
+/// A sample with its family.
+pub struct Likelihood<'a, F: Family> {
+    /// The family.
+    pub family: &'a F,
+    /// The rows.
+    pub sample: &'a Sample,
+    summary: Option<F::Summary>,
+    exact: f64,
+}
+
+impl<'a, F: Family> Likelihood<'a, F> {
+    /// Sums up the rows once, if the family can.
+    pub fn new(family: &'a F, sample: &'a Sample) -> Self {
+        let exact = sample.exact_weight();
+        Self { family, sample, summary: F::Summary::of_sample(sample), exact }
+    }
+
+    /// The exact rows with N free coordinates.
+    fn exact_jet<const N: usize>(&self, u: &[f64], free: &[usize], fixed: &[f64]) -> Evaluation {
+        let mut theta: Vec<Jet<N>> = fixed.iter().map(|&x| Jet::constant(x)).collect();
+        for (place, (&i, &u)) in free.iter().zip(u).enumerate() {
+            if let (Some(x), Some(p)) = (theta.get_mut(i), F::PARAMETERS.get(i)) {
+                *x = p.domain.parameter(Jet::variable(u, place));
+            }
+        }
+        let jet = self.exact_rows(&theta);
+        let hessian = jet.hessian.iter().map(|row| row.to_vec()).collect();
+        Evaluation { value: jet.value, gradient: jet.gradient.to_vec(), hessian }
+    }
+
+    /// Σ w (normalizer + kernel) over the exact rows.
+    fn exact_rows<T: Scalar>(&self, theta: &[T]) -> T {
+        let zero = T::constant(0.0);
+        let Some(summary) = &self.summary else { return zero };
+        let normalizer = self.family.log_normalizer(theta) * self.exact;
+        if let Some(kernels) = self.family.summarized(theta, summary) {
+            return normalizer + kernels;
+        }
+        let blocks = self.sample.blocks(|rows| {
+            rows.iter().fold(zero, |sum, (x, w)| sum + self.family.log_kernel(theta, x) * w)
+        });
+        blocks.into_iter().fold(normalizer, |sum, block| sum + block)
+    }
+
+    /// Σ w ln P over the censored rows.
+    fn censored(&self, theta: &[f64]) -> f64 {
+        let of = |rows: &[Interval]| -> f64 {
+            rows.iter().map(|i| i.weight * log_interval(self.family, theta, *i)).sum()
+        };
+        const BLOCK: usize = 256;
+        let blocks: Vec<f64> = self.sample.intervals().par_chunks(BLOCK).map(of).collect();
+        blocks.into_iter().sum()
+    }
+
+    /// Adds the censored rows and their derivatives.
+    fn add_censored(
+        &self,
+        all: &mut Evaluation,
+        u: &[f64],
+        free: &[usize],
+        fixed: &[f64],
+        spread: &[f64],
+    ) {
+        let at = |steps: &[(usize, f64)]| {
+            let mut moved = u.to_vec();
+            for &(i, step) in steps {
+                if let Some(x) = moved.get_mut(i) {
+                    *x += step;
+                }
+            }
+            self.censored(&self.parameters(&moved, free, fixed))
+        };
+        let middle = at(&[]);
+        all.value += middle;
+        let steps: Vec<f64> = spread.iter().map(|s| 0.02 * s.max(1e-9)).collect();
+        for (i, &h) in steps.iter().enumerate() {
+            let pair = |k: f64| (at(&[(i, k * h)]), at(&[(i, -k * h)]));
+            let ((a, b), (c, d), (e, f)) = (pair(1.0), pair(2.0), pair(3.0));
+            all.gradient[i] += (45.0 * (a - b) - 9.0 * (c - d) + (e - f)) / (60.0 * h);
+            let second = 2.0 * (e + f) - 27.0 * (c + d) + 270.0 * (a + b) - 490.0 * middle;
+            all.hessian[i][i] += second / (180.0 * h * h);
+            for (j, &g) in steps.iter().enumerate().take(i) {
+                let cross = |k: f64| {
+                    let four = [(k, k), (k, -k), (-k, k), (-k, -k)]
+                        .map(|(a, b)| at(&[(i, a * h), (j, b * g)]));
+                    (four[0] - four[1] - four[2] + four[3]) / (4.0 * k * k * h * g)
+                };
+                let mixed = (4.0 * cross(1.0) - cross(2.0)) / 3.0;
+                all.hessian[i][j] += mixed;
+                all.hessian[j][i] += mixed;
+            }
+        }
+    }
+}
+
+impl<F: Family> Objective for Likelihood<'_, F> {
+    fn domains(&self) -> Vec<Domain> {
+        F::PARAMETERS.iter().map(|p| p.domain).collect()
+    }
+
+    fn rows(&self) -> f64 {
+        self.sample.total()
+    }
+
+    fn value(&self, theta: &[f64]) -> f64 {
+        self.exact_rows::<f64>(theta) + self.censored(theta)
+    }
+
+    fn evaluate(&self, u: &[f64], free: &[usize], fixed: &[f64], spread: &[f64]) -> Evaluation {
+        let mut all = if const { F::PARAMETERS.len() >= 3 } && free.len() == 3 {
+            self.exact_jet::<3>(u, free, fixed)
+        } else if const { F::PARAMETERS.len() >= 2 } && free.len() == 2 {
+            self.exact_jet::<2>(u, free, fixed)
+        } else if free.len() == 1 {
+            self.exact_jet::<1>(u, free, fixed)
+        } else {
+            let value = self.exact_rows::<f64>(fixed);
+            Evaluation { value, gradient: Vec::new(), hessian: Vec::new() }
+        };
+        if !self.sample.intervals().is_empty() {
+            self.add_censored(&mut all, u, free, fixed, spread);
+        }
+        all
+    }
+}
+
+/// ln P(lower ≤ X ≤ upper) for a mass, ln P(lower < X < upper) for a density.
+pub fn log_interval<F: Family>(family: &F, theta: &[f64], interval: Interval) -> f64 {
+    let Interval { lower, upper, .. } = interval;
+    // The tails at the end below the interval: P(X < lower) for a mass.
+    let below = if F::DISCRETE { lower.ceil() - 1.0 } else { lower };
+    if upper == f64::INFINITY {
+        return family.log_tails(theta, below).upper;
+    }
+    if lower == f64::NEG_INFINITY {
+        return family.log_tails(theta, upper).lower;
+    }
+    let (a, b) = (family.log_tails(theta, below), family.log_tails(theta, upper));
+    let (high, low) = if b.lower < -LN_2 { (b.lower, a.lower) } else { (a.upper, b.upper) };
+    if high == f64::NEG_INFINITY {
+        return high;
+    }
+    let narrow = low > high - 1e-4;
+    if narrow && !F::DISCRETE {
+        // The difference of the tails has lost digits; the density is smooth over the interval.
+        let middle = 0.5 * (lower + upper);
+        let peak = log_density(family, theta, middle);
+        let area = super::special::owen::gauss_legendre(lower, upper, |x| {
+            (log_density(family, theta, x) - peak).exp()
+        });
+        return peak + area.ln();
+    }
+    ln_sub_exp(high, low)
+}

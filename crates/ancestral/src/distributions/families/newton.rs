@@ -1,0 +1,202 @@
+//! Newton's method with safeguards for a log-likelihood in at most three coordinates: where the
+//! Hessian is not negative definite its diagonal is raised (Levenberg 1944), steps are bounded and
+//! halved until they raise the value.
+
+use super::family::Domain;
+use super::likelihood::{Evaluation, Objective};
+
+/// The largest step of a coordinate, which is a logarithm, log-odds, or standardized.
+const LONGEST: f64 = 2.0;
+/// Maximum iterations.
+const ITERATIONS: usize = 200;
+/// Where a coordinate ends: e^±300 is beyond any parameter of standardized data.
+const FARTHEST: f64 = 300.0;
+
+/// The highest point found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Optimum {
+    /// All parameters.
+    pub theta: Vec<f64>,
+    /// The places of those that were free.
+    pub free: Vec<usize>,
+    /// Their coordinates.
+    pub u: Vec<f64>,
+    /// The log-likelihood with its derivatives.
+    pub at: Evaluation,
+    /// Whether the last step was far below the standard errors.
+    pub converged: bool,
+    /// How many steps were made.
+    pub iterations: usize,
+}
+
+impl Optimum {
+    /// The inverse of the observed information in the coordinates; `None` unless it is positive
+    /// definite.
+    pub fn covariance(&self) -> Option<Vec<Vec<f64>>> {
+        let factor = cholesky(&self.at.hessian, 0.0)?;
+        let n = self.u.len();
+        let columns: Vec<Vec<f64>> = (0..n)
+            .map(|i| solve(&factor, &(0..n).map(|j| f64::from(i == j)).collect::<Vec<_>>()))
+            .collect();
+        Some(columns)
+    }
+}
+
+/// Climbs from parameters; those that are not `free` stay.
+pub fn climb(likelihood: &dyn Objective, start: &[f64], free: &[usize]) -> Option<Optimum> {
+    let domains = likelihood.domains();
+    let mut u: Vec<f64> = free
+        .iter()
+        .map(|&i| Some(domains.get(i)?.coordinate(*start.get(i)?)))
+        .collect::<Option<_>>()?;
+    if u.iter().any(|x| !x.is_finite()) {
+        return None;
+    }
+    let rows = likelihood.rows().max(1.0);
+    let real: Vec<bool> = free.iter().map(|&i| domains.get(i) == Some(&Domain::Real)).collect();
+    let mut spread = vec![0.05; free.len()];
+    // How far one row lets a coordinate go: a location is measured by the present scale.
+    let mut reach = vec![1.0_f64; free.len()];
+    let mut here = likelihood.evaluate(&u, free, start, &spread);
+    let (mut damping, mut converged, mut iterations) = (0.0_f64, false, 0);
+    if !here.value.is_finite() {
+        return None;
+    }
+    while iterations < ITERATIONS && !free.is_empty() {
+        iterations += 1;
+        if !usable(&here) {
+            break;
+        }
+        for (i, s) in spread.iter_mut().enumerate() {
+            let curvature = -here.hessian[i][i] / rows;
+            if curvature > 0.0 {
+                let own = curvature.sqrt().recip();
+                *s = if real[i] { own } else { own.min(1.0) };
+                reach[i] = if real[i] { own.max(1.0) } else { 1.0 };
+            }
+        }
+        let (step, exact) = newton_step(&here, &mut damping);
+        let gain: f64 = step.iter().zip(&here.gradient).map(|(s, g)| s * g).sum();
+        let longest = step.iter().fold(0.0_f64, |m, s| m.max(s.abs()));
+        // The gain that rounding hides.
+        let rounding = 1e-14 * here.value.abs().max(1.0);
+        let small = |i: usize, s: f64| {
+            let error = (-here.hessian[i][i]).abs().sqrt().recip();
+            s.abs() <= 1e-10 * error || s.abs() <= 1e-14 * u[i].abs().max(1e-3)
+        };
+        let settled = exact && step.iter().enumerate().all(|(i, &s)| small(i, s));
+        let limits = step.iter().zip(&reach).map(|(s, reach)| LONGEST * reach / s.abs());
+        let mut share = limits.fold(1.0_f64, f64::min);
+        let mut accepted = None;
+        for trial in 0..50 {
+            let next: Vec<f64> = u
+                .iter()
+                .zip(&step)
+                .zip(&real)
+                .map(|((u, s), real)| {
+                    let end = if *real { f64::MAX } else { FARTHEST };
+                    (u + share * s).clamp(-end, end)
+                })
+                .collect();
+            let enough = here.value + 1e-4 * share * gain - rounding;
+            if trial == 0 {
+                let found = likelihood.evaluate(&next, free, start, &spread);
+                if found.value >= enough && usable(&found) {
+                    accepted = Some((next, found));
+                    break;
+                }
+            } else if likelihood.value(&likelihood.parameters(&next, free, start)) >= enough {
+                let found = likelihood.evaluate(&next, free, start, &spread);
+                accepted = Some((next, found));
+                break;
+            }
+            share *= 0.5;
+        }
+        let Some((next, found)) = accepted else {
+            // Nothing higher along this direction: rounding, or a direction that is not one of
+            // ascent, which more damping turns.
+            converged = gain <= 1e-9 * here.value.abs().max(1.0).sqrt().min(1e3);
+            if converged || damping > 1e12 {
+                break;
+            }
+            damping = (damping * 10.0).max(1e-3);
+            continue;
+        };
+        let still = gain <= 1e-13 && longest * share <= 1e-9;
+        let flat = (found.value - here.value).abs() <= rounding && gain <= 1e-12 * rows.sqrt();
+        (u, here) = (next, found);
+        damping = if share == 1.0 { damping * 0.1 } else { damping };
+        damping = if damping < 1e-9 { 0.0 } else { damping };
+        if settled || still {
+            converged = true;
+            break;
+        }
+        if flat && gain <= 1e-15 {
+            // A ridge that runs to a limit.
+            converged = true;
+            break;
+        }
+    }
+    converged |= free.is_empty();
+    let theta = likelihood.parameters(&u, free, start);
+    Some(Optimum { theta, free: free.to_vec(), u, at: here, converged, iterations })
+}
+
+/// Whether all entries are finite.
+fn usable(at: &Evaluation) -> bool {
+    at.value.is_finite()
+        && at.gradient.iter().all(|g| g.is_finite())
+        && at.hessian.iter().flatten().all(|h| h.is_finite())
+}
+
+/// −H⁻¹ g, with a raised diagonal where −H is not positive definite, and whether it was not raised.
+fn newton_step(at: &Evaluation, damping: &mut f64) -> (Vec<f64>, bool) {
+    let mut factor = cholesky(&at.hessian, *damping);
+    while factor.is_none() && *damping < 1e15 {
+        *damping = (*damping * 4.0).max(1e-6);
+        factor = cholesky(&at.hessian, *damping);
+    }
+    match factor {
+        Some(factor) => (solve(&factor, &at.gradient), *damping == 0.0),
+        None => (at.gradient.clone(), false),
+    }
+}
+
+/// The lower factor of −H with its diagonal raised by `damping` times its own size, as Marquardt (1963)
+/// has it, since a location and a logarithm have different units.
+fn cholesky(hessian: &[Vec<f64>], damping: f64) -> Option<Vec<Vec<f64>>> {
+    let n = hessian.len();
+    let mut l = vec![vec![0.0; n]; n];
+    for i in 0..n {
+        for j in 0..=i {
+            let inner: f64 = (0..j).map(|k| l[i][k] * l[j][k]).sum();
+            let own = -hessian[i][j];
+            if i == j {
+                let raised = own + damping * own.abs().max(f64::MIN_POSITIVE);
+                let rest = raised - inner;
+                if rest.is_nan() || rest <= 1e-13 * own.abs() {
+                    return None;
+                }
+                l[i][i] = rest.sqrt();
+            } else {
+                l[i][j] = (own - inner) / l[j][j];
+            }
+        }
+    }
+    Some(l)
+}
+
+/// x with L Lᵀ x = b.
+fn solve(l: &[Vec<f64>], b: &[f64]) -> Vec<f64> {
+    let n = b.len();
+    let mut x = b.to_vec();
+    for i in 0..n {
+        let inner: f64 = (0..i).map(|k| l[i][k] * x[k]).sum();
+        x[i] = (x[i] - inner) / l[i][i];
+    }
+    for i in (0..n).rev() {
+        let inner: f64 = (i + 1..n).map(|k| l[k][i] * x[k]).sum();
+        x[i] = (x[i] - inner) / l[i][i];
+    }
+    x
+}

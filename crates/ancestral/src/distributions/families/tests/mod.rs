@@ -1,0 +1,9 @@
+//! Tests of all families: formulas against mpmath, maxima against Newton's method in 50 digits,
+//! samples without a maximum, properties.
+
+mod censored;
+mod faults;
+mod golden;
+mod maxima;
+mod peers;
+mod properties;

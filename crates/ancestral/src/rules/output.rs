@@ -1,0 +1,271 @@
+//! Where found sets go: counted, or handed to a sink in an order that does not depend on the number
+//! of threads.
+
+use std::collections::BTreeMap;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use super::error::{Result, RulesError};
+
+/// Receives found sets one by one, as they are found.
+pub trait SetSink {
+    /// A set of items, the most frequent item first, and the number of baskets that hold it.
+    ///
+    /// # Errors
+    /// Ends the search, which returns the error.
+    fn set(&mut self, items: &[u32], count: u32) -> Result<()>;
+}
+
+impl<F: FnMut(&[u32], u32) -> Result<()>> SetSink for F {
+    fn set(&mut self, items: &[u32], count: u32) -> Result<()> {
+        self(items, count)
+    }
+}
+
+/// Receives what one branch of a search finds.
+pub(super) trait Output {
+    /// The prefix joined with every subset of the extensions; all of these sets are in the same
+    /// baskets.
+    fn sets(&mut self, prefix: &[u32], extensions: &[u32], count: u32) -> Result<()>;
+
+    /// The branch ends.
+    fn finish(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Numbers of sets by their size, without the sets themselves; a number above 2¹²⁸ − 1 stays there.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SizeCounts {
+    by_size: Vec<u128>,
+}
+
+impl SizeCounts {
+    /// The number of sets of each size; the first entry, for the empty set, is 0.
+    pub fn by_size(&self) -> &[u128] {
+        &self.by_size
+    }
+
+    /// The number of all sets.
+    pub fn total(&self) -> u128 {
+        self.by_size.iter().fold(0, |sum, &n| sum.saturating_add(n))
+    }
+
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.reach(other.by_size.len());
+        for (sum, &n) in self.by_size.iter_mut().zip(&other.by_size) {
+            *sum = sum.saturating_add(n);
+        }
+    }
+
+    fn reach(&mut self, len: usize) {
+        if self.by_size.len() < len {
+            self.by_size.resize(len, 0);
+        }
+    }
+}
+
+/// Counts sets by size.
+#[derive(Debug)]
+pub(super) struct Counting {
+    pub(super) counts: SizeCounts,
+    pub(super) max_len: usize,
+}
+
+impl Output for Counting {
+    #[inline]
+    fn sets(&mut self, prefix: &[u32], extensions: &[u32], _: u32) -> Result<()> {
+        let size = prefix.len();
+        let most = (size + extensions.len()).min(self.max_len);
+        self.counts.reach(most + 1);
+        let mut ways = 1_u128;
+        for (chosen, size) in (size..=most).enumerate() {
+            if size > 0 {
+                let sum = &mut self.counts.by_size[size];
+                *sum = sum.saturating_add(ways);
+            }
+            if size < most {
+                ways = next_binomial(ways, extensions.len(), chosen);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// C(n, k + 1) from C(n, k); at most 2¹²⁸ − 1.
+pub(super) fn next_binomial(ways: u128, n: usize, k: usize) -> u128 {
+    match ways.checked_mul((n - k) as u128) {
+        Some(product) => product / (k as u128 + 1),
+        // Divided first, the result is rounded down; it is beyond 2⁶⁴ by then.
+        None => (ways / (k as u128 + 1)).saturating_mul((n - k) as u128),
+    }
+}
+
+/// Words of results that a branch collects before it hands them over.
+const BATCH: usize = 1 << 14;
+/// Most words of results that wait for branches before theirs; then the branch waits, too.
+const WAITING: u64 = 1 << 22;
+/// This fraction (1 / WAITING_SHARE) of the memory limit may wait.
+const WAITING_SHARE: u64 = 16;
+
+/// Hands batches of results to a sink in the order of their branches.
+///
+/// The first unfinished branch writes at once; later ones wait their turn when too many of their
+/// results would be held. So memory is bounded and the order does not depend on threads.
+pub(super) struct Ordered<'a> {
+    state: Mutex<State<'a>>,
+    turn: Condvar,
+}
+
+struct State<'a> {
+    sink: &'a mut (dyn SetSink + Send),
+    next: usize,
+    waiting: BTreeMap<usize, (Vec<Vec<u32>>, bool)>,
+    waiting_words: usize,
+    most_waiting: usize,
+    stopped: bool,
+    items: &'a [u32],
+    set: Vec<u32>,
+}
+
+impl State<'_> {
+    fn write(&mut self, batch: &[u32]) -> Result<()> {
+        let mut at = 0;
+        while let Some(&[size, count]) = batch.get(at..at + 2) {
+            at += 2;
+            let codes = &batch[at..at + size as usize];
+            at += size as usize;
+            self.set.clear();
+            self.set.extend_from_slice(codes);
+            self.set.sort_unstable();
+            self.set.iter_mut().for_each(|code| *code = self.items[*code as usize]);
+            self.sink.set(&self.set, count)?;
+        }
+        Ok(())
+    }
+
+    /// Writes what waited for the branch that is now the next one.
+    fn advance(&mut self) -> Result<()> {
+        while let Some((batches, ended)) = self.waiting.remove(&self.next) {
+            for batch in batches {
+                self.waiting_words -= batch.len();
+                self.write(&batch)?;
+            }
+            if !ended {
+                break;
+            }
+            self.next += 1;
+        }
+        Ok(())
+    }
+}
+
+impl<'a> Ordered<'a> {
+    /// `items` are the items of the codes, `limit` is the memory limit in bytes.
+    pub(super) fn new(sink: &'a mut (dyn SetSink + Send), items: &'a [u32], limit: u64) -> Self {
+        let state = State {
+            sink,
+            next: 0,
+            waiting: BTreeMap::new(),
+            waiting_words: 0,
+            most_waiting: (limit / WAITING_SHARE / 4).min(WAITING) as usize,
+            stopped: false,
+            items,
+            set: Vec::new(),
+        };
+        Self { state: Mutex::new(state), turn: Condvar::new() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<'a>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends the waiting of all branches.
+    pub(super) fn stop(&self) {
+        self.lock().stopped = true;
+        self.turn.notify_all();
+    }
+
+    fn deliver(&self, branch: usize, batch: &mut Vec<u32>, ended: bool) -> Result<()> {
+        let mut state = self.lock();
+        loop {
+            if state.stopped {
+                return Err(RulesError::Stopped);
+            }
+            if state.next == branch {
+                state.write(batch)?;
+                batch.clear();
+                if ended {
+                    state.next += 1;
+                    state.advance()?;
+                    drop(state);
+                    self.turn.notify_all();
+                }
+                return Ok(());
+            }
+            if ended || state.waiting_words + batch.len() <= state.most_waiting {
+                state.waiting_words += batch.len();
+                let entry = state.waiting.entry(branch).or_default();
+                if !batch.is_empty() {
+                    entry.0.push(std::mem::take(batch));
+                }
+                entry.1 = ended;
+                return Ok(());
+            }
+            state = self.turn.wait(state).unwrap_or_else(PoisonError::into_inner);
+            // Earlier batches of this branch may have been written by the one before it.
+        }
+    }
+}
+
+/// Writes the sets of one branch after another to an ordered sink.
+pub(super) struct Writing<'a, 'b> {
+    ordered: &'a Ordered<'b>,
+    pub(super) branch: usize,
+    batch: Vec<u32>,
+    max_len: usize,
+    chosen: Vec<u32>,
+}
+
+impl<'a, 'b> Writing<'a, 'b> {
+    pub(super) fn new(ordered: &'a Ordered<'b>, max_len: usize) -> Self {
+        Self { ordered, branch: 0, batch: Vec::new(), max_len, chosen: Vec::new() }
+    }
+}
+
+impl Output for Writing<'_, '_> {
+    fn sets(&mut self, prefix: &[u32], extensions: &[u32], count: u32) -> Result<()> {
+        // Subsets of the extensions by size-first recursion without a stack: `chosen` holds positions.
+        self.chosen.clear();
+        loop {
+            let size = prefix.len() + self.chosen.len();
+            if size > 0 {
+                self.batch.extend([size as u32, count]);
+                self.batch.extend_from_slice(prefix);
+                self.batch.extend(self.chosen.iter().map(|&at| extensions[at as usize]));
+                if self.batch.len() >= BATCH {
+                    self.ordered.deliver(self.branch, &mut self.batch, false)?;
+                }
+            }
+            let next = self.chosen.last().map_or(0, |&at| at as usize + 1);
+            if next < extensions.len() && size < self.max_len {
+                self.chosen.push(next as u32);
+                continue;
+            }
+            // The last position moves on, or the one before it.
+            loop {
+                match self.chosen.pop() {
+                    None => return Ok(()),
+                    Some(at) if (at as usize) + 1 < extensions.len() => {
+                        self.chosen.push(at + 1);
+                        break;
+                    }
+                    Some(_) => {}
+                }
+            }
+        }
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        self.ordered.deliver(self.branch, &mut self.batch, true)
+    }
+}

@@ -1,0 +1,520 @@
+//! Reading baskets: a basket a line with items separated by blanks or by commas, a long table with a
+//! basket and an item a row, or a table of 0/1; plain or compressed by gzip.
+//!
+//! The format is told by the content of the first lines, or given. Files are streamed.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Cursor, Read};
+use std::path::{Path, PathBuf};
+
+use flate2::read::MultiGzDecoder;
+
+use super::baskets::{Baskets, Names};
+use super::budget::{Budget, Reserved};
+use super::error::{Result, RulesError};
+
+/// The kind of a file, as a user gives it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// A basket a line, no header; separated by commas if there is one, else by blanks.
+    Baskets,
+    /// A header of two names; then a basket and one of its items a line.
+    Long,
+    /// A header of the items; then a basket a line, with 0/1 or true/false for each item.
+    Table,
+}
+
+/// The kind of a file, as it is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Format {
+    /// The layout.
+    pub layout: Layout,
+    /// Whether cells are separated by commas, with quotes as in CSV; else by blanks.
+    pub commas: bool,
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let layout = match self.layout {
+            Layout::Baskets => "a basket a line, items",
+            Layout::Long => "a long table, a basket and an item a line,",
+            Layout::Table => "a 0/1 table, an item a column,",
+        };
+        write!(f, "{layout} separated by {}", if self.commas { "commas" } else { "blanks" })
+    }
+}
+
+/// What was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReadReport {
+    /// The format.
+    pub format: Format,
+    /// Whether the file is compressed.
+    pub gzip: bool,
+    /// Blank lines, which are passed over.
+    pub blank_lines: u64,
+    /// Lines, the header included.
+    pub lines: u64,
+}
+
+/// Bytes of text by which the format is told.
+const SAMPLE: u64 = 1 << 18;
+
+/// Reads all baskets of a file.
+///
+/// The rows of a basket in a long table may be anywhere in it.
+///
+/// # Errors
+/// If the file cannot be read, a line does not fit the format, there is no basket, or the memory limit
+/// is exceeded.
+pub fn read_baskets(
+    path: &Path,
+    layout: Option<Layout>,
+    budget: &Budget,
+) -> Result<(Names, Baskets, ReadReport)> {
+    let mut reader = BasketReader::open(path, layout, budget)?;
+    let (mut names, mut baskets) = (Names::new(), Baskets::new(budget));
+    if reader.report.format.layout == Layout::Long {
+        let mut rows = LongRows::new(budget);
+        while let Some((basket, item)) = reader.long_row(&mut names)? {
+            rows.push(basket, item)?;
+        }
+        rows.baskets(&mut baskets)?;
+    } else {
+        let mut basket = Vec::new();
+        while reader.next(&mut names, &mut basket)? {
+            baskets.push(&basket)?;
+        }
+    }
+    if baskets.is_empty() {
+        return Err(RulesError::NoBaskets { path: path.to_owned() });
+    }
+    Ok((names, baskets, reader.report))
+}
+
+/// Rows of a long table in memory.
+struct LongRows {
+    rows: Vec<(u32, u32)>,
+    baskets: u32,
+    memory: Reserved,
+}
+
+impl LongRows {
+    fn new(budget: &Budget) -> Self {
+        let memory = Reserved::empty(budget, "the long table", "raise the limit");
+        Self { rows: Vec::new(), baskets: 0, memory }
+    }
+
+    /// An item of a basket; `u32::MAX` is none.
+    fn push(&mut self, basket: u32, item: Option<u32>) -> Result<()> {
+        self.baskets = self.baskets.max(basket + 1);
+        if let Some(item) = item {
+            self.rows.push((basket, item));
+        }
+        self.memory.grow_to(8 * self.rows.capacity() as u64)
+    }
+
+    fn baskets(mut self, baskets: &mut Baskets) -> Result<()> {
+        self.rows.sort_unstable();
+        let (mut basket, mut rows) = (Vec::new(), self.rows.iter().peekable());
+        for number in 0..self.baskets {
+            basket.clear();
+            while let Some((_, item)) = rows.next_if(|row| row.0 == number) {
+                basket.push(*item);
+            }
+            baskets.push(&basket)?;
+        }
+        Ok(())
+    }
+}
+
+/// Streams the baskets of a file.
+pub struct BasketReader {
+    path: PathBuf,
+    text: Box<dyn BufRead + Send>,
+    report: ReadReport,
+    line: Vec<u8>,
+    cells: Cells,
+    /// The items of a table's columns; `None` for a column of row numbers.
+    columns: Vec<Option<u32>>,
+    /// The header of a table, before its names are numbered.
+    header: Vec<String>,
+    /// The baskets of a long table.
+    groups: Names,
+    /// The basket and the item of a long table that were read too far.
+    ahead: Option<(u32, Option<u32>)>,
+    memory: Reserved,
+}
+
+impl BasketReader {
+    /// Opens a file and tells its format, unless it is given.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or its header does not fit the format.
+    pub fn open(path: &Path, layout: Option<Layout>, budget: &Budget) -> Result<Self> {
+        let failed = |source| RulesError::Read { path: path.to_owned(), source };
+        let mut file = File::open(path).map_err(failed)?;
+        let mut magic = Vec::new();
+        file.by_ref().take(2).read_to_end(&mut magic).map_err(failed)?;
+        let gzip = magic == [0x1f, 0x8b];
+        let whole = Cursor::new(magic).chain(file);
+        let mut text: Box<dyn Read + Send> =
+            if gzip { Box::new(MultiGzDecoder::new(whole)) } else { Box::new(whole) };
+        let mut sample = Vec::new();
+        text.by_ref().take(SAMPLE).read_to_end(&mut sample).map_err(failed)?;
+        if sample.starts_with(b"\xef\xbb\xbf") {
+            sample.drain(..3);
+        }
+        let format = detect(&sample, layout);
+        let text = BufReader::with_capacity(1 << 16, Cursor::new(sample).chain(text));
+        let mut reader = Self {
+            path: path.to_owned(),
+            text: Box::new(text),
+            report: ReadReport { format, gzip, blank_lines: 0, lines: 0 },
+            line: Vec::new(),
+            cells: Cells::default(),
+            columns: Vec::new(),
+            header: Vec::new(),
+            groups: Names::new(),
+            ahead: None,
+            memory: Reserved::empty(budget, "the names", "raise the limit"),
+        };
+        if format.layout != Layout::Baskets {
+            reader.read_header()?;
+        }
+        Ok(reader)
+    }
+
+    /// What was read so far.
+    pub fn report(&self) -> ReadReport {
+        self.report
+    }
+
+    /// Reads the next basket, its items numbered by `names`; `false` at the end.
+    ///
+    /// The rows of a basket in a long table must follow each other.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or a line does not fit the format.
+    pub fn next(&mut self, names: &mut Names, basket: &mut Vec<u32>) -> Result<bool> {
+        basket.clear();
+        let more = match self.report.format.layout {
+            Layout::Baskets => {
+                self.next_line()? && {
+                    for cell in self.cells.iter() {
+                        basket.push(names.number(cell)?);
+                    }
+                    true
+                }
+            }
+            Layout::Table => self.next_row(names, basket)?,
+            Layout::Long => self.next_group(names, basket)?,
+        };
+        self.memory.grow_to(names.bytes() + self.groups.bytes())?;
+        Ok(more)
+    }
+
+    fn wrong(&self, problem: impl Into<String>) -> RulesError {
+        RulesError::Line {
+            path: self.path.clone(),
+            line: self.report.lines,
+            problem: problem.into(),
+        }
+    }
+
+    /// Reads the cells of the next line that is not blank; `false` at the end. Baskets drop empty
+    /// cells.
+    fn next_line(&mut self) -> Result<bool> {
+        loop {
+            self.line.clear();
+            let read = self.text.read_until(b'\n', &mut self.line);
+            let read =
+                read.map_err(|source| RulesError::Read { path: self.path.clone(), source })?;
+            if read == 0 {
+                return Ok(false);
+            }
+            self.report.lines += 1;
+            let Ok(line) = std::str::from_utf8(&self.line) else {
+                return Err(self.wrong("the text is not UTF-8"));
+            };
+            let line = line.trim_ascii();
+            if line.is_empty() {
+                self.report.blank_lines += 1;
+                continue;
+            }
+            if let Err(problem) = self.cells.split(line, self.report.format.commas) {
+                return Err(self.wrong(problem));
+            }
+            if self.report.format.layout == Layout::Baskets {
+                self.cells.drop_empty();
+            }
+            return Ok(true);
+        }
+    }
+
+    fn read_header(&mut self) -> Result<()> {
+        if !self.next_line()? {
+            return Ok(());
+        }
+        let header: Vec<String> = self.cells.iter().map(str::to_owned).collect();
+        if self.report.format.layout == Layout::Long {
+            return match header.len() {
+                2 => Ok(()),
+                n => Err(self.wrong(format!(
+                    "a long table has two columns, a basket and an item, and here are {n}"
+                ))),
+            };
+        }
+        let mut seen = HashSet::new();
+        for (at, name) in header.iter().enumerate() {
+            if name.is_empty() && at > 0 {
+                return Err(self.wrong(format!("column {} of the table has no name", at + 1)));
+            }
+            if !seen.insert(name) {
+                return Err(self.wrong(format!("two columns of the table are named '{name}'")));
+            }
+        }
+        self.header = header;
+        Ok(())
+    }
+
+    fn next_row(&mut self, names: &mut Names, basket: &mut Vec<u32>) -> Result<bool> {
+        if self.columns.is_empty() {
+            for name in &self.header {
+                // A first column without a name has row numbers.
+                let item = if name.is_empty() { None } else { Some(names.number(name)?) };
+                self.columns.push(item);
+            }
+        }
+        if !self.next_line()? {
+            return Ok(false);
+        }
+        if self.cells.len() != self.columns.len() {
+            return Err(self.wrong(format!(
+                "the table has {} columns, and here are {} cells",
+                self.columns.len(),
+                self.cells.len()
+            )));
+        }
+        for (cell, &column) in self.cells.iter().zip(&self.columns) {
+            let Some(item) = column else { continue };
+            match truth(cell) {
+                Some(true) => basket.push(item),
+                Some(false) => {}
+                None => {
+                    return Err(self.wrong(format!(
+                        "'{cell}' for item '{}' is neither 0/1 nor true/false; if this is no \
+                         table, say that the lines are baskets",
+                        names.name(item)
+                    )));
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// A row of a long table: its basket, and its item unless the cell is empty.
+    fn long_row(&mut self, names: &mut Names) -> Result<Option<(u32, Option<u32>)>> {
+        if !self.next_line()? {
+            return Ok(None);
+        }
+        if self.cells.len() != 2 {
+            return Err(self.wrong(format!(
+                "a long table has two columns, a basket and an item, and here are {} cells",
+                self.cells.len()
+            )));
+        }
+        let (group, item) = (self.cells.cell(0), self.cells.cell(1));
+        if group.is_empty() {
+            return Err(self.wrong("the first cell, which names the basket, is empty"));
+        }
+        let item = if item.is_empty() { None } else { Some(names.number(item)?) };
+        let group = self.groups.number(group)?;
+        self.memory.grow_to(names.bytes() + self.groups.bytes())?;
+        Ok(Some((group, item)))
+    }
+
+    fn next_group(&mut self, names: &mut Names, basket: &mut Vec<u32>) -> Result<bool> {
+        let first = match self.ahead.take() {
+            Some(row) => row,
+            None => match self.long_row(names)? {
+                Some(row) => row,
+                None => return Ok(false),
+            },
+        };
+        let group = first.0;
+        basket.extend(first.1);
+        while let Some(row) = self.long_row(names)? {
+            if row.0 == group {
+                basket.extend(row.1);
+            } else if row.0 < group {
+                return Err(self.wrong(format!(
+                    "basket '{}' was met before; sort the table by baskets, or read it whole",
+                    self.groups.name(row.0)
+                )));
+            } else {
+                self.ahead = Some(row);
+                break;
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// The cells of a line.
+#[derive(Debug, Default)]
+struct Cells {
+    text: String,
+    ranges: Vec<(u32, u32)>,
+}
+
+impl Cells {
+    fn len(&self) -> usize {
+        self.ranges.len()
+    }
+
+    fn cell(&self, number: usize) -> &str {
+        let range = self.ranges.get(number);
+        range.and_then(|r| self.text.get(r.0 as usize..r.1 as usize)).unwrap_or("")
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &str> {
+        (0..self.len()).map(|number| self.cell(number))
+    }
+
+    fn drop_empty(&mut self) {
+        self.ranges.retain(|range| range.0 < range.1);
+    }
+
+    fn push(&mut self, cell: &str) {
+        let start = self.text.len() as u32;
+        self.text.push_str(cell);
+        self.ranges.push((start, self.text.len() as u32));
+    }
+
+    /// Splits a line; an error says what is wrong.
+    fn split(&mut self, line: &str, commas: bool) -> std::result::Result<(), String> {
+        self.text.clear();
+        self.ranges.clear();
+        if line.len() > u32::MAX as usize / 2 {
+            return Err("the line is longer than 2 GiB".to_owned());
+        }
+        if !commas {
+            line.split_ascii_whitespace().for_each(|cell| self.push(cell));
+        } else if !line.contains('"') {
+            line.split(',').for_each(|cell| self.push(cell.trim_ascii()));
+        } else {
+            self.split_quoted(line)?;
+        }
+        Ok(())
+    }
+
+    fn split_quoted(&mut self, line: &str) -> std::result::Result<(), String> {
+        let mut rest = line;
+        loop {
+            rest = rest.trim_ascii_start();
+            let Some(mut quoted) = rest.strip_prefix('"') else {
+                let (cell, after) =
+                    rest.split_once(',').map_or((rest, None), |(c, a)| (c, Some(a)));
+                self.push(cell.trim_ascii());
+                match after {
+                    Some(after) => rest = after,
+                    None => return Ok(()),
+                }
+                continue;
+            };
+            let start = self.text.len() as u32;
+            loop {
+                let Some((part, after)) = quoted.split_once('"') else {
+                    return Err("a quote is not closed".to_owned());
+                };
+                self.text.push_str(part);
+                quoted = after;
+                match quoted.strip_prefix('"') {
+                    Some(after) => {
+                        self.text.push('"');
+                        quoted = after;
+                    }
+                    None => break,
+                }
+            }
+            self.ranges.push((start, self.text.len() as u32));
+            quoted = quoted.trim_ascii_start();
+            match quoted.strip_prefix(',') {
+                Some(after) => rest = after,
+                None if quoted.is_empty() => return Ok(()),
+                None => return Err("text follows a closed quote; quotes inside double".to_owned()),
+            }
+        }
+    }
+}
+
+/// The meaning of a table's cell; empty cells are no items.
+fn truth(cell: &str) -> Option<bool> {
+    match cell {
+        "1" | "1.0" => Some(true),
+        "0" | "0.0" | "" => Some(false),
+        _ if cell.eq_ignore_ascii_case("true") => Some(true),
+        _ if cell.eq_ignore_ascii_case("false") => Some(false),
+        _ => None,
+    }
+}
+
+/// Tells the format by the first lines.
+fn detect(sample: &[u8], layout: Option<Layout>) -> Format {
+    let cut = sample.len() as u64 >= SAMPLE;
+    let text = String::from_utf8_lossy(sample);
+    let mut lines: Vec<&str> = text.lines().map(str::trim_ascii).collect();
+    if cut && lines.len() > 1 {
+        lines.pop();
+    }
+    lines.retain(|line| !line.is_empty());
+    let commas = lines.iter().any(|line| line.contains(','));
+    let layout = layout.unwrap_or_else(|| {
+        let mut rows = Vec::new();
+        for line in &lines {
+            let mut cells = Cells::default();
+            if cells.split(line, commas).is_err() {
+                return Layout::Baskets;
+            }
+            rows.push(cells);
+        }
+        match rows.split_first() {
+            Some((header, rows)) if is_table(header, rows) => Layout::Table,
+            Some((header, rows)) if commas && is_long(header, rows) => Layout::Long,
+            _ => Layout::Baskets,
+        }
+    });
+    Format { layout, commas }
+}
+
+/// Different names over 0/1 or true/false.
+fn is_table(header: &Cells, rows: &[Cells]) -> bool {
+    let from = usize::from(header.cell(0).is_empty());
+    let names: HashSet<&str> = header.iter().skip(from).collect();
+    let number = |cell: &&str| cell.parse::<f64>().is_ok();
+    let is_header = names.len() + from == header.len()
+        && !names.contains("")
+        && !names.iter().all(|cell| truth(cell).is_some())
+        && (names.len() > 1 || !names.iter().all(number));
+    let fits = |row: &Cells| {
+        row.len() == header.len() && row.iter().skip(from).all(|cell| truth(cell).is_some())
+    };
+    is_header && !rows.is_empty() && rows.iter().all(fits)
+}
+
+/// Two names over rows of two cells, of which some first cells repeat.
+fn is_long(header: &Cells, rows: &[Cells]) -> bool {
+    let name = |cell: &str| !cell.is_empty() && cell.parse::<f64>().is_err();
+    let (basket, item) = (header.cell(0), header.cell(1));
+    let fits = |row: &Cells| row.len() == 2 && row.cell(0) != basket && row.cell(1) != item;
+    let firsts: HashSet<&str> = rows.iter().map(|row| row.cell(0)).collect();
+    header.len() == 2
+        && name(basket)
+        && name(item)
+        && basket != item
+        && rows.iter().all(fits)
+        && firsts.len() < rows.len()
+}

@@ -1,0 +1,445 @@
+//! Data larger than memory, or on several computers: partition and recount in two passes (Savasere,
+//! Omiecinski and Navathe 1995, "SON").
+//!
+//! A set that is frequent among all baskets is frequent in at least one part of any partition. So the
+//! frequent sets of the parts ([`candidates`], joined by [`merge`]) hold all that is frequent, and a
+//! second pass ([`count`]) says which of them are. The result is exact.
+
+use std::collections::VecDeque;
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::baskets::{Baskets, Names};
+use super::budget::{Budget, Reserved};
+use super::error::{Result, RulesError};
+use super::mine::{MineOptions, mine};
+use super::output::SetSink;
+use super::read::{BasketReader, ReadReport};
+use super::search::Target;
+use super::sets::Sets;
+use super::support::Support;
+
+/// Sets whose baskets are to be counted, as a prefix tree of their ascending items.
+#[derive(Debug)]
+pub struct Candidates {
+    nodes: Vec<Node>,
+    /// The node of each set; sets are in lexicographic order within each length.
+    sets: Vec<u32>,
+    _memory: Reserved,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Node {
+    item: u32,
+    parent: u32,
+    /// The number of the set that ends here, or `NONE`.
+    set: u32,
+    /// Its children, by ascending item.
+    children: (u32, u32),
+}
+
+const NONE: u32 = u32::MAX;
+
+impl Candidates {
+    /// The different sets among these; their counts do not matter.
+    ///
+    /// # Errors
+    /// If the memory limit is exceeded.
+    pub fn from_sets(sets: &Sets, budget: &Budget) -> Result<Self> {
+        let sorted = (0..sets.len()).map(|number| {
+            let mut items = sets.items(number).to_vec();
+            items.sort_unstable();
+            items
+        });
+        let total: usize = (0..sets.len()).map(|number| sets.items(number).len()).sum();
+        let bytes = 4 * total as u64 + 64 * sets.len() as u64;
+        let _sorting = budget.reserve(bytes, WHAT, LOWER)?;
+        let mut sorted: Vec<Vec<u32>> = sorted.collect();
+        sorted.sort_unstable();
+        sorted.dedup();
+        Self::from_sorted(&sorted, budget)
+    }
+
+    /// `sets` ascend, and so do their items.
+    fn from_sorted(sets: &[Vec<u32>], budget: &Budget) -> Result<Self> {
+        let mut memory = Reserved::empty(budget, WHAT, LOWER);
+        let root = Node { item: NONE, parent: NONE, set: NONE, children: (0, 0) };
+        let (mut nodes, mut ends) = (vec![root], Vec::new());
+        // Nodes with the sets below them, breadth first, so that children are neighbors.
+        let mut open = VecDeque::from([(0_usize, 0, 0..sets.len())]);
+        while let Some((node, depth, range)) = open.pop_front() {
+            let from = nodes.len() as u32;
+            let mut at = range.start;
+            while at < range.end {
+                let Some(&item) = sets[at].get(depth) else {
+                    // The set itself, which sorts before its extensions.
+                    at += 1;
+                    continue;
+                };
+                let same = sets[at..range.end].partition_point(|set| set.get(depth) == Some(&item));
+                let mut child = Node { item, parent: node as u32, set: NONE, children: (0, 0) };
+                if sets[at].len() == depth + 1 {
+                    child.set = ends.len() as u32;
+                    ends.push(nodes.len() as u32);
+                }
+                open.push_back((nodes.len(), depth + 1, at..at + same));
+                nodes.push(child);
+                if nodes.len() >= NONE as usize {
+                    return Err(RulesError::TooMany { what: "the candidates" });
+                }
+                at += same;
+            }
+            nodes[node].children = (from, nodes.len() as u32);
+            memory.grow_to((20 * nodes.capacity() + 4 * ends.capacity()) as u64)?;
+        }
+        Ok(Self { nodes, sets: ends, _memory: memory })
+    }
+
+    /// How many sets there are.
+    pub fn len(&self) -> usize {
+        self.sets.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.sets.is_empty()
+    }
+
+    /// Writes the items of a set, ascending, to `items`; none if there is no set of this number.
+    pub fn items(&self, number: usize, items: &mut Vec<u32>) {
+        items.clear();
+        let mut at = self.sets.get(number).copied().unwrap_or(0);
+        while at != 0 {
+            let node = self.nodes[at as usize];
+            items.push(node.item);
+            at = node.parent;
+        }
+        items.reverse();
+    }
+
+    /// The number of the set of these items, in any order.
+    pub fn find(&self, items: &[u32]) -> Option<usize> {
+        let mut items = items.to_vec();
+        items.sort_unstable();
+        let mut node = self.nodes.first()?;
+        for item in items {
+            let (from, to) = node.children;
+            let children = &self.nodes[from as usize..to as usize];
+            let at = children.binary_search_by_key(&item, |child| child.item).ok()?;
+            node = &children[at];
+        }
+        (node.set != NONE).then_some(node.set as usize)
+    }
+}
+
+const WHAT: &str = "the candidates";
+/// What to do if candidates need too much memory.
+const LOWER: &str = "raise the limit or the minimum support, or use larger parts";
+
+/// The frequent sets of a part: those that reach the options' support in it, where a number of baskets
+/// is one among `baskets`, those of all parts together.
+///
+/// The smaller a part, the more of its sets are frequent by chance; in parts so small that the support
+/// is one basket, all sets of items of a basket are.
+///
+/// # Errors
+/// If the memory limit is exceeded.
+pub fn candidates(part: &Baskets, baskets: u64, options: &MineOptions) -> Result<Candidates> {
+    let least = options.support.of_part(part.len() as u64, baskets);
+    let options =
+        MineOptions { support: Support::Count(least), target: Target::All, ..options.clone() };
+    let mut sets = Sets::new(&options.budget);
+    mine(part, None, &options, &mut sets)?;
+    Candidates::from_sets(&sets, &options.budget)
+}
+
+/// All candidates of several parts, once each.
+///
+/// # Errors
+/// If the memory limit is exceeded.
+pub fn merge(parts: &[Candidates], budget: &Budget) -> Result<Candidates> {
+    let mut sets = Sets::new(budget);
+    let mut items = Vec::new();
+    for part in parts {
+        for number in 0..part.len() {
+            part.items(number, &mut items);
+            sets.set(&items, 0)?;
+        }
+    }
+    Candidates::from_sets(&sets, budget)
+}
+
+/// Baskets that are counted at once.
+const BLOCK: usize = 1 << 14;
+
+/// The number of a part's baskets that hold each candidate.
+pub fn count(part: &Baskets, candidates: &Candidates) -> Vec<u64> {
+    let mut counts = vec![0; candidates.len()];
+    count_into(part, candidates, None, &mut counts);
+    counts
+}
+
+/// Adds the baskets of a part to the counts.
+fn count_into(
+    part: &Baskets,
+    candidates: &Candidates,
+    threads: Option<NonZeroUsize>,
+    counts: &mut [u64],
+) {
+    let baskets: Vec<&[u32]> = part.iter().collect();
+    let blocks = baskets.len().div_ceil(BLOCK);
+    let threads = threads.or_else(|| std::thread::available_parallelism().ok());
+    let threads = threads.map_or(1, NonZeroUsize::get).min(blocks.max(1));
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut counter = Counter::new(candidates, part.width());
+        loop {
+            let block = next.fetch_add(1, Ordering::Relaxed);
+            if block >= blocks {
+                return counter.counts;
+            }
+            let to = baskets.len().min((block + 1) * BLOCK);
+            counter.block(&baskets[block * BLOCK..to]);
+        }
+    };
+    let parts: Vec<Vec<u64>> = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+        let mut parts = vec![work()];
+        parts.extend(others.into_iter().map(|thread| match thread.join() {
+            Ok(part) => part,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }));
+        parts
+    });
+    for part in parts {
+        counts.iter_mut().zip(part).for_each(|(sum, n)| *sum += n);
+    }
+}
+
+/// Counts candidates by following the prefix tree and the baskets that hold the prefix together, so
+/// that a basket is not searched for sets that it cannot hold.
+struct Counter<'a> {
+    candidates: &'a Candidates,
+    counts: Vec<u64>,
+    /// The child of an item at the present node, or `NONE`; `NONE` between uses.
+    slots: Vec<u32>,
+    /// Ends of baskets after the prefix, by depth and child.
+    ends: Vec<Vec<Vec<(u32, u32)>>>,
+}
+
+impl<'a> Counter<'a> {
+    fn new(candidates: &'a Candidates, width: usize) -> Self {
+        Self {
+            candidates,
+            counts: vec![0; candidates.len()],
+            slots: vec![NONE; width],
+            ends: Vec::new(),
+        }
+    }
+
+    fn block(&mut self, baskets: &[&[u32]]) {
+        let mut items = Vec::new();
+        let mut ends = Vec::with_capacity(baskets.len());
+        for basket in baskets {
+            let from = items.len() as u32;
+            items.extend_from_slice(basket);
+            ends.push((from, items.len() as u32));
+        }
+        self.node(0, 0, &items, &ends);
+    }
+
+    fn node(&mut self, node: usize, depth: usize, items: &[u32], ends: &[(u32, u32)]) {
+        let (from, to) = self.candidates.nodes[node].children;
+        let children = &self.candidates.nodes[from as usize..to as usize];
+        for (slot, child) in children.iter().enumerate() {
+            // Items that no basket of the part has are beyond its width.
+            if let Some(entry) = self.slots.get_mut(child.item as usize) {
+                *entry = slot as u32;
+            }
+        }
+        if self.ends.len() <= depth {
+            self.ends.push(Vec::new());
+        }
+        let mut found = std::mem::take(&mut self.ends[depth]);
+        if found.len() < children.len() {
+            found.resize(children.len(), Vec::new());
+        }
+        for &(start, end) in ends {
+            for at in start..end {
+                let slot = self.slots[items[at as usize] as usize];
+                if slot != NONE {
+                    found[slot as usize].push((at + 1, end));
+                }
+            }
+        }
+        for child in children {
+            if let Some(entry) = self.slots.get_mut(child.item as usize) {
+                *entry = NONE;
+            }
+        }
+        for (slot, child) in children.iter().enumerate() {
+            if child.set != NONE {
+                self.counts[child.set as usize] += found[slot].len() as u64;
+            }
+            if child.children.0 < child.children.1 && !found[slot].is_empty() {
+                self.node(from as usize + slot, depth + 1, items, &found[slot]);
+            }
+            found[slot].clear();
+        }
+        self.ends[depth] = found;
+    }
+}
+
+/// The candidates that at least `least` baskets hold, with their counts; of these the closed or maximal
+/// ones only, as `target` says, where all subsets of candidates are candidates.
+///
+/// # Errors
+/// If the memory limit is exceeded, or by the sink.
+pub fn frequent(
+    candidates: &Candidates,
+    counts: &[u64],
+    least: u64,
+    target: Target,
+    budget: &Budget,
+    sink: &mut dyn SetSink,
+) -> Result<()> {
+    let kept = |number: usize| counts.get(number).is_some_and(|&count| count >= least);
+    let mut covered = Vec::new();
+    let mut _memory = None;
+    let (mut items, mut smaller) = (Vec::new(), Vec::new());
+    if target != Target::All {
+        _memory = Some(budget.reserve(candidates.len() as u64, WHAT, LOWER)?);
+        covered.resize(candidates.len(), false);
+        for number in (0..candidates.len()).filter(|&number| kept(number)) {
+            candidates.items(number, &mut items);
+            for left_out in 0..items.len() {
+                smaller.clear();
+                smaller.extend_from_slice(&items[..left_out]);
+                smaller.extend_from_slice(&items[left_out + 1..]);
+                if let Some(subset) = candidates.find(&smaller)
+                    && (target == Target::Maximal || counts[subset] == counts[number])
+                {
+                    covered[subset] = true;
+                }
+            }
+        }
+    }
+    for number in (0..candidates.len()).filter(|&number| kept(number)) {
+        if covered.get(number) != Some(&true) {
+            candidates.items(number, &mut items);
+            let count = u32::try_from(counts[number])
+                .map_err(|_| RulesError::TooMany { what: "the baskets of a set" })?;
+            sink.set(&items, count)?;
+        }
+    }
+    Ok(())
+}
+
+/// What mining a file in parts did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PartsReport {
+    /// The file.
+    pub read: ReadReport,
+    /// All baskets.
+    pub baskets: u64,
+    /// The number of parts.
+    pub parts: usize,
+    /// The candidates of all parts.
+    pub candidates: usize,
+}
+
+/// Receives a set of a file: the names of items, the set's items, and the number of baskets that hold
+/// it.
+pub type NamedSink<'a> = dyn FnMut(&Names, &[u32], u64) -> Result<()> + 'a;
+
+/// This fraction (1 / PARTS) of the memory limit is for the items of a part: the rest is for its
+/// search, for what it finds, and for the candidates.
+const PARTS: u64 = 16;
+
+/// Mines a file that may be larger than memory, in parts that the memory limit allows.
+///
+/// `open` opens the file anew: it is read twice, or three times if the support is a number of baskets,
+/// whose share of all baskets must be known first. The maximum length limits the candidates, among
+/// which sets are closed or maximal.
+///
+/// # Errors
+/// If the file cannot be read or changes, the memory limit is exceeded, or by the sink.
+pub fn mine_parts(
+    open: &dyn Fn() -> Result<BasketReader>,
+    options: &MineOptions,
+    sink: &mut NamedSink<'_>,
+) -> Result<PartsReport> {
+    let budget = &options.budget;
+    let mut names = Names::new();
+    let mut basket = Vec::new();
+    let mut total = 0;
+    if matches!(options.support, Support::Count(_)) {
+        let mut reader = open()?;
+        while reader.next(&mut names, &mut basket)? {
+            total += 1;
+        }
+    }
+    let size = usize::try_from(budget.limit() / PARTS / 4).unwrap_or(usize::MAX).max(1 << 10);
+    let (mut parts, mut baskets, mut found) = (0, 0, Vec::new());
+    let mut add = |part: &Baskets| -> Result<()> {
+        parts += 1;
+        found.push(candidates(part, total, options)?);
+        // Joined as they come, so that equal candidates take memory twice at most.
+        if found.len() == 2 {
+            let joined = merge(&found, budget)?;
+            found.clear();
+            found.push(joined);
+        }
+        Ok(())
+    };
+    let mut reader = open()?;
+    let mut part = Baskets::new(budget);
+    while reader.next(&mut names, &mut basket)? {
+        part.push(&basket)?;
+        baskets += 1;
+        // The last part must not be a small one, so half of the next part is read before.
+        if part.total_items() + part.len() >= size.saturating_add(size / 2) {
+            let mut items = 0;
+            let (first, rest) = part.split(budget, |_| {
+                items += 1;
+                items <= part.len() * 2 / 3
+            })?;
+            part = rest;
+            add(&first)?;
+        }
+    }
+    if !part.is_empty() {
+        add(&part)?;
+    }
+    drop(part);
+    let read = reader.report();
+    drop(reader);
+    let Some(candidates) = found.pop() else {
+        let report = PartsReport { read, baskets: 0, parts: 0, candidates: 0 };
+        return Ok(report);
+    };
+    let mut counts = vec![0; candidates.len()];
+    let mut reader = open()?;
+    let (mut again, mut block) = (0, Baskets::new(budget));
+    loop {
+        let more = reader.next(&mut names, &mut basket)?;
+        if more {
+            block.push(&basket)?;
+            again += 1;
+        }
+        if !more || block.len() >= 8 * BLOCK || block.total_items() >= size {
+            count_into(&block, &candidates, options.threads, &mut counts);
+            block.clear();
+        }
+        if !more {
+            break;
+        }
+    }
+    if again != baskets {
+        return Err(RulesError::Changed { before: baskets, after: again });
+    }
+    let least = options.support.least(baskets);
+    let mut named = |items: &[u32], count: u32| sink(&names, items, u64::from(count));
+    frequent(&candidates, &counts, least, options.target, budget, &mut named)?;
+    Ok(PartsReport { read, baskets, parts, candidates: candidates.len() })
+}
