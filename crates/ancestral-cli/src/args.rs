@@ -754,7 +754,7 @@ pub(crate) enum DataCommand {
         #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
         out: Option<PathBuf>,
         #[command(flatten)]
-        tables: TableArgs,
+        tables: Box<TableArgs>,
         #[command(flatten)]
         shape: ShapeArgs,
         #[command(flatten)]

@@ -32,6 +32,8 @@ struct Report<'a> {
     values: Values<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     map: Option<MapReport>,
+    /// What reading other data guessed or left out.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
     notes: &'a [String],
 }
 
@@ -254,7 +256,7 @@ fn bayes(
             step,
             seed: None,
             map: None,
-            notes: &of.notes,
+            notes: &[],
             values: Values::Bayes {
                 classification: &found.classification,
                 marginal_nll_nats: found.nll_nats,

@@ -131,7 +131,7 @@ fn print(args: &FitArgs, Fit { run, report, splits }: &Fit) -> Result<()> {
             all["iterations"] = report.trace.len().into();
             all["objective"] = report.trace.last().copied().map(number).into();
         }
-        let notes = [&run.notes()[..], &report.notes].concat();
+        let notes = [run.notes(), &report.notes].concat();
         if !notes.is_empty() {
             all["notes"] = notes.into();
         }

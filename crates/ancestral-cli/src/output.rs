@@ -168,7 +168,7 @@ pub(crate) fn with_error(value: f64, stderr: f64, decimals: usize) -> String {
 pub(crate) fn check_target(flag: &str, target: &Path, inputs: &[Option<&Path>]) -> Result<()> {
     let Ok(full) = target.canonicalize() else { return Ok(()) };
     let same = |input: &&Path| input.canonicalize().is_ok_and(|input| input == full);
-    if inputs.iter().flatten().any(|input| same(&input)) {
+    if inputs.iter().flatten().any(same) {
         return Err(usage(format!(
             "{flag} {}: it is an input of this command; give another name",
             target.display()

@@ -111,15 +111,19 @@ fn keys_and_columns_of_every_command_are_listed() {
     let made = "train made --data bits.csv --set masks=3 --set hidden=[4] --out made";
     said.run("train", &format!("{made} {small} direct=true"));
     said.run("fit", "fit gaussian --data reals.csv --out gaussian");
+    program.write("noted.csv", format!("# sites A and B\na,b\n{reals}"));
+    said.run("fit", "fit gaussian --data noted.csv --out noted");
     said.run("fit, of a classifier", "fit logistic --data labeled.csv --out logistic");
     said.run("fit --counts", "fit bernoulli --counts 9/13");
 
     said.run("evaluate", "evaluate vae --samples 2 --limit 9");
     said.run("evaluate", "evaluate gan");
     said.run("evaluate", "evaluate gaussian");
+    said.run("evaluate", "evaluate gaussian --data noted.csv");
     said.run("evaluate", "evaluate made --orderings 3");
     said.run("evaluate, of a classifier", "evaluate features");
     said.run("evaluate, of a classifier", "evaluate logistic");
+    said.run("evaluate, of a classifier", "evaluate logistic --data labeled.csv");
     let pixels =
         "train pixel-cnn --set layers=1 --set hidden=2 --set head=2 --set conditional=true";
     program.good(&format!("{pixels} --steps 2 --set sample_count=0 --out pixels"));

@@ -201,7 +201,7 @@ impl Run {
                 let data = adapt(data, &config.data.spec()?, binarize != Binarize::None)?;
                 let data = config.data.in_precision(data)?;
                 // It may number its classes differently.
-                if self.has_classes() { config.data.relabel(data)? } else { data }
+                if self.is_conditional() { config.data.relabel(data)? } else { data }
             }
         };
         // All rows of a file are scored with fixed random numbers.
@@ -215,10 +215,10 @@ impl Run {
         Ok((examples, data))
     }
 
-    /// Whether the model is conditional on the classes of examples, or a classifier.
-    fn has_classes(&self) -> bool {
+    /// Whether the model is conditional on the classes of examples.
+    fn is_conditional(&self) -> bool {
         let sampler = self.model().sampler().filter(|sampler| !sampler.classes_are_codes());
-        sampler.is_some_and(|sampler| sampler.classes() > 0) || self.model().classifier().is_some()
+        sampler.is_some_and(|sampler| sampler.classes() > 0)
     }
 
     /// Other data than the run's, read as the run's was; `whole` without splits of its own.

@@ -184,10 +184,16 @@ impl Session<'_> {
         let model = run.model();
         let split = query.split.unwrap_or(SplitName::Test);
         let query = DataQuery { split: Some(split), ..query.clone() };
-        let (examples, data) = run.query(&query, self.data_dir())?;
+        let (mut examples, data) = run.query(&query, self.data_dir())?;
         self.tell_notes(&data.notes)?;
         let of = Scored::new(&data.name, &examples, Some(split)).with_notes(&data);
         let found = if model.classifier().is_some() {
+            if query.data.is_some() {
+                // Other data may number its classes differently.
+                let (n, binarize) = (examples.len(), examples.binarize());
+                let data = run.config.data.relabel(data)?;
+                examples = Examples::new(&data, split, binarize, run.config.seed)?.first(n);
+            }
             Measured::Classification(Box::new(self.classification(run, &examples)?))
         } else if model.density().is_some() {
             let mut found = self.likelihoods(run, &examples, options, "evaluating")?;
