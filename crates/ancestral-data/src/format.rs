@@ -230,7 +230,7 @@ impl Read for Stream<'_> {
 }
 
 /// Bytes that are read at a time.
-const BLOCK: u64 = 1 << 20;
+const BLOCK: u64 = 1 << 18;
 
 /// Makes room for `more` values, if there is memory for them.
 pub(crate) fn reserve<T>(values: &mut Vec<T>, more: usize, path: &Path) -> Result<(), DataError> {

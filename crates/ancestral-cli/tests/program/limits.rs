@@ -251,7 +251,7 @@ fn runs_of_other_families_are_held_to_the_same() {
 #[test]
 fn data_is_checked_against_memory_before_it_is_held() {
     let here = program();
-    // Zeros, which are packed a thousand times.
+    // What repeats is packed a thousand times.
     let pack = |line: &str, out: &str| {
         let line = format!("{line} | gzip -1 > {out}");
         let packed = Command::new("sh").args(["-c", &line]).current_dir(here.folder()).status();
@@ -264,7 +264,7 @@ fn data_is_checked_against_memory_before_it_is_held() {
     let head = [&head[..10], format!("{text:<117}\n").as_bytes()].concat();
     fs::write(here.path("head.npy"), head).unwrap();
     pack("(cat head.npy; head -c 800000000 /dev/zero)", "zeros.npy.gz");
-    let row = vec!["0"; 500].join(",");
+    let row = vec!["0.5"; 500].join(",");
     pack(&format!("yes '{row}' | head -n 200000"), "zeros.csv.gz");
     for file in ["zeros.npy.gz", "zeros.csv.gz"] {
         let words = ["its data would need more than", "of memory are available"];

@@ -8,6 +8,13 @@ use memchr::{memchr, memchr2};
 use super::lines::{BLANK, Lines, Quotes};
 use crate::{DataError, OpenOptions, TextOptions};
 
+const LABEL_NAMES: [&str; 3] = ["label", "class", "target"];
+
+/// Whether a column of this name holds classes.
+pub(super) fn is_label_name(name: &str) -> bool {
+    LABEL_NAMES.iter().any(|label| name.eq_ignore_ascii_case(label))
+}
+
 /// The text that a dialect is inferred from, in bytes.
 const SAMPLE: usize = 1 << 16;
 /// The most records of the sample that are looked at.
@@ -604,7 +611,7 @@ fn header(
     let in_order = [0, 1]
         .iter()
         .any(|from| numbered.iter().enumerate().all(|(i, cell)| **cell == (i + from).to_string()));
-    let named = first.iter().any(|cell| super::table::is_label_name(cell));
+    let named = first.iter().any(|cell| is_label_name(cell));
     if !like_data || ((in_order || named) && !rest.is_empty()) {
         return (Header::First, Some(guessed.to_owned()));
     }

@@ -8,7 +8,6 @@ use super::npy::{MOST_REAL, beyond};
 use super::{Data, Labels, Loaded, MAX_CLASSES, Stream, assemble, reserve};
 use crate::{Column, ColumnType, DataError, Dataset, OpenOptions, Shape, SplitName};
 
-const LABEL_NAMES: [&str; 3] = ["label", "class", "target"];
 const FOLD_NAME: &str = "fold";
 /// The most distinct values of a column of words.
 const MOST_CATEGORIES: usize = 1000;
@@ -16,11 +15,6 @@ const MOST_CATEGORIES: usize = 1000;
 const MOST_DECIMALS: u8 = 15;
 /// Whole numbers with more distinct values than this, and than half of the rows, are no classes.
 const FEW_CLASSES: usize = 20;
-
-/// Whether a column of this name holds classes.
-pub(super) fn is_label_name(name: &str) -> bool {
-    LABEL_NAMES.iter().any(|label| name.eq_ignore_ascii_case(label))
-}
 
 /// A parsed table.
 pub(crate) struct Table {
@@ -305,7 +299,7 @@ impl<'a> Reader<'a> {
                         "the column has no name; expected one for each column",
                     ));
                 }
-                Some(name) if is_label_name(name) => {
+                Some(name) if dialect::is_label_name(name) => {
                     Role::Labels { words: Words::default(), rows: Vec::new() }
                 }
                 Some(name) if name.eq_ignore_ascii_case(FOLD_NAME) => Role::Folds(Vec::new()),

@@ -152,9 +152,12 @@ impl Checkpoint {
         let State { step, batches, updates, best, .. } = &self.state;
         let best = best.map(|best| (best.value.to_bits(), best.step));
         let mut bytes = format!("{step} {batches} {updates:?} {best:?};").into_bytes();
-        let tensors = self.weights.iter().chain(&self.averages);
-        for (name, data) in tensors.chain(self.best.iter().flat_map(|best| best.iter())) {
-            add(&mut bytes, name, data);
+        let best = self.best.as_deref();
+        for tensors in [&self.weights, &self.averages].into_iter().chain(best) {
+            // A file gives them back in another order than a model does.
+            let mut tensors: Vec<_> = tensors.iter().collect();
+            tensors.sort_by(|a, b| a.0.cmp(&b.0));
+            tensors.into_iter().for_each(|(name, data)| add(&mut bytes, name, data));
         }
         let mut id = ancestral_data::sha256(&bytes);
         id.truncate(ID);

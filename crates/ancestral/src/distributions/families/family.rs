@@ -2,8 +2,6 @@
 //! in [`Distribution`], which every family has by itself.
 
 use super::error::{Error, Result};
-use super::fit::{Fit, FitOptions, fit};
-use super::quantile;
 use super::sample::Sample;
 use super::scalar::{Scalar, sigmoid};
 use super::special::LogTails;
@@ -49,7 +47,7 @@ impl Domain {
     }
 
     /// Whether a value is inside, its limits included.
-    fn allows(self, x: f64) -> bool {
+    pub(super) fn allows(self, x: f64) -> bool {
         match self {
             Self::Real => x.is_finite(),
             Self::Positive => x >= 0.0,
@@ -58,7 +56,7 @@ impl Domain {
     }
 
     /// In words.
-    fn words(self) -> &'static str {
+    pub(super) fn words(self) -> &'static str {
         match self {
             Self::Real => "a finite number",
             Self::Positive => "above 0",
@@ -211,7 +209,7 @@ pub trait Family: Clone + Send + Sync + 'static {
     /// The value with these tails; for a mass the smallest whole number that has at least this much
     /// up to it.
     fn quantile(&self, theta: &[f64], p: LogTails) -> f64 {
-        quantile::search(self, theta, p)
+        quantile_by_search(self, theta, p)
     }
     /// A draw by uniform numbers in (0, 1).
     fn sample(&self, theta: &[f64], uniform: &mut dyn FnMut() -> f64) -> f64 {
@@ -260,51 +258,6 @@ pub trait Family: Clone + Send + Sync + 'static {
     }
 }
 
-/// A family with everything that follows from its formulas; object-safe.
-///
-/// Without a number for each parameter every answer is NaN; their ranges are checked by
-/// [`Distribution::check_parameters`] alone.
-pub trait Distribution: Send + Sync {
-    /// The name as users spell it.
-    fn name(&self) -> &'static str;
-    /// What it is, in one line.
-    fn about(&self) -> &'static str;
-    /// Its parameters.
-    fn parameters(&self) -> &'static [Parameter];
-    /// Whether it has a mass on whole numbers instead of a density.
-    fn is_discrete(&self) -> bool;
-    /// Refuses parameters out of their range.
-    ///
-    /// # Errors
-    /// The parameter and its range.
-    fn check_parameters(&self, theta: &[f64]) -> Result<()>;
-    /// The values with a density.
-    fn support(&self, theta: &[f64]) -> Support;
-    /// The log-density in nats, or the log-mass; −∞ outside of the support.
-    fn log_density(&self, theta: &[f64], x: f64) -> f64;
-    /// ln P(X ≤ x) and ln P(X > x).
-    fn log_tails(&self, theta: &[f64], x: f64) -> LogTails;
-    /// P(X ≤ x).
-    fn cdf(&self, theta: &[f64], x: f64) -> f64 {
-        self.log_tails(theta, x).lower.exp()
-    }
-    /// P(X > x).
-    fn survival(&self, theta: &[f64], x: f64) -> f64 {
-        self.log_tails(theta, x).upper.exp()
-    }
-    /// The value with P(X ≤ x) = p, NaN unless p is in \[0, 1\].
-    fn quantile(&self, theta: &[f64], p: f64) -> f64;
-    /// The value with P(X > x) = p.
-    fn upper_quantile(&self, theta: &[f64], p: f64) -> f64;
-    /// A draw by uniform numbers in (0, 1).
-    fn sample(&self, theta: &[f64], uniform: &mut dyn FnMut() -> f64) -> f64;
-    /// The parameters of maximum likelihood, with their errors.
-    ///
-    /// # Errors
-    /// If there is no maximum, with the reason and the rows at fault.
-    fn fit(&self, sample: &Sample, options: &FitOptions) -> Result<Fit>;
-}
-
 /// The log-density of one value.
 pub fn log_density<F: Family>(family: &F, theta: &[f64], x: f64) -> f64 {
     if x.is_nan() {
@@ -315,69 +268,6 @@ pub fn log_density<F: Family>(family: &F, theta: &[f64], x: f64) -> f64 {
         return f64::NEG_INFINITY;
     }
     family.log_normalizer(theta) + family.log_kernel(theta, x)
-}
-
-/// Whether there is a number for each parameter.
-fn complete<F: Family>(theta: &[f64]) -> bool {
-    theta.len() == F::PARAMETERS.len()
-}
-
-impl<F: Family> Distribution for F {
-    fn name(&self) -> &'static str {
-        F::NAME
-    }
-    fn about(&self) -> &'static str {
-        F::ABOUT
-    }
-    fn parameters(&self) -> &'static [Parameter] {
-        F::PARAMETERS
-    }
-    fn is_discrete(&self) -> bool {
-        F::DISCRETE
-    }
-    fn check_parameters(&self, theta: &[f64]) -> Result<()> {
-        for (parameter, &value) in F::PARAMETERS.iter().zip(theta) {
-            if !parameter.domain.allows(value) {
-                return Err(Error::OutOfRange {
-                    family: F::NAME,
-                    name: parameter.name.to_owned(),
-                    value,
-                    allowed: parameter.domain.words().to_owned(),
-                });
-            }
-        }
-        if theta.len() == F::PARAMETERS.len() {
-            return Ok(());
-        }
-        Err(Error::Length { found: theta.len(), expected: F::PARAMETERS.len() })
-    }
-    fn support(&self, theta: &[f64]) -> Support {
-        if complete::<F>(theta) { Family::support(self, theta) } else { Support::REALS }
-    }
-    fn log_density(&self, theta: &[f64], x: f64) -> f64 {
-        if complete::<F>(theta) { log_density(self, theta, x) } else { f64::NAN }
-    }
-    fn log_tails(&self, theta: &[f64], x: f64) -> LogTails {
-        if complete::<F>(theta) && !x.is_nan() {
-            Family::log_tails(self, theta, x)
-        } else {
-            LogTails { lower: f64::NAN, upper: f64::NAN }
-        }
-    }
-    fn quantile(&self, theta: &[f64], p: f64) -> f64 {
-        let p = LogTails::from_probability(p);
-        if complete::<F>(theta) { quantile::at(self, theta, p) } else { f64::NAN }
-    }
-    fn upper_quantile(&self, theta: &[f64], p: f64) -> f64 {
-        let p = LogTails::from_probability(p).swapped();
-        if complete::<F>(theta) { quantile::at(self, theta, p) } else { f64::NAN }
-    }
-    fn sample(&self, theta: &[f64], uniform: &mut dyn FnMut() -> f64) -> f64 {
-        if complete::<F>(theta) { Family::sample(self, theta, uniform) } else { f64::NAN }
-    }
-    fn fit(&self, sample: &Sample, options: &FitOptions) -> Result<Fit> {
-        fit(self, sample, options)
-    }
 }
 
 /// Refuses rows that are all equal, for a family that can narrow on them; censored rows do not hold it
@@ -392,4 +282,120 @@ pub fn refuse_constant(family: &'static str, sample: &Sample) -> Result<()> {
         return Err(Error::Constant { family, value: low, rows: sample.values().len() });
     }
     Ok(())
+}
+
+/// The relative rounding error of a logarithm of a tail.
+const SLACK: f64 = 1e-12;
+
+/// The quantile of a family without a formula, by search in a coordinate that maps the support onto the real numbers.
+pub fn quantile_by_search<F: Family>(family: &F, theta: &[f64], p: LogTails) -> f64 {
+    if F::DISCRETE { whole(family, theta, p) } else { continuous(family, theta, p) }
+}
+
+/// A map of the real numbers onto a support.
+#[derive(Clone, Copy)]
+struct Chart(Support);
+
+impl Chart {
+    /// The value and its derivative at a coordinate.
+    fn value(self, t: f64) -> (f64, f64) {
+        let Support { lower, upper, .. } = self.0;
+        match (lower.is_finite(), upper.is_finite()) {
+            (true, true) => {
+                let (s, c) = (sigmoid(t), sigmoid(-t));
+                let x =
+                    if t < 0.0 { lower + (upper - lower) * s } else { upper - (upper - lower) * c };
+                (x, (upper - lower) * s * c)
+            }
+            (true, false) => (lower + t.exp(), t.exp()),
+            (false, true) => (upper - (-t).exp(), (-t).exp()),
+            (false, false) => {
+                // Linear near 0, exponential far out, so that heavy tails take few steps.
+                (t.sinh(), t.cosh())
+            }
+        }
+    }
+}
+
+/// Newton's method on the logarithm of the smaller tail, kept within a bracket.
+fn continuous<F: Family>(family: &F, theta: &[f64], p: LogTails) -> f64 {
+    let chart = Chart(family.support(theta));
+    let low_tail = p.lower <= p.upper;
+    // Increasing in t for both tails.
+    let error = |t: f64| {
+        let (x, slope) = chart.value(t);
+        let tails = family.log_tails(theta, x);
+        let log_density = log_density(family, theta, x);
+        if low_tail {
+            (tails.lower - p.lower, (log_density - tails.lower).exp() * slope)
+        } else {
+            (p.upper - tails.upper, (log_density - tails.upper).exp() * slope)
+        }
+    };
+    let (mut low, mut high) = (f64::NEG_INFINITY, f64::INFINITY);
+    let (mut t, mut widen) = (0.0, 1.0);
+    for _ in 0..300 {
+        let (e, slope) = error(t);
+        if e == 0.0 {
+            break;
+        }
+        if e > 0.0 {
+            high = t
+        } else {
+            low = t
+        }
+        let newton = t - e / slope;
+        let limit = 4.0 * widen;
+        let next = if newton > low && newton < high && (newton - t).abs() <= limit {
+            newton
+        } else if low == f64::NEG_INFINITY {
+            t - limit
+        } else if high == f64::INFINITY {
+            t + limit
+        } else {
+            0.5 * (low + high)
+        };
+        widen = if low.is_finite() && high.is_finite() { widen } else { widen * 2.0 };
+        let done = (next - t).abs() <= 4e-16 * t.abs().max(1e-3) && slope.is_finite();
+        t = next;
+        if done || !t.is_finite() {
+            break;
+        }
+    }
+    chart.value(t).0
+}
+
+/// The smallest whole number with enough probability up to it, by doubling and halving.
+fn whole<F: Family>(family: &F, theta: &[f64], p: LogTails) -> f64 {
+    let support = family.support(theta);
+    let enough = |k: f64| {
+        let tails = family.log_tails(theta, k);
+        if p.lower <= p.upper {
+            tails.lower >= p.lower - SLACK * p.lower.abs().max(1e-3)
+        } else {
+            tails.upper <= p.upper + SLACK * p.upper.abs().max(1e-3)
+        }
+    };
+    if enough(support.lower) {
+        return support.lower;
+    }
+    let (mut low, mut step) = (support.lower, 1.0);
+    let mut high = low + step;
+    while high < support.upper && !enough(high) {
+        low = high;
+        step *= 2.0;
+        high = low + step;
+        if high > 1e300 {
+            return f64::INFINITY;
+        }
+    }
+    high = high.min(support.upper);
+    while high - low > 1.0 {
+        let middle = (0.5 * (low + high)).floor();
+        if middle <= low || middle >= high {
+            break;
+        }
+        if enough(middle) { high = middle } else { low = middle }
+    }
+    high
 }

@@ -1,7 +1,7 @@
 //! Goodness of fit: distances between the rows and a fitted distribution. Since the parameters were
 //! estimated from the same rows, their p-values come from a bootstrap, not from tables.
 
-use super::family::Distribution;
+use super::distribution::Distribution;
 use super::sample::Sample;
 use super::special::LogTails;
 use super::special::gamma::chi_squared_tails;

@@ -54,7 +54,7 @@ impl Family for HalfNormal {
             return -theta[0] * normal_quantile(LogTails::from_lower(upper));
         }
         // Close to 0 the normal quantile of ½ + p / 2 has lost digits.
-        super::quantile::search(self, theta, p)
+        super::family::quantile_by_search(self, theta, p)
     }
 
     fn check(&self, sample: &Sample, fixed: &Fixed) -> Result<()> {

@@ -11,6 +11,7 @@
 //! imported by those who write one. [`binomial::Binomial`] needs its number of trials and is not among
 //! [`all`].
 
+pub mod distribution;
 pub mod error;
 pub mod family;
 pub mod fit;
@@ -18,7 +19,6 @@ pub mod gof;
 pub mod likelihood;
 pub mod newton;
 pub mod profile;
-pub mod quantile;
 pub mod sample;
 pub mod scalar;
 pub mod special;
@@ -55,8 +55,9 @@ pub mod zero_inflated_poisson;
 #[cfg(test)]
 mod tests;
 
+pub use distribution::Distribution;
 pub use error::{Error, Result};
-pub use family::Distribution;
+pub use family::Family;
 pub use fit::{Boundary, Estimate, Fit, FitOptions};
 pub use sample::Sample;
 

@@ -7,7 +7,6 @@
 
 use super::error::{Error, Result};
 use super::family::{Domain, Family, Fixed, Limit, Parameter, Support, Unit, refuse_constant};
-use super::quantile;
 use super::sample::Sample;
 use super::scalar::Scalar;
 use super::special::beta::{beta_tails, ln_beta};
@@ -73,9 +72,9 @@ impl Family for StudentT {
         let z = if p.lower == p.upper {
             0.0
         } else if p.lower < p.upper {
-            quantile::search(self, &[theta[0], 0.0, 1.0], p)
+            super::family::quantile_by_search(self, &[theta[0], 0.0, 1.0], p)
         } else {
-            -quantile::search(self, &[theta[0], 0.0, 1.0], p.swapped())
+            -super::family::quantile_by_search(self, &[theta[0], 0.0, 1.0], p.swapped())
         };
         theta[1] + theta[2] * z
     }
