@@ -71,13 +71,16 @@ fn disturbed<T>(fault: Option<(Fault, usize)>, work: impl FnOnce() -> T) -> (T, 
     (result, made.get())
 }
 
+/// The kind, the step and the values of an event.
+type Told = (String, u64, Vec<(String, f64)>);
+
 /// What a command leaves: files of weights as they are, the tensors of the checkpoint, and the events
 /// without their times.
 #[derive(Debug, PartialEq)]
 struct Left {
     model: Vec<u8>,
     last: Option<Vec<(String, Vec<u8>)>>,
-    events: Vec<(String, u64, Vec<(String, f64)>)>,
+    events: Vec<Told>,
     finished: bool,
 }
 

@@ -338,7 +338,7 @@ fn parts(file: &[u8]) -> (String, &[u8]) {
 }
 
 fn whole(mut header: String, tensors: &[u8]) -> Vec<u8> {
-    while header.len() % 8 != 0 {
+    while !header.len().is_multiple_of(8) {
         header.push(' ');
     }
     [&(header.len() as u64).to_le_bytes(), header.as_bytes(), tensors].concat()

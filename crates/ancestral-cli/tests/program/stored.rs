@@ -48,13 +48,13 @@ fn without_id(file: &[u8]) -> Vec<u8> {
     let (header, tensors) = rest.split_at(u64::from_le_bytes(*length) as usize);
     let mut header = String::from_utf8(header.to_vec()).unwrap();
     let (begin, end) = (r#",\"id\":\""#, r#"\""#);
-    let at = header.find(begin).expect("it has a name");
+    let at = header.find(begin).unwrap();
     let after = at + begin.len();
     let till = after + header[after..].find(end).unwrap() + end.len();
     header.replace_range(at..till, "");
     // Tensors begin at a multiple of 8.
     header.truncate(header.trim_end().len());
-    while header.len() % 8 != 0 {
+    while !header.len().is_multiple_of(8) {
         header.push(' ');
     }
     [&(header.len() as u64).to_le_bytes(), header.as_bytes(), tensors].concat()

@@ -1,5 +1,5 @@
 //! What a family of distributions is: its formulas. The rest, from maximum likelihood to reports, is
-//! in [`Distribution`], which every family has by itself.
+//! in [`Distribution`](super::Distribution), which every family has by itself.
 
 use super::error::{Error, Result};
 use super::sample::Sample;
