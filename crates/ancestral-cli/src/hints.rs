@@ -29,6 +29,8 @@ fn of(error: &Error) -> Option<String> {
             "`ancestral runs` lists the existing runs".to_owned()
         }
         Error::RunBusy { .. } => "wait for it, or give another --out".to_owned(),
+        Error::NoSpace { .. } => "lower -n".to_owned(),
+        Error::OutputExists { .. } => "give a new folder".to_owned(),
         Error::NoWeights { .. } => "train it first, or resume it with --resume".to_owned(),
         Error::NoCheckpoint { .. } => {
             "use --weights best, or start a new run from its weights with --from".to_owned()

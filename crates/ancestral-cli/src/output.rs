@@ -4,6 +4,7 @@ use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
+use ancestral::run::RunFolder;
 use ancestral_data::DataError;
 use ancestral_plot::PlotError;
 use anyhow::Result;
@@ -174,12 +175,8 @@ pub(crate) fn check_target(flag: &str, target: &Path, inputs: &[Option<&Path>]) 
             target.display()
         )));
     }
-    let is_run = |folder: &&Path| {
-        let text = std::fs::read_to_string(folder.join("config.toml")).unwrap_or_default();
-        text.lines().any(|line| line.starts_with("format = ")) && text.contains("[data]")
-    };
     // The parent of the file, and those above it.
-    match full.ancestors().skip(1).find(is_run) {
+    match full.ancestors().skip(1).find(|folder| RunFolder::is_at(folder)) {
         Some(run) => Err(usage(format!(
             "{flag} {}: it is a file of the run in {}; give another name",
             target.display(),

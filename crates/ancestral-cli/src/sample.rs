@@ -1,15 +1,10 @@
 //! `sample`: draws samples into an image or a file of numbers.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ancestral::memory;
-use ancestral::model::Model;
 use ancestral::report::{self, MOST_FRAMED};
-use ancestral::run::{Given, Mask, Run, SampleSpec, Samples, Session};
-use ancestral_data::{
-    CsvWriter, NpyWriter, Shape, create_folder, free_space, write_csv, write_new, write_npy,
-};
-use ancestral_plot::Image;
+use ancestral::run::{Given, Mask, SampleFile, SampleSpec, Samples};
 use anyhow::Result;
 use serde_json::json;
 
@@ -22,10 +17,14 @@ use crate::progress::{self, ProgressReporter};
 const USUAL: usize = 64;
 
 pub(crate) fn run(args: &SampleArgs, data_dir: Option<&Path>) -> Result<()> {
-    // A folder gets an image for each sample.
-    let kind = match args.out.as_os_str().as_encoded_bytes().ends_with(b"/") {
-        true => "folder",
-        false => output::extension(&args.out, &["png", "npy", "csv"])?,
+    // A grid in one image, unless a file is given that holds samples one after another.
+    let file = match args.out.as_os_str().as_encoded_bytes().ends_with(b"/") {
+        true => Some(SampleFile::Images),
+        false => match output::extension(&args.out, &["png", "npy", "csv"])? {
+            "npy" => Some(SampleFile::Npy),
+            "csv" => Some(SampleFile::Csv),
+            _ => None,
+        },
     };
     let inputs = [&args.complete, &args.mask].map(|given| given.as_deref().map(Path::new));
     output::check_target("--out", &args.out, &inputs)?;
@@ -48,7 +47,8 @@ pub(crate) fn run(args: &SampleArgs, data_dir: Option<&Path>) -> Result<()> {
     let run = inputs::load(&session, &args.run, weights, args.output)?;
     let model = run.model();
     let shape = model.data().shape.clone();
-    if matches!(kind, "png" | "folder") && model.sampler().is_some() && shape.as_image().is_none() {
+    let draws = matches!(file, None | Some(SampleFile::Images));
+    if draws && model.sampler().is_some() && shape.as_image().is_none() {
         return Err(usage(format!(
             "--out {}: examples of shape {shape} are not images; use .csv or .npy",
             args.out.display()
@@ -60,8 +60,9 @@ pub(crate) fn run(args: &SampleArgs, data_dir: Option<&Path>) -> Result<()> {
     // One of each row, and one image in an animation.
     let usual = if args.complete.is_some() || args.frames.is_some() { 1 } else { USUAL };
     let count = args.n.unwrap_or(usual);
-    if args.complete.is_none() {
-        check_size(&args.out, count, kind, &shape)?;
+    // The number of completions is that of the rows, known later.
+    if let (None, None, Some(image)) = (&args.complete, file, shape.as_image()) {
+        check_grid(count, image)?;
     }
     let reading = inputs::reading(&args.tables)?;
     let complete = args.complete.clone().map(|data| Given {
@@ -78,8 +79,9 @@ pub(crate) fn run(args: &SampleArgs, data_dir: Option<&Path>) -> Result<()> {
         mean: args.mean,
         complete,
     };
-    if args.complete.is_none() && args.frames.is_none() && kind != "png" {
-        stream(&mut session, &run, &spec, &args.out, kind)?;
+    if let (Some(file), None) = (file, &args.frames) {
+        let drawn = session.sample_to(&run, &spec, file, &args.out);
+        let count = about(args, drawn)?;
         watch.finish();
         return report_written(args, model.name(), count);
     }
@@ -87,33 +89,30 @@ pub(crate) fn run(args: &SampleArgs, data_dir: Option<&Path>) -> Result<()> {
         None => session.sample(&run, &spec).map(|drawn| (drawn, None)),
         Some(_) => session.sample_frames(&run, &spec).map(|(drawn, frames)| (drawn, Some(frames))),
     };
-    let (Samples { values, count, each, .. }, frames) = match &args.complete {
-        None => drawn?,
-        Some(data) => drawn.about("rows to complete of", data)?,
-    };
-    check_size(&args.out, count, kind, &shape)?;
-    check_memory(count, kind, &shape)?;
-    match (kind, shape.as_image()) {
-        ("png", Some(image)) => {
+    let (samples, frames) = about(args, drawn)?;
+    match (file, shape.as_image()) {
+        (None, Some(image)) => {
+            let Samples { values, count, each, .. } = &samples;
+            check_grid(*count, image)?;
             // The completions of a row are drawn in one line.
-            let columns = if each > 1 { each } else { (count as f64).sqrt().ceil() as usize };
-            let values = report::intensities(model, &values);
+            let columns = if *each > 1 { *each } else { (*count as f64).sqrt().ceil() as usize };
+            let values = report::intensities(model, values);
             report::grid(&values, image, columns).save_png(&args.out)?;
         }
-        ("npy", _) => {
-            let dims: Vec<usize> =
-                std::iter::once(count).chain(shape.dims().iter().copied()).collect();
-            write_npy(&args.out, &values, &dims)?;
-        }
-        ("folder", Some(image)) => {
-            write_images(&args.out, |writer| writer.add(model, image, &values))?;
-        }
-        _ => write_csv(&args.out, &run.column_names(), &values)?,
+        (file, _) => samples.save(&run, file.unwrap_or(SampleFile::Csv), &args.out)?,
     }
     if let (Some(frames), Some(path)) = (frames, &args.frames) {
         frames.save_gif(path)?;
     }
-    report_written(args, model.name(), count)
+    report_written(args, model.name(), samples.count)
+}
+
+/// Adds to an error the rows that were to be completed.
+fn about<T>(args: &SampleArgs, drawn: ancestral::Result<T>) -> Result<T> {
+    match &args.complete {
+        None => Ok(drawn?),
+        Some(data) => drawn.about("rows to complete of", data),
+    }
 }
 
 /// Prints what was written.
@@ -131,132 +130,20 @@ fn report_written(args: &SampleArgs, model: &str, count: usize) -> Result<()> {
     args.frames.as_ref().map_or(Ok(()), |path| output::wrote(args.output, path))
 }
 
-/// Draws samples and writes them part by part.
-fn stream(
-    session: &mut Session<'_>,
-    run: &Run,
-    spec: &SampleSpec,
-    out: &Path,
-    kind: &str,
-) -> Result<()> {
-    let model = run.model();
-    let shape = model.data().shape.clone();
-    match (kind, shape.as_image()) {
-        ("folder", Some(image)) => write_images(out, |writer| {
-            session.sample_parts(run, spec, &mut |values| writer.add(model, image, values))
-        })?,
-        ("npy", _) => {
-            let dims: Vec<usize> =
-                std::iter::once(spec.count).chain(shape.dims().iter().copied()).collect();
-            let mut writer = NpyWriter::create(out, &dims)?;
-            session.sample_parts(run, spec, &mut |values| Ok(writer.write(values)?))?;
-            writer.finish()?;
-        }
-        _ => {
-            let mut writer = CsvWriter::create(out, &run.column_names())?;
-            session.sample_parts(run, spec, &mut |values| Ok(writer.write(values)?))?;
-            writer.finish()?;
-        }
-    }
-    Ok(())
-}
-
-/// Writes images into a new folder, which appears when all are there.
-fn write_images(
-    out: &Path,
-    fill: impl FnOnce(&mut ImageWriter) -> ancestral::Result<()>,
-) -> Result<()> {
-    let created = create_folder(out, |folder| {
-        fill(&mut ImageWriter { folder: folder.to_owned(), written: 0 })
-    })?;
-    if !created {
-        let out = out.display();
-        return Err(usage(format!("--out {out}: already exists; give a new folder")));
-    }
-    Ok(())
-}
-
-/// Images of samples as numbered files.
-struct ImageWriter {
-    folder: PathBuf,
-    written: usize,
-}
-
-impl ImageWriter {
-    fn add(
-        &mut self,
-        model: &dyn Model,
-        shape: [usize; 3],
-        values: &[f64],
-    ) -> ancestral::Result<()> {
-        let values = report::intensities(model, values);
-        for example in values.chunks_exact(shape.iter().product::<usize>().max(1)) {
-            let path = self.folder.join(format!("{:06}.png", self.written));
-            let image = Image::of(example, shape);
-            let png = if shape[0] == 3 { image.to_png() } else { image.to_gray_png() };
-            write_new(&path, &png?)?;
-            self.written += 1;
-        }
-        Ok(())
-    }
-}
-
 /// The most images of a grid.
 const MOST_IN_GRID: usize = 1 << 16;
 
-/// Refuses more samples than an image, or the disk, has room for.
-fn check_size(out: &Path, count: usize, kind: &str, shape: &Shape) -> Result<()> {
-    if kind == "png" {
-        if count > MOST_IN_GRID {
-            return Err(usage(format!(
-                "-n {count}: an image holds at most {MOST_IN_GRID} samples; write a folder of \
-                 images (--out DIR/), .npy or .csv"
-            )));
-        }
-        return check_memory(count, kind, shape);
+/// Refuses more images than a grid, or memory until it is written, has room for.
+fn check_grid(count: usize, image: [usize; 3]) -> Result<()> {
+    if count > MOST_IN_GRID {
+        return Err(usage(format!(
+            "-n {count}: an image holds at most {MOST_IN_GRID} samples; write a folder of images \
+             (--out DIR/), .npy or .csv"
+        )));
     }
-    let entries = (shape.size() as u64).saturating_mul(count as u64);
-    let needed = match kind {
-        "npy" => entries.saturating_mul(4),
-        // A digit and a comma.
-        "csv" => entries.saturating_mul(2),
-        // A block for each file.
-        _ => (count as u64).saturating_mul(4096),
-    };
-    match free_space(out) {
-        Some(free) if needed > free => Err(usage(format!(
-            "-n {count}: about {} would be written to {}, whose disk has {} free; lower -n",
-            memory::amount(needed),
-            out.display(),
-            memory::amount(free)
-        ))),
-        // Even where the free space is not known.
-        _ if needed == u64::MAX => Err(usage(format!("-n {count}: no disk holds them; lower -n"))),
-        _ => Ok(()),
-    }
-}
-
-/// Bytes of memory per entry of a sample until it is written to a file of this kind.
-fn bytes_of_entry(kind: &str) -> u64 {
-    match kind {
-        // Single precision and the encoded file.
-        "png" => 28,
-        "npy" => 32,
-        // Up to 24 characters, and a copy as the text grows.
-        _ => 72,
-    }
-}
-
-/// Refuses more samples than memory holds until they are written.
-fn check_memory(count: usize, kind: &str, shape: &Shape) -> Result<()> {
-    let entries = (shape.size() as u64).saturating_mul(count as u64);
-    let mut needed = entries.saturating_mul(bytes_of_entry(kind));
-    if let ("png", Some(image)) = (kind, shape.as_image()) {
-        needed = needed.saturating_add(report::grid_bytes(count, image));
-    }
-    Ok(memory::check_available(
-        &format!("drawing {}", output::count(count, "sample")),
-        needed,
-        "-n or --limit",
-    )?)
+    let entries = (image.iter().product::<usize>() as u64).saturating_mul(count as u64);
+    // Double and single precision, and the encoded file.
+    let needed = entries.saturating_mul(28).saturating_add(report::grid_bytes(count, image));
+    let drawing = format!("drawing {}", output::count(count, "sample"));
+    Ok(memory::check_available(&drawing, needed, "-n or --limit")?)
 }

@@ -243,6 +243,25 @@ pub enum Error {
         /// The folder.
         path: PathBuf,
     },
+    /// A disk has no room for what would be written.
+    #[error(
+        "about {} would be written to {}, whose disk has {} free",
+        bytes(*needed), path.display(), bytes(*free)
+    )]
+    NoSpace {
+        /// The file or folder.
+        path: PathBuf,
+        /// Bytes that would be written at least.
+        needed: u64,
+        /// Bytes that are free.
+        free: u64,
+    },
+    /// What would be written exists.
+    #[error("{}: already exists", path.display())]
+    OutputExists {
+        /// The file or folder.
+        path: PathBuf,
+    },
     /// The run has no weights yet.
     #[error("{}: has no weights yet", path.display())]
     NoWeights {
@@ -382,6 +401,8 @@ impl Error {
             | Self::RunExists { .. }
             | Self::NoRun { .. }
             | Self::RunBusy { .. }
+            | Self::NoSpace { .. }
+            | Self::OutputExists { .. }
             | Self::NoWeights { .. }
             | Self::NoCheckpoint { .. }
             | Self::WeightsNotFinite { .. }

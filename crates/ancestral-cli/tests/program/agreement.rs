@@ -125,7 +125,10 @@ fn samples_have_the_precision_of_their_column() {
     let rows: String = (0..60).map(|i| format!("{}.{:02},{}\n", i % 5, i, i * 3 % 11)).collect();
     here.write("own.csv", format!("price,count\n{rows}"));
     here.good(&format!("train rnade --data own.csv {SMALL} --out r"));
-    here.good("sample r -n 50 --out s.csv");
+    for out in ["s.npy", "s.csv"] {
+        let said = errors(&here.run(&format!("sample r -n 50 --out {out}")));
+        assert!(said.contains("rounded to whole numbers, as in the data, in count"), "{said}");
+    }
     for line in here.read("s.csv").lines().skip(1) {
         let (price, count) = line.split_once(',').unwrap();
         assert!(price.split_once('.').is_none_or(|(_, decimals)| decimals.len() <= 2), "{line}");

@@ -4,8 +4,6 @@
 //! nothing is skewed or copied: a line of states has one row for each image row (diagonals) or column
 //! (rows), and a pixel's predecessors are its neighbors in the line before.
 
-use std::ops::Range;
-
 use burn::{
     backend::TensorMetadata,
     tensor::{Shape, Tensor, activation},
@@ -15,57 +13,17 @@ use rayon::prelude::*;
 use super::{
     conv::composed_masked_conv2d,
     frame::{Frame, Tap, WeightSums, column_sums, images_together, joined, narrow},
+    gates::{Backward, Forward, PIECE, Pre, gate_panels},
+    line::{Line, Lines, Scan},
 };
 use crate::{
     activation::Activation,
     autodiff::Operation,
     flex::{self, Primitive},
     gather::{Gather, Panels, Unit, lanes},
-    math,
     parallel::SharedPtr,
-    simd::{Isa, Kernel, Simd},
+    simd::Isa,
 };
-
-/// The way an LSTM moves over an image (van den Oord, Kalchbrenner and Kavukcuoglu 2016, sections 3.1
-/// and 3.2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Scan {
-    /// Top to bottom; a pixel sees three states of the row above, and continues the cell state above.
-    Rows,
-    /// Along the diagonals from the top left corner; a pixel sees the states to its left and above,
-    /// and continues the cell state to its left.
-    Diagonals,
-    /// The mirror image: from the top right corner.
-    DiagonalsFromRight,
-}
-
-impl Scan {
-    /// The pixels whose states a pixel sees, in the order of their weights.
-    pub fn taps(self) -> &'static [Tap] {
-        match self {
-            Self::Rows => &[[-1, -1], [-1, 0], [-1, 1]],
-            Self::Diagonals => &[[0, -1], [-1, 0]],
-            Self::DiagonalsFromRight => &[[0, 1], [-1, 0]],
-        }
-    }
-
-    /// The pixel whose cell state a pixel continues.
-    pub fn carry(self) -> Tap {
-        match self {
-            Self::Rows => [-1, 0],
-            Self::Diagonals => [0, -1],
-            Self::DiagonalsFromRight => [0, 1],
-        }
-    }
-
-    /// The same taps as distances in the line before, where the cell state's own is 0.
-    fn distances(self) -> &'static [isize] {
-        match self {
-            Self::Rows => &[-1, 0, 1],
-            Self::Diagonals | Self::DiagonalsFromRight => &[0, -1],
-        }
-    }
-}
 
 /// The hidden states \[n, height, width, h\] of an LSTM that scans images `x`
 /// \[n, height, width, c\].
@@ -167,46 +125,6 @@ pub(crate) fn composed_lstm_scan(
     Tensor::cat(all, 1).reshape([n, h, w, hidden])
 }
 
-/// The lines of a scan over one image.
-#[derive(Debug, Clone, Copy)]
-struct Lines {
-    scan: Scan,
-    height: usize,
-    width: usize,
-}
-
-impl Lines {
-    /// Places in a line.
-    fn len(&self) -> usize {
-        if self.scan == Scan::Rows { self.width } else { self.height }
-    }
-
-    fn steps(&self) -> usize {
-        if self.scan == Scan::Rows { self.height } else { self.height + self.width - 1 }
-    }
-
-    /// The places of a line that are pixels.
-    fn places(&self, step: usize) -> Range<usize> {
-        if self.scan == Scan::Rows {
-            return 0..self.width;
-        }
-        (step + 1).saturating_sub(self.width)..self.height.min(step + 1)
-    }
-
-    /// The pixel at a place.
-    fn pixel(&self, step: usize, place: usize) -> usize {
-        match self.scan {
-            Scan::Rows => step * self.width + place,
-            Scan::Diagonals => place * self.width + (step - place),
-            Scan::DiagonalsFromRight => place * self.width + (self.width - 1 - (step - place)),
-        }
-    }
-
-    fn pixels(&self) -> usize {
-        self.height * self.width
-    }
-}
-
 #[derive(Debug, Clone)]
 struct LstmScan {
     x: Primitive,
@@ -295,27 +213,6 @@ struct Given<'a> {
     taps: &'a [Tap],
 }
 
-/// Rows of a line that are processed together.
-pub(super) const PIECE: usize = 60;
-
-/// The weights of some units, packed so that each gate has whole vectors and those of one unit lie in
-/// the same lanes.
-pub(super) fn gate_panels(
-    isa: Isa,
-    weight: &[f32],
-    rows: usize,
-    hidden: usize,
-    units: Range<usize>,
-) -> Panels {
-    let padded = units.len().next_multiple_of(lanes(isa));
-    let mut wide = vec![0.0; rows * 4 * padded];
-    for (to, from) in wide.chunks_exact_mut(padded).zip(weight.chunks_exact(hidden)) {
-        to[..units.len()].copy_from_slice(&from[units.clone()]);
-    }
-    let starts: Vec<usize> = (0..rows).map(|row| row * 4 * padded).collect();
-    Panels::pack(isa, &wide, &starts, 1, 4 * padded)
-}
-
 /// Gates after their activations \[n·pixels, 4·hidden\] and cell states \[n·pixels, hidden\], each
 /// task's images in the order of the scan, and hidden states \[n, pixels, hidden\].
 fn forward(isa: Isa, form: Form, given: Given, bias: &[f32]) -> [Vec<f32>; 3] {
@@ -397,182 +294,6 @@ fn forward(isa: Isa, form: Form, given: Given, bias: &[f32]) -> [Vec<f32>; 3] {
         unsafe { map.set_len(n * pixels * size) };
     }
     all
-}
-
-/// A pixel of one of a task's images.
-struct Pixel {
-    image: usize,
-    at: usize,
-    /// Its place in its line.
-    place: usize,
-}
-
-/// The states of a line of some images: one row for each place and image, and a place outside at both
-/// ends.
-struct Line {
-    lines: Lines,
-    images: usize,
-    hidden: usize,
-    /// The offset of each row.
-    at: Vec<u32>,
-    /// Rows of the steps before.
-    begins: Vec<usize>,
-}
-
-impl Line {
-    fn new(lines: Lines, images: usize, hidden: usize) -> Self {
-        let at = (0..PIECE).map(|row| narrow(row * hidden)).collect();
-        let mut begins = vec![0];
-        for step in 0..lines.steps() {
-            begins.push(begins[step] + lines.places(step).len() * images);
-        }
-        Self { lines, images, hidden, at, begins }
-    }
-
-    /// The rows of a step that are pixels.
-    fn rows(&self, step: usize) -> Range<usize> {
-        let places = self.lines.places(step);
-        places.start * self.images..places.end * self.images
-    }
-
-    /// The number of rows before a step, in the order of the scan.
-    fn begin(&self, step: usize) -> usize {
-        self.begins[step]
-    }
-
-    /// The place of a row in a buffer.
-    fn own(&self, row: usize) -> usize {
-        row + self.images
-    }
-
-    /// The place of the first row that a row sees, through the nearest of its distances.
-    fn reach(&self, row: usize, distances: &[isize]) -> usize {
-        let nearest = distances.iter().min().copied().unwrap_or_default();
-        self.own(row).wrapping_add_signed(nearest * self.images as isize)
-    }
-
-    /// The steps of a sum over the places at these distances, of `times` · hidden values each.
-    fn steps(&self, distances: &[isize], times: usize) -> Vec<[u32; 2]> {
-        let nearest = distances.iter().min().copied().unwrap_or_default();
-        let width = self.hidden * times;
-        let mut steps = Vec::with_capacity(distances.len() * width);
-        for distance in distances {
-            let from = (distance - nearest) as usize * self.images * width;
-            for i in 0..width {
-                steps.push([narrow(from + i), narrow(steps.len())]);
-            }
-        }
-        steps
-    }
-
-    /// A buffer whose rows are all `state`.
-    fn filled(&self, state: &[f32]) -> Vec<f32> {
-        state.repeat((self.lines.len() + 2) * self.images)
-    }
-
-    /// The pixels of some rows.
-    fn piece(&self, step: usize, rows: Range<usize>) -> Vec<Pixel> {
-        let pixel = |row: usize| {
-            let place = row / self.images;
-            Pixel { image: row % self.images, at: self.lines.pixel(step, place), place }
-        };
-        rows.map(pixel).collect()
-    }
-
-    /// Where the taps of some pixels begin in framed images, one after another.
-    fn reads(&self, pixels: &[Pixel], frame: &Frame, channels: usize) -> Vec<u32> {
-        let first = |pixel: &Pixel| {
-            let row = pixel.at / self.lines.width * frame.row() + pixel.at % self.lines.width;
-            narrow((pixel.image * frame.len() + row) * channels)
-        };
-        pixels.iter().map(first).collect()
-    }
-}
-
-/// Pre-activations without what comes from states.
-pub(super) enum Pre<'a> {
-    /// They lie where the gates will.
-    InPlace,
-    /// Sums in blocks, and for each row where its biases begin.
-    Sums { sums: &'a [f32], bias: &'a [f32], at: &'a [usize] },
-}
-
-/// From sums to states, for some rows of a line and some of their units.
-pub(super) struct Forward<'a> {
-    /// A block of two vectors after the other, each with the rows of a piece; each gate has whole
-    /// vectors.
-    pub(super) sums: &'a [f32],
-    pub(super) given: Pre<'a>,
-    pub(super) hidden: usize,
-    pub(super) units: Range<usize>,
-    /// The row of each among all states.
-    pub(super) rows: &'a [usize],
-    /// Of these rows.
-    pub(super) gates: *mut f32,
-    pub(super) cells: *mut f32,
-    pub(super) states: *mut f32,
-    /// Rows of states of this line.
-    pub(super) line: &'a mut [f32],
-    /// Rows of cell states, before and after.
-    pub(super) cell: &'a mut [f32],
-}
-
-/// The address of a vector of a row among sums in blocks of two vectors.
-#[inline(always)]
-fn lane<S: Simd>(row: usize, vector: usize) -> usize {
-    (vector / 2 * PIECE + row) * 2 * S::N + vector % 2 * S::N
-}
-
-impl Kernel for Forward<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        let Self { sums, given, hidden, units, rows, gates, cells, states, line, cell } = self;
-        let of_gate = units.len().div_ceil(S::N);
-        assert!(rows.len() <= PIECE && units.end <= hidden);
-        assert!(sums.len() >= PIECE * 4 * of_gate * S::N);
-        assert!(line.len() == rows.len() * hidden && cell.len() == line.len());
-        if let Pre::Sums { sums, bias, at } = given {
-            assert!(sums.len() >= PIECE * 4 * of_gate * S::N && at.len() == rows.len());
-            assert!(at.iter().all(|at| at + 4 * hidden <= bias.len()));
-        }
-        for (row, &to) in rows.iter().enumerate() {
-            for vector in 0..of_gate {
-                let (unit, n) =
-                    (units.start + vector * S::N, S::N.min(units.len() - vector * S::N));
-                // SAFETY: the lengths were checked above; the caller of `isa.run` guarantees that
-                // the rows lie in all maps, and that no other thread has them.
-                unsafe {
-                    let own = gates.add(row * 4 * hidden + unit);
-                    // Not by closures, which would not have the instruction set.
-                    let mut gate = [s.splat(0.0); 4];
-                    for (i, gate) in gate.iter_mut().enumerate() {
-                        let lane = lane::<S>(row, i * of_gate + vector);
-                        let pre = match given {
-                            Pre::InPlace => s.load_part(own.add(i * hidden), n),
-                            Pre::Sums { sums, bias, at } => {
-                                let bias = bias.as_ptr().add(at[row] + i * hidden + unit);
-                                s.add(s.load(sums.as_ptr().add(lane)), s.load_part(bias, n))
-                            }
-                        };
-                        let sum = s.add(s.load(sums.as_ptr().add(lane)), pre);
-                        *gate = if i < 3 { math::unit_sigmoid(s, sum) } else { math::tanh(s, sum) };
-                        s.store_part(own.add(i * hidden), n, *gate);
-                    }
-                    let [o, f, i, g] = gate;
-                    let place = row * hidden + unit;
-                    let cell = cell.as_mut_ptr().add(place);
-                    let c = s.fma(f, s.load_part(cell, n), s.mul(i, g));
-                    let h = s.mul(o, math::tanh(s, c));
-                    s.store_part(cell, n, c);
-                    s.store_part(cells.add(place), n, c);
-                    s.store_part(line.as_mut_ptr().add(place), n, h);
-                    s.store_part(states.add(to * hidden + unit), n, h);
-                }
-            }
-        }
-    }
 }
 
 /// Gradients of what a scan is given: that of `x`, and those of the weights, the biases, the
@@ -801,100 +522,6 @@ impl Outside {
             hidden[row % self.hidden] += sum;
         }
         [hidden, self.cell]
-    }
-}
-
-/// From gradients of states to those of gates, for some rows of a line.
-struct Backward<'a> {
-    /// A block of vectors after the other, each with the rows of a piece.
-    sums: &'a [f32],
-    /// The width of the last block.
-    odd: usize,
-    hidden: usize,
-    /// The row of each among all gradients of states.
-    rows: &'a [usize],
-    /// The row of the cell state before among all cell states.
-    earlier: &'a [Option<usize>],
-    grad: &'a [f32],
-    /// Of these rows.
-    gates: &'a [f32],
-    own_cells: &'a [f32],
-    cells: &'a [f32],
-    start_cell: &'a [f32],
-    /// Rows of gradients of this line.
-    deltas: &'a mut [f32],
-    /// Rows of gradients of cell states: of those after, then of those before.
-    cell: &'a mut [f32],
-}
-
-impl Kernel for Backward<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        let Self {
-            sums,
-            odd,
-            hidden,
-            rows,
-            earlier,
-            grad,
-            gates,
-            own_cells,
-            cells,
-            start_cell,
-            deltas,
-            cell,
-        } = self;
-        let vectors = hidden.div_ceil(S::N);
-        assert!(rows.len() <= PIECE && sums.len() >= PIECE * vectors * S::N);
-        assert!(earlier.len() == rows.len() && start_cell.len() == hidden);
-        assert!(deltas.len() == rows.len() * 4 * hidden && cell.len() * 4 == deltas.len());
-        assert!(gates.len() == deltas.len() && own_cells.len() == cell.len());
-        assert!(rows.iter().all(|row| (row + 1) * hidden <= grad.len()));
-        let one = s.splat(1.0);
-        for (row, (&to, earlier)) in rows.iter().zip(earlier).enumerate() {
-            let before = match earlier {
-                Some(row) => &cells[row * hidden..][..hidden],
-                None => start_cell,
-            };
-            for vector in 0..vectors {
-                let (unit, n) = (vector * S::N, S::N.min(hidden - vector * S::N));
-                let last = vector + 1 == vectors && odd == S::N;
-                let from = if last {
-                    vector / 2 * PIECE * 2 * S::N + row * S::N
-                } else {
-                    lane::<S>(row, vector)
-                };
-                // SAFETY: the lengths were checked above.
-                unsafe {
-                    let own = gates.as_ptr().add(row * 4 * hidden + unit);
-                    let o = s.load_part(own, n);
-                    let f = s.load_part(own.add(hidden), n);
-                    let i = s.load_part(own.add(2 * hidden), n);
-                    let g = s.load_part(own.add(3 * hidden), n);
-                    let at = row * hidden + unit;
-                    let direct = s.load_part(grad.as_ptr().add(to * hidden + unit), n);
-                    let dh = s.add(direct, s.load(sums.as_ptr().add(from)));
-                    let t = math::tanh(s, s.load_part(own_cells.as_ptr().add(at), n));
-                    let dc_after = cell.as_mut_ptr().add(at);
-                    let dc = s.fma(s.mul(dh, o), s.fnma(t, t, one), s.load_part(dc_after, n));
-                    let before = s.load_part(before.as_ptr().add(unit), n);
-                    // y(1 − y) is the derivative of σ, 1 − y² that of tanh.
-                    let found = [
-                        s.mul(s.mul(dh, t), s.fnma(o, o, o)),
-                        s.mul(s.mul(dc, before), s.fnma(f, f, f)),
-                        s.mul(s.mul(dc, g), s.fnma(i, i, i)),
-                        s.mul(s.mul(dc, i), s.fnma(g, g, one)),
-                    ];
-                    let delta = deltas.as_mut_ptr().add(row * 4 * hidden + unit);
-                    for (gate, value) in found.iter().enumerate() {
-                        s.store_part(delta.add(gate * hidden), n, *value);
-                    }
-                    s.store_part(dc_after, n, s.mul(dc, f));
-                }
-            }
-        }
     }
 }
 

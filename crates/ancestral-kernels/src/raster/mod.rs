@@ -6,13 +6,16 @@
 
 mod conv;
 mod frame;
+mod gates;
+mod line;
 mod lstm;
 mod pixel;
 mod shift;
 
 pub use conv::masked_conv2d;
 pub use frame::Tap;
-pub use lstm::{Scan, lstm_scan};
+pub use line::Scan;
+pub use lstm::lstm_scan;
 pub use pixel::{PixelConv, PixelLstm, PixelMap};
 pub use shift::sum_of_sides;
 

@@ -7,7 +7,8 @@ use std::ops::Range;
 
 use super::{
     frame::{Frame, Tap, narrow},
-    lstm::{Forward, PIECE, Pre, Scan, gate_panels},
+    gates::{Forward, PIECE, Pre, gate_panels},
+    line::Scan,
 };
 use crate::{
     activation::Activation,

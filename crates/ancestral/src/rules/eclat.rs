@@ -132,7 +132,7 @@ impl<O: Output> Search<'_, O> {
                 open += usize::from(candidate < before);
             }
         }
-        if !covered && self.settle(count, open - from, kept - open)? == Next::Descend {
+        if !covered && self.report_node(count, open - from, kept - open)? == Next::Descend {
             self.tids.items.truncate(kept);
             self.tids.counts.truncate(kept);
             let child = Node { from, open, to: kept, tids };

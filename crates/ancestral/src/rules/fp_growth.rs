@@ -64,7 +64,7 @@ impl<O: Output> Search<'_, O> {
                 kept += 1;
             }
         }
-        if covered || self.settle(count, open, kept - open)? == Next::Leave {
+        if covered || self.report_node(count, open, kept - open)? == Next::Leave {
             self.touched[..kept].iter().for_each(|&other| self.counts[other as usize] = 0);
             return Ok(());
         }

@@ -71,7 +71,7 @@ pub(super) struct Search<'a, O> {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Mark(usize, usize);
 
-/// What [`Search::settle`] leaves to do.
+/// What [`Search::report_node`] leaves to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Next {
     /// Nothing in this branch.
@@ -129,7 +129,7 @@ impl<'a, O: Output> Search<'a, O> {
 
     /// Reports the node, whose perfect extensions are added, as its target demands: there are `open`
     /// items left, and `passed` ones, none of them in all of its baskets.
-    pub(super) fn settle(&mut self, count: u32, open: usize, passed: usize) -> Result<Next> {
+    pub(super) fn report_node(&mut self, count: u32, open: usize, passed: usize) -> Result<Next> {
         let len = self.prefix.len();
         let report = match self.target {
             Target::All => true,
@@ -166,7 +166,7 @@ impl<'a, O: Output> Search<'a, O> {
             self.perfect(code);
         }
         let rows = &database.rows;
-        let next = self.settle(database.baskets, rows.open, 0)?;
+        let next = self.report_node(database.baskets, rows.open, 0)?;
         if next == Next::Descend && self.target == Target::Maximal && rows.open > 1 {
             let joined = rows.joined();
             if joined >= self.least() {

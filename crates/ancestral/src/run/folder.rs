@@ -150,6 +150,12 @@ impl RunFolder {
         self
     }
 
+    /// Whether a folder is that of a run, of whatever format.
+    pub fn is_at(folder: &Path) -> bool {
+        let text = fs::read_to_string(folder.join("config.toml")).unwrap_or_default();
+        text.lines().any(|line| line.starts_with("format = ")) && text.contains("[data]")
+    }
+
     /// Refuses to write into a folder that was removed or replaced since training began in it.
     ///
     /// # Errors

@@ -19,6 +19,7 @@ mod quality;
 mod recipe;
 mod reproduce;
 mod sample;
+mod sample_file;
 mod score;
 mod session;
 mod spec;
@@ -41,6 +42,7 @@ pub use quality::{
 pub use recipe::Recipe;
 pub use reproduce::{PUBLISHED, PublishedMetric, PublishedResult, ReproduceProgress, Reproduced};
 pub use sample::{Given, Mask, SampleSpec, Samples};
+pub use sample_file::SampleFile;
 pub use score::{ClassScores, Evaluation, LogScores, Measured, Scored, Scores};
 pub use session::{Prepared, Session, Trained};
 pub use spec::{

@@ -119,39 +119,6 @@ impl Session<'_> {
         Ok(drawn)
     }
 
-    /// Draws the same samples in parts, which `each` gets row after row, so that memory is bounded
-    /// for any number of them; completions come in one part.
-    ///
-    /// # Errors
-    /// As [`Session::sample`], or those of `each`.
-    pub fn sample_parts(
-        &mut self,
-        run: &Run,
-        spec: &SampleSpec,
-        each: &mut dyn FnMut(&[f64]) -> Result<()>,
-    ) -> Result<()> {
-        let request = self.sample_request(run, spec)?;
-        let count = request.count;
-        let at_once = match &request.known {
-            Some(_) => count,
-            // Whole batches of every sampler.
-            None => (PART / run.model().data().size().max(1)).next_multiple_of(BATCH),
-        };
-        self.working("sampling", count, |progress| {
-            let mut first = 0;
-            while first < count {
-                let part = at_once.min(count - first);
-                let request = SampleRequest { first: first as u64, count: part, ..request.clone() };
-                let mut values = model::sample(run.model(), &request)?;
-                finish(run, spec, &request, &mut values)?;
-                each(&values)?;
-                first += part;
-                progress(first);
-            }
-            Ok(())
-        })
-    }
-
     /// Draws the same samples, and an animation of their drawing: the images so far, each with the
     /// distribution of the pixel that is being drawn.
     ///
@@ -173,8 +140,38 @@ impl Session<'_> {
         Ok((drawn, animation))
     }
 
+    /// Draws samples in parts, which `each` gets row after row; completions come in one part.
+    pub(super) fn sample_parts(
+        &mut self,
+        run: &Run,
+        spec: &SampleSpec,
+        request: SampleRequest,
+        each: &mut dyn FnMut(&[f64]) -> Result<()>,
+    ) -> Result<()> {
+        let count = request.count;
+        let at_once = match &request.known {
+            Some(_) => count,
+            // Whole batches of every sampler.
+            None => (PART / run.model().data().size().max(1)).next_multiple_of(BATCH),
+        };
+        self.working("sampling", count, |progress| {
+            let mut first = 0;
+            while first < count {
+                let part = at_once.min(count - first);
+                let request = SampleRequest { first: first as u64, count: part, ..request.clone() };
+                let mut values = model::sample(run.model(), &request)?;
+                finish(run, spec, &request, &mut values)?;
+                each(&values)?;
+                first += part;
+                progress(first);
+            }
+            Ok(())
+        })?;
+        self.tell_notes(&rounded_columns(run, spec))
+    }
+
     /// The request of a specification, checked.
-    fn sample_request(&self, run: &Run, spec: &SampleSpec) -> Result<SampleRequest> {
+    pub(super) fn sample_request(&self, run: &Run, spec: &SampleSpec) -> Result<SampleRequest> {
         let model = run.model();
         let size = model.data().size();
         let plain = SampleRequest {

@@ -10,7 +10,7 @@ pub enum Grid {
     Rectangular,
     /// A rectangular grid whose opposite edges are joined.
     Torus,
-    /// Units on a hexagonal lattice, odd rows half a step to the right; each is adjacent to up to six
+    /// Units on a hexagonal lattice, every second row half a step to the right; each is adjacent to up to six
     /// others.
     Hexagonal,
 }

@@ -50,18 +50,14 @@ impl Family for GeneralizedExtremeValue {
     }
 
     fn log_kernel<T: Scalar>(&self, theta: &[T], x: f64) -> T {
-        let z = (-theta[1] + x) / theta[2];
-        let w = theta[0] * z;
-        if w.value() <= -1.0 {
-            return T::constant(f64::NEG_INFINITY);
+        match reduced(theta[0], theta[1], theta[2], x) {
+            Ok(y) => -((theta[0] + 1.0) * y) - (-y).exp(),
+            Err(_) => T::constant(f64::NEG_INFINITY),
         }
-        let y = z * w.ln_1p_ratio();
-        -((theta[0] + 1.0) * y) - (-y).exp()
     }
 
     fn log_tails(&self, theta: &[f64], x: f64) -> LogTails {
-        let z = (x - theta[1]) / theta[2];
-        let y = reduced(theta[0], z);
+        let y = reduced(theta[0], theta[1], theta[2], x).unwrap_or_else(|end| end);
         LogTails::from_lower(-(-y).exp())
     }
 
@@ -104,21 +100,37 @@ impl Family for GeneralizedExtremeValue {
     }
 }
 
-/// ln(1 + ξ z) / ξ, infinite beyond the support.
-pub(super) fn reduced(shape: f64, z: f64) -> f64 {
+/// y = ln(1 + ξ z) / ξ, where z = (x − location) / scale.
+///
+/// # Errors
+/// Its limit, −∞ or ∞, at the end of the support and beyond.
+pub(super) fn reduced<T: Scalar>(
+    shape: T,
+    location: T,
+    scale: T,
+    x: f64,
+) -> std::result::Result<T, f64> {
+    let z = (-location + x) / scale;
     let w = shape * z;
-    if shape == 0.0 {
-        z
-    } else if w <= -1.0 {
-        if shape > 0.0 { f64::NEG_INFINITY } else { f64::INFINITY }
-    } else if w.abs() < 0.1 {
-        z * w.ln_1p_ratio()
-    } else {
-        w.ln_1p() / shape
+    if w.value().abs() < 0.1 {
+        return Ok(z * w.ln_1p_ratio());
+    } else if w.value() >= -0.5 || w.value().is_nan() {
+        return Ok(w.ln_1p() / shape);
     }
+    // Near the end 1 + ξ z cancels, unless it is rounded once.
+    let (m, s, k) = (location.value(), scale.value(), shape.value());
+    let apart = x - m;
+    let taken = apart - x;
+    let lost = (x - (apart - taken)) - (m + taken);
+    let rest = (k.mul_add(apart, s) + k * lost) / s;
+    // No number if x is infinite.
+    if rest.is_nan() || rest <= 0.0 {
+        return Err(if k > 0.0 { f64::NEG_INFINITY } else { f64::INFINITY });
+    }
+    Ok(w.chain(rest.ln(), || (1.0 / rest, -1.0 / (rest * rest))) / shape)
 }
 
-/// The inverse of [`reduced`].
+/// z of y, the inverse of [`reduced`].
 pub(super) fn expanded(shape: f64, y: f64) -> f64 {
     if shape == 0.0 { y } else { (shape * y).exp_m1() / shape }
 }

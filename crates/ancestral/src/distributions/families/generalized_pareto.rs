@@ -37,19 +37,17 @@ impl Family for GeneralizedPareto {
     }
 
     fn log_kernel<T: Scalar>(&self, theta: &[T], x: f64) -> T {
-        let z = theta[1].recip() * x;
-        let w = theta[0] * z;
-        if w.value() <= -1.0 {
-            return T::constant(f64::NEG_INFINITY);
+        match reduced(theta[0], T::constant(0.0), theta[1], x) {
+            Ok(y) => -((theta[0] + 1.0) * y),
+            Err(_) => T::constant(f64::NEG_INFINITY),
         }
-        -((theta[0] + 1.0) * z * w.ln_1p_ratio())
     }
 
     fn log_tails(&self, theta: &[f64], x: f64) -> LogTails {
         if x <= 0.0 {
             return LogTails::NONE;
         }
-        LogTails::from_upper(-reduced(theta[0], x / theta[1]))
+        LogTails::from_upper(-reduced(theta[0], 0.0, theta[1], x).unwrap_or_else(|end| end))
     }
 
     fn quantile(&self, theta: &[f64], p: LogTails) -> f64 {

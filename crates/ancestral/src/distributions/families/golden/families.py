@@ -82,6 +82,8 @@ class Family:
     """Parameters, log-density, tails, and a map of the real numbers onto the support."""
 
     discrete = False
+    # Further probabilities of the upper tail.
+    further = ()
     chart = staticmethod(mp.exp)
 
 
@@ -395,6 +397,8 @@ class gev(Family):
     """Shape (positive for heavy tails), location, scale."""
 
     sets = [(0.2, 0, 1), (1e-9, 3, 2), (0, 0, 1), (-0.3, 1e3, 1), (1.5, 0, 1e12)]
+    # Near the end of the support, where 1 + ξ z cancels.
+    further = (1e-30, 1e-40, 1e-50)
 
     def reduced(x, k, m, s):
         z = (x - m) / s
@@ -417,6 +421,8 @@ class gpd(Family):
     """Shape (positive for heavy tails), scale."""
 
     sets = [(0.2, 1), (1e-9, 2), (0, 1), (-0.3, 1e-12), (1.5, 1e9)]
+    # Near the end of the support, where 1 + ξ z cancels.
+    further = (1e-30, 1e-40, 1e-50)
 
     def log_density(x, k, s):
         return -(1 + k) * (mp.log1p(k * x / s) / k if k else x / s) - mp.log(s)
@@ -539,7 +545,7 @@ def main():
     for theta in family.sets:
         theta = [mpf(x) for x in theta]
         show = [repr(float(x)) for x in theta]
-        for side, p in spread(values):
+        for side, p in spread(values) + [("U", p) for p in family.further]:
             find = whole_quantile if family.discrete else quantile
             x = find(family, side, p, theta)
             if x is None or not 1e-300 < abs(x) < 1e300 and x != 0:
