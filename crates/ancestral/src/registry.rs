@@ -51,9 +51,11 @@ impl Registry {
         entries.extend([
             distributions::gaussian::entry(),
             distributions::bernoulli::entry(),
+            distributions::categorical::entry(),
             classifier::features::entry(),
             classifier::logistic::entry(),
         ]);
+        entries.extend(distributions::fitted::entries());
         Self { entries, memory_limit: None }
     }
 

@@ -126,12 +126,40 @@ impl Values {
 
 /// Reads a table to its end; `.txt` and `.data` files have blanks between cells more often than others.
 pub(crate) fn read(stream: Stream<'_>, options: &OpenOptions) -> Result<Table, DataError> {
+    reader(stream, options)?.read(options)
+}
+
+/// Reads the columns of `options` to their end, in the order of the file; a missing cell is NaN, and
+/// infinities are kept.
+pub(crate) fn read_open_ended(
+    stream: Stream<'_>,
+    options: &OpenOptions,
+) -> Result<Vec<(String, Vec<f64>)>, DataError> {
+    let mut reader = reader(stream, options)?;
+    reader.open_ended = true;
+    let Table { loaded, names, columns, .. } = reader.read(options)?;
+    let size = loaded.shape.size();
+    let values = loaded.data.into_reals();
+    let name = |at: usize| names.get(at).cloned().unwrap_or_else(|| format!("x{at}"));
+    // Without a header, the names are the places in the file.
+    let asked = |at: usize| match names.is_empty() {
+        true => options.columns.get(at).cloned().unwrap_or_else(|| name(at)),
+        false => name(at),
+    };
+    if let Some(at) = columns.iter().position(|column| column.kind == ColumnType::Category) {
+        return Err(DataError::Unsuitable(format!("column '{}' holds words", asked(at))));
+    }
+    let column = |at: usize| values.iter().skip(at).step_by(size).copied().collect();
+    Ok((0..size).map(|at| (asked(at), column(at))).collect())
+}
+
+fn reader<'a>(stream: Stream<'a>, options: &OpenOptions) -> Result<Reader<'a>, DataError> {
     let name = stream.path.to_string_lossy().to_ascii_lowercase();
     let plain = name.trim_end_matches(".gz").trim_end_matches(".zst");
     let blanks_first = !(plain.ends_with(".csv") || plain.ends_with(".psv"));
     let mut lines = Lines::new(stream, &options.text)?;
     let dialect = dialect::infer(&mut lines, blanks_first, options)?;
-    Reader::new(lines, dialect).read(options)
+    Ok(Reader::new(lines, dialect, options.columns.clone()))
 }
 
 struct Reader<'a> {
@@ -148,11 +176,15 @@ struct Reader<'a> {
     /// Cells beyond the last column, which are empty.
     trailing: bool,
     comments: usize,
+    /// The columns that are read; all if there are none.
+    chosen: Vec<String>,
+    /// Whether missing cells are NaN and infinities are kept.
+    open_ended: bool,
     notes: Vec<String>,
 }
 
 impl<'a> Reader<'a> {
-    fn new(lines: Lines<'a>, dialect: Dialect) -> Self {
+    fn new(lines: Lines<'a>, dialect: Dialect, chosen: Vec<String>) -> Self {
         let cells = Cells::new(dialect.separator);
         Self {
             lines,
@@ -166,7 +198,29 @@ impl<'a> Reader<'a> {
             rows: 0,
             trailing: false,
             comments: 0,
+            chosen,
+            open_ended: false,
             notes: Vec::new(),
+        }
+    }
+
+    /// Whether a column is read, of those that can be chosen.
+    fn is_chosen(&self, column: usize) -> bool {
+        match self.header.get(column) {
+            Some(name) => self.chosen.contains(name),
+            None => self.chosen.contains(&format!("x{column}")),
+        }
+    }
+
+    /// Refuses columns that are to be read and are not there.
+    fn check_chosen(&self, count: usize) -> Result<(), DataError> {
+        let name = |column: usize| {
+            self.header.get(column).cloned().unwrap_or_else(|| format!("x{column}"))
+        };
+        let names: Vec<String> = (0..count).map(name).filter(|name| !name.is_empty()).collect();
+        match self.chosen.iter().find(|name| !names.contains(name)) {
+            Some(missing) => Err(no_column(&self.lines.path().to_string_lossy(), missing, &names)),
+            None => Ok(()),
         }
     }
 
@@ -285,9 +339,15 @@ impl<'a> Reader<'a> {
             }
         }
         self.gaps = vec![Gaps::default(); count];
+        self.check_chosen(count)?;
         for column in 0..count {
             let name = self.header.get(column).map(String::as_str);
             let role = match name {
+                _ if self.is_chosen(column) => Role::Entry(Box::default()),
+                Some(name) if name.eq_ignore_ascii_case(FOLD_NAME) && !self.chosen.is_empty() => {
+                    Role::Folds(Vec::new())
+                }
+                _ if !self.chosen.is_empty() => Role::Left,
                 Some("") if row_names && column == 0 => Role::Left,
                 Some(name) if column == 0 && (name.is_empty() || name == "Unnamed: 0") => {
                     Role::Index(Vec::new())
@@ -383,6 +443,11 @@ impl<'a> Reader<'a> {
                         entry.negative |= value < 0.0;
                         entry.beyond_bits |= value != 0.0 && value != 1.0;
                         value
+                    }
+                    Cell::Missing if self.open_ended => f64::NAN,
+                    Cell::Infinite if self.open_ended => {
+                        let negative = cell.first() == Some(&b'-');
+                        if negative { f64::NEG_INFINITY } else { f64::INFINITY }
                     }
                     Cell::Missing => {
                         let cell = String::from_utf8_lossy(cell).into_owned();
@@ -764,6 +829,18 @@ fn renumber_words(values: &mut [f64], order: &[Option<Vec<f64>>]) {
 fn whole(word: &str) -> Option<i64> {
     let value = word.parse::<f64>().ok()?;
     (value.fract() == 0.0 && value.abs() < 1e15).then_some(value as i64)
+}
+
+/// The error for a column that is not there.
+pub(crate) fn no_column(data: &str, name: &str, names: &[String]) -> DataError {
+    let some: Vec<&str> = names.iter().take(20).map(String::as_str).collect();
+    let more = if names.len() > some.len() { ", …" } else { "" };
+    let near = crate::nearest(name, &some);
+    let hint = near.map_or(String::new(), |near| format!("did you mean '{near}'? "));
+    DataError::Unsuitable(format!(
+        "{data}: there is no column '{name}'; {hint}the columns are {}{more}",
+        some.join(", ")
+    ))
 }
 
 /// A separator in words.

@@ -25,11 +25,13 @@ pub enum Topic {
     ReceptiveField,
     /// What the channels of a pixel know of each other.
     ColorChain,
+    /// What a likelihood is, and where it is largest.
+    Likelihood,
 }
 
 impl Topic {
     /// Every topic.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::AeVsVae,
         Self::Elbo,
         Self::Density,
@@ -38,6 +40,7 @@ impl Topic {
         Self::TransposedConvolution,
         Self::ReceptiveField,
         Self::ColorChain,
+        Self::Likelihood,
     ];
 
     /// Its name.
@@ -51,6 +54,7 @@ impl Topic {
             Self::TransposedConvolution => "transposed-convolution",
             Self::ReceptiveField => "receptive-field",
             Self::ColorChain => "color-chain",
+            Self::Likelihood => "likelihood",
         }
     }
 
@@ -71,6 +75,7 @@ impl Topic {
                 "Stacked masked filters leave a blind spot, gated stacks and diagonal scans none"
             }
             Self::ColorChain => "R tells bits about G, and both about B",
+            Self::Likelihood => "The parameters of maximum likelihood make the data most probable",
         }
     }
 
@@ -81,7 +86,7 @@ impl Topic {
             Self::Saturation => &["data", "seed"],
             Self::ColorChain => &["epochs", "seed"],
             Self::OptimalDiscriminator | Self::ReceptiveField => &["seed"],
-            Self::Density | Self::TransposedConvolution => &[],
+            Self::Density | Self::TransposedConvolution | Self::Likelihood => &[],
         }
     }
 
@@ -134,6 +139,6 @@ mod tests {
         }
         let said = |name: &str| name.parse::<Topic>().unwrap_err().to_string();
         assert_eq!(said("elb"), "unknown topic 'elb'; did you mean 'elbo'?");
-        assert!(said("love").ends_with("receptive-field, color-chain"));
+        assert!(said("love").ends_with("color-chain, likelihood"));
     }
 }

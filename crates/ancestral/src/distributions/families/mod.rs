@@ -11,11 +11,13 @@
 //! imported by those who write one. [`binomial::Binomial`] needs its number of trials and is not among
 //! [`all`].
 
+pub mod compare;
 pub mod distribution;
 pub mod error;
 pub mod family;
 pub mod fit;
 pub mod gof;
+pub mod inference;
 pub mod likelihood;
 pub mod newton;
 pub mod profile;
@@ -95,5 +97,15 @@ pub fn all() -> Vec<Box<dyn Distribution>> {
 
 /// A family by its name.
 pub fn by_name(name: &str) -> Option<Box<dyn Distribution>> {
+    let name = full_name(name);
     all().into_iter().find(|family| family.name() == name)
+}
+
+/// The name of a family, given by it or by a longer one.
+pub fn full_name(name: &str) -> &str {
+    match name {
+        "generalized-extreme-value" => "gev",
+        "generalized-pareto" => "gpd",
+        other => other,
+    }
 }
