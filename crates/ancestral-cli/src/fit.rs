@@ -223,11 +223,23 @@ fn print(args: &FitArgs, Fit { run, report, splits }: &Fit) -> Result<()> {
         if let Some(Measured::Likelihoods(train)) = splits.first().map(|fitted| &fitted.found) {
             let n = train.n as f64;
             // The probabilities of a column sum to 1.
-            let bound = match run.model().name() {
-                "categorical" => run.model().data().size(),
-                _ => 0,
+            let columns = run.model().data().size();
+            let (more, less) = match run.model().name() {
+                "categorical" => (0, columns),
+                "multinomial" => (0, 1),
+                // Covariances are not listed.
+                "gmm" => {
+                    let settings = run.model().settings();
+                    let listed = settings.get("components").and_then(toml::Value::as_integer);
+                    let components = listed.map_or(1, |k| k.max(1) as usize);
+                    let full =
+                        settings.get("covariance").and_then(toml::Value::as_str) == Some("full");
+                    let pairs = if full { columns * (columns - 1) / 2 } else { 0 };
+                    (components * pairs, 1)
+                }
+                _ => (0, 0),
             };
-            let free = report.estimates.len().saturating_sub(bound) as f64;
+            let free = (report.estimates.len() + more).saturating_sub(less) as f64;
             let log_likelihood = -train.nll_nats * n;
             all["n"] = number(n);
             all["log_likelihood"] = number(log_likelihood);

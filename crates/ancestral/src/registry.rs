@@ -52,6 +52,9 @@ impl Registry {
             distributions::gaussian::entry(),
             distributions::bernoulli::entry(),
             distributions::categorical::entry(),
+            distributions::multinomial::entry(),
+            distributions::dirichlet::entry(),
+            distributions::gmm::entry(),
             classifier::features::entry(),
             classifier::logistic::entry(),
         ]);

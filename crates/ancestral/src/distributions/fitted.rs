@@ -147,6 +147,7 @@ listed! {
     families::generalized_pareto::GeneralizedPareto,
     families::beta::Beta,
     families::von_mises::VonMises,
+    families::skew_normal::SkewNormal,
     Binomial,
     families::geometric::Geometric,
     families::poisson::Poisson,

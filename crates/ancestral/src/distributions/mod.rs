@@ -3,9 +3,12 @@
 
 pub mod bernoulli;
 pub mod categorical;
+pub mod dirichlet;
 pub mod families;
 pub mod fitted;
 pub mod gaussian;
+pub mod gmm;
+pub mod multinomial;
 
 pub use bernoulli::{coin, coin_log_likelihood};
 

@@ -287,6 +287,10 @@ fn highest<F: Family>(
     for l in F::LIMITS.iter().filter(|l| fixed.get(l.parameter) == Some(&None)) {
         let mut pinned = fixed.to_vec();
         pinned[l.parameter] = Some(l.value);
+        // A parameter may be known at the limit.
+        for p in likelihood.family.pinned(likelihood.sample, &pinned) {
+            pinned[p.parameter] = Some(p.value);
+        }
         for found in climbs(likelihood, &points, &summary, &pinned) {
             let rounding = 1e-10 + 1e-13 * found.at.value.abs();
             let reached = |b: &Optimum| !b.converged || b.at.value <= found.at.value + rounding;

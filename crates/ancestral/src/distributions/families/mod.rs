@@ -48,6 +48,7 @@ pub mod normal;
 pub mod pareto;
 pub mod poisson;
 pub mod rayleigh;
+pub mod skew_normal;
 pub mod student_t;
 pub mod uniform;
 pub mod von_mises;
@@ -92,6 +93,7 @@ pub fn all() -> Vec<Box<dyn Distribution>> {
         Box::new(von_mises::VonMises),
         Box::new(generalized_extreme_value::GeneralizedExtremeValue),
         Box::new(generalized_pareto::GeneralizedPareto),
+        Box::new(skew_normal::SkewNormal),
     ]
 }
 
