@@ -130,15 +130,15 @@ fn all_families_are_ranked() {
     let waits: Vec<f64> = (1..200).map(|i| -(f64::from(i) / 200.0).ln() * 3.0).collect();
     here.write("t.csv", column("t", waits));
     let found = json(&here, "fit auto --data t.csv --all-train --out best");
-    let column = &found["columns"][0];
-    let densities = column["densities"].as_array().unwrap();
+    let first = &found["columns"][0];
+    let densities = first["densities"].as_array().unwrap();
     assert!(densities.len() > 15, "{found}");
     let aic = |fit: &Value| fit["aic"].as_f64().unwrap();
     assert!(densities.windows(2).all(|pair| aic(&pair[0]) <= aic(&pair[1])));
     assert_eq!(densities[0]["family"], "exponential");
-    assert!(column["masses"].as_array().unwrap().is_empty());
+    assert!(first["masses"].as_array().unwrap().is_empty());
     let reason = |family: &str| {
-        let refused = column["refused"].as_array().unwrap();
+        let refused = first["refused"].as_array().unwrap();
         let found = refused.iter().find(|r| r["family"] == family);
         found.map_or(String::new(), |r| r["reason"].as_str().unwrap().to_owned())
     };

@@ -28,6 +28,9 @@ const SAMPLES: u64 = 499;
 /// Values that counts are repeated to, in a run.
 const MOST_REPEATED: f64 = 1e7;
 
+/// The fit of all families, in messages.
+const AUTO: &str = "fit auto";
+
 /// What rows a fit takes, beside the data itself.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub enum Rows {
@@ -240,7 +243,7 @@ impl Session<'_> {
         request: &DistributionRequest,
         model: Option<&str>,
     ) -> Result<Gathered> {
-        let model = model.unwrap_or("fit auto");
+        let model = model.unwrap_or(AUTO);
         let wrong = |column: &str, error| column_error(model, column, error);
         let seed = spec.seed.unwrap_or(0);
         let mut spec = spec.clone();
@@ -303,6 +306,10 @@ impl Session<'_> {
                     }
                     _ => data,
                 };
+                let data = match asked.is_empty() && model == AUTO {
+                    true => numbers_alone(data)?,
+                    false => data,
+                };
                 let names = match asked.is_empty() && weights.is_none() {
                     true => Vec::new(),
                     false => data.column_names.clone(),
@@ -334,6 +341,22 @@ impl Session<'_> {
             }
         }
     }
+}
+
+/// The columns that hold numbers, if there are any.
+fn numbers_alone(data: Dataset) -> Result<Dataset> {
+    let words = |at: &usize| {
+        let kind = data.columns.get(*at).map(|column| column.kind);
+        kind == Some(ancestral_data::ColumnType::Category)
+    };
+    let numbers: Vec<usize> = (0..data.columns.len()).filter(|at| !words(at)).collect();
+    if numbers.is_empty() || numbers.len() == data.columns.len() {
+        return Ok(data);
+    }
+    let mut chosen = data.select_columns(&numbers)?;
+    let left = data.columns.len() - numbers.len();
+    chosen.notes.push(format!("{left} columns of words were left out"));
+    Ok(chosen)
 }
 
 /// Refuses a column of words, and images.
