@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use ancestral::Registry;
 use ancestral::distributions::categorical::die;
-use ancestral::distributions::families::{by_name, full_name};
+use ancestral::distributions::families::full_name;
+use ancestral::distributions::fitted::is_family;
 use ancestral::distributions::{coin, coin_log_likelihood};
 use ancestral::model::Estimate;
 use ancestral::run::{DataRequest, DataSource, Fit, Fitted, Measured, Reading, RunSpec, Storage};
@@ -20,8 +21,7 @@ use crate::{classification, evaluate, fit_family, inputs};
 
 pub(crate) fn run(args: &FitArgs, data_dir: Option<&Path>) -> Result<()> {
     let family = full_name(&args.family);
-    let univariate = family == "auto" || by_name(family).is_some() || family == "binomial";
-    if univariate {
+    if family == "auto" || is_family(family) {
         return fit_family::run(args, data_dir);
     }
     for (flag, given) in [

@@ -5,6 +5,7 @@ use std::path::Path;
 use ancestral::distributions::families::gof::{Bootstrap, Goodness};
 use ancestral::distributions::families::inference::Derived;
 use ancestral::distributions::families::{self, by_name};
+use ancestral::distributions::fitted::model_name;
 use ancestral::report;
 use ancestral::run::{
     ColumnFit, ColumnRanking, DataSource, DistributionRequest, FamilyFit, PValues, Rows,
@@ -43,7 +44,7 @@ pub(crate) fn run(args: &FitArgs, data_dir: Option<&Path>) -> Result<()> {
         (None, _) => None,
         (Some(_), [one]) => {
             let first = best_of(one).ok_or_else(|| usage("--out: no family could be fitted"))?;
-            spec.model = Some(first.to_owned());
+            spec.model = Some(model_name(first).to_owned());
             Some(session.fit_family(&spec, &request)?)
         }
         (Some(_), _) => {
@@ -167,7 +168,7 @@ fn fit_json(fit: &families::Fit) -> Value {
         .as_ref()
         .map(|b| json!({ "parameter": b.parameter, "value": number(b.value), "family": b.family }));
     json!({
-        "family": fit.family, "estimates": estimates, "log_likelihood": number(fit.log_likelihood),
+        "family": model_name(fit.family), "estimates": estimates, "log_likelihood": number(fit.log_likelihood),
         "n": number(fit.n), "aic": number(fit.aic), "bic": number(fit.bic),
         "converged": fit.converged, "boundary": boundary, "notes": fit.notes,
     })
@@ -315,7 +316,11 @@ fn valued(value: f64, stderr: Option<f64>, ends: Option<(f64, f64)>, confidence:
 fn print_column(found: &ColumnFit) -> Result<()> {
     let ColumnFit { column, fit, confidence, .. } = found;
     let rows = output::digits(fit.n, 12);
-    say!("{column}: {} fitted to {rows} row{}", fit.family, if fit.n == 1.0 { "" } else { "s" })?;
+    say!(
+        "{column}: {} fitted to {rows} row{}",
+        model_name(fit.family),
+        if fit.n == 1.0 { "" } else { "s" }
+    )?;
     for (i, e) in fit.estimates.iter().enumerate() {
         let given = if e.fixed { ", given" } else { "" };
         let about = found.family.parameters().get(i).map_or("", |p| p.about);
@@ -402,7 +407,8 @@ fn print_rankings(
             .iter()
             .map(|c| {
                 let refused = c.ranking.refused.iter();
-                let refused = refused.map(|r| json!({ "family": r.family, "reason": r.reason }));
+                let refused =
+                    refused.map(|r| json!({ "family": model_name(r.family), "reason": r.reason }));
                 json!({
                     "column": c.column, "n": number(c.sample.total()),
                     "densities": c.ranking.densities.iter().map(fit_json).collect::<Vec<_>>(),
@@ -461,7 +467,7 @@ fn print_ranking(column: &ColumnRanking) -> Result<()> {
                 fit.boundary.as_ref().map_or(String::new(), |b| format!(", = {}", b.family));
             say!(
                 "  {:>24}  AIC {:>12}  (+{})  {}{limit}",
-                fit.family,
+                model_name(fit.family),
                 output::digits(fit.aic, 8),
                 output::digits(fit.aic - first.aic, 4),
                 values.join(", ")
@@ -469,7 +475,7 @@ fn print_ranking(column: &ColumnRanking) -> Result<()> {
         }
     }
     for refused in ranking.refused.iter().take(SHOWN) {
-        say!("  refused {}: {}", refused.family, refused.reason)?;
+        say!("  refused {}: {}", model_name(refused.family), refused.reason)?;
     }
     Ok(())
 }

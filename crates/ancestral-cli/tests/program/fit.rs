@@ -186,7 +186,7 @@ fn data_without_a_maximum_is_an_error_that_says_why() {
     here.bad("fit normal --data one.csv", "1 example");
     // What is degenerate, and has a right answer.
     let one = json(&here, "fit exponential --data one.csv --all-train --out e");
-    assert_eq!(one["estimates"][0]["value"], 2.5);
+    assert!((one["estimates"][0]["value"].as_f64().unwrap() - 2.5).abs() < 1e-14, "{one}");
     let zeros = json(&here, "fit poisson --counts 5 --out z");
     assert_eq!(zeros["estimates"][0]["value"], 0.0);
     let few = json(&here, "fit negative-binomial --counts 9,9,9 --out f");

@@ -123,7 +123,7 @@ fn keys_and_columns_of_every_command_are_listed() {
     let several = "fit negative-binomial --data whole.csv --quantile 0.9 --above 3 --plot plots";
     program.write("whole.csv", "a,b\n".to_owned() + &"1,2\n2,0\n3,1\n2,5\n".repeat(9));
     said.run("fit, of a family and several columns", &format!("{several} --out several"));
-    let several = several.replace("negative-binomial", "logistic");
+    let several = several.replace("negative-binomial", "logistic-distribution");
     said.run("fit, of a family and several columns", &format!("{several} --out more"));
     said.run("fit auto", "fit auto --data whole.csv --column b --plot plots --out best");
 

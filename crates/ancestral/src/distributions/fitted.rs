@@ -107,6 +107,17 @@ pub fn chosen(name: &str, settings: &Table) -> Result<Option<Chosen>> {
     found.map(|(_, make)| make(settings)).transpose()
 }
 
+/// The name of the model of a family: its own, but for the logistic distribution, since `logistic` is
+/// logistic regression.
+pub fn model_name(family: &'static str) -> &'static str {
+    if family == "logistic" { "logistic-distribution" } else { family }
+}
+
+/// Whether a model is a univariate family.
+pub fn is_family(model: &str) -> bool {
+    makers().iter().any(|(name, _)| *name == model)
+}
+
 /// Makes a family from settings.
 type Maker = fn(&Table) -> Result<Chosen>;
 
@@ -119,7 +130,7 @@ macro_rules! listed {
         }
 
         fn makers() -> Vec<(&'static str, Maker)> {
-            vec![$((<$family as Family>::NAME, <$family as Configured>::chosen as Maker)),*]
+            vec![$((model_name(<$family as Family>::NAME), <$family as Configured>::chosen as Maker)),*]
         }
     };
 }
@@ -158,7 +169,7 @@ listed! {
 /// The entry of a family.
 fn entry<F: Configured>() -> ModelEntry {
     ModelEntry {
-        name: F::NAME,
+        name: model_name(F::NAME),
         about: F::ABOUT,
         paper: "maximum likelihood",
         tasks: &[Task::Density, Task::Sampling],
@@ -176,7 +187,7 @@ fn entry<F: Configured>() -> ModelEntry {
 
 /// The size of a model.
 fn size(chosen: &Chosen, data: &DataSpec) -> Result<Size> {
-    data.check_kinds(chosen.family.name(), KINDS)?;
+    data.check_kinds(model_name(chosen.family.name()), KINDS)?;
     let columns = product(data.shape.dims());
     let numbers = product(&[columns, chosen.family.parameters().len()]);
     let mut size = SizeBuilder::default();
@@ -194,7 +205,7 @@ impl Fitted {
     /// If the data is of another kind.
     pub fn new(chosen: Chosen, data: &DataSpec) -> Result<Self> {
         let Chosen { family, confidence, settings } = chosen;
-        data.check_kinds(family.name(), KINDS)?;
+        data.check_kinds(model_name(family.name()), KINDS)?;
         let first: Vec<f64> = family.parameters().iter().map(|p| p.domain.parameter(0.0)).collect();
         let theta = first.repeat(data.size());
         Ok(Self { family, settings, confidence, data: data.clone(), theta })
@@ -238,7 +249,7 @@ pub fn column_error(model: &str, column: &str, error: families::Error) -> Error 
 
 impl Model for Fitted {
     fn name(&self) -> &'static str {
-        self.family.name()
+        model_name(self.family.name())
     }
 
     fn settings(&self) -> Table {

@@ -4,6 +4,7 @@
 use ancestral_plot::{Plot, Series};
 
 use crate::distributions::families::compare::Ranking;
+use crate::distributions::families::family::Domain;
 use crate::distributions::families::special::gamma::chi_squared_tails;
 use crate::distributions::families::{Distribution, Fit, FitOptions, Sample, by_name};
 
@@ -91,25 +92,37 @@ fn short(x: f64) -> String {
     text.replace('-', "−")
 }
 
-/// A family with its parameters, for a legend.
+/// The color of histograms, a gray.
+const GRAY: usize = 9;
+
+/// A family with its parameters, for a title.
 fn label(family: &dyn Distribution, theta: &[f64]) -> String {
     let values = family.parameters().iter().zip(theta);
     let values: Vec<String> = values.map(|(p, x)| format!("{} {}", p.name, short(*x))).collect();
     format!("{}, {}", family.name(), values.join(", "))
 }
 
-/// The density or mass of a fit over a histogram of its rows.
+/// A window that does not begin before the support, nor end behind it.
+fn within(family: &dyn Distribution, theta: &[f64], window: (f64, f64)) -> (f64, f64) {
+    let support = family.support(theta);
+    let inside = (window.0.max(support.lower), window.1.min(support.upper));
+    if !family.is_discrete() && inside.0 < inside.1 { inside } else { window }
+}
+
+/// The density or mass of a fit over a histogram of its rows; censored rows count at their known end, or
+/// in the middle of both.
 pub fn fitted_density(family: &dyn Distribution, fit: &Fit, sample: &Sample, column: &str) -> Plot {
-    let discrete = family.is_discrete();
-    let window = window(sample, discrete);
-    let (what, rows) = match discrete {
-        true => ("probability", "share of the rows"),
-        false => ("density", "the rows"),
+    let (discrete, theta) = (family.is_discrete(), &fit.parameters);
+    let window = within(family, theta, window(sample, discrete));
+    let what = if discrete { "probability" } else { "density" };
+    let rows = match (sample.intervals().is_empty(), discrete) {
+        (false, _) => "the rows, censored ones at their known end",
+        (true, true) => "share of the rows",
+        (true, false) => "the rows",
     };
-    let curve = curve(family, &fit.parameters, window, &label(family, &fit.parameters));
-    Plot::new(format!("{column}: fitted {} distribution", family.name()), column, what)
-        .with(Series::bars(rows, bars(sample, window, discrete)).group(4))
-        .with(curve.group(1))
+    Plot::new(format!("{column}: {}", label(family, theta)), column, what)
+        .with(Series::bars(rows, bars(sample, window, discrete)).group(GRAY))
+        .with(curve(family, theta, window, family.name()).group(1))
         .x_range(window.0, window.1)
 }
 
@@ -181,7 +194,7 @@ pub fn probability_plot(
 }
 
 /// Where a parameter is plotted: its interval, or standard errors around it, and some more.
-fn reach(fit: &Fit, place: usize) -> Option<(f64, f64)> {
+fn reach(family: &dyn Distribution, fit: &Fit, place: usize) -> Option<(f64, f64)> {
     let estimate = fit.estimates.get(place)?;
     let value = estimate.value;
     let finite = |(a, b): (f64, f64)| (a.is_finite() && b.is_finite() && a < b).then_some((a, b));
@@ -189,7 +202,13 @@ fn reach(fit: &Fit, place: usize) -> Option<(f64, f64)> {
         let error = estimate.stderr.filter(|e| *e > 0.0)?;
         Some((value - 2.0 * error, value + 2.0 * error))
     })?;
-    Some((value - 1.7 * (value - low), value + 1.7 * (high - value)))
+    let (low, high) = (value - 1.7 * (value - low), value + 1.7 * (high - value));
+    // Within the range of the parameter.
+    Some(match family.parameters().get(place)?.domain {
+        Domain::Real => (low, high),
+        Domain::Positive => (low.max(0.02 * value), high),
+        Domain::Unit => (low.max(0.02 * value), high.min(1.0 - 0.02 * (1.0 - value))),
+    })
 }
 
 /// The quantile of χ² with these degrees of freedom, by bisection.
@@ -215,8 +234,11 @@ pub fn likelihood_plot(
     let theta = &fit.parameters;
     let free: Vec<usize> =
         (0..theta.len()).filter(|&i| fit.estimates.get(i).is_some_and(|e| !e.fixed)).collect();
-    let inside: Vec<usize> =
-        free.iter().copied().filter(|&i| theta[i].is_finite() && reach(fit, i).is_some()).collect();
+    let inside: Vec<usize> = free
+        .iter()
+        .copied()
+        .filter(|&i| theta[i].is_finite() && reach(family, fit, i).is_some())
+        .collect();
     let likelihood = family.log_likelihood(sample);
     let best = likelihood(theta);
     match (free.len(), inside.as_slice()) {
@@ -226,7 +248,7 @@ pub fn likelihood_plot(
             }))
         }
         (_, &[first, ..]) => {
-            let (low, high) = reach(fit, first)?;
+            let (low, high) = reach(family, fit, first)?;
             let count = if free.len() == 1 { POINTS } else { PROFILE };
             let parameter = family.parameters().get(first)?;
             let at = |i: usize| {
@@ -282,7 +304,7 @@ fn contours(
     below: &(dyn Fn(&[f64]) -> f64 + Sync),
 ) -> Plot {
     let theta = &fit.parameters;
-    let around = |place: usize| reach(fit, place).unwrap_or((0.0, 1.0));
+    let around = |place: usize| reach(family, fit, place).unwrap_or((0.0, 1.0));
     let (x, y) = (around(first), around(second));
     // The map is a rectangle of cells, and contours run between their centers.
     let center =
@@ -401,7 +423,7 @@ pub fn ranked_fits(fits: &[Fit], sample: &Sample, column: &str) -> Option<Plot> 
     let histogram = bars(sample, window, discrete);
     let highest = histogram.iter().fold(0.0_f64, |most, (_, h)| most.max(*h));
     let mut plot = Plot::new(format!("{column}: the best {title} by AIC"), column, what)
-        .with(Series::bars(rows, histogram).group(4));
+        .with(Series::bars(rows, histogram).group(GRAY));
     let lowest = fits.first()?.aic;
     for (at, fit) in fits.iter().take(SHOWN).enumerate() {
         let family = by_name(fit.family)?;
@@ -410,9 +432,7 @@ pub fn ranked_fits(fits: &[Fit], sample: &Sample, column: &str) -> Option<Plot> 
             0 => format!("{}, AIC {}", fit.family, short(fit.aic)),
             _ => format!("{}, + {}", fit.family, short(more)),
         };
-        // The colors but that of the bars.
-        let group = if at < 4 { at } else { at + 1 };
-        plot = plot.with(curve(family.as_ref(), &fit.parameters, window, &name).group(group));
+        plot = plot.with(curve(family.as_ref(), &fit.parameters, window, &name).group(at));
     }
     Some(plot.x_range(window.0, window.1).y_range(0.0, 1.35 * highest))
 }

@@ -208,7 +208,7 @@ fn of_family(entry: ModelEntry) -> (ModelEntry, Dataset, Table) {
         "zero-inflated-poisson" => vec![0.3, 4.0],
         // Narrow enough that a step leaves its support.
         "uniform" => vec![0.1, 0.4],
-        "normal" | "logistic" | "cauchy" | "gumbel" | "laplace" => vec![1.0, 2.0],
+        "normal" | "logistic-distribution" | "cauchy" | "gumbel" | "laplace" => vec![1.0, 2.0],
         "von-mises" => vec![1.0, 2.5],
         "gev" => vec![0.2, 1.0, 2.0],
         "gpd" => vec![0.2, 3.0],
