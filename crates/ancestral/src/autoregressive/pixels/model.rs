@@ -427,10 +427,8 @@ impl<B: Body> PixelModel<B> {
         let common = &self.common;
         let outputs = common.likelihood.outputs() * common.groups.0;
         // Gates are the widest features but for the outputs.
-        let width = outputs
-            .max(4 * common.settings.hidden)
-            .max(common.settings.head)
-            .max(common.inputs());
+        let width =
+            outputs.max(4 * common.settings.hidden).max(common.settings.head).max(common.inputs());
         let area = common.size[0] * (common.size[1] + B::MARGIN);
         let together = (SCORED / (area * width)).max(1);
         let mut all = Vec::new();
