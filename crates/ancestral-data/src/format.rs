@@ -9,6 +9,7 @@ pub(crate) mod idx;
 pub(crate) mod images;
 pub(crate) mod lines;
 pub(crate) mod npy;
+mod plain;
 mod stream;
 pub(crate) mod table;
 pub(crate) mod text;

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::dialect::{self, Cell, Cells, Dialect, Header};
 use super::lines::Lines;
 use super::npy::{MOST_REAL, beyond};
+use super::plain::{self, Numbers};
 use super::{Data, Labels, Loaded, MAX_CLASSES, Stream, assemble, reserve};
 use crate::{Column, ColumnType, DataError, Dataset, OpenOptions, Shape, SplitName};
 
@@ -15,6 +16,10 @@ const MOST_CATEGORIES: usize = 1000;
 const MOST_DECIMALS: u8 = 15;
 /// Whole numbers with more distinct values than this, and than half of the rows, are no classes.
 const FEW_CLASSES: usize = 20;
+/// Rows that are read one by one after a row that does not hold numbers alone, doubled each time.
+const FEW_ROWS: usize = 16;
+/// Text that is read at once where rows hold numbers alone, in bytes.
+const AHEAD: usize = 1 << 20;
 
 /// A parsed table.
 pub(crate) struct Table {
@@ -89,10 +94,7 @@ struct Entry {
     /// The first cell with a value: its line, its text if it is no number.
     first: Option<(u64, Option<String>)>,
     words: Words,
-    decimals: u8,
-    fractions: bool,
-    negative: bool,
-    beyond_bits: bool,
+    numbers: Numbers,
 }
 
 /// Missing cells of a column: their number and the first.
@@ -173,6 +175,8 @@ struct Reader<'a> {
     gaps: Vec<Gaps>,
     values: Values,
     rows: usize,
+    /// Rows to read one by one before a block is tried again, and after the next block that ends early.
+    one_by_one: [usize; 2],
     /// Cells beyond the last column, which are empty.
     trailing: bool,
     comments: usize,
@@ -196,6 +200,7 @@ impl<'a> Reader<'a> {
             gaps: Vec::new(),
             values: Values::Bits(Vec::new()),
             rows: 0,
+            one_by_one: [0, FEW_ROWS],
             trailing: false,
             comments: 0,
             chosen,
@@ -279,6 +284,7 @@ impl<'a> Reader<'a> {
                 self.begin(names.take(), width)?;
             }
             self.row(line)?;
+            self.numbers()?;
         }
         if let Some(names) = names.take() {
             self.begin(Some(names), 0)?;
@@ -438,10 +444,7 @@ impl<'a> Reader<'a> {
                             let problem = beyond(&String::from_utf8_lossy(cell));
                             return Err(self.bad(line, column, problem));
                         }
-                        entry.decimals = entry.decimals.max(decimals);
-                        entry.fractions |= decimals > 0 && value.fract() != 0.0;
-                        entry.negative |= value < 0.0;
-                        entry.beyond_bits |= value != 0.0 && value != 1.0;
+                        entry.numbers.add(value, decimals);
                         value
                     }
                     Cell::Missing if self.open_ended => f64::NAN,
@@ -552,6 +555,49 @@ impl<'a> Reader<'a> {
         }
         self.rows += 1;
         Ok(())
+    }
+
+    /// Takes in the rows ahead that hold numbers alone, once all columns are known to.
+    fn numbers(&mut self) -> Result<(), DataError> {
+        if self.one_by_one[0] > 0 {
+            self.one_by_one[0] -= 1;
+            return Ok(());
+        }
+        let numbers = |role: &Role| match role {
+            Role::Entry(entry) => matches!(entry.first, Some((_, None))),
+            _ => false,
+        };
+        let Values::Reals(values) = &mut self.values else { return Ok(()) };
+        if !self.dialect.missing_values.is_empty() || !self.roles.iter().all(numbers) {
+            return Ok(());
+        }
+        let width = self.roles.len();
+        loop {
+            let text = self.lines.whole_lines(AHEAD)?;
+            let all = text.len();
+            let blocks = plain::parse(text, width, &self.dialect);
+            let (mut bytes, mut lines) = (0, 0);
+            for block in blocks {
+                reserve(values, block.values.len(), self.lines.path())?;
+                values.extend_from_slice(&block.values);
+                for (role, numbers) in self.roles.iter_mut().zip(block.columns) {
+                    if let Role::Entry(entry) = role {
+                        entry.numbers.merge(numbers);
+                    }
+                }
+                bytes += block.bytes;
+                lines += block.rows;
+            }
+            self.rows += lines as usize;
+            self.lines.pass(bytes, lines);
+            if bytes < all || all == 0 {
+                // The more seldom, the less it helps.
+                let [_, next] = self.one_by_one;
+                let next = if lines > 1000 { FEW_ROWS } else { next };
+                self.one_by_one = [next, next.saturating_mul(2)];
+                return Ok(());
+            }
+        }
     }
 
     /// Decides on what only the whole column tells.
@@ -761,10 +807,7 @@ impl<'a> Reader<'a> {
                     ));
                 }
             };
-            entry.decimals = entry.decimals.max(known);
-            entry.fractions |= value.fract() != 0.0;
-            entry.negative |= value < 0.0;
-            entry.beyond_bits |= value != 0.0 && value != 1.0;
+            entry.numbers.add(value, known);
         }
         let of = |roles: &[Role]| roles.iter().filter(|r| matches!(r, Role::Entry(_))).count();
         let (at, width) = (of(&self.roles[..column]), of(&self.roles) - 1);
@@ -796,12 +839,13 @@ impl Entry {
             let column = Column { kind: ColumnType::Category, decimals: Some(0), categories };
             return (column, Some(order));
         }
-        let kind = match (self.fractions, self.negative, self.beyond_bits) {
+        let Numbers { decimals, fractions, negative, beyond_bits } = self.numbers;
+        let kind = match (fractions, negative, beyond_bits) {
             (false, false, false) => ColumnType::Binary,
             (false, false, true) => ColumnType::Count,
             _ => ColumnType::Real,
         };
-        let decimals = if self.fractions { self.decimals } else { 0 };
+        let decimals = if fractions { decimals } else { 0 };
         let decimals = Some(decimals).filter(|&d| d <= MOST_DECIMALS);
         (Column { kind, decimals, categories: Vec::new() }, None)
     }
