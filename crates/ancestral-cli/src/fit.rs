@@ -8,16 +8,17 @@ use ancestral::distributions::families::full_name;
 use ancestral::distributions::fitted::is_family;
 use ancestral::distributions::{coin, coin_log_likelihood};
 use ancestral::model::Estimate;
-use ancestral::run::{DataRequest, DataSource, Fit, Fitted, Measured, Reading, RunSpec, Storage};
+use ancestral::run::{DataSource, Fit, Measured};
 use ancestral_plot::{Plot, Series};
 use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::args::FitArgs;
-use crate::json::{number, value};
+use crate::fit_common::{add_splits, print_splits, spec_of, with_error};
+use crate::fit_family;
+use crate::json::number;
 use crate::output::{self, say, shown, usage};
 use crate::progress::{self, ProgressReporter};
-use crate::{classification, evaluate, fit_family, inputs};
 
 pub(crate) fn run(args: &FitArgs, data_dir: Option<&Path>) -> Result<()> {
     let family = full_name(&args.family);
@@ -167,42 +168,6 @@ fn fit_coin(args: &FitArgs, counts: &str) -> Result<()> {
     Ok(())
 }
 
-/// The request of `--data` and the flags that say how it is read.
-pub(crate) fn spec_of(args: &FitArgs, source: DataSource) -> Result<RunSpec> {
-    let (image, levels) = inputs::shape(&args.shape)?;
-    let Reading { text, no_labels } = inputs::reading(&args.tables)?;
-    let mut spec = RunSpec {
-        model: Some(full_name(&args.family).to_owned()),
-        data: DataRequest {
-            source,
-            all_train: args.all_train,
-            whole: args.all_train,
-            columns: args.column.iter().cloned().collect(),
-            fold: args.fold,
-            text,
-            image,
-            levels,
-            no_labels,
-            ..DataRequest::default()
-        },
-        binarize: Some(inputs::binarize(&args.binarize)?),
-        seed: Some(args.seed),
-        storage: match &args.out {
-            Some(path) => Storage::Folder(path.clone()),
-            None => Storage::Within("runs".into()),
-        },
-        command: output::typed(),
-        ..RunSpec::default()
-    };
-    for text in &args.sets {
-        spec.assign(text)?;
-    }
-    if let Some(trials) = args.trials {
-        spec.assign(&format!("trials={trials}"))?;
-    }
-    Ok(spec)
-}
-
 fn fit_data(args: &FitArgs, name: &str, data_dir: Option<&Path>) -> Result<()> {
     let mut watch = ProgressReporter::new(args.output);
     let talk = !args.output.quiet && !args.output.json;
@@ -282,50 +247,8 @@ fn estimates_json(estimates: &[Estimate]) -> Vec<Value> {
     estimates.iter().map(each).collect()
 }
 
-/// Adds the evaluation of each split under its name.
-pub(crate) fn add_splits(all: &mut Value, splits: &[Fitted]) -> Result<()> {
-    for Fitted { split, found, .. } in splits {
-        all[split.as_str()] = match found {
-            Measured::Likelihoods(found) => value(found)?,
-            Measured::Classification(found) => value(found)?,
-            Measured::Nothing => Value::Null,
-        };
-    }
-    Ok(())
-}
-
-/// Prints the evaluation of each split.
-pub(crate) fn print_splits(splits: &[Fitted]) -> Result<()> {
-    for Fitted { split, binarize, found } in splits {
-        let split = split.as_str();
-        match found {
-            Measured::Likelihoods(found) => {
-                say!("{}", evaluate::sentence(found, split, binarize))?;
-            }
-            Measured::Classification(found) => {
-                say!("{}", classification::sentence(found, split, binarize))?;
-            }
-            Measured::Nothing => {}
-        }
-    }
-    Ok(())
-}
-
 /// The most estimates of one kind that are printed.
 const SHOWN: usize = 6;
-
-/// An estimate with its error, as text: six significant digits, or as many as two digits of the error
-/// need.
-pub(crate) fn with_error(value: f64, stderr: Option<f64>) -> String {
-    let error = stderr.filter(|e| e.is_finite() && *e > 0.0);
-    let Some(error) = error else { return output::significant(value) };
-    let more = if value == 0.0 { 0.0 } else { (value.abs() / error).log10().floor().max(0.0) };
-    format!(
-        "{} ± {}",
-        output::digits(value, (more as usize + 2).clamp(6, 17)),
-        output::digits(error, 2)
-    )
-}
 
 /// The first estimates of each kind: `mean[0]` and `mean[1]` are of one.
 fn print_estimates(estimates: &[Estimate]) -> Result<()> {

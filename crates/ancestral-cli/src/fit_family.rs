@@ -15,7 +15,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use crate::args::FitArgs;
-use crate::fit::{add_splits, print_splits, spec_of, with_error};
+use crate::fit_common::{add_splits, print_splits, spec_of, with_error};
 use crate::json::number;
 use crate::output::{self, say, shown, usage};
 use crate::progress::{self, ProgressReporter};
