@@ -126,6 +126,8 @@ fn keys_and_columns_of_every_command_are_listed() {
     let several = several.replace("negative-binomial", "logistic-distribution");
     said.run("fit, of a family and several columns", &format!("{several} --out more"));
     said.run("fit auto", "fit auto --data whole.csv --column b --plot plots --out best");
+    said.run("fit auto", "fit auto --data whole.csv");
+    said.run("fit", "fit gmm --data reals.csv --set components=2 --out mixture");
 
     said.run("evaluate", "evaluate vae --samples 2 --limit 9");
     said.run("evaluate", "evaluate gan");
