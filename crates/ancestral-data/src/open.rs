@@ -72,7 +72,7 @@ pub fn read_columns(
         ..options.clone()
     };
     let path = Path::new(name_or_path);
-    let of_text = path.is_file() && is_table(path) && !known::find(name_or_path).is_some();
+    let of_text = path.is_file() && is_table(path) && known::find(name_or_path).is_none();
     let found: Vec<(String, Vec<f64>)> = if of_text {
         check_plain(path)?;
         table::read_open_ended(Stream::open(path)?, &options)?
