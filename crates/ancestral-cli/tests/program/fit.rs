@@ -159,9 +159,9 @@ fn data_without_a_maximum_is_an_error_that_says_why() {
     here.write("zeros.csv", column("x", [0.0, 1.5, 2.5, 0.0].repeat(9)));
     here.write("negative.csv", column("x", [-1.0, 1.5, 2.5, 3.0].repeat(9)));
     here.write("one.csv", column("x", [2.5]));
-    here.write("infinite.csv", "x\n1\ninf\n2\n".to_owned());
-    here.write("missing.csv", "x,y\n1,1\n,2\n2,3\n".to_owned());
-    here.write("words.csv", "x,word\n1,a\n2,b\n3,a\n".to_owned());
+    here.write("infinite.csv", "x\n1\ninf\n2\n");
+    here.write("missing.csv", "x,y\n1,1\n,2\n2,3\n");
+    here.write("words.csv", "x,word\n1,a\n2,b\n3,a\n");
     let bad = |command: &str, says: &str| here.bad(&format!("fit {command} --all-train"), says);
     for family in ["normal", "gamma", "student-t", "gumbel", "weibull", "gev"] {
         bad(&format!("{family} --data constant.csv"), "all 30 rows are 2");
