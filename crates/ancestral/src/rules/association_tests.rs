@@ -290,10 +290,10 @@ fn a_file_in_parts_gives_what_one_pass_gives() {
         options.budget = Budget::new(200_000);
         let mut found = BTreeMap::new();
         let open = || BasketReader::open(&path, None, &options.budget);
-        let report = mine_parts(&open, &options, &mut |names, items, count| {
-            let items: BTreeSet<String> =
-                items.iter().map(|&item| names.name(item).to_owned()).collect();
-            found.insert(items, count);
+        let report = mine_parts(&open, &options, &mut |set| {
+            let name = |&item: &u32| set.names.name(item).to_owned();
+            found.insert(set.items.iter().map(name).collect::<BTreeSet<String>>(), set.count);
+            assert_eq!(set.baskets, baskets.len() as u64);
             Ok(())
         });
         let report = report.unwrap();

@@ -83,6 +83,15 @@ impl Reserved {
     }
 }
 
+impl Reserved {
+    /// Lowers the reservation to a number of bytes; a larger number changes nothing.
+    pub(super) fn shrink_to(&mut self, bytes: u64) {
+        let fewer = self.bytes.saturating_sub(bytes);
+        self.budget.used.fetch_sub(fewer, Ordering::Relaxed);
+        self.bytes -= fewer;
+    }
+}
+
 impl Drop for Reserved {
     fn drop(&mut self) {
         self.budget.used.fetch_sub(self.bytes, Ordering::Relaxed);

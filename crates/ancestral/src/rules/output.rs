@@ -31,6 +31,9 @@ pub(super) trait Output {
     fn finish(&mut self) -> Result<()> {
         Ok(())
     }
+
+    /// The branch was stopped.
+    fn abandon(&mut self) {}
 }
 
 /// Numbers of sets by their size, without the sets themselves; a number above 2¹²⁸ − 1 stays there.
@@ -185,6 +188,22 @@ impl<'a> Ordered<'a> {
         self.turn.notify_all();
     }
 
+    /// Writes all that waits, also of branches that were stopped.
+    pub(super) fn drain(&self) -> Result<()> {
+        let mut state = self.lock();
+        while let Some((_, (batches, _))) = state.waiting.pop_first() {
+            batches.iter().try_for_each(|batch| state.write(batch))?;
+        }
+        Ok(())
+    }
+
+    /// Keeps what a stopped branch has found.
+    fn abandon(&self, branch: usize, batch: &mut Vec<u32>) {
+        if !batch.is_empty() {
+            self.lock().waiting.entry(branch).or_default().0.push(std::mem::take(batch));
+        }
+    }
+
     fn deliver(&self, branch: usize, batch: &mut Vec<u32>, ended: bool) -> Result<()> {
         let mut state = self.lock();
         loop {
@@ -267,5 +286,9 @@ impl Output for Writing<'_, '_> {
 
     fn finish(&mut self) -> Result<()> {
         self.ordered.deliver(self.branch, &mut self.batch, true)
+    }
+
+    fn abandon(&mut self) {
+        self.ordered.abandon(self.branch, &mut self.batch);
     }
 }
