@@ -201,12 +201,12 @@ pub(super) fn explain(session: &mut Session<'_>, spec: &ExplainSpec) -> Result<E
             "all": measures(&all) },
         "chance": {
             "data_sets": SETS, "rules": found.rules, "tests": found.tests,
-            "lift_above_1.5": found.high_lift, "uncorrected": found.uncorrected,
+            "high_lift": found.high_lift, "uncorrected": found.uncorrected,
             "corrected": found.corrected, "data_sets_with_corrected": found.sets_with_rules,
             "held_out": found.held_out,
         },
         "real": {
-            "pairs": PAIRS, "rules": real.p.len(), "lift_above_1.5": real.high_lift,
+            "pairs": PAIRS, "rules": real.p.len(), "high_lift": real.high_lift,
             "uncorrected": uncorrected(&real), "corrected": real.corrected,
             "held_out": real.held_out,
         },
