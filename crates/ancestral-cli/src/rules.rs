@@ -220,7 +220,7 @@ fn print_rules(
             digits(rule.support(), 3),
             digits(rule.confidence(), 3),
             digits(rule.lift(), 3),
-            digits(rule.p_value, 2),
+            if rule.p_value.is_nan() { "-".to_owned() } else { digits(rule.p_value, 2) },
             joined(&rule.antecedent, &report.names),
             joined(&rule.consequent, &report.names),
         )?;

@@ -10,7 +10,42 @@ use ancestral_test_support::data_dir_with;
 
 /// File, minimum number of baskets, sets, their number and checksum.
 const RIGHT: &[(&str, u64, Target, u64, u64)] = &[
-@@
+    ("groceries.csv.gz", 98, Target::All, 341, 0xe2f45412bd459090),
+    ("groceries.csv.gz", 98, Target::Closed, 341, 0xe2f45412bd459090),
+    ("groceries.csv.gz", 98, Target::Maximal, 250, 0xe2037c9fb43bf325),
+    ("groceries.csv.gz", 20, Target::All, 4223, 0xc7bc611e8b61deb9),
+    ("groceries.csv.gz", 20, Target::Closed, 4223, 0xc7bc611e8b61deb9),
+    ("groceries.csv.gz", 20, Target::Maximal, 2675, 0x4aed94daf8a3708b),
+    ("groceries.csv.gz", 5, Target::All, 49580, 0xad6cd421fa6d3906),
+    ("groceries.csv.gz", 5, Target::Closed, 46267, 0x8d30b06db17743e8),
+    ("groceries.csv.gz", 5, Target::Maximal, 22725, 0x800cc2199941d593),
+    ("retail.dat.gz", 100, Target::All, 6451, 0xdafda49281d15b87),
+    ("retail.dat.gz", 100, Target::Closed, 6438, 0xf67c17395394f228),
+    ("retail.dat.gz", 100, Target::Maximal, 2962, 0xd5b2061b5feabe9b),
+    ("retail.dat.gz", 20, Target::All, 57697, 0xc1dce5219ed417a6),
+    ("retail.dat.gz", 20, Target::Closed, 56411, 0xbdec9a2f1c080d07),
+    ("retail.dat.gz", 20, Target::Maximal, 22144, 0xb3195cc76ec68dc6),
+    ("retail.dat.gz", 8, Target::All, 322923, 0x25e4c3bde95bda6e),
+    ("retail.dat.gz", 8, Target::Closed, 229302, 0x948b81fc0db1d302),
+    ("retail.dat.gz", 8, Target::Maximal, 91926, 0xf5e7d062389119f3),
+    ("T10I4D100K.dat.gz", 500, Target::All, 1073, 0xc740cce83f1d4d5b),
+    ("T10I4D100K.dat.gz", 500, Target::Closed, 1073, 0xc740cce83f1d4d5b),
+    ("T10I4D100K.dat.gz", 500, Target::Maximal, 585, 0x0aced394617e55e9),
+    ("T10I4D100K.dat.gz", 100, Target::All, 27532, 0xb696787b24c62d4b),
+    ("T10I4D100K.dat.gz", 100, Target::Closed, 26806, 0xebb47a8eeb5fc63c),
+    ("T10I4D100K.dat.gz", 100, Target::Maximal, 4054, 0x5506f0b068a3418a),
+    ("T10I4D100K.dat.gz", 10, Target::All, 411365, 0x561c97a5dcef9495),
+    ("T10I4D100K.dat.gz", 10, Target::Closed, 283397, 0xa2e57ad559f24e9b),
+    ("T10I4D100K.dat.gz", 10, Target::Maximal, 127264, 0x27115385d5333e26),
+    ("mushroom.dat.gz", 2400, Target::All, 2969, 0x069b97ac8e8b1148),
+    ("mushroom.dat.gz", 2400, Target::Closed, 443, 0x3a41f5d1a751f722),
+    ("mushroom.dat.gz", 2400, Target::Maximal, 59, 0xe033a9c7fac772fc),
+    ("mushroom.dat.gz", 1600, Target::All, 53951, 0x8cae47d9f3b269e0),
+    ("mushroom.dat.gz", 1600, Target::Closed, 1243, 0x342363846d154e7c),
+    ("mushroom.dat.gz", 1600, Target::Maximal, 159, 0x4aaef22e04b6dbe8),
+    ("mushroom.dat.gz", 1000, Target::All, 123277, 0x52e97628eb26132c),
+    ("mushroom.dat.gz", 1000, Target::Closed, 3427, 0x244a67c055454564),
+    ("mushroom.dat.gz", 1000, Target::Maximal, 467, 0xb5347d4d1b0fa772),
 ];
 
 fn fnv(name: &str) -> u64 {

@@ -47,12 +47,16 @@ fn sets_are_written_and_summed_up() {
     here.write("b.csv", BASKETS);
     let output = here.run("rules --data b.csv --sets --min-support 2 --out new/sets.csv");
     let said = String::from_utf8(output.stdout.clone()).unwrap();
-    assert!(said.starts_with("4 frequent sets in at least 2 of 6 baskets: 3 of 1 item, 1 of 2\n"), "{said}");
+    assert!(
+        said.starts_with("4 frequent sets in at least 2 of 6 baskets: 3 of 1 item, 1 of 2\n"),
+        "{said}"
+    );
     assert!(said.ends_with("wrote new/sets.csv\n"), "{said}");
     let noted = errors(&output);
     assert!(
-        noted.contains("b.csv: a basket a line, items separated by commas (--format says otherwise); 6")
-            && noted.contains("6 baskets of 5 different items, 2.2 in a basket"),
+        noted.contains(
+            "b.csv: a basket a line, items separated by commas (--format says otherwise); 6"
+        ) && noted.contains("6 baskets of 5 different items, 2.2 in a basket"),
         "{noted}"
     );
     let text = here.read("new/sets.csv");
@@ -116,11 +120,17 @@ fn rules_are_printed_written_and_drawn() {
     let lines: Vec<&str> = said.lines().collect();
     assert_eq!(lines[0], "2 rules of 2 rules in at least 2 of 6 baskets", "{said}");
     assert!(lines[2].ends_with("  whole milk → bread") && lines[2].contains(" 0.667 "), "{said}");
-    assert!(said.contains("corrected for all possible rules (6 tests, Holm): 0 below 0.05"), "{said}");
+    assert!(
+        said.contains("corrected for all possible rules (6 tests, Holm): 0 below 0.05"),
+        "{said}"
+    );
     assert!(said.ends_with("wrote rules.csv\nwrote g.png\nwrote s.png\n"), "{said}");
     let text = here.read("rules.csv");
     let header = "antecedent,consequent,support,confidence,lift,leverage,conviction,p_value\n";
-    assert!(text.starts_with(&format!("{header}whole milk,bread,0.6666666666666666,1,1.2,")), "{text}");
+    assert!(
+        text.starts_with(&format!("{header}whole milk,bread,0.6666666666666666,1,1.2,")),
+        "{text}"
+    );
     assert!(text.contains(",inf,"), "{text}");
     assert_hash(&here.path("g.png"), GRAPH);
     assert_hash(&here.path("s.png"), SCATTER);
@@ -129,7 +139,8 @@ fn rules_are_printed_written_and_drawn() {
     // One side, several items, the order and the number.
     let said = here.json(&format!("{line} --rhs bread --sort p-value --top 1"));
     assert_eq!((&said["rules"], &said["frequent_rules"]), (&1.into(), &2.into()), "{said}");
-    let said = here.good(&format!("{line} --contains crème --min-support 1").replace("crème", "19"));
+    let said =
+        here.good(&format!("{line} --contains crème --min-support 1").replace("crème", "19"));
     assert!(said.is_empty());
 }
 
@@ -146,7 +157,10 @@ fn what_cannot_be_is_refused_with_what_to_do() {
         ("rules --min-support 1", "--data"),
         (data, "give --min-support, a share of the baskets below 1"),
         ("rules --data b.csv --sets", "or --top for the most frequent sets"),
-        ("rules --data b.csv --min-support 0", "a share of the baskets above 0 and below 1, as 0.01, or a whole"),
+        (
+            "rules --data b.csv --min-support 0",
+            "a share of the baskets above 0 and below 1, as 0.01, or a whole",
+        ),
         ("rules --data b.csv --min-support 1.5", "set it with --min-support"),
         ("rules --data b.csv --min-support -0.1", "-0.1"),
         ("rules --data b.csv --min-support 1 --min-confidence 1.5", "set it with --min-confidence"),
@@ -186,7 +200,10 @@ fn a_run_is_no_file_of_baskets() {
     here.good(&format!("train vae --steps 1 --skip-test --out run {small}"));
     here.bad("rules --data run --min-support 1", "run is a run; give a file of baskets");
     here.write("b.csv", BASKETS);
-    here.bad("rules --data b.csv --min-support 1 --out run/rules.csv --graph run/config.toml", ".png");
+    here.bad(
+        "rules --data b.csv --min-support 1 --out run/rules.csv --graph run/config.toml",
+        ".png",
+    );
 }
 
 #[test]
@@ -195,7 +212,12 @@ fn formats_are_told_apart_and_can_be_said() {
     for (name, text, format, baskets) in [
         ("crlf.csv", "a,b\r\na,b\r\n\r\nb\r\n", "a basket a line, items separated by commas", 3),
         ("numbers.dat", "1 2\n2 3\n", "a basket a line, items separated by blanks", 2),
-        ("long.csv", "order,item\n1,a\n1,b\n2,a\n", "a long table, a basket and an item a line,", 2),
+        (
+            "long.csv",
+            "order,item\n1,a\n1,b\n2,a\n",
+            "a long table, a basket and an item a line,",
+            2,
+        ),
         ("table.csv", "a,b\n1,0\n0,0\n1,1\n", "a 0/1 table, an item a column,", 3),
         ("one.csv", "a,b,c\n", "a basket a line", 1),
     ] {
@@ -209,7 +231,10 @@ fn formats_are_told_apart_and_can_be_said() {
     let said = here.json("rules --data long.csv --min-support 1 --format baskets");
     assert_eq!((&said["baskets"], &said["blank_lines"]), (&4.into(), &0.into()), "{said}");
     let noted = errors(&here.run("rules --data crlf.csv --min-support 1 --format baskets"));
-    assert!(!noted.contains("--format") && noted.contains("1 blank line is passed over"), "{noted}");
+    assert!(
+        !noted.contains("--format") && noted.contains("1 blank line is passed over"),
+        "{noted}"
+    );
 }
 
 #[test]
@@ -224,7 +249,11 @@ fn a_pipe_is_read_once() {
     child.stdin.take().unwrap().write_all(BASKETS.as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
     let said: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!((&said["sets"], &said["by_size"]), (&4.into(), &serde_json::json!([3, 1])), "{said}");
+    assert_eq!(
+        (&said["sets"], &said["by_size"]),
+        (&4.into(), &serde_json::json!([3, 1])),
+        "{said}"
+    );
 }
 
 #[test]
@@ -271,7 +300,8 @@ fn a_file_larger_than_memory_has_the_same_sets() {
     for (support, kind) in
         [("0.002", ""), ("0.002", " --closed"), ("900", " --maximal"), ("0.002", " --contains i3")]
     {
-        let line = format!("rules --data many.dat --sets --min-support {support}{kind} --json --out");
+        let line =
+            format!("rules --data many.dat --sets --min-support {support}{kind} --json --out");
         let whole = here.json(&format!("{line} whole.jsonl"));
         let parts = here.json(&format!("{line} parts.jsonl --max-memory 24M"));
         assert_eq!(whole["parts"], 0);
@@ -307,9 +337,9 @@ fn an_interrupt_keeps_what_was_found() {
     let began = Instant::now();
     let grows = || {
         let files = std::fs::read_dir(here.folder()).unwrap().flatten();
-        files.filter(|f| f.file_name().to_string_lossy().ends_with(".tmp")).any(|file| {
-            file.metadata().is_ok_and(|meta| meta.len() > 1 << 16)
-        })
+        files
+            .filter(|f| f.file_name().to_string_lossy().ends_with(".tmp"))
+            .any(|file| file.metadata().is_ok_and(|meta| meta.len() > 1 << 16))
     };
     while !grows() {
         assert!(began.elapsed() < Duration::from_secs(120), "nothing is written");
@@ -334,7 +364,10 @@ fn rules_of_groceries_are_those_of_other_programs() {
     let file = data.join("fimi/groceries.csv.gz").display().to_string();
     let said = here.json(&format!("rules --data {file} --min-support 0.01 --min-confidence 0.5"));
     // R's arules has 15 rules at these thresholds.
-    assert_eq!((&said["rules"], &said["baskets"], &said["items"]), (&15.into(), &9835.into(), &169.into()));
+    assert_eq!(
+        (&said["rules"], &said["baskets"], &said["items"]),
+        (&15.into(), &9835.into(), &169.into())
+    );
     let said = here.json(&format!("rules --data {file} --sets --min-support 0.01"));
     assert_eq!(said["by_size"], serde_json::json!([88, 213, 32]), "{said}");
     let held = here.json(&format!(

@@ -65,7 +65,7 @@ pub fn mine(
 ) -> Result<()> {
     let least = AtomicU32::new(least_of(options, baskets.len()));
     let database = Database::new(baskets, names, least.load(Ordering::Relaxed), &options.budget)?;
-    let ordered = Ordered::new(sink, &database.items, options.budget.limit());
+    let ordered = Ordered::new(sink, &database.items, options.budget.limit(), &options.watch);
     let max_len = options.max_len();
     let make = || Writing::new(&ordered, max_len);
     let enter = |out: &mut Writing<'_, '_>, branch| out.branch = branch;

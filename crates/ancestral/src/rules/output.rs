@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::error::{Result, RulesError};
+use super::watch::Watch;
 
 /// Receives found sets one by one, as they are found.
 pub trait SetSink {
@@ -115,6 +116,7 @@ const WAITING_SHARE: u64 = 16;
 /// The first unfinished branch writes at once; later ones wait their turn when too many of their
 /// results would be held. So memory is bounded and the order does not depend on threads.
 pub(super) struct Ordered<'a> {
+    watch: &'a Watch,
     state: Mutex<State<'a>>,
     turn: Condvar,
 }
@@ -164,7 +166,12 @@ impl State<'_> {
 
 impl<'a> Ordered<'a> {
     /// `items` are the items of the codes, `limit` is the memory limit in bytes.
-    pub(super) fn new(sink: &'a mut (dyn SetSink + Send), items: &'a [u32], limit: u64) -> Self {
+    pub(super) fn new(
+        sink: &'a mut (dyn SetSink + Send),
+        items: &'a [u32],
+        limit: u64,
+        watch: &'a Watch,
+    ) -> Self {
         let state = State {
             sink,
             next: 0,
@@ -175,7 +182,7 @@ impl<'a> Ordered<'a> {
             items,
             set: Vec::new(),
         };
-        Self { state: Mutex::new(state), turn: Condvar::new() }
+        Self { watch, state: Mutex::new(state), turn: Condvar::new() }
     }
 
     fn lock(&self) -> MutexGuard<'_, State<'a>> {
@@ -210,6 +217,8 @@ impl<'a> Ordered<'a> {
             if state.stopped {
                 return Err(RulesError::Stopped);
             }
+            // One call may bring more sets than there is time for.
+            self.watch.check()?;
             if state.next == branch {
                 state.write(batch)?;
                 batch.clear();

@@ -285,7 +285,7 @@ impl Session<'_> {
                     watch.stop();
                 }
                 let now = watch.now();
-                if told.is_ok() && now != last && now.total > 0 {
+                if told.is_ok() && now.total > 0 {
                     told = self.tell(now.phase, now.done.min(now.total), now.total);
                     last = now;
                 }
