@@ -162,7 +162,7 @@ fn print_json(args: &RulesArgs, spec: &RulesSpec, report: &RulesReport) -> Resul
 
 /// "in at least 99 of 9835 baskets"
 fn reach(report: &RulesReport) -> String {
-    format!("in at least {} of {} baskets", report.least, report.baskets)
+    format!("in at least {} of {} baskets", report.least, report.searched)
 }
 
 fn counted(n: u64, thing: &str) -> String {
@@ -200,7 +200,6 @@ fn print_rules(
     found: &FoundRules,
     out: &Path,
 ) -> Result<()> {
-    let frequent = counted(found.frequent, "rule");
     let n = found.rules.len();
     if n == 0 {
         let lower = match found.frequent {
@@ -210,9 +209,9 @@ fn print_rules(
                 settings.min_confidence
             ),
         };
-        return say!("no rules of {frequent} {}; {lower}", reach(report));
+        return say!("no rules, of {} {}; {lower}", found.frequent, reach(report));
     }
-    say!("{} of {frequent} {}", output::count(n, "rule"), reach(report))?;
+    say!("{}, of {} {}", output::count(n, "rule"), found.frequent, reach(report))?;
     say!("{:>8} {:>10} {:>8} {:>8}  rule", "support", "confidence", "lift", "p-value")?;
     for rule in found.rules.iter().take(SHOWN) {
         say!(

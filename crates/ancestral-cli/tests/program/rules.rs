@@ -118,10 +118,10 @@ fn rules_are_printed_written_and_drawn() {
     let line = "rules --data b.csv --min-support 2 --min-confidence 0.5";
     let said = here.good(&format!("{line} --graph g.png --scatter s.png"));
     let lines: Vec<&str> = said.lines().collect();
-    assert_eq!(lines[0], "2 rules of 2 rules in at least 2 of 6 baskets", "{said}");
+    assert_eq!(lines[0], "2 rules, of 2 in at least 2 of 6 baskets", "{said}");
     assert!(lines[2].ends_with("  whole milk → bread") && lines[2].contains(" 0.667 "), "{said}");
     assert!(
-        said.contains("corrected for all possible rules (6 tests, Holm): 0 below 0.05"),
+        said.contains("corrected for all possible rules (7 tests, Holm): 0 below 0.05"),
         "{said}"
     );
     assert!(said.ends_with("wrote rules.csv\nwrote g.png\nwrote s.png\n"), "{said}");
@@ -139,9 +139,6 @@ fn rules_are_printed_written_and_drawn() {
     // One side, several items, the order and the number.
     let said = here.json(&format!("{line} --rhs bread --sort p-value --top 1"));
     assert_eq!((&said["rules"], &said["frequent_rules"]), (&1.into(), &2.into()), "{said}");
-    let said =
-        here.good(&format!("{line} --contains crème --min-support 1").replace("crème", "19"));
-    assert!(said.is_empty());
 }
 
 #[test]
@@ -174,7 +171,10 @@ fn what_cannot_be_is_refused_with_what_to_do() {
         ("rules --data b.csv --min-support 1 --sets --rhs bread", "cannot be used with"),
         ("rules --data b.csv --min-support 1 --sort size", "p-value"),
         ("rules --data b.csv --min-support 1 --format csv", "choose baskets, long or table"),
-        ("rules --data b.csv --min-support 1 --format table", "line 1"),
+        (
+            "rules --data b.csv --min-support 1 --format table",
+            "b.csv, line 2: the table has 2 columns",
+        ),
         ("rules --data b.csv --min-support 1 --max-memory 3", "at least 24M"),
         ("rules --data b.csv --min-support 1 --max-memory much", "as in 500M or 2G"),
         ("rules --data b.csv --min-support 1 --out rules.txt", ".csv or .jsonl"),
@@ -383,5 +383,5 @@ fn rules_of_groceries_are_those_of_other_programs() {
     assert_eq!(same, here.read("rules.csv"));
 }
 
-const GRAPH: &str = "0000000000000000";
-const SCATTER: &str = "0000000000000000";
+const GRAPH: &str = "01d434cdce44a3e1";
+const SCATTER: &str = "cbb72c9e2b515f79";

@@ -172,8 +172,8 @@ pub(super) fn explain(session: &mut Session<'_>, spec: &ExplainSpec) -> Result<E
         "uncorrected p-value",
         "rules up to this p-value",
     )
-    .with(Series::line(format!("independent items, mean of {SETS} data sets"), below(&sets)))
-    .with(Series::line(format!("{PAIRS} pairs of items depend on each other"), below(&[&real])))
+    .with(Series::line("independent (mean)", below(&sets)))
+    .with(Series::line(format!("{PAIRS} dependent pairs"), below(&[&real])))
     .vertical_marker(LEVEL, "0.05")
     .vertical_marker(LEVEL / tests, format!("0.05 / {tests:.0} tests"))
     .log_x()

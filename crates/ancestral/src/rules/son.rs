@@ -397,7 +397,7 @@ pub fn mine_parts(
             total += 1;
         }
     }
-    let size = usize::try_from(budget.limit() / PARTS / 4).unwrap_or(usize::MAX).max(1 << 10);
+    let size = usize::try_from(budget.free() / PARTS / 4).unwrap_or(usize::MAX).max(1 << 10);
     let (mut parts, mut baskets, mut found) = (0, 0, Vec::new());
     let mut add = |part: &Baskets| -> Result<()> {
         parts += 1;

@@ -130,6 +130,11 @@ impl RulesSpec {
                     "it is above 0 and below 1, as 0.5",
                 )
             }
+            Find::Rules(rules) if !(0.0..=1.0).contains(&rules.min_confidence) => wrong(
+                "the minimum confidence",
+                rules.min_confidence.to_string(),
+                "it is a number from 0 to 1",
+            ),
             Find::Rules(rules)
                 if rules.max_consequent.is_some_and(|most| most.get() < rules.rhs.len()) =>
             {
@@ -151,6 +156,8 @@ pub struct RulesReport {
     pub read: ReadReport,
     /// All baskets.
     pub baskets: u64,
+    /// The baskets that were searched: all but held-out ones.
+    pub searched: u64,
     /// Different items.
     pub items: usize,
     /// The number of baskets that the minimum support is; 1 if none was given.
@@ -218,10 +225,11 @@ impl Session<'_> {
                 }
                 .into());
             }
-            Some(bytes) => Some(bytes - PROGRAM),
-            None => memory::available().map(|free| free - free / SPARE),
+            Some(bytes) => Some((bytes, PROGRAM)),
+            None => memory::available().map(|free| (free - free / SPARE, 0)),
         };
-        let budget = limit.map_or_else(Budget::unlimited, Budget::new);
+        let budget =
+            limit.map_or_else(Budget::unlimited, |(limit, used)| Budget::with_used(limit, used));
         let mut work = Work {
             spec,
             path: &path,
@@ -265,7 +273,7 @@ impl Session<'_> {
         }
         self.tell_notes(&[format!(
             "it is larger than the memory limit of {} (--max-memory) and is mined in parts, in two passes",
-            memory::amount(spec.max_memory.unwrap_or(budget.limit()))
+            memory::amount(budget.limit())
         )])?;
         self.watched(&watch, || work.in_parts())?.map_err(ended)
     }
@@ -385,6 +393,7 @@ impl Work<'_> {
         let report = RulesReport {
             read,
             baskets: baskets.len() as u64,
+            searched: baskets.len() as u64,
             items: names.len(),
             least,
             parts: 0,
@@ -495,7 +504,12 @@ impl Work<'_> {
             }
             let least = options.mine.support.least(found_in.len() as u64);
             let found = rules_holdout(&found_in, &tested_in, Some(&names), &options)?;
-            return self.write_rules(found, None, names, RulesReport { least, ..report });
+            return self.write_rules(
+                found,
+                None,
+                names,
+                RulesReport { least, searched: found_in.len() as u64, ..report },
+            );
         }
         let mut sets = Sets::new(&options.mine.budget);
         let mined = mine(baskets, Some(&names), &options.mine, &mut sets);
@@ -579,6 +593,7 @@ impl Work<'_> {
         let report = RulesReport {
             read: parts.read,
             baskets: parts.baskets,
+            searched: parts.baskets,
             items: names.len(),
             least: self.options.support.least(parts.baskets),
             parts: parts.parts,
