@@ -12,6 +12,7 @@ mod elbo;
 mod inputs;
 mod network;
 mod receptive_field;
+mod rules;
 mod saturation;
 mod session;
 mod spec;

@@ -1,5 +1,5 @@
 //! Runs as images: samples and how they are drawn, curves, reconstructions, the latent space, nearest
-//! training examples, costs of pixels.
+//! training examples, costs of pixels, association rules.
 
 mod animation;
 mod costs;
@@ -8,6 +8,7 @@ mod frames;
 mod latent;
 mod nearest;
 mod plane;
+mod rules;
 mod samples;
 
 pub use animation::animation;
@@ -17,4 +18,5 @@ pub use frames::{MOST_FRAMED, MOST_FRAMES, sampling_frames};
 pub use latent::{interpolation, interpolation_frames, latent_space, manifold, reconstructions};
 pub use nearest::{Nearest, nearest_examples};
 pub use plane::Plane;
+pub use rules::{rules_graph, rules_scatter};
 pub use samples::{grid, grid_bytes, intensities, samples};

@@ -2,6 +2,7 @@
 //! ([`Run`]), in memory or in a run folder.
 
 mod adapt;
+mod baskets;
 mod checkpoint;
 mod columns;
 mod config;
@@ -28,6 +29,7 @@ mod tensorboard;
 mod training;
 
 pub use adapt::adapt;
+pub use baskets::{Find, LEAST_MEMORY, RuleSettings, RulesReport, RulesSpec, Stop};
 pub use config::{DataConfig, FORMAT, RunConfig};
 pub use fit::{Fit, Fitted};
 pub use folder::{RunFolder, Weights};
