@@ -36,6 +36,7 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
+use ancestral_data::{OpenOptions, SplitName};
 use anyhow::{Result, bail};
 use clap::Parser;
 
@@ -93,6 +94,9 @@ struct Args {
     /// Measure one of them (internal)
     #[arg(long, hide = true)]
     memory_estimate: Option<String>,
+    /// Read a table once for each line of standard input and print the seconds, for read_tables.py
+    #[arg(long, value_name = "FILE", hide = true)]
+    read: Option<String>,
 }
 
 impl Args {
@@ -141,6 +145,17 @@ fn main() -> Result<ExitCode> {
     }
     if let Some(case) = &args.memory_estimate {
         estimates::measure(case)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if let Some(path) = &args.read {
+        for line in std::io::stdin().lines() {
+            line?;
+            let whole = OpenOptions { whole: true, ..OpenOptions::default() };
+            let began = Instant::now();
+            let data = ancestral_data::open(path, &whole)?;
+            let seconds = began.elapsed().as_secs_f64();
+            println!("{seconds} {}", data.len(SplitName::Train));
+        }
         return Ok(ExitCode::SUCCESS);
     }
     if args.memory_estimates {

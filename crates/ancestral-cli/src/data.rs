@@ -53,6 +53,7 @@ pub(crate) fn run(args: &DataArgs, data_dir: Option<&Path>) -> Result<()> {
                 no_labels,
                 image_shape: image.map(|[h, w, c]| [c, h, w]),
                 levels,
+                keep_few: true,
                 ..OpenOptions::default()
             };
             if let Some(out) = out {

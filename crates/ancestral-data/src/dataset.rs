@@ -340,9 +340,8 @@ impl Dataset {
     /// # Errors
     /// If there are too few examples.
     pub fn with_splits(mut self, seed: u64) -> Result<Self, DataError> {
-        let n = self.len(SplitName::Train);
-        let missing = usize::from(self.test.is_none()) + usize::from(self.valid.is_none());
-        if n <= missing {
+        if self.too_few_to_split() {
+            let n = self.len(SplitName::Train);
             return Err(DataError::Unsuitable(format!(
                 "{} has {n} example{}; the training, validation and test splits need at least one each",
                 self.name,
@@ -356,6 +355,12 @@ impl Dataset {
             self.valid = Some(self.split_off(self.len(SplitName::Train) / 10, seed, "valid")?);
         }
         Ok(self)
+    }
+
+    /// Whether the training split cannot give the missing splits an example each and keep one.
+    pub fn too_few_to_split(&self) -> bool {
+        let missing = usize::from(self.test.is_none()) + usize::from(self.valid.is_none());
+        self.len(SplitName::Train) <= missing
     }
 
     /// Splits the training split by the fold of each example: `fold` becomes the test split, the

@@ -10,6 +10,7 @@ pub(crate) mod images;
 pub(crate) mod lines;
 pub(crate) mod npy;
 pub(crate) mod parts;
+mod plain;
 mod stream;
 pub(crate) mod table;
 pub(crate) mod text;

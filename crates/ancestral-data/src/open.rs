@@ -44,6 +44,10 @@ pub fn open(name_or_path: &str, options: &OpenOptions) -> Result<Dataset, DataEr
     };
     let data = if options.whole && data.split(SplitName::Test).is_err() {
         data
+    } else if options.keep_few && data.too_few_to_split() {
+        let mut data = data;
+        data.notes.push("too few examples for splits of their own: models need three".into());
+        data
     } else {
         data.with_splits(options.seed)?
     };

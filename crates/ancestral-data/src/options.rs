@@ -30,6 +30,8 @@ pub struct OpenOptions {
     /// Keeps a set without official splits whole, as training examples in file order; so is a file
     /// with only a validation or a test split.
     pub whole: bool,
+    /// Keeps data with too few examples for splits of their own whole, with a note.
+    pub keep_few: bool,
     /// Reads a pipe, or standard input under the name `-`, once, as CSV; else these are refused.
     pub pipe: bool,
     /// Reads the rows of a table as images `[channels, height, width]`; a row holds the channels of a

@@ -113,6 +113,37 @@ fn formats_go_by_their_content_and_extensions_by_no_case() {
     assert_eq!(pixels(&read(&path).unwrap()), [0, 128, 255]);
 }
 
+/// A JPEG of 8×8 equal pixels in CMYK with Adobe's marker, up to the data of its scan.
+const CMYK: &str = "\
+    ffd8ffee000e41646f626500640000000000ffdb00430002010101010102010101020202020204030202020205040403\
+    04060506060605060606070908060709070606080b08090a0a0a0a0a06080b0c0b0a0c090a0a0affc000140800080008\
+    044311004d11005911004b1100ffc4001f0000010501010101010100000000000000000102030405060708090a0bffc4\
+    00b5100002010303020403050504040000017d01020300041105122131410613516107227114328191a1082342b1c115\
+    52d1f02433627282090a161718191a25262728292a3435363738393a434445464748494a535455565758595a63646566\
+    6768696a737475767778797a838485868788898a92939495969798999aa2a3a4a5a6a7a8a9aab2b3b4b5b6b7b8b9bac2\
+    c3c4c5c6c7c8c9cad2d3d4d5d6d7d8d9dae1e2e3e4e5e6e7e8e9eaf1f2f3f4f5f6f7f8f9faffda000e0443004d005900\
+    4b00003f00fdfcaf";
+
+#[test]
+fn inks_become_rgb() {
+    let dir = tempfile::tempdir().unwrap();
+    let bytes = |scan: &str| -> Vec<u8> {
+        let hex = format!("{CMYK}{scan}");
+        (0..hex.len()).step_by(2).map(|i| u8::from_str_radix(&hex[i..i + 2], 16).unwrap()).collect()
+    };
+    // Magenta and yellow in full; black only, 200 of 255.
+    write(
+        dir.path(),
+        &[("a.jpg", bytes("e7febf9ffafdfcafffd9")), ("b.jpg", bytes("dfcafdfcafcdbaffd9"))],
+    );
+    let data = read(dir.path()).unwrap();
+    assert_eq!(data.shape.dims(), [3, 8, 8]);
+    let values = pixels(&data);
+    let (red, others) = values[..3 * 64].split_at(64);
+    assert!(red.iter().all(|&p| p >= 253) && others.iter().all(|&p| p <= 2), "{values:?}");
+    assert!(values[3 * 64..].iter().all(|&p| p.abs_diff(55) <= 2), "{values:?}");
+}
+
 #[test]
 fn a_jpeg_without_its_end_is_refused() {
     let dir = tempfile::tempdir().unwrap();

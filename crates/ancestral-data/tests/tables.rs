@@ -44,6 +44,91 @@ fn error(result: Result<Dataset, DataError>) -> String {
     result.map(|data| format!("{:?}", values(&data))).unwrap_err().to_string()
 }
 
+/// Rows of numbers are parsed in blocks at once; rows of anything else among them are not, and the
+/// result is that of reading row by row.
+#[test]
+fn long_tables_are_those_of_their_rows() {
+    let row = |i: usize| -> [String; 4] {
+        let x = (i as f64 * 0.7).sin() * 1e3;
+        [
+            match i % 5 {
+                0 => format!("{x:.3}"),
+                1 => format!("{x:e}"),
+                2 => format!("{x:.17}"),
+                3 => format!("+{}", i % 97),
+                _ => format!(".{}", i % 1000),
+            },
+            (i % 3).to_string(),
+            format!("-{i}."),
+            format!("{}", x * 1e-9),
+        ]
+    };
+    let count = 60_000;
+    let rows: Vec<[String; 4]> = (0..count).map(row).collect();
+    let expected: Vec<f64> = rows.iter().flatten().map(|cell| cell.parse().unwrap()).collect();
+    let text = |separator: &str, end: &str, odd: &dyn Fn(usize, String) -> String| -> String {
+        let line = |(i, row): (usize, &[String; 4])| odd(i, row.join(separator)) + end;
+        format!("a{separator}b{separator}c{separator}d{end}")
+            + &rows.iter().enumerate().map(line).collect::<String>()
+    };
+    let same = |_: usize, line: String| line;
+    let odd = |i: usize, line: String| match i % 7001 {
+        5000 => line.replacen(',', " ,  ", 2),
+        5001 => format!("{line},"),
+        5002 => format!("# a comment, with \"quotes\n\n{line}"),
+        5003 => {
+            let (first, rest) = line.split_once(',').unwrap();
+            format!("\"{first}\",{rest}")
+        }
+        _ => line,
+    };
+    let comma = text(",", "\n", &same);
+    for (name, text) in [
+        ("plain.csv", comma.clone()),
+        ("no_end.csv", comma.trim_end().to_owned()),
+        ("crlf.csv", text(",", "\r\n", &same)),
+        ("cr.csv", text(",", "\r", &same)),
+        ("tabs.tsv", text("\t", "\n", &same)),
+        ("blanks.txt", text(" ", "\n", &same)),
+        ("commas.csv", text(";", "\n", &same).replace('.', ",")),
+        ("odd.csv", text(",", "\n", &odd)),
+    ] {
+        let data = read(name, text).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let found = values(&data);
+        let differs = found.iter().zip(&expected).position(|(a, b)| a != b);
+        assert_eq!((found.len(), differs), (expected.len(), None), "{name}");
+        let columns: Vec<_> = data.columns.iter().map(|c| (c.kind, c.decimals)).collect();
+        assert_eq!(columns[1], (ColumnType::Count, Some(0)), "{name}");
+        assert_eq!(columns[2], (ColumnType::Real, Some(0)), "{name}");
+    }
+    // Errors name their line, whatever block they are in.
+    let broken = |at: usize, second: &'static str| {
+        let breaks = |i: usize, line: String| {
+            let mut cells: Vec<&str> = line.split(',').collect();
+            if i == at {
+                cells[1] = second;
+            }
+            cells.join(",")
+        };
+        text(",", "\n", &breaks)
+    };
+    for at in [1, 17_000, 59_999] {
+        for (second, problem) in [
+            ("x", format!("line {}, column 2 ('b'): 'x'; expected a finite number", at + 2)),
+            ("2,2", format!("line {}, column 5: 5 cells", at + 2)),
+            ("", format!("line {}, column 2 ('b'): no value", at + 2)),
+            ("1e99", format!("line {}, column 2 ('b')", at + 2)),
+        ] {
+            let said = error(read("broken.csv", broken(at, second)));
+            assert!(said.contains(&problem), "{problem}: {said}");
+        }
+    }
+    // A value that stands for a missing one, in the midst.
+    let missing = TextOptions { missing: vec!["-40000".into()], ..TextOptions::default() };
+    let said = error(read_as("missing.csv", comma.as_str(), &options(missing)));
+    assert!(said.contains("line 40002, column 3 ('c'): no value"), "{said}");
+}
+
 /// Each file holds the rows 1.5, 2, 3 and 4.25, 5, 6.
 #[test]
 fn one_table_in_many_dialects() {

@@ -48,7 +48,7 @@ fn variants(name: &str) -> Vec<String> {
     let kernel = if name.contains("cnn") { "kernel = 3\n" } else { "" };
     vec![
         format!("{small}{kernel}layers = 1"),
-        format!("{small}{kernel}layers = 2\nskip = true"),
+        format!("{small}{kernel}layers = 2\nskip = true\nfourier = 2"),
         format!("hidden = 3\nhead = 3\nlayers = 3\n{kernel}activation = 'tanh'"),
     ]
 }

@@ -25,6 +25,20 @@ fn toy_data_needs_no_files() {
 }
 
 #[test]
+fn a_file_of_one_row_is_shown() {
+    let here = program();
+    std::fs::write(here.path("one.csv"), "a,b\n1,2.5\n").unwrap();
+    let shown = here.json("data show one.csv");
+    assert_eq!(shown["summary"]["splits"][0]["examples"], 1);
+    assert_eq!(shown["summary"]["splits"].as_array().unwrap().len(), 1);
+    let notes = shown["summary"]["notes"].to_string();
+    assert!(notes.contains("too few examples for splits of their own"), "{notes}");
+    here.bad("fit gaussian --data one.csv", "one.csv has 1 example");
+    std::fs::write(here.path("none.csv"), "a,b\n").unwrap();
+    here.bad("data show none.csv", "no numbers");
+}
+
+#[test]
 fn what_to_do_about_data_is_said() {
     let here = program();
     let known = "download it with `ancestral data fetch mnist`, or set the folder that contains \

@@ -27,7 +27,7 @@ pub(super) struct Dialect {
     pub(super) decimal: u8,
     /// Cells that are missing in addition to the usual ones.
     pub(super) missing: Vec<String>,
-    missing_values: Vec<f64>,
+    pub(super) missing_values: Vec<f64>,
     pub(super) header: Header,
     /// The lines before the first record that are no data, by number: `sep=`.
     pub(super) first_line: u64,
@@ -197,33 +197,35 @@ pub(super) enum Cell {
 const POWERS: [f64; 16] =
     [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
 
-/// A plain decimal of at most 15 digits, which one division rounds correctly; `None` for others.
-fn plain(cell: &[u8], decimal: u8) -> Option<(f64, u8)> {
-    let (negative, digits) = match cell.first()? {
-        b'-' => (true, &cell[1..]),
-        _ => (false, cell),
-    };
-    if digits.is_empty() || digits.len() > 16 {
-        return None;
-    }
-    let (mut whole, mut count, mut decimals, mut point) = (0u64, 0, 0, false);
-    for &byte in digits {
-        let digit = byte.wrapping_sub(b'0');
-        if digit < 10 {
-            whole = whole * 10 + u64::from(digit);
-            count += 1;
-            decimals += usize::from(point);
-        } else if byte == decimal && !point {
-            point = true;
-        } else {
-            return None;
+/// A plain decimal of at most 15 digits, which one division rounds correctly, its decimals and its end.
+#[inline]
+pub(super) fn plain(text: &[u8], from: usize, decimal: u8) -> Option<(f64, u8, usize)> {
+    let negative = *text.get(from)? == b'-';
+    let start = from + usize::from(negative);
+    let (mut whole, mut at) = (0u64, start);
+    let mut digits = |at: &mut usize| {
+        while let Some(digit) = text.get(*at).map(|byte| byte.wrapping_sub(b'0'))
+            && digit < 10
+        {
+            whole = whole.wrapping_mul(10).wrapping_add(u64::from(digit));
+            *at += 1;
         }
+    };
+    digits(&mut at);
+    let mut count = at - start;
+    let mut decimals = 0;
+    if text.get(at) == Some(&decimal) {
+        at += 1;
+        let first = at;
+        digits(&mut at);
+        decimals = at - first;
+        count += decimals;
     }
     if count == 0 || count > 15 {
         return None;
     }
     let value = whole as f64 / POWERS[decimals];
-    Some((if negative { -value } else { value }, decimals as u8))
+    Some((if negative { -value } else { value }, decimals as u8, at))
 }
 
 /// Words for a missing number.
@@ -235,7 +237,9 @@ const MISSING_NAMES: [&str; 7] = ["", "na", "n/a", "#n/a", "nan", "null", "<na>"
 impl Dialect {
     /// What a cell holds.
     pub(super) fn cell(&self, cell: &[u8]) -> Cell {
-        if let Some((value, decimals)) = plain(cell, self.decimal) {
+        if let Some((value, decimals, end)) = plain(cell, 0, self.decimal)
+            && end == cell.len()
+        {
             return match self.missing_values.contains(&value) {
                 true => Cell::Missing,
                 false => Cell::Number(value, decimals),

@@ -233,6 +233,22 @@ impl<'a> Lines<'a> {
         (&self.buffer[self.start..self.valid], self.ended)
     }
 
+    /// The whole lines after the current record, up to a line feed, of about this much text.
+    pub(super) fn whole_lines(&mut self, bytes: usize) -> Result<&[u8], DataError> {
+        (self.start, self.end, self.line) = (self.next, self.next, self.next_line);
+        while !self.ended && self.valid - self.start < bytes {
+            self.fill()?;
+        }
+        let text = &self.buffer[self.start..self.valid];
+        Ok(&text[..memchr::memrchr(b'\n', text).map_or(0, |end| end + 1)])
+    }
+
+    /// Passes over lines that were read otherwise.
+    pub(super) fn pass(&mut self, bytes: usize, lines: u64) {
+        self.next += bytes;
+        self.next_line += lines;
+    }
+
     /// The text of the current record.
     pub(super) fn text(&self) -> &[u8] {
         &self.buffer[self.start..self.end]

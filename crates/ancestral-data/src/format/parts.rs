@@ -76,8 +76,9 @@ impl Content {
                         Reader::open(text.source.again()?, &text.options)?.knowing(&text.decided)
                     }
                 };
+                reader.most = rows.saturating_mul(text.decided.entries());
                 while reader.rows < before + rows && reader.next()? {}
-                let loaded = reader.part(&text.decided)?;
+                let loaded = reader.part(&text.decided, rows)?;
                 text.reader = Some(reader);
                 Ok(loaded)
             }
@@ -113,6 +114,7 @@ impl std::fmt::Debug for TableParts {
 pub(crate) fn read(name: &str, options: &OpenOptions, held: &Held) -> Result<Found, DataError> {
     let mut source = Source::new(name, held);
     let mut reader = Reader::open(source.first()?, options)?;
+    reader.most = held.entries;
     let mut facts = None;
     while reader.next()? {
         if reader.held() > held.entries {

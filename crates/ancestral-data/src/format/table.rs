@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::dialect::{self, Cell, Cells, Dialect, Header};
 use super::lines::Lines;
 use super::npy::{MOST_REAL, beyond};
+use super::plain::{self, Numbers};
 use super::{Data, Facts, Labels, Loaded, MAX_CLASSES, Stream, assemble, reserve};
 use crate::{Column, ColumnType, DataError, Dataset, OpenOptions, Shape, SplitName};
 
@@ -17,6 +18,10 @@ const MOST_DECIMALS: u8 = 15;
 const MOST_WORDS: usize = 1 << 16;
 /// Whole numbers with more distinct values than this, and than half of the rows, are no classes.
 const FEW_CLASSES: usize = 20;
+/// Rows that are read one by one after a row that does not hold numbers alone, doubled each time.
+const FEW_ROWS: usize = 16;
+/// Text that is read at once where rows hold numbers alone, in bytes.
+const AHEAD: usize = 1 << 20;
 
 /// A parsed table.
 pub(crate) struct Table {
@@ -91,10 +96,7 @@ struct Entry {
     /// The first cell with a value: its line, its text if it is no number.
     first: Option<(u64, Option<String>)>,
     words: Words,
-    decimals: u8,
-    fractions: bool,
-    negative: bool,
-    beyond_bits: bool,
+    numbers: Numbers,
 }
 
 /// Missing cells of a column: their number and the first.
@@ -117,6 +119,20 @@ impl Values {
         match self {
             Self::Bits(bits) => bits.into_iter().map(f64::from).collect(),
             Self::Reals(values) => values,
+        }
+    }
+
+    /// The first of them, or all if they are fewer; the rest stays.
+    fn split_off(&mut self, first: usize) -> Self {
+        match self {
+            Self::Bits(bits) => {
+                let rest = bits.split_off(first.min(bits.len()));
+                Self::Bits(std::mem::replace(bits, rest))
+            }
+            Self::Reals(values) => {
+                let rest = values.split_off(first.min(values.len()));
+                Self::Reals(std::mem::replace(values, rest))
+            }
         }
     }
 
@@ -193,12 +209,16 @@ pub(super) struct Reader<'a> {
     gaps: Vec<Gaps>,
     values: Values,
     pub(super) rows: usize,
+    /// About the most entries that are held when a block of rows is read.
+    pub(super) most: usize,
     /// The names of columns, until the first row has shown its width.
     names: Option<Vec<String>>,
     header_next: bool,
     started: bool,
     /// What the columns were found to be before, by a first reading.
     fates: Vec<Fate>,
+    /// Rows to read one by one before a block is tried again, and after the next block that ends early.
+    one_by_one: [usize; 2],
     /// Cells beyond the last column, which are empty.
     trailing: bool,
     comments: usize,
@@ -233,9 +253,11 @@ impl<'a> Reader<'a> {
             gaps: Vec::new(),
             values: Values::Bits(Vec::new()),
             rows: 0,
+            most: usize::MAX,
             names,
             started: false,
             fates: Vec::new(),
+            one_by_one: [0, FEW_ROWS],
             trailing: false,
             comments: 0,
             notes: Vec::new(),
@@ -261,7 +283,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Takes in the next row; false at the end of the file.
+    /// Takes in the next row, and perhaps more; false at the end of the file.
     pub(super) fn next(&mut self) -> Result<bool, DataError> {
         while self.lines.record(self.dialect.separator)? {
             let line = self.lines.line;
@@ -290,6 +312,7 @@ impl<'a> Reader<'a> {
                 self.begin(names, width)?;
             }
             self.row(line)?;
+            self.numbers()?;
             return Ok(true);
         }
         if let Some(names) = self.names.take() {
@@ -449,10 +472,7 @@ impl<'a> Reader<'a> {
                             let problem = beyond(&String::from_utf8_lossy(cell));
                             return Err(self.bad(line, column, problem));
                         }
-                        entry.decimals = entry.decimals.max(decimals);
-                        entry.fractions |= decimals > 0 && value.fract() != 0.0;
-                        entry.negative |= value < 0.0;
-                        entry.beyond_bits |= value != 0.0 && value != 1.0;
+                        entry.numbers.add(value, decimals);
                         value
                     }
                     Cell::Missing => {
@@ -567,10 +587,57 @@ impl<'a> Reader<'a> {
             Role::Folds(folds) => Some(std::mem::take(folds)),
             _ => None,
         });
-        let loaded = self.part(&decided)?;
+        let loaded = self.part(&decided, usize::MAX)?;
         let (names, columns) = (decided.names, decided.columns);
         let notes = std::mem::take(&mut decided.notes);
         Ok(Table { loaded, names, columns, folds, notes })
+    }
+
+    /// Takes in the rows ahead that hold numbers alone, once all columns are known to, until enough
+    /// entries are held.
+    fn numbers(&mut self) -> Result<(), DataError> {
+        if self.one_by_one[0] > 0 {
+            self.one_by_one[0] -= 1;
+            return Ok(());
+        }
+        let numbers = |role: &Role| match role {
+            Role::Entry(entry) => matches!(entry.first, Some((_, None))),
+            _ => false,
+        };
+        let Values::Reals(values) = &mut self.values else { return Ok(()) };
+        if !self.dialect.missing_values.is_empty() || !self.roles.iter().all(numbers) {
+            return Ok(());
+        }
+        let width = self.roles.len();
+        loop {
+            let text = self.lines.whole_lines(AHEAD)?;
+            let all = text.len();
+            let blocks = plain::parse(text, width, &self.dialect);
+            let (mut bytes, mut lines) = (0, 0);
+            for block in blocks {
+                reserve(values, block.values.len(), self.lines.path())?;
+                values.extend_from_slice(&block.values);
+                for (role, numbers) in self.roles.iter_mut().zip(block.columns) {
+                    if let Role::Entry(entry) = role {
+                        entry.numbers.merge(numbers);
+                    }
+                }
+                bytes += block.bytes;
+                lines += block.rows;
+            }
+            self.rows += lines as usize;
+            self.lines.pass(bytes, lines);
+            if bytes < all || all == 0 {
+                // The more seldom, the less it helps.
+                let [_, next] = self.one_by_one;
+                let next = if lines > 1000 { FEW_ROWS } else { next };
+                self.one_by_one = [next, next.saturating_mul(2)];
+                return Ok(());
+            }
+            if values.len() > self.most {
+                return Ok(());
+            }
+        }
     }
 
     /// Decides on what only the whole column tells.
@@ -639,14 +706,15 @@ impl<'a> Reader<'a> {
         Ok(decided)
     }
 
-    /// Takes the rows that are held, as numbers.
-    pub(super) fn part(&mut self, decided: &Decided) -> Result<Loaded, DataError> {
+    /// Takes some of the rows that are held, as numbers, or all of them.
+    pub(super) fn part(&mut self, decided: &Decided, rows: usize) -> Result<Loaded, DataError> {
+        let taken = rows.saturating_mul(decided.entries());
         let changed = || {
             let path = self.lines.path();
             DataError::malformed(path, "the text", "it changed while it was read")
         };
         let words = decided.has_words();
-        let data = match std::mem::replace(&mut self.values, Values::Bits(Vec::new())) {
+        let data = match self.values.split_off(taken) {
             Values::Bits(bits) if !words => Data::Bits(bits),
             Values::Reals(values) if !words => Data::Reals(values),
             values => {
@@ -657,10 +725,10 @@ impl<'a> Reader<'a> {
         };
         let mut labels = None;
         for role in &mut self.roles {
-            if let (Role::Labels { rows, .. }, Some(classes)) = (role, &decided.labels) {
-                let class = |&word: &u32| classes.numbers.get(word as usize).copied();
-                let numbers: Option<Vec<u32>> = rows.iter().map(class).collect();
-                rows.clear();
+            if let (Role::Labels { rows: held, .. }, Some(classes)) = (role, &decided.labels) {
+                let class = |word: u32| classes.numbers.get(word as usize).copied();
+                let numbers: Option<Vec<u32>> =
+                    held.drain(..rows.min(held.len())).map(class).collect();
                 labels = Some(Labels {
                     numbers: numbers.ok_or_else(changed)?,
                     names: classes.names.clone(),
@@ -889,10 +957,7 @@ impl<'a> Reader<'a> {
                     ));
                 }
             };
-            entry.decimals = entry.decimals.max(known);
-            entry.fractions |= value.fract() != 0.0;
-            entry.negative |= value < 0.0;
-            entry.beyond_bits |= value != 0.0 && value != 1.0;
+            entry.numbers.add(value, known);
         }
         let of = |roles: &[Role]| roles.iter().filter(|r| matches!(r, Role::Entry(_))).count();
         let (at, width) = (of(&self.roles[..column]), of(&self.roles) - 1);
@@ -921,12 +986,13 @@ impl Entry {
             let column = Column { kind: ColumnType::Category, decimals: Some(0), categories };
             return (column, Some(order));
         }
-        let kind = match (self.fractions, self.negative, self.beyond_bits) {
+        let Numbers { decimals, fractions, negative, beyond_bits } = self.numbers;
+        let kind = match (fractions, negative, beyond_bits) {
             (false, false, false) => ColumnType::Binary,
             (false, false, true) => ColumnType::Count,
             _ => ColumnType::Real,
         };
-        let decimals = if self.fractions { self.decimals } else { 0 };
+        let decimals = if fractions { decimals } else { 0 };
         let decimals = Some(decimals).filter(|&d| d <= MOST_DECIMALS);
         (Column { kind, decimals, categories: Vec::new() }, None)
     }

@@ -91,7 +91,7 @@ struct Forms {
 impl Layer {
     fn forms(common: &Common, first: bool) -> Forms {
         let (hidden, gates) = (common.settings.hidden, common.settings.hidden.saturating_mul(2));
-        let from = if first { common.groups.0 } else { hidden };
+        let from = if first { common.inputs() } else { hidden };
         let side = if first { common.settings.first_kernel } else { common.settings.kernel };
         let gate = ConvForm {
             parts: 2,

@@ -143,7 +143,7 @@ pub(crate) fn cases() -> Vec<(ModelEntry, Dataset, Table)> {
             (
                 Domain::Levels(5),
                 Shape::image(1, 4, 2),
-                "layers = 2\nhidden = 2\nhead = 2\nconditional = true\nfirst_kernel = 5",
+                "layers = 2\nhidden = 2\nhead = 2\nconditional = true\nfirst_kernel = 5\nfourier = 3",
             ),
         ] {
             let settings = format!("activation = 'softplus'\n{kernel}{settings}");

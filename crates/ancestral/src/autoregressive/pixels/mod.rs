@@ -10,6 +10,7 @@
 
 mod cache;
 mod conv;
+mod inputs;
 mod lstm;
 mod model;
 mod size;
@@ -17,6 +18,7 @@ mod stack;
 
 pub(super) use cache::{PixelBlock, PixelBody, PixelLayer, Pixelwise, activate};
 pub(super) use conv::{ConvForm, Mask, MaskedConv, Pass, square};
+pub(super) use inputs::Inputs;
 pub(super) use lstm::{CachedLstm, ScanLstm};
 pub(super) use model::{
     Body, Common, DEEPEST, PixelSettings, PixelValues, WIDEST, entry, pixel_settings,

@@ -11,6 +11,7 @@ use toml::Table;
 
 use super::cache::{PixelBody, PixelLayer, Pixelwise, activate};
 use super::conv::{ConvForm, Dropout, Groups, MaskedConv, Pass};
+use super::inputs::Inputs;
 use super::size::PixelSize;
 use crate::autoregressive::sequential::{
     self, AutoregressiveSampler, Observer, Ordering, SamplerState, SequentialModel,
@@ -68,6 +69,9 @@ macro_rules! pixel_settings {
                 pub conditional: bool = false;
                 /// Fraction of the features of a layer that are dropped in training.
                 pub dropout: f64 = 0.0, in 0.0..1.0;
+                /// Number of frequencies whose sine and cosine the network sees beside each value, each twice
+                /// the one before: 8 tell all of 256 levels apart.
+                pub fourier: usize = 0, in 0..=16;
             }
         }
 
@@ -95,6 +99,7 @@ macro_rules! pixel_settings {
                     likelihood: self.likelihood,
                     conditional: self.conditional,
                     dropout: self.dropout,
+                    inputs: $crate::autoregressive::pixels::Inputs { frequencies: self.fourier },
                 }
             }
         }
@@ -115,6 +120,7 @@ pub(crate) struct PixelValues {
     pub(crate) likelihood: LikelihoodName,
     pub(crate) conditional: bool,
     pub(crate) dropout: f64,
+    pub(crate) inputs: Inputs,
 }
 
 /// Settings of one of the models.
@@ -188,13 +194,18 @@ impl Common {
     pub(crate) fn width(&self) -> usize {
         self.settings.hidden.saturating_mul(2)
     }
+
+    /// Features of a pixel that the first layer reads.
+    pub(crate) fn inputs(&self) -> usize {
+        self.groups.0 * self.settings.inputs.width()
+    }
 }
 
 /// The layers before the output layers.
 pub(crate) trait Body: Module + ModuleDisplay + Send + Sync + 'static {
     fn init(common: &Common, init: &Init) -> Self;
 
-    /// Images `[n, height, width, channels]` from −1 to 1 to features.
+    /// Images `[n, height, width, inputs]` to features.
     fn forward(&self, x: Tensor<4>, pass: &Pass) -> Tensor<4>;
 
     /// The same, one pixel at a time.
@@ -308,6 +319,9 @@ fn size_of<B: Body>(common: &Common, data: &DataSpec) -> Size {
     let [height, width] = common.size;
     let area = height.saturating_mul(width.saturating_add(B::MARGIN));
     let mut size = PixelSize { size: SizeBuilder::new(data), area };
+    if common.settings.inputs.frequencies > 0 {
+        size.kept(common.inputs());
+    }
     B::count(&mut size, common);
     if B::MARGIN > 0 {
         size.kept(B::features(common));
@@ -388,9 +402,10 @@ impl<B: Body> PixelModel<B> {
             }),
         };
         // From −1 to 1, so that black does not look like the zeros outside.
-        let mut images = (pipeline.unit(x) * 2.0 - 1.0).reshape([n, height, width, channels]);
+        let images = (pipeline.unit(x) * 2.0 - 1.0).reshape([n, height, width, channels]);
+        let mut images = self.common.settings.inputs.of_images(images);
         if B::MARGIN > 0 {
-            let outside = [n, height, B::MARGIN, channels];
+            let outside = [n, height, B::MARGIN, self.common.inputs()];
             let outside = Tensor::zeros(outside, (&images.device(), images.dtype()));
             images = Tensor::cat(vec![images, outside], 2);
         }
@@ -412,7 +427,8 @@ impl<B: Body> PixelModel<B> {
         let common = &self.common;
         let outputs = common.likelihood.outputs() * common.groups.0;
         // Gates are the widest features but for the outputs.
-        let width = outputs.max(4 * common.settings.hidden).max(common.settings.head);
+        let width =
+            outputs.max(4 * common.settings.hidden).max(common.settings.head).max(common.inputs());
         let area = common.size[0] * (common.size[1] + B::MARGIN);
         let together = (SCORED / (area * width)).max(1);
         let mut all = Vec::new();
@@ -602,7 +618,8 @@ impl<B: Body> Ordering for InOrder<'_, B> {
             groups: common.groups,
             top: common.domain.max_level().map_or(1.0, |top| top as f32),
             outputs: common.likelihood.outputs(),
-            image: pixels.map(&square, common.groups.0),
+            image: pixels.map(&square, common.inputs()),
+            inputs: common.settings.inputs,
             body: network.body.pixelwise(&pixels),
             features: pixels.single(features),
             width: features,
@@ -631,8 +648,9 @@ struct Cached {
     /// The highest level.
     top: f32,
     outputs: usize,
-    /// The images, from −1 to 1, zeros outside.
+    /// The features of the images' values, zeros outside.
     image: PixelMap,
+    inputs: Inputs,
     body: Box<dyn PixelBody>,
     /// The features of the pixel, after an activation.
     features: PixelMap,
@@ -690,8 +708,11 @@ impl SamplerState for Cached {
         }
         let (at, channel) = self.at(place);
         let (channels, top) = (self.groups.0, self.top);
-        let pixel = self.image.pixel_mut(at).chunks_exact_mut(channels);
-        pixel.zip(values).for_each(|(pixel, value)| pixel[channel] = value / top * 2.0 - 1.0);
+        let width = self.inputs.width();
+        let pixel = self.image.pixel_mut(at).chunks_exact_mut(channels * width);
+        for (pixel, value) in pixel.zip(values) {
+            self.inputs.of_value(value / top * 2.0 - 1.0, &mut pixel[channel * width..]);
+        }
         let [row, column] = at;
         if channel + 1 == channels && column + 1 == self.size[1] {
             for outside in 0..self.margin {

@@ -44,7 +44,7 @@ impl ResidualStack<MaskedConv> {
         ConvForm {
             taps: square(common.settings.first_kernel, common.settings.first_kernel),
             mask: Mask::A,
-            ..ConvForm::one_by_one(common.groups.0, common.width(), common.groups)
+            ..ConvForm::one_by_one(common.inputs(), common.width(), common.groups)
         }
     }
 }
