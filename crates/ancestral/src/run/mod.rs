@@ -22,6 +22,7 @@ mod reproduce;
 mod sample;
 mod sample_file;
 mod score;
+mod score_file;
 mod session;
 mod spec;
 mod summary;
@@ -46,6 +47,7 @@ pub use reproduce::{PUBLISHED, PublishedMetric, PublishedResult, ReproduceProgre
 pub use sample::{Given, Mask, SampleSpec, Samples};
 pub use sample_file::SampleFile;
 pub use score::{ClassScores, Evaluation, LogScores, Measured, Scored, Scores};
+pub use score_file::{ClassSummary, LogSummary, ScoreSummary};
 pub use session::{Prepared, Session, Trained};
 pub use spec::{
     DataRequest, DataSource, ResolvedRun, RunSpec, SettingsFile, Storage, training_fields,
