@@ -88,9 +88,9 @@ pub(crate) enum Command {
     Latent(LatentArgs),
     /// Fit a distribution or a linear classifier by maximum likelihood
     #[command(
-        after_help = "Examples:\n  ancestral fit bernoulli --counts 900/1300\n  ancestral fit gaussian --data table.csv --set covariance=diagonal\n  ancestral fit logistic --data digits"
+        after_help = "Examples:\n  ancestral fit auto --data table.csv --column size\n  ancestral fit gamma --data table.csv --column size --quantile 0.99 --plot plots\n  ancestral fit weibull --data tests.csv --lower from --upper to\n  ancestral fit bernoulli --counts 900/1300\n  ancestral fit categorical --counts 1,4,2,0,3,2\n  ancestral fit gaussian --data table.csv --set covariance=diagonal\n  ancestral fit logistic --data digits"
     )]
-    Fit(FitArgs),
+    Fit(Box<FitArgs>),
     /// Find frequent sets of items and association rules in baskets
     ///
     /// A rule A → B says that baskets with A often hold B: support is the share of baskets that hold both,
@@ -611,7 +611,7 @@ pub(crate) struct LatentArgs {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct FitArgs {
-    /// Fit this model (`ancestral models` lists all)
+    /// Fit this model (`ancestral models` lists all), or rank all univariate families: auto
     #[arg(value_parser = Names(names::fitted), hide_possible_values = true)]
     pub(crate) family: String,
     /// Fit to this known data set, file or folder (`ancestral data list` lists known ones)
@@ -623,18 +623,36 @@ pub(crate) struct FitArgs {
         help_heading = DATA
     )]
     pub(crate) data: Option<String>,
-    /// Fit to the heads and tosses of a coin, as in 900/1300 (bernoulli)
+    /// Fit to this column of a table alone (x0, x1, … where columns have no names) [default: each
+    /// column]
+    #[arg(long, value_name = "NAME", conflicts_with = "counts", help_heading = DATA)]
+    pub(crate) column: Option<String>,
+    /// Fit to censored or interval data, whose lower ends are in this column; a missing or infinite end
+    /// is open, equal ends are a value; every row is fitted
     #[arg(
         long,
-        conflicts_with_all = ["data", "sets"],
-        value_name = "HEADS/TOSSES",
+        value_name = "COLUMN",
+        requires = "upper",
+        conflicts_with_all = ["counts", "column", "fold"],
         help_heading = DATA
     )]
+    pub(crate) lower: Option<String>,
+    /// Take the upper ends from this column
+    #[arg(long, value_name = "COLUMN", requires = "lower", help_heading = DATA)]
+    pub(crate) upper: Option<String>,
+    /// Weight each row by this column, as by how often it was seen
+    #[arg(long, value_name = "COLUMN", conflicts_with = "counts", help_heading = DATA)]
+    pub(crate) weights: Option<String>,
+    /// Fit to counts instead of data: the heads and tosses of a coin, as in 900/1300 (bernoulli), how
+    /// often each category was seen, as in 1,4,2 (categorical), or how often 0, 1, 2, … (families of
+    /// counts)
+    #[arg(long, conflicts_with = "data", value_name = "COUNTS", help_heading = DATA)]
     pub(crate) counts: Option<String>,
     /// Binarize gray levels: none, threshold, static or dynamic
     #[arg(long, default_value = "none", value_name = "METHOD", help_heading = DATA)]
     pub(crate) binarize: String,
-    /// Fit to the validation examples too
+    /// Fit to every row of data without splits of its own, and to the validation examples of data with
+    /// splits
     #[arg(long, help_heading = DATA)]
     pub(crate) all_train: bool,
     /// Use fold K of a CSV with a column `fold` as the test split and the next as validation split
@@ -649,11 +667,36 @@ pub(crate) struct FitArgs {
         hide_possible_values = true
     )]
     pub(crate) sets: Vec<String>,
-    /// Set the seed of random splits and of binarization
+    /// Keep a parameter of a univariate family at a value, as in shape=2; repeatable
+    #[arg(long = "fix", value_name = "NAME=VALUE", help_heading = MODEL)]
+    pub(crate) fixed: Vec<String>,
+    /// Set the number of trials of each row (binomial)
+    #[arg(long, value_name = "N", help_heading = MODEL)]
+    pub(crate) trials: Option<u64>,
+    /// Print the quantile of this probability, with its interval; repeatable
+    #[arg(long = "quantile", value_name = "P", help_heading = EVALUATION)]
+    pub(crate) quantiles: Vec<f64>,
+    /// Print the probability above this value, with its interval; repeatable
+    #[arg(
+        long,
+        value_name = "X",
+        allow_negative_numbers = true,
+        help_heading = EVALUATION
+    )]
+    pub(crate) above: Vec<f64>,
+    /// Compute p-values of goodness of fit by a bootstrap for any number of rows [default: up to 2,000
+    /// rows]
+    #[arg(long, help_heading = EVALUATION)]
+    pub(crate) gof: bool,
+    /// Set the seed of random splits, of binarization and of the bootstrap
     #[arg(long, default_value_t = 0, help_heading = DATA)]
     pub(crate) seed: u64,
-    /// Store the run in this new folder, or plot the likelihood of --counts in this file (.png or
-    /// .svg) [default: runs/MODEL-DATA-N, or likelihood.png]
+    /// Save plots into this folder: density over the data, Q-Q, P-P, likelihood (univariate families)
+    #[arg(long, value_name = "DIR", help_heading = OUTPUT)]
+    pub(crate) plot: Option<PathBuf>,
+    /// Store the run in this new folder, of auto that of the best family, or plot the likelihood of
+    /// --counts in this file (.png or .svg) [default: runs/MODEL-DATA-N, none for auto, or
+    /// likelihood.png]
     #[arg(long, value_name = "PATH", help_heading = OUTPUT)]
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
@@ -802,6 +845,8 @@ pub(crate) enum Topic {
     ReceptiveField,
     /// Show what the channels of a pixel know of each other: G of R, and B of both
     ColorChain,
+    /// Show what a likelihood is, and where it is largest: a coin, a die, a density, a Gaussian
+    Likelihood,
     /// Show association rules as areas, and how many of them chance alone gives
     Rules,
 }
@@ -817,7 +862,8 @@ pub(crate) struct ExplainArgs {
     /// color-chain]
     #[arg(long, value_name = "N", help_heading = TRAINING)]
     pub(crate) epochs: Option<u64>,
-    /// Set the seed of all random numbers (all but density and transposed-convolution) [default: 0]
+    /// Set the seed of all random numbers (all but density, likelihood and
+    /// transposed-convolution) [default: 0]
     #[arg(long, help_heading = TRAINING)]
     pub(crate) seed: Option<u64>,
     /// Write images and runs to this folder [default: explain-TOPIC]

@@ -115,6 +115,33 @@ fn a_density_is_no_probability() {
 }
 
 #[test]
+fn a_likelihood_is_largest_where_the_textbooks_say() {
+    let dir = tempfile::tempdir().unwrap();
+    let found = explain(Topic::Likelihood, dir.path()).unwrap();
+    images(&found, dir.path(), &["coin.png", "die.png", "interval.png", "gaussian.png"]);
+    let of = |part: &str, name: &str| found.metrics[part][name].as_f64().unwrap();
+    assert!((of("coin", "maximum") - 0.6923).abs() < 5e-5);
+    assert!(of("coin", "slope").abs() < 1e-9);
+    assert!(of("coin", "low") < 0.6923 && 0.6923 < of("coin", "high"));
+    assert!(of("coin", "log_likelihood") > of("coin", "of_fair_coin"));
+    assert!(of("die", "best_of_others") < of("die", "log_likelihood"));
+    assert!(of("die", "of_fair_die") < of("die", "best_of_others"), "some come close");
+    assert!((of("interval", "area") - 1.0).abs() < 1e-12);
+    let widths = found.metrics["interval"]["widths"].as_array().unwrap();
+    let last = widths.last().unwrap();
+    assert!(last["probability"].as_f64().unwrap() < 1e-6);
+    let ratio = last["ratio"].as_f64().unwrap();
+    assert!((ratio - of("interval", "density")).abs() < 1e-8, "{ratio}");
+    let fitted = |i: usize| found.metrics["gaussian"]["fitted"][i].as_f64().unwrap();
+    assert!((fitted(0) - of("gaussian", "mean")).abs() < 1e-12);
+    assert!((fitted(1) - of("gaussian", "deviation")).abs() < 1e-12);
+    let grid = found.metrics["gaussian"]["grid"]["log_likelihood"].as_f64().unwrap();
+    let best = of("gaussian", "log_likelihood");
+    assert!(grid <= best && grid > best - 1e-3, "{grid} {best}");
+    assert!(found.lines[1].contains("900/1300 = 0.6923"), "{}", found.lines[1]);
+}
+
+#[test]
 fn a_transposed_convolution_is_one_of_the_stretched_map() {
     let dir = tempfile::tempdir().unwrap();
     let found = explain(Topic::TransposedConvolution, dir.path()).unwrap();

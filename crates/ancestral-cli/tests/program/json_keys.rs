@@ -115,6 +115,19 @@ fn keys_and_columns_of_every_command_are_listed() {
     said.run("fit", "fit gaussian --data noted.csv --out noted");
     said.run("fit, of a classifier", "fit logistic --data labeled.csv --out logistic");
     said.run("fit --counts", "fit bernoulli --counts 9/13");
+    said.run("fit --counts", "fit categorical --counts 1,4,2");
+    let asked = "--quantile 0.9 --above 3 --plot plots --out gamma";
+    said.run("fit, of a family", &format!("fit gamma --data reals.csv --column b {asked}"));
+    said.run("fit, of a family", "fit negative-binomial --counts 9,9,9 --out limit");
+    said.run("fit, of a family", "fit zero-inflated-poisson --counts 9,3,5,2,1,1 --out zip");
+    let several = "fit negative-binomial --data whole.csv --quantile 0.9 --above 3 --plot plots";
+    program.write("whole.csv", "a,b\n".to_owned() + &"1,2\n2,0\n3,1\n2,5\n".repeat(9));
+    said.run("fit, of a family and several columns", &format!("{several} --out several"));
+    let several = several.replace("negative-binomial", "logistic-distribution");
+    said.run("fit, of a family and several columns", &format!("{several} --out more"));
+    said.run("fit auto", "fit auto --data whole.csv --column b --plot plots --out best");
+    said.run("fit auto", "fit auto --data whole.csv");
+    said.run("fit", "fit gmm --data reals.csv --set components=2 --out mixture");
 
     said.run("evaluate", "evaluate vae --samples 2 --limit 9");
     said.run("evaluate", "evaluate gan");
@@ -155,6 +168,7 @@ fn keys_and_columns_of_every_command_are_listed() {
     said.run("explain transposed-convolution", "explain transposed-convolution");
     said.run("explain receptive-field", "explain receptive-field");
     said.run("explain color-chain", "explain color-chain --epochs 1");
+    said.run("explain likelihood", "explain likelihood");
 
     said.run("explain rules", "explain rules");
 

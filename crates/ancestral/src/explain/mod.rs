@@ -10,6 +10,7 @@ mod density;
 mod discriminator;
 mod elbo;
 mod inputs;
+mod likelihood;
 mod network;
 mod receptive_field;
 mod rules;

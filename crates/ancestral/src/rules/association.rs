@@ -363,7 +363,7 @@ impl<'a> FrequentSets<'a> {
         let (mut antecedent, mut consequent) = (Vec::new(), Vec::new());
         let watch = &options.mine.watch;
         for (number, (items, count)) in self.sets.iter().enumerate() {
-            if number as u64 % EACH == 0 {
+            if (number as u64).is_multiple_of(EACH) {
                 watch.check()?;
                 watch.set(number as u64);
             }

@@ -309,7 +309,7 @@ impl BasketReader {
                 return Ok(false);
             }
             self.report.lines += 1;
-            if self.report.lines % EACH == 0 {
+            if self.report.lines.is_multiple_of(EACH) {
                 self.watch.check()?;
                 self.watch.set(self.read.load(Ordering::Relaxed));
             }
