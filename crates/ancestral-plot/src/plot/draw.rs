@@ -571,9 +571,11 @@ impl Plot {
 impl Scale {
     /// The color of a value, with a fraction of white.
     pub(super) fn color(&self, value: f64, white: f64) -> RGBColor {
-        let span = if self.high > self.low { self.high - self.low } else { 1.0 };
+        // A single value is in the middle of its bar.
+        let span = self.high - self.low;
+        let share = if span > 0.0 { (value - self.low) / span } else { 0.5 };
         let [r, g, b] = match value.is_finite() {
-            true => map_color((value - self.low) / span, white),
+            true => map_color(share, white),
             false => [128; 3],
         };
         RGBColor(r, g, b)
