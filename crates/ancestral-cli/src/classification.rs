@@ -3,8 +3,7 @@
 use std::fmt::Write;
 
 use ancestral::evaluate::Classification;
-use ancestral::run::ClassScores;
-use ancestral_data::{csv_cell, write_atomic};
+use ancestral::run::ClassSummary;
 use anyhow::Result;
 use serde_json::json;
 
@@ -54,25 +53,9 @@ pub(crate) fn sentence(found: &Classification, split: &str, binarize: &str) -> S
     text
 }
 
-/// Writes the most probable class of each row and the probabilities of all classes.
-pub(crate) fn write(args: &ScoreArgs, model: &str, scores: &ClassScores) -> Result<()> {
-    let ClassScores { of, classes, most_probable, probabilities } = scores;
-    let mut text = "row,class".to_owned();
-    let mut counts = vec![0u64; classes.len()];
-    for class in classes {
-        let _ = write!(text, ",{}", csv_cell(&format!("p_{class}")));
-    }
-    text.push('\n');
-    let rows = most_probable.iter().zip(probabilities.chunks_exact(classes.len()));
-    for (row, (&class, p)) in rows.enumerate() {
-        counts[class as usize] += 1;
-        let _ = write!(text, "{row},{}", csv_cell(&classes[class as usize]));
-        for p in p {
-            let _ = write!(text, ",{p}");
-        }
-        text.push('\n');
-    }
-    write_atomic(&args.out, text.as_bytes())?;
+/// Says which classes are the most probable ones of the rows.
+pub(crate) fn say(args: &ScoreArgs, model: &str, scores: &ClassSummary) -> Result<()> {
+    let ClassSummary { of, classes, counts } = scores;
     if args.output.json {
         return output::json(&json!({
             "model": model, "data": of.data, "binarize": of.binarize, "n": of.n,

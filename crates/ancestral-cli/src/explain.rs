@@ -22,6 +22,7 @@ pub(crate) fn run(args: &ExplainArgs, data_dir: Option<&Path>) -> Result<()> {
         args::Topic::ReceptiveField => Topic::ReceptiveField,
         args::Topic::ColorChain => Topic::ColorChain,
         args::Topic::Likelihood => Topic::Likelihood,
+        args::Topic::Rules => Topic::Rules,
     };
     if let Some(epochs) = args.epochs.filter(|&epochs| epochs > Budget::MOST) {
         return Err(usage(format!("--epochs {epochs}: give at most {}", Budget::MOST)));

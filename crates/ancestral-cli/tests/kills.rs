@@ -132,6 +132,49 @@ fn wait_for_temporary(folder: &std::path::Path) {
     }
 }
 
+/// Half-written files and folders that kills leave beside a target are removed by the next command
+/// with the same target.
+#[test]
+fn what_kills_leave_beside_a_target_does_not_grow() {
+    let here = Program::new(PROGRAM);
+    assert!(here.run("train vae --steps 2 --quiet --skip-test --out run").status.success());
+    let rows: String = (0..3_000_000).map(|i| format!("{},{}\n", i % 7, i % 5)).collect();
+    here.write("rows.csv", format!("x,y\n{rows}"));
+    here.write("few.csv", "x,y\n1,2\n2,3\n3,1\n4,4\n5,9\n2,6\n7,1\n8,8\n9,5\n1,7\n3,3\n6,2\n");
+    assert!(here.run("fit gaussian --data few.csv --out g --quiet").status.success());
+    let hidden = || {
+        let names = std::fs::read_dir(here.folder()).unwrap();
+        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.starts_with('.')).collect::<Vec<_>>()
+    };
+    for (long, short) in [
+        ("sample run -n 300000 --out drawn.npy", "sample run -n 4 --out drawn.npy"),
+        ("sample run -n 300000 --out drawn.csv", "sample run -n 4 --out drawn.csv"),
+        ("sample run -n 300000 --out images/", "sample run -n 4 --out images/"),
+        ("score g --data rows.csv --out scores.csv", "score g --data few.csv --out scores.csv"),
+    ] {
+        let mut met = 0;
+        for _ in 0..3 {
+            let mut child = start(&here, long);
+            while child.try_wait().unwrap().is_none() {
+                let process = format!(".{}-", child.id());
+                if hidden().iter().any(|name| name.contains(&process)) {
+                    met += 1;
+                    child.kill().unwrap();
+                    break;
+                }
+            }
+            child.wait().unwrap();
+            // A process writes two at once where an array becomes one of double precision.
+            assert!(hidden().len() <= 2, "{long}: {:?}", hidden());
+        }
+        assert_eq!(met, 3, "{long}");
+        let output = here.run(&format!("{short} --quiet"));
+        assert!(output.status.success(), "{}", errors(&output));
+        assert_eq!(hidden(), Vec::<String>::new(), "{long}");
+    }
+}
+
 #[test]
 fn a_full_disk_is_an_error_and_the_checkpoint_stays() {
     let here = Program::new(PROGRAM);

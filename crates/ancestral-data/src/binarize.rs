@@ -98,6 +98,8 @@ impl Batch {
 #[derive(Debug, Clone)]
 pub struct Examples {
     split: Arc<Split>,
+    /// The index of the first one.
+    start: u64,
     len: usize,
     name: SplitName,
     domain: Domain,
@@ -139,6 +141,7 @@ impl Examples {
         Ok(Self {
             len: split.values.len() / data.shape.size(),
             split,
+            start: 0,
             name,
             domain,
             shape: data.shape.clone(),
@@ -158,6 +161,17 @@ impl Examples {
     pub fn first(mut self, n: usize) -> Self {
         self.len = self.len.min(n.max(1));
         self
+    }
+
+    /// The same examples as a part of more, the first of which has this index.
+    #[must_use]
+    pub fn numbered_from(self, start: u64) -> Self {
+        Self { start, ..self }
+    }
+
+    /// The indices of all of them.
+    pub fn indices(&self) -> Vec<u64> {
+        (self.start..self.start + self.len as u64).collect()
     }
 
     /// Whether the split is empty; always false, since empty splits are refused.
@@ -192,7 +206,7 @@ impl Examples {
 
     /// The order of the examples in an epoch.
     pub fn order(&self, epoch: u64, seed: u64) -> Vec<u64> {
-        let mut order: Vec<u64> = (0..self.len() as u64).collect();
+        let mut order = self.indices();
         order.shuffle(&mut Streams::new(seed).item("order", epoch, 0));
         order
     }
@@ -200,7 +214,7 @@ impl Examples {
     /// The examples with these indices, as binarized in the given epoch.
     ///
     /// # Panics
-    /// If an index is not below [`Examples::len`].
+    /// If an index is none of [`Examples::indices`].
     pub fn batch(&self, indices: &[u64], epoch: u64) -> Batch {
         let size = self.shape.size();
         let mut values = vec![0.0; indices.len() * size];
@@ -213,7 +227,7 @@ impl Examples {
             Binarize::None | Binarize::Threshold => None,
         };
         let fill = |(row, &index): (&mut [f64], &u64)| {
-            let at = index as usize * size;
+            let at = (index - self.start) as usize * size;
             match &self.split.values {
                 Values::Reals(v) => {
                     row.copy_from_slice(&v[at..at + size]);
@@ -235,7 +249,7 @@ impl Examples {
                 .split
                 .labels
                 .as_ref()
-                .map(|labels| indices.iter().map(|&i| labels[i as usize]).collect()),
+                .map(|labels| indices.iter().map(|&i| labels[(i - self.start) as usize]).collect()),
             indices: indices.to_vec(),
             epoch,
         }

@@ -34,6 +34,7 @@ pub(crate) struct Raw {
 
 impl Raw {
     /// A new file, in place of one that is there.
+    #[cfg(feature = "fetch")]
     pub(crate) fn create(path: &Path) -> io::Result<Self> {
         told!(Create, path);
         Ok(Self { file: File::create(path)?, path: path.to_owned() })
@@ -144,6 +145,96 @@ pub fn free_space(path: &Path) -> Option<u64> {
     }
 }
 
+/// How often a temporary name is tried.
+const TRIES: usize = 10;
+
+/// A temporary name beside a path.
+fn temporary_name(path: &Path) -> PathBuf {
+    let mut name = std::ffi::OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    // Two threads may write the same file: the later rename wins, and both are complete.
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    name.push(format!(".{}-{number}.tmp", std::process::id()));
+    parent(path).join(name)
+}
+
+/// Locks what this process writes under a temporary name; false if another one takes it for what a
+/// killed process left, or has removed it.
+fn is_held(file: &File, temporary: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        // Without locks nothing is taken for left.
+        if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
+            return false;
+        }
+        let (Ok(own), Ok(there)) = (file.metadata(), temporary.symlink_metadata()) else {
+            return false;
+        };
+        (own.dev(), own.ino()) == (there.dev(), there.ino())
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = (file, temporary);
+        true
+    }
+}
+
+/// Creates a folder under a temporary name of a path, and locks it.
+fn held_folder(path: &Path) -> io::Result<(PathBuf, Option<File>)> {
+    for _ in 0..TRIES {
+        let temporary = temporary_name(path);
+        if temporary.symlink_metadata().is_ok() {
+            remove(&temporary)?;
+        }
+        create_folders(&temporary)?;
+        // Not every system opens folders.
+        let Ok(folder) = File::open(&temporary) else { return Ok((temporary, None)) };
+        if is_held(&folder, &temporary) {
+            return Ok((temporary, Some(folder)));
+        }
+    }
+    Err(io::Error::other("another process removes its unfinished folders"))
+}
+
+/// Removes what killed processes left under temporary names of a path; what a process still writes is
+/// locked by it.
+fn remove_left(path: &Path) {
+    #[cfg(unix)]
+    {
+        let Some(name) = path.file_name() else { return };
+        let folder = parent(path);
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let found = entry.file_name();
+            let plain = entry.file_type().is_ok_and(|kind| kind.is_file() || kind.is_dir());
+            if !plain || !is_temporary_name(found.as_encoded_bytes(), name.as_encoded_bytes()) {
+                continue;
+            }
+            let left = folder.join(&found);
+            if let Ok(file) = File::open(&left)
+                && file.try_lock().is_ok()
+            {
+                // What cannot be removed does no harm.
+                let _ = remove(&left);
+            }
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = path;
+}
+
+/// Whether this is a temporary name of `name`: `.name.PROCESS-NUMBER.tmp`.
+#[cfg(unix)]
+fn is_temporary_name(found: &[u8], name: &[u8]) -> bool {
+    let middle = found.strip_prefix(b".").and_then(|rest| rest.strip_prefix(name));
+    let middle = middle.and_then(|rest| rest.strip_prefix(b".")?.strip_suffix(b".tmp"));
+    let digits = |part: &[u8]| !part.is_empty() && part.iter().all(u8::is_ascii_digit);
+    middle.is_some_and(|middle| {
+        let mut parts = middle.splitn(2, |&b| b == b'-');
+        parts.next().is_some_and(digits) && parts.next().is_some_and(digits)
+    })
+}
+
 /// A file under a temporary name that takes its real name only when [`AtomicFile::commit`] has
 /// synced it; if dropped before that, it leaves nothing behind.
 #[derive(Debug)]
@@ -163,23 +254,27 @@ impl AtomicFile {
         let path = path.into();
         let folder = parent(&path);
         create_folders(folder).map_err(|e| DataError::io("create folder", folder, e))?;
+        remove_left(&path);
         Self::begin(path)
     }
 
     /// The same in a folder that is there.
     fn begin(path: PathBuf) -> Result<Self, DataError> {
-        let mut name = std::ffi::OsString::from(".");
-        name.push(path.file_name().unwrap_or_default());
-        // Two threads may write the same file: the later rename wins, and both are complete.
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        name.push(format!(".{}-{number}.tmp", std::process::id()));
-        let temporary = path.with_file_name(name);
-        // One of this name was left by a killed process with the same number.
-        if temporary.symlink_metadata().is_ok() {
-            remove(&temporary).map_err(|e| DataError::io("remove", &temporary, e))?;
+        for _ in 0..TRIES {
+            let temporary = temporary_name(&path);
+            // One of this name was left by a killed process with the same number.
+            if temporary.symlink_metadata().is_ok() {
+                remove(&temporary).map_err(|e| DataError::io("remove", &temporary, e))?;
+            }
+            let file =
+                Raw::create_new(&temporary).map_err(|e| DataError::io("create", &path, e))?;
+            if is_held(&file.file, &temporary) {
+                let file = Some(BufWriter::new(file));
+                return Ok(Self { path, temporary, file, done: false });
+            }
         }
-        let file = Raw::create_new(&temporary).map_err(|e| DataError::io("create", &path, e))?;
-        Ok(Self { path, temporary, file: Some(BufWriter::new(file)), done: false })
+        let error = io::Error::other("another process removes its unfinished files");
+        Err(DataError::io("create", &path, error))
     }
 
     /// The file so far, to be read from its start.
@@ -228,6 +323,40 @@ impl Drop for AtomicFile {
             drop(self.file.take().map(BufWriter::into_parts));
             let _ = remove(&self.temporary);
         }
+    }
+}
+
+/// A file that no name leads to, so that nothing of it stays when the process ends in any way.
+#[derive(Debug)]
+pub(crate) struct Unnamed {
+    raw: Raw,
+}
+
+impl Unnamed {
+    pub(crate) fn create(folder: &Path) -> io::Result<Self> {
+        let path = folder.join("ancestral");
+        remove_left(&path);
+        let path = temporary_name(&path);
+        told!(Create, &path);
+        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
+        // Elsewhere than on Unix the name may stay as long as the file is open.
+        let _ = remove(&path);
+        Ok(Self { raw: Raw { file, path } })
+    }
+
+    /// The same file, with the same position.
+    pub(crate) fn reader(&self) -> io::Result<File> {
+        self.raw.file.try_clone()
+    }
+}
+
+impl Write for Unnamed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.raw.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.raw.flush()
     }
 }
 
@@ -317,16 +446,8 @@ pub fn create_folder<E: From<DataError>>(
     let failed = |e| DataError::io("create folder", path, e);
     let above = parent(path);
     create_folders(above).map_err(|e| DataError::io("create folder", above, e))?;
-    let mut name = std::ffi::OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    name.push(format!(".{}-{number}.tmp", std::process::id()));
-    let temporary = above.join(name);
-    // A folder of this name was left by a killed process with the same number.
-    if temporary.exists() {
-        remove(&temporary).map_err(failed)?;
-    }
-    create_folders(&temporary).map_err(failed)?;
+    remove_left(path);
+    let (temporary, _held) = held_folder(path).map_err(failed)?;
     let made = fill(&temporary)
         .and_then(|()| sync_folder(&temporary).map_err(|e| failed(e).into()))
         .and_then(|()| match rename(&temporary, path) {
@@ -490,6 +611,51 @@ mod tests {
         assert!(!create_folder(&path, |_| Ok::<(), DataError>(())).unwrap());
         assert_eq!(fs::read(path.join("a")).unwrap(), b"1");
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "no litter");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_killed_processes_left_is_removed_and_what_others_write_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        let names = || {
+            let entries = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name());
+            let mut names: Vec<String> = entries.map(|name| name.into_string().unwrap()).collect();
+            names.sort();
+            names
+        };
+        for name in [".a.csv.7-0.tmp", ".a.csv.4194300-12.tmp"] {
+            fs::write(at(name), "half").unwrap();
+        }
+        fs::create_dir(at(".a.csv.9-1.tmp")).unwrap();
+        fs::write(at(".a.csv.9-1.tmp").join("0.png"), "half").unwrap();
+        // Of other targets, and other names.
+        let others = [".a.csv.tmp", ".a.csv.7-x.tmp", ".b.a.csv.7-0.tmp", "a.csv.7-0.tmp"];
+        for name in others {
+            fs::write(at(name), "kept").unwrap();
+        }
+        std::os::unix::fs::symlink(at("a.csv.7-0.tmp"), at(".a.csv.8-0.tmp")).unwrap();
+        let mut first = AtomicFile::create(at("a.csv")).unwrap();
+        first.write_all(b"first").unwrap();
+        // Another writer does not take what the first one writes for left.
+        write_atomic(at("a.csv"), b"second").unwrap();
+        let (mut all, mut kept) = (names(), others.map(str::to_owned).to_vec());
+        kept.extend(["a.csv".to_owned(), ".a.csv.8-0.tmp".to_owned()]);
+        all.retain(|name| !kept.contains(name));
+        assert_eq!(all.len(), 1, "{all:?}");
+        first.commit().unwrap();
+        assert_eq!(fs::read(at("a.csv")).unwrap(), b"first");
+        kept.sort();
+        assert_eq!(names(), kept);
+        // Folders, too.
+        fs::create_dir(at(".run.7-0.tmp")).unwrap();
+        let made = create_folder(&at("run"), |_| {
+            write_atomic(at("run"), b"a file of this name")?;
+            Err::<(), _>(DataError::Unsuitable("seen".to_owned()))
+        });
+        assert!(made.is_err() && at("run").is_file());
+        kept.push("run".to_owned());
+        assert_eq!(names(), kept);
     }
 
     #[test]

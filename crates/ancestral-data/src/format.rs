@@ -9,6 +9,7 @@ pub(crate) mod idx;
 pub(crate) mod images;
 pub(crate) mod lines;
 pub(crate) mod npy;
+pub(crate) mod parts;
 mod plain;
 mod stream;
 pub(crate) mod table;
@@ -272,6 +273,20 @@ impl Loaded {
         Ok(self)
     }
 
+    /// Its values in a domain; `planes` is the size of examples whose channels are next to each other.
+    pub(crate) fn into_split(self, domain: Domain, planes: Option<usize>) -> Split {
+        let values = match domain {
+            Domain::Real => Values::Reals(self.data.into_reals()),
+            _ => Values::Bytes(self.data.into_bytes()),
+        };
+        let values = match (values, planes) {
+            (Values::Bytes(v), Some(size)) => Values::Bytes(channels_first(&v, size)),
+            (Values::Reals(v), Some(size)) => Values::Reals(channels_first(&v, size)),
+            (values, None) => values,
+        };
+        Split { values, labels: self.labels.map(|labels| labels.numbers) }
+    }
+
     /// Splits off the last `count` examples.
     pub(crate) fn split_last(mut self, count: usize) -> Result<(Self, Self), DataError> {
         let size = self.shape.size();
@@ -300,6 +315,100 @@ impl Loaded {
     }
 }
 
+/// What the choice of a domain depends on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Facts {
+    are_bits: bool,
+    max_level: Option<u8>,
+    /// Whether there are wider numbers than bytes.
+    wide: bool,
+    reals: bool,
+}
+
+impl Facts {
+    /// Of no values.
+    pub(crate) const NONE: Self =
+        Self { are_bits: true, max_level: Some(0), wide: false, reals: false };
+
+    pub(crate) fn of(data: &Data) -> Self {
+        Self {
+            are_bits: data.are_bits(),
+            max_level: data.max_level(),
+            wide: matches!(data, Data::Ints(_) | Data::Reals(_)),
+            reals: matches!(data, Data::Reals(_)),
+        }
+    }
+
+    /// Of both.
+    pub(crate) fn and(self, other: Self) -> Self {
+        let levels = self.max_level.zip(other.max_level);
+        Self {
+            are_bits: self.are_bits && other.are_bits,
+            max_level: levels.map(|(a, b)| a.max(b)),
+            wide: self.wide || other.wide,
+            reals: self.reals || other.reals,
+        }
+    }
+}
+
+/// The shape of an example: as read, or the one that was asked for.
+pub(crate) fn shape_of(
+    name: &str,
+    read: &Shape,
+    options: &OpenOptions,
+) -> Result<Shape, DataError> {
+    match options.image_shape {
+        Some([c @ (1 | 3), h, w]) if product(&[c, h, w]) == Some(read.size()) => {
+            Ok(Shape::image(c, h, w))
+        }
+        Some([c, h, w]) => Err(DataError::Unsuitable(format!(
+            "{name}: examples of {} entries are not images of {c}×{h}×{w} (channels × height × \
+             width; 1 or 3 channels)",
+            read.size()
+        ))),
+        None => Ok(read.clone()),
+    }
+}
+
+/// Whether rows of a table hold the channels of a pixel next to each other.
+pub(crate) fn is_in_rows(read: &Shape, shape: &Shape, options: &OpenOptions) -> bool {
+    options.image_shape.is_some() && read.as_image().is_none() && shape.dims().first() == Some(&3)
+}
+
+/// The domain of values.
+pub(crate) fn domain_of(
+    name: &str,
+    facts: Facts,
+    shape: &Shape,
+    options: &OpenOptions,
+) -> Result<Domain, DataError> {
+    let levels = facts.max_level.map(|most| u32::from(most) + 1);
+    match (options.levels, levels) {
+        (None, _) if options.real => Ok(Domain::Real),
+        (Some(_), _) if options.real => Err(DataError::Unsuitable(format!(
+            "{name}: real values and levels were asked for; ask for one of them"
+        ))),
+        (Some(asked), Some(found)) if (found..=256).contains(&asked) && asked >= 2 => {
+            Ok(if asked == 2 { Domain::Binary } else { Domain::Levels(asked) })
+        }
+        (Some(asked), found) => Err(DataError::Unsuitable(format!(
+            "{name}: asked for {asked} levels (2 to 256), but the values {}",
+            found.map_or("are not whole numbers 0 to 255".into(), |n| format!("reach {}", n - 1))
+        ))),
+        _ if facts.are_bits => Ok(Domain::Binary),
+        // A table of small whole numbers is a table of numbers; as images they are levels. Reals
+        // are levels only where the shape was asked for.
+        (None, Some(_))
+            if !facts.wide
+                || (shape.as_image().is_some()
+                    && (!facts.reals || options.image_shape.is_some())) =>
+        {
+            Ok(Domain::Levels(256))
+        }
+        _ => Ok(Domain::Real),
+    }
+}
+
 /// A data set from the splits that were read, in a common domain.
 pub(crate) fn assemble(
     name: &str,
@@ -314,21 +423,8 @@ pub(crate) fn assemble(
     let Some((_, first)) = splits.first() else {
         return Err(DataError::Unsuitable(format!("{name}: there is no data")));
     };
-    let shape = match options.image_shape {
-        Some([c @ (1 | 3), h, w]) if product(&[c, h, w]) == Some(first.shape.size()) => {
-            Shape::image(c, h, w)
-        }
-        Some([c, h, w]) => {
-            return Err(DataError::Unsuitable(format!(
-                "{name}: examples of {} entries are not images of {c}×{h}×{w} (channels × height × \
-                 width; 1 or 3 channels)",
-                first.shape.size()
-            )));
-        }
-        None => first.shape.clone(),
-    };
-    // Rows of a table hold the channels of a pixel next to each other.
-    let rows_to_planes = first.shape.as_image().is_none() && shape.dims().first() == Some(&3);
+    let shape = shape_of(name, &first.shape, options)?;
+    let planes = is_in_rows(&first.shape, &shape, options).then(|| shape.size());
     for (which, split) in &splits {
         if split.shape != first.shape {
             return Err(DataError::malformed(
@@ -345,56 +441,11 @@ pub(crate) fn assemble(
             ));
         }
     }
-    let wide = splits.iter().any(|s| matches!(s.1.data, Data::Ints(_) | Data::Reals(_)));
-    let levels = splits
-        .iter()
-        .try_fold(0, |most: u32, s| Some(most.max(u32::from(s.1.data.max_level()?) + 1)));
-    let whole_reals = splits.iter().any(|s| matches!(s.1.data, Data::Reals(_)));
-    let domain = match (options.levels, levels) {
-        (None, _) if options.real => Domain::Real,
-        (Some(_), _) if options.real => {
-            return Err(DataError::Unsuitable(format!(
-                "{name}: real values and levels were asked for; ask for one of them"
-            )));
-        }
-        (Some(asked), Some(found)) if (found..=256).contains(&asked) && asked >= 2 => {
-            if asked == 2 { Domain::Binary } else { Domain::Levels(asked) }
-        }
-        (Some(asked), found) => {
-            return Err(DataError::Unsuitable(format!(
-                "{name}: asked for {asked} levels (2 to 256), but the values {}",
-                found.map_or("are not whole numbers 0 to 255".into(), |n| format!(
-                    "reach {}",
-                    n - 1
-                ))
-            )));
-        }
-        _ if splits.iter().all(|s| s.1.data.are_bits()) => Domain::Binary,
-        // A table of small whole numbers is a table of numbers; as images they are levels. Reals
-        // are levels only where the shape was asked for.
-        (None, Some(_))
-            if !wide
-                || (shape.as_image().is_some()
-                    && (!whole_reals || options.image_shape.is_some())) =>
-        {
-            Domain::Levels(256)
-        }
-        _ => Domain::Real,
-    };
+    let facts = splits.iter().map(|s| Facts::of(&s.1.data)).reduce(Facts::and);
+    let domain = domain_of(name, facts.unwrap_or(Facts::NONE), &shape, options)?;
     let mut parts = [None, None, None];
     for (which, split) in splits {
-        let mut values = match domain {
-            Domain::Real => Values::Reals(split.data.into_reals()),
-            _ => Values::Bytes(split.data.into_bytes()),
-        };
-        if options.image_shape.is_some() && rows_to_planes {
-            values = match values {
-                Values::Bytes(v) => Values::Bytes(channels_first(&v, shape.size())),
-                Values::Reals(v) => Values::Reals(channels_first(&v, shape.size())),
-            };
-        }
-        let labels = split.labels.map(|labels| labels.numbers);
-        parts[which as usize] = Some(Split { values, labels });
+        parts[which as usize] = Some(split.into_split(domain, planes));
     }
     let [mut train, mut valid, mut test] = parts;
     if train.is_none() && options.whole && (valid.is_none() || test.is_none()) {

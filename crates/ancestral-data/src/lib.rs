@@ -47,11 +47,12 @@ pub use domain::{Domain, Shape};
 pub use error::DataError;
 #[cfg(feature = "fetch")]
 pub use fetch::{Progress, fetch};
+pub use format::parts::{Held, TableParts};
 pub use format::{Format, parse};
 pub use known::{Known, is_known, list};
 pub use memory::available as available_memory;
 pub use names::nearest;
-pub use open::{is_table, open, read_columns};
+pub use open::{Opened, is_table, open, open_in_parts, read_columns};
 pub use options::{Background, OpenOptions, TextOptions, data_dir};
 pub use special::{check_plain, is_pipe, open_plain, read_plain};
 pub use stream::{Streams, fill_normal, fill_uniform};

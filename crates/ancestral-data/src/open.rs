@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::path::Path;
 
 use crate::discs::discs;
+use crate::format::parts::{self, Found, Held, TableParts};
 use crate::format::{Stream, assemble};
 use crate::format::{cifar, images, npy, table, text};
 use crate::known;
@@ -142,6 +143,56 @@ impl Dataset {
     pub fn open(name_or_path: &str) -> Result<Self, DataError> {
         open(name_or_path, &OpenOptions::default())
     }
+}
+
+/// Data that is held, or a table that is read in parts.
+#[derive(Debug)]
+pub enum Opened {
+    /// All of it.
+    Whole(Box<Dataset>),
+    /// A table of more entries than are held.
+    Parts(Box<TableParts>),
+}
+
+/// Opens data as [`open`] does, but a table of text or an array (`.npy`) that is kept whole is read in
+/// parts if it has more entries than are held.
+///
+/// # Errors
+/// As [`open`], or if what a pipe gives cannot be kept.
+pub fn open_in_parts(
+    name_or_path: &str,
+    options: &OpenOptions,
+    held: &Held,
+) -> Result<Opened, DataError> {
+    let whole = |data| Opened::Whole(Box::new(data));
+    let path = Path::new(name_or_path);
+    let pipe = options.pipe && is_pipe(name_or_path);
+    let file = path.is_file() && !is_known_name(name_or_path);
+    if !options.whole || options.fold.is_some() || !(pipe || (file && is_rows(path))) {
+        return Ok(whole(open(name_or_path, options)?));
+    }
+    refuse_image_options(name_or_path, options)?;
+    if !pipe && !is_table(path) {
+        refuse_text_options(name_or_path, options)?;
+        return Ok(match parts::read_array(name_or_path, options, held)? {
+            None => whole(open(name_or_path, options)?),
+            Some(parts) => Opened::Parts(parts),
+        });
+    }
+    Ok(match parts::read(name_or_path, options, held)? {
+        Found::Whole(table) => whole(table.into_dataset(name_or_path, options)?),
+        Found::Parts(parts) => Opened::Parts(parts),
+    })
+}
+
+/// Whether a file is a table of text or an array, by its name.
+fn is_rows(path: &Path) -> bool {
+    let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default().to_ascii_lowercase();
+    is_table(path) || unpacked_name(&name).ends_with(".npy")
+}
+
+fn is_known_name(name: &str) -> bool {
+    ["digits", "discs"].contains(&name) || Toy::parse(name).is_some() || known::find(name).is_some()
 }
 
 fn refuse_image_options(name: &str, options: &OpenOptions) -> Result<(), DataError> {

@@ -65,3 +65,12 @@ pub fn read_plain(path: &Path) -> Result<Vec<u8>, DataError> {
 pub fn is_pipe(name: &str) -> bool {
     name == STANDARD_INPUT || special(Path::new(name)) == Some(PIPE)
 }
+
+/// A pipe, or standard input under the name `-`.
+pub(crate) fn open_source(name: &str) -> Result<Box<dyn Read>, DataError> {
+    if name == STANDARD_INPUT {
+        return Ok(Box::new(std::io::stdin()));
+    }
+    let path = Path::new(name);
+    Ok(Box::new(File::open(path).map_err(|e| DataError::io("read", path, e))?))
+}

@@ -218,6 +218,32 @@ fn channels_know_of_each_other() {
 }
 
 #[test]
+fn chance_gives_rules_that_correction_removes() {
+    let dir = tempfile::tempdir().unwrap();
+    let found = explain(Topic::Rules, dir.path()).unwrap();
+    images(&found, dir.path(), &["areas.png", "reversal.png", "chance.png"]);
+    let metric = |path: &str| found.metrics.pointer(path).unwrap().as_f64().unwrap();
+    // One confidence, three lifts.
+    for (i, lift) in [2.0, 1.0, 0.8 / 0.9].into_iter().enumerate() {
+        assert!((metric(&format!("/areas/{i}/confidence")) - 0.8).abs() < 1e-12);
+        assert!((metric(&format!("/areas/{i}/lift")) - lift).abs() < 1e-12);
+    }
+    assert!(metric("/reversal/parts/0/lift") < 1.0 && metric("/reversal/parts/1/lift") < 1.0);
+    assert!(metric("/reversal/all/lift") > 1.5 && metric("/reversal/all/p") < 1e-10);
+    // Of tests at the level 0.05 somewhat less are significant, since counts are whole numbers.
+    let share = metric("/chance/uncorrected") / metric("/chance/rules");
+    assert!((0.01..0.2).contains(&share), "{}", found.metrics);
+    assert!(metric("/chance/uncorrected") > 20.0 && metric("/chance/high_lift") > 5.0);
+    assert!(metric("/chance/data_sets_with_corrected") <= 8.0, "{}", found.metrics);
+    let pairs = metric("/real/pairs");
+    assert!(metric("/real/corrected") >= pairs && metric("/real/held_out") >= pairs);
+    let seeded = ExplainSpec { seed: Some(1), ..ExplainSpec::new(Topic::Rules, dir.path()) };
+    let other = Session::new().explain(&seeded).unwrap();
+    assert_ne!(other.metrics["chance"], found.metrics["chance"]);
+    assert_eq!(other.metrics["areas"], found.metrics["areas"]);
+}
+
+#[test]
 fn its_models_are_runs() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("both");

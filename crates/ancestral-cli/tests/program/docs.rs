@@ -35,6 +35,22 @@ fn the_commands_of_the_docs_work() {
 }
 
 #[test]
+fn the_commands_about_rules_work() {
+    let here = program();
+    copy_folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs"), &here.path("docs"));
+    let text = here.read("docs/association-rules.md");
+    let commands: Vec<&str> = text.lines().filter_map(|l| l.strip_prefix("ancestral ")).collect();
+    assert_eq!(commands.len(), 6);
+    for command in &commands {
+        let said = here.good(command);
+        // What the page shows of it.
+        for line in said.lines().filter(|line| !line.starts_with("wrote ")) {
+            assert!(text.contains(line), "{command}: {line}");
+        }
+    }
+}
+
+#[test]
 fn the_commands_on_distributions_work() {
     let here = program();
     copy_folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs"), &here.path("docs"));

@@ -170,6 +170,11 @@ fn keys_and_columns_of_every_command_are_listed() {
     said.run("explain color-chain", "explain color-chain --epochs 1");
     said.run("explain likelihood", "explain likelihood");
 
+    said.run("explain rules", "explain rules");
+
+    said.run("rules --sets", "rules --data bits.csv --sets --min-support 0.2");
+    said.run("rules --rules", "rules --data bits.csv --min-support 0.2 --graph graph.png");
+
     said.run("models", "models");
     said.run("models NAME", "models vae");
     said.run("runs", "runs .");
@@ -215,12 +220,14 @@ fn keys_and_columns_of_every_command_are_listed() {
         ("scores.csv", "score"),
         ("classes.csv", "score, of a classifier"),
         ("codes.csv", "encode"),
+        ("sets.csv", "rules --sets"),
+        ("rules.csv", "rules --rules"),
     ] {
         let row = columns.iter().find(|row| row.of == of).unwrap();
         assert_listed(of, &numbered(header(&here.join(file))), &row.words());
     }
     assert_eq!(header(&here.join("rows.csv")), ["a", "b"]);
-    assert_eq!(columns.len(), 4);
+    assert_eq!(columns.len(), 6);
 }
 
 /// A command that is new has a row, or no `--json`.

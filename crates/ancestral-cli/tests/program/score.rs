@@ -46,3 +46,61 @@ fn a_density_is_in_raw_units() {
     assert!(said.contains("40 rows of rows.csv, mean log-density in raw units"), "{said}");
     assert_eq!(here.read("scores.csv").lines().count(), 41);
 }
+
+/// The most memory that a command had, in bytes.
+#[cfg(target_os = "linux")]
+fn peak_memory(here: &ancestral_test_support::Program, line: &str) -> u64 {
+    use std::process::Stdio;
+    let mut child = here.command(line).stdout(Stdio::null()).spawn().unwrap();
+    let status = format!("/proc/{}/status", child.id());
+    let mut most = 0;
+    loop {
+        let text = std::fs::read_to_string(&status).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+        most = most.max(kib.unwrap_or(0) * 1024);
+        if let Some(status) = child.try_wait().unwrap() {
+            assert!(status.success(), "{line:?}");
+            return most;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+}
+
+/// A table is scored in parts, from a file and from a pipe, whatever its size.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_table_larger_than_what_is_held_is_scored_in_bounded_memory() {
+    let here = program();
+    let rows = |from: usize, n: usize| -> String {
+        (from..from + n).map(|i| format!("{},{},{}\n", i * 7 % 11, i * 5 % 13, i % 3)).collect()
+    };
+    here.write("few.csv", format!("x,y,z\n{}", rows(0, 1000)));
+    here.good("fit gaussian --data few.csv --out g");
+    // Eight times as many entries as are held take some 128 MiB as numbers.
+    let (small, large) = (1_000_000, 5_600_000);
+    for (name, n) in [("small.csv", small), ("large.csv", large)] {
+        here.write(name, format!("x,y,z\n{}", rows(0, n)));
+    }
+    let score = |name: &str| {
+        peak_memory(&here, &format!("score g --data {name} --out scored-{name} --quiet"))
+    };
+    let (of_small, of_large) = (score("small.csv"), score("large.csv"));
+    assert!(of_small > 1 << 20, "{of_small}");
+    assert!(of_large < of_small + (48 << 20), "{of_small}, {of_large}");
+    // As the first rows alone are scored, which are held.
+    here.good("score g --data few.csv --out first.csv --quiet");
+    let (first, all) = (here.read("first.csv"), here.read("scored-large.csv"));
+    assert!(all.starts_with(&first));
+    assert_eq!(all.lines().count(), large + 1);
+    assert!(all.lines().last().unwrap().starts_with(&format!("{},", large - 1)));
+    // The same from a pipe, after which nothing stays.
+    let pipe = here.path("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let from = here.path("small.csv");
+    let writer = std::thread::spawn(move || std::fs::copy(from, pipe).unwrap());
+    here.good("score g --data pipe --out new/piped.csv --quiet");
+    writer.join().unwrap();
+    assert!(here.read("new/piped.csv") == here.read("scored-small.csv"));
+    assert_eq!(std::fs::read_dir(here.path("new")).unwrap().count(), 1);
+}

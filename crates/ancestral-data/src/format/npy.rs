@@ -3,13 +3,69 @@
 use std::io::{BufReader, Read, Seek};
 use std::path::Path;
 
+use super::stream::ends_here;
 use super::{Array, Data, Loaded, Stream, assemble, product};
 use crate::{DataError, Dataset, OpenOptions, SplitName};
 
 /// A limit on the length of headers, far above real ones.
 const MAX_HEADER: u64 = 1 << 16;
 
+/// What the header of an array says.
+#[derive(Debug, Clone)]
+pub(crate) struct Header {
+    pub(crate) dims: Vec<usize>,
+    /// Whether the first axis varies fastest.
+    pub(crate) fortran: bool,
+    kind: String,
+    width: usize,
+    big: bool,
+    /// Bytes of all values.
+    bytes: usize,
+}
+
+impl Header {
+    /// The values of a row, and the number of rows.
+    pub(crate) fn size(&self) -> (usize, usize) {
+        let rows = self.dims.first().copied().unwrap_or(0);
+        (self.dims.iter().skip(1).product(), rows)
+    }
+
+    /// The next rows of an array that is not in Fortran order, after `before` ones.
+    pub(crate) fn rows(
+        &self,
+        stream: &mut Stream<'_>,
+        before: usize,
+        rows: usize,
+    ) -> Result<Array, DataError> {
+        let row = self.size().0 * self.width;
+        let at = stream.at as usize;
+        let mut raw = Vec::new();
+        let result = (&mut *stream).take((rows * row) as u64).read_to_end(&mut raw);
+        result.map_err(|e| stream.failed(e))?;
+        if raw.len() < rows * row {
+            let (expected, found) = (self.bytes, before * row + raw.len());
+            let what = format!("values for shape {:?}", self.dims);
+            return Err(stream.bad(ends_here(expected as u64, &what, found)));
+        }
+        let data = convert(raw, &self.kind, self.width, self.big, stream, at)?;
+        let mut dims = self.dims.clone();
+        dims[0] = rows;
+        Ok(Array { dims, data })
+    }
+}
+
 pub(crate) fn read(stream: &mut Stream<'_>) -> Result<Array, DataError> {
+    let Header { dims, fortran, kind, width, big, bytes } = header(stream)?;
+    let before = stream.at as usize;
+    let raw = stream.bytes(bytes as u64, &format!("values for shape {dims:?}"))?;
+    stream.end()?;
+    // In Fortran order, the first axis varies fastest.
+    let raw = if fortran { row_major(&raw, &dims, width) } else { raw };
+    let data = convert(raw, &kind, width, big, stream, before)?;
+    Ok(Array { dims, data })
+}
+
+pub(crate) fn header(stream: &mut Stream<'_>) -> Result<Header, DataError> {
     let start = stream.bytes(8, "the npy header")?;
     if start[..6] != *b"\x93NUMPY" || !(1..=3).contains(&start[6]) {
         return Err(DataError::malformed(
@@ -81,13 +137,7 @@ pub(crate) fn read(stream: &mut Stream<'_>) -> Result<Array, DataError> {
     let bytes = product(&dims)
         .and_then(|n| n.checked_mul(width))
         .ok_or_else(|| stream.bad(format!("a shape of {dims:?} is more than any file can hold")))?;
-    let before = stream.at as usize;
-    let raw = stream.bytes(bytes as u64, &format!("values for shape {dims:?}"))?;
-    stream.end()?;
-    // In Fortran order, the first axis varies fastest.
-    let raw = if fortran { row_major(&raw, &dims, width) } else { raw };
-    let data = convert(raw, kind, width, order == ">", stream, before)?;
-    Ok(Array { dims, data })
+    Ok(Header { dims, fortran, kind: kind.to_owned(), width, big: order == ">", bytes })
 }
 
 /// Items of `width` bytes in row-major order, from those in column-major order.

@@ -1,6 +1,5 @@
 //! The bytes of files: unpacked, with positions for errors, and within limits of memory and of lines.
 
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
@@ -9,7 +8,7 @@ use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 
 use crate::DataError;
 use crate::memory;
-use crate::special::{STANDARD_INPUT, open_plain};
+use crate::special::{open_plain, open_source};
 
 /// The bytes of a file, decompressed if it is gzip or Zstandard, with the current position.
 pub(crate) struct Stream<'a> {
@@ -26,12 +25,7 @@ impl Stream<'static> {
 
     /// A pipe, or standard input under the name `-`, which can be read once.
     pub(crate) fn open_pipe(name: &str) -> Result<Self, DataError> {
-        let path = Path::new(name);
-        if name == STANDARD_INPUT {
-            return Stream::new(BufReader::with_capacity(1 << 16, io::stdin()), path);
-        }
-        let file = File::open(path).map_err(|e| DataError::io("read", path, e))?;
-        Stream::new(BufReader::with_capacity(1 << 16, file), path)
+        Stream::new(BufReader::with_capacity(1 << 16, open_source(name)?), Path::new(name))
     }
 }
 
@@ -94,10 +88,7 @@ impl<'a> Stream<'a> {
             }
         }
         if (bytes.len() as u64) < count {
-            return Err(self.bad(format!(
-                "the file ends here; expected {count} bytes of {what}, found {}",
-                bytes.len()
-            )));
+            return Err(self.bad(ends_here(count, what, bytes.len())));
         }
         Ok(bytes)
     }
@@ -114,6 +105,11 @@ impl<'a> Stream<'a> {
             Err(e) => Err(self.failed(e)),
         }
     }
+}
+
+/// What is wrong with a file that is too short.
+pub(super) fn ends_here(expected: u64, what: &str, found: usize) -> String {
+    format!("the file ends here; expected {expected} bytes of {what}, found {found}")
 }
 
 const GZIP: [u8; 2] = [0x1f, 0x8b];

@@ -6,7 +6,7 @@ use super::dialect::{self, Cell, Cells, Dialect, Header};
 use super::lines::Lines;
 use super::npy::{MOST_REAL, beyond};
 use super::plain::{self, Numbers};
-use super::{Data, Labels, Loaded, MAX_CLASSES, Stream, assemble, reserve};
+use super::{Data, Facts, Labels, Loaded, MAX_CLASSES, Stream, assemble, reserve};
 use crate::{Column, ColumnType, DataError, Dataset, OpenOptions, Shape, SplitName};
 
 const FOLD_NAME: &str = "fold";
@@ -14,6 +14,8 @@ const FOLD_NAME: &str = "fold";
 const MOST_CATEGORIES: usize = 1000;
 /// The most decimals that are kept in samples.
 const MOST_DECIMALS: u8 = 15;
+/// The most words of a column of possible classes that are looked at while rows are not held.
+const MOST_WORDS: usize = 1 << 16;
 /// Whole numbers with more distinct values than this, and than half of the rows, are no classes.
 const FEW_CLASSES: usize = 20;
 /// Rows that are read one by one after a row that does not hold numbers alone, doubled each time.
@@ -83,8 +85,8 @@ enum Role {
         rows: Vec<u32>,
     },
     Folds(Vec<u32>),
-    /// Possibly the numbers of rows.
-    Index(Vec<f64>),
+    /// Possibly the numbers of rows: those that are held, and how many whole ones went before.
+    Index(Vec<f64>, usize),
     /// Names of rows, or nothing.
     Left,
 }
@@ -113,6 +115,27 @@ enum Values {
 }
 
 impl Values {
+    fn into_reals(self) -> Vec<f64> {
+        match self {
+            Self::Bits(bits) => bits.into_iter().map(f64::from).collect(),
+            Self::Reals(values) => values,
+        }
+    }
+
+    /// The first of them, or all if they are fewer; the rest stays.
+    fn split_off(&mut self, first: usize) -> Self {
+        match self {
+            Self::Bits(bits) => {
+                let rest = bits.split_off(first.min(bits.len()));
+                Self::Bits(std::mem::replace(bits, rest))
+            }
+            Self::Reals(values) => {
+                let rest = values.split_off(first.min(values.len()));
+                Self::Reals(std::mem::replace(values, rest))
+            }
+        }
+    }
+
     fn push(&mut self, value: f64) {
         match self {
             Self::Reals(values) => values.push(value),
@@ -126,9 +149,11 @@ impl Values {
     }
 }
 
-/// Reads a table to its end; `.txt` and `.data` files have blanks between cells more often than others.
+/// Reads a table to its end.
 pub(crate) fn read(stream: Stream<'_>, options: &OpenOptions) -> Result<Table, DataError> {
-    reader(stream, options)?.read(options)
+    let mut reader = Reader::open(stream, options)?;
+    while reader.next()? {}
+    reader.into_table(options)
 }
 
 /// Reads the columns of `options` to their end, in the order of the file; a missing cell is NaN, and
@@ -137,9 +162,10 @@ pub(crate) fn read_open_ended(
     stream: Stream<'_>,
     options: &OpenOptions,
 ) -> Result<Vec<(String, Vec<f64>)>, DataError> {
-    let mut reader = reader(stream, options)?;
+    let mut reader = Reader::open(stream, options)?;
     reader.open_ended = true;
-    let Table { loaded, names, columns, .. } = reader.read(options)?;
+    while reader.next()? {}
+    let Table { loaded, names, columns, .. } = reader.into_table(options)?;
     let size = loaded.shape.size();
     let values = loaded.data.into_reals();
     let name = |at: usize| names.get(at).cloned().unwrap_or_else(|| format!("x{at}"));
@@ -155,16 +181,49 @@ pub(crate) fn read_open_ended(
     Ok((0..size).map(|at| (asked(at), column(at))).collect())
 }
 
-fn reader<'a>(stream: Stream<'a>, options: &OpenOptions) -> Result<Reader<'a>, DataError> {
-    let name = stream.path.to_string_lossy().to_ascii_lowercase();
-    let plain = name.trim_end_matches(".gz").trim_end_matches(".zst");
-    let blanks_first = !(plain.ends_with(".csv") || plain.ends_with(".psv"));
-    let mut lines = Lines::new(stream, &options.text)?;
-    let dialect = dialect::infer(&mut lines, blanks_first, options)?;
-    Ok(Reader::new(lines, dialect, options.columns.clone()))
+/// What only all rows tell.
+pub(super) struct Decided {
+    names: Vec<String>,
+    columns: Vec<Column>,
+    /// The new numbers of the words of each entry.
+    renumber: Vec<Option<Vec<f64>>>,
+    /// The class of each word, if a column holds labels, and the names of the classes.
+    pub(super) labels: Option<Labels>,
+    notes: Vec<String>,
+    /// What each column is.
+    fates: Vec<Fate>,
 }
 
-struct Reader<'a> {
+impl Decided {
+    /// The number of entries of a row.
+    pub(super) fn entries(&self) -> usize {
+        self.columns.len()
+    }
+
+    /// Whether there are columns of words.
+    pub(super) fn has_words(&self) -> bool {
+        self.renumber.iter().any(Option::is_some)
+    }
+
+    /// Gives a data set, which holds rows of the table, its columns.
+    pub(super) fn describe(&self, data: &mut Dataset) {
+        if data.shape.as_image().is_none() {
+            data.column_names.clone_from(&self.names);
+            data.columns.clone_from(&self.columns);
+        }
+        data.notes.clone_from(&self.notes);
+    }
+}
+
+/// What a column is in the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Entry,
+    Labels,
+    Left,
+}
+
+pub(super) struct Reader<'a> {
     lines: Lines<'a>,
     dialect: Dialect,
     cells: Cells,
@@ -174,7 +233,15 @@ struct Reader<'a> {
     header_line: u64,
     gaps: Vec<Gaps>,
     values: Values,
-    rows: usize,
+    pub(super) rows: usize,
+    /// About the most entries that are held when a block of rows is read.
+    pub(super) most: usize,
+    /// The names of columns, until the first row has shown its width.
+    names: Option<Vec<String>>,
+    header_next: bool,
+    started: bool,
+    /// What the columns were found to be before, by a first reading.
+    fates: Vec<Fate>,
     /// Rows to read one by one before a block is tried again, and after the next block that ends early.
     one_by_one: [usize; 2],
     /// Cells beyond the last column, which are empty.
@@ -188,18 +255,37 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    /// Begins to read; `.txt` and `.data` files have blanks between cells more often than others.
+    pub(super) fn open(stream: Stream<'a>, options: &OpenOptions) -> Result<Self, DataError> {
+        let name = stream.path.to_string_lossy().to_ascii_lowercase();
+        let plain = name.trim_end_matches(".gz").trim_end_matches(".zst");
+        let blanks_first = !(plain.ends_with(".csv") || plain.ends_with(".psv"));
+        let mut lines = Lines::new(stream, &options.text)?;
+        let dialect = dialect::infer(&mut lines, blanks_first, options)?;
+        Ok(Self::new(lines, dialect, options.columns.clone()))
+    }
+
     fn new(lines: Lines<'a>, dialect: Dialect, chosen: Vec<String>) -> Self {
         let cells = Cells::new(dialect.separator);
+        let (names, header_line) = match &dialect.header {
+            Header::Comment(line, names) => (Some(names.clone()), *line),
+            _ => (None, 1),
+        };
         Self {
             lines,
+            header_next: dialect.header == Header::First,
             dialect,
             cells,
             roles: Vec::new(),
             header: Vec::new(),
-            header_line: 1,
+            header_line,
             gaps: Vec::new(),
             values: Values::Bits(Vec::new()),
             rows: 0,
+            most: usize::MAX,
+            names,
+            started: false,
+            fates: Vec::new(),
             one_by_one: [0, FEW_ROWS],
             trailing: false,
             comments: 0,
@@ -248,16 +334,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn read(mut self, options: &OpenOptions) -> Result<Table, DataError> {
-        let mut names = match &self.dialect.header {
-            Header::Comment(line, names) => {
-                self.header_line = *line;
-                Some(names.clone())
-            }
-            _ => None,
-        };
-        let mut header_next = self.dialect.header == Header::First;
-        let mut started = false;
+    /// Takes in the next row, and perhaps more; false at the end of the file.
+    pub(super) fn next(&mut self) -> Result<bool, DataError> {
         while self.lines.record(self.dialect.separator)? {
             let line = self.lines.line;
             let record = self.lines.text();
@@ -269,27 +347,29 @@ impl<'a> Reader<'a> {
                 continue;
             }
             self.cells.split(record);
-            if header_next {
-                header_next = false;
+            if self.header_next {
+                self.header_next = false;
                 self.header_line = line;
                 let text = self.cells.text(record);
                 let words = self.cells.places.iter();
                 let words = words.map(|p| String::from_utf8_lossy(&text[p.clone()]).into_owned());
-                names = Some(words.collect());
+                self.names = Some(words.collect());
                 continue;
             }
-            if !started {
-                started = true;
+            if !self.started {
+                self.started = true;
                 let width = self.cells.places.len();
-                self.begin(names.take(), width)?;
+                let names = self.names.take();
+                self.begin(names, width)?;
             }
             self.row(line)?;
             self.numbers()?;
+            return Ok(true);
         }
-        if let Some(names) = names.take() {
+        if let Some(names) = self.names.take() {
             self.begin(Some(names), 0)?;
         }
-        self.finish(options)
+        Ok(false)
     }
 
     fn is_header_line(&self, line: u64) -> bool {
@@ -356,7 +436,7 @@ impl<'a> Reader<'a> {
                 _ if !self.chosen.is_empty() => Role::Left,
                 Some("") if row_names && column == 0 => Role::Left,
                 Some(name) if column == 0 && (name.is_empty() || name == "Unnamed: 0") => {
-                    Role::Index(Vec::new())
+                    Role::Index(Vec::new(), 0)
                 }
                 Some("") => {
                     return Err(self.bad(
@@ -371,7 +451,12 @@ impl<'a> Reader<'a> {
                 Some(name) if name.eq_ignore_ascii_case(FOLD_NAME) => Role::Folds(Vec::new()),
                 _ => Role::Entry(Box::default()),
             };
-            self.roles.push(role);
+            // A first reading has found out what else it is.
+            self.roles.push(match self.fates.get(column) {
+                Some(Fate::Left) => Role::Left,
+                Some(Fate::Entry) => Role::Entry(Box::default()),
+                _ => role,
+            });
         }
         if row_names {
             self.notes.push(
@@ -542,7 +627,7 @@ impl<'a> Reader<'a> {
                     }
                     continue;
                 }
-                Role::Index(numbers) => {
+                Role::Index(numbers, _) => {
                     if let Cell::Number(value, _) = self.dialect.cell(cell)
                         && value.fract() == 0.0
                     {
@@ -557,7 +642,21 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Takes in the rows ahead that hold numbers alone, once all columns are known to.
+    /// The table, whose rows are all held.
+    pub(super) fn into_table(mut self, options: &OpenOptions) -> Result<Table, DataError> {
+        let mut decided = self.decide(options)?;
+        let folds = self.roles.iter_mut().find_map(|role| match role {
+            Role::Folds(folds) => Some(std::mem::take(folds)),
+            _ => None,
+        });
+        let loaded = self.part(&decided, usize::MAX)?;
+        let (names, columns) = (decided.names, decided.columns);
+        let notes = std::mem::take(&mut decided.notes);
+        Ok(Table { loaded, names, columns, folds, notes })
+    }
+
+    /// Takes in the rows ahead that hold numbers alone, once all columns are known to, until enough
+    /// entries are held.
     fn numbers(&mut self) -> Result<(), DataError> {
         if self.one_by_one[0] > 0 {
             self.one_by_one[0] -= 1;
@@ -597,11 +696,14 @@ impl<'a> Reader<'a> {
                 self.one_by_one = [next, next.saturating_mul(2)];
                 return Ok(());
             }
+            if values.len() > self.most {
+                return Ok(());
+            }
         }
     }
 
     /// Decides on what only the whole column tells.
-    fn finish(mut self, options: &OpenOptions) -> Result<Table, DataError> {
+    pub(super) fn decide(&mut self, options: &OpenOptions) -> Result<Decided, DataError> {
         let none = |reader: &Self| {
             DataError::malformed(
                 reader.lines.path(),
@@ -610,14 +712,13 @@ impl<'a> Reader<'a> {
             )
         };
         if self.rows == 0 {
-            return Err(none(&self));
+            return Err(none(self));
         }
         self.refuse_gaps()?;
         self.check_index()?;
         self.choose_labels(options)?;
-        let entries = self.roles.iter().filter(|role| matches!(role, Role::Entry(_))).count();
-        if entries == 0 {
-            return Err(none(&self));
+        if !self.roles.iter().any(|role| matches!(role, Role::Entry(_))) {
+            return Err(none(self));
         }
         if self.trailing {
             self.notes.push("separators after the last cell of a row were passed over".to_owned());
@@ -631,50 +732,153 @@ impl<'a> Reader<'a> {
         let mut notes = std::mem::take(&mut self.lines.notes);
         notes.append(&mut self.dialect.notes);
         notes.append(&mut self.notes);
-        let path = self.lines.path().to_owned();
-        let mut labels = None;
-        let mut folds = None;
-        let (mut names, mut columns) = (Vec::new(), Vec::new());
-        let mut renumber: Vec<Option<Vec<f64>>> = Vec::new();
-        for (column, role) in self.roles.into_iter().enumerate() {
-            match role {
+        let mut decided = Decided {
+            names: Vec::new(),
+            columns: Vec::new(),
+            renumber: Vec::new(),
+            labels: None,
+            notes,
+            fates: Vec::new(),
+        };
+        for (column, role) in self.roles.iter().enumerate() {
+            decided.fates.push(match role {
                 Role::Entry(entry) => {
-                    names.extend(self.header.get(column).cloned());
+                    decided.names.extend(self.header.get(column).cloned());
                     let (column, order) = entry.finish();
-                    columns.push(column);
-                    renumber.push(order);
+                    decided.columns.push(column);
+                    decided.renumber.push(order);
+                    Fate::Entry
                 }
-                Role::Labels { words, rows } => {
+                Role::Labels { words, .. } => {
                     let whole: Option<Vec<i64>> = words.names.iter().map(|w| whole(w)).collect();
-                    labels = Some(match whole {
+                    decided.labels = Some(match whole {
                         // 3 and 3.0 are one class.
-                        Some(whole) => {
-                            let of: Vec<i64> = rows.iter().map(|&r| whole[r as usize]).collect();
-                            Labels::of_numbers(&of)
-                        }
-                        None => Labels { numbers: rows, names: words.names, official: false },
+                        Some(whole) => Labels::of_numbers(&whole),
+                        None => Labels {
+                            numbers: (0..words.names.len() as u32).collect(),
+                            names: words.names.clone(),
+                            official: false,
+                        },
                     });
+                    Fate::Labels
                 }
-                Role::Folds(found) => folds = Some(found),
-                Role::Index(_) | Role::Left => {}
-            }
+                Role::Folds(_) | Role::Index(..) | Role::Left => Fate::Left,
+            });
         }
-        let data = match self.values {
-            Values::Bits(bits) if renumber.iter().all(Option::is_none) => Data::Bits(bits),
-            Values::Bits(bits) => {
-                let mut values: Vec<f64> = bits.into_iter().map(f64::from).collect();
-                renumber_words(&mut values, &renumber);
-                Data::Reals(values)
-            }
-            Values::Reals(mut values) => {
-                if renumber.iter().any(Option::is_some) {
-                    renumber_words(&mut values, &renumber);
-                }
+        Ok(decided)
+    }
+
+    /// Takes some of the rows that are held, as numbers, or all of them.
+    pub(super) fn part(&mut self, decided: &Decided, rows: usize) -> Result<Loaded, DataError> {
+        let taken = rows.saturating_mul(decided.entries());
+        let changed = || {
+            let path = self.lines.path();
+            DataError::malformed(path, "the text", "it changed while it was read")
+        };
+        let words = decided.has_words();
+        let data = match self.values.split_off(taken) {
+            Values::Bits(bits) if !words => Data::Bits(bits),
+            Values::Reals(values) if !words => Data::Reals(values),
+            values => {
+                let mut values = values.into_reals();
+                renumber_words(&mut values, &decided.renumber).ok_or_else(changed)?;
                 Data::Reals(values)
             }
         };
-        let loaded = Loaded { path, shape: Shape::columns(entries), data, labels };
-        Ok(Table { loaded, names, columns, folds, notes })
+        let mut labels = None;
+        for role in &mut self.roles {
+            if let (Role::Labels { rows: held, .. }, Some(classes)) = (role, &decided.labels) {
+                let class = |word: u32| classes.numbers.get(word as usize).copied();
+                let numbers: Option<Vec<u32>> =
+                    held.drain(..rows.min(held.len())).map(class).collect();
+                labels = Some(Labels {
+                    numbers: numbers.ok_or_else(changed)?,
+                    names: classes.names.clone(),
+                    official: false,
+                });
+            }
+        }
+        let path = self.lines.path().to_owned();
+        Ok(Loaded { path, shape: Shape::columns(decided.entries()), data, labels })
+    }
+
+    /// The number of entries that are held.
+    pub(super) fn held(&self) -> usize {
+        match &self.values {
+            Values::Bits(bits) => bits.len(),
+            Values::Reals(values) => values.len(),
+        }
+    }
+
+    /// Forgets the rows that are held, and gives what has to be known of their values.
+    pub(super) fn forget(&mut self) -> Result<Facts, DataError> {
+        let held = |values: &mut Values| match std::mem::replace(values, Values::Bits(Vec::new())) {
+            Values::Bits(bits) => Facts::of(&Data::Bits(bits)),
+            Values::Reals(values) => Facts::of(&Data::Reals(values)),
+        };
+        let mut facts = held(&mut self.values);
+        for column in 0..self.roles.len() {
+            match &mut self.roles[column] {
+                Role::Labels { words, rows } => {
+                    rows.clear();
+                    if words.names.len() <= MOST_WORDS {
+                        continue;
+                    }
+                    let numbers =
+                        words.names.iter().map(|word| self.dialect.number(word)).collect();
+                    let numbers: Option<Vec<f64>> = numbers;
+                    let many = words.names.len() > MAX_CLASSES;
+                    if self.take_for_entry(column)? {
+                        let numbers = Facts::of(&Data::Reals(numbers.unwrap_or_default()));
+                        facts = facts.and(numbers).and(held(&mut self.values));
+                    } else if many {
+                        return Err(self.too_many_labels(column));
+                    }
+                }
+                Role::Index(numbers, before) => {
+                    // Those that are held tell numbers of rows from other whole numbers.
+                    *before += if *before == 0 { different(numbers) } else { numbers.len() };
+                    numbers.clear();
+                }
+                Role::Folds(folds) => folds.clear(),
+                Role::Entry(_) | Role::Left => {}
+            }
+        }
+        Ok(facts)
+    }
+
+    /// Decides, after the rows were forgotten; the values of labels that are entries are added to the
+    /// facts.
+    pub(super) fn decide_without_rows(
+        &mut self,
+        options: &OpenOptions,
+        facts: Facts,
+    ) -> Result<(Decided, Facts), DataError> {
+        let mut facts = facts.and(self.forget()?);
+        let mut words = Vec::new();
+        for role in &self.roles {
+            words.push(match role {
+                Role::Labels { words, .. } => words.names.clone(),
+                _ => Vec::new(),
+            });
+        }
+        let decided = self.decide(options)?;
+        for (fate, words) in decided.fates.iter().zip(words) {
+            if *fate == Fate::Entry && !words.is_empty() {
+                let numbers = words.iter().filter_map(|word| self.dialect.number(word)).collect();
+                facts = facts.and(Facts::of(&Data::Reals(numbers)));
+            }
+        }
+        if decided.has_words() {
+            facts = facts.and(Facts::of(&Data::Reals(Vec::new())));
+        }
+        Ok((decided, facts))
+    }
+
+    /// Tells what a first reading found out.
+    pub(super) fn knowing(mut self, decided: &Decided) -> Self {
+        self.fates.clone_from(&decided.fates);
+        self
     }
 
     /// Refuses missing cells, counted by column.
@@ -710,11 +914,8 @@ impl<'a> Reader<'a> {
 
     /// A first column without a name is the index of the rows, or an error.
     fn check_index(&mut self) -> Result<(), DataError> {
-        let Some(Role::Index(numbers)) = self.roles.first() else { return Ok(()) };
-        let mut known = numbers.clone();
-        known.sort_unstable_by(f64::total_cmp);
-        known.dedup();
-        if known.len() != self.rows {
+        let Some(Role::Index(numbers, before)) = self.roles.first() else { return Ok(()) };
+        if before + different(numbers) != self.rows {
             return Err(self.bad(
                 self.header_line,
                 0,
@@ -735,25 +936,9 @@ impl<'a> Reader<'a> {
             .collect();
         let mut classes = Vec::new();
         for column in columns {
-            let Role::Labels { words, rows } = &self.roles[column] else { continue };
-            let numbers: Option<Vec<f64>> =
-                words.names.iter().map(|word| self.dialect.number(word)).collect();
-            let many = words.names.len() > FEW_CLASSES && words.names.len() * 2 > rows.len();
-            let (why, numbers) = match numbers {
-                Some(numbers) if numbers.iter().any(|v| v.fract() != 0.0) => {
-                    ("real values", numbers)
-                }
-                Some(numbers) if many => ("nearly one value a row", numbers),
-                _ => {
-                    classes.push(column);
-                    continue;
-                }
-            };
-            self.notes.push(format!(
-                "column {} holds {why}, which are no classes; it is an entry",
-                self.label(column)
-            ));
-            self.make_entry(column, &numbers)?;
+            if !self.take_for_entry(column)? {
+                classes.push(column);
+            }
         }
         if let [first, second, ..] = classes[..] {
             return Err(self.bad(
@@ -774,11 +959,7 @@ impl<'a> Reader<'a> {
         let Role::Labels { words, .. } = &self.roles[column] else { return Ok(()) };
         let count = words.names.len();
         if count > MAX_CLASSES {
-            return Err(self.bad(
-                self.header_line,
-                column,
-                format!("{count} different labels; expected {MAX_CLASSES} classes at most"),
-            ));
+            return Err(self.too_many_labels(column));
         }
         self.notes.push(format!(
             "column {} holds the classes ({count}) and is no entry (rename it to make it one; \
@@ -788,6 +969,37 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
+    fn too_many_labels(&self, column: usize) -> DataError {
+        let count = match &self.roles[column] {
+            Role::Labels { words, .. } => words.names.len(),
+            _ => 0,
+        };
+        self.bad(
+            self.header_line,
+            column,
+            format!("{count} different labels; expected {MAX_CLASSES} classes at most"),
+        )
+    }
+
+    /// Makes a column of labels an entry, if it holds no classes.
+    fn take_for_entry(&mut self, column: usize) -> Result<bool, DataError> {
+        let Role::Labels { words, .. } = &self.roles[column] else { return Ok(false) };
+        let numbers: Option<Vec<f64>> =
+            words.names.iter().map(|word| self.dialect.number(word)).collect();
+        let many = words.names.len() > FEW_CLASSES && words.names.len() * 2 > self.rows;
+        let (why, numbers) = match numbers {
+            Some(numbers) if numbers.iter().any(|v| v.fract() != 0.0) => ("real values", numbers),
+            Some(numbers) if many => ("nearly one value a row", numbers),
+            _ => return Ok(false),
+        };
+        self.notes.push(format!(
+            "column {} holds {why}, which are no classes; it is an entry",
+            self.label(column)
+        ));
+        self.make_entry(column, &numbers)?;
+        Ok(true)
+    }
+
     /// Makes a column of labels an entry.
     fn make_entry(&mut self, column: usize, numbers: &[f64]) -> Result<(), DataError> {
         let Role::Labels { words, rows } =
@@ -795,7 +1007,7 @@ impl<'a> Reader<'a> {
         else {
             return Ok(());
         };
-        let mut entry = Entry { first: Some((0, None)), ..Entry::default() };
+        let mut entry = Entry { first: Some((self.lines.line, None)), ..Entry::default() };
         for (word, &value) in words.names.iter().zip(numbers) {
             let known = match self.dialect.cell(word.as_bytes()) {
                 Cell::Number(_, decimals) if value.abs() <= MOST_REAL => decimals,
@@ -812,10 +1024,7 @@ impl<'a> Reader<'a> {
         let of = |roles: &[Role]| roles.iter().filter(|r| matches!(r, Role::Entry(_))).count();
         let (at, width) = (of(&self.roles[..column]), of(&self.roles) - 1);
         self.roles[column] = Role::Entry(Box::new(entry));
-        let old: Vec<f64> = match std::mem::replace(&mut self.values, Values::Bits(Vec::new())) {
-            Values::Bits(bits) => bits.into_iter().map(f64::from).collect(),
-            Values::Reals(values) => values,
-        };
+        let old = std::mem::replace(&mut self.values, Values::Bits(Vec::new())).into_reals();
         let mut values = Vec::with_capacity(old.len() + rows.len());
         for (row, &word) in rows.iter().enumerate() {
             let old = &old[row * width..(row + 1) * width];
@@ -830,7 +1039,7 @@ impl<'a> Reader<'a> {
 
 impl Entry {
     /// The column, and the new numbers of its words in alphabetical order.
-    fn finish(self) -> (Column, Option<Vec<f64>>) {
+    fn finish(&self) -> (Column, Option<Vec<f64>>) {
         if matches!(self.first, Some((_, Some(_)))) {
             let mut categories = self.words.names.clone();
             categories.sort_unstable();
@@ -858,15 +1067,24 @@ fn gap(gaps: &mut Gaps, line: u64, cell: String) {
     gaps.count += 1;
 }
 
-/// Numbers words by their new order.
-fn renumber_words(values: &mut [f64], order: &[Option<Vec<f64>>]) {
+/// How many different numbers there are.
+fn different(numbers: &[f64]) -> usize {
+    let mut known = numbers.to_vec();
+    known.sort_unstable_by(f64::total_cmp);
+    known.dedup();
+    known.len()
+}
+
+/// Numbers words by their new order; `None` if one has no new number.
+fn renumber_words(values: &mut [f64], order: &[Option<Vec<f64>>]) -> Option<()> {
     for row in values.chunks_exact_mut(order.len().max(1)) {
         for (value, order) in row.iter_mut().zip(order) {
             if let Some(order) = order {
-                *value = order[*value as usize];
+                *value = *order.get(*value as usize)?;
             }
         }
     }
+    Some(())
 }
 
 /// A label that is a whole number.

@@ -237,12 +237,8 @@ pub fn log_probabilities(
     let density = density_of(model)?;
     let n = examples.len();
     check_members(model, options.members)?;
-    // Fewer examples per batch if each needs many samples.
-    let at_once = match density.kind(options.samples) {
-        DensityKind::Exact => EXACT_AT_ONCE,
-        DensityKind::LowerBound { samples } => (2000 / samples.max(1)).clamp(1, 200),
-    };
-    let indices: Vec<u64> = (0..n as u64).collect();
+    let at_once = examples_at_once(density.kind(options.samples));
+    let indices = examples.indices();
     let (mut nats, mut errors) = (Vec::with_capacity(n), Vec::with_capacity(n));
     let options = DensityOptions {
         members: 0..options.members,
@@ -268,6 +264,14 @@ pub fn log_probabilities(
     Ok((nats, errors))
 }
 
+/// How many examples a batch has: fewer if each needs many samples.
+pub(crate) fn examples_at_once(kind: DensityKind) -> usize {
+    match kind {
+        DensityKind::Exact => EXACT_AT_ONCE,
+        DensityKind::LowerBound { samples } => (2000 / samples.max(1)).clamp(1, 200),
+    }
+}
+
 /// The first example of probability 0, and what to do about it; `None` if there is none.
 ///
 /// # Errors
@@ -277,30 +281,61 @@ pub fn impossible(
     examples: &Examples,
     options: Options,
 ) -> Result<Option<String>> {
-    let options = Options { members: 1, ..options };
-    let (nats, _) = log_probabilities(model, examples, options, &mut |_| {})?;
-    let all = nats.iter().filter(|&&x| x == f64::NEG_INFINITY).count();
-    let Some(at) = nats.iter().position(|&x| x == f64::NEG_INFINITY) else { return Ok(None) };
-    let batch = examples.batch(&[at as u64], 0);
-    let terms = crate::model::column_terms(model, &batch)?;
-    let column = terms.and_then(|terms| terms.iter().position(|&x| x == f64::NEG_INFINITY));
-    let cause = match column {
-        Some(column) => format!(
-            ": column '{}' is {} there, which the model excludes",
-            model.data().column_name(column),
-            batch.values[column]
-        ),
-        None => String::new(),
-    };
-    let remedy = match model.settings().contains_key("pseudo_count") {
-        true => "fit it with pseudo_count above 0",
-        false => "train it on examples of this kind, or leave them out",
-    };
-    let others = match all {
-        1 => String::new(),
-        n => format!(" ({n} examples in all)"),
-    };
-    Ok(Some(format!("example {at} has probability 0{others}{cause}; {remedy}")))
+    let mut found = Impossible::default();
+    found.add(model, examples, options)?;
+    Ok(found.sentence(model))
+}
+
+/// Examples of probability 0, found in parts of the data.
+#[derive(Debug, Default)]
+pub(crate) struct Impossible {
+    count: usize,
+    /// The first one, and why.
+    first: Option<(u64, String)>,
+}
+
+impl Impossible {
+    /// Looks for them in more examples.
+    pub(crate) fn add(
+        &mut self,
+        model: &dyn Model,
+        examples: &Examples,
+        options: Options,
+    ) -> Result<()> {
+        let options = Options { members: 1, ..options };
+        let (nats, _) = log_probabilities(model, examples, options, &mut |_| {})?;
+        self.count += nats.iter().filter(|&&x| x == f64::NEG_INFINITY).count();
+        let at = nats.iter().position(|&x| x == f64::NEG_INFINITY);
+        let Some(at) = at.filter(|_| self.first.is_none()) else { return Ok(()) };
+        let at = examples.indices()[at];
+        let batch = examples.batch(&[at], 0);
+        let terms = crate::model::column_terms(model, &batch)?;
+        let column = terms.and_then(|terms| terms.iter().position(|&x| x == f64::NEG_INFINITY));
+        let cause = match column {
+            Some(column) => format!(
+                ": column '{}' is {} there, which the model excludes",
+                model.data().column_name(column),
+                batch.values[column]
+            ),
+            None => String::new(),
+        };
+        self.first = Some((at, cause));
+        Ok(())
+    }
+
+    /// What there is, and what to do about it.
+    pub(crate) fn sentence(&self, model: &dyn Model) -> Option<String> {
+        let (at, cause) = self.first.as_ref()?;
+        let remedy = match model.settings().contains_key("pseudo_count") {
+            true => "fit it with pseudo_count above 0",
+            false => "train it on examples of this kind, or leave them out",
+        };
+        let others = match self.count {
+            1 => String::new(),
+            n => format!(" ({n} examples in all)"),
+        };
+        Some(format!("example {at} has probability 0{others}{cause}; {remedy}"))
+    }
 }
 
 /// Refuses more members than the model has.

@@ -13,6 +13,7 @@ mod inputs;
 mod likelihood;
 mod network;
 mod receptive_field;
+mod rules;
 mod saturation;
 mod session;
 mod spec;

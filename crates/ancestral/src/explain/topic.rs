@@ -27,11 +27,13 @@ pub enum Topic {
     ColorChain,
     /// What a likelihood is, and where it is largest.
     Likelihood,
+    /// Association rules: their measures as areas, and what chance gives.
+    Rules,
 }
 
 impl Topic {
     /// Every topic.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::AeVsVae,
         Self::Elbo,
         Self::Density,
@@ -41,6 +43,7 @@ impl Topic {
         Self::ReceptiveField,
         Self::ColorChain,
         Self::Likelihood,
+        Self::Rules,
     ];
 
     /// Its name.
@@ -55,6 +58,7 @@ impl Topic {
             Self::ReceptiveField => "receptive-field",
             Self::ColorChain => "color-chain",
             Self::Likelihood => "likelihood",
+            Self::Rules => "rules",
         }
     }
 
@@ -76,6 +80,9 @@ impl Topic {
             }
             Self::ColorChain => "R tells bits about G, and both about B",
             Self::Likelihood => "The parameters of maximum likelihood make the data most probable",
+            Self::Rules => {
+                "Chance gives hundreds of association rules, and almost none after correction"
+            }
         }
     }
 
@@ -85,7 +92,7 @@ impl Topic {
             Self::AeVsVae | Self::Elbo => &["data", "epochs", "seed"],
             Self::Saturation => &["data", "seed"],
             Self::ColorChain => &["epochs", "seed"],
-            Self::OptimalDiscriminator | Self::ReceptiveField => &["seed"],
+            Self::OptimalDiscriminator | Self::ReceptiveField | Self::Rules => &["seed"],
             Self::Density | Self::TransposedConvolution | Self::Likelihood => &[],
         }
     }
@@ -139,6 +146,6 @@ mod tests {
         }
         let said = |name: &str| name.parse::<Topic>().unwrap_err().to_string();
         assert_eq!(said("elb"), "unknown topic 'elb'; did you mean 'elbo'?");
-        assert!(said("love").ends_with("color-chain, likelihood"));
+        assert!(said("love").ends_with("color-chain, likelihood, rules"));
     }
 }

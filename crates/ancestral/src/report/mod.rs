@@ -1,5 +1,5 @@
 //! Runs as images: samples and how they are drawn, curves, reconstructions, the latent space, nearest
-//! training examples, costs of pixels, fitted distributions.
+//! training examples, costs of pixels, association rules, fitted distributions.
 
 mod animation;
 mod costs;
@@ -9,6 +9,7 @@ mod frames;
 mod latent;
 mod nearest;
 mod plane;
+mod rules;
 mod samples;
 
 pub use animation::animation;
@@ -22,4 +23,5 @@ pub use frames::{MOST_FRAMED, MOST_FRAMES, sampling_frames};
 pub use latent::{interpolation, interpolation_frames, latent_space, manifold, reconstructions};
 pub use nearest::{Nearest, nearest_examples};
 pub use plane::Plane;
+pub use rules::{rules_graph, rules_scatter};
 pub use samples::{grid, grid_bytes, intensities, samples};

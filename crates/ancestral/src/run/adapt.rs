@@ -12,6 +12,16 @@ use crate::{Error, Result};
 /// # Errors
 /// If the data does not fit the model, with the reason.
 pub fn adapt(data: Dataset, spec: &DataSpec, binarized: bool) -> Result<Dataset> {
+    adapt_part(data, spec, binarized, 0)
+}
+
+/// The same for a part of the data that begins with row `first`, for errors.
+pub(super) fn adapt_part(
+    data: Dataset,
+    spec: &DataSpec,
+    binarized: bool,
+    first: usize,
+) -> Result<Dataset> {
     let unsuitable =
         |problem: String| Error::UnsuitableData { model: "the run".to_owned(), problem };
     let images = data.shape.as_image().zip(spec.shape.as_image());
@@ -58,7 +68,7 @@ pub fn adapt(data: Dataset, spec: &DataSpec, binarized: bool) -> Result<Dataset>
                     };
                     return Err(unsuitable(format!(
                         "row {}, column {column}: {}; expected a whole number from 0 to {most}",
-                        i / size,
+                        first + i / size,
                         v[i]
                     )));
                 }

@@ -2,10 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use ancestral_data::{Batch, Binarize, Dataset, Examples, OpenOptions, SplitName, TextOptions};
+use ancestral_data::{
+    Batch, Binarize, Dataset, Examples, Held, OpenOptions, Opened, SplitName, TableParts,
+    TextOptions,
+};
 use burn::tensor::Device;
 
-use super::adapt::adapt;
+use super::adapt::adapt_part;
 use super::config::RunConfig;
 use super::folder::{RunFolder, Weights};
 use crate::evaluate::{self, Likelihoods, Options};
@@ -25,6 +28,68 @@ pub struct Run {
     pub(super) path: Option<PathBuf>,
     /// The data that it was trained on, if that is in memory.
     pub(super) data: Option<Dataset>,
+}
+
+/// The seed by which all rows of a file are binarized.
+const ROWS_SEED: u64 = 0;
+
+/// Examples in parts, of which one is held at a time.
+pub(super) struct ExampleParts<'a> {
+    run: &'a Run,
+    source: Source,
+    /// The index of the next one.
+    next: usize,
+}
+
+enum Source {
+    /// One part, and whether it was given.
+    Whole(Box<(Examples, Dataset)>, bool),
+    Parts(Box<TableParts>),
+}
+
+impl ExampleParts<'_> {
+    /// The number of examples.
+    pub(super) fn len(&self) -> usize {
+        match &self.source {
+            Source::Whole(part, _) => part.0.len(),
+            Source::Parts(parts) => parts.len(),
+        }
+    }
+
+    /// Begins anew.
+    pub(super) fn restart(&mut self) {
+        self.next = 0;
+        match &mut self.source {
+            Source::Whole(_, given) => *given = false,
+            Source::Parts(parts) => parts.restart(),
+        }
+    }
+
+    /// The next examples, and a data set with what else is known of them; parts have about so many
+    /// entries, and a multiple of `batch` examples.
+    pub(super) fn next(
+        &mut self,
+        batch: usize,
+        entries: usize,
+    ) -> Result<Option<(Examples, Dataset)>> {
+        match &mut self.source {
+            Source::Whole(part, given) => {
+                Ok((!std::mem::replace(given, true)).then(|| (**part).clone()))
+            }
+            Source::Parts(parts) => {
+                let batches = entries / parts.size().max(1) / batch.max(1);
+                let Some(data) = parts.next_rows(batch.max(1) * batches.max(1))? else {
+                    return Ok(None);
+                };
+                let data = self.run.fit_to_run(data, self.next)?;
+                let binarize = self.run.config.data.binarize.parse()?;
+                let examples = Examples::new(&data, SplitName::Train, binarize, ROWS_SEED)?;
+                let examples = examples.numbered_from(self.next as u64);
+                self.next += examples.len();
+                Ok(Some((examples, data)))
+            }
+        }
+    }
 }
 
 /// A selection of examples.
@@ -195,17 +260,12 @@ impl Run {
             (None, Some(data)) => data.clone(),
             (None, None) => config.data.open(data_dir, config.seed)?,
             (Some(name), _) => {
-                let data =
-                    self.open_other(&query.reading, name, query.split.is_none(), data_dir)?;
-                let data = config.data.align(data)?;
-                let data = adapt(data, &config.data.spec()?, binarize != Binarize::None)?;
-                let data = config.data.in_precision(data)?;
-                // It may number its classes differently.
-                if self.is_conditional() { config.data.relabel(data)? } else { data }
+                let whole = query.split.is_none();
+                self.fit_to_run(self.open_other(&query.reading, name, whole, data_dir)?, 0)?
             }
         };
         // All rows of a file are scored with fixed random numbers.
-        let seed = if query.split.is_none() { 0 } else { config.seed };
+        let seed = if query.split.is_none() { ROWS_SEED } else { config.seed };
         let split = query.split.unwrap_or(SplitName::Train);
         let examples = Examples::new(&data, split, binarize, seed)?;
         let examples = match query.limit {
@@ -213,6 +273,45 @@ impl Run {
             None => examples,
         };
         Ok((examples, data))
+    }
+
+    /// Other data as the model takes it; a part of it begins with row `first`.
+    fn fit_to_run(&self, data: Dataset, first: usize) -> Result<Dataset> {
+        let own = &self.config.data;
+        let binarize: Binarize = own.binarize.parse()?;
+        let data = own.align(data)?;
+        let data = adapt_part(data, &own.spec()?, binarize != Binarize::None, first)?;
+        let data = own.in_precision(data)?;
+        // It may number its classes differently.
+        if self.is_conditional() { own.relabel(data) } else { Ok(data) }
+    }
+
+    /// The selected examples, of which a large table's are read in parts.
+    ///
+    /// # Errors
+    /// As [`Run::query`].
+    pub(super) fn query_in_parts(
+        &self,
+        query: &DataQuery,
+        data_dir: Option<&Path>,
+        held: &Held,
+    ) -> Result<ExampleParts<'_>> {
+        let parts = match (&query.data, query.split, query.limit) {
+            (Some(name), None, None) => {
+                let options = self.options_of_other(&query.reading, name, true, data_dir);
+                match ancestral_data::open_in_parts(name, &options, held)? {
+                    Opened::Parts(parts) => Source::Parts(parts),
+                    Opened::Whole(data) => {
+                        let data = self.fit_to_run(*data, 0)?;
+                        let binarize = self.config.data.binarize.parse()?;
+                        let rows = Examples::new(&data, SplitName::Train, binarize, ROWS_SEED)?;
+                        Source::Whole(Box::new((rows, data)), false)
+                    }
+                }
+            }
+            _ => Source::Whole(Box::new(self.query(query, data_dir)?), false),
+        };
+        Ok(ExampleParts { run: self, source: parts, next: 0 })
     }
 
     /// Whether the model is conditional on the classes of examples.
@@ -232,9 +331,19 @@ impl Run {
         whole: bool,
         data_dir: Option<&Path>,
     ) -> Result<Dataset> {
+        Ok(ancestral_data::open(name, &self.options_of_other(reading, name, whole, data_dir))?)
+    }
+
+    fn options_of_other(
+        &self,
+        reading: &Reading,
+        name: &str,
+        whole: bool,
+        data_dir: Option<&Path>,
+    ) -> OpenOptions {
         let own = self.config.data.options(data_dir, self.config.seed);
         let is_table = ancestral_data::is_table(name);
-        let options = OpenOptions {
+        OpenOptions {
             whole,
             text: match is_table {
                 true => reading.text.or(&own.text),
@@ -243,8 +352,7 @@ impl Run {
             no_labels: own.no_labels || reading.no_labels,
             pipe: true,
             ..own
-        };
-        Ok(ancestral_data::open(name, &options)?)
+        }
     }
 
     /// Refuses what the model does not support.

@@ -2,6 +2,7 @@
 //! ([`Run`]), in memory or in a run folder.
 
 mod adapt;
+mod baskets;
 mod checkpoint;
 mod columns;
 mod config;
@@ -22,6 +23,7 @@ mod reproduce;
 mod sample;
 mod sample_file;
 mod score;
+mod score_file;
 mod session;
 mod spec;
 mod summary;
@@ -29,6 +31,7 @@ mod tensorboard;
 mod training;
 
 pub use adapt::adapt;
+pub use baskets::{Find, LEAST_MEMORY, RuleSettings, RulesReport, RulesSpec, Stop};
 pub use config::{DataConfig, FORMAT, RunConfig};
 pub use distribution::{
     ColumnFit, ColumnRanking, DistributionRequest, FamilyFit, PValues, Rows, auto_options,
@@ -48,6 +51,7 @@ pub use reproduce::{PUBLISHED, PublishedMetric, PublishedResult, ReproduceProgre
 pub use sample::{Given, Mask, SampleSpec, Samples};
 pub use sample_file::SampleFile;
 pub use score::{ClassScores, Evaluation, LogScores, Measured, Scored, Scores};
+pub use score_file::{ClassSummary, LogSummary, ScoreSummary};
 pub use session::{Prepared, Session, Trained};
 pub use spec::{
     DataRequest, DataSource, ResolvedRun, RunSpec, SettingsFile, Storage, training_fields,

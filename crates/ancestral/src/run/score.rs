@@ -1,12 +1,14 @@
 //! Log-probabilities and class probabilities of examples, per example or averaged.
 
-use ancestral_data::{Examples, SplitName};
+use std::path::PathBuf;
+
+use ancestral_data::{Examples, Held, SplitName};
 use serde::Serialize;
 
 use super::loaded::{DataQuery, Run};
 use super::session::Session;
 use crate::evaluate::{
-    self, BayesRule, Classification, Likelihoods, NamedClassifier, Options, PixelCosts,
+    self, BayesRule, Classification, Impossible, Likelihoods, NamedClassifier, Options, PixelCosts,
 };
 use crate::model::{Capability, DensityKind};
 use crate::{Error, Result};
@@ -126,48 +128,92 @@ impl Session<'_> {
     /// # Errors
     /// If the model has neither, or the data is not found or does not fit the model.
     pub fn score(&mut self, run: &Run, query: &DataQuery, options: Options) -> Result<Scores> {
+        let mut scores = None;
+        let held = Held { entries: usize::MAX, folder: PathBuf::new() };
+        let of = self.score_parts(run, query, options, &held, |part| {
+            match (&mut scores, part) {
+                (None, part) => scores = Some(part),
+                (Some(Scores::LogProbabilities(all)), Scores::LogProbabilities(part)) => {
+                    all.nats.extend(part.nats);
+                    all.mc_stderr.extend(part.mc_stderr);
+                }
+                (Some(Scores::Classes(all)), Scores::Classes(part)) => {
+                    all.most_probable.extend(part.most_probable);
+                    all.probabilities.extend(part.probabilities);
+                }
+                // All parts are of one kind.
+                _ => {}
+            }
+            Ok(())
+        })?;
+        match scores {
+            Some(mut scores) => {
+                match &mut scores {
+                    Scores::LogProbabilities(all) => all.of = of,
+                    Scores::Classes(all) => all.of = of,
+                }
+                Ok(scores)
+            }
+            // Data without examples is refused.
+            None => Err(self.no_scores(run)),
+        }
+    }
+
+    /// The scores of one part of the examples after another, in order.
+    pub(super) fn score_parts(
+        &mut self,
+        run: &Run,
+        query: &DataQuery,
+        options: Options,
+        held: &Held,
+        mut each: impl FnMut(Scores) -> Result<()>,
+    ) -> Result<Scored> {
         let model = run.model();
         if model.density().is_none() && model.classifier().is_none() {
             return Err(self.no_scores(run));
         }
-        let (examples, data) = run.query(query, self.data_dir())?;
+        let kind = model.density().map(|density| density.kind(options.samples));
+        let batch = kind.map_or(AT_ONCE, evaluate::examples_at_once);
+        let mut parts = run.query_in_parts(query, self.data_dir(), held)?;
+        let n = parts.len();
+        let what = if kind.is_some() { "scoring" } else { "classifying" };
+        let mut next = parts.next(batch, held.entries)?;
+        // Data without examples is refused.
+        let Some((examples, data)) = &next else { return Err(self.no_scores(run)) };
         self.tell_notes(&data.notes)?;
-        let of = Scored::new(&data.name, &examples, query.split).with_notes(&data);
-        let Some(density) = model.density() else {
-            return self.classify(run, of, &examples);
-        };
-        let (nats, mc_stderr) = self.working("scoring", examples.len(), |progress| {
-            evaluate::log_probabilities(model, &examples, options, progress)
-        })?;
-        if nats.contains(&f64::NEG_INFINITY)
-            && let Some(note) = evaluate::impossible(model, &examples, options)?
-        {
-            self.tell_notes(&[note])?;
-        }
-        let (kind, samples) = match density.kind(options.samples) {
-            DensityKind::Exact => ("exact", 0),
-            DensityKind::LowerBound { samples } => ("bound", samples),
-        };
-        let is_mass = density.is_mass(model.data());
-        Ok(Scores::LogProbabilities(LogScores { of, nats, mc_stderr, kind, samples, is_mass }))
-    }
-
-    fn classify(&mut self, run: &Run, of: Scored, examples: &Examples) -> Result<Scores> {
-        let network = NamedClassifier::new(run.model().name(), run.model())?;
-        let indices: Vec<u64> = (0..examples.len() as u64).collect();
-        let probabilities = self.working("classifying", examples.len(), |progress| {
-            let mut all = Vec::new();
-            for (i, chunk) in indices.chunks(AT_ONCE).enumerate() {
-                all.extend(network.classify_examples(examples, chunk, &mut |_| {})?.probabilities);
-                progress(i * AT_ONCE + chunk.len());
+        let first = Scored::new(&data.name, examples, query.split).with_notes(data);
+        let of = Scored { n, ..first };
+        let impossible = self.working(what, n, |progress| {
+            let (mut impossible, mut done) = (false, 0);
+            while let Some((examples, data)) = next.take() {
+                drop(data);
+                let part = Scored { n: examples.len(), ..of.clone() };
+                let progress = &mut |i| progress(done + i);
+                let scores = match kind {
+                    Some(kind) => log_scores(run, part, &examples, options, kind, progress)?,
+                    None => classify(run, part, &examples, progress)?,
+                };
+                done += examples.len();
+                drop(examples);
+                if let Scores::LogProbabilities(scores) = &scores {
+                    impossible |= scores.nats.contains(&f64::NEG_INFINITY);
+                }
+                each(scores)?;
+                next = parts.next(batch, held.entries)?;
             }
-            Ok(all)
+            Ok(impossible)
         })?;
-        let known = &run.config.data.class_names;
-        let name = |class: usize| known.get(class).cloned().unwrap_or_else(|| class.to_string());
-        let classes: Vec<String> = (0..network.classes()).map(name).collect();
-        let most_probable = evaluate::most_probable(&probabilities, classes.len())?;
-        Ok(Scores::Classes(ClassScores { of, classes, most_probable, probabilities }))
+        if impossible {
+            let mut found = Impossible::default();
+            parts.restart();
+            while let Some((examples, _)) = parts.next(batch, held.entries)? {
+                found.add(model, &examples, options)?;
+            }
+            if let Some(note) = found.sentence(model) {
+                self.tell_notes(&[note])?;
+            }
+        }
+        Ok(of)
     }
 
     /// Evaluates a model on a split: its likelihood, or the accuracy and calibration of a
@@ -271,4 +317,42 @@ impl Session<'_> {
             evaluate::classification(&network, examples, progress)
         })
     }
+}
+
+fn log_scores(
+    run: &Run,
+    of: Scored,
+    examples: &Examples,
+    options: Options,
+    kind: DensityKind,
+    progress: &mut dyn FnMut(usize),
+) -> Result<Scores> {
+    let model = run.model();
+    let (nats, mc_stderr) = evaluate::log_probabilities(model, examples, options, progress)?;
+    let (kind, samples) = match kind {
+        DensityKind::Exact => ("exact", 0),
+        DensityKind::LowerBound { samples } => ("bound", samples),
+    };
+    let is_mass = model.density().is_some_and(|density| density.is_mass(model.data()));
+    Ok(Scores::LogProbabilities(LogScores { of, nats, mc_stderr, kind, samples, is_mass }))
+}
+
+fn classify(
+    run: &Run,
+    of: Scored,
+    examples: &Examples,
+    progress: &mut dyn FnMut(usize),
+) -> Result<Scores> {
+    let network = NamedClassifier::new(run.model().name(), run.model())?;
+    let mut probabilities = Vec::new();
+    for (i, chunk) in examples.indices().chunks(AT_ONCE).enumerate() {
+        let found = network.classify_examples(examples, chunk, &mut |_| {})?;
+        probabilities.extend(found.probabilities);
+        progress(i * AT_ONCE + chunk.len());
+    }
+    let known = &run.config.data.class_names;
+    let name = |class: usize| known.get(class).cloned().unwrap_or_else(|| class.to_string());
+    let classes: Vec<String> = (0..network.classes()).map(name).collect();
+    let most_probable = evaluate::most_probable(&probabilities, classes.len())?;
+    Ok(Scores::Classes(ClassScores { of, classes, most_probable, probabilities }))
 }

@@ -3,6 +3,7 @@
 use ancestral::evaluate::Options;
 use ancestral::prelude::*;
 use ancestral::run::{DataRequest, Measured, RunSummary, Scores, Storage};
+use ancestral_data::Held;
 
 use crate::{likelihoods, refused, spec, table, train};
 
@@ -123,4 +124,62 @@ fn classes_of_other_data_are_those_of_the_run_by_name() {
     assert!((own - other).abs() < 0.05, "{own} by both classes, {other} alone");
     let jay = DataQuery { data: Some(write("jays.csv", &["jay"])), ..DataQuery::default() };
     refused(Session::new().score(&run, &jay, Options::default()), "class jay");
+}
+
+/// Files of scores and what is said of them do not depend on how much of a table is held.
+#[test]
+fn scores_in_parts_are_those_of_the_whole_table() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    let csv = path("rows.csv");
+    let names = ["jay", "owl", "tit"];
+    let row = |i| format!("{},{}.5,{}", i * 7 % 11, i * 5 % 13, names[i as usize / 2 % 3]);
+    table(&csv, "x,y,class\n", 700, row);
+    let bits = path("bits.csv");
+    table(&bits, "a,b,c\n", 700, |i| format!("{},{},{}", i % 2, i / 3 % 2, i / 5 % 2));
+    let (csv, bits) = (csv.to_str().unwrap(), bits.to_str().unwrap());
+    let mut session = Session::new();
+    let mut runs = Vec::new();
+    for (model, data, settings) in [
+        ("gaussian", csv, ""),
+        ("vae", csv, "steps=2 sample_count=0"),
+        ("nade", bits, "steps=2 sample_count=0"),
+        ("logistic", csv, "steps=2"),
+    ] {
+        let spec = spec(model, data, settings);
+        let run = match model {
+            "gaussian" => session.fit(&spec).unwrap().run,
+            _ => train(&spec).run,
+        };
+        runs.push((run, data));
+    }
+    for (run, data) in &runs {
+        let query = DataQuery { data: Some((*data).to_owned()), ..DataQuery::default() };
+        let options = Options { samples: 7, ..Options::default() };
+        let score = |entries: usize| {
+            let out = path(&format!("scores-{entries}.csv"));
+            let held = Held { entries, folder: dir.path().to_owned() };
+            let summary = Session::new().score_holding(run, &query, options, &out, &held).unwrap();
+            (std::fs::read_to_string(out).unwrap(), format!("{summary:?}"))
+        };
+        let whole = score(usize::MAX);
+        assert_eq!(whole.0.lines().count(), 701);
+        for entries in [1, 1000] {
+            assert!(score(entries) == whole, "{} with {entries} held", run.model().name());
+        }
+        // As the values without a file.
+        match session.score(run, &query, options).unwrap() {
+            Scores::LogProbabilities(scores) => {
+                let summary = format!("mean: {:?}, ", scores.mean());
+                assert!(whole.1.contains(&summary), "{} {summary}", whole.1);
+                let order = scores.by_rank();
+                let lowest = order[..5].iter().map(|&i| (i, scores.nats[i]));
+                let lowest = format!("lowest: {:?}", lowest.collect::<Vec<_>>());
+                assert!(whole.1.contains(&lowest), "{} {lowest}", whole.1);
+            }
+            Scores::Classes(scores) => {
+                assert_eq!(scores.most_probable.len(), 700);
+            }
+        }
+    }
 }

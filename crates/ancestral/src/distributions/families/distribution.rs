@@ -7,9 +7,6 @@ use super::likelihood::{Likelihood, Objective};
 use super::sample::Sample;
 use super::special::LogTails;
 
-/// A log-likelihood as a function of the parameters, in nats.
-pub type LogLikelihood<'a> = Box<dyn Fn(&[f64]) -> f64 + Send + Sync + 'a>;
-
 /// A family with everything that follows from its formulas; object-safe.
 ///
 /// Without a number for each parameter every answer is NaN; their ranges are checked by
@@ -55,8 +52,11 @@ pub trait Distribution: Send + Sync {
     fn fit(&self, sample: &Sample, options: &FitOptions) -> Result<Fit>;
     /// The log-likelihood of rows as a function of the parameters, in nats; −∞ where a row has no
     /// density. The rows are summed up once, if the family can.
-    fn log_likelihood<'a>(&'a self, sample: &'a Sample) -> LogLikelihood<'a>;
+    fn log_likelihood<'a>(&'a self, sample: &'a Sample) -> OfParameters<'a>;
 }
+
+/// A number for each vector of parameters.
+pub type OfParameters<'a> = Box<dyn Fn(&[f64]) -> f64 + Send + Sync + 'a>;
 
 /// Whether there is a number for each parameter.
 fn complete<F: Family>(theta: &[f64]) -> bool {
@@ -119,7 +119,7 @@ impl<F: Family> Distribution for F {
     fn fit(&self, sample: &Sample, options: &FitOptions) -> Result<Fit> {
         fit(self, sample, options)
     }
-    fn log_likelihood<'a>(&'a self, sample: &'a Sample) -> LogLikelihood<'a> {
+    fn log_likelihood<'a>(&'a self, sample: &'a Sample) -> OfParameters<'a> {
         let likelihood = Likelihood::new(self, sample);
         let (low, high) = sample.range();
         Box::new(move |theta| {

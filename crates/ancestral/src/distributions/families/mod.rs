@@ -58,7 +58,7 @@ pub mod zero_inflated_poisson;
 #[cfg(test)]
 mod tests;
 
-pub use distribution::Distribution;
+pub use distribution::{Distribution, OfParameters};
 pub use error::{Error, Result};
 pub use family::Family;
 pub use fit::{Boundary, Estimate, Fit, FitOptions};

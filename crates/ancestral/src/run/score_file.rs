@@ -1,0 +1,201 @@
+//! Files of scores, written part by part.
+
+use std::cmp::Ordering;
+use std::fmt::Write;
+use std::path::Path;
+
+use ancestral_data::{CsvWriter, Held, csv_cell};
+
+use super::loaded::{DataQuery, Run};
+use super::score::{ClassScores, LogScores, Scored, Scores};
+use super::session::Session;
+use crate::Result;
+use crate::evaluate::Options;
+
+/// The entries of a table that are held at a time.
+const HELD_ENTRIES: usize = 1 << 21;
+/// The number of least probable examples that are kept.
+const LOWEST: usize = 5;
+
+/// What a file of scores holds.
+#[derive(Debug, Clone)]
+pub enum ScoreSummary {
+    /// For a model with a density.
+    LogProbabilities(LogSummary),
+    /// For a classifier.
+    Classes(ClassSummary),
+}
+
+/// A summary of log-probabilities, in nats.
+#[derive(Debug, Clone)]
+pub struct LogSummary {
+    /// The examples that were scored.
+    pub of: Scored,
+    /// "exact" or "bound".
+    pub kind: &'static str,
+    /// Importance samples per example; 0 where none are needed.
+    pub samples: usize,
+    /// Whether the values are log-probabilities; else log-densities in the units of the data.
+    pub is_mass: bool,
+    /// The mean over examples.
+    pub mean: f64,
+    /// The least probable examples, at most five: their numbers and their values.
+    pub lowest: Vec<(usize, f64)>,
+}
+
+/// A summary of class probabilities.
+#[derive(Debug, Clone)]
+pub struct ClassSummary {
+    /// The examples that were scored.
+    pub of: Scored,
+    /// The names of the classes.
+    pub classes: Vec<String>,
+    /// How often each is the most probable one.
+    pub counts: Vec<u64>,
+}
+
+impl Session<'_> {
+    /// Scores examples into a CSV file that appears when it is whole, with a row for each of them.
+    ///
+    /// A table of text that is larger than some 16 MiB in memory is read twice, part by part; what a
+    /// pipe gives is kept in the folder of `out` for it.
+    ///
+    /// # Errors
+    /// As [`Session::score`], or if the file cannot be written.
+    pub fn score_to(
+        &mut self,
+        run: &Run,
+        query: &DataQuery,
+        options: Options,
+        out: &Path,
+    ) -> Result<ScoreSummary> {
+        // The file's folder may not exist yet.
+        let folder = out.ancestors().skip(1).find(|folder| folder.is_dir());
+        let folder = folder.unwrap_or(Path::new(".")).to_owned();
+        let held = Held { entries: HELD_ENTRIES, folder };
+        self.score_holding(run, query, options, out, &held)
+    }
+
+    /// The same with so much of a table held.
+    ///
+    /// # Errors
+    /// As [`Session::score_to`].
+    pub fn score_holding(
+        &mut self,
+        run: &Run,
+        query: &DataQuery,
+        options: Options,
+        out: &Path,
+        held: &Held,
+    ) -> Result<ScoreSummary> {
+        let mut file = ScoreFile::default();
+        let of = self.score_parts(run, query, options, held, |part| match part {
+            Scores::LogProbabilities(part) => file.log_probabilities(out, &part),
+            Scores::Classes(part) => file.classes(out, part),
+        })?;
+        file.finish(of)
+    }
+}
+
+#[derive(Default)]
+struct ScoreFile {
+    writer: Option<CsvWriter>,
+    rows: usize,
+    summary: Option<ScoreSummary>,
+    sum: Option<f64>,
+}
+
+impl ScoreFile {
+    fn write(&mut self, out: &Path, header: &[String], text: &str) -> Result<()> {
+        let writer = match &mut self.writer {
+            Some(writer) => writer,
+            None => self.writer.insert(CsvWriter::create(out, header)?),
+        };
+        Ok(writer.text(text)?)
+    }
+
+    fn log_probabilities(&mut self, out: &Path, part: &LogScores) -> Result<()> {
+        let LogScores { of, nats, mc_stderr, kind, samples, is_mass } = part;
+        let mut text = String::new();
+        for (i, (value, error)) in nats.iter().zip(mc_stderr).enumerate() {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{},{value},{kind},{error}", self.rows + i);
+        }
+        let header = ["row", "log_probability", "kind", "mc_stderr"].map(str::to_owned);
+        self.write(out, &header, &text)?;
+        let first = self.rows;
+        let numbered = nats.iter().enumerate().map(|(i, &value)| (first + i, value));
+        self.rows += nats.len();
+        // Added up in order, as without parts.
+        let before = self.sum.unwrap_or_else(|| std::iter::empty::<f64>().sum());
+        self.sum = Some(nats.iter().fold(before, |sum, value| sum + value));
+        let by_value = |a: &(usize, f64), b: &(usize, f64)| -> Ordering {
+            a.1.total_cmp(&b.1).then(a.0.cmp(&b.0))
+        };
+        let mut lowest = match self.summary.take() {
+            Some(ScoreSummary::LogProbabilities(summary)) => summary.lowest,
+            _ => Vec::new(),
+        };
+        lowest.extend(numbered);
+        if lowest.len() > LOWEST {
+            lowest.select_nth_unstable_by(LOWEST, by_value);
+            lowest.truncate(LOWEST);
+        }
+        lowest.sort_by(by_value);
+        // Its room is that of the part.
+        lowest.shrink_to_fit();
+        self.summary = Some(ScoreSummary::LogProbabilities(LogSummary {
+            of: of.clone(),
+            kind,
+            samples: *samples,
+            is_mass: *is_mass,
+            mean: 0.0,
+            lowest,
+        }));
+        Ok(())
+    }
+
+    fn classes(&mut self, out: &Path, part: ClassScores) -> Result<()> {
+        let ClassScores { of, classes, most_probable, probabilities } = part;
+        let mut counts = match self.summary.take() {
+            Some(ScoreSummary::Classes(summary)) => summary.counts,
+            _ => vec![0; classes.len()],
+        };
+        let mut text = String::new();
+        let rows = most_probable.iter().zip(probabilities.chunks_exact(classes.len().max(1)));
+        for (&class, p) in rows {
+            counts[class as usize] += 1;
+            // Writing to a string cannot fail.
+            let _ = write!(text, "{},{}", self.rows, csv_cell(&classes[class as usize]));
+            for p in p {
+                let _ = write!(text, ",{p}");
+            }
+            text.push('\n');
+            self.rows += 1;
+        }
+        let names = classes.iter().map(|class| format!("p_{class}"));
+        let header: Vec<String> = ["row".into(), "class".into()].into_iter().chain(names).collect();
+        self.write(out, &header, &text)?;
+        self.summary = Some(ScoreSummary::Classes(ClassSummary { of, classes, counts }));
+        Ok(())
+    }
+
+    fn finish(self, of: Scored) -> Result<ScoreSummary> {
+        if let Some(writer) = self.writer {
+            writer.finish()?;
+        }
+        Ok(match self.summary {
+            Some(ScoreSummary::LogProbabilities(summary)) => {
+                let mean = self.sum.unwrap_or(0.0) / self.rows.max(1) as f64;
+                ScoreSummary::LogProbabilities(LogSummary { of, mean, ..summary })
+            }
+            Some(ScoreSummary::Classes(summary)) => {
+                ScoreSummary::Classes(ClassSummary { of, ..summary })
+            }
+            // Data without examples is refused before.
+            None => {
+                ScoreSummary::Classes(ClassSummary { of, classes: Vec::new(), counts: Vec::new() })
+            }
+        })
+    }
+}
