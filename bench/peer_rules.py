@@ -6,8 +6,8 @@
     python peer_rules.py mlxtend DATA COUNT [PROGRAM]   # one round of its fpgrowth, from baskets in memory
 
 DATA has a basket a line, and COUNT is a number of baskets. Each prints, for all, closed and maximal sets (the
-last for all sets only), seconds of wall time on both sides, the median of the ratios theirs / ours, and for
-output the peak memory of both. BENCH is `ancestral-bench`, PROGRAM is `ancestral`; by default those of
+last for all sets only), seconds of wall time on both sides, the median of the ratios theirs / ours with their
+quartiles, and for output the peak memory of both. BENCH is `ancestral-bench`, PROGRAM is `ancestral`; by default those of
 target/release. Ours has two threads; pyfim has one. Counting is from baskets in memory on both sides, without
 reading the file: lists of Python objects made beforehand, and pyfim's own conversion of them is part of its
 time.
@@ -22,7 +22,7 @@ import tempfile
 import time
 from pathlib import Path
 
-ROUNDS = 7
+PAIRS = 15
 HERE = Path(__file__).resolve().parent
 TARGETS = {"s": "all", "c": "closed", "m": "maximal"}
 
@@ -42,9 +42,11 @@ def timed(call):
 
 
 def report(what, pairs, more=""):
-    ratio = statistics.median(theirs / ours for ours, theirs in pairs)
+    ratios = [theirs / ours for ours, theirs in pairs]
+    low, ratio, high = statistics.quantiles(ratios, n=4) if len(pairs) > 1 else 3 * ratios
     ours, theirs = (statistics.median(side) for side in zip(*pairs))
-    print(f"{what}: {ratio:.2f}x; ours {1e3 * ours:.1f} ms, theirs {1e3 * theirs:.1f} ms{more}", flush=True)
+    times = f"ours {1e3 * ours:.1f} ms, theirs {1e3 * theirs:.1f} ms"
+    print(f"{what}: {ratio:.2f}x [{low:.2f}, {high:.2f}]; {times}{more}", flush=True)
 
 
 def best_algorithm(fim, rows, count, target):
@@ -72,7 +74,7 @@ def counting(data, count, program):
 
             round_of_ours()
             pairs = []
-            for _ in range(ROUNDS):
+            for _ in range(PAIRS):
                 mine, sets = round_of_ours()
                 theirs, spectrum = timed(calls[algorithm])
                 pairs.append((mine, theirs))
@@ -115,7 +117,7 @@ def output(data, count, program):
             ours += ["--out", out, "--threads", "2", "--quiet"]
             theirs = [sys.executable, "-c", WRITE, str(HERE), data, str(count), target, algorithm, out]
             pairs, memory = [], [0, 0]
-            for _ in range(ROUNDS):
+            for _ in range(PAIRS):
                 sides = [process(ours), process(theirs)]
                 pairs.append(tuple(seconds for seconds, _ in sides))
                 memory = [max(known, peak) for known, (_, peak) in zip(memory, sides)]

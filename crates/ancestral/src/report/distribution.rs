@@ -364,7 +364,9 @@ fn contour(
             let corners = [(cell, row), (cell + 1, row), (cell + 1, row + 1), (cell, row + 1)];
             let mut cuts = Vec::new();
             for side in 0..4 {
-                let ((a, b), (c, d)) = (corners[side], corners[(side + 1) % 4]);
+                // In one direction, so that both cells beside a side cut it at the same point.
+                let (one, other) = (corners[side], corners[(side + 1) % 4]);
+                let ((a, b), (c, d)) = (one.min(other), one.max(other));
                 let (u, v) = (value(a, b), value(c, d));
                 if inside(u) == inside(v) {
                     continue;
@@ -382,10 +384,6 @@ fn contour(
 
 /// Pieces joined at their ends to lines, which gaps part.
 fn joined(mut pieces: Vec<[(f64, f64); 2]>) -> Vec<(f64, f64)> {
-    let near = |a: (f64, f64), b: (f64, f64)| {
-        let close = |p: f64, q: f64| (p - q).abs() <= 1e-9 * p.abs().max(q.abs());
-        close(a.0, b.0) && close(a.1, b.1)
-    };
     let mut line = Vec::new();
     while let Some([from, to]) = pieces.pop() {
         if !line.is_empty() {
@@ -393,16 +391,16 @@ fn joined(mut pieces: Vec<[(f64, f64); 2]>) -> Vec<(f64, f64)> {
         }
         let mut ahead = vec![from, to];
         let mut end = to;
-        while let Some(at) = pieces.iter().position(|p| near(p[0], end) || near(p[1], end)) {
+        while let Some(at) = pieces.iter().position(|p| p[0] == end || p[1] == end) {
             let [a, b] = pieces.swap_remove(at);
-            end = if near(a, end) { b } else { a };
+            end = if a == end { b } else { a };
             ahead.push(end);
         }
         let mut behind = Vec::new();
         let mut end = from;
-        while let Some(at) = pieces.iter().position(|p| near(p[0], end) || near(p[1], end)) {
+        while let Some(at) = pieces.iter().position(|p| p[0] == end || p[1] == end) {
             let [a, b] = pieces.swap_remove(at);
-            end = if near(a, end) { b } else { a };
+            end = if a == end { b } else { a };
             behind.push(end);
         }
         line.extend(behind.into_iter().rev());
@@ -506,6 +504,6 @@ mod tests {
         for (_, plot) in &plots {
             plot.to_svg().unwrap();
         }
-        assert!(short(0.123_456) == "0.1235" && short(-12.0) == "−12" && short(2e-9) == "2.000e-9");
+        assert!(short(0.123_456) == "0.1235" && short(-12.0) == "−12" && short(2e-9) == "2.000e−9");
     }
 }
