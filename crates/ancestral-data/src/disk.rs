@@ -146,7 +146,7 @@ pub fn free_space(path: &Path) -> Option<u64> {
 }
 
 /// How often a temporary name is tried.
-const TRIES: usize = 10;
+const TRIES: usize = 100;
 
 /// A temporary name beside a path.
 fn temporary_name(path: &Path) -> PathBuf {
@@ -188,10 +188,13 @@ fn held_folder(path: &Path) -> io::Result<(PathBuf, Option<File>)> {
             remove(&temporary)?;
         }
         create_folders(&temporary)?;
-        // Not every system opens folders.
-        let Ok(folder) = File::open(&temporary) else { return Ok((temporary, None)) };
-        if is_held(&folder, &temporary) {
-            return Ok((temporary, Some(folder)));
+        match File::open(&temporary) {
+            Ok(folder) if is_held(&folder, &temporary) => return Ok((temporary, Some(folder))),
+            // Removed by another process between the two.
+            Ok(_) => {}
+            Err(e) if e.kind() == ErrorKind::NotFound => {}
+            // Not every system opens folders.
+            Err(_) => return Ok((temporary, None)),
         }
     }
     Err(io::Error::other("another process removes its unfinished folders"))
@@ -210,6 +213,9 @@ fn remove_left(path: &Path) {
             if !plain || !is_temporary_name(found.as_encoded_bytes(), name.as_encoded_bytes()) {
                 continue;
             }
+            if is_of_another(found.as_encoded_bytes()) {
+                continue;
+            }
             let left = folder.join(&found);
             if let Ok(file) = File::open(&left)
                 && file.try_lock().is_ok()
@@ -221,6 +227,16 @@ fn remove_left(path: &Path) {
     }
     #[cfg(not(unix))]
     let _ = path;
+}
+
+/// Whether a temporary name is that of another process that runs, as far as this is known.
+#[cfg(unix)]
+fn is_of_another(found: &[u8]) -> bool {
+    let name = String::from_utf8_lossy(found);
+    let process = name.rsplit('.').nth(1).and_then(|part| part.split('-').next());
+    process.is_some_and(|process| {
+        process != std::process::id().to_string() && Path::new("/proc").join(process).exists()
+    })
 }
 
 /// Whether this is a temporary name of `name`: `.name.PROCESS-NUMBER.tmp`.
@@ -624,11 +640,11 @@ mod tests {
             names.sort();
             names
         };
-        for name in [".a.csv.7-0.tmp", ".a.csv.4194300-12.tmp"] {
+        for name in [".a.csv.99999997-0.tmp", ".a.csv.99999999-12.tmp"] {
             fs::write(at(name), "half").unwrap();
         }
-        fs::create_dir(at(".a.csv.9-1.tmp")).unwrap();
-        fs::write(at(".a.csv.9-1.tmp").join("0.png"), "half").unwrap();
+        fs::create_dir(at(".a.csv.99999998-1.tmp")).unwrap();
+        fs::write(at(".a.csv.99999998-1.tmp").join("0.png"), "half").unwrap();
         // Of other targets, and other names.
         let others = [".a.csv.tmp", ".a.csv.7-x.tmp", ".b.a.csv.7-0.tmp", "a.csv.7-0.tmp"];
         for name in others {
@@ -648,7 +664,7 @@ mod tests {
         kept.sort();
         assert_eq!(names(), kept);
         // Folders, too.
-        fs::create_dir(at(".run.7-0.tmp")).unwrap();
+        fs::create_dir(at(".run.99999997-0.tmp")).unwrap();
         let made = create_folder(&at("run"), |_| {
             write_atomic(at("run"), b"a file of this name")?;
             Err::<(), _>(DataError::Unsuitable("seen".to_owned()))

@@ -234,7 +234,7 @@ fn a_pipe_is_read_once() {
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     // One below and one above 16 MiB.
     for width in [10, 400_000] {
-        let text = rows("a,b\n", |i| format!("{i},{:0width$}", i % 7));
+        let text = rows("a,b\n", |i| format!("{i},{}{}", "0".repeat(width), i % 7));
         let (to, sent) = (pipe.clone(), text.clone());
         let writer = std::thread::spawn(move || fs::write(to, sent).unwrap());
         let kept = dir.path().join("kept");

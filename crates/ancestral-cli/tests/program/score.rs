@@ -77,7 +77,7 @@ fn a_table_larger_than_what_is_held_is_scored_in_bounded_memory() {
     };
     here.write("few.csv", format!("x,y,z\n{}", rows(0, 1000)));
     here.good("fit gaussian --data few.csv --out g");
-    // Eight times as many entries as are held take some 128 MiB as numbers.
+    // Eight times as many entries as are held: as numbers, results and text they take half a GiB.
     let (small, large) = (1_000_000, 5_600_000);
     for (name, n) in [("small.csv", small), ("large.csv", large)] {
         here.write(name, format!("x,y,z\n{}", rows(0, n)));
@@ -87,7 +87,7 @@ fn a_table_larger_than_what_is_held_is_scored_in_bounded_memory() {
     };
     let (of_small, of_large) = (score("small.csv"), score("large.csv"));
     assert!(of_small > 1 << 20, "{of_small}");
-    assert!(of_large < of_small + (48 << 20), "{of_small}, {of_large}");
+    assert!(of_large < of_small + (128 << 20), "{of_small}, {of_large}");
     // As the first rows alone are scored, which are held.
     here.good("score g --data few.csv --out first.csv --quiet");
     let (first, all) = (here.read("first.csv"), here.read("scored-large.csv"));

@@ -133,10 +133,10 @@ fn scores_in_parts_are_those_of_the_whole_table() {
     let path = |name: &str| dir.path().join(name);
     let csv = path("rows.csv");
     let names = ["jay", "owl", "tit"];
-    let row = |i| format!("{},{}.5,{}", i * 7 % 11, i * 5 % 13, names[i as usize / 2 % 3]);
+    let row = |i| format!("{},{}.5,{}\n", i * 7 % 11, i * 5 % 13, names[i as usize / 2 % 3]);
     table(&csv, "x,y,class\n", 700, row);
     let bits = path("bits.csv");
-    table(&bits, "a,b,c\n", 700, |i| format!("{},{},{}", i % 2, i / 3 % 2, i / 5 % 2));
+    table(&bits, "a,b,c\n", 700, |i| format!("{},{},{}\n", i % 2, i / 3 % 2, i / 5 % 2));
     let (csv, bits) = (csv.to_str().unwrap(), bits.to_str().unwrap());
     let mut session = Session::new();
     let mut runs = Vec::new();
@@ -144,11 +144,11 @@ fn scores_in_parts_are_those_of_the_whole_table() {
         ("gaussian", csv, ""),
         ("vae", csv, "steps=2 sample_count=0"),
         ("nade", bits, "steps=2 sample_count=0"),
-        ("logistic", csv, "steps=2"),
+        ("logistic", csv, ""),
     ] {
         let spec = spec(model, data, settings);
         let run = match model {
-            "gaussian" => session.fit(&spec).unwrap().run,
+            "gaussian" | "logistic" => session.fit(&spec).unwrap().run,
             _ => train(&spec).run,
         };
         runs.push((run, data));
