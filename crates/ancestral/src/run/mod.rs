@@ -20,6 +20,7 @@ mod networks;
 mod quality;
 mod recipe;
 mod reproduce;
+mod rules_spec;
 mod sample;
 mod sample_file;
 mod score;
@@ -31,7 +32,7 @@ mod tensorboard;
 mod training;
 
 pub use adapt::adapt;
-pub use baskets::{Find, LEAST_MEMORY, RuleSettings, RulesReport, RulesSpec, Stop};
+pub use baskets::LEAST_MEMORY;
 pub use config::{DataConfig, FORMAT, RunConfig};
 pub use distribution::{
     ColumnFit, ColumnRanking, DistributionRequest, FamilyFit, PValues, Rows, auto_options,
@@ -48,6 +49,7 @@ pub use quality::{
 };
 pub use recipe::Recipe;
 pub use reproduce::{PUBLISHED, PublishedMetric, PublishedResult, ReproduceProgress, Reproduced};
+pub use rules_spec::{Find, RuleSettings, RulesReport, RulesSpec, Stop};
 pub use sample::{Given, Mask, SampleSpec, Samples};
 pub use sample_file::SampleFile;
 pub use score::{ClassScores, Evaluation, LogScores, Measured, Scored, Scores};
