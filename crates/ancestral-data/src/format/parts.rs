@@ -29,7 +29,7 @@ pub struct Held {
 
 /// A table, held or not.
 pub(crate) enum Found {
-    Whole(table::Table),
+    Whole(Box<table::Table>),
     Parts(Box<TableParts>),
 }
 
@@ -122,7 +122,7 @@ pub(crate) fn read(name: &str, options: &OpenOptions, held: &Held) -> Result<Fou
             facts = Some(facts.map_or(more, |facts: Facts| facts.and(more)));
         }
     }
-    let Some(facts) = facts else { return Ok(Found::Whole(reader.into_table(options)?)) };
+    let Some(facts) = facts else { return Ok(Found::Whole(Box::new(reader.into_table(options)?))) };
     let rows = reader.rows;
     let (mut decided, facts) = reader.decide_without_rows(options, facts)?;
     drop(reader);

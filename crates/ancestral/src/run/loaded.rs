@@ -42,8 +42,8 @@ pub(super) struct ExampleParts<'a> {
 }
 
 enum Source {
-    /// One part, which was given or not.
-    Whole(Option<(Examples, Dataset)>, Option<(Examples, Dataset)>),
+    /// One part, and whether it was given.
+    Whole(Box<(Examples, Dataset)>, bool),
     Parts(Box<TableParts>),
 }
 
@@ -51,9 +51,7 @@ impl ExampleParts<'_> {
     /// The number of examples.
     pub(super) fn len(&self) -> usize {
         match &self.source {
-            Source::Whole(next, given) => {
-                next.as_ref().or(given.as_ref()).map_or(0, |(examples, _)| examples.len())
-            }
+            Source::Whole(part, _) => part.0.len(),
             Source::Parts(parts) => parts.len(),
         }
     }
@@ -62,7 +60,7 @@ impl ExampleParts<'_> {
     pub(super) fn restart(&mut self) {
         self.next = 0;
         match &mut self.source {
-            Source::Whole(next, given) => *next = next.take().or(given.take()),
+            Source::Whole(_, given) => *given = false,
             Source::Parts(parts) => parts.restart(),
         }
     }
@@ -75,12 +73,8 @@ impl ExampleParts<'_> {
         entries: usize,
     ) -> Result<Option<(Examples, Dataset)>> {
         match &mut self.source {
-            Source::Whole(next, given) => {
-                if let Some(part) = next.take() {
-                    *given = Some(part);
-                    return Ok(given.clone());
-                }
-                Ok(None)
+            Source::Whole(part, given) => {
+                Ok((!std::mem::replace(given, true)).then(|| (**part).clone()))
             }
             Source::Parts(parts) => {
                 let batches = entries / parts.size().max(1) / batch.max(1);
@@ -311,11 +305,11 @@ impl Run {
                         let data = self.fit_to_run(*data, 0)?;
                         let binarize = self.config.data.binarize.parse()?;
                         let rows = Examples::new(&data, SplitName::Train, binarize, ROWS_SEED)?;
-                        Source::Whole(Some((rows, data)), None)
+                        Source::Whole(Box::new((rows, data)), false)
                     }
                 }
             }
-            _ => Source::Whole(Some(self.query(query, data_dir)?), None),
+            _ => Source::Whole(Box::new(self.query(query, data_dir)?), false),
         };
         Ok(ExampleParts { run: self, source: parts, next: 0 })
     }
