@@ -1,19 +1,30 @@
-"""Times frequent sets by pyfim and mlxtend, to compare `ancestral rules` with.
+"""Times frequent sets by `ancestral rules` against pyfim and mlxtend, in alternating rounds.
 
     pip install pyfim mlxtend
-    python peer_rules.py DATA COUNT [mlxtend]
+    python peer_rules.py counting DATA COUNT [BENCH]    # against report='#' of pyfim's best algorithm
+    python peer_rules.py output DATA COUNT [PROGRAM]    # both read the file and write all sets to one
+    python peer_rules.py mlxtend DATA COUNT [PROGRAM]   # one round of its fpgrowth, from baskets in memory
 
-Prints seconds of pyfim's algorithms for counting (`report='#'`) and for a list of all sets, from baskets in
-memory, the number of sets, and the process's peak memory; with `mlxtend` also seconds of its fpgrowth.
-The lists of Python objects are made beforehand; pyfim's own conversion of them is part of its time.
+DATA has a basket a line, and COUNT is a number of baskets. Each prints, for all, closed and maximal sets (the
+last for all sets only), seconds of wall time on both sides, the median of the ratios theirs / ours with their
+quartiles, and for output the peak memory of both. BENCH is `ancestral-bench`, PROGRAM is `ancestral`; by default those of
+target/release. Ours has two threads; pyfim has one. Counting is from baskets in memory on both sides, without
+reading the file: lists of Python objects made beforehand, and pyfim's own conversion of them is part of its
+time.
 """
 
 import gzip
-import resource
+import os
+import statistics
+import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
-import fim
+PAIRS = 15
+HERE = Path(__file__).resolve().parent
+TARGETS = {"s": "all", "c": "closed", "m": "maximal"}
 
 
 def baskets(path):
@@ -25,32 +36,113 @@ def baskets(path):
 
 
 def timed(call):
-    best, result = float("inf"), None
-    for _ in range(3):
-        result = None
-        start = time.process_time()
-        result = call()
-        best = min(best, time.process_time() - start)
-    return best, result
+    start = time.perf_counter()
+    result = call()
+    return time.perf_counter() - start, result
 
 
-rows, count = baskets(sys.argv[1]), int(sys.argv[2])
-for target in "scm":
-    for name in ("fpgrowth", "eclat"):
-        seconds, spectrum = timed(lambda: getattr(fim, name)(rows, target=target, supp=-count, report="#"))
-        print(f"{target} {name} counting: {seconds:.3f} s, {round(sum(spectrum.values()))} sets", flush=True)
-        seconds, found = timed(lambda: getattr(fim, name)(rows, target=target, supp=-count))
-        del found
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
-        print(f"{target} {name} list: {seconds:.3f} s, peak {peak} MiB", flush=True)
-if "mlxtend" in sys.argv:
+def report(what, pairs, more=""):
+    ratios = [theirs / ours for ours, theirs in pairs]
+    low, ratio, high = statistics.quantiles(ratios, n=4) if len(pairs) > 1 else 3 * ratios
+    ours, theirs = (statistics.median(side) for side in zip(*pairs))
+    times = f"ours {1e3 * ours:.1f} ms, theirs {1e3 * theirs:.1f} ms"
+    print(f"{what}: {ratio:.2f}x [{low:.2f}, {high:.2f}]; {times}{more}", flush=True)
+
+
+def best_algorithm(fim, rows, count, target):
+    """The quicker of pyfim's algorithms."""
+    names = ("fpgrowth", "eclat")
+    calls = {n: lambda n=n: getattr(fim, n)(rows, target=target, supp=-count, report="#") for n in names}
+    return min((timed(calls[name])[0], name) for name in names)[1], calls
+
+
+def counting(data, count, program):
+    """Rounds of our bench, a process that counts on request, and of pyfim in this one."""
+    import fim
+
+    rows = baskets(data)
+    for target, name in TARGETS.items():
+        algorithm, calls = best_algorithm(fim, rows, count, target)
+        command = [program, "--rules-counts", data, "--support", str(count), "--target", name, "--threads", "2"]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        with subprocess.Popen(command, **pipes) as ours:
+            def round_of_ours():
+                ours.stdin.write("go\n")
+                ours.stdin.flush()
+                seconds, sets = ours.stdout.readline().split()
+                return float(seconds), int(sets)
+
+            round_of_ours()
+            pairs = []
+            for _ in range(PAIRS):
+                mine, sets = round_of_ours()
+                theirs, spectrum = timed(calls[algorithm])
+                pairs.append((mine, theirs))
+            ours.stdin.close()
+        known = round(sum(spectrum.values()))
+        report(f"counting {name}, {sets} sets (pyfim's {algorithm}: {known})", pairs)
+
+
+WRITE = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import fim, peer_rules
+data, count, target, algorithm, out = sys.argv[2:]
+rows = peer_rules.baskets(data)
+found = getattr(fim, algorithm)(rows, target=target, supp=-int(count))
+with open(out, "w") as file:
+    for items, n in found:
+        file.write(",".join(map(str, items)) + f",{n / len(rows)},{n}\\n")
+"""
+
+
+def process(command):
+    began = time.perf_counter()
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(child.pid, 0)
+    assert status == 0, command
+    return time.perf_counter() - began, usage.ru_maxrss / 1024
+
+
+def output(data, count, program):
+    import fim
+
+    rows = baskets(data)
+    with tempfile.TemporaryDirectory() as folder:
+        for target, name in TARGETS.items():
+            algorithm, _ = best_algorithm(fim, rows, count, target)
+            out = str(Path(folder, "sets.csv"))
+            kind = [] if name == "all" else [f"--{name}"]
+            ours = [program, "rules", "--data", data, "--sets", "--min-support", str(count), *kind]
+            ours += ["--out", out, "--threads", "2", "--quiet"]
+            theirs = [sys.executable, "-c", WRITE, str(HERE), data, str(count), target, algorithm, out]
+            pairs, memory = [], [0, 0]
+            for _ in range(PAIRS):
+                sides = [process(ours), process(theirs)]
+                pairs.append(tuple(seconds for seconds, _ in sides))
+                memory = [max(known, peak) for known, (_, peak) in zip(memory, sides)]
+            peaks = f"; peak memory {memory[0]:.0f} MiB, theirs {memory[1]:.0f} MiB"
+            report(f"output of {name} sets", pairs, peaks)
+
+
+def mlxtend(data, count, program):
     import pandas as pd
     from mlxtend.frequent_patterns import fpgrowth
     from mlxtend.preprocessing import TransactionEncoder
 
+    rows = baskets(data)
     encoder = TransactionEncoder()
     matrix = encoder.fit_transform(rows, sparse=True)
     table = pd.DataFrame.sparse.from_spmatrix(matrix, columns=encoder.columns_)
-    start = time.process_time()
-    found = fpgrowth(table, min_support=count / len(rows))
-    print(f"mlxtend fpgrowth: {time.process_time() - start:.3f} s, {len(found)} sets")
+    with tempfile.TemporaryDirectory() as folder:
+        ours = [program, "rules", "--data", data, "--sets", "--min-support", str(count), "--threads", "2"]
+        mine = min(process([*ours, "--quiet", "--out", str(Path(folder, "sets.csv"))])[0] for _ in range(3))
+    theirs, found = timed(lambda: fpgrowth(table, min_support=count / len(rows)))
+    report(f"fpgrowth of mlxtend, {len(found)} sets (ours reads and writes, too)", [(mine, theirs)])
+
+
+if __name__ == "__main__":
+    what, data, count = sys.argv[1:4]
+    usual = HERE.parent / "target/release" / ("ancestral-bench" if what == "counting" else "ancestral")
+    program = sys.argv[4] if len(sys.argv) > 4 else str(usual)
+    {"counting": counting, "output": output, "mlxtend": mlxtend}[what](data, int(count), program)

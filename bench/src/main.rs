@@ -23,6 +23,9 @@
 //! target/release/ancestral-bench --against OTHER/target/release/ancestral --data-dir DATA
 //! ```
 //!
+//! Frequent sets are timed against pyfim and mlxtend by `bench/peer_rules.py`, which calls this program with
+//! `--rules-counts`.
+//!
 //! `--memory-estimates` prints a table of our own memory instead.
 
 mod against;
@@ -31,6 +34,7 @@ mod layers;
 mod memory;
 mod peer;
 mod rounds;
+mod rules;
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
@@ -84,6 +88,16 @@ struct Args {
     /// The run that `first-sample` draws from
     #[arg(long, default_value = "zoo/vae-mnist")]
     run: PathBuf,
+    /// Count the frequent sets of these baskets once for each line of standard input (for
+    /// peer_rules.py)
+    #[arg(long, value_name = "FILE", requires = "support")]
+    rules_counts: Option<PathBuf>,
+    /// With --rules-counts, the minimum support
+    #[arg(long, value_name = "SHARE|COUNT")]
+    support: Option<String>,
+    /// With --rules-counts, the sets: all, closed or maximal
+    #[arg(long, default_value = "all")]
+    target: String,
     /// Run the rounds of one case and print their memory (internal)
     #[arg(long, hide = true)]
     memory: Option<String>,
@@ -135,6 +149,10 @@ fn main() -> Result<ExitCode> {
         let cases = chosen(&against::names(), &args.cases)?;
         let holds = against::run(&args, theirs, &cases)?;
         return Ok(if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
+    if let (Some(data), Some(support)) = (&args.rules_counts, &args.support) {
+        rules::serve(data, support, &args.target, args.threads)?;
+        return Ok(ExitCode::SUCCESS);
     }
     rayon::ThreadPoolBuilder::new().num_threads(args.threads).build_global()?;
     if let Some(case) = &args.memory {

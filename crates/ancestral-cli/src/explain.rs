@@ -21,6 +21,8 @@ pub(crate) fn run(args: &ExplainArgs, data_dir: Option<&Path>) -> Result<()> {
         args::Topic::TransposedConvolution => Topic::TransposedConvolution,
         args::Topic::ReceptiveField => Topic::ReceptiveField,
         args::Topic::ColorChain => Topic::ColorChain,
+        args::Topic::Likelihood => Topic::Likelihood,
+        args::Topic::Rules => Topic::Rules,
     };
     if let Some(epochs) = args.epochs.filter(|&epochs| epochs > Budget::MOST) {
         return Err(usage(format!("--epochs {epochs}: give at most {}", Budget::MOST)));

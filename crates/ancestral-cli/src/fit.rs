@@ -2,32 +2,126 @@
 
 use std::path::{Path, PathBuf};
 
+use ancestral::Registry;
+use ancestral::distributions::categorical::die;
+use ancestral::distributions::families::full_name;
+use ancestral::distributions::fitted::is_family;
 use ancestral::distributions::{coin, coin_log_likelihood};
 use ancestral::model::Estimate;
-use ancestral::run::{DataRequest, DataSource, Fit, Fitted, Measured, Reading, RunSpec, Storage};
+use ancestral::run::{DataSource, Fit, Measured};
 use ancestral_plot::{Plot, Series};
 use anyhow::Result;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::args::FitArgs;
-use crate::json::{number, value};
+use crate::fit_common::{add_splits, print_splits, spec_of, with_error};
+use crate::fit_family;
+use crate::json::number;
 use crate::output::{self, say, shown, usage};
 use crate::progress::{self, ProgressReporter};
-use crate::{classification, evaluate, inputs};
 
 pub(crate) fn run(args: &FitArgs, data_dir: Option<&Path>) -> Result<()> {
-    match (&args.counts, &args.data) {
-        (Some(counts), _) => fit_coin(args, counts),
-        (None, Some(data)) => fit_data(args, data, data_dir),
-        (None, None) => Err(usage("give --data, or --counts for a coin")),
+    let family = full_name(&args.family);
+    if family == "auto" || is_family(family) {
+        return fit_family::run(args, data_dir);
     }
+    for (flag, given) in [
+        ("--lower", args.lower.is_some()),
+        ("--weights", args.weights.is_some()),
+        ("--fix", !args.fixed.is_empty()),
+        ("--trials", args.trials.is_some()),
+        ("--quantile", !args.quantiles.is_empty()),
+        ("--above", !args.above.is_empty()),
+        ("--gof", args.gof),
+        ("--plot", args.plot.is_some()),
+    ] {
+        // A name that no model has is refused below, with the nearest one.
+        if given && Registry::standard().find(family).is_ok() {
+            return Err(usage(format!("{flag} is for univariate families, and {family} is none")));
+        }
+    }
+    match (&args.counts, &args.data) {
+        (Some(counts), _) => fit_counts(args, counts),
+        (None, Some(data)) => fit_data(args, data, data_dir),
+        (None, None) => Err(usage("give --data, or --counts")),
+    }
+}
+
+/// Fits a coin or a die.
+fn fit_counts(args: &FitArgs, counts: &str) -> Result<()> {
+    if !args.sets.is_empty() {
+        return Err(usage("--set is for --data"));
+    }
+    match args.family.as_str() {
+        "bernoulli" => fit_coin(args, counts),
+        "categorical" => fit_die(args, counts),
+        other => {
+            Registry::standard().find(other)?;
+            Err(usage(format!(
+                "--counts is for bernoulli, categorical and the families of counts, and not for {other}"
+            )))
+        }
+    }
+}
+
+/// The keys that all fits of counts have.
+fn counts_json(
+    family: &str,
+    estimates: &[Estimate],
+    (n, log_likelihood): (f64, f64),
+    free: f64,
+) -> Value {
+    json!({
+        "family": family, "estimates": estimates_json(estimates), "n": number(n),
+        "log_likelihood": number(log_likelihood),
+        "aic": number(2.0 * free - 2.0 * log_likelihood),
+        "bic": number(free * n.ln() - 2.0 * log_likelihood), "converged": true,
+    })
+}
+
+/// Fits the probabilities of the faces of a die and plots them with their errors.
+fn fit_die(args: &FitArgs, counts: &str) -> Result<()> {
+    let parsed: Option<Vec<u64>> = counts.split(',').map(|n| n.trim().parse().ok()).collect();
+    let counts = parsed.ok_or_else(|| {
+        usage(format!("--counts {counts}: write how often each category was seen, as in 1,4,2"))
+    })?;
+    let (estimates, log_likelihood) = die(&counts)?;
+    let path = args.out.clone().unwrap_or_else(|| PathBuf::from("likelihood.png"));
+    output::extension(&path, &["png", "svg"])?;
+    let n: f64 = counts.iter().map(|&count| count as f64).sum();
+    let at = |i: usize| i as f64;
+    let shares = estimates.iter().enumerate().map(|(i, e)| (at(i), e.value));
+    let errors = estimates.iter().enumerate().flat_map(|(i, e)| {
+        let error = e.stderr.unwrap_or(0.0);
+        [(at(i), (e.value - error).max(0.0)), (at(i), e.value + error), (f64::NAN, f64::NAN)]
+    });
+    let equal = 1.0 / counts.len() as f64;
+    Plot::new(
+        format!("shares of {} categories in {n} draws, ± standard error", counts.len()),
+        "category",
+        "probability",
+    )
+    .x_names((1..=counts.len()).map(|i| i.to_string()))
+    .with(Series::bars("", shares))
+    .with(Series::line("", errors).group(1))
+    .horizontal_marker(equal, "all equal")
+    .save(&path)?;
+    if args.output.json {
+        let free = counts.len() as f64 - 1.0;
+        let mut all = counts_json("categorical", &estimates, (n, log_likelihood), free);
+        all["counts"] = counts.into();
+        all["out"] = shown(&path).into();
+        return output::json(&all);
+    }
+    if !args.output.quiet {
+        print_estimates(&estimates)?;
+        say!("log-likelihood at p̂: {log_likelihood:.3} nats")?;
+    }
+    output::wrote(args.output, &path)
 }
 
 /// Fits one Bernoulli to the counts of a coin and plots its likelihood.
 fn fit_coin(args: &FitArgs, counts: &str) -> Result<()> {
-    if args.family != "bernoulli" {
-        return Err(usage("--counts is for the model bernoulli"));
-    }
     let parsed = counts
         .split_once('/')
         .and_then(|(h, n)| Some((h.trim().parse::<u64>().ok()?, n.trim().parse::<u64>().ok()?)));
@@ -57,10 +151,14 @@ fn fit_coin(args: &FitArgs, counts: &str) -> Result<()> {
     .save(&path)?;
 
     if args.output.json {
-        return output::json(&json!({
-            "family": "bernoulli", "theta": estimate.value, "stderr": stderr,
-            "heads": heads, "tosses": tosses, "log_likelihood": best, "out": shown(&path),
-        }));
+        let theta = Estimate { name: "theta".to_owned(), ..estimate.clone() };
+        let mut all = counts_json("bernoulli", &[theta], (tosses as f64, best), 1.0);
+        all["theta"] = estimate.value.into();
+        all["stderr"] = stderr.into();
+        all["heads"] = heads.into();
+        all["tosses"] = tosses.into();
+        all["out"] = shown(&path).into();
+        return output::json(&all);
     }
     if !args.output.quiet {
         say!("θ̂ = {:.4} ± {:.4} (standard error)", estimate.value, stderr)?;
@@ -75,32 +173,7 @@ fn fit_data(args: &FitArgs, name: &str, data_dir: Option<&Path>) -> Result<()> {
     let talk = !args.output.quiet && !args.output.json;
     let stop = progress::stop_on_interrupt(talk)?;
     let mut session = progress::session(data_dir, &mut watch).with_stop_flag(stop);
-    let (image, levels) = inputs::shape(&args.shape)?;
-    let Reading { text, no_labels } = inputs::reading(&args.tables)?;
-    let mut spec = RunSpec {
-        model: Some(args.family.clone()),
-        data: DataRequest {
-            source: DataSource::Named(name.to_owned()),
-            all_train: args.all_train,
-            fold: args.fold,
-            text,
-            image,
-            levels,
-            no_labels,
-            ..DataRequest::default()
-        },
-        binarize: Some(inputs::binarize(&args.binarize)?),
-        seed: Some(args.seed),
-        storage: match &args.out {
-            Some(path) => Storage::Folder(path.clone()),
-            None => Storage::Within("runs".into()),
-        },
-        command: output::typed(),
-        ..RunSpec::default()
-    };
-    for text in &args.sets {
-        spec.assign(text)?;
-    }
+    let spec = spec_of(args, DataSource::Named(name.to_owned()))?;
     let fit = session.fit(&spec)?;
     watch.finish();
     print(args, &fit)
@@ -109,23 +182,37 @@ fn fit_data(args: &FitArgs, name: &str, data_dir: Option<&Path>) -> Result<()> {
 fn print(args: &FitArgs, Fit { run, report, splits }: &Fit) -> Result<()> {
     let path = run.path().unwrap_or(Path::new(""));
     if args.output.json {
-        let estimates: Vec<_> = report
-            .estimates
-            .iter()
-            .map(|e| {
-                let stderr = e.stderr.map(number);
-                json!({ "name": e.name, "value": number(e.value), "stderr": stderr })
-            })
-            .collect();
+        let estimates = estimates_json(&report.estimates);
         let mut all =
             json!({ "family": run.model().name(), "run": shown(path), "estimates": estimates });
-        for Fitted { split, found, .. } in splits {
-            all[split.as_str()] = match found {
-                Measured::Likelihoods(found) => value(found)?,
-                Measured::Classification(found) => value(found)?,
-                Measured::Nothing => serde_json::Value::Null,
+        if let Some(Measured::Likelihoods(train)) = splits.first().map(|fitted| &fitted.found) {
+            let n = train.n as f64;
+            // The probabilities of a column sum to 1.
+            let columns = run.model().data().size();
+            let (more, less) = match run.model().name() {
+                "categorical" => (0, columns),
+                "multinomial" => (0, 1),
+                // Covariances are not listed.
+                "gmm" => {
+                    let settings = run.model().settings();
+                    let listed = settings.get("components").and_then(toml::Value::as_integer);
+                    let components = listed.map_or(1, |k| k.max(1) as usize);
+                    let full =
+                        settings.get("covariance").and_then(toml::Value::as_str) == Some("full");
+                    let pairs = if full { columns * (columns - 1) / 2 } else { 0 };
+                    (components * pairs, 1)
+                }
+                _ => (0, 0),
             };
+            let free = (report.estimates.len() + more).saturating_sub(less) as f64;
+            let log_likelihood = -train.nll_nats * n;
+            all["n"] = number(n);
+            all["log_likelihood"] = number(log_likelihood);
+            all["aic"] = number(2.0 * free - 2.0 * log_likelihood);
+            all["bic"] = number(free * n.ln() - 2.0 * log_likelihood);
+            all["converged"] = true.into();
         }
+        add_splits(&mut all, splits)?;
         if let Some(converged) = report.converged {
             all["converged"] = converged.into();
             all["iterations"] = report.trace.len().into();
@@ -146,45 +233,29 @@ fn print(args: &FitArgs, Fit { run, report, splits }: &Fit) -> Result<()> {
         for note in &report.notes {
             say!("note: {note}")?;
         }
-        for Fitted { split, binarize, found } in splits {
-            let split = split.as_str();
-            match found {
-                Measured::Likelihoods(found) => {
-                    say!("{}", evaluate::sentence(found, split, binarize))?;
-                }
-                Measured::Classification(found) => {
-                    say!("{}", classification::sentence(found, split, binarize))?;
-                }
-                Measured::Nothing => {}
-            }
-        }
+        print_splits(splits)?;
     }
     output::wrote(args.output, path)
 }
 
+/// Estimates as JSON.
+fn estimates_json(estimates: &[Estimate]) -> Vec<Value> {
+    let each = |e: &Estimate| {
+        let stderr = e.stderr.map(number);
+        json!({ "name": e.name, "value": number(e.value), "stderr": stderr })
+    };
+    estimates.iter().map(each).collect()
+}
+
 /// The most estimates of one kind that are printed.
 const SHOWN: usize = 6;
-
-/// An estimate with its error, as text: six significant digits, or as many as two digits of the error
-/// need.
-fn with_error(estimate: &Estimate) -> String {
-    let Estimate { value, stderr, .. } = estimate;
-    let error = stderr.filter(|e| e.is_finite() && *e > 0.0);
-    let Some(error) = error else { return output::significant(*value) };
-    let more = if *value == 0.0 { 0.0 } else { (value.abs() / error).log10().floor().max(0.0) };
-    format!(
-        "{} ± {}",
-        output::digits(*value, (more as usize + 2).clamp(6, 17)),
-        output::digits(error, 2)
-    )
-}
 
 /// The first estimates of each kind: `mean[0]` and `mean[1]` are of one.
 fn print_estimates(estimates: &[Estimate]) -> Result<()> {
     let kind = |e: &Estimate| e.name.split('[').next().unwrap_or_default().to_owned();
     for group in estimates.chunk_by(|a, b| kind(a) == kind(b)) {
         for e in group.iter().take(SHOWN) {
-            say!("{} = {}", e.name, with_error(e))?;
+            say!("{} = {}", e.name, with_error(e.value, e.stderr))?;
         }
         if group.len() > SHOWN {
             let more = group.len() - SHOWN;

@@ -2,6 +2,7 @@
 
 use ancestral::Error;
 use ancestral::model::{ColumnKind, KindName};
+use ancestral::rules::RulesError;
 use ancestral_data::DataError;
 use ancestral_plot::PlotError;
 
@@ -74,7 +75,30 @@ fn of(error: &Error) -> Option<String> {
         Error::OtherFeatures { .. } => {
             "train a network on data of the same kind with `ancestral train features`".to_owned()
         }
+        Error::Rules(error) => return of_rules(error).map(str::to_owned),
         Error::HalfRange { .. } => "pack it without --half".to_owned(),
+        _ => return None,
+    })
+}
+
+/// The hint for an error of association rules.
+fn of_rules(error: &RulesError) -> Option<&'static str> {
+    Some(match error {
+        RulesError::Support { .. } => "set it with --min-support",
+        RulesError::Line { .. } => "--format says how the lines are read",
+        RulesError::Memory { .. } => "--max-memory sets the limit, --max-len the size of sets",
+        RulesError::Setting { name: "the minimum confidence", .. } => {
+            "set it with --min-confidence"
+        }
+        RulesError::Setting { name: "the share of held-out baskets", .. } => {
+            "set it with --holdout"
+        }
+        RulesError::Setting { name: "the maximum length of a consequent", .. } => {
+            "set it with --max-rhs"
+        }
+        RulesError::Setting { name: "the number of most frequent sets", .. } => {
+            "leave out --top or --maximal"
+        }
         _ => return None,
     })
 }

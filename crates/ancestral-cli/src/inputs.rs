@@ -3,7 +3,8 @@
 use std::fmt::Display;
 use std::path::Path;
 
-use ancestral::run::{DataQuery, Reading, Run, RunFolder, Session, Weights};
+use ancestral::rules::Layout;
+use ancestral::run::{DataQuery, LEAST_MEMORY, Reading, Run, RunFolder, Session, Weights};
 use ancestral::train::Budget;
 use ancestral_data::{Background, Binarize, SplitName, TextOptions};
 use anyhow::Result;
@@ -150,6 +151,36 @@ pub(crate) fn reading(args: &TableArgs) -> Result<Reading> {
         encoding: args.encoding.clone(),
     };
     Ok(Reading { text, no_labels: args.no_labels })
+}
+
+/// `baskets`, `long` or `table`.
+pub(crate) fn layout(text: &str) -> Result<Layout> {
+    text.parse().map_err(|_| usage(format!("--format {text}: choose baskets, long or table")))
+}
+
+/// A number of bytes with a unit: `500M`, `1.5G`.
+pub(crate) fn memory(text: &str) -> Result<u64> {
+    let plain = text.trim().to_ascii_uppercase();
+    let plain = plain.strip_suffix("IB").or(plain.strip_suffix('B')).unwrap_or(&plain);
+    let split = plain.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(plain.len());
+    let (number, unit) = plain.split_at(split);
+    let unit: u64 = match unit {
+        "" => 1,
+        "K" => 1 << 10,
+        "M" => 1 << 20,
+        "G" => 1 << 30,
+        "T" => 1 << 40,
+        _ => 0,
+    };
+    match number.trim().parse::<f64>() {
+        Ok(n) if n.is_finite() && unit > 0 && n * unit as f64 >= LEAST_MEMORY as f64 => {
+            Ok((n * unit as f64) as u64)
+        }
+        Ok(n) if n >= 0.0 && unit > 0 => {
+            Err(usage(format!("--max-memory {text}: give at least {}M", LEAST_MEMORY >> 20)))
+        }
+        _ => Err(usage(format!("--max-memory {text}: write a size, as in 500M or 2G"))),
+    }
 }
 
 /// `white` or `black`.

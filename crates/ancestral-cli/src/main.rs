@@ -7,6 +7,8 @@ mod data;
 mod evaluate;
 mod explain;
 mod fit;
+mod fit_common;
+mod fit_family;
 mod harmless;
 mod hints;
 mod inputs;
@@ -18,6 +20,7 @@ mod pack;
 mod progress;
 mod quality;
 mod reproduce;
+mod rules;
 mod sample;
 mod score;
 mod train;
@@ -90,6 +93,7 @@ fn run(args: args::Args) -> anyhow::Result<()> {
         Command::Interpolate(args) => codes::interpolate(&args, data_dir),
         Command::Latent(args) => codes::latent(&args, data_dir),
         Command::Fit(args) => fit::run(&args, data_dir),
+        Command::Rules(args) => rules::run(&args),
         Command::Explain(args) => explain::run(&args, data_dir),
         Command::Reproduce(args) => reproduce::run(&args, data_dir),
         Command::Models(args) => listing::models(&args),

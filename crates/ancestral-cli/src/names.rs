@@ -80,9 +80,11 @@ pub(crate) fn trained() -> Vec<String> {
     learning(Learning::GradientSteps)
 }
 
-/// Models that are fitted in closed form or by a solver.
+/// Models that are fitted in closed form or by a solver, and the choice among families.
 pub(crate) fn fitted() -> Vec<String> {
-    learning(Learning::Fit)
+    let mut names = learning(Learning::Fit);
+    names.insert(0, "auto".to_owned());
+    names
 }
 
 /// The presets of all models.

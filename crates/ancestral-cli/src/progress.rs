@@ -28,17 +28,24 @@ pub(crate) fn session<'a>(data_dir: Option<&Path>, observer: &'a mut dyn Observe
 
 /// The flag that Ctrl-C sets, with a message if `talk`; the handler is installed once.
 pub(crate) fn stop_on_interrupt(talk: bool) -> Result<&'static AtomicBool> {
+    let text = "stopping after this step; press Ctrl-C again to quit without a checkpoint";
+    stop_on_interrupt_saying(talk, text)
+}
+
+/// The same with another message.
+pub(crate) fn stop_on_interrupt_saying(
+    talk: bool,
+    text: &'static str,
+) -> Result<&'static AtomicBool> {
     static STOP: AtomicBool = AtomicBool::new(false);
     static INSTALLED: AtomicBool = AtomicBool::new(false);
     if !INSTALLED.swap(true, Ordering::Relaxed) {
         ctrlc::set_handler(move || {
-            // A second Ctrl-C does not wait for the checkpoint.
+            // A second Ctrl-C does not wait for what is to be kept.
             if STOP.swap(true, Ordering::Relaxed) {
                 std::process::exit(i32::from(output::INTERRUPTED));
             }
             if talk {
-                let text =
-                    "stopping after this step; press Ctrl-C again to quit without a checkpoint";
                 let _ = writeln!(std::io::stderr(), "\n{text}");
             }
         })
@@ -52,6 +59,8 @@ pub(crate) struct ProgressReporter {
     output: OutputArgs,
     /// Whether events of training are written as JSON.
     events: bool,
+    /// The shortest time before the first line of other work.
+    first_work_line: Duration,
     bar: Option<ProgressBar>,
     /// The work shown by the bar.
     work: Option<(String, Instant)>,
@@ -72,6 +81,7 @@ impl ProgressReporter {
         Self {
             output,
             events: false,
+            first_work_line: EACH_WORK_LINE,
             bar: None,
             work: None,
             began: Instant::now(),
@@ -79,6 +89,11 @@ impl ProgressReporter {
             last_line: None,
             warned: Default::default(),
         }
+    }
+
+    /// Says what it works on after a second.
+    pub(crate) fn early(self) -> Self {
+        Self { first_work_line: EACH_LINE, ..self }
     }
 
     fn silent(&self) -> bool {
@@ -162,21 +177,33 @@ impl ProgressReporter {
         }
     }
 
+    /// Whether the first line of this work is to be written now.
+    fn is_first_line_due(&mut self) -> bool {
+        let Some((_, began)) = self.work else { return false };
+        let is_first = self.last_line.is_none_or(|at| at <= began);
+        let due = is_first && began.elapsed() >= self.first_work_line;
+        if due {
+            self.last_line = Some(Instant::now());
+        }
+        due
+    }
+
     fn work(&mut self, what: &str, done: u64, total: u64) {
         if self.silent() {
             return;
         }
         if self.work.as_ref().is_none_or(|(of, _)| of != what) {
             self.finish();
-            self.work = Some((what.to_owned(), Instant::now()));
-            self.last_line = Some(Instant::now());
+            let now = Instant::now();
+            self.work = Some((what.to_owned(), now));
+            self.last_line = Some(now);
             if std::io::stderr().is_terminal() {
                 self.bar = Some(work_bar(total, what));
             }
         }
         if let Some(bar) = &self.bar {
             bar.set_position(done);
-        } else if self.due(EACH_WORK_LINE) {
+        } else if self.is_first_line_due() || self.due(EACH_WORK_LINE) {
             output::print_error_line(&format!("{what} {done}/{total}"));
         }
         if done >= total {

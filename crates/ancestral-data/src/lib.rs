@@ -52,7 +52,7 @@ pub use format::{Format, parse};
 pub use known::{Known, is_known, list};
 pub use memory::available as available_memory;
 pub use names::nearest;
-pub use open::{Opened, is_table, open, open_in_parts};
+pub use open::{Opened, is_table, open, open_in_parts, read_columns};
 pub use options::{Background, OpenOptions, TextOptions, data_dir};
 pub use special::{check_plain, is_pipe, open_plain, read_plain};
 pub use stream::{Streams, fill_normal, fill_uniform};

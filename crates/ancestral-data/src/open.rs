@@ -13,7 +13,7 @@ use crate::names;
 use crate::options::OpenOptions;
 use crate::special::{STANDARD_INPUT, check_plain, is_pipe, open_plain, read_plain};
 use crate::toys::Toy;
-use crate::{DataError, Dataset, SplitName, digits};
+use crate::{DataError, Dataset, SplitName, Values, digits};
 
 /// Opens a data set by its known name or by the path of a file or folder.
 ///
@@ -42,6 +42,7 @@ pub fn open(name_or_path: &str, options: &OpenOptions) -> Result<Dataset, DataEr
     } else {
         open_path(name_or_path, options)?
     };
+    let data = data.with_columns(&options.columns)?;
     let data = if options.whole && data.split(SplitName::Test).is_err() {
         data
     } else if options.keep_few && data.too_few_to_split() {
@@ -54,7 +55,86 @@ pub fn open(name_or_path: &str, options: &OpenOptions) -> Result<Dataset, DataEr
     Ok(if options.all_train { data.with_valid_in_train() } else { data })
 }
 
+/// Reads columns of a table to their end, each by its name, as `options` says; a missing cell is NaN,
+/// and infinities are kept. Known data sets and arrays have neither.
+///
+/// # Errors
+/// As [`open`], and if a column holds words.
+pub fn read_columns(
+    name_or_path: &str,
+    columns: &[String],
+    options: &OpenOptions,
+) -> Result<Vec<Vec<f64>>, DataError> {
+    let options = OpenOptions {
+        columns: columns.to_vec(),
+        whole: true,
+        real: true,
+        no_labels: true,
+        ..options.clone()
+    };
+    let path = Path::new(name_or_path);
+    let of_text = path.is_file() && is_table(path) && known::find(name_or_path).is_none();
+    let found: Vec<(String, Vec<f64>)> = if of_text {
+        check_plain(path)?;
+        table::read_open_ended(Stream::open(path)?, &options)?
+    } else {
+        let data = open(name_or_path, &options)?;
+        let size = data.shape.size();
+        let values = match &data.split(SplitName::Train)?.values {
+            Values::Reals(values) => values.clone(),
+            Values::Bytes(values) => values.iter().map(|&x| f64::from(x)).collect(),
+        };
+        let column = |at: usize| values.iter().skip(at).step_by(size).copied().collect();
+        data.column_names.iter().cloned().enumerate().map(|(at, name)| (name, column(at))).collect()
+    };
+    let column = |name: &String| {
+        let column = found.iter().find(|(other, _)| other == name);
+        column.map(|(_, values)| values.clone()).ok_or_else(|| {
+            let names: Vec<String> = found.iter().map(|(name, _)| name.clone()).collect();
+            table::no_column(name_or_path, name, &names)
+        })
+    };
+    columns.iter().map(column).collect()
+}
+
 impl Dataset {
+    /// The columns of these names (`x0`, `x1`, … where they have none), in their order; all if there are
+    /// none.
+    ///
+    /// # Errors
+    /// If there is no such column, or the examples are images.
+    pub fn with_columns(self, columns: &[String]) -> Result<Self, DataError> {
+        let data = self;
+        if columns.is_empty() || data.column_names == columns {
+            return Ok(data);
+        }
+        if data.shape.as_image().is_some() {
+            return Err(DataError::Unsuitable(format!(
+                "{}: column '{}' was asked for, and its examples are images",
+                data.name, columns[0]
+            )));
+        }
+        let chosen_already = data.column_names.is_empty() && !data.columns.is_empty();
+        let names: Vec<String> = match (data.column_names.is_empty(), chosen_already) {
+            // A table without a header was read in the order of the file.
+            (true, true) => {
+                let mut sorted = columns.to_vec();
+                sorted.sort_by_key(|name| name[1..].parse::<usize>().unwrap_or(0));
+                sorted
+            }
+            (true, false) => (0..data.shape.size()).map(|at| format!("x{at}")).collect(),
+            _ => data.column_names.clone(),
+        };
+        let place = |name: &String| {
+            let at = names.iter().position(|other| other == name);
+            at.ok_or_else(|| table::no_column(&data.name, name, &names))
+        };
+        let order = columns.iter().map(place).collect::<Result<Vec<_>, _>>()?;
+        let mut chosen = data.select_columns(&order)?;
+        chosen.column_names = columns.to_vec();
+        Ok(chosen)
+    }
+
     /// Opens a data set by its known name or by the path of a file or folder, as [`open`] does without
     /// further options.
     ///

@@ -43,6 +43,9 @@ pub struct OpenOptions {
     pub real: bool,
     /// Leaves labels out.
     pub no_labels: bool,
+    /// Reads these columns of a table alone, by name (`x0`, `x1`, … where they have none), in this
+    /// order; all columns if it is empty. A column that is named here is an entry, whatever its name.
+    pub columns: Vec<String>,
     /// How the text of a table is read.
     pub text: TextOptions,
 }

@@ -6,6 +6,8 @@
 mod axis;
 mod color_bar;
 mod draw;
+mod graph;
+mod layout;
 
 use std::path::Path;
 
@@ -15,6 +17,7 @@ use crate::heat::{PALE, colored, refined};
 use crate::{Image, PlotError};
 
 pub use color_bar::color_bar;
+pub use graph::{Graph, Node};
 
 /// How a series is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -113,6 +116,21 @@ pub(crate) struct Scale {
     label: String,
 }
 
+/// Points whose colors are values.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Colored {
+    /// `(x, y, value)`.
+    points: Vec<(f64, f64, f64)>,
+    scale: Scale,
+}
+
+/// The smallest and the largest finite value.
+fn ends(values: impl Iterator<Item = f64>) -> (f64, f64) {
+    values
+        .filter(|v| v.is_finite())
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)))
+}
+
 /// A plot.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plot {
@@ -133,6 +151,7 @@ pub struct Plot {
     vertical: Vec<Marker>,
     horizontal: Vec<Marker>,
     background: Option<Background>,
+    colored: Option<Colored>,
     size: (u32, u32),
 }
 
@@ -157,6 +176,7 @@ impl Plot {
             vertical: Vec::new(),
             horizontal: Vec::new(),
             background: None,
+            colored: None,
             size: (800, 520),
         }
     }
@@ -250,9 +270,7 @@ impl Plot {
         y_range: (f64, f64),
         label: impl Into<String>,
     ) -> Self {
-        let finite = values.iter().copied().filter(|v| v.is_finite());
-        let (low, high) =
-            finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
+        let (low, high) = ends(values.iter().copied());
         self.with_map_between(values, columns, x_range, y_range, label, (low, high))
     }
 
@@ -277,6 +295,23 @@ impl Plot {
             y: y_range,
             scale: Some(Scale { low, high, label: label.into() }),
         });
+        self
+    }
+
+    /// Draws points `(x, y, value)` whose colors are their values, over the series, with a color bar next
+    /// to the plot; larger values are drawn later. Values that are not finite are gray.
+    ///
+    /// A plot has one color bar: that of a map comes first.
+    #[must_use]
+    pub fn with_colored_points(
+        mut self,
+        points: impl IntoIterator<Item = (f64, f64, f64)>,
+        label: impl Into<String>,
+    ) -> Self {
+        let mut points: Vec<(f64, f64, f64)> = points.into_iter().collect();
+        points.sort_by(|a, b| a.2.total_cmp(&b.2));
+        let (low, high) = ends(points.iter().map(|p| p.2));
+        self.colored = Some(Colored { points, scale: Scale { low, high, label: label.into() } });
         self
     }
 

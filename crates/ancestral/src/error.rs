@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use ancestral_data::DataError;
 
 use crate::columns::{ColumnKind, KindName};
+use crate::rules::RulesError;
 
 /// An error of the library.
 #[derive(Debug, thiserror::Error)]
@@ -361,6 +362,9 @@ pub enum Error {
     /// Data could not be read, or a file not written.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// An error of association rules.
+    #[error(transparent)]
+    Rules(#[from] RulesError),
     /// An image or a plot could not be drawn, read or written.
     #[cfg(feature = "plot")]
     #[error(transparent)]
@@ -430,6 +434,7 @@ impl Error {
             | Self::Memory { .. }
             | Self::Unsupported { .. } => true,
             Self::Data(error) => error.is_usage(),
+            Self::Rules(error) => error.is_usage(),
             #[cfg(feature = "plot")]
             Self::Plot(error) => error.is_usage(),
         }

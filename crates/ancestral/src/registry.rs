@@ -51,9 +51,14 @@ impl Registry {
         entries.extend([
             distributions::gaussian::entry(),
             distributions::bernoulli::entry(),
+            distributions::categorical::entry(),
+            distributions::multinomial::entry(),
+            distributions::dirichlet::entry(),
+            distributions::gmm::entry(),
             classifier::features::entry(),
             classifier::logistic::entry(),
         ]);
+        entries.extend(distributions::fitted::entries());
         Self { entries, memory_limit: None }
     }
 

@@ -115,6 +115,33 @@ fn a_density_is_no_probability() {
 }
 
 #[test]
+fn a_likelihood_is_largest_where_the_textbooks_say() {
+    let dir = tempfile::tempdir().unwrap();
+    let found = explain(Topic::Likelihood, dir.path()).unwrap();
+    images(&found, dir.path(), &["coin.png", "die.png", "interval.png", "gaussian.png"]);
+    let of = |part: &str, name: &str| found.metrics[part][name].as_f64().unwrap();
+    assert!((of("coin", "maximum") - 0.6923).abs() < 5e-5);
+    assert!(of("coin", "slope").abs() < 1e-9);
+    assert!(of("coin", "low") < 0.6923 && 0.6923 < of("coin", "high"));
+    assert!(of("coin", "log_likelihood") > of("coin", "of_fair_coin"));
+    assert!(of("die", "best_of_others") < of("die", "log_likelihood"));
+    assert!(of("die", "of_fair_die") < of("die", "best_of_others"), "some come close");
+    assert!((of("interval", "area") - 1.0).abs() < 1e-12);
+    let widths = found.metrics["interval"]["widths"].as_array().unwrap();
+    let last = widths.last().unwrap();
+    assert!(last["probability"].as_f64().unwrap() < 1e-6);
+    let ratio = last["ratio"].as_f64().unwrap();
+    assert!((ratio - of("interval", "density")).abs() < 1e-8, "{ratio}");
+    let fitted = |i: usize| found.metrics["gaussian"]["fitted"][i].as_f64().unwrap();
+    assert!((fitted(0) - of("gaussian", "mean")).abs() < 1e-12);
+    assert!((fitted(1) - of("gaussian", "deviation")).abs() < 1e-12);
+    let grid = found.metrics["gaussian"]["grid"]["log_likelihood"].as_f64().unwrap();
+    let best = of("gaussian", "log_likelihood");
+    assert!(grid <= best && grid > best - 1e-3, "{grid} {best}");
+    assert!(found.lines[1].contains("900/1300 = 0.6923"), "{}", found.lines[1]);
+}
+
+#[test]
 fn a_transposed_convolution_is_one_of_the_stretched_map() {
     let dir = tempfile::tempdir().unwrap();
     let found = explain(Topic::TransposedConvolution, dir.path()).unwrap();
@@ -188,6 +215,32 @@ fn channels_know_of_each_other() {
     let run = Run::load(out.join("pixel-cnn")).unwrap();
     assert_eq!((run.config.data.name.as_str(), run.config.train.epochs), ("discs", 6));
     assert!(matches!(Session::new().explain(&spec), Err(Error::RunExists { .. })));
+}
+
+#[test]
+fn chance_gives_rules_that_correction_removes() {
+    let dir = tempfile::tempdir().unwrap();
+    let found = explain(Topic::Rules, dir.path()).unwrap();
+    images(&found, dir.path(), &["areas.png", "reversal.png", "chance.png"]);
+    let metric = |path: &str| found.metrics.pointer(path).unwrap().as_f64().unwrap();
+    // One confidence, three lifts.
+    for (i, lift) in [2.0, 1.0, 0.8 / 0.9].into_iter().enumerate() {
+        assert!((metric(&format!("/areas/{i}/confidence")) - 0.8).abs() < 1e-12);
+        assert!((metric(&format!("/areas/{i}/lift")) - lift).abs() < 1e-12);
+    }
+    assert!(metric("/reversal/parts/0/lift") < 1.0 && metric("/reversal/parts/1/lift") < 1.0);
+    assert!(metric("/reversal/all/lift") > 1.5 && metric("/reversal/all/p") < 1e-10);
+    // Of tests at the level 0.05 somewhat less are significant, since counts are whole numbers.
+    let share = metric("/chance/uncorrected") / metric("/chance/rules");
+    assert!((0.01..0.2).contains(&share), "{}", found.metrics);
+    assert!(metric("/chance/uncorrected") > 20.0 && metric("/chance/high_lift") > 5.0);
+    assert!(metric("/chance/data_sets_with_corrected") <= 8.0, "{}", found.metrics);
+    let pairs = metric("/real/pairs");
+    assert!(metric("/real/corrected") >= pairs && metric("/real/held_out") >= pairs);
+    let seeded = ExplainSpec { seed: Some(1), ..ExplainSpec::new(Topic::Rules, dir.path()) };
+    let other = Session::new().explain(&seeded).unwrap();
+    assert_ne!(other.metrics["chance"], found.metrics["chance"]);
+    assert_eq!(other.metrics["areas"], found.metrics["areas"]);
 }
 
 #[test]

@@ -26,7 +26,7 @@ use toml::{Table, Value};
 use cases::spec;
 
 /// Number of random settings.
-const TRIED: u64 = 300;
+const TRIED: u64 = 700;
 /// One in so many has no invalid value.
 const SENSIBLE: u64 = 2;
 /// Fields of a model that are set at one time.

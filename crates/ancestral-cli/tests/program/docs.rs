@@ -33,3 +33,40 @@ fn the_commands_of_the_docs_work() {
         assert!(i != 3 || (140.0..200.0).contains(&got[1]), "{got:?}");
     }
 }
+
+#[test]
+fn the_commands_about_rules_work() {
+    let here = program();
+    copy_folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs"), &here.path("docs"));
+    let text = here.read("docs/association-rules.md");
+    let commands: Vec<&str> = text.lines().filter_map(|l| l.strip_prefix("ancestral ")).collect();
+    assert_eq!(commands.len(), 6);
+    for command in &commands {
+        let said = here.good(command);
+        // What the page shows of it.
+        for line in said.lines().filter(|line| !line.starts_with("wrote ")) {
+            assert!(text.contains(line), "{command}: {line}");
+        }
+    }
+}
+
+#[test]
+fn the_commands_on_distributions_work() {
+    let here = program();
+    copy_folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs"), &here.path("docs"));
+    let text = here.read("docs/distributions.md");
+    let commands: Vec<&str> = text.lines().filter_map(|l| l.strip_prefix("ancestral ")).collect();
+    assert_eq!(commands.len(), 10);
+    let said: Vec<String> = commands.iter().map(|command| here.good(command)).collect();
+    assert!(said[0].contains("densities, by AIC") && said[0].contains("refused"), "{}", said[0]);
+    for word in ["against exponential (shape = 1)", "quantile 0.99: ", "P(X > 200): ", "(p = "] {
+        assert!(said[1].contains(word), "{word}: {}", said[1]);
+    }
+    for plot in ["density", "qq", "pp", "likelihood"] {
+        assert!(here.path(&format!("gamma/{plot}.png")).exists(), "{plot}");
+    }
+    let five = here.read("five.csv");
+    assert!(five.starts_with("hours\n") && five.lines().count() == 6, "{five}");
+    assert!(said[5].contains("against poisson (size = ∞)") && !said[5].contains("p = 1,"));
+    assert!(said[9].contains("quantile 0.5: "), "{}", said[9]);
+}

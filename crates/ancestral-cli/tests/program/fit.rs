@@ -1,5 +1,8 @@
 //! `fit`: distributions by maximum likelihood.
 
+use ancestral_test_support::Program;
+use serde_json::Value;
+
 use crate::program;
 
 #[test]
@@ -22,4 +25,177 @@ fn the_command_with_its_fold_is_kept() {
     let config = here.read("g/config.toml");
     assert!(config.contains("fold = 4") && config.contains("rows.csv --fold 4"), "{config}");
     here.bad("fit gaussian --data rows.csv --fold x", "--fold");
+}
+
+fn json(here: &Program, command: &str) -> Value {
+    serde_json::from_str(&here.good(&format!("{command} --json"))).unwrap()
+}
+
+fn column(name: &str, values: impl IntoIterator<Item = f64>) -> String {
+    let rows = values.into_iter().map(|x| format!("{x}\n"));
+    format!("{name}\n{}", rows.collect::<String>())
+}
+
+#[test]
+fn a_family_has_its_textbook_maximum_and_is_a_run() {
+    let here = program();
+    here.write("t.csv", column("wait", [1.0, 2.0, 4.0, 5.0, 8.0, 0.5, 0.25, 3.0, 6.0, 2.5]));
+    let found =
+        json(&here, "fit exponential --data t.csv --all-train --above 3 --quantile 0.5 --out e");
+    let scale = found["estimates"][0]["value"].as_f64().unwrap();
+    assert!((scale - 3.225).abs() < 1e-12, "{found}");
+    let stderr = found["estimates"][0]["stderr"].as_f64().unwrap();
+    assert!((stderr - 3.225 / 10f64.sqrt()).abs() < 1e-9, "{found}");
+    assert_eq!((&found["n"], &found["converged"]), (&10.0.into(), &true.into()));
+    let likelihood = -10.0 * (3.225f64.ln() + 1.0);
+    assert!((found["log_likelihood"].as_f64().unwrap() - likelihood).abs() < 1e-10);
+    assert!((found["aic"].as_f64().unwrap() - (2.0 - 2.0 * likelihood)).abs() < 1e-9);
+    let above = &found["above"][0];
+    assert!((above["value"].as_f64().unwrap() - (-3.0f64 / 3.225).exp()).abs() < 1e-12);
+    assert!(above["interval"][0].as_f64() < above["value"].as_f64(), "{above}");
+    let median = found["quantiles"][0]["value"].as_f64().unwrap();
+    assert!((median - 3.225 * 2f64.ln()).abs() < 1e-12);
+    assert!(found["test"].is_null() && found["boundary"].is_null());
+    // The run is read like any other.
+    here.good("sample e -n 3 --out s.csv");
+    let drawn = here.read("s.csv");
+    assert!(
+        drawn.starts_with("wait\n")
+            && drawn.lines().skip(1).all(|x| x.parse::<f64>().unwrap() >= 0.0)
+    );
+    here.good("score e --data t.csv");
+    let first: f64 =
+        here.read("scores.csv").lines().nth(1).unwrap().split(',').nth(1).unwrap().parse().unwrap();
+    assert!((first - (-3.225f64.ln() - 1.0 / 3.225)).abs() < 1e-9, "{first}");
+    let evaluated = json(&here, "evaluate e --split train");
+    let nll = evaluated["nll_nats"].as_f64().unwrap();
+    assert!((nll + likelihood / 10.0).abs() < 1e-9, "{evaluated}");
+    here.bad("evaluate e", "no test split");
+}
+
+#[test]
+fn columns_weights_counts_and_parameters_are_chosen() {
+    let here = program();
+    let text = "name,x,seen,class\na,1,3,0\nb,2,0,1\nc,5,1,0\nd,3,2,1\n";
+    here.write("w.csv", text);
+    let weighted = "fit poisson --data w.csv --column x --weights seen --all-train --out w";
+    let found = json(&here, weighted);
+    assert_eq!(found["n"], 6.0);
+    assert!((found["estimates"][0]["value"].as_f64().unwrap() - 14.0 / 6.0).abs() < 1e-12);
+    // The same as counts of 0, 1, 2, ….
+    let counts = json(&here, "fit poisson --counts 0,3,0,2,0,1 --out c");
+    let likelihood = |found: &Value| found["log_likelihood"].as_f64().unwrap();
+    assert!((likelihood(&found) - likelihood(&counts)).abs() < 1e-12);
+    // A column of classes is one like others, where it is asked for.
+    let classes = json(&here, "fit normal --data w.csv --column class --all-train --out n");
+    assert_eq!(classes["estimates"][0]["value"], 0.5);
+    let fixed = json(&here, "fit gamma --data w.csv --column x --all-train --fix shape=1 --out g");
+    assert_eq!(
+        (&fixed["estimates"][0]["fixed"], &fixed["estimates"][0]["value"]),
+        (&true.into(), &1.0.into())
+    );
+    assert_eq!(fixed["likelihood_ratio_tests"][0]["restriction"], "shape = 1");
+    assert!((fixed["estimates"][1]["value"].as_f64().unwrap() - 2.75).abs() < 1e-9);
+    let trials = json(&here, "fit binomial --trials 5 --data w.csv --column x --all-train --out b");
+    assert!((trials["estimates"][0]["value"].as_f64().unwrap() - 11.0 / 20.0).abs() < 1e-12);
+    let die = json(&here, "fit categorical --counts 1,4,2,0,3,2");
+    assert!((die["estimates"][1]["value"].as_f64().unwrap() - 4.0 / 12.0).abs() < 1e-12);
+    let coin = json(&here, "fit bernoulli --counts 900/1300");
+    assert!((coin["estimates"][0]["value"].as_f64().unwrap() - 0.6923).abs() < 5e-5);
+    assert_eq!((&coin["n"], &coin["converged"]), (&1300.0.into(), &true.into()));
+}
+
+#[test]
+fn censored_rows_have_their_closed_form() {
+    let here = program();
+    // Failures at 1, 2, 4; two tests ended at 5: the scale is the time on test by the failures.
+    here.write("c.csv", "from,to\n1,1\n2,2\n4,4\n5,\n5,inf\n");
+    let found = json(&here, "fit exponential --data c.csv --lower from --upper to --out c");
+    assert!((found["estimates"][0]["value"].as_f64().unwrap() - 17.0 / 3.0).abs() < 1e-9);
+    assert_eq!(found["n"], 5.0);
+    assert!(found["goodness_of_fit"].is_null() && found["train"].is_null());
+    here.good("sample c -n 3 --out s.csv");
+    here.write("reversed.csv", "from,to\n2,1\n3,4\n");
+    here.bad(
+        "fit normal --data reversed.csv --lower from --upper to",
+        "1 rows have a lower end above",
+    );
+    here.bad("fit normal --data c.csv --lower from", "--upper");
+    here.bad("fit normal --data c.csv --lower from --upper til", "there is no column 'til'");
+}
+
+#[test]
+fn all_families_are_ranked() {
+    let here = program();
+    let waits: Vec<f64> = (1..200).map(|i| -(f64::from(i) / 200.0).ln() * 3.0).collect();
+    here.write("t.csv", column("t", waits));
+    let found = json(&here, "fit auto --data t.csv --all-train --out best");
+    let first = &found["columns"][0];
+    let densities = first["densities"].as_array().unwrap();
+    assert!(densities.len() > 15, "{found}");
+    let aic = |fit: &Value| fit["aic"].as_f64().unwrap();
+    assert!(densities.windows(2).all(|pair| aic(&pair[0]) <= aic(&pair[1])));
+    assert_eq!(densities[0]["family"], "exponential");
+    assert!(first["masses"].as_array().unwrap().is_empty());
+    let reason = |family: &str| {
+        let refused = first["refused"].as_array().unwrap();
+        let found = refused.iter().find(|r| r["family"] == family);
+        found.map_or(String::new(), |r| r["reason"].as_str().unwrap().to_owned())
+    };
+    assert!(reason("poisson").contains("not whole numbers"), "{found}");
+    assert!(reason("beta").contains("outside the support"), "{found}");
+    assert!(here.read("best/config.toml").contains("exponential"));
+    here.write("k.csv", column("k", (0..60).map(|i| f64::from(i * i % 7))));
+    let said = here.good("fit auto --data k.csv");
+    let (densities, masses) =
+        (said.find("densities, by AIC"), said.find("masses on whole numbers"));
+    assert!(densities.is_some() && masses > densities, "{said}");
+}
+
+#[test]
+fn data_without_a_maximum_is_an_error_that_says_why() {
+    let here = program();
+    here.write("constant.csv", column("x", [2.0; 30]));
+    here.write("zeros.csv", column("x", [0.0, 1.5, 2.5, 0.0].repeat(9)));
+    here.write("negative.csv", column("x", [-1.0, 1.5, 2.5, 3.0].repeat(9)));
+    here.write("one.csv", column("x", [2.5]));
+    here.write("infinite.csv", "x\n1\ninf\n2\n");
+    here.write("missing.csv", "x,y\n1,1\n,2\n2,3\n");
+    here.write("words.csv", "x,word\n1,a\n2,b\n3,a\n");
+    let bad = |command: &str, says: &str| here.bad(&format!("fit {command} --all-train"), says);
+    for family in ["normal", "gamma", "student-t", "gumbel", "weibull", "gev"] {
+        bad(&format!("{family} --data constant.csv"), "all 30 rows are 2");
+    }
+    bad("gamma --data zeros.csv", "18 rows are 0, on the edge of the open support of gamma");
+    bad("gamma --data negative.csv", "9 rows are outside the support of gamma");
+    bad("poisson --data zeros.csv", "18 rows are not whole numbers");
+    bad("beta --data negative.csv", "outside the support of beta");
+    bad("normal --data one.csv", "all 1 rows are 2.5");
+    bad("normal --data infinite.csv", "'inf'; expected a finite number");
+    bad("normal --data missing.csv --column x", "no value; expected a finite number");
+    bad("normal --data words.csv --column word", "column 'word' holds words");
+    bad("normal --data words.csv --column wrd", "there is no column 'wrd'; did you mean 'word'?");
+    bad("norml --data one.csv", "did you mean 'normal'?");
+    bad("gamma --data zeros.csv --fix shap=2", "unknown parameter 'shap'");
+    bad("gamma --data negative.csv --fix shape=-1", "setting 'shape' is -1");
+    bad("gamma --data zeros.csv --fix shape", "write NAME=VALUE");
+    bad("normal --data zeros.csv --quantile 2", "give a probability from 0 to 1");
+    bad("poisson --data negative.csv --weights x --column x", "weights are negative");
+    here.bad("fit gamma --counts 1,2", "gamma is a density");
+    here.bad("fit gaussian --data zeros.csv --fix mean=1", "--fix is for univariate families");
+    here.bad("fit normal --data one.csv", "1 example");
+    // What is degenerate, and has a right answer.
+    let one = json(&here, "fit exponential --data one.csv --all-train --out e");
+    assert!((one["estimates"][0]["value"].as_f64().unwrap() - 2.5).abs() < 1e-14, "{one}");
+    let zeros = json(&here, "fit poisson --counts 5 --out z");
+    assert_eq!(zeros["estimates"][0]["value"], 0.0);
+    let few = json(&here, "fit negative-binomial --counts 9,9,9 --out f");
+    assert_eq!(few["boundary"]["family"], "poisson");
+    assert_eq!(
+        (&few["boundary"]["value"], &few["estimates"][0]["stderr"]),
+        (&"inf".into(), &Value::Null)
+    );
+    here.good("sample f -n 5 --out f.csv");
+    // Missing cells of other columns do not matter.
+    here.good("fit normal --data missing.csv --column y --all-train");
 }

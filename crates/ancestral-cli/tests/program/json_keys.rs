@@ -115,6 +115,19 @@ fn keys_and_columns_of_every_command_are_listed() {
     said.run("fit", "fit gaussian --data noted.csv --out noted");
     said.run("fit, of a classifier", "fit logistic --data labeled.csv --out logistic");
     said.run("fit --counts", "fit bernoulli --counts 9/13");
+    said.run("fit --counts", "fit categorical --counts 1,4,2");
+    let asked = "--quantile 0.9 --above 3 --plot plots --out gamma";
+    said.run("fit, of a family", &format!("fit gamma --data reals.csv --column b {asked}"));
+    said.run("fit, of a family", "fit negative-binomial --counts 9,9,9 --out limit");
+    said.run("fit, of a family", "fit zero-inflated-poisson --counts 9,3,5,2,1,1 --out zip");
+    let several = "fit negative-binomial --data whole.csv --quantile 0.9 --above 3 --plot plots";
+    program.write("whole.csv", "a,b\n".to_owned() + &"1,2\n2,0\n3,1\n2,5\n".repeat(9));
+    said.run("fit, of a family and several columns", &format!("{several} --out several"));
+    let several = several.replace("negative-binomial", "logistic-distribution");
+    said.run("fit, of a family and several columns", &format!("{several} --out more"));
+    said.run("fit auto", "fit auto --data whole.csv --column b --plot plots --out best");
+    said.run("fit auto", "fit auto --data whole.csv");
+    said.run("fit", "fit gmm --data reals.csv --set components=2 --out mixture");
 
     said.run("evaluate", "evaluate vae --samples 2 --limit 9");
     said.run("evaluate", "evaluate gan");
@@ -155,6 +168,12 @@ fn keys_and_columns_of_every_command_are_listed() {
     said.run("explain transposed-convolution", "explain transposed-convolution");
     said.run("explain receptive-field", "explain receptive-field");
     said.run("explain color-chain", "explain color-chain --epochs 1");
+    said.run("explain likelihood", "explain likelihood");
+
+    said.run("explain rules", "explain rules");
+
+    said.run("rules --sets", "rules --data bits.csv --sets --min-support 0.2");
+    said.run("rules --rules", "rules --data bits.csv --min-support 0.2 --graph graph.png");
 
     said.run("models", "models");
     said.run("models NAME", "models vae");
@@ -201,12 +220,14 @@ fn keys_and_columns_of_every_command_are_listed() {
         ("scores.csv", "score"),
         ("classes.csv", "score, of a classifier"),
         ("codes.csv", "encode"),
+        ("sets.csv", "rules --sets"),
+        ("rules.csv", "rules --rules"),
     ] {
         let row = columns.iter().find(|row| row.of == of).unwrap();
         assert_listed(of, &numbered(header(&here.join(file))), &row.words());
     }
     assert_eq!(header(&here.join("rows.csv")), ["a", "b"]);
-    assert_eq!(columns.len(), 4);
+    assert_eq!(columns.len(), 6);
 }
 
 /// A command that is new has a row, or no `--json`.

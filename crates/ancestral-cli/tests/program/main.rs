@@ -21,6 +21,7 @@ mod pack;
 mod quality;
 mod readme;
 mod reproduce;
+mod rules;
 mod run_files;
 mod sample;
 mod score;

@@ -156,6 +156,31 @@ pub(crate) fn read(stream: Stream<'_>, options: &OpenOptions) -> Result<Table, D
     reader.into_table(options)
 }
 
+/// Reads the columns of `options` to their end, in the order of the file; a missing cell is NaN, and
+/// infinities are kept.
+pub(crate) fn read_open_ended(
+    stream: Stream<'_>,
+    options: &OpenOptions,
+) -> Result<Vec<(String, Vec<f64>)>, DataError> {
+    let mut reader = Reader::open(stream, options)?;
+    reader.open_ended = true;
+    while reader.next()? {}
+    let Table { loaded, names, columns, .. } = reader.into_table(options)?;
+    let size = loaded.shape.size();
+    let values = loaded.data.into_reals();
+    let name = |at: usize| names.get(at).cloned().unwrap_or_else(|| format!("x{at}"));
+    // Without a header, the names are the places in the file.
+    let asked = |at: usize| match names.is_empty() {
+        true => options.columns.get(at).cloned().unwrap_or_else(|| name(at)),
+        false => name(at),
+    };
+    if let Some(at) = columns.iter().position(|column| column.kind == ColumnType::Category) {
+        return Err(DataError::Unsuitable(format!("column '{}' holds words", asked(at))));
+    }
+    let column = |at: usize| values.iter().skip(at).step_by(size).copied().collect();
+    Ok((0..size).map(|at| (asked(at), column(at))).collect())
+}
+
 /// What only all rows tell.
 pub(super) struct Decided {
     names: Vec<String>,
@@ -222,6 +247,10 @@ pub(super) struct Reader<'a> {
     /// Cells beyond the last column, which are empty.
     trailing: bool,
     comments: usize,
+    /// The columns that are read; all if there are none.
+    chosen: Vec<String>,
+    /// Whether missing cells are NaN and infinities are kept.
+    open_ended: bool,
     notes: Vec<String>,
 }
 
@@ -233,10 +262,10 @@ impl<'a> Reader<'a> {
         let blanks_first = !(plain.ends_with(".csv") || plain.ends_with(".psv"));
         let mut lines = Lines::new(stream, &options.text)?;
         let dialect = dialect::infer(&mut lines, blanks_first, options)?;
-        Ok(Self::new(lines, dialect))
+        Ok(Self::new(lines, dialect, options.columns.clone()))
     }
 
-    fn new(lines: Lines<'a>, dialect: Dialect) -> Self {
+    fn new(lines: Lines<'a>, dialect: Dialect, chosen: Vec<String>) -> Self {
         let cells = Cells::new(dialect.separator);
         let (names, header_line) = match &dialect.header {
             Header::Comment(line, names) => (Some(names.clone()), *line),
@@ -260,7 +289,29 @@ impl<'a> Reader<'a> {
             one_by_one: [0, FEW_ROWS],
             trailing: false,
             comments: 0,
+            chosen,
+            open_ended: false,
             notes: Vec::new(),
+        }
+    }
+
+    /// Whether a column is read, of those that can be chosen.
+    fn is_chosen(&self, column: usize) -> bool {
+        match self.header.get(column) {
+            Some(name) => self.chosen.contains(name),
+            None => self.chosen.contains(&format!("x{column}")),
+        }
+    }
+
+    /// Refuses columns that are to be read and are not there.
+    fn check_chosen(&self, count: usize) -> Result<(), DataError> {
+        let name = |column: usize| {
+            self.header.get(column).cloned().unwrap_or_else(|| format!("x{column}"))
+        };
+        let names: Vec<String> = (0..count).map(name).filter(|name| !name.is_empty()).collect();
+        match self.chosen.iter().find(|name| !names.contains(name)) {
+            Some(missing) => Err(no_column(&self.lines.path().to_string_lossy(), missing, &names)),
+            None => Ok(()),
         }
     }
 
@@ -374,9 +425,15 @@ impl<'a> Reader<'a> {
             }
         }
         self.gaps = vec![Gaps::default(); count];
+        self.check_chosen(count)?;
         for column in 0..count {
             let name = self.header.get(column).map(String::as_str);
             let role = match name {
+                _ if self.is_chosen(column) => Role::Entry(Box::default()),
+                Some(name) if name.eq_ignore_ascii_case(FOLD_NAME) && !self.chosen.is_empty() => {
+                    Role::Folds(Vec::new())
+                }
+                _ if !self.chosen.is_empty() => Role::Left,
                 Some("") if row_names && column == 0 => Role::Left,
                 Some(name) if column == 0 && (name.is_empty() || name == "Unnamed: 0") => {
                     Role::Index(Vec::new(), 0)
@@ -474,6 +531,11 @@ impl<'a> Reader<'a> {
                         }
                         entry.numbers.add(value, decimals);
                         value
+                    }
+                    Cell::Missing if self.open_ended => f64::NAN,
+                    Cell::Infinite if self.open_ended => {
+                        let negative = cell.first() == Some(&b'-');
+                        if negative { f64::NEG_INFINITY } else { f64::INFINITY }
                     }
                     Cell::Missing => {
                         let cell = String::from_utf8_lossy(cell).into_owned();
@@ -1029,6 +1091,18 @@ fn renumber_words(values: &mut [f64], order: &[Option<Vec<f64>>]) -> Option<()> 
 fn whole(word: &str) -> Option<i64> {
     let value = word.parse::<f64>().ok()?;
     (value.fract() == 0.0 && value.abs() < 1e15).then_some(value as i64)
+}
+
+/// The error for a column that is not there.
+pub(crate) fn no_column(data: &str, name: &str, names: &[String]) -> DataError {
+    let some: Vec<&str> = names.iter().take(20).map(String::as_str).collect();
+    let more = if names.len() > some.len() { ", …" } else { "" };
+    let near = crate::nearest(name, &some);
+    let hint = near.map_or(String::new(), |near| format!("did you mean '{near}'? "));
+    DataError::Unsuitable(format!(
+        "{data}: there is no column '{name}'; {hint}the columns are {}{more}",
+        some.join(", ")
+    ))
 }
 
 /// A separator in words.

@@ -12,7 +12,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters_backend::DrawingErrorKind;
 
 use super::axis::{Axis, clip};
-use super::{Background, Kind, Plot, Scale, Series};
+use super::{Background, Colored, Kind, Plot, Scale, Series};
 use crate::font::{FONT, text_width};
 use crate::heat::{PALE, color as map_color};
 use crate::{Image, PlotError};
@@ -30,19 +30,19 @@ const PALETTE: [RGBColor; 10] = [
     RGBColor(0x99, 0x99, 0x33),
     RGBColor(0xAA, 0xAA, 0xAA),
 ];
-const INK: RGBColor = RGBColor(0x40, 0x40, 0x40);
+pub(super) const INK: RGBColor = RGBColor(0x40, 0x40, 0x40);
 const MESH: RGBColor = RGBColor(0xE4, 0xE4, 0xE4);
 /// Stands for the background in an SVG until the image takes its place; drawn nowhere else.
 const PLACEHOLDER: RGBColor = RGBColor(1, 2, 3);
 /// Our font, under a name that no other user of plotters in the process would take for its own.
-const FAMILY: &str = "ancestral-sans";
+pub(super) const FAMILY: &str = "ancestral-sans";
 /// What an SVG asks its reader for.
-const SVG_FAMILY: &str = "sans-serif";
+pub(super) const SVG_FAMILY: &str = "sans-serif";
 
 /// Pixels drawn for each of an image, along a side.
-const SMOOTH: u32 = 2;
+pub(super) const SMOOTH: u32 = 2;
 /// Steps of an SVG's coordinates for each pixel, since the backend knows whole numbers only.
-const FINE: u32 = 8;
+pub(super) const FINE: u32 = 8;
 
 const LINE: i32 = 20;
 const TOP: u32 = 44;
@@ -147,11 +147,7 @@ impl Plot {
         k: u32,
         vectors: bool,
     ) -> Result<(), PlotError> {
-        static REGISTER: Once = Once::new();
-        REGISTER.call_once(|| {
-            // The font is tested; were it damaged, the drawing below would say so.
-            let _ = plotters::style::register_font(FAMILY, FontStyle::Normal, FONT);
-        });
+        register_font();
         self.try_draw(area, k, vectors)
             .map_err(|e| PlotError::Draw { title: self.title.clone(), problem: e.to_string() })
     }
@@ -270,12 +266,7 @@ impl Plot {
                     }
                 }
                 Kind::Points => {
-                    let (radius, opacity) = match points.len() {
-                        0..=60 => (4, 0.9),
-                        61..=600 => (3, 0.8),
-                        601..=4000 => (2, 0.65),
-                        _ => (1, 0.6),
-                    };
+                    let (radius, opacity) = dot(points.len());
                     let inside =
                         points.iter().flatten().filter(|p| x.contains(p.0) && y.contains(p.1));
                     chart.draw_series(
@@ -293,6 +284,18 @@ impl Plot {
                         (right > left).then(|| Rectangle::new(corners, color.filled()))
                     });
                     chart.draw_series(bars)?;
+                }
+            }
+        }
+
+        if let Some(Colored { points, scale }) = &self.colored {
+            let (radius, opacity) = dot(points.len());
+            for &(a, b, value) in points {
+                let (Some(a), Some(b)) = (x.position(a), y.position(b)) else { continue };
+                if x.contains(a) && y.contains(b) {
+                    let color = scale.color(value, 0.0);
+                    let style = color.mix(opacity).filled();
+                    chart.draw_series([Circle::new((a, b), (radius + 1) * k, style)])?;
                 }
             }
         }
@@ -368,53 +371,24 @@ impl Plot {
         area: &DrawingArea<DB, Shift>,
         k: u32,
     ) -> Result<(), DrawingAreaErrorKind<DB::ErrorType>> {
-        const STEPS: i32 = 128;
-        let Some((scale, axis)) = self.scale() else { return Ok(()) };
+        let Some((scale, _)) = self.scale() else { return Ok(()) };
         let (width, height) = self.extent();
-        let s = k as i32;
-        let left = (width.saturating_sub(RIGHT + self.side_width()) + BAR_GAP) as i32 * s;
-        let (top, bottom) = (TOP as i32 * s, (height - BOTTOM - X_LABELS) as i32 * s);
-        let right = left + BAR as i32 * s;
-        // Each step reaches down to the end, so that no seam shows between two.
-        for step in 0..STEPS {
-            let share = 1.0 - (f64::from(step) + 0.5) / f64::from(STEPS);
-            let [r, g, b] = map_color(share, PALE);
-            let from = top + (bottom - top) * step / STEPS;
-            area.draw(&Rectangle::new(
-                [(left, from), (right, bottom)],
-                RGBColor(r, g, b).filled(),
-            ))?;
-        }
-        area.draw(&Rectangle::new([(left, top), (right, bottom)], INK.stroke_width(k)))?;
-        let small = (FAMILY, 13 * k).into_font().color(&INK);
-        let small = small.pos(Pos::new(HPos::Left, VPos::Center));
-        let ticks = axis.ticks((height / 60) as usize);
-        for &tick in &ticks {
-            let share = (tick - axis.low) / axis.span();
-            let y = bottom - (share * f64::from(bottom - top)).round() as i32;
-            let mark = vec![(right, y), (right + 4 * s, y)];
-            area.draw(&PathElement::new(mark, INK.stroke_width(k)))?;
-            area.draw_text(&axis.label(tick, &ticks), &small, (right + 7 * s, y))?;
-        }
-        let label = (FAMILY, 15 * k).into_font().transform(FontTransform::Rotate270).color(&INK);
-        let label = label.pos(Pos::new(HPos::Center, VPos::Center));
-        let x = left + (self.scale_width() - BAR_GAP - 9) as i32 * s;
-        area.draw_text(&scale.label, &label, (x, i32::midpoint(top, bottom)))
+        let left = width.saturating_sub(RIGHT + self.side_width()) + BAR_GAP;
+        let rows = (TOP, height - BOTTOM - X_LABELS);
+        let white = if self.background.is_some() { PALE } else { 0.0 };
+        scale.draw(area, k, left, rows, self.size.1, white)
     }
 
-    /// The color bar of a map and its axis.
+    /// The color bar of a map or of points, and its axis.
     fn scale(&self) -> Option<(&Scale, Axis)> {
-        let scale = self.background.as_ref()?.scale.as_ref()?;
-        let ends = [scale.low, scale.high].into_iter().filter(|v| v.is_finite());
-        Some((scale, Axis::new(ends, false, None, &[], false)))
+        let of_map = self.background.as_ref().and_then(|map| map.scale.as_ref());
+        let scale = of_map.or(self.colored.as_ref().map(|colored| &colored.scale))?;
+        Some((scale, scale.axis()))
     }
 
-    /// The width of a map's color bar with its labels, in pixels.
+    /// The width of a color bar with its labels, in pixels.
     fn scale_width(&self) -> u32 {
-        let Some((_, axis)) = self.scale() else { return 0 };
-        let ticks = axis.ticks((self.size.1 / 60) as usize);
-        let labels = ticks.iter().map(|&t| text_width(&axis.label(t, &ticks), 13.0));
-        BAR_GAP + BAR + labels.fold(0.0, f32::max) as u32 + 30
+        self.scale().map_or(0, |(scale, _)| scale.width(self.size.1))
     }
 
     /// The size of the plot in pixels: with a map and equal aspect, no larger than both need.
@@ -462,6 +436,10 @@ impl Plot {
             points().filter_map(|(s, &(a, b))| Some((s, at(a, self.x_log)?, at(b, self.y_log)?)))
         };
         let half_bar = self.bars().0 * 0.6;
+        let colored = || {
+            let points = self.colored.iter().flat_map(|colored| &colored.points);
+            points.filter_map(|&(a, b, _)| Some((at(a, self.x_log)?, at(b, self.y_log)?)))
+        };
         let xs = drawn().flat_map(|(s, a, _)| {
             let room = if s.kind == Kind::Bars { half_bar } else { 0.0 };
             [a - room, a + room]
@@ -478,16 +456,17 @@ impl Plot {
         let map = self.background.as_ref().filter(|b| b.scale.is_some());
         let back = |values: Vec<f64>, log| values.into_iter().filter_map(move |v| at(v, log));
         let marks = self.horizontal.iter().filter_map(|m| at(m.at, self.y_log));
-        let lines_only = self.series.iter().all(|s| !matches!(s.kind, Kind::Points | Kind::Bars));
+        let lines_only = self.colored.is_none()
+            && self.series.iter().all(|s| !matches!(s.kind, Kind::Points | Kind::Bars));
         let x = Axis::new(
-            xs.chain(back(back_x, self.x_log)),
+            xs.chain(back(back_x, self.x_log)).chain(colored().map(|p| p.0)),
             self.x_log,
             self.x_range.or(map.map(|m| m.x)),
             &self.x_names,
             self.background.is_none() && !lines_only,
         );
         let mut y = Axis::new(
-            ys.chain(back(back_y, self.y_log)).chain(marks),
+            ys.chain(back(back_y, self.y_log)).chain(marks).chain(colored().map(|p| p.1)),
             self.y_log,
             self.y_range.or(map.map(|m| m.y)),
             &[],
@@ -499,6 +478,7 @@ impl Plot {
             && self.background.is_none()
             && !self.y_log
             && drawn().all(|p| p.2 >= 0.0)
+            && colored().all(|p| p.1 >= 0.0)
         {
             y.low = 0.0;
         }
@@ -586,6 +566,95 @@ impl Plot {
         }
         taken.iter().position(|taken| !taken)
     }
+}
+
+impl Scale {
+    /// The color of a value, with a fraction of white.
+    pub(super) fn color(&self, value: f64, white: f64) -> RGBColor {
+        // A single value is in the middle of its bar.
+        let span = self.high - self.low;
+        let share = if span > 0.0 { (value - self.low) / span } else { 0.5 };
+        let [r, g, b] = match value.is_finite() {
+            true => map_color(share, white),
+            false => [128; 3],
+        };
+        RGBColor(r, g, b)
+    }
+
+    fn axis(&self) -> Axis {
+        let ends = [self.low, self.high].into_iter().filter(|v| v.is_finite());
+        Axis::new(ends, false, None, &[], false)
+    }
+
+    /// The width of the bar with its labels, next to a plot of this height, in pixels.
+    pub(super) fn width(&self, height: u32) -> u32 {
+        let axis = self.axis();
+        let ticks = axis.ticks((height / 60) as usize);
+        let labels = ticks.iter().map(|&t| text_width(&axis.label(t, &ticks), 13.0));
+        BAR_GAP + BAR + labels.fold(0.0, f32::max) as u32 + 30
+    }
+
+    /// Draws the bar from `rows.0` to `rows.1`, with a fraction of white in its colors.
+    pub(super) fn draw<DB: DrawingBackend>(
+        &self,
+        area: &DrawingArea<DB, Shift>,
+        k: u32,
+        left: u32,
+        rows: (u32, u32),
+        height: u32,
+        white: f64,
+    ) -> Result<(), DrawingAreaErrorKind<DB::ErrorType>> {
+        const STEPS: i32 = 128;
+        let axis = self.axis();
+        let s = k as i32;
+        let x = (left + self.width(height) - BAR_GAP - 9) as i32 * s;
+        let left = left as i32 * s;
+        let (top, bottom) = (rows.0 as i32 * s, rows.1 as i32 * s);
+        let right = left + BAR as i32 * s;
+        // Each step reaches down to the end, so that no seam shows between two.
+        for step in 0..STEPS {
+            let share = 1.0 - (f64::from(step) + 0.5) / f64::from(STEPS);
+            let [r, g, b] = map_color(share, white);
+            let from = top + (bottom - top) * step / STEPS;
+            area.draw(&Rectangle::new(
+                [(left, from), (right, bottom)],
+                RGBColor(r, g, b).filled(),
+            ))?;
+        }
+        area.draw(&Rectangle::new([(left, top), (right, bottom)], INK.stroke_width(k)))?;
+        let small = (FAMILY, 13 * k).into_font().color(&INK);
+        let small = small.pos(Pos::new(HPos::Left, VPos::Center));
+        let ticks = axis.ticks((height / 60) as usize);
+        for &tick in &ticks {
+            let share = (tick - axis.low) / axis.span();
+            let y = bottom - (share * f64::from(bottom - top)).round() as i32;
+            let mark = vec![(right, y), (right + 4 * s, y)];
+            area.draw(&PathElement::new(mark, INK.stroke_width(k)))?;
+            area.draw_text(&axis.label(tick, &ticks), &small, (right + 7 * s, y))?;
+        }
+        let label = (FAMILY, 15 * k).into_font().transform(FontTransform::Rotate270).color(&INK);
+        let label = label.pos(Pos::new(HPos::Center, VPos::Center));
+        area.draw_text(&self.label, &label, (x, i32::midpoint(top, bottom)))
+    }
+}
+
+/// The radius and the opacity of a dot among so many.
+fn dot(count: usize) -> (u32, f64) {
+    match count {
+        0..=60 => (4, 0.9),
+        61..=600 => (3, 0.8),
+        601..=4000 => (2, 0.65),
+        _ => (1, 0.6),
+    }
+}
+
+/// Makes our font known to plotters.
+pub(super) fn register_font() {
+    static REGISTER: Once = Once::new();
+    REGISTER.call_once(|| {
+        // The font is tested; were it damaged, drawing would say so.
+        let _ = plotters::style::register_font(FAMILY, FontStyle::Normal, FONT);
+    });
 }
 
 fn ordered((a, b): (f64, f64)) -> (f64, f64) {

@@ -387,7 +387,7 @@ fn exact_sum(a: f64, b: f64) -> (f64, f64) {
 }
 
 /// The lower factor L with L Lᵀ = A, from the lower half of A; `None` unless A is positive.
-fn cholesky(a: &[f64], n: usize) -> Option<Vec<f64>> {
+pub(super) fn cholesky(a: &[f64], n: usize) -> Option<Vec<f64>> {
     let mut l = vec![0.0; n * n];
     for i in 0..n {
         for j in 0..=i {

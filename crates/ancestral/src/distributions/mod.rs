@@ -1,8 +1,14 @@
-//! Standard distributions, fitted by maximum likelihood.
+//! Standard distributions, fitted by maximum likelihood: as models of whole rows, and univariate families,
+//! which `fitted` makes models.
 
 pub mod bernoulli;
+pub mod categorical;
+pub mod dirichlet;
 pub mod families;
+pub mod fitted;
 pub mod gaussian;
+pub mod gmm;
+pub mod multinomial;
 
 pub use bernoulli::{coin, coin_log_likelihood};
 

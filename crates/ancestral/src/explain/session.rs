@@ -3,7 +3,8 @@
 use super::spec::{ExplainSpec, Explanation};
 use super::topic::Topic;
 use super::{
-    ae_vs_vae, color_chain, density, discriminator, elbo, receptive_field, saturation, transposed,
+    ae_vs_vae, color_chain, density, discriminator, elbo, likelihood, receptive_field, rules,
+    saturation, transposed,
 };
 use crate::Result;
 use crate::run::Session;
@@ -25,6 +26,8 @@ impl Session<'_> {
             Topic::TransposedConvolution => transposed::explain(spec),
             Topic::ReceptiveField => receptive_field::explain(self, spec),
             Topic::ColorChain => color_chain::explain(self, spec),
+            Topic::Likelihood => likelihood::explain(spec),
+            Topic::Rules => rules::explain(self, spec),
         }
     }
 }

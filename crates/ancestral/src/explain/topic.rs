@@ -25,11 +25,15 @@ pub enum Topic {
     ReceptiveField,
     /// What the channels of a pixel know of each other.
     ColorChain,
+    /// What a likelihood is, and where it is largest.
+    Likelihood,
+    /// Association rules: their measures as areas, and what chance gives.
+    Rules,
 }
 
 impl Topic {
     /// Every topic.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::AeVsVae,
         Self::Elbo,
         Self::Density,
@@ -38,6 +42,8 @@ impl Topic {
         Self::TransposedConvolution,
         Self::ReceptiveField,
         Self::ColorChain,
+        Self::Likelihood,
+        Self::Rules,
     ];
 
     /// Its name.
@@ -51,6 +57,8 @@ impl Topic {
             Self::TransposedConvolution => "transposed-convolution",
             Self::ReceptiveField => "receptive-field",
             Self::ColorChain => "color-chain",
+            Self::Likelihood => "likelihood",
+            Self::Rules => "rules",
         }
     }
 
@@ -71,6 +79,10 @@ impl Topic {
                 "Stacked masked filters leave a blind spot, gated stacks and diagonal scans none"
             }
             Self::ColorChain => "R tells bits about G, and both about B",
+            Self::Likelihood => "The parameters of maximum likelihood make the data most probable",
+            Self::Rules => {
+                "Chance gives hundreds of association rules, and almost none after correction"
+            }
         }
     }
 
@@ -80,8 +92,8 @@ impl Topic {
             Self::AeVsVae | Self::Elbo => &["data", "epochs", "seed"],
             Self::Saturation => &["data", "seed"],
             Self::ColorChain => &["epochs", "seed"],
-            Self::OptimalDiscriminator | Self::ReceptiveField => &["seed"],
-            Self::Density | Self::TransposedConvolution => &[],
+            Self::OptimalDiscriminator | Self::ReceptiveField | Self::Rules => &["seed"],
+            Self::Density | Self::TransposedConvolution | Self::Likelihood => &[],
         }
     }
 
@@ -134,6 +146,6 @@ mod tests {
         }
         let said = |name: &str| name.parse::<Topic>().unwrap_err().to_string();
         assert_eq!(said("elb"), "unknown topic 'elb'; did you mean 'elbo'?");
-        assert!(said("love").ends_with("receptive-field, color-chain"));
+        assert!(said("love").ends_with("color-chain, likelihood, rules"));
     }
 }

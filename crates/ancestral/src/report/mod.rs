@@ -1,20 +1,27 @@
 //! Runs as images: samples and how they are drawn, curves, reconstructions, the latent space, nearest
-//! training examples, costs of pixels.
+//! training examples, costs of pixels, association rules, fitted distributions.
 
 mod animation;
 mod costs;
 mod curves;
+mod distribution;
 mod frames;
 mod latent;
 mod nearest;
 mod plane;
+mod rules;
 mod samples;
 
 pub use animation::animation;
 pub use costs::cost_map;
 pub use curves::curves;
+pub use distribution::{
+    fit_plots, fitted_density, likelihood_plot, probability_plot, quantile_plot, ranked_fits,
+    ranking,
+};
 pub use frames::{MOST_FRAMED, MOST_FRAMES, sampling_frames};
 pub use latent::{interpolation, interpolation_frames, latent_space, manifold, reconstructions};
 pub use nearest::{Nearest, nearest_examples};
 pub use plane::Plane;
+pub use rules::{rules_graph, rules_scatter};
 pub use samples::{grid, grid_bytes, intensities, samples};

@@ -21,6 +21,7 @@ use super::output::SetSink;
 use super::search::Target;
 use super::sets::{SetIndex, Sets};
 use super::son::{Candidates, count};
+use super::watch::Watch;
 
 /// A rule with the counts that all its measures follow from.
 #[derive(Debug, Clone, PartialEq)]
@@ -147,12 +148,25 @@ impl RuleOptions {
     }
 }
 
+impl RuleOptions {
+    fn check(&self) -> Result<()> {
+        if (0.0..=1.0).contains(&self.min_confidence) {
+            return Ok(());
+        }
+        Err(RulesError::Setting {
+            name: "the minimum confidence",
+            value: self.min_confidence.to_string(),
+            allowed: "it is a number from 0 to 1",
+        })
+    }
+}
+
 /// Found rules.
 #[derive(Debug, Clone)]
 pub struct FoundRules {
     /// The rules, sorted.
     pub rules: Vec<Rule>,
-    /// The number of tests that the p-values are corrected for.
+    /// The number of tests that the p-values are corrected for; not a number if it is unknown.
     pub tests: f64,
     /// The rules that reach the minimum support, before filters.
     pub frequent: u64,
@@ -167,7 +181,23 @@ pub fn rules(
     names: Option<&Names>,
     options: &RuleOptions,
 ) -> Result<FoundRules> {
-    let sets = FrequentSets::new(baskets, names, options)?;
+    let sets = frequent_sets(baskets, names, options)?;
+    rules_of_sets(&sets, baskets.len() as u64, names, options)
+}
+
+/// Makes rules of frequent sets, which must be all, with their counts among `baskets` baskets.
+///
+/// # Errors
+/// As [`rules`].
+pub fn rules_of_sets(
+    sets: &Sets,
+    baskets: u64,
+    names: Option<&Names>,
+    options: &RuleOptions,
+) -> Result<FoundRules> {
+    let sets = FrequentSets::new(sets, baskets, options)?;
+    let watch = &options.mine.watch;
+    watch.begin("testing rules", sets.sets.len() as u64);
     let mut p_values = Vec::new();
     let mut memory = options.mine.budget.reserve(0, "the rules", LOWER)?;
     sets.each(options, &mut |rule| {
@@ -177,12 +207,42 @@ pub fn rules(
     let frequent = p_values.len() as u64;
     let tests = sets.tests(options);
     let holm = Holm::new(p_values, tests);
-    let mut rules = sets.filtered(options)?;
+    watch.begin("choosing rules", sets.sets.len() as u64);
+    let mut rules = Vec::new();
+    sets.filter(options, &mut rules)?;
     for rule in &mut rules {
         rule.p_value = holm.corrected(rule.p);
     }
     sort(&mut rules, names, options);
     Ok(FoundRules { rules, tests, frequent })
+}
+
+/// Makes the rules that follow from some of the frequent sets, as when finding them was stopped. How
+/// many tests there are is then unknown, and corrected p-values are not a number.
+///
+/// Rules that exceed the memory limit are left out. It is not stopped.
+///
+/// # Errors
+/// If the confidence is out of its range.
+pub fn rules_of_part(
+    sets: &Sets,
+    baskets: u64,
+    names: Option<&Names>,
+    options: &RuleOptions,
+) -> Result<FoundRules> {
+    let mine = MineOptions { watch: Watch::new(), ..options.mine.clone() };
+    let options = RuleOptions { mine, ..options.clone() };
+    let mut rules = Vec::new();
+    let filtered = FrequentSets::new(sets, baskets, &options)
+        .and_then(|sets| sets.filter(&options, &mut rules));
+    match filtered {
+        Ok(()) | Err(RulesError::Memory { .. }) => {}
+        Err(error) => return Err(error),
+    }
+    rules.iter_mut().for_each(|rule| rule.p_value = f64::NAN);
+    sort(&mut rules, names, &options);
+    let frequent = rules.len() as u64;
+    Ok(FoundRules { rules, tests: f64::NAN, frequent })
 }
 
 /// Finds rules in some baskets and tests them in others, as made by [`Baskets::split`]: counts,
@@ -197,8 +257,11 @@ pub fn rules_holdout(
     names: Option<&Names>,
     options: &RuleOptions,
 ) -> Result<FoundRules> {
-    let sets = FrequentSets::new(found_in, names, options)?;
-    let mut rules = sets.filtered(options)?;
+    let sets = frequent_sets(found_in, names, options)?;
+    let sets = FrequentSets::new(&sets, found_in.len() as u64, options)?;
+    options.mine.watch.begin("choosing rules", sets.sets.len() as u64);
+    let mut rules = Vec::new();
+    sets.filter(options, &mut rules)?;
     let mut frequent = 0;
     sets.each(options, &mut |_| {
         frequent += 1;
@@ -237,12 +300,24 @@ pub fn rules_holdout(
     Ok(FoundRules { rules, tests, frequent })
 }
 
+/// Sets between two reports of progress.
+const EACH: u64 = 1 << 12;
+
 /// What to do if rules need too much memory.
 const LOWER: &str = "raise the limit or the minimum support, or limit the size of sets";
 
-/// All frequent sets, to be looked up.
-struct FrequentSets {
-    sets: Sets,
+/// All frequent sets of some baskets.
+fn frequent_sets(baskets: &Baskets, names: Option<&Names>, options: &RuleOptions) -> Result<Sets> {
+    options.check()?;
+    let mine_options = MineOptions { target: Target::All, ..options.mine.clone() };
+    let mut sets = Sets::new(&mine_options.budget);
+    mine(baskets, names, &mine_options, &mut sets)?;
+    Ok(sets)
+}
+
+/// Frequent sets, to be looked up.
+struct FrequentSets<'a> {
+    sets: &'a Sets,
     index: SetIndex,
     baskets: u64,
 }
@@ -263,20 +338,11 @@ impl Split<'_> {
     }
 }
 
-impl FrequentSets {
-    fn new(baskets: &Baskets, names: Option<&Names>, options: &RuleOptions) -> Result<Self> {
-        if !(0.0..=1.0).contains(&options.min_confidence) {
-            return Err(RulesError::Setting {
-                name: "the minimum confidence",
-                value: options.min_confidence.to_string(),
-                allowed: "it is a number from 0 to 1",
-            });
-        }
-        let mine_options = MineOptions { target: Target::All, ..options.mine.clone() };
-        let mut sets = Sets::new(&mine_options.budget);
-        mine(baskets, names, &mine_options, &mut sets)?;
-        let index = sets.index(&mine_options.budget)?;
-        Ok(Self { sets, index, baskets: baskets.len() as u64 })
+impl<'a> FrequentSets<'a> {
+    fn new(sets: &'a Sets, baskets: u64, options: &RuleOptions) -> Result<Self> {
+        options.check()?;
+        let index = sets.index(&options.mine.budget)?;
+        Ok(Self { sets, index, baskets })
     }
 
     /// The count of a set; all baskets hold the empty one.
@@ -284,7 +350,7 @@ impl FrequentSets {
         if items.is_empty() {
             return self.baskets;
         }
-        let found = self.index.find(&self.sets, items);
+        let found = self.index.find(self.sets, items);
         found.map_or(0, |number| u64::from(self.sets.count(number)))
     }
 
@@ -295,7 +361,12 @@ impl FrequentSets {
         visit: &mut dyn FnMut(&Split<'_>) -> Result<()>,
     ) -> Result<()> {
         let (mut antecedent, mut consequent) = (Vec::new(), Vec::new());
-        for (items, count) in self.sets.iter() {
+        let watch = &options.mine.watch;
+        for (number, (items, count)) in self.sets.iter().enumerate() {
+            if (number as u64).is_multiple_of(EACH) {
+                watch.check()?;
+                watch.set(number as u64);
+            }
             let longest = options.max_consequent.get().min(items.len() - 1);
             for size in 1..=longest {
                 // Positions of the consequent's items, in lexicographic order.
@@ -327,15 +398,17 @@ impl FrequentSets {
         Ok(())
     }
 
-    /// The rules that all filters leave, with their uncorrected p-values.
-    fn filtered(&self, options: &RuleOptions) -> Result<Vec<Rule>> {
-        let mut rules = Vec::new();
+    /// Adds the rules that all filters leave, with their uncorrected p-values.
+    fn filter(&self, options: &RuleOptions, rules: &mut Vec<Rule>) -> Result<()> {
         let mut memory = options.mine.budget.reserve(0, "the rules", LOWER)?;
         let mut bytes = 0;
         self.each(options, &mut |split| {
             let has =
                 |item: &u32| split.antecedent.contains(item) || split.consequent.contains(item);
-            let kept = ratio(split.count, split.antecedent_count) >= options.min_confidence
+            // Of sets that were not found the counts are unknown.
+            let kept = split.antecedent_count > 0
+                && split.consequent_count > 0
+                && ratio(split.count, split.antecedent_count) >= options.min_confidence
                 && options.contains.iter().all(has)
                 && options.rhs.iter().all(|item| split.consequent.contains(item))
                 && (!options.productive || self.is_productive(split));
@@ -356,8 +429,7 @@ impl FrequentSets {
                 });
             }
             Ok(())
-        })?;
-        Ok(rules)
+        })
     }
 
     /// Whether the rule is better than every rule with a part of its antecedent.

@@ -290,10 +290,10 @@ fn a_file_in_parts_gives_what_one_pass_gives() {
         options.budget = Budget::new(200_000);
         let mut found = BTreeMap::new();
         let open = || BasketReader::open(&path, None, &options.budget);
-        let report = mine_parts(&open, &options, &mut |names, items, count| {
-            let items: BTreeSet<String> =
-                items.iter().map(|&item| names.name(item).to_owned()).collect();
-            found.insert(items, count);
+        let report = mine_parts(&open, &options, &mut |set| {
+            let name = |&item: &u32| set.names.name(item).to_owned();
+            found.insert(set.items.iter().map(name).collect::<BTreeSet<String>>(), set.count);
+            assert_eq!(set.baskets, baskets.len() as u64);
             Ok(())
         });
         let report = report.unwrap();
@@ -363,4 +363,29 @@ fn rules_are_written_with_all_measures() {
     assert_eq!(FileFormat::of("a.CSV".as_ref()).unwrap(), FileFormat::Csv);
     assert_eq!(FileFormat::of("a.jsonl".as_ref()).unwrap(), FileFormat::JsonLines);
     assert!(FileFormat::of("a.txt".as_ref()).unwrap_err().to_string().contains(".jsonl"));
+}
+
+#[test]
+fn rules_of_some_sets_have_right_counts_and_no_corrected_p_values() {
+    let mut random = Random(5);
+    let sets = random_baskets(&mut random, 60, 7);
+    let baskets = Baskets::from_sets(&sets).unwrap();
+    let mut options = RuleOptions::new(MineOptions::new(Support::Count(2)));
+    options.min_confidence = 0.3;
+    let all = rules(&baskets, None, &options).unwrap().rules;
+    let mut found = Sets::new(&Budget::unlimited());
+    mine(&baskets, None, &options.mine, &mut found).unwrap();
+    let n = baskets.len() as u64;
+    assert_eq!(rules_of_sets(&found, n, None, &options).unwrap().rules, all);
+    found.truncate(found.len() / 2);
+    let some = rules_of_part(&found, n, None, &options).unwrap();
+    assert!(some.tests.is_nan() && !some.rules.is_empty() && some.rules.len() < all.len());
+    for mut rule in some.rules {
+        assert!(rule.p_value.is_nan());
+        let is_same = |other: &&Rule| {
+            (&other.antecedent, &other.consequent) == (&rule.antecedent, &rule.consequent)
+        };
+        rule.p_value = all.iter().find(is_same).unwrap().p_value;
+        assert!(all.contains(&rule));
+    }
 }

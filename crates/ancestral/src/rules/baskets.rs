@@ -154,6 +154,8 @@ pub struct Baskets {
     /// One more than the largest item.
     width: u32,
     memory: Reserved,
+    /// The memory of the names.
+    names: Option<Reserved>,
 }
 
 impl Baskets {
@@ -161,7 +163,7 @@ impl Baskets {
     pub fn new(budget: &Budget) -> Self {
         // A reservation of nothing exceeds no limit.
         let memory = Reserved::empty(budget, "the baskets", READ_LOWER);
-        Self { items: Vec::new(), ends: Vec::new(), width: 0, memory }
+        Self { items: Vec::new(), ends: Vec::new(), width: 0, memory, names: None }
     }
 
     /// Baskets of these items, without a memory limit.
@@ -259,6 +261,11 @@ impl Baskets {
             if first(number) { one.push(basket)? } else { other.push(basket)? }
         }
         Ok((one, other))
+    }
+
+    /// Counts other memory as long as the baskets are there.
+    pub(super) fn hold(&mut self, names: Reserved) {
+        self.names = Some(names);
     }
 
     /// Removes all baskets and keeps the memory.

@@ -18,6 +18,11 @@ impl Budget {
         Self { used: Arc::default(), limit }
     }
 
+    /// A limit in bytes, of which some are used already, as by the program itself.
+    pub fn with_used(limit: u64, used: u64) -> Self {
+        Self { used: Arc::new(AtomicU64::new(used)), limit }
+    }
+
     /// No limit.
     pub fn unlimited() -> Self {
         Self::new(u64::MAX)
@@ -26,6 +31,11 @@ impl Budget {
     /// The limit in bytes.
     pub fn limit(&self) -> u64 {
         self.limit
+    }
+
+    /// The bytes that are left.
+    pub fn free(&self) -> u64 {
+        self.limit.saturating_sub(self.used())
     }
 
     /// The bytes in use.
@@ -80,6 +90,15 @@ impl Reserved {
             });
         }
         Ok(())
+    }
+}
+
+impl Reserved {
+    /// Lowers the reservation to a number of bytes; a larger number changes nothing.
+    pub(super) fn shrink_to(&mut self, bytes: u64) {
+        let fewer = self.bytes.saturating_sub(bytes);
+        self.budget.used.fetch_sub(fewer, Ordering::Relaxed);
+        self.bytes -= fewer;
     }
 }
 

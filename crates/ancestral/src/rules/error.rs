@@ -36,6 +36,17 @@ pub enum RulesError {
         /// What is wrong, and what to do.
         problem: String,
     },
+    /// An item that no basket holds.
+    #[error(
+        "no basket holds '{name}'{}",
+        nearest.as_ref().map_or(String::new(), |near| format!("; did you mean '{near}'?"))
+    )]
+    UnknownItem {
+        /// The name as it was given.
+        name: String,
+        /// The nearest name of an item.
+        nearest: Option<String>,
+    },
     /// A file without a basket.
     #[error("{} has no baskets", path.display())]
     NoBaskets {
@@ -87,6 +98,13 @@ pub enum RulesError {
     /// The receiver of the results wants no more of them.
     #[error("stopped by the receiver of the results")]
     Stopped,
+}
+
+impl RulesError {
+    /// Whether the input or a setting is wrong, or too large for the memory limit.
+    pub fn is_usage(&self) -> bool {
+        !matches!(self, Self::Write { .. } | Self::Changed { .. } | Self::Stopped)
+    }
 }
 
 /// The result of a function of this module.

@@ -10,6 +10,7 @@ use super::error::{Result, RulesError};
 use super::output::{Counting, Ordered, Output, SetSink, SizeCounts, Writing};
 use super::search::{Algorithm, Next, Search, Target};
 use super::support::Support;
+use super::watch::Watch;
 
 /// What to mine.
 #[derive(Debug, Clone)]
@@ -26,6 +27,8 @@ pub struct MineOptions {
     pub threads: Option<NonZeroUsize>,
     /// The memory limit; none by default.
     pub budget: Budget,
+    /// The progress, and the flag that stops it.
+    pub watch: Watch,
 }
 
 impl MineOptions {
@@ -38,6 +41,7 @@ impl MineOptions {
             algorithm: Algorithm::Auto,
             threads: None,
             budget: Budget::unlimited(),
+            watch: Watch::new(),
         }
     }
 
@@ -51,7 +55,8 @@ impl MineOptions {
 /// not matter.
 ///
 /// # Errors
-/// If the memory limit is exceeded, or by the sink; what was found before has been handed over.
+/// If the memory limit is exceeded, or it was stopped, or by the sink; what was found before has been
+/// handed over.
 pub fn mine(
     baskets: &Baskets,
     names: Option<&Names>,
@@ -60,11 +65,18 @@ pub fn mine(
 ) -> Result<()> {
     let least = AtomicU32::new(least_of(options, baskets.len()));
     let database = Database::new(baskets, names, least.load(Ordering::Relaxed), &options.budget)?;
-    let ordered = Ordered::new(sink, &database.items, options.budget.limit());
+    let ordered = Ordered::new(sink, &database.items, options.budget.limit(), &options.watch);
     let max_len = options.max_len();
     let make = || Writing::new(&ordered, max_len);
-    search(&database, options, &least, make, |out, branch| out.branch = branch, || ordered.stop())?;
-    Ok(())
+    let enter = |out: &mut Writing<'_, '_>, branch| out.branch = branch;
+    let result = search(&database, options, &least, make, enter, || ordered.stop());
+    match result {
+        Err(RulesError::Stopped) if options.watch.is_stopped() => {
+            ordered.drain()?;
+            Err(RulesError::Stopped)
+        }
+        result => result.map(|_| ()),
+    }
 }
 
 /// Counts frequent sets by size. Sets that only differ in items of the same baskets are counted
@@ -105,7 +117,9 @@ pub(super) fn search<O: Output + Send>(
     let settings = (options.target, options.algorithm, options.max_len());
     let rows = &database.rows;
     // Branch 0 is the root; branch 1 + i begins with item i.
-    let mut first = Search::new(settings, least, database, make());
+    let watch = &options.watch;
+    watch.begin("finding sets", rows.open as u64);
+    let mut first = Search::new(settings, least, watch, database, make());
     enter(&mut first.output, 0);
     let next = first.root(database)?;
     first.output.finish()?;
@@ -129,16 +143,18 @@ pub(super) fn search<O: Output + Send>(
             let result = search.extend_rows(rows, item).and_then(|()| search.output.finish());
             if let Err(error) = result {
                 failed.store(true, Ordering::Relaxed);
+                search.output.abandon();
                 stop();
                 return Err(error);
             }
+            watch.add(1);
         }
     };
     let threads = options.threads.or_else(|| std::thread::available_parallelism().ok());
     let threads = threads.map_or(1, NonZeroUsize::get).min(rows.open.max(1));
     let results: Vec<Result<O>> = std::thread::scope(|scope| {
         let others: Vec<_> = (1..threads)
-            .map(|_| scope.spawn(|| work(Search::new(settings, least, database, make()))))
+            .map(|_| scope.spawn(|| work(Search::new(settings, least, watch, database, make()))))
             .collect();
         let mut results = vec![work(first)];
         // A panic in a thread is passed on.

@@ -39,9 +39,12 @@ mod support;
 #[cfg(test)]
 mod tests;
 mod top;
+mod watch;
 mod write;
 
-pub use association::{FoundRules, Rule, RuleOptions, SortBy, rules, rules_holdout};
+pub use association::{
+    FoundRules, Rule, RuleOptions, SortBy, rules, rules_holdout, rules_of_part, rules_of_sets,
+};
 pub use baskets::{Baskets, Names};
 pub use budget::Budget;
 pub use error::{Result, RulesError};
@@ -51,7 +54,10 @@ pub use output::{SetSink, SizeCounts};
 pub use read::{BasketReader, Format, Layout, ReadReport, read_baskets};
 pub use search::{Algorithm, Target};
 pub use sets::{SetIndex, Sets};
-pub use son::{Candidates, NamedSink, PartsReport, candidates, count, frequent, merge, mine_parts};
+pub use son::{
+    Candidates, NamedSet, NamedSink, PartsReport, candidates, count, frequent, merge, mine_parts,
+};
 pub use support::Support;
 pub use top::top;
+pub use watch::{Progress, Watch};
 pub use write::{FileFormat, RuleWriter, SetWriter};

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::error::{Result, RulesError};
+use super::watch::Watch;
 
 /// Receives found sets one by one, as they are found.
 pub trait SetSink {
@@ -31,6 +32,9 @@ pub(super) trait Output {
     fn finish(&mut self) -> Result<()> {
         Ok(())
     }
+
+    /// The branch was stopped.
+    fn abandon(&mut self) {}
 }
 
 /// Numbers of sets by their size, without the sets themselves; a number above 2¹²⁸ − 1 stays there.
@@ -112,6 +116,7 @@ const WAITING_SHARE: u64 = 16;
 /// The first unfinished branch writes at once; later ones wait their turn when too many of their
 /// results would be held. So memory is bounded and the order does not depend on threads.
 pub(super) struct Ordered<'a> {
+    watch: &'a Watch,
     state: Mutex<State<'a>>,
     turn: Condvar,
 }
@@ -161,7 +166,12 @@ impl State<'_> {
 
 impl<'a> Ordered<'a> {
     /// `items` are the items of the codes, `limit` is the memory limit in bytes.
-    pub(super) fn new(sink: &'a mut (dyn SetSink + Send), items: &'a [u32], limit: u64) -> Self {
+    pub(super) fn new(
+        sink: &'a mut (dyn SetSink + Send),
+        items: &'a [u32],
+        limit: u64,
+        watch: &'a Watch,
+    ) -> Self {
         let state = State {
             sink,
             next: 0,
@@ -172,7 +182,7 @@ impl<'a> Ordered<'a> {
             items,
             set: Vec::new(),
         };
-        Self { state: Mutex::new(state), turn: Condvar::new() }
+        Self { watch, state: Mutex::new(state), turn: Condvar::new() }
     }
 
     fn lock(&self) -> MutexGuard<'_, State<'a>> {
@@ -185,12 +195,30 @@ impl<'a> Ordered<'a> {
         self.turn.notify_all();
     }
 
+    /// Writes all that waits, also of branches that were stopped.
+    pub(super) fn drain(&self) -> Result<()> {
+        let mut state = self.lock();
+        while let Some((_, (batches, _))) = state.waiting.pop_first() {
+            batches.iter().try_for_each(|batch| state.write(batch))?;
+        }
+        Ok(())
+    }
+
+    /// Keeps what a stopped branch has found.
+    fn abandon(&self, branch: usize, batch: &mut Vec<u32>) {
+        if !batch.is_empty() {
+            self.lock().waiting.entry(branch).or_default().0.push(std::mem::take(batch));
+        }
+    }
+
     fn deliver(&self, branch: usize, batch: &mut Vec<u32>, ended: bool) -> Result<()> {
         let mut state = self.lock();
         loop {
             if state.stopped {
                 return Err(RulesError::Stopped);
             }
+            // One call may bring more sets than there is time for.
+            self.watch.check()?;
             if state.next == branch {
                 state.write(batch)?;
                 batch.clear();
@@ -267,5 +295,9 @@ impl Output for Writing<'_, '_> {
 
     fn finish(&mut self) -> Result<()> {
         self.ordered.deliver(self.branch, &mut self.batch, true)
+    }
+
+    fn abandon(&mut self) {
+        self.ordered.abandon(self.branch, &mut self.batch);
     }
 }

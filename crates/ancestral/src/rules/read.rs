@@ -6,14 +6,18 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Cursor, Read};
+use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::read::MultiGzDecoder;
 
 use super::baskets::{Baskets, Names};
 use super::budget::{Budget, Reserved};
 use super::error::{Result, RulesError};
+use super::watch::Watch;
 
 /// The kind of a file, as a user gives it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +28,30 @@ pub enum Layout {
     Long,
     /// A header of the items; then a basket a line, with 0/1 or true/false for each item.
     Table,
+}
+
+impl Layout {
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Baskets => "baskets",
+            Self::Long => "long",
+            Self::Table => "table",
+        }
+    }
+}
+
+impl FromStr for Layout {
+    type Err = RulesError;
+
+    fn from_str(name: &str) -> Result<Self> {
+        let all = [Self::Baskets, Self::Long, Self::Table];
+        all.into_iter().find(|layout| layout.as_str() == name).ok_or_else(|| RulesError::Setting {
+            name: "the format",
+            value: format!("'{name}'"),
+            allowed: "it is baskets, long or table",
+        })
+    }
 }
 
 /// The kind of a file, as it is read.
@@ -59,6 +87,8 @@ pub struct ReadReport {
     pub lines: u64,
 }
 
+/// Lines between two reports of progress.
+const EACH: u64 = 1 << 12;
 /// Bytes of text by which the format is told.
 const SAMPLE: u64 = 1 << 18;
 
@@ -74,24 +104,21 @@ pub fn read_baskets(
     layout: Option<Layout>,
     budget: &Budget,
 ) -> Result<(Names, Baskets, ReadReport)> {
-    let mut reader = BasketReader::open(path, layout, budget)?;
-    let (mut names, mut baskets) = (Names::new(), Baskets::new(budget));
-    if reader.report.format.layout == Layout::Long {
-        let mut rows = LongRows::new(budget);
-        while let Some((basket, item)) = reader.long_row(&mut names)? {
-            rows.push(basket, item)?;
-        }
-        rows.baskets(&mut baskets)?;
-    } else {
-        let mut basket = Vec::new();
-        while reader.next(&mut names, &mut basket)? {
-            baskets.push(&basket)?;
-        }
+    BasketReader::open(path, layout, budget)?.read_all(budget)
+}
+
+/// A file that counts the bytes that are read of it.
+struct Counted {
+    file: File,
+    read: Arc<AtomicU64>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read(bytes)?;
+        self.read.fetch_add(count as u64, Ordering::Relaxed);
+        Ok(count)
     }
-    if baskets.is_empty() {
-        return Err(RulesError::NoBaskets { path: path.to_owned() });
-    }
-    Ok((names, baskets, reader.report))
 }
 
 /// Rows of a long table in memory.
@@ -146,6 +173,10 @@ pub struct BasketReader {
     /// The basket and the item of a long table that were read too far.
     ahead: Option<(u32, Option<u32>)>,
     memory: Reserved,
+    /// Bytes of the file that were read, of how many.
+    read: Arc<AtomicU64>,
+    size: u64,
+    watch: Watch,
 }
 
 impl BasketReader {
@@ -155,7 +186,11 @@ impl BasketReader {
     /// If the file cannot be read, or its header does not fit the format.
     pub fn open(path: &Path, layout: Option<Layout>, budget: &Budget) -> Result<Self> {
         let failed = |source| RulesError::Read { path: path.to_owned(), source };
-        let mut file = File::open(path).map_err(failed)?;
+        let file = File::open(path).map_err(failed)?;
+        // 0 for a pipe.
+        let size = file.metadata().map_err(failed)?.len();
+        let read = Arc::new(AtomicU64::new(0));
+        let mut file = Counted { file, read: read.clone() };
         let mut magic = Vec::new();
         file.by_ref().take(2).read_to_end(&mut magic).map_err(failed)?;
         let gzip = magic == [0x1f, 0x8b];
@@ -180,11 +215,49 @@ impl BasketReader {
             groups: Names::new(),
             ahead: None,
             memory: Reserved::empty(budget, "the names", "raise the limit"),
+            read,
+            size,
+            watch: Watch::new(),
         };
         if format.layout != Layout::Baskets {
             reader.read_header()?;
         }
         Ok(reader)
+    }
+
+    /// Reports its progress, in bytes of the file, as of `phase`, and ends if it is stopped.
+    pub fn set_watch(&mut self, watch: &Watch, phase: &'static str) {
+        watch.begin(phase, self.size);
+        self.watch = watch.clone();
+    }
+
+    /// Reads all baskets from its place on.
+    ///
+    /// The rows of a basket in a long table may be anywhere in it.
+    ///
+    /// # Errors
+    /// As [`read_baskets`].
+    pub fn read_all(mut self, budget: &Budget) -> Result<(Names, Baskets, ReadReport)> {
+        let (mut names, mut baskets) = (Names::new(), Baskets::new(budget));
+        if self.report.format.layout == Layout::Long {
+            let mut rows = LongRows::new(budget);
+            while let Some((basket, item)) = self.long_row(&mut names)? {
+                rows.push(basket, item)?;
+            }
+            rows.baskets(&mut baskets)?;
+        } else {
+            let mut basket = Vec::new();
+            while self.next(&mut names, &mut basket)? {
+                baskets.push(&basket)?;
+            }
+        }
+        if baskets.is_empty() {
+            return Err(RulesError::NoBaskets { path: self.path });
+        }
+        // The names stay, those of the baskets of a long table do not.
+        self.memory.shrink_to(names.bytes());
+        baskets.hold(self.memory);
+        Ok((names, baskets, self.report))
     }
 
     /// What was read so far.
@@ -236,6 +309,10 @@ impl BasketReader {
                 return Ok(false);
             }
             self.report.lines += 1;
+            if self.report.lines.is_multiple_of(EACH) {
+                self.watch.check()?;
+                self.watch.set(self.read.load(Ordering::Relaxed));
+            }
             let Ok(line) = std::str::from_utf8(&self.line) else {
                 return Err(self.wrong("the text is not UTF-8"));
             };

@@ -20,6 +20,7 @@ use super::bitsets::{Bitsets, TidStack};
 use super::database::{Database, Rows};
 use super::error::Result;
 use super::output::Output;
+use super::watch::Watch;
 
 /// Which frequent sets are found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -52,6 +53,7 @@ pub(super) struct Search<'a, O> {
     pub(super) max_len: usize,
     /// The minimum number of baskets; the search for the most frequent sets raises it.
     pub(super) least: &'a AtomicU32,
+    watch: &'a Watch,
     pub(super) output: O,
     pub(super) prefix: Vec<u32>,
     /// Perfect extensions of the prefix; only if all sets are found.
@@ -84,6 +86,7 @@ impl<'a, O: Output> Search<'a, O> {
     pub(super) fn new(
         (target, algorithm, max_len): (Target, Algorithm, usize),
         least: &'a AtomicU32,
+        watch: &'a Watch,
         database: &Database,
         output: O,
     ) -> Self {
@@ -93,6 +96,7 @@ impl<'a, O: Output> Search<'a, O> {
             algorithm,
             max_len,
             least,
+            watch,
             output,
             prefix: Vec::new(),
             extensions: Vec::new(),
@@ -130,6 +134,7 @@ impl<'a, O: Output> Search<'a, O> {
     /// Reports the node, whose perfect extensions are added, as its target demands: there are `open`
     /// items left, and `passed` ones, none of them in all of its baskets.
     pub(super) fn report_node(&mut self, count: u32, open: usize, passed: usize) -> Result<Next> {
+        self.watch.check()?;
         let len = self.prefix.len();
         let report = match self.target {
             Target::All => true,

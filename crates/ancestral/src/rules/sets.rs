@@ -50,6 +50,23 @@ impl Sets {
         (0..self.len()).map(|number| (self.items(number), self.counts[number]))
     }
 
+    /// Keeps the first `len` sets and frees the memory of the others.
+    pub fn truncate(&mut self, len: usize) {
+        let len = len.min(self.len());
+        self.counts.truncate(len);
+        self.ends.truncate(len);
+        self.items.truncate(self.ends.last().copied().unwrap_or(0));
+        self.counts.shrink_to_fit();
+        self.ends.shrink_to_fit();
+        self.items.shrink_to_fit();
+        self.memory.shrink_to(self.bytes());
+    }
+
+    fn bytes(&self) -> u64 {
+        let words = self.items.capacity() + 2 * self.ends.capacity() + self.counts.capacity();
+        4 * words as u64
+    }
+
     /// The numbers of the sets by their items, for [`SetIndex::find`].
     ///
     /// # Errors
@@ -75,8 +92,7 @@ impl SetSink for Sets {
         self.items.extend_from_slice(items);
         self.ends.push(self.items.len());
         self.counts.push(count);
-        let words = self.items.capacity() + 2 * self.ends.capacity() + self.counts.capacity();
-        self.memory.grow_to(4 * words as u64)
+        self.memory.grow_to(self.bytes())
     }
 }
 

@@ -348,9 +348,21 @@ pub struct PartsReport {
     pub candidates: usize,
 }
 
-/// Receives a set of a file: the names of items, the set's items, and the number of baskets that hold
-/// it.
-pub type NamedSink<'a> = dyn FnMut(&Names, &[u32], u64) -> Result<()> + 'a;
+/// A found set of a file.
+#[derive(Debug, Clone, Copy)]
+pub struct NamedSet<'a> {
+    /// The names of items.
+    pub names: &'a Names,
+    /// The set's items, the most frequent first.
+    pub items: &'a [u32],
+    /// The number of baskets that hold it.
+    pub count: u64,
+    /// The number of all baskets.
+    pub baskets: u64,
+}
+
+/// Receives the sets of a file.
+pub type NamedSink<'a> = dyn FnMut(NamedSet<'_>) -> Result<()> + 'a;
 
 /// This fraction (1 / PARTS) of the memory limit is for the items of a part: the rest is for its
 /// search, for what it finds, and for the candidates.
@@ -359,31 +371,37 @@ const PARTS: u64 = 16;
 /// Mines a file that may be larger than memory, in parts that the memory limit allows.
 ///
 /// `open` opens the file anew: it is read twice, or three times if the support is a number of baskets,
-/// whose share of all baskets must be known first. The maximum length limits the candidates, among
-/// which sets are closed or maximal.
+/// whose share of all baskets must be known first.
 ///
 /// # Errors
-/// If the file cannot be read or changes, the memory limit is exceeded, or by the sink.
+/// If the file cannot be read or changes, the memory limit is exceeded, it is stopped, or
+/// by the sink.
 pub fn mine_parts(
     open: &dyn Fn() -> Result<BasketReader>,
     options: &MineOptions,
     sink: &mut NamedSink<'_>,
 ) -> Result<PartsReport> {
-    let budget = &options.budget;
+    let (budget, watch) = (&options.budget, &options.watch);
+    let mut of_parts = MineOptions { watch: watch.inner(), ..options.clone() };
+    if options.target != Target::All {
+        // Closed and maximal sets are those among sets of any size.
+        of_parts.max_len = None;
+    }
     let mut names = Names::new();
     let mut basket = Vec::new();
     let mut total = 0;
     if matches!(options.support, Support::Count(_)) {
         let mut reader = open()?;
+        reader.set_watch(watch, "counting baskets");
         while reader.next(&mut names, &mut basket)? {
             total += 1;
         }
     }
-    let size = usize::try_from(budget.limit() / PARTS / 4).unwrap_or(usize::MAX).max(1 << 10);
+    let size = usize::try_from(budget.free() / PARTS / 4).unwrap_or(usize::MAX).max(1 << 10);
     let (mut parts, mut baskets, mut found) = (0, 0, Vec::new());
     let mut add = |part: &Baskets| -> Result<()> {
         parts += 1;
-        found.push(candidates(part, total, options)?);
+        found.push(candidates(part, total, &of_parts)?);
         // Joined as they come, so that equal candidates take memory twice at most.
         if found.len() == 2 {
             let joined = merge(&found, budget)?;
@@ -393,6 +411,7 @@ pub fn mine_parts(
         Ok(())
     };
     let mut reader = open()?;
+    reader.set_watch(watch, "finding candidates");
     let mut part = Baskets::new(budget);
     while reader.next(&mut names, &mut basket)? {
         part.push(&basket)?;
@@ -418,8 +437,12 @@ pub fn mine_parts(
         let report = PartsReport { read, baskets: 0, parts: 0, candidates: 0 };
         return Ok(report);
     };
+    let threads = options.threads.or_else(|| std::thread::available_parallelism().ok());
+    let copies = 1 + threads.map_or(1, NonZeroUsize::get) as u64;
+    let _counting = budget.reserve(8 * copies * candidates.len() as u64, WHAT, LOWER)?;
     let mut counts = vec![0; candidates.len()];
     let mut reader = open()?;
+    reader.set_watch(watch, "counting candidates");
     let (mut again, mut block) = (0, Baskets::new(budget));
     loop {
         let more = reader.next(&mut names, &mut basket)?;
@@ -439,7 +462,29 @@ pub fn mine_parts(
         return Err(RulesError::Changed { before: baskets, after: again });
     }
     let least = options.support.least(baskets);
-    let mut named = |items: &[u32], count: u32| sink(&names, items, u64::from(count));
+    // The items of frequent sets are frequent.
+    let mut by_frequency: Vec<(u64, &str, usize)> = (0..names.len())
+        .filter_map(|item| {
+            let number = item as u32;
+            Some((counts[candidates.find(&[number])?], names.name(number), item))
+        })
+        .collect();
+    by_frequency.sort_unstable_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(b.1)));
+    let mut ranks = vec![u32::MAX; names.len()];
+    for (rank, &(_, _, item)) in by_frequency.iter().enumerate() {
+        ranks[item] = rank as u32;
+    }
+    let mut sorted = Vec::new();
+    let most = options.max_len();
+    let mut named = |items: &[u32], count: u32| {
+        if items.len() > most {
+            return Ok(());
+        }
+        sorted.clear();
+        sorted.extend_from_slice(items);
+        sorted.sort_unstable_by_key(|&item| ranks[item as usize]);
+        sink(NamedSet { names: &names, items: &sorted, count: u64::from(count), baskets })
+    };
     frequent(&candidates, &counts, least, options.target, budget, &mut named)?;
     Ok(PartsReport { read, baskets, parts, candidates: candidates.len() })
 }

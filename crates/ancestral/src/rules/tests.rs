@@ -328,3 +328,23 @@ fn nothing_is_found_in_nothing() {
         }
     }
 }
+
+#[test]
+fn a_stop_keeps_what_was_found() {
+    // Far more sets than there is time for, all from one node of the search.
+    let baskets = Baskets::from_sets([(0..50).collect::<Vec<u32>>(), (0..50).collect()]).unwrap();
+    let options = MineOptions::new(Support::Count(1));
+    let mut found = 0_u64;
+    let mut sink = |_: &[u32], _: u32| {
+        found += 1;
+        if found == 1000 {
+            options.watch.stop();
+        }
+        Ok(())
+    };
+    assert!(matches!(mine(&baskets, None, &options, &mut sink), Err(RulesError::Stopped)));
+    assert!((1000..1_000_000).contains(&found), "{found}");
+    assert_eq!(options.watch.now().phase, "finding sets");
+    // One that was stopped before finds nothing.
+    assert!(matches!(count_sets(&baskets, None, &options), Err(RulesError::Stopped)));
+}

@@ -192,6 +192,7 @@ impl<W: Write> Lines<W> {
         self.field(name, |text| {
             let size = value.abs();
             let _ = match value {
+                _ if value.is_nan() => write!(text, "{}", if csv { "nan" } else { "\"nan\"" }),
                 _ if value.is_infinite() && !csv => write!(text, "\"{value}\""),
                 _ if value != 0.0 && !(1e-5..1e16).contains(&size) && value.is_finite() => {
                     write!(text, "{value:e}")

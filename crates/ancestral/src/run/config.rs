@@ -58,6 +58,15 @@ pub struct DataConfig {
     /// Whether labels were left out.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub no_labels: bool,
+    /// Whether `columns` alone are read of more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub chosen: bool,
+    /// Whether every row of data without splits of its own is for training.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub whole: bool,
+    /// Whether whole numbers were read as real values.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub real: bool,
     /// "double" if real values are read in double precision; "single" for runs of format 1.
     #[serde(default = "single", skip_serializing_if = "is_single")]
     pub precision: String,
@@ -153,6 +162,9 @@ impl DataConfig {
             image: None,
             asked_levels: None,
             no_labels: false,
+            chosen: false,
+            whole: false,
+            real: false,
             precision: if domain == Domain::Real { DOUBLE } else { SINGLE }.to_owned(),
             data_dir: None,
             path: None,
@@ -161,7 +173,7 @@ impl DataConfig {
     }
 
     /// The keys of the table `data`.
-    pub(super) const KEYS: [&str; 26] = [
+    pub(super) const KEYS: [&str; 29] = [
         "name",
         "path",
         "data_dir",
@@ -174,6 +186,9 @@ impl DataConfig {
         "image",
         "asked_levels",
         "no_labels",
+        "chosen",
+        "whole",
+        "real",
         "precision",
         "fingerprint",
         "domain",
@@ -449,6 +464,8 @@ impl DataConfig {
             image_shape: self.image.map(|[h, w, c]| [c, h, w]),
             levels: self.asked_levels,
             no_labels: self.no_labels,
+            columns: if self.chosen { self.columns.clone() } else { Vec::new() },
+            real: self.real,
             text: self.text.clone(),
             ..OpenOptions::default()
         }
@@ -473,6 +490,7 @@ impl DataConfig {
         let options = OpenOptions {
             all_train: self.all_train,
             fold: self.fold,
+            whole: self.whole,
             // Runs of format 1 have no classes where an image is in no class folder.
             no_labels: self.no_labels || self.classes == 0,
             ..self.options(data_dir, seed)

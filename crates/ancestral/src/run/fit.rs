@@ -1,6 +1,6 @@
 //! Models that are fitted in one call.
 
-use ancestral_data::{Binarize, Examples, SplitName, Streams};
+use ancestral_data::{Binarize, Dataset, Examples, SplitName, Streams};
 
 use super::loaded::Run;
 use super::score::Measured;
@@ -69,24 +69,42 @@ impl Session<'_> {
         let folder = spec.storage.create(&config, Some((&model.tensors(), info)))?;
         let path = folder.map(|folder| folder.path().to_owned());
         let run = Run { config, model, info, path, data: Some(data.clone()) };
+        let splits = self.evaluate_fit(&run, &data, binarize, spec.skip_test)?;
+        Ok(Fit { run, report, splits })
+    }
+
+    /// The evaluation of a fitted model on the training split and, unless it is skipped or there is
+    /// none, on the test split.
+    ///
+    /// # Errors
+    /// If an example does not fit the model.
+    pub(super) fn evaluate_fit(
+        &mut self,
+        run: &Run,
+        data: &Dataset,
+        binarize: Binarize,
+        skip_test: bool,
+    ) -> Result<Vec<Fitted>> {
+        let seed = run.config.seed;
+        let train = Examples::new(data, SplitName::Train, binarize, seed)?;
         let mut splits = Vec::new();
         for split in [SplitName::Train, SplitName::Test] {
-            if split == SplitName::Test && spec.skip_test {
+            if split == SplitName::Test && (skip_test || data.len(split) == 0) {
                 continue;
             }
-            let examples = Examples::new(&data, split, binarize, seed)?;
+            let examples = Examples::new(data, split, binarize, seed)?;
             let binarize = examples.binarize().as_str();
             let model = run.model();
             let found = if model.density().is_none() && model.classifier().is_some() {
-                Measured::Classification(Box::new(self.classification(&run, &examples)?))
+                Measured::Classification(Box::new(self.classification(run, &examples)?))
             } else {
                 let name = split.as_str();
-                let mut found = self.likelihoods(&run, &examples, Options::default(), name)?;
+                let mut found = self.likelihoods(run, &examples, Options::default(), name)?;
                 found.standardize(&train);
                 Measured::Likelihoods(Box::new(found))
             };
             splits.push(Fitted { split, binarize, found });
         }
-        Ok(Fit { run, report, splits })
+        Ok(splits)
     }
 }

@@ -2,9 +2,11 @@
 //! ([`Run`]), in memory or in a run folder.
 
 mod adapt;
+mod baskets;
 mod checkpoint;
 mod columns;
 mod config;
+mod distribution;
 mod event_log;
 #[cfg(feature = "plot")]
 mod finish;
@@ -29,7 +31,11 @@ mod tensorboard;
 mod training;
 
 pub use adapt::adapt;
+pub use baskets::{Find, LEAST_MEMORY, RuleSettings, RulesReport, RulesSpec, Stop};
 pub use config::{DataConfig, FORMAT, RunConfig};
+pub use distribution::{
+    ColumnFit, ColumnRanking, DistributionRequest, FamilyFit, PValues, Rows, auto_options,
+};
 pub use fit::{Fit, Fitted};
 pub use folder::{RunFolder, Weights};
 pub use gan_table::{GAN_TABLE, GanTableEntry, GanTableProgress, GanTableRow, gan_table_entries};

@@ -368,7 +368,7 @@ impl<'a> Session<'a> {
         let mut failed = Ok(());
         let mut told = |done: usize| {
             if failed.is_ok() {
-                failed = self.tell(what, done, total);
+                failed = self.tell(what, done as u64, total as u64);
             }
         };
         told(0);
@@ -383,8 +383,7 @@ impl<'a> Session<'a> {
     }
 
     /// Reports the progress of some work.
-    fn tell(&mut self, what: &str, done: usize, total: usize) -> Result<()> {
-        let (done, total) = (done as u64, total as u64);
+    pub(super) fn tell(&mut self, what: &str, done: u64, total: u64) -> Result<()> {
         match &mut self.observer {
             Some(observer) => {
                 observer.event(&Event::Work(Work { what: what.to_owned(), done, total }))

@@ -121,6 +121,12 @@ pub struct DataRequest {
     pub levels: Option<u32>,
     /// Whether to leave labels out.
     pub no_labels: bool,
+    /// The columns of a table that are read; all if there are none.
+    pub columns: Vec<String>,
+    /// Whether every row of data without splits of its own is for training.
+    pub whole: bool,
+    /// Whether whole numbers are read as real values.
+    pub real: bool,
 }
 
 /// Where data comes from.
@@ -338,6 +344,24 @@ impl RunSpec {
         Ok(ResolvedRun { config, data })
     }
 
+    /// The data of the request alone, with these columns.
+    ///
+    /// # Errors
+    /// If it is not found or cannot be read.
+    pub(super) fn with_columns(
+        &self,
+        columns: Vec<String>,
+        data_dir: Option<&Path>,
+    ) -> Result<Dataset> {
+        if let DataSource::Given(data) = &self.data.source {
+            return Ok(data.clone().with_columns(&columns)?);
+        }
+        let mut spec = self.clone();
+        spec.data.columns = columns;
+        let seed = self.seed.unwrap_or(0);
+        Ok(spec.open(&FileConfig::default(), None, seed, data_dir)?.0)
+    }
+
     /// The requested model.
     fn model_name(&self, source: Option<&RunFolder>) -> Result<String> {
         if let Some(name) = &self.model {
@@ -374,6 +398,12 @@ impl RunSpec {
         let image = asked.image.or(file.data.image);
         let levels = asked.levels.or(file.data.asked_levels);
         let no_labels = asked.no_labels || file.data.no_labels;
+        let whole = asked.whole || file.data.whole;
+        let real = asked.real || file.data.real;
+        let columns = match asked.columns.is_empty() && file.data.chosen {
+            true => file.data.columns.clone(),
+            false => asked.columns.clone(),
+        };
         let of_source = source.map(|source| &source.config.data);
         let (data, place) = match &asked.source {
             DataSource::Given(data) => (data.clone(), None),
@@ -398,6 +428,9 @@ impl RunSpec {
                     image_shape: image.map(|[h, w, c]| [c, h, w]),
                     levels,
                     no_labels,
+                    whole,
+                    real,
+                    columns: columns.clone(),
                     ..OpenOptions::default()
                 };
                 let data = ancestral_data::open(&place, &options)?;
@@ -423,6 +456,10 @@ impl RunSpec {
         described.image = image;
         described.asked_levels = levels;
         described.no_labels = no_labels;
+        if place.is_some() {
+            (described.whole, described.real) = (whole, real);
+            described.chosen = !columns.is_empty();
+        }
         if let Some(place) = place {
             described.set_place(&place, data_dir.or(file.data.data_dir.as_deref()));
         }
@@ -533,6 +570,10 @@ struct FileData {
     image: Option<[usize; 3]>,
     asked_levels: Option<u32>,
     no_labels: bool,
+    chosen: bool,
+    columns: Vec<String>,
+    whole: bool,
+    real: bool,
 }
 
 impl FileData {

@@ -3,10 +3,13 @@
 #![allow(dead_code, reason = "several test programs share this file, and each takes what it needs")]
 
 use ancestral::Registry;
+use ancestral::distributions::fitted::{chosen, entries as families};
 use ancestral::model::{DataSpec, Init, ModelEntry};
 use ancestral::spec::cpu;
 use ancestral::testing::small_data;
-use ancestral_data::{Binarize, Dataset, Domain, Examples, Shape, SplitName};
+use ancestral_data::{
+    Binarize, Dataset, Domain, Examples, Shape, Split, SplitName, Streams, Values,
+};
 use toml::Table;
 
 pub(crate) fn find(name: &str) -> ModelEntry {
@@ -27,7 +30,7 @@ pub(crate) fn cases() -> Vec<(ModelEntry, Dataset, Table)> {
     let mut cases = Vec::new();
     for domain in [Domain::Binary, Domain::Levels(5), Domain::Levels(256), Domain::Real] {
         let data = data(domain);
-        for entry in Registry::standard().entries() {
+        for entry in Registry::standard().entries().iter().filter(|e| !has_own_data(e.name)) {
             let variants: &[&str] = match entry.name {
                 "vae" => &[
                     "latent_dims = [2]\nhidden = [[8]]",
@@ -83,6 +86,7 @@ pub(crate) fn cases() -> Vec<(ModelEntry, Dataset, Table)> {
                     "channels = []\ndim = 16\nactivation = 'softplus'\ndropout = 0.0",
                     "channels = []\ndim = 16\nactivation = 'tanh'\ndropout = 0.25",
                 ],
+                "gmm" => &["components = 2", "components = 3\ncovariance = 'diagonal'\nstarts = 2"],
                 "logistic" => &["", "penalty = 0.1\nstandardize = false"],
                 _ => &[""],
             };
@@ -158,10 +162,79 @@ pub(crate) fn cases() -> Vec<(ModelEntry, Dataset, Table)> {
         let entry = find("features");
         cases.push((entry, shaped(domain, shape), settings.parse().unwrap()));
     }
+    cases.extend(families().into_iter().map(of_family));
+    cases.extend(["dirichlet", "multinomial"].map(of_shares));
     for entry in Registry::standard().entries() {
         assert!(cases.iter().any(|(e, _, _)| e.name == entry.name), "{} was not tried", entry.name);
     }
     cases
+}
+
+/// Whether a model is a univariate family.
+pub(crate) fn is_family(name: &str) -> bool {
+    families().iter().any(|entry| entry.name == name)
+}
+
+/// Whether a model needs rows of its own.
+pub(crate) fn has_own_data(name: &str) -> bool {
+    is_family(name) || ["dirichlet", "multinomial"].contains(&name)
+}
+
+/// A model of shares, or of counts with the same total, on three columns.
+fn of_shares(name: &str) -> (ModelEntry, Dataset, Table) {
+    let counts = name == "multinomial";
+    let row = |i: usize| {
+        let (a, b) = ((i * 5 % 7) as f64, (i * 3 % 5) as f64);
+        let row = [a + 1.0, b + 2.0, 13.0 - a - b];
+        if counts { row } else { row.map(|x| x / 16.0) }
+    };
+    let values = Values::Reals((0..90).flat_map(row).collect());
+    let split = Split { values, labels: None };
+    let data = Dataset::new("small", Domain::Real, Shape::columns(3), split, None, None);
+    (find(name), data.unwrap().with_splits(0).unwrap(), Table::new())
+}
+
+/// A family on three columns of its own rows.
+fn of_family(entry: ModelEntry) -> (ModelEntry, Dataset, Table) {
+    let settings: Table = match entry.name {
+        "binomial" => "trials = 9".parse().unwrap(),
+        _ => Table::new(),
+    };
+    let family = chosen(entry.name, &settings).unwrap().unwrap().family;
+    let mut theta = match entry.name {
+        "student-t" => vec![3.0, 1.0, 2.0],
+        "beta" => vec![2.0, 3.0],
+        "geometric" | "binomial" => vec![0.3],
+        "zero-inflated-poisson" => vec![0.3, 4.0],
+        // Narrow enough that a step leaves its support.
+        "uniform" => vec![0.1, 0.4],
+        "normal" | "logistic-distribution" | "cauchy" | "gumbel" | "laplace" => vec![1.0, 2.0],
+        "von-mises" => vec![1.0, 2.5],
+        "gev" => vec![0.2, 1.0, 2.0],
+        "gpd" => vec![0.2, 3.0],
+        "skew-normal" => vec![3.0, 1.0, 2.0],
+        _ => vec![2.5, 3.0],
+    };
+    theta.truncate(family.parameters().len());
+    let (n, columns) = (90, 3);
+    let mut values = vec![0.0; n * columns];
+    for column in 0..columns {
+        // Evenly spread probabilities in a random order.
+        let mut order: Vec<(f32, usize)> = Streams::new(5)
+            .purpose("order", column as u64)
+            .uniforms(&[0], n)
+            .into_iter()
+            .zip(0..n)
+            .collect();
+        order.sort_by(|a, b| a.0.total_cmp(&b.0));
+        for (row, (_, place)) in order.into_iter().enumerate() {
+            let p = (place as f64 + 0.5) / n as f64;
+            values[row * columns + column] = family.quantile(&theta, p);
+        }
+    }
+    let split = Split { values: Values::Reals(values), labels: None };
+    let data = Dataset::new("small", Domain::Real, Shape::columns(columns), split, None, None);
+    (entry, data.unwrap().with_splits(0).unwrap(), settings)
 }
 
 /// Settings of small adversarial networks with smooth activations.

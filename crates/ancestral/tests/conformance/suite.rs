@@ -18,6 +18,8 @@ static CASES: LazyLock<Vec<Case>> = LazyLock::new(|| {
     let in_the_plane = [
         ("gaussian", ""),
         ("gaussian", "covariance = 'diagonal'"),
+        ("gmm", "components = 3"),
+        ("gmm", "components = 2\ncovariance = 'diagonal'"),
         ("rnade", "hidden = 6\ncomponents = 2"),
         ("rnade", "hidden = 5\ncomponents = 3\nfamily = 'laplace'\nrescale = false"),
         ("deep-nade", "hidden = [8]\nactivation = 'softplus'\ncomponents = 2"),

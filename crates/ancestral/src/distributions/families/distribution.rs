@@ -3,6 +3,7 @@
 use super::error::{Error, Result};
 use super::family::{Family, Parameter, Support, log_density};
 use super::fit::{Fit, FitOptions, fit};
+use super::likelihood::{Likelihood, Objective};
 use super::sample::Sample;
 use super::special::LogTails;
 
@@ -49,7 +50,13 @@ pub trait Distribution: Send + Sync {
     /// # Errors
     /// If there is no maximum, with the reason and the rows at fault.
     fn fit(&self, sample: &Sample, options: &FitOptions) -> Result<Fit>;
+    /// The log-likelihood of rows as a function of the parameters, in nats; −∞ where a row has no
+    /// density. The rows are summed up once, if the family can.
+    fn log_likelihood<'a>(&'a self, sample: &'a Sample) -> OfParameters<'a>;
 }
+
+/// A number for each vector of parameters.
+pub type OfParameters<'a> = Box<dyn Fn(&[f64]) -> f64 + Send + Sync + 'a>;
 
 /// Whether there is a number for each parameter.
 fn complete<F: Family>(theta: &[f64]) -> bool {
@@ -111,6 +118,18 @@ impl<F: Family> Distribution for F {
     }
     fn fit(&self, sample: &Sample, options: &FitOptions) -> Result<Fit> {
         fit(self, sample, options)
+    }
+    fn log_likelihood<'a>(&'a self, sample: &'a Sample) -> OfParameters<'a> {
+        let likelihood = Likelihood::new(self, sample);
+        let (low, high) = sample.range();
+        Box::new(move |theta| {
+            if !complete::<F>(theta) {
+                return f64::NAN;
+            }
+            let support = Family::support(self, theta);
+            let inside = low > high || support.contains(low) && support.contains(high);
+            if inside { likelihood.value(theta) } else { f64::NEG_INFINITY }
+        })
     }
 }
 

@@ -81,6 +81,10 @@ pub struct Fit {
     pub parameters: Vec<f64>,
     /// The parameters with their errors, then derived quantities.
     pub estimates: Vec<Estimate>,
+    /// The places of the parameters that were searched.
+    pub free: Vec<usize>,
+    /// Their covariance by the observed information, `[free, free]`; `None` where it is singular.
+    pub covariance: Option<Vec<Vec<f64>>>,
     /// The log-likelihood of the rows, in nats and in the units of the data.
     pub log_likelihood: f64,
     /// The number of rows: the sum of the weights.
@@ -222,7 +226,7 @@ fn fixed_parameters<F: Family>(options: &FitOptions) -> Result<Vec<Option<f64>>>
                 family: F::NAME,
                 name: name.clone(),
                 value: *value,
-                allowed: format!("{:?}", parameter.domain).to_lowercase(),
+                allowed: parameter.domain.words().to_owned(),
             });
         }
         *slot = Some(*value);
@@ -283,6 +287,10 @@ fn highest<F: Family>(
     for l in F::LIMITS.iter().filter(|l| fixed.get(l.parameter) == Some(&None)) {
         let mut pinned = fixed.to_vec();
         pinned[l.parameter] = Some(l.value);
+        // A parameter may be known at the limit.
+        for p in likelihood.family.pinned(likelihood.sample, &pinned) {
+            pinned[p.parameter] = Some(p.value);
+        }
         for found in climbs(likelihood, &points, &summary, &pinned) {
             let rounding = 1e-10 + 1e-13 * found.at.value.abs();
             let reached = |b: &Optimum| !b.converged || b.at.value <= found.at.value + rounding;
@@ -381,6 +389,20 @@ fn report<F: Family>(
         estimates.push(Estimate { name: p.name, value: natural[i], stderr, interval, fixed });
     }
     estimates.extend(derived_estimates(likelihood.family, standard, &natural, &best, &covariance));
+    let slopes: Vec<f64> = best
+        .free
+        .iter()
+        .zip(&best.u)
+        .map(|(&i, &u)| {
+            let p = F::PARAMETERS.get(i);
+            p.map_or(1.0, |p| p.domain.slope(u) * standard.factor(p.unit))
+        })
+        .collect();
+    let natural_covariance = covariance.as_ref().map(|covariance| {
+        let row =
+            |(row, a): (&Vec<f64>, &f64)| row.iter().zip(&slopes).map(|(c, b)| a * c * b).collect();
+        covariance.iter().zip(&slopes).map(row).collect()
+    });
     let parameters = fixed.iter().filter(|x| x.is_none()).count() as f64;
     let exact = likelihood.sample.exact_weight();
     let unit = if F::DISCRETE || standard.unit == 1.0 { 0.0 } else { exact * standard.unit.ln() };
@@ -393,6 +415,8 @@ fn report<F: Family>(
         family: F::NAME,
         parameters: natural,
         estimates,
+        free: best.free.clone(),
+        covariance: natural_covariance,
         log_likelihood,
         n,
         aic: 2.0 * parameters - 2.0 * log_likelihood,

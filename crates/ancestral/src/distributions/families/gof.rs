@@ -2,9 +2,11 @@
 //! estimated from the same rows, their p-values come from a bootstrap, not from tables.
 
 use super::distribution::Distribution;
+use super::fit::{Fit, FitOptions};
 use super::sample::Sample;
 use super::special::LogTails;
 use super::special::gamma::chi_squared_tails;
+use rayon::prelude::*;
 
 /// The smallest expected count of a class of the chi-squared statistic.
 const CLASS: f64 = 5.0;
@@ -99,4 +101,90 @@ pub fn chi_squared(
     let df = (classes - 1.0 - estimated as f64).max(0.0);
     let p_value = if df > 0.0 { chi_squared_tails(df, statistic).upper.exp() } else { f64::NAN };
     ChiSquared { statistic, df, p_value }
+}
+
+/// The distances between rows and a fitted distribution.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Goodness {
+    /// [`kolmogorov_smirnov`].
+    pub kolmogorov_smirnov: f64,
+    /// [`anderson_darling`], of a density; `None` where it is infinite, with rows on the edge of the
+    /// support.
+    pub anderson_darling: Option<f64>,
+    /// [`chi_squared`], of counts.
+    pub chi_squared: Option<ChiSquared>,
+    /// The p-values, if they were asked for.
+    pub bootstrap: Option<Bootstrap>,
+}
+
+/// p-values by a parametric bootstrap: the share of samples of the fitted distribution that lie as far
+/// from their own fits, with 1 added to both counts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bootstrap {
+    /// Samples that were drawn and fitted.
+    pub samples: usize,
+    /// Of Kolmogorov and Smirnov's distance.
+    pub kolmogorov_smirnov: f64,
+    /// Of Anderson and Darling's distance.
+    pub anderson_darling: Option<f64>,
+    /// Of the chi-squared statistic.
+    pub chi_squared: Option<f64>,
+}
+
+/// Uniform numbers in (0, 1) of a bootstrap sample, by its number.
+pub type Uniforms<'a> = &'a (dyn Fn(u64) -> Box<dyn FnMut() -> f64> + Sync);
+
+impl Goodness {
+    /// The distances of exact rows; `None` if some are censored.
+    pub fn of(family: &dyn Distribution, fit: &Fit, sample: &Sample) -> Option<Self> {
+        if !sample.intervals().is_empty() || sample.values().is_empty() {
+            return None;
+        }
+        let (theta, discrete) = (&fit.parameters, family.is_discrete());
+        let estimated = fit.estimates.iter().take(theta.len()).filter(|e| !e.fixed).count();
+        let distance = (!discrete).then(|| anderson_darling(family, theta, sample));
+        Some(Self {
+            kolmogorov_smirnov: kolmogorov_smirnov(family, theta, sample),
+            anderson_darling: distance.filter(|d| d.is_finite()),
+            chi_squared: discrete.then(|| chi_squared(family, theta, sample, estimated)),
+            bootstrap: None,
+        })
+    }
+
+    /// With p-values by `count` samples of as many rows, each fitted as the rows were; samples without a
+    /// maximum are left out. The same for any number of threads.
+    #[must_use]
+    pub fn with_p_values(
+        mut self,
+        family: &dyn Distribution,
+        fit: &Fit,
+        options: &FitOptions,
+        count: u64,
+        uniforms: Uniforms<'_>,
+    ) -> Self {
+        let rows = fit.n.round().max(1.0) as usize;
+        let options = FitOptions { intervals: false, ..options.clone() };
+        let of_sample = |number: u64| {
+            let mut uniform = uniforms(number);
+            let draw = |_| family.sample(&fit.parameters, &mut uniform);
+            let sample = Sample::new((0..rows).map(draw).collect()).ok()?;
+            Self::of(family, &family.fit(&sample, &options).ok()?, &sample)
+        };
+        let found: Vec<Self> = (0..count).into_par_iter().filter_map(of_sample).collect();
+        let p = |own: f64, of: &dyn Fn(&Self) -> f64| {
+            let above = found.iter().filter(|other| of(other) >= own).count();
+            (above as f64 + 1.0) / (found.len() as f64 + 1.0)
+        };
+        let infinite = |x: Option<f64>| x.unwrap_or(f64::INFINITY);
+        let statistic = |g: &Self| g.chi_squared.map_or(f64::INFINITY, |c| c.statistic);
+        self.bootstrap = Some(Bootstrap {
+            samples: found.len(),
+            kolmogorov_smirnov: p(self.kolmogorov_smirnov, &|g| g.kolmogorov_smirnov),
+            anderson_darling: self
+                .anderson_darling
+                .map(|d| p(d, &|g| infinite(g.anderson_darling))),
+            chi_squared: self.chi_squared.map(|c| p(c.statistic, &statistic)),
+        });
+        self
+    }
 }

@@ -11,11 +11,13 @@
 //! imported by those who write one. [`binomial::Binomial`] needs its number of trials and is not among
 //! [`all`].
 
+pub mod compare;
 pub mod distribution;
 pub mod error;
 pub mod family;
 pub mod fit;
 pub mod gof;
+pub mod inference;
 pub mod likelihood;
 pub mod newton;
 pub mod profile;
@@ -46,6 +48,7 @@ pub mod normal;
 pub mod pareto;
 pub mod poisson;
 pub mod rayleigh;
+pub mod skew_normal;
 pub mod student_t;
 pub mod uniform;
 pub mod von_mises;
@@ -55,7 +58,7 @@ pub mod zero_inflated_poisson;
 #[cfg(test)]
 mod tests;
 
-pub use distribution::Distribution;
+pub use distribution::{Distribution, OfParameters};
 pub use error::{Error, Result};
 pub use family::Family;
 pub use fit::{Boundary, Estimate, Fit, FitOptions};
@@ -90,10 +93,21 @@ pub fn all() -> Vec<Box<dyn Distribution>> {
         Box::new(von_mises::VonMises),
         Box::new(generalized_extreme_value::GeneralizedExtremeValue),
         Box::new(generalized_pareto::GeneralizedPareto),
+        Box::new(skew_normal::SkewNormal),
     ]
 }
 
 /// A family by its name.
 pub fn by_name(name: &str) -> Option<Box<dyn Distribution>> {
+    let name = full_name(name);
     all().into_iter().find(|family| family.name() == name)
+}
+
+/// The name of a family, given by it or by a longer one.
+pub fn full_name(name: &str) -> &str {
+    match name {
+        "generalized-extreme-value" => "gev",
+        "generalized-pareto" => "gpd",
+        other => other,
+    }
 }

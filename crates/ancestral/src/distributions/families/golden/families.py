@@ -194,6 +194,34 @@ class negative_binomial(Family):
     middle = lambda r, m: (m, mp.sqrt(m + m * m / r))
 
 
+class skew_normal(Family):
+    sets = [(2, 0, 1), (-0.5, 1e9, 1e-3), (0, 3, 2), (30, -2, 5), (-1e4, 0, 1), (4, 0, 1e-12)]
+    chart = staticmethod(mp.sinh)
+
+    def log_density(x, a, m, s):
+        z = (x - m) / s
+        return mp.log(2 / s) - z * z / 2 - mp.log(2 * mp.pi) / 2 + mp.log(normal_tails(a * z)[0])
+
+    def tails(x, a, m, s):
+        z = (x - m) / s
+        if a < 0:
+            return skew_normal.tails(-z, -a, mpf(0), mpf(1))[::-1]
+        f = lambda t: mp.exp(skew_normal.log_density(t, a, mpf(0), mpf(1)))
+        width = 1 / (1 + abs(z) * (1 + a * a) + a)
+        steps = [width * mpf(4) ** k for k in range(12) if width * mpf(4) ** k < 40]
+        if z < 0:
+            low = mp.quad(f, [z - k for k in reversed(steps)] + [z])
+            return low, 1 - low
+        middle = mpf(1) / 2 - mp.atan(a) / mp.pi
+        inner = mp.quad(f, [0] + [k for k in steps if k < z] + [z]) if z > 0 else 0
+        if middle + inner < mpf(1) / 2:
+            return middle + inner, 1 - middle - inner
+        high = mp.quad(f, [z] + [z + k / 4 for k in (1, 2, 4, 8, 16, 40)])
+        return 1 - high, high
+
+    standard = lambda a, m, s: (m, s)
+
+
 class student_t(Family):
     sets = [(3, 0, 1), (0.2, 0, 1), (1, 1e9, 1e-3), (30, -2, 5), (1e4, 0, 1), (2.5, 0, 1e-12)]
     chart = staticmethod(mp.sinh)

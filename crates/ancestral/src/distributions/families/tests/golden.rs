@@ -74,6 +74,7 @@ const FILES: &[(&str, &str)] = &[
     ("gpd", include_str!("../golden/gpd.tsv")),
     ("von-mises", include_str!("../golden/von-mises.tsv")),
     ("uniform", include_str!("../golden/uniform.tsv")),
+    ("skew-normal", include_str!("../golden/skew-normal.tsv")),
 ];
 
 #[test]

@@ -18,6 +18,7 @@ fn usual(name: &str) -> Vec<f64> {
         "von-mises" => vec![1.0, 2.5],
         "gev" => vec![0.2, 1.0, 2.0],
         "gpd" => vec![0.2, 3.0],
+        "skew-normal" => vec![3.0, 1.0, 2.0],
         _ => vec![2.5, 3.0],
     }
 }

@@ -1,0 +1,588 @@
+//! Mixtures of Gaussians, fitted by expectation–maximization (Dempster, Laird and Rubin 1977): each step
+//! weights the rows by the probability of each component given the row, and takes weighted means and
+//! covariances. Several starts by k-means++ (Arthur and Vassilvitskii 2007) on standardized columns; the
+//! one of the highest likelihood is kept. The likelihood is exact.
+//!
+//! A component that narrows on a row has no bound, so that a part of the variance of each column, which
+//! does not depend on units, is added to each variance.
+
+use ancestral_data::{Batch, Examples};
+use burn::tensor::TensorData;
+use toml::Table;
+
+use super::fitted::open_uniform;
+use super::gaussian::{Covariance, cholesky};
+use super::take;
+use crate::model::{
+    Capability, DataSpec, Density, DensityKind, DensityOptions, Estimate, Estimator, FitContext,
+    FitReport, KindName, Learning, LogProbability, Model, ModelConfig, ModelEntry, NamedTensors,
+    SampleRequest, Sampler, Size, SizeBuilder, Task, block_sums, product,
+};
+use crate::settings::{Settings, above};
+use crate::{Error, Result, settings};
+
+/// The kinds of columns it takes.
+const KINDS: &[KindName] = &[KindName::Real, KindName::Count];
+/// The largest number of columns.
+const MOST_COLUMNS: usize = 1024;
+/// Rows from which starts are chosen.
+const FEW: usize = 10_000;
+/// Steps of each start, before the best goes on.
+const FIRST_STEPS: usize = 20;
+
+settings! {
+    /// Settings of a mixture of Gaussians.
+    pub struct GmmConfig {
+        /// Number of components.
+        pub components: usize = 3, in 1..=1000;
+        /// Shape of the covariance matrix of a component.
+        pub covariance: Covariance = Covariance::Full;
+        /// Number of starts by k-means++.
+        pub starts: usize = 4, in 1..=1000;
+        /// Maximum number of steps of EM.
+        pub max_iterations: usize = 500, in 1..;
+        /// Rise of the mean log-likelihood below which EM has converged.
+        pub tolerance: f64 = 1e-7, in above(0.0), unit "nats per example";
+        /// Part of the variance of each column that is added to the variances of the components.
+        pub relative_variance_floor: f64 = 1e-6, in above(0.0);
+    }
+}
+
+/// A mixture of Gaussians.
+pub struct Gmm {
+    config: GmmConfig,
+    data: DataSpec,
+    parameters: Parameters,
+}
+
+/// The parameters of all components.
+#[derive(Debug, Clone, PartialEq)]
+struct Parameters {
+    /// `[components]`.
+    weights: Vec<f64>,
+    /// `[components, columns]`.
+    means: Vec<f64>,
+    /// Lower Cholesky factors of the covariances, `[components, columns, columns]`.
+    factors: Vec<f64>,
+}
+
+/// The entry of `gmm`.
+pub fn entry() -> ModelEntry {
+    ModelEntry {
+        name: "gmm",
+        about: "mixture of Gaussians, fitted by expectation–maximization",
+        paper: "Dempster, Laird and Rubin 1977",
+        tasks: &[Task::Density, Task::Sampling],
+        capabilities: &[Capability::ExactDensity, Capability::Samples],
+        validation: &[],
+        learning: Learning::Fit,
+        kinds: KINDS,
+        size: |table, data| GmmConfig::from_table(table)?.size(data),
+        presets: &[],
+        fields: GmmConfig::fields,
+        train: |_| toml::Table::new(),
+        build: |table, data, _| Ok(Box::new(GmmConfig::from_table(table)?.init(data)?)),
+    }
+}
+
+impl ModelConfig for GmmConfig {
+    fn model_name(&self) -> &'static str {
+        "gmm"
+    }
+}
+
+impl GmmConfig {
+    fn check(&self, data: &DataSpec) -> Result<()> {
+        self.check_values()?;
+        data.check_kinds("gmm", KINDS)?;
+        let n = product(data.shape.dims());
+        if n > MOST_COLUMNS {
+            let problem = format!("{n} columns are too many for covariances; take {MOST_COLUMNS}");
+            return Err(Error::UnsuitableData { model: "gmm".to_owned(), problem });
+        }
+        Ok(())
+    }
+
+    /// The size of a model with these settings.
+    fn size(&self, data: &DataSpec) -> Result<Size> {
+        self.check(data)?;
+        let (k, n) = (self.components, product(data.shape.dims()));
+        let mut size = SizeBuilder::default();
+        size.buffer(&[k]);
+        size.buffer(&[k, n]);
+        size.buffer(&[k, n, n]);
+        size.kept((n + k) as u64);
+        // The sums of some blocks, the parameters of a start and of the best, the estimates.
+        size.fixed(product(&[k, n, n, 24]) as u64);
+        size.fixed(product(&[k, n, 40]) as u64);
+        Ok(size.finish())
+    }
+
+    /// Standard normal components.
+    ///
+    /// # Errors
+    /// If a setting is out of range, or the data does not suit it.
+    pub fn init(&self, data: &DataSpec) -> Result<Gmm> {
+        self.check(data)?;
+        let (k, n) = (self.components, data.size());
+        let mut unit = vec![0.0; n * n];
+        (0..n).for_each(|i| unit[i * n + i] = 1.0);
+        let parameters = Parameters {
+            weights: vec![1.0 / k as f64; k],
+            means: vec![0.0; k * n],
+            factors: unit.repeat(k),
+        };
+        Ok(Gmm { config: self.clone(), data: data.clone(), parameters })
+    }
+}
+
+impl Model for Gmm {
+    fn name(&self) -> &'static str {
+        "gmm"
+    }
+
+    fn settings(&self) -> Table {
+        self.config.to_table()
+    }
+
+    fn data(&self) -> &DataSpec {
+        &self.data
+    }
+
+    fn tensors(&self) -> NamedTensors {
+        let (k, n) = (self.config.components, self.data.size());
+        let Parameters { weights, means, factors } = self.parameters.clone();
+        vec![
+            ("model.weights".to_owned(), TensorData::new(weights, [k])),
+            ("model.means".to_owned(), TensorData::new(means, [k, n])),
+            ("model.factors".to_owned(), TensorData::new(factors, [k, n, n])),
+        ]
+    }
+
+    fn load(&mut self, tensors: &NamedTensors) -> Result<()> {
+        let (k, n) = (self.config.components, self.data.size());
+        self.parameters = Parameters {
+            weights: take("gmm", tensors, "model.weights", k)?,
+            means: take("gmm", tensors, "model.means", k * n)?,
+            factors: take("gmm", tensors, "model.factors", k * n * n)?,
+        };
+        Ok(())
+    }
+
+    fn density(&self) -> Option<&dyn Density> {
+        Some(self)
+    }
+
+    fn sampler(&self) -> Option<&dyn Sampler> {
+        Some(self)
+    }
+
+    fn estimator(&mut self) -> Option<&mut dyn Estimator> {
+        Some(self)
+    }
+}
+
+impl Parameters {
+    /// ln of weight times density of each component at a row, into `out`.
+    fn joint(&self, row: &[f64], z: &mut [f64], out: &mut [f64]) {
+        let n = row.len();
+        let components = self.means.chunks_exact(n).zip(self.factors.chunks_exact(n * n));
+        for ((out, weight), (mean, factor)) in out.iter_mut().zip(&self.weights).zip(components) {
+            let mut sum = weight.ln() - 0.5 * n as f64 * (2.0 * std::f64::consts::PI).ln();
+            for i in 0..n {
+                let inner: f64 = (0..i).map(|j| factor[i * n + j] * z[j]).sum();
+                z[i] = (row[i] - mean[i] - inner) / factor[i * n + i];
+                sum -= 0.5 * z[i] * z[i] + factor[i * n + i].ln();
+            }
+            *out = sum;
+        }
+    }
+}
+
+/// ln Σ exp.
+pub(super) fn log_sum_exp(logs: &[f64]) -> f64 {
+    let most = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    if most == f64::NEG_INFINITY {
+        return most;
+    }
+    most + logs.iter().map(|l| (l - most).exp()).sum::<f64>().ln()
+}
+
+/// Sums over rows, weighted by the components: of the differences from their present means.
+struct Sums {
+    log_likelihood: f64,
+    rows: f64,
+    weights: Vec<f64>,
+    first: Vec<f64>,
+    second: Vec<f64>,
+}
+
+impl Gmm {
+    /// One pass: the sums of a step of EM at some parameters.
+    fn pass(&self, examples: &Examples, at: &Parameters, context: &FitContext<'_>) -> Result<Sums> {
+        let (k, n) = (self.config.components, self.data.size());
+        let empty = || Sums {
+            log_likelihood: 0.0,
+            rows: 0.0,
+            weights: vec![0.0; k],
+            first: vec![0.0; k * n],
+            second: vec![0.0; k * n * n],
+        };
+        let full = self.config.covariance == Covariance::Full;
+        let add = |block: &Batch, sums: &mut Sums| {
+            let (mut z, mut logs, mut d) = (vec![0.0; n], vec![0.0; k], vec![0.0; n]);
+            for row in block.values.chunks_exact(n) {
+                at.joint(row, &mut z, &mut logs);
+                let total = log_sum_exp(&logs);
+                sums.log_likelihood += total;
+                sums.rows += 1.0;
+                for (c, log) in logs.iter().enumerate() {
+                    let share = (log - total).exp();
+                    // What adds nothing to the sums is left out.
+                    if share < 1e-18 {
+                        continue;
+                    }
+                    sums.weights[c] += share;
+                    let mean = &at.means[c * n..(c + 1) * n];
+                    d.iter_mut().zip(row).zip(mean).for_each(|((d, x), m)| *d = x - m);
+                    for i in 0..n {
+                        sums.first[c * n + i] += share * d[i];
+                        let from = if full { 0 } else { i };
+                        for j in from..=i {
+                            sums.second[(c * n + i) * n + j] += share * d[i] * d[j];
+                        }
+                    }
+                }
+            }
+            Ok(())
+        };
+        let merge = |a: &mut Sums, b: Sums| {
+            a.log_likelihood += b.log_likelihood;
+            a.rows += b.rows;
+            let lists =
+                [(&mut a.weights, b.weights), (&mut a.first, b.first), (&mut a.second, b.second)];
+            for (a, b) in lists {
+                a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
+            }
+        };
+        block_sums(examples, context.stop, &mut |_| {}, empty, add, merge)
+    }
+
+    /// The parameters of the next step; `None` if a covariance is singular.
+    fn step(&self, at: &Parameters, sums: &Sums, floor: &[f64]) -> Option<Parameters> {
+        let n = self.data.size();
+        let mut next = at.clone();
+        for c in 0..self.config.components {
+            let weight = sums.weights[c];
+            next.weights[c] = (weight / sums.rows).max(1e-300);
+            if weight <= 1e-12 {
+                // A component without rows stays where it is.
+                continue;
+            }
+            let shift: Vec<f64> = (0..n).map(|i| sums.first[c * n + i] / weight).collect();
+            let mut covariance = vec![0.0; n * n];
+            for i in 0..n {
+                next.means[c * n + i] = at.means[c * n + i] + shift[i];
+                for j in 0..=i {
+                    let mean = sums.second[(c * n + i) * n + j] / weight;
+                    covariance[i * n + j] = match (self.config.covariance, i == j) {
+                        (Covariance::Diagonal, false) => 0.0,
+                        _ => mean - shift[i] * shift[j],
+                    };
+                }
+                covariance[i * n + i] = covariance[i * n + i].max(0.0) + floor[i];
+            }
+            next.factors[c * n * n..(c + 1) * n * n].copy_from_slice(&cholesky(&covariance, n)?);
+        }
+        Some(next)
+    }
+
+    /// A start: centers among some rows by k-means++, with the covariance of all rows.
+    fn start(&self, rows: &[f64], spreads: &[f64], uniform: &mut dyn FnMut() -> f64) -> Parameters {
+        let (k, n) = (self.config.components, self.data.size());
+        let count = rows.len() / n;
+        let row = |at: usize| &rows[at * n..(at + 1) * n];
+        let distance = |a: &[f64], b: &[f64]| -> f64 {
+            a.iter().zip(b).zip(spreads).map(|((a, b), s)| ((a - b) / s).powi(2)).sum()
+        };
+        let mut chosen = vec![((uniform() * count as f64) as usize).min(count - 1)];
+        let mut nearest = vec![f64::INFINITY; count];
+        while chosen.len() < k {
+            let last = chosen[chosen.len() - 1];
+            for (at, nearest) in nearest.iter_mut().enumerate() {
+                *nearest = nearest.min(distance(row(at), row(last)));
+            }
+            let total: f64 = nearest.iter().sum();
+            let goal = uniform() * total;
+            let mut sum = 0.0;
+            let next = nearest.iter().position(|d| {
+                sum += d;
+                sum > goal
+            });
+            chosen.push(next.unwrap_or(((uniform() * count as f64) as usize).min(count - 1)));
+        }
+        let mut factor = vec![0.0; n * n];
+        // As if the rows were spread evenly over the components.
+        let share = (k as f64).powf(-1.0 / n as f64);
+        (0..n).for_each(|i| factor[i * n + i] = spreads[i] * share);
+        Parameters {
+            weights: vec![1.0 / k as f64; k],
+            means: chosen.iter().flat_map(|&at| row(at).to_vec()).collect(),
+            factors: factor.repeat(k),
+        }
+    }
+
+    /// The deviation of each column, 1 for a constant one.
+    fn spreads(&self, examples: &Examples, context: &FitContext<'_>) -> Result<Vec<f64>> {
+        let n = self.data.size();
+        let first = examples.batch(&[0], 0).values;
+        let empty = || (0.0, vec![0.0; n], vec![0.0; n]);
+        let add = |block: &Batch, sums: &mut (f64, Vec<f64>, Vec<f64>)| {
+            for row in block.values.chunks_exact(n) {
+                sums.0 += 1.0;
+                for i in 0..n {
+                    let d = row[i] - first[i];
+                    sums.1[i] += d;
+                    sums.2[i] += d * d;
+                }
+            }
+            Ok(())
+        };
+        let merge = |a: &mut (f64, Vec<f64>, Vec<f64>), b: (f64, Vec<f64>, Vec<f64>)| {
+            a.0 += b.0;
+            a.1.iter_mut().zip(b.1).for_each(|(a, b)| *a += b);
+            a.2.iter_mut().zip(b.2).for_each(|(a, b)| *a += b);
+        };
+        let (rows, sums, squares) =
+            block_sums(examples, context.stop, &mut |_| {}, empty, add, merge)?;
+        let of = |(sum, square): (&f64, &f64)| {
+            let variance = square / rows - (sum / rows).powi(2);
+            if variance > 0.0 { variance.sqrt() } else { 1.0 }
+        };
+        Ok(sums.iter().zip(&squares).map(of).collect())
+    }
+
+    /// Some steps of EM; the mean log-likelihood before each, and whether it has converged.
+    fn climb(
+        &self,
+        examples: &Examples,
+        from: Parameters,
+        floor: &[f64],
+        steps: usize,
+        context: &FitContext<'_>,
+    ) -> Result<(Parameters, Vec<f64>, bool)> {
+        let (mut at, mut trace) = (from, Vec::new());
+        for _ in 0..steps {
+            let sums = self.pass(examples, &at, context)?;
+            let mean = sums.log_likelihood / sums.rows;
+            let rise = trace.last().map_or(f64::INFINITY, |last| mean - last);
+            trace.push(mean);
+            // Below this, rounding alone moves it.
+            if rise.abs() <= self.config.tolerance.max(1e-14 * mean.abs().max(1.0)) {
+                return Ok((at, trace, true));
+            }
+            at = self.step(&at, &sums, floor).ok_or_else(|| Error::UnsuitableData {
+                model: "gmm".to_owned(),
+                problem: "a covariance is singular; raise relative_variance_floor".to_owned(),
+            })?;
+        }
+        Ok((at, trace, false))
+    }
+}
+
+impl Estimator for Gmm {
+    fn fit(&mut self, examples: &Examples, context: &mut FitContext<'_>) -> Result<FitReport> {
+        context.check_stop()?;
+        let (k, n) = (self.config.components, self.data.size());
+        if examples.len() < k {
+            return Err(Error::UnsuitableData {
+                model: "gmm".to_owned(),
+                problem: format!("{} rows are fewer than {k} components", examples.len()),
+            });
+        }
+        let spreads = self.spreads(examples, context)?;
+        let part = self.config.relative_variance_floor;
+        let floor: Vec<f64> = spreads.iter().map(|s| part * s * s).collect();
+        let stride = examples.len().div_ceil(FEW);
+        let some: Vec<u64> = (0..examples.len() as u64).step_by(stride).collect();
+        let rows = examples.batch(&some, 0).values;
+        let purpose = context.streams.purpose("mixture start", 0);
+        let mut best: Option<(Parameters, Vec<f64>, bool)> = None;
+        let most = self.config.max_iterations;
+        for number in 0..self.config.starts {
+            let mut rng = purpose.item(number as u64);
+            let start = self.start(&rows, &spreads, &mut || open_uniform(&mut rng));
+            let found = self.climb(examples, start, &floor, FIRST_STEPS.min(most), context)?;
+            let last = |of: &(Parameters, Vec<f64>, bool)| of.1.last().copied();
+            if best.as_ref().is_none_or(|best| last(&found) > last(best)) {
+                best = Some(found);
+            }
+            (context.progress)(0.5 * (number + 1) as f64 / self.config.starts as f64);
+        }
+        let Some((mut at, mut trace, mut converged)) = best else {
+            return Ok(FitReport::default());
+        };
+        if !converged {
+            let rest = most.saturating_sub(trace.len());
+            let (next, more, ended) = self.climb(examples, at, &floor, rest.max(1), context)?;
+            (at, converged) = (next, ended);
+            trace.extend(more);
+        }
+        // In the order of the first column, so that the numbers of components mean something.
+        let mut order: Vec<usize> = (0..k).collect();
+        order.sort_by(|&a, &b| at.means[a * n].total_cmp(&at.means[b * n]));
+        let pick = |values: &[f64], each: usize| -> Vec<f64> {
+            order.iter().flat_map(|&c| values[c * each..(c + 1) * each].to_vec()).collect()
+        };
+        let parameters = Parameters {
+            weights: pick(&at.weights, 1),
+            means: pick(&at.means, n),
+            factors: pick(&at.factors, n * n),
+        };
+        let mut estimates = Vec::new();
+        let mut add = |name: String, value: f64| {
+            estimates.push(Estimate { name, value, stderr: None });
+        };
+        (0..k).for_each(|c| add(format!("weight[{c}]"), parameters.weights[c]));
+        for c in 0..k {
+            for i in 0..n {
+                let name = format!("mean[{c}, {}]", self.data.column_name(i));
+                add(name, parameters.means[c * n + i]);
+            }
+        }
+        for c in 0..k {
+            for i in 0..n {
+                let row = &parameters.factors[(c * n + i) * n..(c * n + i) * n + i + 1];
+                let name = format!("variance[{c}, {}]", self.data.column_name(i));
+                add(name, row.iter().map(|x| x * x).sum());
+            }
+        }
+        self.parameters = parameters;
+        let mut notes = vec![
+            "a mixture has no standard errors here: its components can be exchanged".to_owned(),
+        ];
+        if !converged {
+            notes.push("EM did not converge; raise max_iterations".to_owned());
+        }
+        (context.progress)(1.0);
+        Ok(FitReport { estimates, trace, converged: Some(converged), notes })
+    }
+}
+
+impl Density for Gmm {
+    fn kind(&self, _samples: usize) -> DensityKind {
+        DensityKind::Exact
+    }
+
+    fn is_mass(&self, _data: &DataSpec) -> bool {
+        false
+    }
+
+    fn log_probability(&self, batch: &Batch, _: DensityOptions) -> Result<LogProbability> {
+        let n = self.data.size();
+        let (mut z, mut logs) = (vec![0.0; n], vec![0.0; self.config.components]);
+        let of = |row: &[f64]| {
+            self.parameters.joint(row, &mut z, &mut logs);
+            log_sum_exp(&logs)
+        };
+        Ok(LogProbability { nats: batch.values.chunks_exact(n).map(of).collect(), mc_stderr: None })
+    }
+}
+
+impl Sampler for Gmm {
+    fn draw(&self, request: &SampleRequest) -> Result<Vec<f64>> {
+        let n = self.data.size();
+        let purpose = request.streams.purpose("sample", 0);
+        let which = request.streams.purpose("sample component", 0);
+        let Parameters { weights, means, factors } = &self.parameters;
+        let total: f64 = weights.iter().sum();
+        let mut out = Vec::with_capacity(request.count * n);
+        for index in request.first..request.first + request.count as u64 {
+            let mut goal = open_uniform(&mut which.item(index)) * total;
+            let found = weights.iter().position(|weight| {
+                goal -= weight;
+                goal < 0.0
+            });
+            let c = found.unwrap_or(weights.len() - 1);
+            let z = purpose.normals(&[index], n);
+            let factor = &factors[c * n * n..(c + 1) * n * n];
+            for i in 0..n {
+                let spread: f64 = (0..=i).map(|j| factor[i * n + j] * f64::from(z[j])).sum();
+                out.push(means[c * n + i] + spread);
+            }
+        }
+        Ok(out)
+    }
+
+    fn has_temperature(&self) -> bool {
+        false
+    }
+
+    fn has_noise(&self) -> bool {
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ancestral_data::{Binarize, Dataset, Domain, Shape, Split, SplitName, Streams, Values};
+
+    use super::*;
+    use crate::model::fit;
+
+    /// Three clusters of known shares, in units that differ by a factor of a million.
+    fn clusters() -> Dataset {
+        let z = Streams::new(3).purpose("z", 0).normals(&[0], 6000);
+        let row = |i: usize| {
+            let (a, b) = (f64::from(z[2 * i]), f64::from(z[2 * i + 1]));
+            match i % 10 {
+                0..5 => [a, 1e6 * b],
+                5..8 => [10.0 + 0.5 * a, 1e6 * (5.0 + 0.5 * a + 0.5 * b)],
+                _ => [-8.0 + a, 1e6 * (9.0 + 2.0 * b)],
+            }
+        };
+        let values = Values::Reals((0..3000).flat_map(row).collect());
+        let split = Split { values, labels: None };
+        Dataset::new("c", Domain::Real, Shape::columns(2), split, None, None).unwrap()
+    }
+
+    #[test]
+    fn em_finds_clusters_and_never_lowers_the_likelihood() {
+        let data = clusters();
+        let spec = DataSpec::new(data.domain, data.shape.clone(), 0);
+        let examples = Examples::new(&data, SplitName::Train, Binarize::None, 0).unwrap();
+        for covariance in [Covariance::Full, Covariance::Diagonal] {
+            let config = GmmConfig { covariance, ..GmmConfig::default() };
+            let mut gmm = config.init(&spec).unwrap();
+            let report = fit(&mut gmm, &examples, 0).unwrap();
+            assert_eq!(report.converged, Some(true), "{report:?}");
+            let falls = report.trace.windows(2).filter(|pair| pair[1] < pair[0] - 1e-9).count();
+            assert_eq!(falls, 0, "{:?}", report.trace);
+            let of = |name: &str| report.estimates.iter().find(|e| e.name == name).unwrap().value;
+            for (c, (weight, mean)) in [(0.2, -8.0), (0.5, 0.0), (0.3, 10.0)].iter().enumerate() {
+                assert!((of(&format!("weight[{c}]")) - weight).abs() < 0.01, "{report:?}");
+                assert!((of(&format!("mean[{c}, x0]")) - mean).abs() < 0.1, "{report:?}");
+            }
+            assert!((of("variance[2, x1]") / 0.5e12 - 1.0).abs() < 0.1, "{report:?}");
+        }
+    }
+
+    #[test]
+    fn one_component_is_the_gaussian() {
+        let data = clusters();
+        let spec = DataSpec::new(data.domain, data.shape.clone(), 0);
+        let examples = Examples::new(&data, SplitName::Train, Binarize::None, 0).unwrap();
+        let config = GmmConfig { components: 1, ..GmmConfig::default() };
+        let mut gmm = config.init(&spec).unwrap();
+        fit(&mut gmm, &examples, 0).unwrap();
+        let mut gaussian = super::super::gaussian::GaussianConfig::default().init(&spec).unwrap();
+        fit(&mut gaussian, &examples, 0).unwrap();
+        let batch = examples.batch(&[0, 7, 9], 0);
+        let nats = |density: &dyn Density| {
+            density.log_probability(&batch, DensityOptions::new(1, 0)).unwrap().nats
+        };
+        for (a, b) in nats(&gmm).iter().zip(nats(&gaussian)) {
+            assert!((a - b).abs() < 1e-6, "{a} {b}");
+        }
+    }
+}

@@ -1,0 +1,462 @@
+//! Univariate distributions fitted to columns, with their errors, intervals, tests and goodness of fit.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use ancestral_data::{
+    Batch, Binarize, Dataset, Domain, Examples, OpenOptions, Shape, Split, SplitName, Streams,
+    Values, read_columns,
+};
+
+use super::fit::Fitted;
+use super::loaded::Run;
+use super::session::Session;
+use super::spec::{DataSource, ResolvedRun, RunSpec};
+use crate::distributions::families::compare::{Ranking, RatioTest, rank, ratio_tests};
+use crate::distributions::families::gof::Goodness;
+use crate::distributions::families::inference::{Derived, above, edge_interval, quantile};
+use crate::distributions::families::{Distribution, Fit, FitOptions, Sample, full_name};
+use crate::distributions::fitted::{chosen, column_error, open_uniform, parameter_tensors};
+use crate::model::Init;
+use crate::train::WeightsInfo;
+use crate::{Error, Result};
+
+/// Rows up to which p-values are computed without being asked for.
+const MOST_ROWS: f64 = 2000.0;
+/// Samples of a bootstrap.
+const SAMPLES: u64 = 499;
+/// Values that counts are repeated to, in a run.
+const MOST_REPEATED: f64 = 1e7;
+
+/// The fit of all families, in messages.
+const AUTO: &str = "fit auto";
+
+/// What rows a fit takes, beside the data itself.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub enum Rows {
+    /// Values of a column, or of every column.
+    #[default]
+    Plain,
+    /// Values with weights, of a column by its name.
+    Weighted(String),
+    /// Censored rows, by the names of the columns of their lower and upper ends: equal ends are a
+    /// value, a missing or infinite end is open. Every row is fitted.
+    Censored {
+        /// The column of lower ends.
+        lower: String,
+        /// The column of upper ends.
+        upper: String,
+        /// The column of weights.
+        weights: Option<String>,
+    },
+    /// How often each count from the lowest on was seen, instead of data.
+    Counts(Vec<f64>),
+}
+
+/// Whether p-values of goodness of fit are computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PValues {
+    /// Up to 2,000 rows.
+    #[default]
+    OfFewRows,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// A request for the fit of a distribution.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DistributionRequest {
+    /// The column; all columns, each by itself, if `None`.
+    pub column: Option<String>,
+    /// The rows.
+    pub rows: Rows,
+    /// Parameters by name that keep a value.
+    pub fixed: Vec<(String, f64)>,
+    /// Probabilities whose quantiles are wanted.
+    pub quantiles: Vec<f64>,
+    /// Values above which the probability is wanted.
+    pub above: Vec<f64>,
+    /// Whether p-values are computed.
+    pub p_values: PValues,
+}
+
+/// The fit of a column.
+pub struct ColumnFit {
+    /// The column.
+    pub column: String,
+    /// Its rows.
+    pub sample: Sample,
+    /// The family.
+    pub family: Arc<dyn Distribution>,
+    /// The parameters with their errors.
+    pub fit: Fit,
+    /// The confidence of intervals.
+    pub confidence: f64,
+    /// Distances between the rows and the fit; `None` if rows are censored.
+    pub goodness: Option<Goodness>,
+    /// Likelihood-ratio tests of families within this one.
+    pub tests: Vec<RatioTest>,
+    /// The quantiles asked for, each with its probability.
+    pub quantiles: Vec<(f64, Derived)>,
+    /// P(X > x) for the values asked for.
+    pub above: Vec<(f64, Derived)>,
+}
+
+/// A fitted distribution of one column or of several independent ones.
+pub struct FamilyFit {
+    /// The model.
+    pub run: Run,
+    /// The columns.
+    pub columns: Vec<ColumnFit>,
+    /// The evaluation on each split; empty for censored rows and for counts.
+    pub splits: Vec<Fitted>,
+}
+
+/// All families on a column.
+pub struct ColumnRanking {
+    /// The column.
+    pub column: String,
+    /// Its rows.
+    pub sample: Sample,
+    /// The fits.
+    pub ranking: Ranking,
+}
+
+/// The options of fits that are ranked: standard errors, and no intervals.
+pub fn auto_options() -> FitOptions {
+    FitOptions::default().without_intervals()
+}
+
+/// The rows of some columns, and the data that a run of them has.
+struct Gathered {
+    columns: Vec<(String, Sample)>,
+    /// The data; `None` if it is that of the request with the columns.
+    given: Option<Dataset>,
+    names: Vec<String>,
+}
+
+impl Session<'_> {
+    /// Fits a family to a column, or to each column of a table, and evaluates it as
+    /// [`Session::fit`] does.
+    ///
+    /// # Errors
+    /// If there is no such family or column, the rows have no maximum of the likelihood, naming the
+    /// reason and the rows at fault, or the run cannot be stored.
+    pub fn fit_family(
+        &mut self,
+        spec: &RunSpec,
+        request: &DistributionRequest,
+    ) -> Result<FamilyFit> {
+        let name = full_name(spec.model.as_deref().unwrap_or_default()).to_owned();
+        let mut spec = RunSpec { model: Some(name.clone()), ..spec.clone() };
+        // Refuses an unknown name before anything is read.
+        self.registry.find(&name)?;
+        let gathered = self.gather(&spec, request, Some(&name))?;
+        spec.data.real = true;
+        match gathered.given {
+            Some(data) => spec.data.source = DataSource::Given(data),
+            None => spec.data.columns.clone_from(&gathered.names),
+        }
+        let ResolvedRun { config, data } =
+            spec.resolve(&self.registry, self.data_dir(), &self.device)?;
+        self.tell_notes(&data.notes)?;
+        let Some(family) = chosen(&name, &config.settings)? else {
+            return Err(Error::Unknown {
+                what: "family",
+                name,
+                hint: "it is a model of whole rows".to_owned(),
+            });
+        };
+        let options = FitOptions {
+            fixed: request.fixed.clone(),
+            intervals: true,
+            confidence: family.confidence,
+        };
+        let (seed, streams) = (config.seed, Streams::new(config.seed));
+        let never = AtomicBool::new(false);
+        let stop = self.stop.unwrap_or(&never);
+        let total = gathered.columns.len();
+        let columns = self.working("fitting", total, |progress| {
+            let mut done = Vec::new();
+            for (column, sample) in gathered.columns {
+                if stop.load(Ordering::Relaxed) {
+                    return Err(Error::Interrupted);
+                }
+                let fitted =
+                    fit_column((&column, sample), &family.family, &options, request, streams);
+                done.push(fitted.map_err(|error| column_error(&name, &column, error))?);
+                progress(done.len());
+            }
+            Ok(done)
+        })?;
+        let theta: Vec<f64> =
+            columns.iter().flat_map(|column| column.fit.parameters.iter().copied()).collect();
+        let init = Init::new(&self.device, seed);
+        let data_spec = config.data.spec()?;
+        let mut model = self.registry.build(&name, &config.settings, &data_spec, &init)?;
+        model.load(&parameter_tensors(&theta, columns.len()))?;
+        let info = WeightsInfo::default();
+        let folder = spec.storage.create(&config, Some((&model.tensors(), info)))?;
+        let path = folder.map(|folder| folder.path().to_owned());
+        let binarize: Binarize = config.data.binarize.parse()?;
+        let run = Run { config, model, info, path, data: Some(data.clone()) };
+        let splits = match request.rows {
+            Rows::Censored { .. } | Rows::Counts(_) => Vec::new(),
+            _ => self.evaluate_fit(&run, &data, binarize, spec.skip_test)?,
+        };
+        Ok(FamilyFit { run, columns, splits })
+    }
+
+    /// Fits all families to a column, or to each column of a table, and ranks them by AIC.
+    ///
+    /// # Errors
+    /// If there is no such column, or the data cannot be read.
+    pub fn fit_all_families(
+        &mut self,
+        spec: &RunSpec,
+        request: &DistributionRequest,
+    ) -> Result<Vec<ColumnRanking>> {
+        let gathered = self.gather(spec, request, None)?;
+        let never = AtomicBool::new(false);
+        let stop = self.stop.unwrap_or(&never);
+        let total = gathered.columns.len();
+        self.working("fitting", total, |progress| {
+            let mut done = Vec::new();
+            for (column, sample) in gathered.columns {
+                if stop.load(Ordering::Relaxed) {
+                    return Err(Error::Interrupted);
+                }
+                let ranking = rank(&sample, &auto_options());
+                done.push(ColumnRanking { column, sample, ranking });
+                progress(done.len());
+            }
+            Ok(done)
+        })
+    }
+
+    /// The rows of a request.
+    fn gather(
+        &mut self,
+        spec: &RunSpec,
+        request: &DistributionRequest,
+        model: Option<&str>,
+    ) -> Result<Gathered> {
+        let model = model.unwrap_or(AUTO);
+        let wrong = |column: &str, error| column_error(model, column, error);
+        let seed = spec.seed.unwrap_or(0);
+        let mut spec = spec.clone();
+        spec.data.real = true;
+        match &request.rows {
+            Rows::Counts(counts) => {
+                let first = if model == "geometric" { 1.0 } else { 0.0 };
+                let values: Vec<f64> = (0..counts.len()).map(|k| first + k as f64).collect();
+                let sample = Sample::weighted(&values, counts).map_err(|e| wrong("counts", e))?;
+                let given = Some(data_of("counts", "count", repeated(&sample))?);
+                let columns = vec![("count".to_owned(), sample)];
+                Ok(Gathered { columns, given, names: Vec::new() })
+            }
+            Rows::Censored { lower, upper, weights } => {
+                let DataSource::Named(place) = &spec.data.source else {
+                    return Err(Error::setting(
+                        "lower",
+                        lower,
+                        "censored rows are read from a file",
+                    ));
+                };
+                let names: Vec<String> =
+                    [lower, upper].into_iter().chain(weights).cloned().collect();
+                let options = OpenOptions {
+                    data_dir: self.data_dir().map(std::path::Path::to_path_buf),
+                    text: spec.data.text.clone(),
+                    ..OpenOptions::default()
+                };
+                let mut read = read_columns(place, &names, &options)?.into_iter();
+                let mut next = || read.next().unwrap_or_default();
+                let (mut low, mut high) = (next(), next());
+                let weights = weights.as_ref().map(|_| next());
+                let open = |ends: &mut Vec<f64>, end: f64| {
+                    ends.iter_mut().filter(|x| x.is_nan()).for_each(|x| *x = end);
+                };
+                open(&mut low, f64::NEG_INFINITY);
+                open(&mut high, f64::INFINITY);
+                let sample = Sample::censored(&low, &high, weights.as_deref())
+                    .map_err(|e| wrong(lower, e))?;
+                let name = std::path::Path::new(place).file_name();
+                let name = name.map_or(place.clone(), |name| name.to_string_lossy().into_owned());
+                let given = Some(data_of(&name, lower, sample.points().values().to_vec())?);
+                let columns = vec![(format!("{lower}–{upper}"), sample)];
+                Ok(Gathered { columns, given, names: Vec::new() })
+            }
+            plain => {
+                let weights = match plain {
+                    Rows::Weighted(column) => Some(column),
+                    _ => None,
+                };
+                let asked: Vec<String> = request.column.iter().cloned().collect();
+                let data = spec.with_columns(asked.clone(), self.data_dir())?;
+                let data = match (weights, asked.is_empty()) {
+                    // All columns but that of the weights.
+                    (Some(weights), true) => {
+                        let rest = (0..data.column_names.len())
+                            .filter(|&at| data.column_names[at] != *weights)
+                            .collect::<Vec<_>>();
+                        data.select_columns(&rest)?
+                    }
+                    _ => data,
+                };
+                let data = match asked.is_empty() && model == AUTO {
+                    true => numbers_alone(data)?,
+                    false => data,
+                };
+                let names = match asked.is_empty() && weights.is_none() {
+                    true => Vec::new(),
+                    false => data.column_names.clone(),
+                };
+                let weights = weights
+                    .map(|column| {
+                        let data = spec.with_columns(vec![column.clone()], self.data_dir())?;
+                        Ok::<_, Error>(training_columns(&data, seed)?.concat())
+                    })
+                    .transpose()?;
+                refuse_words(&data, model)?;
+                let found = training_columns(&data, seed)?;
+                let name = |at: usize| {
+                    data.column_names.get(at).cloned().unwrap_or_else(|| format!("x{at}"))
+                };
+                let mut columns = Vec::with_capacity(found.len());
+                for (at, values) in found.into_iter().enumerate() {
+                    let sample = match &weights {
+                        Some(weights) => Sample::weighted(&values, weights),
+                        None => Sample::new(values),
+                    };
+                    columns.push((name(at), sample.map_err(|e| wrong(&name(at), e))?));
+                }
+                let given = match &spec.data.source {
+                    DataSource::Given(_) if !names.is_empty() => Some(data.clone()),
+                    _ => None,
+                };
+                Ok(Gathered { columns, given, names })
+            }
+        }
+    }
+}
+
+/// The columns that hold numbers, if there are any.
+fn numbers_alone(data: Dataset) -> Result<Dataset> {
+    let words = |at: &usize| {
+        let kind = data.columns.get(*at).map(|column| column.kind);
+        kind == Some(ancestral_data::ColumnType::Category)
+    };
+    let numbers: Vec<usize> = (0..data.columns.len()).filter(|at| !words(at)).collect();
+    if numbers.is_empty() || numbers.len() == data.columns.len() {
+        return Ok(data);
+    }
+    let mut chosen = data.select_columns(&numbers)?;
+    let left = data.columns.len() - numbers.len();
+    chosen.notes.push(format!("{left} columns of words were left out"));
+    Ok(chosen)
+}
+
+/// Refuses a column of words, and images.
+fn refuse_words(data: &Dataset, model: &str) -> Result<()> {
+    let unsuitable =
+        |problem: String| Err(Error::UnsuitableData { model: model.to_owned(), problem });
+    if data.shape.as_image().is_some() {
+        return unsuitable("its examples are images; distributions are of columns".to_owned());
+    }
+    let words = data.columns.iter().position(|c| c.kind == ancestral_data::ColumnType::Category);
+    match words.and_then(|at| data.column_names.get(at)) {
+        Some(name) => unsuitable(format!(
+            "column '{name}' holds words; choose a column of numbers with --column, or fit \
+             categorical"
+        )),
+        None => Ok(()),
+    }
+}
+
+/// The columns of the training split.
+fn training_columns(data: &Dataset, seed: u64) -> Result<Vec<Vec<f64>>> {
+    let examples = Examples::new(data, SplitName::Train, Binarize::None, seed)?;
+    let size = data.shape.size();
+    let mut columns = vec![Vec::with_capacity(examples.len()); size];
+    let indices: Vec<u64> = (0..examples.len() as u64).collect();
+    for block in indices.chunks(1 << 16) {
+        let Batch { values, .. } = examples.batch(block, 0);
+        for row in values.chunks_exact(size.max(1)) {
+            columns.iter_mut().zip(row).for_each(|(column, &x)| column.push(x));
+        }
+    }
+    Ok(columns)
+}
+
+/// A data set of one column.
+fn data_of(name: &str, column: &str, values: Vec<f64>) -> Result<Dataset> {
+    let split = Split { values: Values::Reals(values), labels: None };
+    let mut data = Dataset::new(name, Domain::Real, Shape::columns(1), split, None, None)?;
+    data.column_names = vec![column.to_owned()];
+    Ok(data)
+}
+
+/// Each value as often as it was seen, or once if there are too many.
+fn repeated(sample: &Sample) -> Vec<f64> {
+    if sample.total() > MOST_REPEATED {
+        return sample.values().to_vec();
+    }
+    let each = |(x, w): (f64, f64)| std::iter::repeat_n(x, w.round() as usize);
+    sample.weighted_values().flat_map(each).collect()
+}
+
+/// The fit of a column and what follows from it.
+fn fit_column(
+    (column, sample): (&str, Sample),
+    family: &Arc<dyn Distribution>,
+    options: &FitOptions,
+    request: &DistributionRequest,
+    streams: Streams,
+) -> crate::distributions::families::Result<ColumnFit> {
+    let mut fit = family.fit(&sample, options)?;
+    for at in 0..fit.parameters.len() {
+        let exact = edge_interval(&fit, &sample, at, options.confidence);
+        if let Some(estimate) = fit.estimates.get_mut(at)
+            && exact.is_some()
+        {
+            estimate.interval = exact;
+        }
+    }
+    let wanted = match request.p_values {
+        PValues::OfFewRows => fit.n <= MOST_ROWS,
+        PValues::Always => true,
+        PValues::Never => false,
+    };
+    let goodness = Goodness::of(family.as_ref(), &fit, &sample).map(|goodness| {
+        if !wanted {
+            return goodness;
+        }
+        let purpose = streams.purpose("goodness of fit", 0);
+        let uniforms = |number: u64| -> Box<dyn FnMut() -> f64> {
+            let mut rng = purpose.item(number);
+            Box::new(move || open_uniform(&mut rng))
+        };
+        goodness.with_p_values(family.as_ref(), &fit, options, SAMPLES, &uniforms)
+    });
+    let tests = ratio_tests(family.as_ref(), &fit, &sample, options).unwrap_or_default();
+    let confidence = options.confidence;
+    let quantiles = request.quantiles.iter();
+    let quantiles =
+        quantiles.map(|&p| (p, quantile(family.as_ref(), &fit, p, confidence))).collect();
+    let over = request.above.iter();
+    let above = over.map(|&x| (x, above(family.as_ref(), &fit, x, confidence))).collect();
+    Ok(ColumnFit {
+        column: column.to_owned(),
+        sample,
+        family: family.clone(),
+        fit,
+        confidence,
+        goodness,
+        tests,
+        quantiles,
+        above,
+    })
+}
