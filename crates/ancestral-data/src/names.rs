@@ -10,18 +10,22 @@ pub fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
         .map(|(_, k)| k)
 }
 
-/// Levenshtein distance.
+/// Levenshtein distance, in which two neighboring letters that changed places count once.
 fn edits(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut before: Vec<usize> = Vec::new();
     let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, &cb) in b.iter().enumerate() {
-            let change = diagonal + usize::from(ca != cb);
-            diagonal = row[j + 1];
-            row[j + 1] = change.min(row[j] + 1).min(diagonal + 1);
+    for i in 0..a.len() {
+        let mut next = vec![i + 1];
+        for j in 0..b.len() {
+            let change = row[j] + usize::from(a[i] != b[j]);
+            let mut least = change.min(row[j + 1] + 1).min(next[j] + 1);
+            if i > 0 && j > 0 && a[i] == b[j - 1] && a[i - 1] == b[j] {
+                least = least.min(before[j - 1] + 1);
+            }
+            next.push(least);
         }
+        before = std::mem::replace(&mut row, next);
     }
     row[b.len()]
 }
@@ -35,6 +39,8 @@ mod tests {
         let known = ["digits", "mnist", "moons"];
         assert_eq!(nearest("minst", &known), Some("mnist"));
         assert_eq!(nearest("moon", &known), Some("moons"));
+        assert_eq!(nearest("vea", &["beta", "vae"]), Some("vae"));
+        assert_eq!([edits("ab", "ba"), edits("abc", "ca"), edits("", "xy")], [1, 3, 2]);
         assert_eq!(nearest("MNIST", &known), Some("mnist"));
         assert_eq!(nearest("photographs", &known), None);
     }

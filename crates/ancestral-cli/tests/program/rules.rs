@@ -306,8 +306,7 @@ fn a_file_larger_than_memory_has_the_same_sets() {
     for (support, kind) in
         [("0.002", ""), ("0.002", " --closed"), ("900", " --maximal"), ("0.002", " --contains i3")]
     {
-        let line =
-            format!("rules --data many.dat --sets --min-support {support}{kind} --json --out");
+        let line = format!("rules --data many.dat --sets --min-support {support}{kind} --out");
         let whole = here.json(&format!("{line} whole.jsonl"));
         let parts = here.json(&format!("{line} parts.jsonl --max-memory 24M"));
         assert_eq!(whole["parts"], 0);
