@@ -165,10 +165,10 @@ pub(crate) fn with_error(value: f64, stderr: f64, decimals: usize) -> String {
     }
 }
 
-/// Refuses to write over an input, or over a file of a run.
+/// Refuses to write over an input, a file in a folder that is one, or a file of a run.
 pub(crate) fn check_target(flag: &str, target: &Path, inputs: &[Option<&Path>]) -> Result<()> {
     let Ok(full) = target.canonicalize() else { return Ok(()) };
-    let same = |input: &&Path| input.canonicalize().is_ok_and(|input| input == full);
+    let same = |input: &&Path| input.canonicalize().is_ok_and(|input| full.starts_with(input));
     if inputs.iter().flatten().any(same) {
         return Err(usage(format!(
             "{flag} {}: it is an input of this command; give another name",

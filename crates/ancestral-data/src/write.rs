@@ -131,6 +131,7 @@ pub fn write_csv(path: &Path, names: &[String], values: &[f64]) -> Result<(), Da
 pub struct CsvWriter {
     path: PathBuf,
     columns: usize,
+    words: Vec<Vec<String>>,
     file: AtomicFile,
 }
 
@@ -144,7 +145,13 @@ impl CsvWriter {
         let head = names.iter().map(|name| csv_cell(name)).collect::<Vec<_>>().join(",");
         let written = file.write_all(head.as_bytes()).and_then(|()| file.write_all(b"\n"));
         written.map_err(|e| DataError::io("write", path, e))?;
-        Ok(Self { path: path.to_owned(), columns: names.len().max(1), file })
+        Ok(Self { path: path.to_owned(), columns: names.len().max(1), words: Vec::new(), file })
+    }
+
+    /// Writes the words of the columns that have some, each in the place of its number.
+    #[must_use]
+    pub fn with_words(self, words: Vec<Vec<String>>) -> Self {
+        Self { words, ..self }
     }
 
     /// Appends whole rows.
@@ -152,13 +159,9 @@ impl CsvWriter {
     /// # Errors
     /// If the file cannot be written.
     pub fn write(&mut self, values: &[f64]) -> Result<(), DataError> {
-        let digits = |&value: &f64| {
-            // The fewest digits of a whole number in single precision are those of another one.
-            let single = is_single(value) && value.fract() != 0.0;
-            if single { (value as f32).to_string() } else { value.to_string() }
-        };
         for row in values.chunks_exact(self.columns) {
-            let cells: Vec<String> = row.iter().map(digits).collect();
+            let cells: Vec<String> =
+                row.iter().enumerate().map(|(at, &value)| cell(&self.words, at, value)).collect();
             self.text(&(cells.join(",") + "\n"))?;
         }
         Ok(())
@@ -180,6 +183,20 @@ impl CsvWriter {
     pub fn finish(self) -> Result<(), DataError> {
         self.file.commit()
     }
+}
+
+/// The fewest digits that identify a value, or its word in a column that has words.
+fn cell(words: &[Vec<String>], column: usize, value: f64) -> String {
+    if let Some(word) = words.get(column).and_then(|words| words.get(value as usize)) {
+        return csv_cell(word);
+    }
+    // More digits than a double holds would not be read back.
+    if value.abs() >= 1e16 {
+        return format!("{value:e}");
+    }
+    // The fewest digits of a whole number in single precision are those of another one.
+    let single = is_single(value) && value.fract() != 0.0;
+    if single { (value as f32).to_string() } else { value.to_string() }
 }
 
 /// A cell of a CSV file, quoted if necessary.

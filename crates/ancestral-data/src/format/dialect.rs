@@ -586,9 +586,12 @@ fn header(
     };
     let guessed =
         "the first line was taken for the names of the columns (--header no if it is data)";
+    let data =
+        "the first line was taken for data (--header yes if it holds the names of the columns)";
     if texts == 0 {
         if !counted(0) || rest.is_empty() {
-            return (Header::None, None);
+            let note = counted(1) && !rest.is_empty();
+            return (Header::None, note.then(|| data.to_owned()));
         }
         let whole = |column: usize| {
             rest.iter().all(|row| row.get(column).is_none_or(|cell| !cell.contains(['.', ','])))
@@ -597,7 +600,7 @@ fn header(
         if first[0].is_empty() || first.len() > 3 || reals {
             return (Header::First, Some(guessed.to_owned()));
         }
-        return (Header::None, None);
+        return (Header::None, Some(data.to_owned()));
     }
     if numbers == 0 {
         let only_words = !rest.is_empty() && !rest.iter().flatten().any(number);
@@ -619,7 +622,5 @@ fn header(
     if !like_data || ((in_order || named) && !rest.is_empty()) {
         return (Header::First, Some(guessed.to_owned()));
     }
-    let data =
-        "the first line was taken for data (--header yes if it holds the names of the columns)";
     (Header::None, Some(data.to_owned()))
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::dialect::{self, Cell, Cells, Dialect, Header};
-use super::lines::Lines;
+use super::lines::{BLANK, Lines};
 use super::npy::{MOST_REAL, beyond};
 use super::plain::{self, Numbers};
 use super::{Data, Facts, Labels, Loaded, MAX_CLASSES, Stream, assemble, reserve};
@@ -342,10 +342,11 @@ impl<'a> Reader<'a> {
             if dialect::is_blank(record) || line == self.dialect.first_line {
                 continue;
             }
-            if dialect::is_comment(record) {
+            if dialect::is_comment(record) && !self.is_row() {
                 self.comments += usize::from(!self.is_header_line(line));
                 continue;
             }
+            let record = self.lines.text();
             self.cells.split(record);
             if self.header_next {
                 self.header_next = false;
@@ -370,6 +371,15 @@ impl<'a> Reader<'a> {
             self.begin(Some(names), 0)?;
         }
         Ok(false)
+    }
+
+    /// Whether a line that begins like a comment has as many cells as the rows before it: a cell may
+    /// begin like one, as #N/A does.
+    fn is_row(&mut self) -> bool {
+        self.started && self.roles.len() > 1 && self.dialect.separator != BLANK && {
+            self.cells.split(self.lines.text());
+            self.cells.places.len() == self.roles.len()
+        }
     }
 
     fn is_header_line(&self, line: u64) -> bool {
@@ -743,8 +753,14 @@ impl<'a> Reader<'a> {
         for (column, role) in self.roles.iter().enumerate() {
             decided.fates.push(match role {
                 Role::Entry(entry) => {
+                    let (found, order) = entry.finish();
+                    if options.image_shape.is_some() && found.kind == ColumnType::Category {
+                        let line = entry.first.as_ref().map_or(0, |(line, _)| *line);
+                        let problem = "words; expected the numbers of a pixel (--image)";
+                        return Err(self.bad(line, column, problem));
+                    }
                     decided.names.extend(self.header.get(column).cloned());
-                    let (column, order) = entry.finish();
+                    let column = found;
                     decided.columns.push(column);
                     decided.renumber.push(order);
                     Fate::Entry
@@ -762,7 +778,15 @@ impl<'a> Reader<'a> {
                     });
                     Fate::Labels
                 }
-                Role::Folds(_) | Role::Index(..) | Role::Left => Fate::Left,
+                Role::Folds(_) => {
+                    decided.notes.push(format!(
+                        "column {} holds the folds of the rows and is no entry (rename it to make it \
+                         one)",
+                        self.label(column)
+                    ));
+                    Fate::Left
+                }
+                Role::Index(..) | Role::Left => Fate::Left,
             });
         }
         Ok(decided)

@@ -376,7 +376,9 @@ fn contour(
                 let t = if t.is_finite() { t.clamp(0.0, 1.0) } else { 0.5 };
                 cuts.push((x(a) + t * (x(c) - x(a)), y(b) + t * (y(d) - y(b))));
             }
-            pieces.extend(cuts.chunks_exact(2).map(|pair| [pair[0], pair[1]]));
+            // A corner at the level itself gives pieces without a length.
+            let pairs = cuts.chunks_exact(2).map(|pair| [pair[0], pair[1]]);
+            pieces.extend(pairs.filter(|[from, to]| from != to));
         }
     }
     joined(pieces)

@@ -194,6 +194,13 @@ impl Run {
         self.config.data.column_names()
     }
 
+    /// The words of each column of categories, by their numbers; none for other columns.
+    pub(super) fn words(&self) -> Vec<Vec<String>> {
+        let categories = &self.config.data.categories;
+        let words = |name: &String| categories.get(name).cloned().unwrap_or_default();
+        self.column_names().iter().map(words).collect()
+    }
+
     /// `count` samples by seed, row after row, in the values of the data's columns.
     ///
     /// # Errors

@@ -62,7 +62,8 @@ impl SampleFile {
                 Ok(writer.finish()?)
             }
             Self::Csv => {
-                let mut writer = CsvWriter::create(out, &run.column_names())?;
+                let mut writer =
+                    CsvWriter::create(out, &run.column_names())?.with_words(run.words());
                 fill(&mut |values| Ok(writer.write(values)?))?;
                 Ok(writer.finish()?)
             }
