@@ -42,6 +42,25 @@ fn sets_of(here: &Program, file: &str) -> Vec<Vec<String>> {
 }
 
 #[test]
+fn sets_and_rules_are_no_longer_than_asked() {
+    let here = program();
+    here.write("few.txt", "a,b,c\n".repeat(5) + "a\n");
+    for most in 1..=3usize {
+        for kind in ["", " --closed", " --maximal", " --top 9"] {
+            let line =
+                format!("rules --data few.txt --sets --min-support 1{kind} --max-len {most}");
+            let line = line.replace("--min-support 1 --top", "--top");
+            here.good(&format!("{line} --out few.jsonl"));
+            let longest = sets_of(&here, "few.jsonl").iter().map(|set| set.len() - 1).max();
+            assert!(longest.unwrap_or(0) <= most, "{line}: {longest:?}");
+            assert!(!kind.is_empty() || longest == Some(most), "{line}: {longest:?}");
+        }
+    }
+    here.good("rules --data few.txt --min-support 1 --min-confidence 0 --max-len 2 --out two.csv");
+    assert_eq!(here.read("two.csv").lines().count(), 7, "six rules of two items");
+}
+
+#[test]
 fn sets_are_written_and_summed_up() {
     let here = program();
     here.write("b.csv", BASKETS);

@@ -64,6 +64,7 @@ impl Session<'_> {
                 // What the global pool has, which a program may have set.
                 threads: NonZeroUsize::new(rayon::current_num_threads()),
                 budget: budget.clone(),
+                max_len: spec.max_len,
                 ..MineOptions::new(spec.support.unwrap_or(Support::Count(1)))
             },
         };

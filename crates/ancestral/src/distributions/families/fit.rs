@@ -165,6 +165,23 @@ fn power_of_two(x: f64) -> f64 {
     libm::ldexp(1.0, exponent)
 }
 
+/// Refuses rows of which only one end is known, the same of all: the likelihood rises as the
+/// distribution moves away from them.
+fn refuse_one_sided<F: Family>(sample: &Sample) -> Result<()> {
+    let rows = sample.intervals();
+    if rows.is_empty() || !sample.values().is_empty() {
+        return Ok(());
+    }
+    let reason = if rows.iter().all(|row| row.upper == f64::INFINITY) {
+        "no row has a known upper end, and the larger the values may be, the more likely are all"
+    } else if !F::DISCRETE && rows.iter().all(|row| row.lower == f64::NEG_INFINITY) {
+        "no row has a known lower end, and the smaller the values may be, the more likely are all"
+    } else {
+        return Ok(());
+    };
+    Err(Error::NoMaximum { family: F::NAME, reason: reason.to_owned(), rows: rows.len() })
+}
+
 /// The parameters of maximum likelihood.
 ///
 /// # Errors
@@ -173,6 +190,7 @@ pub fn fit<F: Family>(family: &F, sample: &Sample, options: &FitOptions) -> Resu
     let fixed = fixed_parameters::<F>(options)?;
     check_support(family, sample, &fixed)?;
     family.check(sample, &fixed)?;
+    refuse_one_sided::<F>(sample)?;
     let standard = Standard::of::<F>(sample);
     let inner: Vec<Option<f64>> = F::PARAMETERS
         .iter()

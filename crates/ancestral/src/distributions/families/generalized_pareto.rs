@@ -5,7 +5,7 @@
 
 use super::error::Result;
 use super::exponential::zeros;
-use super::family::{Domain, Family, Fixed, Parameter, Support, Unit};
+use super::family::{Domain, Family, Fixed, Parameter, Support, Unit, refuse_constant};
 use super::generalized_extreme_value::{IRREGULAR, REGULAR, UNBOUNDED, expanded, reduced};
 use super::sample::Sample;
 use super::scalar::Scalar;
@@ -55,7 +55,8 @@ impl Family for GeneralizedPareto {
     }
 
     fn check(&self, sample: &Sample, fixed: &Fixed) -> Result<()> {
-        zeros(Self::NAME, sample, fixed)
+        zeros(Self::NAME, sample, fixed)?;
+        if fixed.iter().any(Option::is_some) { Ok(()) } else { refuse_constant(Self::NAME, sample) }
     }
 
     fn starts(&self, sample: &Sample, s: &Moments, fixed: &Fixed) -> Vec<Vec<f64>> {

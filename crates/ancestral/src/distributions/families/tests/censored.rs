@@ -30,3 +30,22 @@ fn censored_rows_are_fitted_as_scipy_does() {
     }
     assert!(faults.is_empty(), "{} faults\n{}", faults.len(), faults.join("\n"));
 }
+
+#[test]
+fn rows_without_a_known_end_on_one_side_have_no_maximum() {
+    let (low, open) = ([2.0, 3.0, 4.0], [f64::INFINITY; 3]);
+    let above = Sample::censored(&low, &open, None).unwrap();
+    let below = Sample::censored(&open.map(|x| -x), &low, None).unwrap();
+    for name in ["normal", "gamma", "weibull", "exponential", "gumbel"] {
+        let family = by_name(name).unwrap();
+        for (sample, side) in [(&above, "upper"), (&below, "lower")] {
+            let said = family.fit(sample, &FitOptions::default()).unwrap_err().to_string();
+            assert!(said.contains(&format!("no row has a known {side} end")), "{name}: {said}");
+        }
+    }
+    let counts = by_name("poisson").unwrap();
+    assert!(counts.fit(&above, &FitOptions::default()).is_err());
+    let same = Sample::new(vec![3.0; 40]).unwrap();
+    let said = by_name("gpd").unwrap().fit(&same, &FitOptions::default()).unwrap_err().to_string();
+    assert!(said.starts_with("all 40 rows are 3"), "{said}");
+}
