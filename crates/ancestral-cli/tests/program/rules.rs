@@ -321,7 +321,7 @@ fn a_file_larger_than_memory_has_the_same_sets() {
         let items: Vec<String> = (0..60).filter(holds).map(|i| format!("i{i}")).collect();
         items.join(" ") + "\n"
     };
-    here.write("many.dat", (0..400_000).map(row).collect::<String>());
+    here.write("many.dat", (0..1_200_000).map(row).collect::<String>());
     for (support, kind) in
         [("0.002", ""), ("0.002", " --closed"), ("900", " --maximal"), ("0.002", " --contains i3")]
     {
