@@ -133,7 +133,7 @@ def mlxtend(data, count, program):
     rows = baskets(data)
     encoder = TransactionEncoder()
     matrix = encoder.fit_transform(rows, sparse=True)
-    table = pd.DataFrame.sparse.from_spmatrix(matrix, columns=encoder.columns_)
+    table = pd.DataFrame.sparse.from_spmatrix(matrix, columns=[str(name) for name in encoder.columns_])
     with tempfile.TemporaryDirectory() as folder:
         ours = [program, "rules", "--data", data, "--sets", "--min-support", str(count), "--threads", "2"]
         mine = min(process([*ours, "--quiet", "--out", str(Path(folder, "sets.csv"))])[0] for _ in range(3))
