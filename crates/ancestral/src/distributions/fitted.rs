@@ -1,7 +1,7 @@
 //! The univariate families as models: a column, or several independent columns, each with its own
 //! parameters of maximum likelihood. The likelihood is exact, in nats and in the units of the column.
 //!
-//! Rows are taken into memory; [`families`](super::families) describes how they are fitted.
+//! Rows are taken into memory; [`super::families`] describes how they are fitted.
 
 use std::sync::Arc;
 
