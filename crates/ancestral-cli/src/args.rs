@@ -8,6 +8,12 @@ use clap_complete::Shell;
 
 use crate::names::{self, Names, Place};
 
+mod fit;
+mod rules;
+
+pub(crate) use fit::FitArgs;
+pub(crate) use rules::{RulesArgs, SortBy};
+
 /// Headings of options in help texts.
 const DATA: &str = "Data";
 const MODEL: &str = "Model and settings";
@@ -16,8 +22,6 @@ const TRAINING: &str = "Training";
 const SAMPLING: &str = "Sampling";
 const EVALUATION: &str = "Evaluation";
 const QUALITY: &str = "Sample quality";
-const SETS: &str = "Sets and rules";
-const RULES: &str = "Rules";
 const OUTPUT: &str = "Output";
 const GLOBAL: &str = "Global options";
 
@@ -607,223 +611,6 @@ pub(crate) struct LatentArgs {
     /// decoded codes, for a two-dimensional latent space of images, is .png only
     #[arg(long, value_name = "FILE", default_value = "latent.png", help_heading = OUTPUT)]
     pub(crate) out: PathBuf,
-}
-
-#[derive(Debug, ClapArgs)]
-pub(crate) struct FitArgs {
-    /// Fit this model (`ancestral models` lists all), or rank all univariate families: auto
-    #[arg(value_parser = Names(names::fitted), hide_possible_values = true)]
-    pub(crate) family: String,
-    /// Fit to this known data set, file or folder (`ancestral data list` lists known ones)
-    #[arg(
-        long,
-        value_name = "NAME|PATH",
-        value_parser = Place,
-        required_unless_present = "counts",
-        help_heading = DATA
-    )]
-    pub(crate) data: Option<String>,
-    /// Fit to this column of a table alone (x0, x1, … where columns have no names) [default: each
-    /// column]
-    #[arg(long, value_name = "NAME", conflicts_with = "counts", help_heading = DATA)]
-    pub(crate) column: Option<String>,
-    /// Fit to censored or interval data, whose lower ends are in this column; a missing or infinite end
-    /// is open, equal ends are a value; every row is fitted
-    #[arg(
-        long,
-        value_name = "COLUMN",
-        requires = "upper",
-        conflicts_with_all = ["counts", "column", "fold"],
-        help_heading = DATA
-    )]
-    pub(crate) lower: Option<String>,
-    /// Take the upper ends from this column
-    #[arg(long, value_name = "COLUMN", requires = "lower", help_heading = DATA)]
-    pub(crate) upper: Option<String>,
-    /// Weight each row by this column, as by how often it was seen
-    #[arg(long, value_name = "COLUMN", conflicts_with = "counts", help_heading = DATA)]
-    pub(crate) weights: Option<String>,
-    /// Fit to counts instead of data: the heads and tosses of a coin, as in 900/1300 (bernoulli), how
-    /// often each category was seen, as in 1,4,2 (categorical), or how often 0, 1, 2, … (families of
-    /// counts)
-    #[arg(long, conflicts_with = "data", value_name = "COUNTS", help_heading = DATA)]
-    pub(crate) counts: Option<String>,
-    /// Binarize gray levels: none, threshold, static or dynamic
-    #[arg(long, default_value = "none", value_name = "METHOD", help_heading = DATA)]
-    pub(crate) binarize: String,
-    /// Fit to every row of data without splits of its own, and to the validation examples of data with
-    /// splits
-    #[arg(long, help_heading = DATA)]
-    pub(crate) all_train: bool,
-    /// Use fold K of a CSV with a column `fold` as the test split and the next as validation split
-    #[arg(long, value_name = "K", conflicts_with = "counts", help_heading = DATA)]
-    pub(crate) fold: Option<u32>,
-    /// Set a hyperparameter of the model; repeatable (`ancestral models NAME` lists them)
-    #[arg(
-        long = "set",
-        value_name = "KEY=VALUE",
-        help_heading = MODEL,
-        value_parser = Names(names::settings),
-        hide_possible_values = true
-    )]
-    pub(crate) sets: Vec<String>,
-    /// Keep a parameter of a univariate family at a value, as in shape=2; repeatable
-    #[arg(long = "fix", value_name = "NAME=VALUE", help_heading = MODEL)]
-    pub(crate) fixed: Vec<String>,
-    /// Set the number of trials of each row (binomial)
-    #[arg(long, value_name = "N", help_heading = MODEL)]
-    pub(crate) trials: Option<u64>,
-    /// Print the quantile of this probability, with its interval; repeatable
-    #[arg(long = "quantile", value_name = "P", help_heading = EVALUATION)]
-    pub(crate) quantiles: Vec<f64>,
-    /// Print the probability above this value, with its interval; repeatable
-    #[arg(
-        long,
-        value_name = "X",
-        allow_negative_numbers = true,
-        help_heading = EVALUATION
-    )]
-    pub(crate) above: Vec<f64>,
-    /// Compute p-values of goodness of fit by a bootstrap for any number of rows [default: up to 2,000
-    /// rows]
-    #[arg(long, help_heading = EVALUATION)]
-    pub(crate) gof: bool,
-    /// Set the seed of random splits, of binarization and of the bootstrap
-    #[arg(long, default_value_t = 0, help_heading = DATA)]
-    pub(crate) seed: u64,
-    /// Save plots into this folder: density over the data, Q-Q, P-P, likelihood (univariate families)
-    #[arg(long, value_name = "DIR", help_heading = OUTPUT)]
-    pub(crate) plot: Option<PathBuf>,
-    /// Store the run in this new folder, of auto that of the best family, or plot the likelihood of
-    /// --counts in this file (.png or .svg) [default: runs/MODEL-DATA-N, none for auto, or
-    /// likelihood.png]
-    #[arg(long, value_name = "PATH", help_heading = OUTPUT)]
-    pub(crate) out: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) tables: TableArgs,
-    #[command(flatten)]
-    pub(crate) shape: ShapeArgs,
-    #[command(flatten)]
-    pub(crate) output: OutputArgs,
-}
-
-/// By what rules are sorted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum SortBy {
-    Lift,
-    Support,
-    Confidence,
-    Leverage,
-    Conviction,
-    PValue,
-}
-
-impl SortBy {
-    /// The same in the library.
-    pub(crate) fn into_library(self) -> ancestral::rules::SortBy {
-        use ancestral::rules::SortBy as Library;
-        match self {
-            Self::Lift => Library::Lift,
-            Self::Support => Library::Support,
-            Self::Confidence => Library::Confidence,
-            Self::Leverage => Library::Leverage,
-            Self::Conviction => Library::Conviction,
-            Self::PValue => Library::PValue,
-        }
-    }
-}
-
-#[derive(Debug, ClapArgs)]
-pub(crate) struct RulesArgs {
-    /// Read baskets from this file, plain or compressed by gzip; - is standard input
-    #[arg(long, value_name = "FILE", help_heading = DATA)]
-    pub(crate) data: PathBuf,
-    /// Read the file as baskets (one a line, items separated by commas or blanks, no header), long (a
-    /// header, then a basket and an item a line) or table (a header of items, then 0/1 for each)
-    /// [default: inferred]
-    #[arg(long, value_name = "FORMAT", help_heading = DATA)]
-    pub(crate) format: Option<String>,
-    /// Find rules; the default
-    #[arg(long, conflicts_with = "sets", help_heading = SETS)]
-    pub(crate) rules: bool,
-    /// Find frequent sets of items instead of rules
-    #[arg(long, help_heading = SETS)]
-    pub(crate) sets: bool,
-    /// Find what at least this share of the baskets hold (below 1, as in 0.01), or at least this many
-    /// baskets (a whole number)
-    #[arg(long, value_name = "SHARE|COUNT", allow_hyphen_values = true, help_heading = SETS)]
-    pub(crate) min_support: Option<String>,
-    /// Find closed sets only, which no larger set is in the same baskets as; all others follow from
-    /// them
-    #[arg(long, requires = "sets", conflicts_with = "maximal", help_heading = SETS)]
-    pub(crate) closed: bool,
-    /// Find maximal sets only, of which no larger set is frequent
-    #[arg(long, requires = "sets", help_heading = SETS)]
-    pub(crate) maximal: bool,
-    /// Limit the number of items of a set, or of a rule
-    #[arg(long, value_name = "N", help_heading = SETS)]
-    pub(crate) max_len: Option<NonZeroUsize>,
-    /// Keep the first N rules after sorting, or the N most frequent sets, which need no --min-support
-    #[arg(long, value_name = "N", help_heading = SETS)]
-    pub(crate) top: Option<NonZeroUsize>,
-    /// Keep sets or rules with this item; repeatable, and all must be there
-    #[arg(long, value_name = "ITEM", allow_hyphen_values = true, help_heading = SETS)]
-    pub(crate) contains: Vec<String>,
-    /// Keep rules of at least this confidence, 0 to 1 [default: 0.8]
-    #[arg(
-        long,
-        value_name = "SHARE",
-        allow_negative_numbers = true,
-        conflicts_with = "sets",
-        help_heading = RULES
-    )]
-    pub(crate) min_confidence: Option<f64>,
-    /// Keep rules with this item on the right-hand side, the consequent; repeatable
-    #[arg(
-        long,
-        value_name = "ITEM",
-        allow_hyphen_values = true,
-        conflicts_with = "sets",
-        help_heading = RULES
-    )]
-    pub(crate) rhs: Vec<String>,
-    /// Limit the number of items on the right-hand side [default: 1, or as many as --rhs]
-    #[arg(long, value_name = "N", conflicts_with = "sets", help_heading = RULES)]
-    pub(crate) max_rhs: Option<NonZeroUsize>,
-    /// Keep productive rules: of higher confidence than each rule with fewer items on the left
-    #[arg(long, conflicts_with = "sets", help_heading = RULES)]
-    pub(crate) productive: bool,
-    /// Sort by this measure, the best first [default: lift]
-    #[arg(long, value_name = "MEASURE", conflicts_with = "sets", help_heading = RULES)]
-    pub(crate) sort: Option<SortBy>,
-    /// Find rules without this share of the baskets and test them on it; then only rules that were
-    /// found count as tests
-    #[arg(
-        long,
-        value_name = "SHARE",
-        allow_negative_numbers = true,
-        conflicts_with = "sets",
-        help_heading = RULES
-    )]
-    pub(crate) holdout: Option<f64>,
-    /// Set the seed by which --holdout chooses baskets
-    #[arg(long, default_value_t = 0, conflicts_with = "sets", help_heading = RULES)]
-    pub(crate) seed: u64,
-    /// Stop at this much memory, as in 500M or 2G, and keep what was found; larger files are read twice,
-    /// with the same result [default: what is free]
-    #[arg(long, value_name = "SIZE", help_heading = OUTPUT)]
-    pub(crate) max_memory: Option<String>,
-    /// Write the output to this file (.csv or .jsonl) [default: rules.csv, or sets.csv]
-    #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
-    pub(crate) out: Option<PathBuf>,
-    /// Draw the first 30 rules as a graph into this file too (.png or .svg)
-    #[arg(long, value_name = "FILE", conflicts_with = "sets", help_heading = OUTPUT)]
-    pub(crate) graph: Option<PathBuf>,
-    /// Plot support, confidence and lift of the rules into this file too (.png or .svg)
-    #[arg(long, value_name = "FILE", conflicts_with = "sets", help_heading = OUTPUT)]
-    pub(crate) scatter: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) output: OutputArgs,
 }
 
 /// Concepts that can be demonstrated.

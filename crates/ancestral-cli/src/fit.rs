@@ -6,24 +6,27 @@ use ancestral::Registry;
 use ancestral::distributions::categorical::die;
 use ancestral::distributions::families::full_name;
 use ancestral::distributions::fitted::is_family;
-use ancestral::distributions::{coin, coin_log_likelihood};
-use ancestral::model::Estimate;
-use ancestral::run::{DataSource, Fit, Measured};
-use ancestral_plot::{Plot, Series};
+use ancestral::distributions::{coin, coin_criteria};
+use ancestral::model::{Criteria, Estimate};
+use ancestral::report;
+use ancestral::run::{DataSource, Fit};
 use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::args::FitArgs;
-use crate::fit_common::{add_splits, print_splits, spec_of, with_error};
-use crate::fit_family;
 use crate::json::number;
 use crate::output::{self, say, shown, usage};
 use crate::progress::{self, ProgressReporter};
 
+mod common;
+mod family;
+
+use common::{add_splits, print_splits, spec_of, with_error};
+
 pub(crate) fn run(args: &FitArgs, data_dir: Option<&Path>) -> Result<()> {
-    let family = full_name(&args.family);
-    if family == "auto" || is_family(family) {
-        return fit_family::run(args, data_dir);
+    let name = full_name(&args.family);
+    if name == "auto" || is_family(name) {
+        return family::run(args, data_dir);
     }
     for (flag, given) in [
         ("--lower", args.lower.is_some()),
@@ -36,8 +39,8 @@ pub(crate) fn run(args: &FitArgs, data_dir: Option<&Path>) -> Result<()> {
         ("--plot", args.plot.is_some()),
     ] {
         // A name that no model has is refused below, with the nearest one.
-        if given && Registry::standard().find(family).is_ok() {
-            return Err(usage(format!("{flag} is for univariate families, and {family} is none")));
+        if given && Registry::standard().find(name).is_ok() {
+            return Err(usage(format!("{flag} is for univariate families, and {name} is none")));
         }
     }
     match (&args.counts, &args.data) {
@@ -65,18 +68,25 @@ fn fit_counts(args: &FitArgs, counts: &str) -> Result<()> {
 }
 
 /// The keys that all fits of counts have.
-fn counts_json(
-    family: &str,
-    estimates: &[Estimate],
-    (n, log_likelihood): (f64, f64),
-    free: f64,
-) -> Value {
-    json!({
-        "family": family, "estimates": estimates_json(estimates), "n": number(n),
-        "log_likelihood": number(log_likelihood),
-        "aic": number(2.0 * free - 2.0 * log_likelihood),
-        "bic": number(free * n.ln() - 2.0 * log_likelihood), "converged": true,
-    })
+fn counts_json(family: &str, estimates: &[Estimate], criteria: Criteria) -> Value {
+    let mut all = json!({ "family": family, "estimates": estimates_json(estimates) });
+    add_criteria(&mut all, criteria);
+    all
+}
+
+fn add_criteria(all: &mut Value, criteria: Criteria) {
+    let Criteria { n, log_likelihood, aic, bic } = criteria;
+    for (key, value) in [("n", n), ("log_likelihood", log_likelihood), ("aic", aic), ("bic", bic)] {
+        all[key] = number(value);
+    }
+    all["converged"] = true.into();
+}
+
+/// The file of the plot of counts.
+fn plot_path(args: &FitArgs) -> Result<PathBuf> {
+    let path = args.out.clone().unwrap_or_else(|| PathBuf::from("likelihood.png"));
+    output::extension(&path, &["png", "svg"])?;
+    Ok(path)
 }
 
 /// Fits the probabilities of the faces of a die and plots them with their errors.
@@ -85,37 +95,18 @@ fn fit_die(args: &FitArgs, counts: &str) -> Result<()> {
     let counts = parsed.ok_or_else(|| {
         usage(format!("--counts {counts}: write how often each category was seen, as in 1,4,2"))
     })?;
-    let (estimates, log_likelihood) = die(&counts)?;
-    let path = args.out.clone().unwrap_or_else(|| PathBuf::from("likelihood.png"));
-    output::extension(&path, &["png", "svg"])?;
-    let n: f64 = counts.iter().map(|&count| count as f64).sum();
-    let at = |i: usize| i as f64;
-    let shares = estimates.iter().enumerate().map(|(i, e)| (at(i), e.value));
-    let errors = estimates.iter().enumerate().flat_map(|(i, e)| {
-        let error = e.stderr.unwrap_or(0.0);
-        [(at(i), (e.value - error).max(0.0)), (at(i), e.value + error), (f64::NAN, f64::NAN)]
-    });
-    let equal = 1.0 / counts.len() as f64;
-    Plot::new(
-        format!("shares of {} categories in {n} draws, ± standard error", counts.len()),
-        "category",
-        "probability",
-    )
-    .x_names((1..=counts.len()).map(|i| i.to_string()))
-    .with(Series::bars("", shares))
-    .with(Series::line("", errors).group(1))
-    .horizontal_marker(equal, "all equal")
-    .save(&path)?;
+    let (estimates, criteria) = die(&counts)?;
+    let path = plot_path(args)?;
+    report::die_shares(&counts)?.save(&path)?;
     if args.output.json {
-        let free = counts.len() as f64 - 1.0;
-        let mut all = counts_json("categorical", &estimates, (n, log_likelihood), free);
+        let mut all = counts_json("categorical", &estimates, criteria);
         all["counts"] = counts.into();
         all["out"] = shown(&path).into();
         return output::json(&all);
     }
     if !args.output.quiet {
         print_estimates(&estimates)?;
-        say!("log-likelihood at p̂: {log_likelihood:.3} nats")?;
+        say!("log-likelihood at p̂: {:.3} nats", criteria.log_likelihood)?;
     }
     output::wrote(args.output, &path)
 }
@@ -127,32 +118,12 @@ fn fit_coin(args: &FitArgs, counts: &str) -> Result<()> {
         .and_then(|(h, n)| Some((h.trim().parse::<u64>().ok()?, n.trim().parse::<u64>().ok()?)));
     let (heads, tosses) = parsed
         .ok_or_else(|| usage(format!("--counts {counts}: write heads/tosses, as in 900/1300")))?;
-    let estimate = coin(heads, tosses)?;
+    let (estimate, criteria) = (coin(heads, tosses)?, coin_criteria(heads, tosses)?);
     let stderr = estimate.stderr.unwrap_or(0.0);
-    let path = args.out.clone().unwrap_or_else(|| PathBuf::from("likelihood.png"));
-    output::extension(&path, &["png", "svg"])?;
-
-    // The plot shows six standard errors around the estimate.
-    let reach = (6.0 * stderr).max(0.05);
-    let low = (estimate.value - reach).max(0.0);
-    let high = (estimate.value + reach).min(1.0);
-    let best = coin_log_likelihood(heads, tosses, estimate.value);
-    let curve = (0..=400).map(|i| {
-        let theta = low + (high - low) * f64::from(i) / 400.0;
-        (theta, (coin_log_likelihood(heads, tosses, theta) - best).exp())
-    });
-    Plot::new(
-        format!("likelihood of a coin with {heads} heads in {tosses} tosses"),
-        "θ, the probability of heads",
-        "L(θ) / L(MLE)",
-    )
-    .with(Series::area("", curve))
-    .vertical_marker(estimate.value, format!("MLE {:.4}", estimate.value))
-    .save(&path)?;
-
+    let path = plot_path(args)?;
+    report::coin_likelihood(heads, tosses)?.save(&path)?;
     if args.output.json {
-        let theta = Estimate { name: "theta".to_owned(), ..estimate.clone() };
-        let mut all = counts_json("bernoulli", &[theta], (tosses as f64, best), 1.0);
+        let mut all = counts_json("bernoulli", std::slice::from_ref(&estimate), criteria);
         all["theta"] = estimate.value.into();
         all["stderr"] = stderr.into();
         all["heads"] = heads.into();
@@ -162,10 +133,9 @@ fn fit_coin(args: &FitArgs, counts: &str) -> Result<()> {
     }
     if !args.output.quiet {
         say!("θ̂ = {:.4} ± {:.4} (standard error)", estimate.value, stderr)?;
-        say!("log-likelihood at θ̂: {best:.3} nats")?;
+        say!("log-likelihood at θ̂: {:.3} nats", criteria.log_likelihood)?;
     }
-    output::wrote(args.output, &path)?;
-    Ok(())
+    output::wrote(args.output, &path)
 }
 
 fn fit_data(args: &FitArgs, name: &str, data_dir: Option<&Path>) -> Result<()> {
@@ -179,38 +149,15 @@ fn fit_data(args: &FitArgs, name: &str, data_dir: Option<&Path>) -> Result<()> {
     print(args, &fit)
 }
 
-fn print(args: &FitArgs, Fit { run, report, splits }: &Fit) -> Result<()> {
+fn print(args: &FitArgs, fit: &Fit) -> Result<()> {
+    let Fit { run, report, splits } = fit;
     let path = run.path().unwrap_or(Path::new(""));
     if args.output.json {
         let estimates = estimates_json(&report.estimates);
         let mut all =
             json!({ "family": run.model().name(), "run": shown(path), "estimates": estimates });
-        if let Some(Measured::Likelihoods(train)) = splits.first().map(|fitted| &fitted.found) {
-            let n = train.n as f64;
-            // The probabilities of a column sum to 1.
-            let columns = run.model().data().size();
-            let (more, less) = match run.model().name() {
-                "categorical" => (0, columns),
-                "multinomial" => (0, 1),
-                // Covariances are not listed.
-                "gmm" => {
-                    let settings = run.model().settings();
-                    let listed = settings.get("components").and_then(toml::Value::as_integer);
-                    let components = listed.map_or(1, |k| k.max(1) as usize);
-                    let full =
-                        settings.get("covariance").and_then(toml::Value::as_str) == Some("full");
-                    let pairs = if full { columns * (columns - 1) / 2 } else { 0 };
-                    (components * pairs, 1)
-                }
-                _ => (0, 0),
-            };
-            let free = (report.estimates.len() + more).saturating_sub(less) as f64;
-            let log_likelihood = -train.nll_nats * n;
-            all["n"] = number(n);
-            all["log_likelihood"] = number(log_likelihood);
-            all["aic"] = number(2.0 * free - 2.0 * log_likelihood);
-            all["bic"] = number(free * n.ln() - 2.0 * log_likelihood);
-            all["converged"] = true.into();
+        if let Some(criteria) = fit.criteria() {
+            add_criteria(&mut all, criteria);
         }
         add_splits(&mut all, splits)?;
         if let Some(converged) = report.converged {

@@ -7,8 +7,6 @@ mod data;
 mod evaluate;
 mod explain;
 mod fit;
-mod fit_common;
-mod fit_family;
 mod harmless;
 mod hints;
 mod inputs;

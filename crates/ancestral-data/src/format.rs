@@ -4,6 +4,7 @@
 //! [`DataError::Malformed`] with the file, the position and the expected content.
 
 pub(crate) mod cifar;
+mod decide;
 pub(crate) mod dialect;
 pub(crate) mod idx;
 pub(crate) mod images;
@@ -11,6 +12,7 @@ pub(crate) mod lines;
 pub(crate) mod npy;
 pub(crate) mod parts;
 mod plain;
+mod roles;
 mod stream;
 pub(crate) mod table;
 pub(crate) mod text;

@@ -8,7 +8,8 @@ use std::rc::Rc;
 use std::time::SystemTime;
 
 use super::npy::{self, Header};
-use super::table::{self, Decided, Reader};
+use super::roles::Decided;
+use super::table::{self, Reader};
 use super::{Data, Facts, Labels, Loaded, Stream, common_classes, domain_of, is_in_rows, shape_of};
 use crate::disk::Unnamed;
 use crate::special::{is_pipe, open_source};

@@ -1,23 +1,16 @@
 //! Tables of text: columns by name and kind, classes, folds.
 
-use std::collections::HashMap;
-
 use super::dialect::{self, Cell, Cells, Dialect, Header};
 use super::lines::{BLANK, Lines};
 use super::npy::{MOST_REAL, beyond};
-use super::plain::{self, Numbers};
-use super::{Data, Facts, Labels, Loaded, MAX_CLASSES, Stream, assemble, reserve};
-use crate::{Column, ColumnType, DataError, Dataset, OpenOptions, Shape, SplitName};
+use super::plain;
+use super::roles::{Fate, Gaps, Role, Values, Words, gap};
+use super::{Loaded, Stream, assemble, reserve};
+use crate::{Column, ColumnType, DataError, Dataset, OpenOptions, SplitName};
 
 const FOLD_NAME: &str = "fold";
 /// The most distinct values of a column of words.
 const MOST_CATEGORIES: usize = 1000;
-/// The most decimals that are kept in samples.
-const MOST_DECIMALS: u8 = 15;
-/// The most words of a column of possible classes that are looked at while rows are not held.
-const MOST_WORDS: usize = 1 << 16;
-/// Whole numbers with more distinct values than this, and than half of the rows, are no classes.
-const FEW_CLASSES: usize = 20;
 /// Rows that are read one by one after a row that does not hold numbers alone, doubled each time.
 const FEW_ROWS: usize = 16;
 /// Text that is read at once where rows hold numbers alone, in bytes.
@@ -25,12 +18,12 @@ const AHEAD: usize = 1 << 20;
 
 /// A parsed table.
 pub(crate) struct Table {
-    loaded: Loaded,
-    names: Vec<String>,
-    columns: Vec<Column>,
+    pub(super) loaded: Loaded,
+    pub(super) names: Vec<String>,
+    pub(super) columns: Vec<Column>,
     /// The fold of each row, if the table has such a column.
-    folds: Option<Vec<u32>>,
-    notes: Vec<String>,
+    pub(super) folds: Option<Vec<u32>>,
+    pub(super) notes: Vec<String>,
 }
 
 impl Table {
@@ -53,99 +46,6 @@ impl Table {
         }
         data.notes = self.notes;
         Ok(data)
-    }
-}
-
-/// Words and their numbers, in the order of their first occurrence.
-#[derive(Default)]
-struct Words {
-    numbers: HashMap<String, u32>,
-    names: Vec<String>,
-}
-
-impl Words {
-    fn number(&mut self, word: &str) -> u32 {
-        if let Some(&number) = self.numbers.get(word) {
-            return number;
-        }
-        let number = self.names.len() as u32;
-        self.numbers.insert(word.to_owned(), number);
-        self.names.push(word.to_owned());
-        number
-    }
-}
-
-/// What a column of the file is.
-enum Role {
-    /// An entry of the examples: its state.
-    Entry(Box<Entry>),
-    /// Possibly classes: a word per row.
-    Labels {
-        words: Words,
-        rows: Vec<u32>,
-    },
-    Folds(Vec<u32>),
-    /// Possibly the numbers of rows: those that are held, and how many whole ones went before.
-    Index(Vec<f64>, usize),
-    /// Names of rows, or nothing.
-    Left,
-}
-
-#[derive(Default)]
-struct Entry {
-    /// The first cell with a value: its line, its text if it is no number.
-    first: Option<(u64, Option<String>)>,
-    words: Words,
-    numbers: Numbers,
-}
-
-/// Missing cells of a column: their number and the first.
-#[derive(Clone, Default)]
-struct Gaps {
-    count: usize,
-    line: u64,
-    cell: String,
-}
-
-/// Values of the entries, row after row.
-enum Values {
-    /// While all are 0 or 1.
-    Bits(Vec<u8>),
-    Reals(Vec<f64>),
-}
-
-impl Values {
-    fn into_reals(self) -> Vec<f64> {
-        match self {
-            Self::Bits(bits) => bits.into_iter().map(f64::from).collect(),
-            Self::Reals(values) => values,
-        }
-    }
-
-    /// The first of them, or all if they are fewer; the rest stays.
-    fn split_off(&mut self, first: usize) -> Self {
-        match self {
-            Self::Bits(bits) => {
-                let rest = bits.split_off(first.min(bits.len()));
-                Self::Bits(std::mem::replace(bits, rest))
-            }
-            Self::Reals(values) => {
-                let rest = values.split_off(first.min(values.len()));
-                Self::Reals(std::mem::replace(values, rest))
-            }
-        }
-    }
-
-    fn push(&mut self, value: f64) {
-        match self {
-            Self::Reals(values) => values.push(value),
-            Self::Bits(bits) if value == 0.0 || value == 1.0 => bits.push(value as u8),
-            Self::Bits(bits) => {
-                let mut values: Vec<f64> = bits.iter().map(|&b| f64::from(b)).collect();
-                values.push(value);
-                *self = Self::Reals(values);
-            }
-        }
     }
 }
 
@@ -181,77 +81,35 @@ pub(crate) fn read_open_ended(
     Ok((0..size).map(|at| (asked(at), column(at))).collect())
 }
 
-/// What only all rows tell.
-pub(super) struct Decided {
-    names: Vec<String>,
-    columns: Vec<Column>,
-    /// The new numbers of the words of each entry.
-    renumber: Vec<Option<Vec<f64>>>,
-    /// The class of each word, if a column holds labels, and the names of the classes.
-    pub(super) labels: Option<Labels>,
-    notes: Vec<String>,
-    /// What each column is.
-    fates: Vec<Fate>,
-}
-
-impl Decided {
-    /// The number of entries of a row.
-    pub(super) fn entries(&self) -> usize {
-        self.columns.len()
-    }
-
-    /// Whether there are columns of words.
-    pub(super) fn has_words(&self) -> bool {
-        self.renumber.iter().any(Option::is_some)
-    }
-
-    /// Gives a data set, which holds rows of the table, its columns.
-    pub(super) fn describe(&self, data: &mut Dataset) {
-        if data.shape.as_image().is_none() {
-            data.column_names.clone_from(&self.names);
-            data.columns.clone_from(&self.columns);
-        }
-        data.notes.clone_from(&self.notes);
-    }
-}
-
-/// What a column is in the end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fate {
-    Entry,
-    Labels,
-    Left,
-}
-
 pub(super) struct Reader<'a> {
-    lines: Lines<'a>,
-    dialect: Dialect,
-    cells: Cells,
-    roles: Vec<Role>,
+    pub(super) lines: Lines<'a>,
+    pub(super) dialect: Dialect,
+    pub(super) cells: Cells,
+    pub(super) roles: Vec<Role>,
     /// The names of all columns of the file; empty without a header.
-    header: Vec<String>,
-    header_line: u64,
-    gaps: Vec<Gaps>,
-    values: Values,
+    pub(super) header: Vec<String>,
+    pub(super) header_line: u64,
+    pub(super) gaps: Vec<Gaps>,
+    pub(super) values: Values,
     pub(super) rows: usize,
     /// About the most entries that are held when a block of rows is read.
     pub(super) most: usize,
     /// The names of columns, until the first row has shown its width.
-    names: Option<Vec<String>>,
-    header_next: bool,
-    started: bool,
+    pub(super) names: Option<Vec<String>>,
+    pub(super) header_next: bool,
+    pub(super) started: bool,
     /// What the columns were found to be before, by a first reading.
-    fates: Vec<Fate>,
+    pub(super) fates: Vec<Fate>,
     /// Rows to read one by one before a block is tried again, and after the next block that ends early.
-    one_by_one: [usize; 2],
+    pub(super) one_by_one: [usize; 2],
     /// Cells beyond the last column, which are empty.
-    trailing: bool,
-    comments: usize,
+    pub(super) trailing: bool,
+    pub(super) comments: usize,
     /// The columns that are read; all if there are none.
-    chosen: Vec<String>,
+    pub(super) chosen: Vec<String>,
     /// Whether missing cells are NaN and infinities are kept.
-    open_ended: bool,
-    notes: Vec<String>,
+    pub(super) open_ended: bool,
+    pub(super) notes: Vec<String>,
 }
 
 impl<'a> Reader<'a> {
@@ -316,18 +174,18 @@ impl<'a> Reader<'a> {
     }
 
     /// The place of a column in messages.
-    fn place(&self, line: u64, column: usize) -> String {
+    pub(super) fn place(&self, line: u64, column: usize) -> String {
         match self.header.get(column) {
             Some(name) => format!("line {line}, column {} ('{name:.40}')", column + 1),
             None => format!("line {line}, column {}", column + 1),
         }
     }
 
-    fn bad(&self, line: u64, column: usize, problem: impl Into<String>) -> DataError {
+    pub(super) fn bad(&self, line: u64, column: usize, problem: impl Into<String>) -> DataError {
         DataError::malformed(self.lines.path(), self.place(line, column), problem)
     }
 
-    fn label(&self, column: usize) -> String {
+    pub(super) fn label(&self, column: usize) -> String {
         match self.header.get(column) {
             Some(name) => format!("'{name}'"),
             None => (column + 1).to_string(),
@@ -711,410 +569,6 @@ impl<'a> Reader<'a> {
             }
         }
     }
-
-    /// Decides on what only the whole column tells.
-    pub(super) fn decide(&mut self, options: &OpenOptions) -> Result<Decided, DataError> {
-        let none = |reader: &Self| {
-            DataError::malformed(
-                reader.lines.path(),
-                "line 1, column 1",
-                "no numbers; expected at least one row of them",
-            )
-        };
-        if self.rows == 0 {
-            return Err(none(self));
-        }
-        self.refuse_gaps()?;
-        self.check_index()?;
-        self.choose_labels(options)?;
-        if !self.roles.iter().any(|role| matches!(role, Role::Entry(_))) {
-            return Err(none(self));
-        }
-        if self.trailing {
-            self.notes.push("separators after the last cell of a row were passed over".to_owned());
-        }
-        if self.comments > 0 {
-            self.notes.push(match self.comments {
-                1 => "1 comment line (#) was passed over".to_owned(),
-                n => format!("{n} comment lines (#) were passed over"),
-            });
-        }
-        let mut notes = std::mem::take(&mut self.lines.notes);
-        notes.append(&mut self.dialect.notes);
-        notes.append(&mut self.notes);
-        let mut decided = Decided {
-            names: Vec::new(),
-            columns: Vec::new(),
-            renumber: Vec::new(),
-            labels: None,
-            notes,
-            fates: Vec::new(),
-        };
-        for (column, role) in self.roles.iter().enumerate() {
-            decided.fates.push(match role {
-                Role::Entry(entry) => {
-                    let (found, order) = entry.finish();
-                    if options.image_shape.is_some() && found.kind == ColumnType::Category {
-                        let line = entry.first.as_ref().map_or(0, |(line, _)| *line);
-                        let problem = "words; expected the numbers of a pixel (--image)";
-                        return Err(self.bad(line, column, problem));
-                    }
-                    decided.names.extend(self.header.get(column).cloned());
-                    let column = found;
-                    decided.columns.push(column);
-                    decided.renumber.push(order);
-                    Fate::Entry
-                }
-                Role::Labels { words, .. } => {
-                    let whole: Option<Vec<i64>> = words.names.iter().map(|w| whole(w)).collect();
-                    decided.labels = Some(match whole {
-                        // 3 and 3.0 are one class.
-                        Some(whole) => Labels::of_numbers(&whole),
-                        None => Labels {
-                            numbers: (0..words.names.len() as u32).collect(),
-                            names: words.names.clone(),
-                            official: false,
-                        },
-                    });
-                    Fate::Labels
-                }
-                Role::Folds(_) => {
-                    decided.notes.push(format!(
-                        "column {} holds the folds of the rows and is no entry (rename it to make it \
-                         one)",
-                        self.label(column)
-                    ));
-                    Fate::Left
-                }
-                Role::Index(..) | Role::Left => Fate::Left,
-            });
-        }
-        Ok(decided)
-    }
-
-    /// Takes some of the rows that are held, as numbers, or all of them.
-    pub(super) fn part(&mut self, decided: &Decided, rows: usize) -> Result<Loaded, DataError> {
-        let taken = rows.saturating_mul(decided.entries());
-        let changed = || {
-            let path = self.lines.path();
-            DataError::malformed(path, "the text", "it changed while it was read")
-        };
-        let words = decided.has_words();
-        let data = match self.values.split_off(taken) {
-            Values::Bits(bits) if !words => Data::Bits(bits),
-            Values::Reals(values) if !words => Data::Reals(values),
-            values => {
-                let mut values = values.into_reals();
-                renumber_words(&mut values, &decided.renumber).ok_or_else(changed)?;
-                Data::Reals(values)
-            }
-        };
-        let mut labels = None;
-        for role in &mut self.roles {
-            if let (Role::Labels { rows: held, .. }, Some(classes)) = (role, &decided.labels) {
-                let class = |word: u32| classes.numbers.get(word as usize).copied();
-                let numbers: Option<Vec<u32>> =
-                    held.drain(..rows.min(held.len())).map(class).collect();
-                labels = Some(Labels {
-                    numbers: numbers.ok_or_else(changed)?,
-                    names: classes.names.clone(),
-                    official: false,
-                });
-            }
-        }
-        let path = self.lines.path().to_owned();
-        Ok(Loaded { path, shape: Shape::columns(decided.entries()), data, labels })
-    }
-
-    /// The number of entries that are held.
-    pub(super) fn held(&self) -> usize {
-        match &self.values {
-            Values::Bits(bits) => bits.len(),
-            Values::Reals(values) => values.len(),
-        }
-    }
-
-    /// Forgets the rows that are held, and gives what has to be known of their values.
-    pub(super) fn forget(&mut self) -> Result<Facts, DataError> {
-        let held = |values: &mut Values| match std::mem::replace(values, Values::Bits(Vec::new())) {
-            Values::Bits(bits) => Facts::of(&Data::Bits(bits)),
-            Values::Reals(values) => Facts::of(&Data::Reals(values)),
-        };
-        let mut facts = held(&mut self.values);
-        for column in 0..self.roles.len() {
-            match &mut self.roles[column] {
-                Role::Labels { words, rows } => {
-                    rows.clear();
-                    if words.names.len() <= MOST_WORDS {
-                        continue;
-                    }
-                    let numbers =
-                        words.names.iter().map(|word| self.dialect.number(word)).collect();
-                    let numbers: Option<Vec<f64>> = numbers;
-                    let many = words.names.len() > MAX_CLASSES;
-                    if self.take_for_entry(column)? {
-                        let numbers = Facts::of(&Data::Reals(numbers.unwrap_or_default()));
-                        facts = facts.and(numbers).and(held(&mut self.values));
-                    } else if many {
-                        return Err(self.too_many_labels(column));
-                    }
-                }
-                Role::Index(numbers, before) => {
-                    // Those that are held tell numbers of rows from other whole numbers.
-                    *before += if *before == 0 { different(numbers) } else { numbers.len() };
-                    numbers.clear();
-                }
-                Role::Folds(folds) => folds.clear(),
-                Role::Entry(_) | Role::Left => {}
-            }
-        }
-        Ok(facts)
-    }
-
-    /// Decides, after the rows were forgotten; the values of labels that are entries are added to the
-    /// facts.
-    pub(super) fn decide_without_rows(
-        &mut self,
-        options: &OpenOptions,
-        facts: Facts,
-    ) -> Result<(Decided, Facts), DataError> {
-        let mut facts = facts.and(self.forget()?);
-        let mut words = Vec::new();
-        for role in &self.roles {
-            words.push(match role {
-                Role::Labels { words, .. } => words.names.clone(),
-                _ => Vec::new(),
-            });
-        }
-        let decided = self.decide(options)?;
-        for (fate, words) in decided.fates.iter().zip(words) {
-            if *fate == Fate::Entry && !words.is_empty() {
-                let numbers = words.iter().filter_map(|word| self.dialect.number(word)).collect();
-                facts = facts.and(Facts::of(&Data::Reals(numbers)));
-            }
-        }
-        if decided.has_words() {
-            facts = facts.and(Facts::of(&Data::Reals(Vec::new())));
-        }
-        Ok((decided, facts))
-    }
-
-    /// Tells what a first reading found out.
-    pub(super) fn knowing(mut self, decided: &Decided) -> Self {
-        self.fates.clone_from(&decided.fates);
-        self
-    }
-
-    /// Refuses missing cells, counted by column.
-    fn refuse_gaps(&self) -> Result<(), DataError> {
-        let with = || self.gaps.iter().enumerate().filter(|(_, gaps)| gaps.count > 0);
-        let Some((column, first)) = with().min_by_key(|(column, gaps)| (gaps.line, *column)) else {
-            return Ok(());
-        };
-        let all: usize = with().map(|(_, gaps)| gaps.count).sum();
-        let counts: Vec<String> = with()
-            .take(20)
-            .map(|(column, gaps)| format!("{} in column {}", gaps.count, self.label(column)))
-            .collect();
-        let more = if with().count() > counts.len() { ", …" } else { "" };
-        let (what, expected) = match self.roles[column] {
-            Role::Labels { .. } => ("no label", "a class"),
-            _ => ("no value", "a finite number"),
-        };
-        let cell = match first.cell.as_str() {
-            "" => String::new(),
-            cell => format!(" ('{cell:.20}')"),
-        };
-        Err(self.bad(
-            first.line,
-            column,
-            format!(
-                "{what}{cell}; expected {expected} in each row ({all} missing: {}{more}); fill them in \
-                 or leave their rows out",
-                counts.join(", ")
-            ),
-        ))
-    }
-
-    /// A first column without a name is the index of the rows, or an error.
-    fn check_index(&mut self) -> Result<(), DataError> {
-        let Some(Role::Index(numbers, before)) = self.roles.first() else { return Ok(()) };
-        if before + different(numbers) != self.rows {
-            return Err(self.bad(
-                self.header_line,
-                0,
-                "the column has no name and does not number the rows; expected a name for each column",
-            ));
-        }
-        self.notes.push(
-            "the first column has no name and numbers the rows; it was left out (name it to keep it)"
-                .to_owned(),
-        );
-        Ok(())
-    }
-
-    /// Which of the columns named label, class or target holds the classes.
-    fn choose_labels(&mut self, options: &OpenOptions) -> Result<(), DataError> {
-        let columns: Vec<usize> = (0..self.roles.len())
-            .filter(|&column| matches!(self.roles[column], Role::Labels { .. }))
-            .collect();
-        let mut classes = Vec::new();
-        for column in columns {
-            if !self.take_for_entry(column)? {
-                classes.push(column);
-            }
-        }
-        if let [first, second, ..] = classes[..] {
-            return Err(self.bad(
-                self.header_line,
-                second,
-                format!(
-                    "it may hold the classes, and so may column {}; rename the one that does not",
-                    self.label(first)
-                ),
-            ));
-        }
-        let Some(&column) = classes.first() else { return Ok(()) };
-        if options.no_labels {
-            self.notes.push(format!("column {} was left out (--no-labels)", self.label(column)));
-            self.roles[column] = Role::Left;
-            return Ok(());
-        }
-        let Role::Labels { words, .. } = &self.roles[column] else { return Ok(()) };
-        let count = words.names.len();
-        if count > MAX_CLASSES {
-            return Err(self.too_many_labels(column));
-        }
-        self.notes.push(format!(
-            "column {} holds the classes ({count}) and is no entry (rename it to make it one; \
-             --no-labels leaves it out)",
-            self.label(column)
-        ));
-        Ok(())
-    }
-
-    fn too_many_labels(&self, column: usize) -> DataError {
-        let count = match &self.roles[column] {
-            Role::Labels { words, .. } => words.names.len(),
-            _ => 0,
-        };
-        self.bad(
-            self.header_line,
-            column,
-            format!("{count} different labels; expected {MAX_CLASSES} classes at most"),
-        )
-    }
-
-    /// Makes a column of labels an entry, if it holds no classes.
-    fn take_for_entry(&mut self, column: usize) -> Result<bool, DataError> {
-        let Role::Labels { words, .. } = &self.roles[column] else { return Ok(false) };
-        let numbers: Option<Vec<f64>> =
-            words.names.iter().map(|word| self.dialect.number(word)).collect();
-        let many = words.names.len() > FEW_CLASSES && words.names.len() * 2 > self.rows;
-        let (why, numbers) = match numbers {
-            Some(numbers) if numbers.iter().any(|v| v.fract() != 0.0) => ("real values", numbers),
-            Some(numbers) if many => ("nearly one value a row", numbers),
-            _ => return Ok(false),
-        };
-        self.notes.push(format!(
-            "column {} holds {why}, which are no classes; it is an entry",
-            self.label(column)
-        ));
-        self.make_entry(column, &numbers)?;
-        Ok(true)
-    }
-
-    /// Makes a column of labels an entry.
-    fn make_entry(&mut self, column: usize, numbers: &[f64]) -> Result<(), DataError> {
-        let Role::Labels { words, rows } =
-            std::mem::replace(&mut self.roles[column], Role::Entry(Box::default()))
-        else {
-            return Ok(());
-        };
-        let mut entry = Entry { first: Some((self.lines.line, None)), ..Entry::default() };
-        for (word, &value) in words.names.iter().zip(numbers) {
-            let known = match self.dialect.cell(word.as_bytes()) {
-                Cell::Number(_, decimals) if value.abs() <= MOST_REAL => decimals,
-                _ => {
-                    return Err(self.bad(
-                        self.header_line,
-                        column,
-                        format!("'{word:.30}'; expected finite numbers"),
-                    ));
-                }
-            };
-            entry.numbers.add(value, known);
-        }
-        let of = |roles: &[Role]| roles.iter().filter(|r| matches!(r, Role::Entry(_))).count();
-        let (at, width) = (of(&self.roles[..column]), of(&self.roles) - 1);
-        self.roles[column] = Role::Entry(Box::new(entry));
-        let old = std::mem::replace(&mut self.values, Values::Bits(Vec::new())).into_reals();
-        let mut values = Vec::with_capacity(old.len() + rows.len());
-        for (row, &word) in rows.iter().enumerate() {
-            let old = &old[row * width..(row + 1) * width];
-            values.extend_from_slice(&old[..at]);
-            values.push(numbers[word as usize]);
-            values.extend_from_slice(&old[at..]);
-        }
-        self.values = Values::Reals(values);
-        Ok(())
-    }
-}
-
-impl Entry {
-    /// The column, and the new numbers of its words in alphabetical order.
-    fn finish(&self) -> (Column, Option<Vec<f64>>) {
-        if matches!(self.first, Some((_, Some(_)))) {
-            let mut categories = self.words.names.clone();
-            categories.sort_unstable();
-            let place = |name: &String| categories.binary_search(name).unwrap_or(0) as f64;
-            let order = self.words.names.iter().map(place).collect();
-            let column = Column { kind: ColumnType::Category, decimals: Some(0), categories };
-            return (column, Some(order));
-        }
-        let Numbers { decimals, fractions, negative, beyond_bits } = self.numbers;
-        let kind = match (fractions, negative, beyond_bits) {
-            (false, false, false) => ColumnType::Binary,
-            (false, false, true) => ColumnType::Count,
-            _ => ColumnType::Real,
-        };
-        let decimals = if fractions { decimals } else { 0 };
-        let decimals = Some(decimals).filter(|&d| d <= MOST_DECIMALS);
-        (Column { kind, decimals, categories: Vec::new() }, None)
-    }
-}
-
-fn gap(gaps: &mut Gaps, line: u64, cell: String) {
-    if gaps.count == 0 {
-        (gaps.line, gaps.cell) = (line, cell);
-    }
-    gaps.count += 1;
-}
-
-/// How many different numbers there are.
-fn different(numbers: &[f64]) -> usize {
-    let mut known = numbers.to_vec();
-    known.sort_unstable_by(f64::total_cmp);
-    known.dedup();
-    known.len()
-}
-
-/// Numbers words by their new order; `None` if one has no new number.
-fn renumber_words(values: &mut [f64], order: &[Option<Vec<f64>>]) -> Option<()> {
-    for row in values.chunks_exact_mut(order.len().max(1)) {
-        for (value, order) in row.iter_mut().zip(order) {
-            if let Some(order) = order {
-                *value = *order.get(*value as usize)?;
-            }
-        }
-    }
-    Some(())
-}
-
-/// A label that is a whole number.
-fn whole(word: &str) -> Option<i64> {
-    let value = word.parse::<f64>().ok()?;
-    (value.fract() == 0.0 && value.abs() < 1e15).then_some(value as i64)
 }
 
 /// The error for a column that is not there.

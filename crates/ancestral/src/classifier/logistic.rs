@@ -318,6 +318,7 @@ impl Estimator for Logistic {
             converged: Some(minimum.ended == Ended::Converged),
             trace: minimum.trace,
             notes,
+            free: None,
         })
     }
 }

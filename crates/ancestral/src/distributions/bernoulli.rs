@@ -1,15 +1,13 @@
 //! Independent Bernoulli columns, fitted by counting: the estimate θ̂ is the fraction of ones, with
 //! standard error √(θ̂(1 − θ̂)/n). The likelihood is exact.
 
-use ancestral_data::{Batch, Examples};
+use ancestral_data::Batch;
 use burn::tensor::TensorData;
-use toml::Table;
 
 use super::take;
 use crate::model::{
-    Capability, DataSpec, Density, DensityKind, DensityOptions, Estimate, Estimator, FitContext,
-    FitReport, KindName, Learning, LogProbability, Model, ModelConfig, ModelEntry, NamedTensors,
-    SampleRequest, Sampler, Size, SizeBuilder, SumEstimator, Task, fit_sums, product,
+    Criteria, DataSpec, Density, DensityKind, DensityOptions, Estimate, FitReport, KindName,
+    LogProbability, NamedTensors, SampleRequest, Sampler, Size, SizeBuilder, SumEstimator, product,
 };
 use crate::settings::Settings;
 use crate::{Error, Result, settings};
@@ -34,29 +32,11 @@ pub struct Bernoulli {
     theta: Vec<f64>,
 }
 
-/// The entry of `bernoulli`.
-pub fn entry() -> ModelEntry {
-    ModelEntry {
-        name: "bernoulli",
-        about: "independent Bernoulli columns, fitted by counting",
-        paper: "maximum likelihood",
-        tasks: &[Task::Density, Task::Sampling],
-        capabilities: &[Capability::ExactDensity, Capability::Samples],
-        validation: &[],
-        learning: Learning::Fit,
-        kinds: KINDS,
-        size: |table, data| BernoulliConfig::from_table(table)?.size(data),
-        presets: &[],
-        fields: BernoulliConfig::fields,
-        train: |_| toml::Table::new(),
-        build: |table, data, _| Ok(Box::new(BernoulliConfig::from_table(table)?.init(data)?)),
-    }
-}
-
-impl ModelConfig for BernoulliConfig {
-    fn model_name(&self) -> &'static str {
-        "bernoulli"
-    }
+distribution! {
+    Bernoulli, BernoulliConfig, "bernoulli",
+    about: "independent Bernoulli columns, fitted by counting",
+    paper: "maximum likelihood",
+    read: BernoulliConfig::from_table,
 }
 
 impl BernoulliConfig {
@@ -84,45 +64,17 @@ impl BernoulliConfig {
     }
 }
 
-impl Model for Bernoulli {
-    fn name(&self) -> &'static str {
-        "bernoulli"
-    }
-
-    fn settings(&self) -> Table {
-        self.config.to_table()
-    }
-
-    fn data(&self) -> &DataSpec {
-        &self.data
-    }
-
-    fn tensors(&self) -> NamedTensors {
+impl Bernoulli {
+    /// The parameters by name.
+    fn parameters(&self) -> NamedTensors {
         let n = self.theta.len();
         vec![("model.theta".to_owned(), TensorData::new(self.theta.clone(), [n]))]
     }
 
-    fn load(&mut self, tensors: &NamedTensors) -> Result<()> {
+    /// Takes parameters by name.
+    fn set_parameters(&mut self, tensors: &NamedTensors) -> Result<()> {
         self.theta = take("bernoulli", tensors, "model.theta", self.theta.len())?;
         Ok(())
-    }
-
-    fn density(&self) -> Option<&dyn Density> {
-        Some(self)
-    }
-
-    fn sampler(&self) -> Option<&dyn Sampler> {
-        Some(self)
-    }
-
-    fn estimator(&mut self) -> Option<&mut dyn Estimator> {
-        Some(self)
-    }
-}
-
-impl Estimator for Bernoulli {
-    fn fit(&mut self, examples: &Examples, context: &mut FitContext<'_>) -> Result<FitReport> {
-        fit_sums(self, examples, context)
     }
 }
 
@@ -230,6 +182,15 @@ pub fn coin(heads: u64, tosses: u64) -> Result<Estimate> {
     let p = heads as f64 / tosses as f64;
     let stderr = (p * (1.0 - p) / tosses as f64).sqrt();
     Ok(Estimate { name: "theta".to_owned(), value: p, stderr: Some(stderr) })
+}
+
+/// The log-likelihood at that estimate, as [`coin_log_likelihood`] has it.
+///
+/// # Errors
+/// As [`coin`].
+pub fn coin_criteria(heads: u64, tosses: u64) -> Result<Criteria> {
+    let best = coin_log_likelihood(heads, tosses, coin(heads, tosses)?.value);
+    Ok(Criteria::new(best, tosses as f64, 1))
 }
 
 /// log L(θ) of `heads` in `tosses`, in nats, without the binomial coefficient.

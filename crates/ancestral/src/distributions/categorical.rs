@@ -1,16 +1,14 @@
 //! Independent categorical columns, fitted by counting: the estimate p̂ of a category is its share of
 //! the rows, with standard error √(p̂(1 − p̂)/n). The likelihood is exact.
 
-use ancestral_data::{Batch, Examples};
+use ancestral_data::Batch;
 use burn::tensor::TensorData;
-use toml::Table;
 
 use super::fitted::open_uniform;
 use super::take;
 use crate::model::{
-    Capability, DataSpec, Density, DensityKind, DensityOptions, Estimate, Estimator, FitContext,
-    FitReport, KindName, Learning, LogProbability, Model, ModelConfig, ModelEntry, NamedTensors,
-    SampleRequest, Sampler, Size, SizeBuilder, SumEstimator, Task, fit_sums, product,
+    Criteria, DataSpec, Density, DensityKind, DensityOptions, Estimate, FitReport, KindName,
+    LogProbability, NamedTensors, SampleRequest, Sampler, Size, SizeBuilder, SumEstimator, product,
 };
 use crate::settings::Settings;
 use crate::{Error, Result, settings};
@@ -37,29 +35,11 @@ pub struct Categorical {
     theta: Vec<f64>,
 }
 
-/// The entry of `categorical`.
-pub fn entry() -> ModelEntry {
-    ModelEntry {
-        name: "categorical",
-        about: "independent categorical columns, fitted by counting",
-        paper: "maximum likelihood",
-        tasks: &[Task::Density, Task::Sampling],
-        capabilities: &[Capability::ExactDensity, Capability::Samples],
-        validation: &[],
-        learning: Learning::Fit,
-        kinds: KINDS,
-        size: |table, data| CategoricalConfig::from_table(table)?.size(data),
-        presets: &[],
-        fields: CategoricalConfig::fields,
-        train: |_| toml::Table::new(),
-        build: |table, data, _| Ok(Box::new(CategoricalConfig::from_table(table)?.init(data)?)),
-    }
-}
-
-impl ModelConfig for CategoricalConfig {
-    fn model_name(&self) -> &'static str {
-        "categorical"
-    }
+distribution! {
+    Categorical, CategoricalConfig, "categorical",
+    about: "independent categorical columns, fitted by counting",
+    paper: "maximum likelihood",
+    read: CategoricalConfig::from_table,
 }
 
 /// The number of categories of a column.
@@ -122,45 +102,17 @@ impl Categorical {
     }
 }
 
-impl Model for Categorical {
-    fn name(&self) -> &'static str {
-        "categorical"
-    }
-
-    fn settings(&self) -> Table {
-        self.config.to_table()
-    }
-
-    fn data(&self) -> &DataSpec {
-        &self.data
-    }
-
-    fn tensors(&self) -> NamedTensors {
+impl Categorical {
+    /// The parameters by name.
+    fn parameters(&self) -> NamedTensors {
         let n = self.theta.len();
         vec![("model.theta".to_owned(), TensorData::new(self.theta.clone(), [n]))]
     }
 
-    fn load(&mut self, tensors: &NamedTensors) -> Result<()> {
+    /// Takes parameters by name.
+    fn set_parameters(&mut self, tensors: &NamedTensors) -> Result<()> {
         self.theta = take("categorical", tensors, "model.theta", self.theta.len())?;
         Ok(())
-    }
-
-    fn density(&self) -> Option<&dyn Density> {
-        Some(self)
-    }
-
-    fn sampler(&self) -> Option<&dyn Sampler> {
-        Some(self)
-    }
-
-    fn estimator(&mut self) -> Option<&mut dyn Estimator> {
-        Some(self)
-    }
-}
-
-impl Estimator for Categorical {
-    fn fit(&mut self, examples: &Examples, context: &mut FitContext<'_>) -> Result<FitReport> {
-        fit_sums(self, examples, context)
     }
 }
 
@@ -225,7 +177,9 @@ impl SumEstimator for Categorical {
             }
         }
         self.theta = theta;
-        Ok(FitReport { estimates, ..FitReport::default() })
+        // The probabilities of a column add up to 1.
+        let free = Some(self.theta.len().saturating_sub(self.data.size()));
+        Ok(FitReport { estimates, free, ..FitReport::default() })
     }
 }
 
@@ -280,11 +234,11 @@ fn pick(theta: &[f64], u: f64) -> f64 {
 }
 
 /// The faces of a die, or any categories, by how often each was seen: their probabilities with standard
-/// errors, and the log-likelihood of the rows in their order, in nats.
+/// errors, and the log-likelihood of the rows in their order.
 ///
 /// # Errors
 /// If nothing was seen, or there are fewer than two categories.
-pub fn die(counts: &[u64]) -> Result<(Vec<Estimate>, f64)> {
+pub fn die(counts: &[u64]) -> Result<(Vec<Estimate>, Criteria)> {
     let n: f64 = counts.iter().map(|&count| count as f64).sum();
     if n == 0.0 || counts.len() < 2 {
         let given = counts.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
@@ -302,7 +256,7 @@ pub fn die(counts: &[u64]) -> Result<(Vec<Estimate>, f64)> {
         count => count * (count / n).ln(),
     };
     let estimates = counts.iter().enumerate().map(estimate).collect();
-    Ok((estimates, counts.iter().map(term).sum()))
+    Ok((estimates, Criteria::new(counts.iter().map(term).sum(), n, counts.len() - 1)))
 }
 
 #[cfg(test)]
@@ -311,13 +265,14 @@ mod tests {
 
     #[test]
     fn a_die_has_its_shares() {
-        let (estimates, log_likelihood) = die(&[1, 4, 2, 0, 3, 2]).unwrap();
+        let (estimates, criteria) = die(&[1, 4, 2, 0, 3, 2]).unwrap();
         assert_eq!(estimates[1].value, 4.0 / 12.0);
         assert_eq!(estimates[3].value, 0.0);
         let p = 4.0_f64 / 12.0;
         assert!((estimates[1].stderr.unwrap() - (p * (1.0 - p) / 12.0).sqrt()).abs() < 1e-15);
         let expected: f64 = [1.0_f64, 4.0, 2.0, 3.0, 2.0].iter().map(|c| c * (c / 12.0).ln()).sum();
-        assert!((log_likelihood - expected).abs() < 1e-12);
+        assert!((criteria.log_likelihood - expected).abs() < 1e-12);
+        assert!((criteria.aic - (10.0 - 2.0 * expected)).abs() < 1e-12);
         assert!(die(&[0, 0]).is_err() && die(&[3]).is_err());
     }
 

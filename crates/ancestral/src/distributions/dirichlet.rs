@@ -4,18 +4,16 @@
 //! The likelihood depends on the mean logarithms of the columns; its maximum is found by Newton's method,
 //! whose Hessian is inverted in closed form (Minka 2000).
 
-use ancestral_data::{Batch, Examples};
+use ancestral_data::Batch;
 use burn::tensor::TensorData;
-use toml::Table;
 
 use super::families::special::gamma::{digamma, ln_gamma, trigamma};
 use super::families::{Family, gamma::Gamma};
 use super::fitted::open_uniform;
 use super::take;
 use crate::model::{
-    Capability, DataSpec, Density, DensityKind, DensityOptions, Estimate, Estimator, FitContext,
-    FitReport, KindName, Learning, LogProbability, Model, ModelConfig, ModelEntry, NamedTensors,
-    SampleRequest, Sampler, Size, SizeBuilder, SumEstimator, Task, fit_sums, product,
+    DataSpec, Density, DensityKind, DensityOptions, Estimate, FitReport, KindName, LogProbability,
+    NamedTensors, SampleRequest, Sampler, Size, SizeBuilder, SumEstimator, product,
 };
 use crate::settings::{Settings, above};
 use crate::{Error, Result, settings};
@@ -43,29 +41,11 @@ pub struct Dirichlet {
     alpha: Vec<f64>,
 }
 
-/// The entry of `dirichlet`.
-pub fn entry() -> ModelEntry {
-    ModelEntry {
-        name: "dirichlet",
-        about: "Dirichlet distribution of shares that add up to 1",
-        paper: "maximum likelihood",
-        tasks: &[Task::Density, Task::Sampling],
-        capabilities: &[Capability::ExactDensity, Capability::Samples],
-        validation: &[],
-        learning: Learning::Fit,
-        kinds: KINDS,
-        size: |table, data| DirichletConfig::from_table(table)?.size(data),
-        presets: &[],
-        fields: DirichletConfig::fields,
-        train: |_| toml::Table::new(),
-        build: |table, data, _| Ok(Box::new(DirichletConfig::from_table(table)?.init(data)?)),
-    }
-}
-
-impl ModelConfig for DirichletConfig {
-    fn model_name(&self) -> &'static str {
-        "dirichlet"
-    }
+distribution! {
+    Dirichlet, DirichletConfig, "dirichlet",
+    about: "Dirichlet distribution of shares that add up to 1",
+    paper: "maximum likelihood",
+    read: DirichletConfig::from_table,
 }
 
 impl DirichletConfig {
@@ -91,45 +71,17 @@ impl DirichletConfig {
     }
 }
 
-impl Model for Dirichlet {
-    fn name(&self) -> &'static str {
-        "dirichlet"
-    }
-
-    fn settings(&self) -> Table {
-        self.config.to_table()
-    }
-
-    fn data(&self) -> &DataSpec {
-        &self.data
-    }
-
-    fn tensors(&self) -> NamedTensors {
+impl Dirichlet {
+    /// The parameters by name.
+    fn parameters(&self) -> NamedTensors {
         let n = self.alpha.len();
         vec![("model.alpha".to_owned(), TensorData::new(self.alpha.clone(), [n]))]
     }
 
-    fn load(&mut self, tensors: &NamedTensors) -> Result<()> {
+    /// Takes parameters by name.
+    fn set_parameters(&mut self, tensors: &NamedTensors) -> Result<()> {
         self.alpha = take("dirichlet", tensors, "model.alpha", self.alpha.len())?;
         Ok(())
-    }
-
-    fn density(&self) -> Option<&dyn Density> {
-        Some(self)
-    }
-
-    fn sampler(&self) -> Option<&dyn Sampler> {
-        Some(self)
-    }
-
-    fn estimator(&mut self) -> Option<&mut dyn Estimator> {
-        Some(self)
-    }
-}
-
-impl Estimator for Dirichlet {
-    fn fit(&mut self, examples: &Examples, context: &mut FitContext<'_>) -> Result<FitReport> {
-        fit_sums(self, examples, context)
     }
 }
 
@@ -271,7 +223,7 @@ impl SumEstimator for Dirichlet {
             false => vec!["the search did not converge; raise max_iterations".to_owned()],
         };
         self.alpha = alpha;
-        Ok(FitReport { estimates, trace, converged: Some(converged), notes })
+        Ok(FitReport { estimates, trace, converged: Some(converged), notes, free: None })
     }
 }
 
@@ -323,7 +275,7 @@ impl Sampler for Dirichlet {
 
 #[cfg(test)]
 mod tests {
-    use ancestral_data::{Binarize, Dataset, Domain, Shape, Split, SplitName, Values};
+    use ancestral_data::{Binarize, Dataset, Domain, Examples, Shape, Split, SplitName, Values};
 
     use super::*;
     use crate::model::fit;

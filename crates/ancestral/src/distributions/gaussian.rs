@@ -3,15 +3,14 @@
 //!
 //! Discrete columns are treated as real numbers, so that the result is a density.
 
-use ancestral_data::{Batch, Examples};
+use ancestral_data::Batch;
 use burn::tensor::TensorData;
 use toml::Table;
 
 use super::take;
 use crate::model::{
-    BLOCK, Capability, DataSpec, Density, DensityKind, DensityOptions, Estimate, Estimator,
-    FitContext, FitReport, KindName, Learning, LogProbability, Model, ModelConfig, ModelEntry,
-    NamedTensors, SampleRequest, Sampler, Size, SizeBuilder, SumEstimator, Task, fit_sums, product,
+    BLOCK, DataSpec, Density, DensityKind, DensityOptions, Estimate, FitReport, KindName,
+    LogProbability, NamedTensors, SampleRequest, Sampler, Size, SizeBuilder, SumEstimator, product,
 };
 use crate::settings::Settings;
 use crate::{Error, Result, choices, settings};
@@ -57,29 +56,11 @@ pub struct Gaussian {
     factor: Vec<f64>,
 }
 
-/// The entry of `gaussian`.
-pub fn entry() -> ModelEntry {
-    ModelEntry {
-        name: "gaussian",
-        about: "multivariate normal distribution, fitted in closed form",
-        paper: "maximum likelihood",
-        tasks: &[Task::Density, Task::Sampling],
-        capabilities: &[Capability::ExactDensity, Capability::Samples],
-        validation: &[],
-        learning: Learning::Fit,
-        kinds: KINDS,
-        size: |table, data| GaussianConfig::read(table)?.size(data),
-        presets: &[],
-        fields: GaussianConfig::fields,
-        train: |_| toml::Table::new(),
-        build: |table, data, _| Ok(Box::new(GaussianConfig::read(table)?.init(data)?)),
-    }
-}
-
-impl ModelConfig for GaussianConfig {
-    fn model_name(&self) -> &'static str {
-        "gaussian"
-    }
+distribution! {
+    Gaussian, GaussianConfig, "gaussian",
+    about: "multivariate normal distribution, fitted in closed form",
+    paper: "maximum likelihood",
+    read: GaussianConfig::read,
 }
 
 impl GaussianConfig {
@@ -137,20 +118,9 @@ impl GaussianConfig {
     }
 }
 
-impl Model for Gaussian {
-    fn name(&self) -> &'static str {
-        "gaussian"
-    }
-
-    fn settings(&self) -> Table {
-        self.config.to_table()
-    }
-
-    fn data(&self) -> &DataSpec {
-        &self.data
-    }
-
-    fn tensors(&self) -> NamedTensors {
+impl Gaussian {
+    /// The parameters by name.
+    fn parameters(&self) -> NamedTensors {
         let n = self.mean.len();
         vec![
             ("model.mean".to_owned(), TensorData::new(self.mean.clone(), [n])),
@@ -158,28 +128,11 @@ impl Model for Gaussian {
         ]
     }
 
-    fn load(&mut self, tensors: &NamedTensors) -> Result<()> {
+    /// Takes parameters by name.
+    fn set_parameters(&mut self, tensors: &NamedTensors) -> Result<()> {
         self.mean = take("gaussian", tensors, "model.mean", self.mean.len())?;
         self.factor = take("gaussian", tensors, "model.factor", self.factor.len())?;
         Ok(())
-    }
-
-    fn density(&self) -> Option<&dyn Density> {
-        Some(self)
-    }
-
-    fn sampler(&self) -> Option<&dyn Sampler> {
-        Some(self)
-    }
-
-    fn estimator(&mut self) -> Option<&mut dyn Estimator> {
-        Some(self)
-    }
-}
-
-impl Estimator for Gaussian {
-    fn fit(&mut self, examples: &Examples, context: &mut FitContext<'_>) -> Result<FitReport> {
-        fit_sums(self, examples, context)
     }
 }
 
@@ -408,10 +361,12 @@ pub(super) fn cholesky(a: &[f64], n: usize) -> Option<Vec<f64>> {
 
 #[cfg(test)]
 mod tests {
-    use ancestral_data::{Binarize, Dataset, Domain, Shape, Split, SplitName, Streams, Values};
+    use ancestral_data::{
+        Binarize, Dataset, Domain, Examples, Shape, Split, SplitName, Streams, Values,
+    };
 
     use super::*;
-    use crate::model::fit;
+    use crate::model::{Model, fit};
 
     #[test]
     fn a_full_gaussian_finds_its_own_covariance() {

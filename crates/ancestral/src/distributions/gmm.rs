@@ -8,15 +8,14 @@
 
 use ancestral_data::{Batch, Examples};
 use burn::tensor::TensorData;
-use toml::Table;
 
 use super::fitted::open_uniform;
 use super::gaussian::{Covariance, cholesky};
 use super::take;
 use crate::model::{
-    Capability, DataSpec, Density, DensityKind, DensityOptions, Estimate, Estimator, FitContext,
-    FitReport, KindName, Learning, LogProbability, Model, ModelConfig, ModelEntry, NamedTensors,
-    SampleRequest, Sampler, Size, SizeBuilder, Task, block_sums, product,
+    DataSpec, Density, DensityKind, DensityOptions, Estimate, Estimator, FitContext, FitReport,
+    KindName, LogProbability, NamedTensors, SampleRequest, Sampler, Size, SizeBuilder, block_sums,
+    product,
 };
 use crate::settings::{Settings, above};
 use crate::{Error, Result, settings};
@@ -66,29 +65,11 @@ struct Parameters {
     factors: Vec<f64>,
 }
 
-/// The entry of `gmm`.
-pub fn entry() -> ModelEntry {
-    ModelEntry {
-        name: "gmm",
-        about: "mixture of Gaussians, fitted by expectation–maximization",
-        paper: "Dempster, Laird and Rubin 1977",
-        tasks: &[Task::Density, Task::Sampling],
-        capabilities: &[Capability::ExactDensity, Capability::Samples],
-        validation: &[],
-        learning: Learning::Fit,
-        kinds: KINDS,
-        size: |table, data| GmmConfig::from_table(table)?.size(data),
-        presets: &[],
-        fields: GmmConfig::fields,
-        train: |_| toml::Table::new(),
-        build: |table, data, _| Ok(Box::new(GmmConfig::from_table(table)?.init(data)?)),
-    }
-}
-
-impl ModelConfig for GmmConfig {
-    fn model_name(&self) -> &'static str {
-        "gmm"
-    }
+distribution! {
+    Gmm, GmmConfig, "gmm",
+    about: "mixture of Gaussians, fitted by expectation–maximization",
+    paper: "Dempster, Laird and Rubin 1977",
+    read: GmmConfig::from_table,
 }
 
 impl GmmConfig {
@@ -136,20 +117,9 @@ impl GmmConfig {
     }
 }
 
-impl Model for Gmm {
-    fn name(&self) -> &'static str {
-        "gmm"
-    }
-
-    fn settings(&self) -> Table {
-        self.config.to_table()
-    }
-
-    fn data(&self) -> &DataSpec {
-        &self.data
-    }
-
-    fn tensors(&self) -> NamedTensors {
+impl Gmm {
+    /// The parameters by name.
+    fn parameters(&self) -> NamedTensors {
         let (k, n) = (self.config.components, self.data.size());
         let Parameters { weights, means, factors } = self.parameters.clone();
         vec![
@@ -159,7 +129,8 @@ impl Model for Gmm {
         ]
     }
 
-    fn load(&mut self, tensors: &NamedTensors) -> Result<()> {
+    /// Takes parameters by name.
+    fn set_parameters(&mut self, tensors: &NamedTensors) -> Result<()> {
         let (k, n) = (self.config.components, self.data.size());
         self.parameters = Parameters {
             weights: take("gmm", tensors, "model.weights", k)?,
@@ -167,18 +138,6 @@ impl Model for Gmm {
             factors: take("gmm", tensors, "model.factors", k * n * n)?,
         };
         Ok(())
-    }
-
-    fn density(&self) -> Option<&dyn Density> {
-        Some(self)
-    }
-
-    fn sampler(&self) -> Option<&dyn Sampler> {
-        Some(self)
-    }
-
-    fn estimator(&mut self) -> Option<&mut dyn Estimator> {
-        Some(self)
     }
 }
 
@@ -465,7 +424,10 @@ impl Estimator for Gmm {
             notes.push("EM did not converge; raise max_iterations".to_owned());
         }
         (context.progress)(1.0);
-        Ok(FitReport { estimates, trace, converged: Some(converged), notes })
+        // Weights add up to 1, and covariances are not listed.
+        let pairs = if self.config.covariance == Covariance::Full { n * (n - 1) / 2 } else { 0 };
+        let free = Some(k - 1 + 2 * k * n + k * pairs);
+        Ok(FitReport { estimates, trace, converged: Some(converged), notes, free })
     }
 }
 

@@ -1,6 +1,77 @@
 //! Standard distributions, fitted by maximum likelihood: as models of whole rows, and univariate families,
 //! which `fitted` makes models.
 
+/// What models of whole rows have in common besides their formulas: the entry, the name and the
+/// contract, by their `config`, `data`, `parameters` and `set_parameters`.
+macro_rules! distribution {
+    (
+        $model:ident, $config:ident, $name:literal,
+        about: $about:literal,
+        paper: $paper:literal,
+        read: $read:path $(,)?
+    ) => {
+        #[doc = concat!("The entry of `", $name, "`.")]
+        pub fn entry() -> $crate::model::ModelEntry {
+            use $crate::model::{Capability, Learning, Task};
+            $crate::model::ModelEntry {
+                name: $name,
+                about: $about,
+                paper: $paper,
+                tasks: &[Task::Density, Task::Sampling],
+                capabilities: &[Capability::ExactDensity, Capability::Samples],
+                validation: &[],
+                learning: Learning::Fit,
+                kinds: KINDS,
+                size: |table, data| $read(table)?.size(data),
+                presets: &[],
+                fields: <$config as $crate::settings::Settings>::fields,
+                train: |_| toml::Table::new(),
+                build: |table, data, _| Ok(Box::new($read(table)?.init(data)?)),
+            }
+        }
+
+        impl $crate::model::ModelConfig for $config {
+            fn model_name(&self) -> &'static str {
+                $name
+            }
+        }
+
+        impl $crate::model::Model for $model {
+            fn name(&self) -> &'static str {
+                $name
+            }
+
+            fn settings(&self) -> toml::Table {
+                $crate::settings::Settings::to_table(&self.config)
+            }
+
+            fn data(&self) -> &$crate::model::DataSpec {
+                &self.data
+            }
+
+            fn tensors(&self) -> $crate::model::NamedTensors {
+                self.parameters()
+            }
+
+            fn load(&mut self, tensors: &$crate::model::NamedTensors) -> $crate::Result<()> {
+                self.set_parameters(tensors)
+            }
+
+            fn density(&self) -> Option<&dyn $crate::model::Density> {
+                Some(self)
+            }
+
+            fn sampler(&self) -> Option<&dyn $crate::model::Sampler> {
+                Some(self)
+            }
+
+            fn estimator(&mut self) -> Option<&mut dyn $crate::model::Estimator> {
+                Some(self)
+            }
+        }
+    };
+}
+
 pub mod bernoulli;
 pub mod categorical;
 pub mod dirichlet;
@@ -10,7 +81,7 @@ pub mod gaussian;
 pub mod gmm;
 pub mod multinomial;
 
-pub use bernoulli::{coin, coin_log_likelihood};
+pub use bernoulli::{coin, coin_criteria, coin_log_likelihood};
 
 use crate::model::NamedTensors;
 use crate::{Error, Result};

@@ -2,18 +2,16 @@
 //! P(x) = n! / Π xₖ! · Π pₖ^xₖ, fitted by counting: p̂ₖ is the share of all trials, with standard error
 //! √(p̂ₖ (1 − p̂ₖ) / N) for N trials of all rows. The likelihood is exact.
 
-use ancestral_data::{Batch, Examples};
+use ancestral_data::Batch;
 use burn::tensor::TensorData;
-use toml::Table;
 
 use super::families::special::gamma::ln_gamma;
 use super::families::{Family, binomial::Binomial};
 use super::fitted::open_uniform;
 use super::take;
 use crate::model::{
-    Capability, DataSpec, Density, DensityKind, DensityOptions, Estimate, Estimator, FitContext,
-    FitReport, KindName, Learning, LogProbability, Model, ModelConfig, ModelEntry, NamedTensors,
-    SampleRequest, Sampler, Size, SizeBuilder, SumEstimator, Task, fit_sums, product,
+    DataSpec, Density, DensityKind, DensityOptions, Estimate, FitReport, KindName, LogProbability,
+    NamedTensors, SampleRequest, Sampler, Size, SizeBuilder, SumEstimator, product,
 };
 use crate::settings::Settings;
 use crate::{Error, Result, settings};
@@ -40,29 +38,11 @@ pub struct Multinomial {
     trials: f64,
 }
 
-/// The entry of `multinomial`.
-pub fn entry() -> ModelEntry {
-    ModelEntry {
-        name: "multinomial",
-        about: "multinomial distribution of counts with the same total in each row",
-        paper: "maximum likelihood",
-        tasks: &[Task::Density, Task::Sampling],
-        capabilities: &[Capability::ExactDensity, Capability::Samples],
-        validation: &[],
-        learning: Learning::Fit,
-        kinds: KINDS,
-        size: |table, data| MultinomialConfig::from_table(table)?.size(data),
-        presets: &[],
-        fields: MultinomialConfig::fields,
-        train: |_| toml::Table::new(),
-        build: |table, data, _| Ok(Box::new(MultinomialConfig::from_table(table)?.init(data)?)),
-    }
-}
-
-impl ModelConfig for MultinomialConfig {
-    fn model_name(&self) -> &'static str {
-        "multinomial"
-    }
+distribution! {
+    Multinomial, MultinomialConfig, "multinomial",
+    about: "multinomial distribution of counts with the same total in each row",
+    paper: "maximum likelihood",
+    read: MultinomialConfig::from_table,
 }
 
 impl MultinomialConfig {
@@ -91,20 +71,9 @@ impl MultinomialConfig {
     }
 }
 
-impl Model for Multinomial {
-    fn name(&self) -> &'static str {
-        "multinomial"
-    }
-
-    fn settings(&self) -> Table {
-        self.config.to_table()
-    }
-
-    fn data(&self) -> &DataSpec {
-        &self.data
-    }
-
-    fn tensors(&self) -> NamedTensors {
+impl Multinomial {
+    /// The parameters by name.
+    fn parameters(&self) -> NamedTensors {
         let n = self.theta.len();
         vec![
             ("model.theta".to_owned(), TensorData::new(self.theta.clone(), [n])),
@@ -112,30 +81,13 @@ impl Model for Multinomial {
         ]
     }
 
-    fn load(&mut self, tensors: &NamedTensors) -> Result<()> {
+    /// Takes parameters by name.
+    fn set_parameters(&mut self, tensors: &NamedTensors) -> Result<()> {
         let theta = take("multinomial", tensors, "model.theta", self.theta.len())?;
         let trials = take("multinomial", tensors, "model.trials", 1)?;
         self.trials = trials.first().copied().unwrap_or(1.0);
         self.theta = theta;
         Ok(())
-    }
-
-    fn density(&self) -> Option<&dyn Density> {
-        Some(self)
-    }
-
-    fn sampler(&self) -> Option<&dyn Sampler> {
-        Some(self)
-    }
-
-    fn estimator(&mut self) -> Option<&mut dyn Estimator> {
-        Some(self)
-    }
-}
-
-impl Estimator for Multinomial {
-    fn fit(&mut self, examples: &Examples, context: &mut FitContext<'_>) -> Result<FitReport> {
-        fit_sums(self, examples, context)
     }
 }
 
@@ -201,7 +153,8 @@ impl SumEstimator for Multinomial {
         };
         let estimates = theta.iter().enumerate().map(estimate).collect();
         (self.theta, self.trials) = (theta, sums.most);
-        Ok(FitReport { estimates, ..FitReport::default() })
+        let free = Some(self.theta.len().saturating_sub(1));
+        Ok(FitReport { estimates, free, ..FitReport::default() })
     }
 }
 

@@ -116,7 +116,8 @@ fn of_coin(spec: &ExplainSpec) -> Result<Part> {
 
 /// 60 throws of a die, compared with dice at random.
 fn of_die(spec: &ExplainSpec) -> Result<Part> {
-    let (estimates, best) = die(&FACES)?;
+    let (estimates, criteria) = die(&FACES)?;
+    let best = criteria.log_likelihood;
     let n: f64 = FACES.iter().map(|&count| count as f64).sum();
     let log_likelihood =
         |p: &[f64]| -> f64 { FACES.iter().zip(p).map(|(&count, p)| count as f64 * p.ln()).sum() };

@@ -40,6 +40,31 @@ pub struct FitReport {
     /// Notes on the estimates: columns that were left out, classes without examples, iterations that
     /// did not converge.
     pub notes: Vec<String>,
+    /// The number of parameters that were free, if it is not that of the estimates: probabilities that
+    /// add up to 1 have one less, and not every covariance need be listed.
+    pub free: Option<usize>,
+}
+
+/// A log-likelihood and the criteria that weigh it against the number of parameters.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Criteria {
+    /// The number of rows.
+    pub n: f64,
+    /// The log-likelihood of the rows, in nats.
+    pub log_likelihood: f64,
+    /// Akaike's: 2 k − 2 ℓ for k free parameters.
+    pub aic: f64,
+    /// Schwarz's: k ln n − 2 ℓ.
+    pub bic: f64,
+}
+
+impl Criteria {
+    /// The criteria of so many free parameters.
+    pub fn new(log_likelihood: f64, n: f64, free: usize) -> Self {
+        let k = free as f64;
+        let (aic, bic) = (2.0 * k - 2.0 * log_likelihood, k * n.ln() - 2.0 * log_likelihood);
+        Self { n, log_likelihood, aic, bic }
+    }
 }
 
 /// The context of a fit.
@@ -110,22 +135,17 @@ pub trait SumEstimator: Sync {
     fn finish(&mut self, sums: Self::Sums) -> Result<FitReport>;
 }
 
-/// Fits a model from sums over fixed blocks of [`BLOCK`] examples, merged in order.
-///
-/// # Errors
-/// Those of the model, or if the fit was asked to stop.
-pub fn fit_sums<E: SumEstimator>(
-    model: &mut E,
-    examples: &Examples,
-    context: &mut FitContext<'_>,
-) -> Result<FitReport> {
-    let total = {
-        let of = &*model;
-        let add = |block: &Batch, sums: &mut E::Sums| of.accumulate(block, sums);
-        let FitContext { stop, progress, .. } = context;
-        block_sums(examples, stop, progress, || of.empty(), add, |a, b| of.merge(a, b))?
-    };
-    model.finish(total)
+impl<E: SumEstimator> Estimator for E {
+    /// Sums over fixed blocks of [`BLOCK`] examples, merged in order.
+    fn fit(&mut self, examples: &Examples, context: &mut FitContext<'_>) -> Result<FitReport> {
+        let total = {
+            let of = &*self;
+            let add = |block: &Batch, sums: &mut E::Sums| of.accumulate(block, sums);
+            let FitContext { stop, progress, .. } = context;
+            block_sums(examples, stop, progress, || of.empty(), add, |a, b| of.merge(a, b))?
+        };
+        self.finish(total)
+    }
 }
 
 /// Sums over fixed blocks of [`BLOCK`] examples, merged in order: one pass of a fit, with the same

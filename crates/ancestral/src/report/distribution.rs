@@ -3,10 +3,13 @@
 
 use ancestral_plot::{Plot, Series};
 
+use crate::Result;
+use crate::distributions::categorical::die;
 use crate::distributions::families::compare::Ranking;
 use crate::distributions::families::family::Domain;
 use crate::distributions::families::special::gamma::chi_squared_tails;
 use crate::distributions::families::{Distribution, Fit, FitOptions, Sample, by_name};
+use crate::distributions::{coin, coin_log_likelihood};
 
 /// Points of a curve.
 const POINTS: usize = 400;
@@ -409,6 +412,52 @@ fn joined(mut pieces: Vec<[(f64, f64); 2]>) -> Vec<(f64, f64)> {
         line.append(&mut ahead);
     }
     line
+}
+
+/// The likelihood of a coin as a function of the probability of heads, relative to its maximum, within six
+/// standard errors.
+///
+/// # Errors
+/// As [`coin`].
+pub fn coin_likelihood(heads: u64, tosses: u64) -> Result<Plot> {
+    let estimate = coin(heads, tosses)?;
+    let reach = (6.0 * estimate.stderr.unwrap_or(0.0)).max(0.05);
+    let (low, high) = ((estimate.value - reach).max(0.0), (estimate.value + reach).min(1.0));
+    let best = coin_log_likelihood(heads, tosses, estimate.value);
+    let curve = (0..=400).map(|i| {
+        let theta = low + (high - low) * f64::from(i) / 400.0;
+        (theta, (coin_log_likelihood(heads, tosses, theta) - best).exp())
+    });
+    Ok(Plot::new(
+        format!("likelihood of a coin with {heads} heads in {tosses} tosses"),
+        "θ, the probability of heads",
+        "L(θ) / L(MLE)",
+    )
+    .with(Series::area("", curve))
+    .vertical_marker(estimate.value, format!("MLE {:.4}", estimate.value)))
+}
+
+/// The shares of the faces of a die with their standard errors.
+///
+/// # Errors
+/// As [`die`].
+pub fn die_shares(counts: &[u64]) -> Result<Plot> {
+    let (estimates, criteria) = die(counts)?;
+    let at = |i: usize| i as f64;
+    let shares = estimates.iter().enumerate().map(|(i, e)| (at(i), e.value));
+    let errors = estimates.iter().enumerate().flat_map(|(i, e)| {
+        let error = e.stderr.unwrap_or(0.0);
+        [(at(i), (e.value - error).max(0.0)), (at(i), e.value + error), (f64::NAN, f64::NAN)]
+    });
+    Ok(Plot::new(
+        format!("shares of {} categories in {} draws, ± standard error", counts.len(), criteria.n),
+        "category",
+        "probability",
+    )
+    .x_names((1..=counts.len()).map(|i| i.to_string()))
+    .with(Series::bars("", shares))
+    .with(Series::line("", errors).group(1))
+    .horizontal_marker(1.0 / counts.len() as f64, "all equal"))
 }
 
 /// The best fits of a ranking over a histogram of the rows: of densities, or of masses.

@@ -16,8 +16,8 @@ pub use animation::animation;
 pub use costs::cost_map;
 pub use curves::curves;
 pub use distribution::{
-    fit_plots, fitted_density, likelihood_plot, probability_plot, quantile_plot, ranked_fits,
-    ranking,
+    coin_likelihood, die_shares, fit_plots, fitted_density, likelihood_plot, probability_plot,
+    quantile_plot, ranked_fits, ranking,
 };
 pub use frames::{MOST_FRAMED, MOST_FRAMES, sampling_frames};
 pub use latent::{interpolation, interpolation_frames, latent_space, manifold, reconstructions};

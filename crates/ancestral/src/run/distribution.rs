@@ -82,6 +82,18 @@ pub struct DistributionRequest {
     pub p_values: PValues,
 }
 
+impl DistributionRequest {
+    fn check(&self) -> Result<()> {
+        if let Some(p) = self.quantiles.iter().find(|p| !(0.0..=1.0).contains(*p)) {
+            return Err(Error::setting("quantile", p, "give a probability from 0 to 1"));
+        }
+        if let Some(x) = self.above.iter().find(|x| x.is_nan()) {
+            return Err(Error::setting("above", x, "give a number"));
+        }
+        Ok(())
+    }
+}
+
 /// The fit of a column.
 pub struct ColumnFit {
     /// The column.
@@ -124,6 +136,13 @@ pub struct ColumnRanking {
     pub ranking: Ranking,
 }
 
+impl ColumnRanking {
+    /// The family of the lowest AIC, of masses if the rows are counts.
+    pub fn best(&self) -> Option<&Fit> {
+        self.ranking.masses.first().or(self.ranking.densities.first())
+    }
+}
+
 /// The options of fits that are ranked: standard errors, and no intervals.
 pub fn auto_options() -> FitOptions {
     FitOptions::default().without_intervals()
@@ -149,6 +168,7 @@ impl Session<'_> {
         spec: &RunSpec,
         request: &DistributionRequest,
     ) -> Result<FamilyFit> {
+        request.check()?;
         let name = full_name(spec.model.as_deref().unwrap_or_default()).to_owned();
         let mut spec = RunSpec { model: Some(name.clone()), ..spec.clone() };
         // Refuses an unknown name before anything is read.

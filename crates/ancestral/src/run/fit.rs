@@ -7,7 +7,7 @@ use super::score::Measured;
 use super::session::Session;
 use super::spec::{ResolvedRun, RunSpec};
 use crate::evaluate::Options;
-use crate::model::{FitContext, FitReport, Init, Learning};
+use crate::model::{Criteria, FitContext, FitReport, Init, Learning};
 use crate::train::WeightsInfo;
 use crate::{Error, Result};
 
@@ -22,6 +22,15 @@ pub struct Fit {
     pub report: FitReport,
     /// The evaluation on each split.
     pub splits: Vec<Fitted>,
+}
+
+impl Fit {
+    /// The log-likelihood of the training split with the criteria that follow; `None` for classifiers.
+    pub fn criteria(&self) -> Option<Criteria> {
+        let Measured::Likelihoods(train) = &self.splits.first()?.found else { return None };
+        let (n, free) = (train.n as f64, self.report.free.unwrap_or(self.report.estimates.len()));
+        Some(Criteria::new(-train.nll_nats * n, n, free))
+    }
 }
 
 /// The evaluation of a fitted model on a split.

@@ -14,8 +14,8 @@ use ancestral_plot::Plot;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
+use super::common::{add_splits, print_splits, spec_of, with_error};
 use crate::args::FitArgs;
-use crate::fit_common::{add_splits, print_splits, spec_of, with_error};
 use crate::json::number;
 use crate::output::{self, say, shown, usage};
 use crate::progress::{self, ProgressReporter};
@@ -43,8 +43,8 @@ pub(crate) fn run(args: &FitArgs, data_dir: Option<&Path>) -> Result<()> {
     let best = match (&args.out, columns.as_slice()) {
         (None, _) => None,
         (Some(_), [one]) => {
-            let first = best_of(one).ok_or_else(|| usage("--out: no family could be fitted"))?;
-            spec.model = Some(model_name(first).to_owned());
+            let first = one.best().ok_or_else(|| usage("--out: no family could be fitted"))?;
+            spec.model = Some(model_name(first.family).to_owned());
             Some(session.fit_family(&spec, &request)?)
         }
         (Some(_), _) => {
@@ -55,13 +55,6 @@ pub(crate) fn run(args: &FitArgs, data_dir: Option<&Path>) -> Result<()> {
     };
     watch.finish();
     print_rankings(args, &columns, best.as_ref())
-}
-
-/// The best family of a column: that of the lowest AIC, of masses if the rows are counts.
-fn best_of(column: &ColumnRanking) -> Option<&'static str> {
-    let ranking = &column.ranking;
-    let first = ranking.masses.first().or(ranking.densities.first());
-    first.map(|fit| fit.family)
 }
 
 /// What the flags ask for.
@@ -106,12 +99,6 @@ fn request(args: &FitArgs) -> Result<DistributionRequest> {
         && !(fixed.is_empty() && args.quantiles.is_empty() && args.above.is_empty())
     {
         return Err(usage("--fix, --quantile and --above are for one family, not for auto"));
-    }
-    if let Some(p) = args.quantiles.iter().find(|p| !(0.0..=1.0).contains(*p)) {
-        return Err(usage(format!("--quantile {p}: give a probability from 0 to 1")));
-    }
-    if let Some(x) = args.above.iter().find(|x| x.is_nan()) {
-        return Err(usage(format!("--above {x}: give a number")));
     }
     Ok(DistributionRequest {
         column: args.column.clone(),
