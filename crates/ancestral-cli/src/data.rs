@@ -74,10 +74,10 @@ pub(crate) fn run(args: &DataArgs, data_dir: Option<&Path>) -> Result<()> {
                     let stem = stem.to_string_lossy();
                     let stem = stem.split('.').next().unwrap_or_default().replace(':', "-");
                     let plain = PathBuf::from(format!("{stem}.png"));
-                    // Not over the image that is shown.
-                    match output::check_target("", &plain, &[Some(Path::new(data))]) {
-                        Ok(()) => Some(plain),
-                        Err(_) => Some(PathBuf::from(format!("{stem}-sheet.png"))),
+                    // Not over another file, which may be the image that is shown.
+                    match plain.exists() {
+                        true => Some(PathBuf::from(format!("{stem}-sheet.png"))),
+                        false => Some(plain),
                     }
                 }
                 (None, None) => None,

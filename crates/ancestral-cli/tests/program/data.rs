@@ -39,6 +39,23 @@ fn a_file_of_one_row_is_shown() {
 }
 
 #[test]
+fn no_file_is_replaced_that_was_not_named() {
+    let here = program();
+    std::fs::create_dir(here.path("photos")).unwrap();
+    for side in 0..3 {
+        let image = ancestral_plot::Image::filled(4, 4, [side; 3]);
+        image.save_png(here.path(&format!("photos/{side}.png"))).unwrap();
+    }
+    let photo = std::fs::read(here.path("photos/0.png")).unwrap();
+    std::fs::write(here.path("photos.png"), &photo).unwrap();
+    assert!(here.good("data show photos").contains("wrote photos-sheet.png"));
+    assert_eq!(std::fs::read(here.path("photos.png")).unwrap(), photo);
+    // Nor an image of the folder, even if it is named.
+    here.bad("data show photos --out photos/0.png", "it is an input of this command");
+    assert_eq!(std::fs::read(here.path("photos/0.png")).unwrap(), photo);
+}
+
+#[test]
 fn what_to_do_about_data_is_said() {
     let here = program();
     let known = "download it with `ancestral data fetch mnist`, or set the folder that contains \
