@@ -169,6 +169,18 @@ pub(crate) fn with_error(value: f64, stderr: f64, decimals: usize) -> String {
 pub(crate) fn check_target(flag: &str, target: &Path, inputs: &[Option<&Path>]) -> Result<()> {
     let Ok(full) = target.canonicalize() else { return Ok(()) };
     let same = |input: &&Path| input.canonicalize().is_ok_and(|input| full.starts_with(input));
+    // The data of a run is kept for it.
+    let data = |input: &Path| {
+        let run = RunFolder::is_at(input).then(|| RunFolder::open(input).ok()).flatten()?;
+        run.config.data.path.filter(|data| same(&data.as_path()))
+    };
+    if let Some(data) = inputs.iter().flatten().find_map(|input| data(input)) {
+        return Err(usage(format!(
+            "{flag} {}: it is the data of the run, in {}; give another name",
+            target.display(),
+            data.display()
+        )));
+    }
     if inputs.iter().flatten().any(same) {
         return Err(usage(format!(
             "{flag} {}: it is an input of this command; give another name",
@@ -183,6 +195,14 @@ pub(crate) fn check_target(flag: &str, target: &Path, inputs: &[Option<&Path>]) 
             run.display()
         ))),
         None => Ok(()),
+    }
+}
+
+/// A number with all its digits, with an exponent where it would be long.
+pub(crate) fn exact(value: f64) -> String {
+    match value == 0.0 || (1e-5..1e16).contains(&value.abs()) || !value.is_finite() {
+        true => value.to_string(),
+        false => format!("{value:e}"),
     }
 }
 

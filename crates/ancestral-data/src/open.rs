@@ -13,7 +13,7 @@ use crate::names;
 use crate::options::OpenOptions;
 use crate::special::{STANDARD_INPUT, check_plain, is_pipe, open_plain, read_plain};
 use crate::toys::Toy;
-use crate::{DataError, Dataset, SplitName, Values, digits};
+use crate::{DataError, Dataset, Sought, SplitName, Values, digits};
 
 /// Opens a data set by its known name or by the path of a file or folder.
 ///
@@ -135,6 +135,18 @@ impl Dataset {
         Ok(chosen)
     }
 
+    /// The first line of the file that holds a cell, if the data is a table of text in a file that can
+    /// be read again.
+    pub fn line_of(&self, sought: &Sought) -> Option<u64> {
+        let (path, options) = self.source()?;
+        let column = match sought {
+            Sought::Number { column, .. } | Sought::Word { column, .. } => Some(*column),
+            Sought::Label(_) => None,
+        };
+        let place = column.map(|at| (at, self.column_names.get(at).map(String::as_str)));
+        table::line_of(path, options, place, sought)
+    }
+
     /// Opens a data set by its known name or by the path of a file or folder, as [`open`] does without
     /// further options.
     ///
@@ -180,7 +192,10 @@ pub fn open_in_parts(
         });
     }
     Ok(match parts::read(name_or_path, options, held)? {
-        Found::Whole(table) => whole(table.into_dataset(name_or_path, options)?),
+        Found::Whole(table) => {
+            let data = table.into_dataset(name_or_path, options)?;
+            whole(if pipe { data } else { data.with_source(path, options) })
+        }
         Found::Parts(parts) => Opened::Parts(parts),
     })
 }
@@ -272,10 +287,18 @@ fn open_path(given: &str, options: &OpenOptions) -> Result<Dataset, DataError> {
     }
     let train = match extension {
         _ if is_table(path) => {
-            return table::read(Stream::open(path)?, options)?.into_dataset(given, options);
+            let table = table::read(Stream::open(path)?, options)?;
+            return Ok(table.into_dataset(given, options)?.with_source(path, options));
         }
         "amat" => text::squared(text::read(&mut Stream::open(path)?)?),
-        "npy" => npy::read(&mut Stream::open(path)?)?.into_loaded(path)?,
+        "npy" => {
+            let array = npy::read(&mut Stream::open(path)?)?;
+            let note = array.ambiguity();
+            let mut data =
+                assemble(given, vec![(SplitName::Train, array.into_loaded(path)?)], options)?;
+            data.notes.extend(note);
+            return Ok(data);
+        }
         "npz" => {
             let file = std::io::BufReader::new(open_plain(path)?);
             return npy::read_npz(file, path, options)?.into_dataset(given, options);
@@ -301,6 +324,13 @@ fn open_path(given: &str, options: &OpenOptions) -> Result<Dataset, DataError> {
                     "parquet" | "feather" | "arrow" | "h5" | "hdf5" | "mat" | "pkl" | "pickle" => {
                         " (write it as CSV or .npy)"
                     }
+                    "arff" => {
+                        " (delete the lines up to @data, write the names of the columns in a first line, \
+                         and name it .csv)"
+                    }
+                    "json" | "jsonl" | "ndjson" | "geojson" | "xml" | "sqlite" | "db" | "sav"
+                    | "dta" | "sas7bdat" | "rds" | "rdata" | "pdf" => " (write it as CSV)",
+                    "heic" | "avif" | "svg" | "jp2" | "jxl" => " (convert it to PNG)",
                     "zip" | "rar" | "7z" | "xz" | "bz2" => " (unpack it first)",
                     _ => "",
                 }

@@ -11,7 +11,8 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, imageops};
 use rayon::prelude::*;
 
-use super::{Data, Labels, Loaded, Stream, cifar};
+use super::{Data, Labels, Loaded, Stream, cifar, refuse_no_content};
+use crate::names::are_alike;
 use crate::special::{check_plain, read_plain};
 use crate::{Background, DataError, Dataset, OpenOptions, Shape, SplitName};
 
@@ -21,6 +22,8 @@ const MAX_PACKING: u64 = 1100;
 const FLAT: u64 = 1 << 22;
 const MAX_SIDE: u32 = 8192;
 const MAX_DEPTH: usize = 8;
+/// Names of classes that are compared with one another.
+const MOST_COMPARED: usize = 1000;
 
 /// An image, its values pixel by pixel.
 pub(crate) struct Decoded {
@@ -143,6 +146,7 @@ pub(crate) fn decode(
     options: &OpenOptions,
 ) -> Result<Decoded, DataError> {
     let bad = |problem: String| DataError::malformed(path, "image", problem);
+    refuse_no_content(bytes, path)?;
     let guess = image::guess_format(bytes).ok();
     let format = guess.filter(|f| READ.contains(f)).ok_or_else(|| {
         bad("neither PNG, JPEG, WebP, BMP, TIFF nor GIF by its first bytes".into())
@@ -157,8 +161,9 @@ pub(crate) fn decode(
         )));
     }
     let reader = || ImageReader::with_format(Cursor::new(bytes), format);
-    let (width, height) =
-        reader().into_dimensions().map_err(|e| bad(format!("its header cannot be read: {e}")))?;
+    let (width, height) = reader()
+        .into_dimensions()
+        .map_err(|e| bad(format!("its header cannot be read: {}", cause(&e))))?;
     let flat = match format {
         ImageFormat::Png | ImageFormat::Jpeg => 1 << 16,
         _ => FLAT,
@@ -180,7 +185,7 @@ pub(crate) fn decode(
     let mut limits = image::Limits::default();
     limits.max_alloc = Some(allowed.saturating_mul(16));
     reader.limits(limits.clone());
-    let undecodable = |e: image::ImageError| bad(format!("cannot be decoded: {e}"));
+    let undecodable = |e: image::ImageError| bad(format!("cannot be decoded: {}", cause(&e)));
     let mut decoder = reader.into_decoder().map_err(undecodable)?;
     limits.reserve(decoder.total_bytes()).map_err(undecodable)?;
     decoder.set_limits(limits).map_err(undecodable)?;
@@ -206,6 +211,19 @@ pub(crate) fn decode(
     let bytes = if gray { image.to_luma8().into_raw() } else { image.to_rgb8().into_raw() };
     let turned = orientation != Orientation::NoTransforms;
     Ok(Decoded { width, height, bytes, gray, turned })
+}
+
+/// The cause of an error of decoding, in words.
+fn cause(error: &image::ImageError) -> String {
+    let text = error.to_string();
+    // Decoders say what their code saw.
+    if text.contains("CRC error") {
+        return "it is damaged (a checksum does not match)".to_owned();
+    }
+    if text.contains("unexpected end of file") || text.contains("failed to fill whole buffer") {
+        return "the file ends too early".to_owned();
+    }
+    text
 }
 
 /// The most bytes of a color profile.
@@ -380,7 +398,11 @@ pub(crate) fn read_tars(
         let path = stream.path.clone();
         let mut archive = tar::Archive::new(&mut stream);
         let broken = |e: std::io::Error| {
-            DataError::malformed(&path, "archive", format!("cannot be unpacked: {e}"))
+            let problem = match e.to_string().contains("cksum") {
+                true => "not a tar archive".to_owned(),
+                false => format!("cannot be unpacked: {e}"),
+            };
+            DataError::malformed(&path, "archive", problem)
         };
         for entry in archive.entries().map_err(broken)? {
             let mut entry = entry.map_err(broken)?;
@@ -569,7 +591,14 @@ pub(crate) fn assemble(
         .iter()
         .map(|p| folders(&p.0))
         .reduce(|a, b| a.into_iter().zip(b).take_while(|(x, y)| x == y).map(|p| p.0).collect())
-        .map_or(0, |common| common.len());
+        .unwrap_or_default();
+    // Unless the only one has the name of a known class.
+    let is_class = |folder: &&OsStr| {
+        options.expected.classes.iter().any(|class| *class == folder.to_string_lossy())
+    };
+    let only = shared.last().filter(|_| !has_splits && !options.no_labels).copied();
+    let one_class = shared.iter().position(|folder| is_class(&folder));
+    let shared = one_class.unwrap_or(shared.len());
     // The split of each image, and its class: the first folder below.
     let mut places: Vec<(SplitName, Option<OsString>)> = Vec::with_capacity(images.len());
     for (path, _) in &images {
@@ -588,6 +617,14 @@ pub(crate) fn assemble(
         places.push((split, above.get(skip).map(|&class| class.to_owned())));
     }
     let mut notes = Vec::new();
+    if let (Some(folder), None) = (only, one_class)
+        && places.iter().all(|(_, class)| class.is_none())
+    {
+        notes.push(format!(
+            "all images are in the folder {}, which is no class, as there is no other",
+            folder.to_string_lossy()
+        ));
+    }
     let mut parts = [SplitName::Train, SplitName::Valid, SplitName::Test]
         .map(|split| (split, Vec::new(), Vec::<&OsStr>::new(), true));
     for (split, _, _, labeled) in &mut parts {
@@ -682,6 +719,19 @@ fn class_labels(name: &str, classes: &[&OsStr]) -> Result<Labels, DataError> {
                 Path::new(name).join(class),
                 "path",
                 "two class folders differ in bytes that are not UTF-8 only; rename one",
+            ));
+        }
+    }
+    let names: Vec<&String> = known.keys().take(MOST_COMPARED).collect();
+    for (at, name_of) in names.iter().enumerate() {
+        if let Some(other) = names[..at].iter().find(|other| are_alike(other, name_of)) {
+            return Err(DataError::malformed(
+                Path::new(name).join(name_of),
+                "path",
+                format!(
+                    "it looks like the class folder {other} and has other characters, as accents in NFC \
+                     or NFD; rename one"
+                ),
             ));
         }
     }

@@ -233,6 +233,9 @@ impl TableParts {
         data.class_names.clone_from(&self.class_names);
         if let Content::Text(text) = &self.content {
             text.decided.describe(&mut data);
+            if let Source::File { path, .. } = &text.source {
+                data = data.with_source(path, &text.options);
+            }
         }
         Ok(Some(data))
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use ancestral_data::{
-    Background, Binarize, Column, ColumnType, Dataset, Domain, OpenOptions, Shape, Split,
+    Background, Binarize, Column, ColumnType, Dataset, Domain, OpenOptions, Shape, Sought, Split,
     TextOptions, Values,
 };
 use serde::{Deserialize, Serialize};
@@ -309,10 +309,15 @@ impl DataConfig {
                 };
                 Error::UnsuitableData {
                     model: "the run".to_owned(),
-                    problem: format!(
-                        "an example is of class {}, and the classes of the run are {own}",
-                        given.get(label as usize).cloned().unwrap_or_else(|| label.to_string()),
-                    ),
+                    problem: {
+                        let class = given.get(label as usize).cloned();
+                        let class = class.unwrap_or_else(|| label.to_string());
+                        let line = data.line_of(&Sought::Label(class.clone()));
+                        let place = line.map_or(String::new(), |line| format!("line {line}: "));
+                        format!(
+                            "{place}an example is of class {class}, and the classes of the run are {own}"
+                        )
+                    },
                 }
             })
         };
@@ -365,8 +370,14 @@ impl DataConfig {
             return Ok(data);
         }
         if let Some(name) = own.iter().find(|name| !found.contains(name)) {
+            let alike = found.iter().any(|other| ancestral_data::are_alike(name, other));
+            let accents = if alike {
+                " (one looks like it and has other characters, as accents in NFC or NFD)"
+            } else {
+                ""
+            };
             return unsuitable(format!(
-                "column '{name}' of the run is missing; the columns of the data are {}",
+                "column '{name}' of the run is missing; the columns of the data are {}{accents}",
                 listed(found)
             ));
         }
@@ -386,7 +397,10 @@ impl DataConfig {
         let unsuitable =
             |problem: String| Error::UnsuitableData { model: "the run".to_owned(), problem };
         let mut changes: Vec<Option<Vec<f64>>> = Vec::new();
-        for (column, name) in data.columns.iter().zip(&names) {
+        let line_of = |sought: Sought| {
+            data.line_of(&sought).map_or(String::new(), |line| format!("line {line}: "))
+        };
+        for (entry, (column, name)) in data.columns.iter().zip(&names).enumerate() {
             let words = column.kind == ColumnType::Category;
             let own = self.categories.get(name);
             changes.push(match (words, own) {
@@ -408,7 +422,8 @@ impl DataConfig {
                         let at = own.iter().position(|own| own == word);
                         at.map(|at| at as f64).ok_or_else(|| {
                             unsuitable(format!(
-                                "'{word}' in column '{name}' is none of the run's categories, {}",
+                                "{}'{word}' in column '{name}' is none of the run's categories, {}",
+                                line_of(Sought::Word { column: entry, word: word.clone() }),
                                 listed(own)
                             ))
                         })

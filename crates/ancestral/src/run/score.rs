@@ -182,7 +182,7 @@ impl Session<'_> {
         let Some((examples, data)) = &next else { return Err(self.no_scores(run)) };
         self.tell_notes(&data.notes)?;
         let first = Scored::new(&data.name, examples, query.split).with_notes(data);
-        let of = Scored { n, ..first };
+        let mut of = Scored { n, ..first };
         let impossible = self.working(what, n, |progress| {
             let (mut impossible, mut done) = (false, 0);
             while let Some((examples, data)) = next.take() {
@@ -210,7 +210,8 @@ impl Session<'_> {
                 found.add(model, &examples, options)?;
             }
             if let Some(note) = found.sentence(model) {
-                self.tell_notes(&[note])?;
+                self.tell_notes(std::slice::from_ref(&note))?;
+                of.notes.push(note);
             }
         }
         Ok(of)
@@ -237,6 +238,7 @@ impl Session<'_> {
             if query.data.is_some() {
                 // Other data may number its classes differently.
                 let (n, binarize) = (examples.len(), examples.binarize());
+                let split = if data.split(split).is_ok() { split } else { SplitName::Train };
                 let data = run.config.data.relabel(data)?;
                 examples = Examples::new(&data, split, binarize, run.config.seed)?.first(n);
             }
@@ -244,7 +246,7 @@ impl Session<'_> {
         } else if model.density().is_some() {
             let mut found = self.likelihoods(run, &examples, options, "evaluating")?;
             // Other data has no training split of the run.
-            if query.data.is_none() {
+            if query.data.is_none() && run.is_standardizable() {
                 let binarize = run.config.data.binarize.parse()?;
                 let train = Examples::new(&data, SplitName::Train, binarize, run.config.seed)?;
                 found.standardize(&train);
