@@ -23,7 +23,7 @@ pub(crate) fn of_chain(error: &anyhow::Error) -> Option<String> {
 /// Whether the command of the command line has a flag.
 fn has_flag(name: &str) -> bool {
     let mut command = Args::command();
-    for word in std::env::args().skip(1) {
+    for word in std::env::args_os().skip(1) {
         let Some(inner) = command.find_subcommand(&word) else { continue };
         command = inner.clone();
     }

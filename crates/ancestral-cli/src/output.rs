@@ -169,6 +169,12 @@ pub(crate) fn with_error(value: f64, stderr: f64, decimals: usize) -> String {
 pub(crate) fn check_target(flag: &str, target: &Path, inputs: &[Option<&Path>]) -> Result<()> {
     let Ok(full) = target.canonicalize() else { return Ok(()) };
     let same = |input: &&Path| input.canonicalize().is_ok_and(|input| full.starts_with(input));
+    if inputs.iter().flatten().any(same) {
+        return Err(usage(format!(
+            "{flag} {}: it is an input of this command; give another name",
+            target.display()
+        )));
+    }
     // The data of a run is kept for it.
     let data = |input: &Path| {
         let run = RunFolder::is_at(input).then(|| RunFolder::open(input).ok()).flatten()?;
@@ -179,12 +185,6 @@ pub(crate) fn check_target(flag: &str, target: &Path, inputs: &[Option<&Path>]) 
             "{flag} {}: it is the data of the run, in {}; give another name",
             target.display(),
             data.display()
-        )));
-    }
-    if inputs.iter().flatten().any(same) {
-        return Err(usage(format!(
-            "{flag} {}: it is an input of this command; give another name",
-            target.display()
         )));
     }
     // The parent of the file, and those above it.

@@ -523,12 +523,12 @@ fn numpy_arrays_of_other_kinds() {
 fn two_members_of_one_name_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let array = |value| common::npy("|u1", false, "(2, 2)", &[value; 4]);
-    let bytes = common::npz(&[("x", array(1)), ("y", array(2))]);
+    let bytes = common::npz(&[("x", array(1)), ("z", array(2))]);
     // The second one takes the name of the first.
     let renamed: Vec<u8> = {
         let mut bytes = bytes.clone();
         for at in 0..bytes.len() - 5 {
-            if &bytes[at..at + 5] == b"y.npy" {
+            if &bytes[at..at + 5] == b"z.npy" {
                 bytes[at] = b'x';
             }
         }

@@ -507,7 +507,7 @@ fn commas_and_points_are_not_mistaken_in_silence() {
     let commas = "commas were read as decimal signs";
     assert_eq!(note("price\n100,5\n200,25\n300,75\n", commas), [100.5, 200.25, 300.75]);
     assert_eq!(note("price\n100,5\n200\n300,75\n", commas), [100.5, 200.0, 300.75]);
-    assert_eq!(note("100,5\n200\n300,75\n", commas), [100.5, 200.0, 300.75]);
+    assert!(error(read("t.csv", "100,5\n200\n300,75\n")).contains("line 2, column 2: 1 cell"));
     let maybe = "--decimal , reads decimal commas";
     assert_eq!(note("100,5\n200,25\n", maybe), [100.0, 5.0, 200.0, 25.0]);
     assert_eq!(note("1,05,2,50\n3,07,4,25\n", maybe).len(), 8);
@@ -566,6 +566,10 @@ fn files_that_are_no_tables_are_named() {
     let data = read("t.csv", "1;2;\n3;4;\n").unwrap();
     assert_eq!(values(&data), [1.0, 2.0, 3.0, 4.0]);
     assert!(data.notes[0].contains("separators after the last cell"), "{:?}", data.notes);
+    for (text, blanks) in [("a\n1\n\n3\n\n\n", true), ("a\n\n1\n3\n\n", false)] {
+        let notes = read("t.csv", text).unwrap().notes;
+        assert_eq!(notes.iter().any(|note| note.contains("blank lines")), blanks, "{notes:?}");
+    }
     let rows: String = (0..30).map(|i| format!("{i}.5,word{i}\n")).collect();
     let data = read("t.csv", format!("x,label\n{rows}")).unwrap();
     assert!(data.notes[0].contains("(30 in 30 rows, which may be no classes)"), "{:?}", data.notes);

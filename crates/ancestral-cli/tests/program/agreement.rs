@@ -285,11 +285,14 @@ fn errors_against_a_run_name_lines() {
         "score b --data other.csv",
         "line 7, column 'a': 7; expected a whole number from 0 to 1",
     );
-    let rows: String = (0..60).map(|i| format!("{i}.5,{}\n", ["x", "y"][i % 2])).collect();
-    here.write("own.csv", format!("v,color\n{rows}"));
-    here.good("fit categorical --data bits.csv --out c --quiet");
     here.write("words.csv", format!("color,label\n{}", "red,1\nblue,2\n".repeat(20)));
     here.good("fit logistic --data words.csv --out l --quiet");
+    // One of two words is still that word.
+    for (word, counts) in [("red", [1, 0]), ("blue", [0, 1])] {
+        here.write("word.csv", format!("color\n{word}\n"));
+        let found = here.json("score l --data word.csv --out word_scores.csv");
+        assert_eq!(found["counts"], serde_json::json!(counts), "{word}: {found}");
+    }
     here.write("pink.csv", "color\nred\n\npink\n");
     here.bad("score l --data pink.csv", "line 4: 'pink' in column 'color'");
     here.write("third.csv", "color,label\nred,1\nred,3\nblue,2\n");

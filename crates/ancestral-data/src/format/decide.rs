@@ -43,6 +43,12 @@ impl Reader<'_> {
                 n => format!("{n} comment lines (#) were passed over"),
             });
         }
+        if self.blanks[1] > 0 {
+            self.notes.push(format!(
+                "blank lines between rows were passed over ({}; write ? where a value is missing)",
+                self.blanks[1]
+            ));
+        }
         self.note_numbers();
         let mut notes = std::mem::take(&mut self.lines.notes);
         notes.append(&mut self.dialect.notes);

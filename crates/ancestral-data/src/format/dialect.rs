@@ -215,7 +215,11 @@ pub(super) fn infer(
         None => (b';', self::records(body, b';', whole)),
     };
     let quoted = memchr(b'"', body).is_some();
-    let inferred = asked.decimal.is_none() && asked.separator.is_none() && first_line == 0;
+    let inferred = asked.decimal.is_none()
+        && asked.separator.is_none()
+        && asked.header != Some(true)
+        && expected.columns.is_empty()
+        && first_line == 0;
     let pairs = if inferred && separator == b',' && !quoted { pairs(&records) } else { Pairs::No };
     if pairs == Pairs::OneColumn {
         separator = b';';
@@ -298,7 +302,7 @@ fn pairs(records: &[Vec<String>]) -> Pairs {
         let cells = rows.iter().flat_map(|row| row.iter().skip(at).step_by(2));
         cells.into_iter().any(|cell| cell.len() > 1 && cell.starts_with('0'))
     };
-    if widest == 2 && ((named && first.len() == 1) || (!named && ragged)) {
+    if widest == 2 && named && first.len() == 1 {
         return if counted(0) || counted(1) { Pairs::No } else { Pairs::OneColumn };
     }
     let doubtful = widest == 2 || (zero_first(1) && !zero_first(0));

@@ -723,7 +723,7 @@ fn arrange(
         options.expected.classes.iter().any(|class| *class == folder.to_string_lossy())
     };
     let only = shared.last().filter(|_| !has_splits && !options.no_labels).copied();
-    let one_class = shared.iter().position(|folder| is_class(&folder));
+    let one_class = shared.iter().position(is_class);
     let shared = one_class.unwrap_or(shared.len());
     // The split of each image, and its class: the first folder below.
     let mut places: Vec<(SplitName, Option<OsString>)> = Vec::with_capacity(images.len());

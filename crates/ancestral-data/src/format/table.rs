@@ -108,6 +108,8 @@ pub(super) struct Reader<'a> {
     /// Cells beyond the last column, which are empty.
     pub(super) trailing: bool,
     pub(super) comments: usize,
+    /// Blank lines since the last row, and all between rows of one column.
+    pub(super) blanks: [usize; 2],
     /// The columns that are read; all if there are none.
     pub(super) chosen: Vec<String>,
     /// Columns that are entries, whatever their names.
@@ -152,6 +154,7 @@ impl<'a> Reader<'a> {
             one_by_one: [0, FEW_ROWS],
             trailing: false,
             comments: 0,
+            blanks: [0; 2],
             chosen: options.columns.clone(),
             entries: options.expected.columns.clone(),
             open_ended: false,
@@ -204,8 +207,10 @@ impl<'a> Reader<'a> {
             let line = self.lines.line;
             let record = self.lines.text();
             if is_blank(record) || line == self.dialect.first_line {
+                self.blanks[0] += usize::from(self.started && self.roles.len() == 1);
                 continue;
             }
+            self.blanks[1] += std::mem::take(&mut self.blanks[0]);
             if dialect::is_comment(record) && !self.is_row() {
                 self.comments += usize::from(!self.is_header_line(line));
                 continue;

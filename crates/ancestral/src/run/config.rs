@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use ancestral_data::{
-    Background, Binarize, Column, ColumnType, Dataset, Domain, OpenOptions, Shape, Sought, Split,
-    TextOptions, Values,
+    Background, Binarize, Column, ColumnType, Dataset, Domain, Expected, OpenOptions, Shape,
+    Sought, Split, TextOptions, Values,
 };
 use serde::{Deserialize, Serialize};
 use toml::Table;
@@ -435,19 +435,26 @@ impl DataConfig {
         if changes.iter().all(Option::is_none) {
             return Ok(data);
         }
-        let mut aligned = data.map_splits(data.domain, data.shape.clone(), |split| {
-            let mut values = split.values.clone();
-            if let Values::Reals(values) = &mut values {
-                for row in values.chunks_exact_mut(changes.len()) {
-                    for (value, change) in row.iter_mut().zip(&changes) {
-                        if let Some(change) = change {
-                            *value = change[*value as usize];
-                        }
+        let same = |change: &Vec<f64>| change.iter().enumerate().all(|(at, &to)| to == at as f64);
+        let renumber = |split: &Split| {
+            // Two words alone may be bits.
+            let mut values = match &split.values {
+                Values::Reals(values) => values.clone(),
+                Values::Bytes(values) => values.iter().map(|&value| value.into()).collect(),
+            };
+            for row in values.chunks_exact_mut(changes.len()) {
+                for (value, change) in row.iter_mut().zip(&changes) {
+                    if let Some(change) = change {
+                        *value = change[*value as usize];
                     }
                 }
             }
-            Ok::<_, Error>(Split { values, labels: split.labels.clone() })
-        })?;
+            Ok::<_, Error>(Split { values: Values::Reals(values), labels: split.labels.clone() })
+        };
+        let mut aligned = match changes.iter().flatten().all(same) {
+            true => data,
+            false => data.map_splits(Domain::Real, data.shape.clone(), renumber)?,
+        };
         for (column, name) in aligned.columns.iter_mut().zip(&names) {
             if let Some(own) = self.categories.get(name) {
                 column.categories.clone_from(own);
@@ -508,6 +515,7 @@ impl DataConfig {
             whole: self.whole,
             // Runs of format 1 have no classes where an image is in no class folder.
             no_labels: self.no_labels || self.classes == 0,
+            expected: Expected { columns: self.columns.clone(), ..Expected::default() },
             ..self.options(data_dir, seed)
         };
         let place = self.place();
@@ -518,7 +526,21 @@ impl DataConfig {
             expected: self.fingerprint.clone(),
             problem,
         };
-        let read = ancestral_data::open(&place, &options)?;
+        let mut read = ancestral_data::open(&place, &options)?;
+        let is_own = |data: &Dataset| {
+            let found = [data.fingerprint(), data.fingerprint_in_single_precision()];
+            found.contains(&self.fingerprint)
+        };
+        // A first line of numbers was data for earlier versions where it is a header now.
+        let without = TextOptions { header: Some(false), ..options.text.clone() };
+        let may_be = self.columns.is_empty() && options.text.header.is_none();
+        if may_be && ancestral_data::is_table(&place) && !is_own(&read) {
+            let options = OpenOptions { text: without, ..options.clone() };
+            read = match ancestral_data::open(&place, &options) {
+                Ok(data) if is_own(&data) => data,
+                _ => read,
+            };
+        }
         let found = read.fingerprint();
         let aligned = self.align(read).and_then(|data| self.relabel(data));
         let mut data = match aligned {
