@@ -231,6 +231,19 @@ pub fn parameter_tensors(theta: &[f64], columns: usize) -> NamedTensors {
     vec![("model.parameters".to_owned(), TensorData::new(finite, [columns, each]))]
 }
 
+/// The parameters of stored tensors, the inverse of [`parameter_tensors`]; none if they are of another
+/// model.
+pub fn fitted_parameters(tensors: &NamedTensors) -> Vec<f64> {
+    let found = tensors.iter().find(|(name, _)| name == "model.parameters");
+    let found = found.and_then(|(_, data)| data.try_to_vec_as::<f64>().ok()).unwrap_or_default();
+    found.into_iter().map(limit).collect()
+}
+
+/// The largest number stands for an infinite limit.
+fn limit(x: f64) -> f64 {
+    if x.abs() == f64::MAX { x * f64::INFINITY } else { x }
+}
+
 /// The error of a family, for a column.
 pub fn column_error(model: &str, column: &str, error: families::Error) -> Error {
     match error {
@@ -265,13 +278,8 @@ impl Model for Fitted {
     }
 
     fn load(&mut self, tensors: &NamedTensors) -> Result<()> {
-        let mut found = take(self.name(), tensors, "model.parameters", self.theta.len())?;
-        for x in &mut found {
-            if x.abs() == f64::MAX {
-                *x *= f64::INFINITY;
-            }
-        }
-        self.theta = found;
+        let found = take(self.name(), tensors, "model.parameters", self.theta.len())?;
+        self.theta = found.into_iter().map(limit).collect();
         Ok(())
     }
 
