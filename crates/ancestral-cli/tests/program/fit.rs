@@ -236,3 +236,34 @@ fn angles_are_taken_on_the_circle() {
     let middle = found["quantiles"][0]["value"].as_f64().unwrap();
     assert!((-3.2..=3.2).contains(&middle), "{found}");
 }
+
+#[test]
+fn an_origin_is_given_or_estimated() {
+    let here = program();
+    // Quantiles of a Weibull distribution of shape 2.5 and scale 4, from 10 on.
+    let p = |i: u32| (f64::from(i) + 0.5) / 200.0;
+    let rows = (0..200).map(|i| 10.0 + 4.0 * (-(-p(i)).ln_1p()).powf(0.4));
+    here.write("t.csv", column("t", rows.collect::<Vec<_>>()));
+    let weibull = "fit weibull --data t.csv --all-train --quantile 0.5";
+    let given = json(&here, &format!("{weibull} --set location=10 --out given"));
+    assert!((given["estimates"][0]["value"].as_f64().unwrap() - 2.5).abs() < 0.1, "{given}");
+    let free = json(&here, &format!("{weibull} --free-location --out free"));
+    let location = &free["estimates"][2];
+    assert_eq!(location["name"], "location");
+    let (value, error) =
+        (location["value"].as_f64().unwrap(), location["stderr"].as_f64().unwrap());
+    assert!((value - 10.0).abs() < 2.0 * error, "{free}");
+    let likelihood = |of: &Value| of["log_likelihood"].as_f64().unwrap();
+    assert!(likelihood(&free) >= likelihood(&given) - 1e-9);
+    let aic = free["aic"].as_f64().unwrap();
+    assert!((aic - (6.0 - 2.0 * likelihood(&free))).abs() < 1e-9, "{free}");
+    let evaluated = json(&here, "evaluate free --split train");
+    let nll = evaluated["nll_nats"].as_f64().unwrap();
+    assert!((nll + likelihood(&free) / 200.0).abs() < 1e-9, "{evaluated}");
+    here.good("sample free -n 20 --out s.csv");
+    let drawn = here.read("s.csv");
+    assert!(drawn.lines().skip(1).all(|x| x.parse::<f64>().unwrap() > value));
+    here.bad("fit normal --data t.csv --all-train --free-location", "begins at 0");
+    here.bad("fit auto --data t.csv --free-location", "for one family");
+    here.bad("fit gaussian --data t.csv --free-location", "--free-location is for univariate");
+}

@@ -13,6 +13,7 @@ use super::spec::{DataSource, ResolvedRun, RunSpec};
 use crate::distributions::families::compare::{Ranking, RatioTest, rank, ratio_tests};
 use crate::distributions::families::gof::Goodness;
 use crate::distributions::families::inference::{Derived, above, edge_interval, quantile};
+use crate::distributions::families::located::{Located, fit_located, has_origin};
 use crate::distributions::families::{self, Distribution, Fit, FitOptions, Sample, full_name};
 use crate::distributions::fitted::{chosen, column_error, open_uniform, parameter_tensors};
 use crate::model::Init;
@@ -72,6 +73,8 @@ pub struct DistributionRequest {
     pub rows: Rows,
     /// Parameters by name that keep a value.
     pub fixed: Vec<(String, f64)>,
+    /// Whether the origin of a support that begins at 0 is estimated, too.
+    pub free_location: bool,
     /// Probabilities whose quantiles are wanted.
     pub quantiles: Vec<f64>,
     /// Values above which the probability is wanted.
@@ -195,6 +198,14 @@ impl Session<'_> {
             config.data.text.clone_from(&spec.data.text);
         }
         self.tell_notes(&data.notes)?;
+        let located = match request.free_location {
+            true => {
+                let found = locate(&name, &config.settings, &gathered.columns, request)?;
+                config.settings.insert("location".to_owned(), found.location.into());
+                Some(found)
+            }
+            false => None,
+        };
         let Some(family) = chosen(&name, &config.settings)? else {
             return Err(Error::Unknown {
                 what: "family",
@@ -217,8 +228,13 @@ impl Session<'_> {
                 if stop.load(Ordering::Relaxed) {
                     return Err(Error::Interrupted);
                 }
-                let fitted =
-                    fit_column((&column, sample), &family.family, &options, request, streams);
+                let fitted = fit_column(
+                    (&column, sample),
+                    &family.family,
+                    &options,
+                    request,
+                    (streams, located.as_ref()),
+                );
                 done.push(fitted.map_err(|error| column_error(&name, &column, error))?);
                 progress(done.len());
             }
@@ -424,6 +440,31 @@ fn repeated(sample: &Sample) -> Vec<f64> {
     sample.weighted_values().flat_map(each).collect()
 }
 
+/// The fit of a column with an origin that is estimated.
+fn locate(
+    name: &str,
+    settings: &toml::Table,
+    columns: &[(String, Sample)],
+    request: &DistributionRequest,
+) -> Result<Located> {
+    let refuse = |allowed: &str| Error::setting("free-location", true, allowed.to_owned());
+    let Some(family) = chosen(name, settings)?.filter(|c| has_origin(c.family.as_ref())) else {
+        return Err(refuse("it is for families whose support begins at 0, as gamma and weibull"));
+    };
+    let [(column, sample)] = columns else {
+        return Err(refuse("it takes one column; choose it with --column"));
+    };
+    let options = FitOptions {
+        fixed: request.fixed.clone(),
+        intervals: false,
+        confidence: family.confidence,
+    };
+    // The family with its origin at 0.
+    let plain = families::by_name(family.family.name());
+    let plain = plain.ok_or_else(|| refuse("it is for families whose support begins at 0"))?;
+    fit_located(plain.as_ref(), sample, &options).map_err(|e| column_error(name, column, e))
+}
+
 /// Rows of a family with a period within its circle, and a note on those that were not.
 fn on_circle(
     family: &dyn Distribution,
@@ -456,12 +497,16 @@ fn fit_column(
     family: &Arc<dyn Distribution>,
     options: &FitOptions,
     request: &DistributionRequest,
-    streams: Streams,
+    (streams, located): (Streams, Option<&Located>),
 ) -> families::Result<ColumnFit> {
     let (sample, turned) = on_circle(family.as_ref(), sample)?;
-    let mut fit = family.fit(&sample, options)?;
+    let mut fit = match located {
+        Some(located) => located.fit.clone(),
+        None => family.fit(&sample, options)?,
+    };
     fit.notes.extend(turned);
-    for at in 0..fit.parameters.len() {
+    // Of the others the distribution is not that of a fixed origin.
+    for at in 0..if located.is_some() { 0 } else { fit.parameters.len() } {
         let exact = edge_interval(&fit, &sample, at, options.confidence);
         if let Some(estimate) = fit.estimates.get_mut(at)
             && exact.is_some()
@@ -470,6 +515,8 @@ fn fit_column(
         }
     }
     let wanted = match request.p_values {
+        // Each sample would need an origin of its own.
+        _ if located.is_some() => false,
         PValues::OfFewRows => fit.n <= MOST_ROWS,
         PValues::Always => true,
         PValues::Never => false,
@@ -487,11 +534,16 @@ fn fit_column(
     });
     let tests = ratio_tests(family.as_ref(), &fit, &sample, options).unwrap_or_default();
     let confidence = options.confidence;
+    // The delta method would leave out the error of the origin.
+    let only = |found: Derived| match located {
+        Some(_) => Derived { stderr: None, interval: None, ..found },
+        None => found,
+    };
     let quantiles = request.quantiles.iter();
     let quantiles =
-        quantiles.map(|&p| (p, quantile(family.as_ref(), &fit, p, confidence))).collect();
+        quantiles.map(|&p| (p, only(quantile(family.as_ref(), &fit, p, confidence)))).collect();
     let over = request.above.iter();
-    let above = over.map(|&x| (x, above(family.as_ref(), &fit, x, confidence))).collect();
+    let above = over.map(|&x| (x, only(above(family.as_ref(), &fit, x, confidence)))).collect();
     Ok(ColumnFit {
         column: column.to_owned(),
         sample,

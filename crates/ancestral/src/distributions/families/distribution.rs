@@ -25,6 +25,10 @@ pub trait Distribution: Send + Sync {
     /// # Errors
     /// The parameter and its range.
     fn check_parameters(&self, theta: &[f64]) -> Result<()>;
+    /// Where the support begins that the family has from 0 on.
+    fn location(&self) -> f64 {
+        0.0
+    }
     /// The values with a density.
     fn support(&self, theta: &[f64]) -> Support;
     /// The circle on which values lie, of a density with a period: probabilities and quantiles are of
