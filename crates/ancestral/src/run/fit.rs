@@ -50,6 +50,7 @@ impl Session<'_> {
     /// # Errors
     /// If the data does not suit the model, the model is trained by gradient steps, or the fit fails.
     pub fn fit(&mut self, spec: &RunSpec) -> Result<Fit> {
+        spec.storage.check()?;
         let ResolvedRun { config, data } =
             spec.resolve(&self.registry, self.data_dir(), &self.device)?;
         if self.registry.find(&config.model)?.learning == Learning::GradientSteps {

@@ -3,6 +3,7 @@
 
 mod adapt;
 mod baskets;
+mod censored;
 mod checkpoint;
 mod columns;
 mod config;
