@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::discs::discs;
 use crate::format::parts::{self, Found, Held, TableParts};
 use crate::format::{Stream, assemble};
-use crate::format::{cifar, images, npy, table, text};
+use crate::format::{arff, cifar, images, npy, table, text};
 use crate::known;
 use crate::layouts::{amat, cifar_folder, cifar_set, density, idx_with_labels, mnist};
 use crate::names;
@@ -76,7 +76,8 @@ pub fn read_columns(
     let of_text = path.is_file() && is_table(path) && known::find(name_or_path).is_none();
     let found: Vec<(String, Vec<f64>)> = if of_text {
         check_plain(path)?;
-        table::read_open_ended(Stream::open(path)?, &options)?
+        let (stream, options) = arff::text_of(path, &options)?;
+        table::read_open_ended(stream, &options)?
     } else {
         let data = open(name_or_path, &options)?;
         let size = data.shape.size();
@@ -188,7 +189,8 @@ pub fn open_in_parts(
 /// Whether a file is a table of text or an array, by its name.
 fn is_rows(path: &Path) -> bool {
     let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default().to_ascii_lowercase();
-    is_table(path) || unpacked_name(&name).ends_with(".npy")
+    // The text of an ARFF file is read whole.
+    is_table(path) && !arff::is_arff(path) || unpacked_name(&name).ends_with(".npy")
 }
 
 fn is_known_name(name: &str) -> bool {
@@ -214,7 +216,7 @@ pub fn is_table(path: impl AsRef<Path>) -> bool {
     let name = path.as_ref().file_name().and_then(OsStr::to_str).unwrap_or_default();
     let name = name.to_ascii_lowercase();
     let extension = unpacked_name(&name).rsplit_once('.').map_or("", |(_, e)| e);
-    ["csv", "tsv", "tab", "psv", "data", "dat", "txt"].contains(&extension)
+    ["csv", "tsv", "tab", "psv", "data", "dat", "txt", "arff"].contains(&extension)
 }
 
 fn refuse_text_options(name: &str, options: &OpenOptions) -> Result<(), DataError> {
@@ -272,7 +274,8 @@ fn open_path(given: &str, options: &OpenOptions) -> Result<Dataset, DataError> {
     }
     let train = match extension {
         _ if is_table(path) => {
-            return table::read(Stream::open(path)?, options)?.into_dataset(given, options);
+            let (stream, options) = arff::text_of(path, options)?;
+            return table::read(stream, &options)?.into_dataset(given, &options);
         }
         "amat" => text::squared(text::read(&mut Stream::open(path)?)?),
         "npy" => npy::read(&mut Stream::open(path)?)?.into_loaded(path)?,
@@ -294,7 +297,7 @@ fn open_path(given: &str, options: &OpenOptions) -> Result<Dataset, DataError> {
         _ => {
             return Err(DataError::Unsuitable(format!(
                 "{given}: unknown format{}; expected a name with -ubyte or .idx, .amat, .data, .txt, \
-                 .npy, .npz, .csv, .tsv (each also with .gz or .zst, but for .npz), .tar, .tgz, .bin, \
+                 .npy, .npz, .csv, .tsv, .arff (each also with .gz or .zst, but for .npz), .tar, .tgz, .bin, \
                  .png, .jpg, .webp, .bmp, .gif or .tif, or a folder",
                 match extension {
                     "xlsx" | "xls" | "xlsm" | "ods" => " (a workbook; save the sheet as CSV)",
