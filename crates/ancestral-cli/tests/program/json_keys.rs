@@ -172,6 +172,10 @@ fn keys_and_columns_of_every_command_are_listed() {
     said.run("explain likelihood", "explain likelihood");
 
     said.run("explain rules", "explain rules");
+    said.run("explain kmeans", "explain kmeans");
+    said.run("explain dbscan", "explain dbscan");
+    said.run("explain som", "explain som");
+    said.run("explain clustering", "explain clustering");
 
     for (row, method) in [
         ("cluster kmeans", "kmeans --set n_clusters=2"),
@@ -186,6 +190,7 @@ fn keys_and_columns_of_every_command_are_listed() {
     }
     let several = "cluster kmeans --set n_clusters=2..4 --data whole.csv --out several-clusters";
     said.run("cluster kmeans", several);
+    // Fewer distinct rows than clusters is a note.
     said.run("cluster kmeans", "cluster kmeans --data few.csv --set n_clusters=3 --out few");
     said.run("cluster eps", "cluster eps --data labeled.csv");
     let assign = "cluster assign c-kmeans --data labeled.csv --labels assigned.csv";

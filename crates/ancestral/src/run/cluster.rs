@@ -95,6 +95,10 @@ impl Session<'_> {
             run_spec.resolve(&self.registry, self.data_dir(), &self.device)?;
         config.encoder = spec.encoder.as_ref().map(|path| path.display().to_string());
         self.tell_notes(&data.notes)?;
+        if data.len(SplitName::Test) > 0 {
+            let n = data.len(SplitName::Test);
+            self.tell_notes(&[format!("the {n} examples of its test split are not clustered")])?;
+        }
         let (seed, binarize) = (config.seed, config.data.binarize.parse::<Binarize>()?);
         let rows = Examples::new(&data, SplitName::Train, binarize, seed)?;
         let data_spec = config.data.spec()?;
@@ -136,17 +140,17 @@ impl Session<'_> {
             indices = indices_of(&clustering, &matrix, metric, rows.labels(), streams);
             self.tell("computing indices", 1, 1)?;
         }
-        let (data, examples) = match source.original {
+        let (kept, data, examples) = match source.original {
             Some(original) => {
                 let examples = Examples::new(&original, SplitName::Train, binarize, seed)?;
-                (original, examples)
+                (None, original, examples)
             }
-            None => (data, rows),
+            None => (Some(data.clone()), data, rows),
         };
         let info = WeightsInfo::default();
         let folder = run_spec.storage.create(&config, Some((&model.tensors(), info)))?;
         let path = folder.map(|folder| folder.path().to_owned());
-        let run = Run { config, model, info, path, data: Some(data.clone()) };
+        let run = Run { config, model, info, path, data: kept };
         let mut clustered = Clustered {
             run,
             clustering,
@@ -218,7 +222,18 @@ impl Session<'_> {
         };
         let reader = encoder.as_ref().unwrap_or(run);
         let dir = self.data_dir().map(Path::to_path_buf);
-        let data = reader.open_other(reading, place, true, dir.as_deref())?;
+        let mut options = reader.options_of_other(reading, place, true, dir.as_deref());
+        // Other columns than the run's stand beside the labels.
+        let own = &reader.config.data.columns;
+        let data = if is_table(place) && !own.is_empty() {
+            options.columns.clone_from(own);
+            open(place, &options).or_else(|error| {
+                options.columns.clear();
+                open(place, &options).map_err(|_| error)
+            })?
+        } else {
+            open(place, &options)?
+        };
         let beside = self.others(place, reading, &reader.column_names(), &data)?;
         let data = reader.fit_to_run(data, 0)?;
         self.tell_notes(&data.notes)?;

@@ -11,6 +11,8 @@ mod hdbscan;
 mod kmeans;
 mod method;
 mod som;
+#[cfg(test)]
+mod tests;
 
 use ancestral_data::{Batch, Examples};
 use toml::Table;
