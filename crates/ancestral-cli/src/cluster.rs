@@ -196,11 +196,13 @@ fn print_clusters(found: &Clustered) -> Result<()> {
     let Clustered { run, clustering, sizes, noise, indices, .. } = found;
     let rows = clustering.labels.len();
     if !found.compared.is_empty() {
-        say!("{:>8} {:>12} {:>12} {:>12}", "clusters", "inertia", "BIC", "silhouette")?;
+        let by_bic = found.compared.iter().any(|one| one.bic.is_some());
+        let name = if by_bic { "BIC" } else { "inertia" };
+        say!("{:>8} {name:>12} {:>12}", "clusters", "silhouette")?;
         let cell = |value: Option<f64>| value.map_or("-".to_owned(), |value| digits(value, 5));
         for Compared { clusters, inertia, silhouette, bic } in &found.compared {
-            let cells = [*inertia, *bic, *silhouette].map(cell);
-            say!("{clusters:>8} {:>12} {:>12} {:>12}", cells[0], cells[1], cells[2])?;
+            let first = if by_bic { *bic } else { *inertia };
+            say!("{clusters:>8} {:>12} {:>12}", cell(first), cell(*silhouette))?;
         }
     }
     let in_noise = match noise {

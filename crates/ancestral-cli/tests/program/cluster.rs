@@ -200,7 +200,7 @@ fn what_is_wrong_is_named() {
         ("cluster kmeans --data groups.csv --column name", "'name'"),
         ("cluster kmeans --data groups.csv --labels groups.csv", "it is an input"),
         ("cluster kmeans --data groups.csv --labels l.txt", ".csv"),
-        ("fit kmeans --data groups.csv", "ancestral cluster kmeans"),
+        ("fit kmeans --data groups.csv --column x", "ancestral cluster kmeans"),
     ] {
         here.bad(&format!("{line} --out none"), words);
         assert!(!here.path("none").exists(), "{line}");

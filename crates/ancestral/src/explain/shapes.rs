@@ -84,9 +84,9 @@ pub(super) fn blobs(seed: u64, number: u64, each: usize, spread: f64) -> Shapes 
 
 /// The shapes that methods are compared on.
 pub(super) fn classic(seed: u64) -> Vec<Shapes> {
-    let rings = Shapes::new("rings", (seed, 2), &[250, 150], |shape, draw| {
+    let rings = Shapes::new("rings", (seed, 2), &[450, 200], |shape, draw| {
         let angle = std::f64::consts::TAU * draw.uniform();
-        let radius = [1.0, 0.4][shape] + 0.05 * draw.normal();
+        let radius = [1.0, 0.4][shape] + 0.04 * draw.normal();
         [radius * angle.cos(), radius * angle.sin()]
     });
     let stretched = Shapes::new("stretched", (seed, 3), &[150; 3], |shape, draw| {

@@ -83,11 +83,7 @@ pub fn neighbor_distances(title: &str, distances: &[f64], min_samples: usize, be
     let last = distances.len().saturating_sub(1);
     let shown = (0..distances.len()).step_by(step).chain([last]);
     let points = shown.filter_map(|row| Some((row as f64, *distances.get(row)?)));
-    let label = match min_samples {
-        1 => "distance to the row itself".to_owned(),
-        2 => "distance to the nearest other row".to_owned(),
-        k => format!("distance to the nearest {} other rows", k - 1),
-    };
+    let label = format!("distance to neighbor {min_samples}, the row itself included");
     Plot::new(title, "rows in order of the distance", label)
         .with(Series::line("", points))
         .horizontal_marker(bend, format!("bend at {bend:.3}"))

@@ -70,7 +70,11 @@ impl Clustered {
         let clusters = self.clustering.clusters;
         let (noise, found) = (self.noise, self.sizes.iter().filter(|&&size| size > 0).count());
         let count = |n: usize, thing: &str| format!("{n} {thing}{}", if n == 1 { "" } else { "s" });
-        let mut title = format!("{}: {}", self.run.model().name(), count(found, "cluster"));
+        let thing = match &self.clustering.found {
+            Found::Som(..) => "unit",
+            _ => "cluster",
+        };
+        let mut title = format!("{}: {}", self.run.model().name(), count(found, thing));
         if noise > 0 {
             title += &format!(", {} of noise", count(noise, "row"));
         }
