@@ -89,7 +89,7 @@ pub(crate) fn cases() -> Vec<(ModelEntry, Dataset, Table)> {
                 "kmeans" => &[
                     "n_clusters = 3",
                     "n_clusters = 4\ninit = 'random'\nn_init = 2",
-                    "n_clusters = 40",
+                    "n_clusters = 12\ntol = 0.0",
                 ],
                 "dbscan" => &[
                     "eps = 1.5",
