@@ -68,6 +68,9 @@ fn of(error: &Error) -> Option<String> {
         Error::DataChanged { .. } => {
             "restore the data, or evaluate on the new data with --data".to_owned()
         }
+        Error::Unsupported { model, problem } if problem.starts_with("finds clusters") => {
+            format!("use `ancestral cluster {model}`")
+        }
         Error::OtherLearning { model, fitted: true } => format!("use `ancestral fit {model}`"),
         Error::OtherLearning { model, fitted: false } => format!("use `ancestral train {model}`"),
         Error::NoNetwork { labels: true, data } => format!(

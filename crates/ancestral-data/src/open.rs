@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::discs::discs;
 use crate::format::parts::{self, Found, Held, TableParts};
 use crate::format::{Stream, assemble};
-use crate::format::{cifar, images, npy, table, text};
+use crate::format::{arff, cifar, images, npy, table, text};
 use crate::known;
 use crate::layouts::{amat, cifar_folder, cifar_set, density, idx_with_labels, mnist};
 use crate::names;
@@ -76,7 +76,8 @@ pub fn read_columns(
     let of_text = path.is_file() && is_table(path) && known::find(name_or_path).is_none();
     let found: Vec<(String, Vec<f64>)> = if of_text {
         check_plain(path)?;
-        table::read_open_ended(Stream::open(path)?, &options)?
+        let (stream, options) = arff::text_of(path, &options)?;
+        table::read_open_ended(stream, &options)?
     } else {
         let data = open(name_or_path, &options)?;
         let size = data.shape.size();
@@ -214,7 +215,8 @@ pub fn open_in_parts(
 /// Whether a file is a table of text or an array, by its name.
 fn is_rows(path: &Path) -> bool {
     let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default().to_ascii_lowercase();
-    is_table(path) || unpacked_name(&name).ends_with(".npy")
+    // The text of an ARFF file is read whole.
+    is_table(path) && !arff::is_arff(path) || unpacked_name(&name).ends_with(".npy")
 }
 
 fn is_known_name(name: &str) -> bool {
@@ -240,7 +242,7 @@ pub fn is_table(path: impl AsRef<Path>) -> bool {
     let name = path.as_ref().file_name().and_then(OsStr::to_str).unwrap_or_default();
     let name = name.to_ascii_lowercase();
     let extension = unpacked_name(&name).rsplit_once('.').map_or("", |(_, e)| e);
-    ["csv", "tsv", "tab", "psv", "data", "dat", "txt"].contains(&extension)
+    ["csv", "tsv", "tab", "psv", "data", "dat", "txt", "arff"].contains(&extension)
 }
 
 fn refuse_text_options(name: &str, options: &OpenOptions) -> Result<(), DataError> {
@@ -298,8 +300,10 @@ fn open_path(given: &str, options: &OpenOptions) -> Result<Dataset, DataError> {
     }
     let train = match extension {
         _ if is_table(path) => {
-            let table = table::read(Stream::open(path)?, options)?;
-            return Ok(table.into_dataset(given, options)?.with_source(path, options));
+            let (stream, read) = arff::text_of(path, options)?;
+            return Ok(table::read(stream, &read)?
+                .into_dataset(given, &read)?
+                .with_source(path, options));
         }
         "amat" => text::squared(text::read(&mut Stream::open(path)?)?),
         "npy" => {
@@ -328,16 +332,12 @@ fn open_path(given: &str, options: &OpenOptions) -> Result<Dataset, DataError> {
         _ => {
             return Err(DataError::Unsuitable(format!(
                 "{given}: unknown format{}; expected a name with -ubyte or .idx, .amat, .data, .txt, \
-                 .npy, .npz, .csv, .tsv (each also with .gz or .zst, but for .npz), .tar, .tgz, .bin, \
+                 .npy, .npz, .csv, .tsv, .arff (each also with .gz or .zst, but for .npz), .tar, .tgz, .bin, \
                  .png, .jpg, .webp, .bmp, .gif or .tif, or a folder",
                 match extension {
                     "xlsx" | "xls" | "xlsm" | "ods" => " (a workbook; save the sheet as CSV)",
                     "parquet" | "feather" | "arrow" | "h5" | "hdf5" | "mat" | "pkl" | "pickle" => {
                         " (write it as CSV or .npy)"
-                    }
-                    "arff" => {
-                        " (delete the lines up to @data, write the names of the columns in a first line, \
-                         and name it .csv)"
                     }
                     "json" | "jsonl" | "ndjson" | "geojson" | "xml" | "sqlite" | "db" | "sav"
                     | "dta" | "sas7bdat" | "rds" | "rdata" | "pdf" => " (write it as CSV)",

@@ -717,6 +717,9 @@ pub struct RunConfig {
     /// The run whose weights this one started from, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
+    /// The run whose latent codes of the data were clustered, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoder: Option<String>,
     /// The data.
     pub data: DataConfig,
     /// The model's settings.

@@ -336,13 +336,16 @@ impl Session<'_> {
     }
 }
 
-/// The log-probability and the weight of each censored row: of the run's own data, or of other data with
+/// The log-probability and the weight of each censored row.
+type CensoredScores = (Scored, Vec<(f64, f64)>);
+
+/// The scores of censored rows: of the run's own data, or of other data with
 /// the same columns; `None` where rows are values.
 fn censored_scores(
     run: &Run,
     query: &DataQuery,
     data_dir: Option<&Path>,
-) -> Result<Option<(Scored, Vec<(f64, f64)>)>> {
+) -> Result<Option<CensoredScores>> {
     let RunConfig { data, model, settings, seed, .. } = &run.config;
     let train = matches!(query.split, None | Some(SplitName::Train));
     if data.censored.is_empty() || query.data.is_none() && !train {

@@ -138,6 +138,9 @@ pub struct DataRequest {
     pub whole: bool,
     /// Whether whole numbers are read as real values.
     pub real: bool,
+    /// Whether columns are standardized for a model that is fitted in one call; those that are trained by
+    /// gradient steps always standardize columns of reals.
+    pub standardize: bool,
 }
 
 /// Where data comes from.
@@ -306,6 +309,9 @@ impl RunSpec {
                 data = described.in_precision(data)?;
             }
             None if by_steps => super::columns::standardize(&mut described, &data)?,
+            None if self.data.standardize => {
+                super::columns::standardize_all(&mut described, &data, seed)?;
+            }
             None => {}
         }
         data.notes.extend(super::columns::check(&described, &data, by_steps)?);
@@ -342,6 +348,7 @@ impl RunSpec {
             seed,
             evaluator,
             from: source.as_ref().map(|source| text_of(source.path())).transpose()?,
+            encoder: None,
             data: described,
             settings: built.settings(),
             train,
@@ -594,7 +601,7 @@ impl FileData {
 }
 
 /// The keys of a file of settings.
-const FILE_KEYS: [&str; 11] = [
+const FILE_KEYS: [&str; 12] = [
     "format",
     "version",
     "command",
@@ -602,6 +609,7 @@ const FILE_KEYS: [&str; 11] = [
     "seed",
     "evaluator",
     "from",
+    "encoder",
     "model",
     "settings",
     "train",
