@@ -65,9 +65,9 @@ pub fn mine(
 ) -> Result<()> {
     let least = AtomicU32::new(least_of(options, baskets.len()));
     let database = Database::new(baskets, names, least.load(Ordering::Relaxed), &options.budget)?;
-    let ordered = Ordered::new(sink, &database.items, options.budget.limit(), &options.watch);
+    let ordered = Ordered::new(sink, options.budget.limit(), &options.watch);
     let max_len = options.max_len();
-    let make = || Writing::new(&ordered, max_len);
+    let make = || Writing::new(&ordered, &database.items, max_len);
     let enter = |out: &mut Writing<'_, '_>, branch| out.branch = branch;
     let result = search(&database, options, &least, make, enter, || ordered.stop());
     match result {

@@ -14,6 +14,24 @@ pub trait SetSink {
     /// # Errors
     /// Ends the search, which returns the error.
     fn set(&mut self, items: &[u32], count: u32) -> Result<()>;
+
+    /// Several sets, one after another: for each, how many items it has, its count, and its items.
+    ///
+    /// # Errors
+    /// As [`set`](Self::set).
+    fn batch(&mut self, words: &[u32]) -> Result<()> {
+        of_batch(words).try_for_each(|(items, count)| self.set(items, count))
+    }
+}
+
+/// The sets of a batch, with their counts.
+pub(super) fn of_batch(mut words: &[u32]) -> impl Iterator<Item = (&[u32], u32)> {
+    std::iter::from_fn(move || {
+        let (&[size, count], rest) = words.split_first_chunk()?;
+        let (items, rest) = rest.split_at_checked(size as usize)?;
+        words = rest;
+        Some((items, count))
+    })
 }
 
 impl<F: FnMut(&[u32], u32) -> Result<()>> SetSink for F {
@@ -128,32 +146,15 @@ struct State<'a> {
     waiting_words: usize,
     most_waiting: usize,
     stopped: bool,
-    items: &'a [u32],
-    set: Vec<u32>,
 }
 
 impl State<'_> {
-    fn write(&mut self, batch: &[u32]) -> Result<()> {
-        let mut at = 0;
-        while let Some(&[size, count]) = batch.get(at..at + 2) {
-            at += 2;
-            let codes = &batch[at..at + size as usize];
-            at += size as usize;
-            self.set.clear();
-            self.set.extend_from_slice(codes);
-            self.set.sort_unstable();
-            self.set.iter_mut().for_each(|code| *code = self.items[*code as usize]);
-            self.sink.set(&self.set, count)?;
-        }
-        Ok(())
-    }
-
     /// Writes what waited for the branch that is now the next one.
     fn advance(&mut self) -> Result<()> {
         while let Some((batches, ended)) = self.waiting.remove(&self.next) {
             for batch in batches {
                 self.waiting_words -= batch.len();
-                self.write(&batch)?;
+                self.sink.batch(&batch)?;
             }
             if !ended {
                 break;
@@ -165,13 +166,8 @@ impl State<'_> {
 }
 
 impl<'a> Ordered<'a> {
-    /// `items` are the items of the codes, `limit` is the memory limit in bytes.
-    pub(super) fn new(
-        sink: &'a mut (dyn SetSink + Send),
-        items: &'a [u32],
-        limit: u64,
-        watch: &'a Watch,
-    ) -> Self {
+    /// `limit` is the memory limit in bytes.
+    pub(super) fn new(sink: &'a mut (dyn SetSink + Send), limit: u64, watch: &'a Watch) -> Self {
         let state = State {
             sink,
             next: 0,
@@ -179,8 +175,6 @@ impl<'a> Ordered<'a> {
             waiting_words: 0,
             most_waiting: (limit / WAITING_SHARE / 4).min(WAITING) as usize,
             stopped: false,
-            items,
-            set: Vec::new(),
         };
         Self { watch, state: Mutex::new(state), turn: Condvar::new() }
     }
@@ -199,7 +193,7 @@ impl<'a> Ordered<'a> {
     pub(super) fn drain(&self) -> Result<()> {
         let mut state = self.lock();
         while let Some((_, (batches, _))) = state.waiting.pop_first() {
-            batches.iter().try_for_each(|batch| state.write(batch))?;
+            batches.iter().try_for_each(|batch| state.sink.batch(batch))?;
         }
         Ok(())
     }
@@ -220,7 +214,7 @@ impl<'a> Ordered<'a> {
             // One call may bring more sets than there is time for.
             self.watch.check()?;
             if state.next == branch {
-                state.write(batch)?;
+                state.sink.batch(batch)?;
                 batch.clear();
                 if ended {
                     state.next += 1;
@@ -248,28 +242,62 @@ impl<'a> Ordered<'a> {
 /// Writes the sets of one branch after another to an ordered sink.
 pub(super) struct Writing<'a, 'b> {
     ordered: &'a Ordered<'b>,
+    /// The items of the codes.
+    items: &'a [u32],
     pub(super) branch: usize,
     batch: Vec<u32>,
     max_len: usize,
+    /// The positions of the extensions in the present set.
     chosen: Vec<u32>,
+    /// The items of prefix and extensions by ascending code, each with its place in `has`.
+    all: Vec<(u32, u32)>,
+    /// Whether the present set has each extension; then, for the prefix, that it has.
+    has: Vec<bool>,
 }
 
 impl<'a, 'b> Writing<'a, 'b> {
-    pub(super) fn new(ordered: &'a Ordered<'b>, max_len: usize) -> Self {
-        Self { ordered, branch: 0, batch: Vec::new(), max_len, chosen: Vec::new() }
+    pub(super) fn new(ordered: &'a Ordered<'b>, items: &'a [u32], max_len: usize) -> Self {
+        let (batch, chosen) = (Vec::new(), Vec::new());
+        let (all, has) = (Vec::new(), Vec::new());
+        Self { ordered, items, branch: 0, batch, max_len, chosen, all, has }
+    }
+
+    /// Adds the present set of `size` items to the batch.
+    fn write(&mut self, size: usize, count: u32) {
+        let start = self.batch.len() + 2;
+        self.batch.extend([size as u32, count]);
+        if size == self.all.len() {
+            self.batch.extend(self.all.iter().map(|(item, _)| *item));
+            return;
+        }
+        // Written by all items, and kept by those that it has.
+        self.batch.resize(start + self.all.len(), 0);
+        let (set, mut kept) = (&mut self.batch[start..], 0);
+        for &(item, place) in &self.all {
+            set[kept] = item;
+            kept += usize::from(self.has[place as usize]);
+        }
+        self.batch.truncate(start + size);
     }
 }
 
 impl Output for Writing<'_, '_> {
     fn sets(&mut self, prefix: &[u32], extensions: &[u32], count: u32) -> Result<()> {
+        let of_prefix = extensions.len() as u32;
+        self.all.clear();
+        self.all.extend(prefix.iter().map(|&code| (code, of_prefix)));
+        self.all.extend(extensions.iter().zip(0..).map(|(&code, place)| (code, place)));
+        self.all.sort_unstable();
+        self.all.iter_mut().for_each(|(code, _)| *code = self.items[*code as usize]);
+        self.has.clear();
+        self.has.resize(extensions.len(), false);
+        self.has.push(true);
         // Subsets of the extensions by size-first recursion without a stack: `chosen` holds positions.
         self.chosen.clear();
         loop {
             let size = prefix.len() + self.chosen.len();
             if size > 0 {
-                self.batch.extend([size as u32, count]);
-                self.batch.extend_from_slice(prefix);
-                self.batch.extend(self.chosen.iter().map(|&at| extensions[at as usize]));
+                self.write(size, count);
                 if self.batch.len() >= BATCH {
                     self.ordered.deliver(self.branch, &mut self.batch, false)?;
                 }
@@ -277,17 +305,17 @@ impl Output for Writing<'_, '_> {
             let next = self.chosen.last().map_or(0, |&at| at as usize + 1);
             if next < extensions.len() && size < self.max_len {
                 self.chosen.push(next as u32);
+                self.has[next] = true;
                 continue;
             }
             // The last position moves on, or the one before it.
             loop {
-                match self.chosen.pop() {
-                    None => return Ok(()),
-                    Some(at) if (at as usize) + 1 < extensions.len() => {
-                        self.chosen.push(at + 1);
-                        break;
-                    }
-                    Some(_) => {}
+                let Some(at) = self.chosen.pop() else { return Ok(()) };
+                self.has[at as usize] = false;
+                if (at as usize) + 1 < extensions.len() {
+                    self.chosen.push(at + 1);
+                    self.has[at as usize + 1] = true;
+                    break;
                 }
             }
         }

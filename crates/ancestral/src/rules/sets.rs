@@ -2,7 +2,7 @@
 
 use super::budget::{Budget, Reserved};
 use super::error::{Result, RulesError};
-use super::output::SetSink;
+use super::output::{SetSink, of_batch};
 
 /// Sets of items with their counts, in the order in which they were found.
 #[derive(Debug)]
@@ -92,6 +92,15 @@ impl SetSink for Sets {
         self.items.extend_from_slice(items);
         self.ends.push(self.items.len());
         self.counts.push(count);
+        self.memory.grow_to(self.bytes())
+    }
+
+    fn batch(&mut self, words: &[u32]) -> Result<()> {
+        for (items, count) in of_batch(words) {
+            self.items.extend_from_slice(items);
+            self.ends.push(self.items.len());
+            self.counts.push(count);
+        }
         self.memory.grow_to(self.bytes())
     }
 }
