@@ -8,9 +8,11 @@ use clap_complete::Shell;
 
 use crate::names::{self, Names, Place};
 
+mod cluster;
 mod fit;
 mod rules;
 
+pub(crate) use cluster::{AssignArgs, ClusterArgs, ClusterCommand, EpsArgs, MethodArgs, RowsArgs};
 pub(crate) use fit::FitArgs;
 pub(crate) use rules::{RulesArgs, SortBy};
 
@@ -105,9 +107,20 @@ pub(crate) enum Command {
         after_help = "Examples:\n  ancestral rules --data groceries.csv --min-support 0.01 --min-confidence 0.5\n  ancestral rules --data groceries.csv --min-support 0.001 --productive --sort p-value --graph graph.png\n  ancestral rules --data groceries.csv --min-support 0.01 --rhs 'whole milk' --holdout 0.5\n  ancestral rules --data retail.dat.gz --sets --min-support 100 --closed --out closed.jsonl\n  ancestral rules --data retail.dat.gz --sets --top 50"
     )]
     Rules(Box<RulesArgs>),
+    /// Find clusters: groups of rows that are near each other, without labels
+    ///
+    /// K-means parts all rows among k round clusters of like size; DBSCAN finds clusters of any shape
+    /// where rows are dense and leaves the rest as noise; HDBSCAN does so for all densities at once and
+    /// needs no distance; a self-organizing map arranges rows on a grid; a mixture of Gaussians gives each
+    /// row a probability of each cluster. Distances depend on units: --standardize weighs all columns
+    /// alike.
+    #[command(
+        after_help = "Examples:\n  ancestral cluster kmeans --data table.csv --standardize --set n_clusters=2..12\n  ancestral cluster eps --data table.csv --set min_samples=5\n  ancestral cluster dbscan --data table.csv --set eps=0.5 --labels labels.csv\n  ancestral cluster hdbscan --data table.csv --set min_cluster_size=20 --out runs/groups\n  ancestral cluster som --data digits --set rows=12 --set columns=12\n  ancestral cluster kmeans --data mnist --encode zoo/vae-mnist --set n_clusters=10\n  ancestral cluster assign runs/groups --data new.csv --labels new-labels.csv"
+    )]
+    Cluster(Box<ClusterArgs>),
     /// Demonstrate a concept by a small experiment
     #[command(
-        after_help = "Examples:\n  ancestral explain ae-vs-vae\n  ancestral explain elbo --out gap\n  ancestral explain saturation --data mnist\n  ancestral explain receptive-field\n  ancestral explain color-chain --epochs 30\n  ancestral explain rules"
+        after_help = "Examples:\n  ancestral explain ae-vs-vae\n  ancestral explain elbo --out gap\n  ancestral explain saturation --data mnist\n  ancestral explain receptive-field\n  ancestral explain color-chain --epochs 30\n  ancestral explain rules\n  ancestral explain clustering"
     )]
     Explain(ExplainArgs),
     /// List published results, or retrain one and compare the values
@@ -155,6 +168,7 @@ impl Command {
             Self::Latent(args) => args.examples.output.json,
             Self::Fit(args) => args.output.json,
             Self::Rules(args) => args.output.json,
+            Self::Cluster(args) => args.command.json(),
             Self::Explain(args) => args.output.json,
             Self::Reproduce(args) => args.output.json,
             Self::Models(args) => args.output.json,
@@ -636,6 +650,14 @@ pub(crate) enum Topic {
     Likelihood,
     /// Show association rules as areas, and how many of them chance alone gives
     Rules,
+    /// Show K-means step by step, and how often its starts end in a local minimum
+    Kmeans,
+    /// Show core rows, border rows and noise of DBSCAN, and what eps does
+    Dbscan,
+    /// Show a self-organizing map unfold over a square
+    Som,
+    /// Show which clustering method finds which shapes
+    Clustering,
 }
 
 #[derive(Debug, ClapArgs)]

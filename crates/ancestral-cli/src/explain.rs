@@ -23,6 +23,10 @@ pub(crate) fn run(args: &ExplainArgs, data_dir: Option<&Path>) -> Result<()> {
         args::Topic::ColorChain => Topic::ColorChain,
         args::Topic::Likelihood => Topic::Likelihood,
         args::Topic::Rules => Topic::Rules,
+        args::Topic::Kmeans => Topic::Kmeans,
+        args::Topic::Dbscan => Topic::Dbscan,
+        args::Topic::Som => Topic::Som,
+        args::Topic::Clustering => Topic::Clustering,
     };
     if let Some(epochs) = args.epochs.filter(|&epochs| epochs > Budget::MOST) {
         return Err(usage(format!("--epochs {epochs}: give at most {}", Budget::MOST)));

@@ -50,7 +50,7 @@ fn of(error: &Error) -> Option<String> {
     Some(match error {
         Error::Data(error) | Error::Plot(PlotError::Data(error)) => return of_data(error),
         Error::RunExists { .. } => {
-            "give another --out, or resume that run with --resume".to_owned()
+            "give another --out, or resume a training with `train --resume`".to_owned()
         }
         Error::NoRun { is_folder: false, .. } => {
             "`ancestral runs` lists the existing runs".to_owned()
@@ -67,6 +67,9 @@ fn of(error: &Error) -> Option<String> {
         }
         Error::DataChanged { .. } => {
             "restore the data, or evaluate on the new data with --data".to_owned()
+        }
+        Error::Unsupported { model, problem } if problem.starts_with("finds clusters") => {
+            format!("use `ancestral cluster {model}`")
         }
         Error::OtherLearning { model, fitted: true } => format!("use `ancestral fit {model}`"),
         Error::OtherLearning { model, fitted: false } => format!("use `ancestral train {model}`"),

@@ -2,6 +2,7 @@
 
 mod args;
 mod classification;
+mod cluster;
 mod codes;
 mod data;
 mod evaluate;
@@ -92,6 +93,7 @@ fn run(args: args::Args) -> anyhow::Result<()> {
         Command::Latent(args) => codes::latent(&args, data_dir),
         Command::Fit(args) => fit::run(&args, data_dir),
         Command::Rules(args) => rules::run(&args),
+        Command::Cluster(args) => cluster::run(&args, data_dir),
         Command::Explain(args) => explain::run(&args, data_dir),
         Command::Reproduce(args) => reproduce::run(&args, data_dir),
         Command::Models(args) => listing::models(&args),

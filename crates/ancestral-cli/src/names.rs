@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 
 use ancestral::Registry;
-use ancestral::model::{Learning, ModelEntry};
+use ancestral::model::{Learning, ModelEntry, Task};
 use ancestral::settings::Settings;
 use ancestral::train::TrainConfig;
 use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
@@ -82,7 +82,8 @@ pub(crate) fn trained() -> Vec<String> {
 
 /// Models that are fitted in closed form or by a solver, and the choice among families.
 pub(crate) fn fitted() -> Vec<String> {
-    let mut names = learning(Learning::Fit);
+    let of_fit = |m: &ModelEntry| m.learning == Learning::Fit && m.tasks != [Task::Clustering];
+    let mut names = of_models(|m| if of_fit(m) { vec![m.name.to_owned()] } else { Vec::new() });
     names.insert(0, "auto".to_owned());
     names
 }

@@ -3,6 +3,7 @@
 //! Sizes in headers are not trusted: buffers grow with the bytes that are read. An invalid file is
 //! [`DataError::Malformed`] with the file, the position and the expected content.
 
+pub(crate) mod arff;
 mod cells;
 pub(crate) mod cifar;
 mod decide;

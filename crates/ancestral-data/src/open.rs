@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::discs::discs;
 use crate::format::parts::{self, Found, Held, TableParts};
 use crate::format::{Stream, assemble};
-use crate::format::{cifar, images, npy, table, text};
+use crate::format::{arff, cifar, images, npy, table, text};
 use crate::known;
 use crate::layouts::{amat, cifar_folder, cifar_set, density, idx_with_labels, mnist};
 use crate::names;
@@ -76,7 +76,8 @@ pub fn read_columns(
     let of_text = path.is_file() && is_table(path) && known::find(name_or_path).is_none();
     let found: Vec<(String, Vec<f64>)> = if of_text {
         check_plain(path)?;
-        table::read_open_ended(Stream::open(path)?, &options)?
+        let (stream, options) = arff::text_of(path, &options)?;
+        table::read_open_ended(stream, &options)?
     } else {
         let data = open(name_or_path, &options)?;
         let size = data.shape.size();
@@ -162,12 +163,12 @@ impl Dataset {
 pub enum Opened {
     /// All of it.
     Whole(Box<Dataset>),
-    /// A table of more entries than are held.
+    /// A table, or images, of more entries than are held.
     Parts(Box<TableParts>),
 }
 
-/// Opens data as [`open`] does, but a table of text or an array (`.npy`) that is kept whole is read in
-/// parts if it has more entries than are held.
+/// Opens data as [`open`] does, but a table of text, an array (`.npy`) or a folder of images that is kept
+/// whole is read in parts if it has more entries than are held.
 ///
 /// # Errors
 /// As [`open`], or if what a pipe gives cannot be kept.
@@ -180,6 +181,17 @@ pub fn open_in_parts(
     let path = Path::new(name_or_path);
     let pipe = options.pipe && is_pipe(name_or_path);
     let file = path.is_file() && !is_known_name(name_or_path);
+    if options.whole
+        && path.is_dir()
+        && !is_known_name(name_or_path)
+        && matches!(Folder::of(path)?, Folder::Images)
+    {
+        refuse_text_options(name_or_path, options)?;
+        return Ok(match parts::read_images(name_or_path, options, held)? {
+            None => whole(open(name_or_path, options)?),
+            Some(parts) => Opened::Parts(parts),
+        });
+    }
     if !options.whole || options.fold.is_some() || !(pipe || (file && is_rows(path))) {
         return Ok(whole(open(name_or_path, options)?));
     }
@@ -203,7 +215,8 @@ pub fn open_in_parts(
 /// Whether a file is a table of text or an array, by its name.
 fn is_rows(path: &Path) -> bool {
     let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default().to_ascii_lowercase();
-    is_table(path) || unpacked_name(&name).ends_with(".npy")
+    // The text of an ARFF file is read whole.
+    is_table(path) && !arff::is_arff(path) || unpacked_name(&name).ends_with(".npy")
 }
 
 fn is_known_name(name: &str) -> bool {
@@ -229,7 +242,7 @@ pub fn is_table(path: impl AsRef<Path>) -> bool {
     let name = path.as_ref().file_name().and_then(OsStr::to_str).unwrap_or_default();
     let name = name.to_ascii_lowercase();
     let extension = unpacked_name(&name).rsplit_once('.').map_or("", |(_, e)| e);
-    ["csv", "tsv", "tab", "psv", "data", "dat", "txt"].contains(&extension)
+    ["csv", "tsv", "tab", "psv", "data", "dat", "txt", "arff"].contains(&extension)
 }
 
 fn refuse_text_options(name: &str, options: &OpenOptions) -> Result<(), DataError> {
@@ -287,8 +300,10 @@ fn open_path(given: &str, options: &OpenOptions) -> Result<Dataset, DataError> {
     }
     let train = match extension {
         _ if is_table(path) => {
-            let table = table::read(Stream::open(path)?, options)?;
-            return Ok(table.into_dataset(given, options)?.with_source(path, options));
+            let (stream, read) = arff::text_of(path, options)?;
+            return Ok(table::read(stream, &read)?
+                .into_dataset(given, &read)?
+                .with_source(path, options));
         }
         "amat" => text::squared(text::read(&mut Stream::open(path)?)?),
         "npy" => {
@@ -317,16 +332,12 @@ fn open_path(given: &str, options: &OpenOptions) -> Result<Dataset, DataError> {
         _ => {
             return Err(DataError::Unsuitable(format!(
                 "{given}: unknown format{}; expected a name with -ubyte or .idx, .amat, .data, .txt, \
-                 .npy, .npz, .csv, .tsv (each also with .gz or .zst, but for .npz), .tar, .tgz, .bin, \
+                 .npy, .npz, .csv, .tsv, .arff (each also with .gz or .zst, but for .npz), .tar, .tgz, .bin, \
                  .png, .jpg, .webp, .bmp, .gif or .tif, or a folder",
                 match extension {
                     "xlsx" | "xls" | "xlsm" | "ods" => " (a workbook; save the sheet as CSV)",
                     "parquet" | "feather" | "arrow" | "h5" | "hdf5" | "mat" | "pkl" | "pickle" => {
                         " (write it as CSV or .npy)"
-                    }
-                    "arff" => {
-                        " (delete the lines up to @data, write the names of the columns in a first line, \
-                         and name it .csv)"
                     }
                     "json" | "jsonl" | "ndjson" | "geojson" | "xml" | "sqlite" | "db" | "sav"
                     | "dta" | "sas7bdat" | "rds" | "rdata" | "pdf" => " (write it as CSV)",
@@ -341,56 +352,80 @@ fn open_path(given: &str, options: &OpenOptions) -> Result<Dataset, DataError> {
 }
 
 /// Reads a folder, whose layout is recognized by the names of its files.
-fn open_folder(given: &str, folder: &Path, options: &OpenOptions) -> Result<Dataset, DataError> {
-    let mut names = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(|e| DataError::io("list", folder, e))? {
-        let entry = entry.map_err(|e| DataError::io("list", folder, e))?;
-        names.extend(entry.file_name().to_str().map(str::to_owned));
-    }
-    names.sort();
-    // NAME of files such as NAME.train.data.
-    let stem = |end: &str| {
-        names
+/// What a folder holds.
+enum Folder {
+    /// `NAME.train.data` and others.
+    Density(String),
+    /// `NAME_train.amat` and others.
+    Amat(String),
+    Mnist,
+    Cifar,
+    CifarBelow,
+    CifarOfPython,
+    Tars(Vec<(SplitName, String)>),
+    Images,
+}
+
+impl Folder {
+    fn of(folder: &Path) -> Result<Self, DataError> {
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(folder).map_err(|e| DataError::io("list", folder, e))? {
+            let entry = entry.map_err(|e| DataError::io("list", folder, e))?;
+            names.extend(entry.file_name().to_str().map(str::to_owned));
+        }
+        names.sort();
+        let plain = |name: &'_ str| name.strip_suffix(".gz").unwrap_or(name).to_owned();
+        // NAME of files such as NAME.train.data.
+        let stem =
+            |end: &str| names.iter().find_map(|n| plain(n).strip_suffix(end).map(str::to_owned));
+        let has = |name: &str| names.iter().any(|n| n == name || plain(n) == name);
+        let tars: Vec<(SplitName, String)> = names
             .iter()
-            .find_map(|n| n.strip_suffix(".gz").unwrap_or(n).strip_suffix(end).map(str::to_owned))
-    };
-    let has = |name: &str| {
-        names.iter().any(|n| n == name || n.strip_suffix(".gz").is_some_and(|n| n == name))
-    };
-    let tars: Vec<(SplitName, &String)> = names
-        .iter()
-        .filter_map(|n| {
-            let plain = n.strip_suffix(".gz").unwrap_or(n);
-            let split = plain.strip_suffix(".tar").or_else(|| plain.strip_suffix(".tgz"))?;
-            Some((split.parse().ok()?, n))
-        })
-        .collect();
-    if let Some(stem) = stem(".train.data") {
-        refuse_image_options(given, options)?;
-        density(given, folder, &stem, options)
-    } else if let Some(stem) = stem("_train.amat") {
-        refuse_image_options(given, options)?;
-        amat(given, folder, &stem, options)
-    } else if has("train-images-idx3-ubyte") || has("train-images.idx3-ubyte") {
-        refuse_image_options(given, options)?;
-        mnist(given, folder, 0, options)
-    } else if names.iter().any(|n| images::is_python_batch(Path::new(n)))
-        || has("cifar-10-batches-py")
-    {
-        Err(images::python_version(folder))
-    } else if names.iter().any(|n| images::is_batch(n)) {
-        refuse_image_options(given, options)?;
-        cifar_folder(given, folder, 0, options)
-    } else if has("cifar-10-batches-bin") {
-        refuse_image_options(given, options)?;
-        cifar_folder(given, &folder.join("cifar-10-batches-bin"), 0, options)
-    } else if !tars.is_empty() {
-        let opened: Result<Vec<_>, DataError> = tars
-            .into_iter()
-            .map(|(split, n)| Ok((Some(split), Stream::open(&folder.join(n))?)))
+            .filter_map(|n| {
+                let plain = plain(n);
+                let split = plain.strip_suffix(".tar").or_else(|| plain.strip_suffix(".tgz"))?;
+                Some((split.parse().ok()?, n.clone()))
+            })
             .collect();
-        images::read_tars(given, opened?, options)
-    } else {
-        images::read_folder(given, folder, options)
+        Ok(if let Some(stem) = stem(".train.data") {
+            Self::Density(stem)
+        } else if let Some(stem) = stem("_train.amat") {
+            Self::Amat(stem)
+        } else if has("train-images-idx3-ubyte") || has("train-images.idx3-ubyte") {
+            Self::Mnist
+        } else if names.iter().any(|n| images::is_python_batch(Path::new(n)))
+            || has("cifar-10-batches-py")
+        {
+            Self::CifarOfPython
+        } else if names.iter().any(|n| images::is_batch(n)) {
+            Self::Cifar
+        } else if has("cifar-10-batches-bin") {
+            Self::CifarBelow
+        } else if !tars.is_empty() {
+            Self::Tars(tars)
+        } else {
+            Self::Images
+        })
+    }
+}
+
+fn open_folder(given: &str, folder: &Path, options: &OpenOptions) -> Result<Dataset, DataError> {
+    let kind = Folder::of(folder)?;
+    if !matches!(kind, Folder::CifarOfPython | Folder::Tars(_) | Folder::Images) {
+        refuse_image_options(given, options)?;
+    }
+    match kind {
+        Folder::Density(stem) => density(given, folder, &stem, options),
+        Folder::Amat(stem) => amat(given, folder, &stem, options),
+        Folder::Mnist => mnist(given, folder, 0, options),
+        Folder::Cifar => cifar_folder(given, folder, 0, options),
+        Folder::CifarBelow => cifar_folder(given, &folder.join("cifar-10-batches-bin"), 0, options),
+        Folder::CifarOfPython => Err(images::python_version(folder)),
+        Folder::Tars(tars) => {
+            let open = |(split, name)| Ok((Some(split), Stream::open(&folder.join(name))?));
+            let opened: Result<Vec<_>, DataError> = tars.into_iter().map(open).collect();
+            images::read_tars(given, opened?, options)
+        }
+        Folder::Images => images::read_folder(given, folder, options),
     }
 }

@@ -6,7 +6,7 @@ use toml::Table;
 use crate::model::{DataSpec, Init, Learning, Lowered, Model, ModelEntry, Size, setting_to_lower};
 use crate::optim::Rule;
 use crate::{Error, Result, memory};
-use crate::{adversarial, autoencoder, autoregressive, classifier, distributions};
+use crate::{adversarial, autoencoder, autoregressive, classifier, clustering, distributions};
 
 /// Models by name.
 #[derive(Clone)]
@@ -55,10 +55,13 @@ impl Registry {
             distributions::multinomial::entry(),
             distributions::dirichlet::entry(),
             distributions::gmm::entry(),
+            distributions::bernoulli_mixture::entry(),
+            distributions::kde::entry(),
             classifier::features::entry(),
             classifier::logistic::entry(),
         ]);
         entries.extend(distributions::fitted::entries());
+        entries.extend(clustering::entries());
         Self { entries, memory_limit: None }
     }
 

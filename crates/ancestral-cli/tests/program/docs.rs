@@ -70,3 +70,32 @@ fn the_commands_on_distributions_work() {
     assert!(said[5].contains("against poisson (size = ∞)") && !said[5].contains("p = 1,"));
     assert!(said[9].contains("quantile 0.5: "), "{}", said[9]);
 }
+
+#[test]
+fn the_commands_about_clusters_work() {
+    let here = program();
+    copy_folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs"), &here.path("docs"));
+    let text = here.read("docs/clustering.md");
+    let commands: Vec<&str> = text.lines().filter_map(|l| l.strip_prefix("ancestral ")).collect();
+    assert_eq!(commands.len(), 9);
+    for command in &commands {
+        let said = here.good(command);
+        // What the page shows of its first commands.
+        for line in
+            said.lines().filter(|_| command.contains("customers") && !command.contains("assign"))
+        {
+            assert!(text.contains(line), "{command}: {line}");
+        }
+    }
+    // Three groups, and new rows go into them.
+    let last = |file: &str| -> Vec<String> {
+        let text = here.read(file);
+        text.lines().skip(1).map(|l| l.rsplit(',').next().unwrap().to_owned()).collect()
+    };
+    let labels = last("labels.csv");
+    let few: std::collections::BTreeSet<&String> = labels.iter().collect();
+    assert_eq!((labels.len(), few.len()), (325, 4), "three clusters and noise");
+    let new = last("new-labels.csv");
+    assert!(new[0] != new[1] && new[1] != new[2] && new[0] != new[2], "{new:?}");
+    assert_eq!(last("newer-labels.csv")[3], "-1");
+}

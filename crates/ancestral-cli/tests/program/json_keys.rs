@@ -103,6 +103,7 @@ fn keys_and_columns_of_every_command_are_listed() {
         let image = ancestral_plot::Image::filled(8, 8, [30 * i; 3]);
         image.save_png(here.join(format!("images/{i}.png"))).unwrap();
     }
+    program.write("few.csv", "a,b\n1,2\n1,2\n3,4\n");
     let mut said = Said { program: &program, values: BTreeMap::new() };
     let small = "--steps 2 --set sample_count=4 --set";
     said.run("train", &format!("train vae {small} latent_dims=[2] --set hidden=[[4]] --out vae"));
@@ -171,6 +172,29 @@ fn keys_and_columns_of_every_command_are_listed() {
     said.run("explain likelihood", "explain likelihood");
 
     said.run("explain rules", "explain rules");
+    said.run("explain kmeans", "explain kmeans");
+    said.run("explain dbscan", "explain dbscan");
+    said.run("explain som", "explain som");
+    said.run("explain clustering", "explain clustering");
+
+    for (row, method) in [
+        ("cluster kmeans", "kmeans --set n_clusters=2"),
+        ("cluster dbscan", "dbscan --set eps=2"),
+        ("cluster hdbscan", "hdbscan --set min_cluster_size=4"),
+        ("cluster som", "som --set rows=2 --set columns=2"),
+        ("cluster gmm", "gmm --set components=2"),
+    ] {
+        let name = row.rsplit(' ').next().unwrap();
+        let command = format!("cluster {method} --data labeled.csv --out c-{name}");
+        said.run(row, &format!("{command} --labels {name}.csv"));
+    }
+    let several = "cluster kmeans --set n_clusters=2..4 --data whole.csv --out several-clusters";
+    said.run("cluster kmeans", several);
+    // Fewer distinct rows than clusters is a note.
+    said.run("cluster kmeans", "cluster kmeans --data few.csv --set n_clusters=3 --out few");
+    said.run("cluster eps", "cluster eps --data labeled.csv");
+    let assign = "cluster assign c-kmeans --data labeled.csv --labels assigned.csv";
+    said.run("cluster assign", assign);
 
     said.run("rules --sets", "rules --data bits.csv --sets --min-support 0.2");
     said.run("rules --rules", "rules --data bits.csv --min-support 0.2 --graph graph.png");
@@ -220,6 +244,12 @@ fn keys_and_columns_of_every_command_are_listed() {
         ("scores.csv", "score"),
         ("classes.csv", "score, of a classifier"),
         ("codes.csv", "encode"),
+        ("kmeans.csv", "cluster kmeans"),
+        ("dbscan.csv", "cluster dbscan"),
+        ("hdbscan.csv", "cluster hdbscan"),
+        ("som.csv", "cluster som"),
+        ("gmm.csv", "cluster gmm"),
+        ("assigned.csv", "cluster assign"),
         ("sets.csv", "rules --sets"),
         ("rules.csv", "rules --rules"),
     ] {
@@ -227,7 +257,7 @@ fn keys_and_columns_of_every_command_are_listed() {
         assert_listed(of, &numbered(header(&here.join(file))), &row.words());
     }
     assert_eq!(header(&here.join("rows.csv")), ["a", "b"]);
-    assert_eq!(columns.len(), 6);
+    assert_eq!(columns.len(), 12);
 }
 
 /// A command that is new has a row, or no `--json`.
@@ -244,10 +274,10 @@ fn no_command_is_left_out() {
     for name in names_below(&help(""), "Commands:") {
         match name.as_str() {
             "help" => {}
-            "data" => {
-                let inner = names_below(&help("data"), "Commands:");
+            "data" | "cluster" => {
+                let inner = names_below(&help(&name), "Commands:");
                 let inner = inner.into_iter().filter(|inner| inner != "help");
-                commands.extend(inner.map(|inner| format!("data {inner}")));
+                commands.extend(inner.map(|inner| format!("{name} {inner}")));
             }
             _ => commands.push(name),
         }

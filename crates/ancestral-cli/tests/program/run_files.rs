@@ -19,6 +19,8 @@ fn row<'a>(rows: &'a [Listed], of: &str) -> &'a Listed {
 
 /// The runs by their folders.
 const RUNS: [&str; 7] = ["vae", "gan", "images", "nade", "features", "ae", "rows"];
+/// Those of clusters.
+const CLUSTERED: [&str; 4] = ["means", "tree", "map", "image-map"];
 /// The file that TensorBoard reads.
 const BOARD: &str = "events.out.tfevents.0000000000.ancestral";
 
@@ -42,6 +44,14 @@ fn train(here: &Program) {
         here.good(&format!("train {command}"));
     }
     here.good("train --resume vae --epochs 2 --quiet");
+    for command in [
+        "kmeans --data digits --set n_clusters=2..3 --out means",
+        "hdbscan --data rows.csv --out tree",
+        "som --data rows.csv --set rows=2 --set columns=2 --out map",
+        "som --data digits --set rows=2 --set columns=2 --set epochs=2 --out image-map",
+    ] {
+        here.good(&format!("cluster {command} --no-indices --quiet"));
+    }
 }
 
 /// The tags of the scalars and images in an event file.
@@ -130,7 +140,7 @@ fn check_config(here: &Path) {
         assert!(unknown.is_empty(), "{run}: {unknown:?} are in no list");
     }
     // These stand where there is something to say.
-    top.insert("from".to_owned());
+    top.extend(["from", "encoder"].map(str::to_owned));
     let others = ["fold", "resize", "background", "kinds", "categories", "data_dir", "text"];
     data.extend(others.map(str::to_owned));
     data.extend(["image", "asked_levels", "no_labels"].map(str::to_owned));
@@ -193,6 +203,10 @@ fn check_files(here: &Path) {
             let stem = name.strip_suffix(".png").unwrap();
             format!("samples/{}N.png", stem.trim_end_matches(digit))
         }));
+    }
+    for run in CLUSTERED {
+        let entries = std::fs::read_dir(here.join(run)).unwrap();
+        found.extend(entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()));
     }
     let named: Words = rows.iter().flat_map(|row| row.names.iter().cloned()).collect();
     assert_listed("files of a run folder", &found, &named);

@@ -63,10 +63,7 @@ pub(super) fn other_format(first: &[u8]) -> Option<&'static str> {
         .find(|line| !line.is_empty() && !line.starts_with(b"%"));
     let begins =
         |line: &[u8]| line.get(..9).is_some_and(|word| word.eq_ignore_ascii_case(b"@relation"));
-    line.is_some_and(begins).then_some(
-        "an ARFF file; delete the lines up to @data, write the names of the columns in a first line, and \
-         name the file .csv",
-    )
+    line.is_some_and(begins).then_some("an ARFF file; give it a name that ends in .arff")
 }
 
 /// Whether the first lines are a label and pairs of a number and a value each.

@@ -9,7 +9,7 @@ use super::notation;
 use super::npy::{MOST_REAL, beyond};
 use super::plain;
 use super::roles::{self, Fate, Gaps, Role, Values, Words, gap};
-use super::{Loaded, Stream, assemble, reserve};
+use super::{Loaded, Stream, arff, assemble, reserve};
 use crate::{Column, ColumnType, DataError, Dataset, OpenOptions, Sought, SplitName};
 
 /// The most distinct values of a column of words.
@@ -622,7 +622,8 @@ pub(crate) fn line_of(
     column: Option<(usize, Option<&str>)>,
     sought: &Sought,
 ) -> Option<u64> {
-    let mut reader = Reader::open(Stream::open(path).ok()?, options).ok()?;
+    let (stream, options) = arff::text_of(path, options).ok()?;
+    let mut reader = Reader::open(stream, &options).ok()?;
     let mut names = reader.names.take();
     let mut place = None;
     while reader.lines.record(reader.dialect.separator).ok()? {

@@ -7,9 +7,18 @@ use rayon::prelude::*;
 use super::error::{Error, Result};
 use super::metric::Metric;
 use super::points::{BLOCK, Points, Real, UniformStreams, index_below};
+use super::product::Packed;
 
 /// Most rows for which a silhouette over all rows is cheap.
 pub const SILHOUETTE_ROWS: usize = 20_000;
+
+/// Columns from which distances are computed by products.
+const PRODUCTS: usize = 16;
+/// Rows of a block, and rows that they are compared with at once.
+const ROWS: usize = 64;
+const OTHERS: usize = 512;
+/// Squared distances below this fraction of the squared lengths are computed from differences.
+const NEAR: f64 = 1e-3;
 
 /// A silhouette coefficient.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -54,28 +63,89 @@ pub fn silhouettes<T: Real>(
     metric: Metric,
 ) -> Result<Vec<f64>> {
     let (labels, sizes) = checked("the silhouette", points.rows(), labels)?;
-    let (values, columns) = (metric.prepare(points)?, points.columns());
-    let row = |i: usize| &values[i * columns..][..columns];
-    Ok((0..labels.len())
-        .into_par_iter()
-        .map(|i| {
-            let mut sums = vec![0.0; sizes.len()];
-            for (other, &cluster) in labels.iter().enumerate() {
-                sums[cluster] += metric.distance(row(i), row(other));
+    let (mut values, columns) = (metric.prepare(points)?, points.columns());
+    let blocks: Vec<Vec<f64>> = if metric == Metric::Manhattan || columns < PRODUCTS {
+        let row = |i: usize| &values[i * columns..][..columns];
+        let all: Vec<usize> = (0..labels.len()).collect();
+        all.par_chunks(ROWS)
+            .map(|rows| {
+                let each = |&i: &usize| {
+                    let mut sums = vec![0.0; sizes.len()];
+                    for (other, &cluster) in labels.iter().enumerate() {
+                        sums[cluster] += metric.distance(row(i), row(other));
+                    }
+                    coefficient(labels[i], &sums, &sizes)
+                };
+                rows.iter().map(each).collect()
+            })
+            .collect()
+    } else {
+        if metric == Metric::Euclidean {
+            // Near the origin products lose few digits.
+            let means = Points::new(&values, columns)?.means();
+            for row in values.chunks_exact_mut(columns) {
+                row.iter_mut().zip(&means).for_each(|(x, mean)| *x -= mean);
             }
-            let own = labels[i];
-            if sizes[own] == 1 {
-                return 0.0;
+        }
+        by_products(&values, columns, (&labels, &sizes), metric)
+    };
+    Ok(blocks.concat())
+}
+
+/// The coefficient of a row, from the sums of its distances to the rows of each cluster.
+fn coefficient(own: usize, sums: &[f64], sizes: &[usize]) -> f64 {
+    if sizes[own] == 1 {
+        return 0.0;
+    }
+    let a = sums[own] / (sizes[own] - 1) as f64;
+    let b = (0..sizes.len())
+        .filter(|&cluster| cluster != own)
+        .map(|cluster| sums[cluster] / sizes[cluster] as f64)
+        .fold(f64::INFINITY, f64::min);
+    // Equal rows in several clusters.
+    if a.max(b) > 0.0 { (b - a) / a.max(b) } else { 0.0 }
+}
+
+/// Silhouettes by block of rows, from products of many columns; squared distances that have lost more than
+/// a few digits are computed again from differences.
+fn by_products(
+    values: &[f64],
+    columns: usize,
+    (labels, sizes): (&[usize], &[usize]),
+    metric: Metric,
+) -> Vec<Vec<f64>> {
+    let rows: Vec<&[f64]> = values.chunks_exact(columns).collect();
+    let squares: Vec<f64> = rows.iter().map(|row| row.iter().map(|x| x * x).sum()).collect();
+    let packed: Vec<Packed<f64>> =
+        values.par_chunks(OTHERS * columns).map(|part| Packed::new(part, columns)).collect();
+    let block = |(at, own): (usize, &[&[f64]])| {
+        let first = at * ROWS;
+        let mut sums = vec![0.0; own.len() * sizes.len()];
+        let mut dots = vec![0.0; own.len() * OTHERS];
+        for (part, packed) in packed.iter().enumerate() {
+            let start = part * OTHERS;
+            let count = OTHERS.min(rows.len() - start);
+            packed.dots(own, &mut dots[..own.len() * count]);
+            for (i, row) in own.iter().enumerate() {
+                let sums = &mut sums[i * sizes.len()..][..sizes.len()];
+                for (j, dot) in dots[i * count..][..count].iter().enumerate() {
+                    let other = start + j;
+                    let lengths = squares[first + i] + squares[other];
+                    let mut squared = lengths - 2.0 * dot;
+                    if squared < NEAR * lengths {
+                        squared = apart(row, rows[other]);
+                    }
+                    sums[labels[other]] += match metric {
+                        Metric::Cosine => squared / 2.0,
+                        _ => squared.sqrt(),
+                    };
+                }
             }
-            let a = sums[own] / (sizes[own] - 1) as f64;
-            let b = (0..sizes.len())
-                .filter(|&cluster| cluster != own)
-                .map(|cluster| sums[cluster] / sizes[cluster] as f64)
-                .fold(f64::INFINITY, f64::min);
-            // Equal rows in several clusters.
-            if a.max(b) > 0.0 { (b - a) / a.max(b) } else { 0.0 }
-        })
-        .collect())
+        }
+        let each = sums.chunks_exact(sizes.len()).enumerate();
+        each.map(|(i, sums)| coefficient(labels[first + i], sums, sizes)).collect()
+    };
+    rows.par_chunks(ROWS).enumerate().map(block).collect()
 }
 
 /// The mean silhouette coefficient, over all rows up to [`SILHOUETTE_ROWS`] and over as many random rows
@@ -406,6 +476,36 @@ mod tests {
             assert!((found - index(&other, &renamed).unwrap()).abs() < 1e-12);
             assert!((index(&labels, &renamed).unwrap() - 1.0).abs() < 1e-12);
             assert!(found < 0.1);
+        }
+    }
+
+    #[test]
+    fn products_give_the_silhouettes_of_plain_distances() {
+        for (metric, columns) in
+            [(Metric::Euclidean, 20), (Metric::Euclidean, 67), (Metric::Cosine, 31)]
+        {
+            let mut values = Noise::new(columns as u64).normals(700 * columns);
+            for (i, row) in values.chunks_exact_mut(columns).enumerate() {
+                row.iter_mut().for_each(|x| *x += 1000.0 * (i % 2) as f64 + (i % 3) as f64);
+            }
+            // Equal and nearly equal rows.
+            values.copy_within(0..columns, 5 * columns);
+            values.copy_within(columns..2 * columns, 9 * columns);
+            values[9 * columns] += 1e-6;
+            let labels: Vec<u32> = (0..700).map(|i| i % 3).collect();
+            let points = Points::new(&values, columns).unwrap();
+            let found = silhouettes(points, &labels, metric).unwrap();
+            let prepared = metric.prepare(points).unwrap();
+            let row = |i: usize| &prepared[i * columns..][..columns];
+            for i in [0, 5, 9, 64, 699] {
+                let mut sums = [0.0; 3];
+                for (j, &label) in labels.iter().enumerate() {
+                    sums[label as usize] += metric.distance(row(i), row(j));
+                }
+                let sizes = [234, 233, 233];
+                let want = coefficient(labels[i] as usize, &sums, &sizes);
+                assert!((found[i] - want).abs() < 1e-9, "{metric:?} {i}: {} {want}", found[i]);
+            }
         }
     }
 

@@ -5,6 +5,7 @@
 //! Equal rows, settings and streams give equal bits for any number of threads.
 
 mod centers;
+mod components;
 mod dbscan;
 mod error;
 #[cfg(test)]
@@ -12,6 +13,7 @@ mod golden;
 mod hdbscan;
 mod indices;
 mod kmeans;
+mod methods;
 mod metric;
 mod nearest;
 mod points;
@@ -25,6 +27,7 @@ mod tree;
 mod union_find;
 mod within;
 
+pub use components::Plane;
 pub use dbscan::{Dbscan, DbscanConfig, k_distances};
 pub use error::{Error, Result};
 pub use hdbscan::{CondensedCluster, CondensedTree, Edge, Hdbscan, HdbscanConfig, Selection};
@@ -33,6 +36,13 @@ pub use indices::{
     davies_bouldin, normalized_mutual_information, silhouette, silhouettes,
 };
 pub use kmeans::{Init, Kmeans, KmeansConfig, MiniBatch, MiniBatchConfig};
+pub use methods::{
+    Clustering, DbscanMethod, DbscanSettings, Found, Given, GridSetting, HdbscanMethod,
+    HdbscanSettings, KmeansInit, KmeansMethod, KmeansSettings, Matrix, Method, MetricSetting,
+    NeighborhoodSetting, RunStreams, SelectionSetting, SomMethod, SomSettings, SomStart,
+    SomTraining, entries, method,
+};
+pub(crate) use methods::{with_points, wrong};
 pub use metric::Metric;
 pub use nearest::Nearest;
 pub use points::{Points, Real, UniformStreams};

@@ -13,17 +13,14 @@ mod grid;
 use rayon::prelude::*;
 
 use super::centers::{Centers, ROWS, square};
+use super::components::components;
 use super::error::{Error, Result, setting};
 use super::nearest::{Nearest, nearest};
-use super::points::{BLOCK, Points, Real, UniformStreams, index_below};
+use super::points::{Points, Real, UniformStreams, index_below};
 use super::product::squared_distance;
 pub use grid::Grid;
 use grid::Units;
 
-/// Most rows from which principal components are computed.
-const PCA_ROWS: usize = 10_000;
-/// Iterations for principal components.
-const PCA_ITERATIONS: usize = 50;
 /// Values of all weights from which an online update is parallel.
 const PARALLEL: usize = 1 << 17;
 /// Values of a part of them.
@@ -202,64 +199,6 @@ impl SomConfig {
             }
         }
     }
-}
-
-/// The first two principal components of centered rows, each times its standard deviation, by orthogonal
-/// iteration; at most [`PCA_ROWS`] rows in equal steps are used.
-fn components<T: Real>(rows: &[T], columns: usize, streams: &dyn UniformStreams) -> [Vec<f64>; 2] {
-    let count = rows.len() / columns;
-    let step = count.div_ceil(PCA_ROWS);
-    let some: Vec<&[T]> = rows.chunks_exact(columns).step_by(step).collect();
-    let mut uniform = streams.stream("som components", 0);
-    let mut vectors = [0, 1].map(|_| (0..columns).map(|_| uniform() - 0.5).collect::<Vec<f64>>());
-    for _ in 0..PCA_ITERATIONS {
-        orthonormalize(&mut vectors);
-        let blocks: Vec<[Vec<f64>; 2]> = some
-            .par_chunks(BLOCK)
-            .map(|block| {
-                let mut sums = [vec![0.0; columns], vec![0.0; columns]];
-                for row in block {
-                    for (sum, vector) in sums.iter_mut().zip(&vectors) {
-                        let along: f64 = row.iter().zip(vector).map(|(x, v)| x.to_f64() * v).sum();
-                        sum.iter_mut().zip(*row).for_each(|(s, x)| *s += along * x.to_f64());
-                    }
-                }
-                sums
-            })
-            .collect();
-        for (i, vector) in vectors.iter_mut().enumerate() {
-            vector.fill(0.0);
-            for block in &blocks {
-                vector.iter_mut().zip(&block[i]).for_each(|(v, s)| *v += s / some.len() as f64);
-            }
-        }
-    }
-    // Lengths are variances.
-    let variances = orthonormalize(&mut vectors);
-    for (vector, variance) in vectors.iter_mut().zip(variances) {
-        // The sign is that of the largest entry.
-        let largest =
-            vector.iter().copied().fold(0.0, |m: f64, x| if x.abs() > m.abs() { x } else { m });
-        let scale = variance.sqrt() * if largest < 0.0 { -1.0 } else { 1.0 };
-        vector.iter_mut().for_each(|v| *v *= scale);
-    }
-    vectors
-}
-
-/// Makes vectors orthonormal; their lengths before, 0 for one that depends on the first.
-fn orthonormalize([first, second]: &mut [Vec<f64>; 2]) -> [f64; 2] {
-    let length = |v: &[f64]| v.iter().map(|x| x * x).sum::<f64>().sqrt();
-    let scale = |v: &mut [f64], by: f64| v.iter_mut().for_each(|x| *x *= by);
-    let one = length(first);
-    scale(first, if one > 0.0 { 1.0 / one } else { 0.0 });
-    let along: f64 = first.iter().zip(second.iter()).map(|(a, b)| a * b).sum();
-    second.iter_mut().zip(first.iter()).for_each(|(b, a)| *b -= along * a);
-    let mut two = length(second);
-    if two <= 1e-12 * one {
-        two = 0.0;
-    }
-    scale(second, if two > 0.0 { 1.0 / two } else { 0.0 });
-    [one, two]
 }
 
 /// The order in which rows are taken.

@@ -13,9 +13,9 @@ use super::fitted::open_uniform;
 use super::gaussian::{Covariance, cholesky};
 use super::take;
 use crate::model::{
-    DataSpec, Density, DensityKind, DensityOptions, Estimate, Estimator, FitContext, FitReport,
-    KindName, LogProbability, NamedTensors, SampleRequest, Sampler, Size, SizeBuilder, block_sums,
-    product,
+    Assignments, Clusterer, DataSpec, Density, DensityKind, DensityOptions, Estimate, Estimator,
+    FitContext, FitReport, KindName, LogProbability, NamedTensors, SampleRequest, Sampler, Size,
+    SizeBuilder, block_sums, check_batch, product,
 };
 use crate::settings::{Settings, above};
 use crate::{Error, Result, settings};
@@ -33,15 +33,15 @@ settings! {
     /// Settings of a mixture of Gaussians.
     pub struct GmmConfig {
         /// Number of components.
-        pub components: usize = 3, in 1..=1000;
+        pub components: usize = 3, in 1..=1000, also ["n_components"];
         /// Shape of the covariance matrix of a component.
-        pub covariance: Covariance = Covariance::Full;
+        pub covariance: Covariance = Covariance::Full, also ["covariance_type"];
         /// Number of starts by k-means++.
-        pub starts: usize = 4, in 1..=1000;
+        pub starts: usize = 4, in 1..=1000, also ["n_init"];
         /// Maximum number of steps of EM.
-        pub max_iterations: usize = 500, in 1..;
+        pub max_iterations: usize = 500, in 1.., also ["max_iter"];
         /// Rise of the mean log-likelihood below which EM has converged.
-        pub tolerance: f64 = 1e-7, in above(0.0), unit "nats per example";
+        pub tolerance: f64 = 1e-7, in above(0.0), unit "nats per example", also ["tol"];
         /// Part of the variance of each column that is added to the variances of the components.
         pub relative_variance_floor: f64 = 1e-6, in above(0.0);
     }
@@ -70,6 +70,7 @@ distribution! {
     about: "mixture of Gaussians, fitted by expectation–maximization",
     paper: "Dempster, Laird and Rubin 1977",
     read: GmmConfig::from_table,
+    soft: clusters,
 }
 
 impl GmmConfig {
@@ -448,6 +449,41 @@ impl Density for Gmm {
             log_sum_exp(&logs)
         };
         Ok(LogProbability { nats: batch.values.chunks_exact(n).map(of).collect(), mc_stderr: None })
+    }
+}
+
+impl Clusterer for Gmm {
+    fn clusters(&self) -> usize {
+        self.config.components
+    }
+
+    /// The most probable component of each example, with the probabilities of all.
+    fn assign(&self, batch: &Batch) -> Result<Assignments> {
+        check_batch(self, batch)?;
+        let (n, k) = (self.data.size(), self.config.components);
+        let mut z = vec![0.0; n];
+        let mut responsibilities = vec![0.0; batch.len() * k];
+        let mut labels = Vec::with_capacity(batch.len());
+        for (row, out) in batch.values.chunks_exact(n).zip(responsibilities.chunks_exact_mut(k)) {
+            self.parameters.joint(row, &mut z, out);
+            let total = log_sum_exp(out);
+            let mut best = 0;
+            for c in 1..k {
+                if out[c] > out[best] {
+                    best = c;
+                }
+            }
+            // So far away that no component has a density, the nearest one is certain.
+            let certain = total == f64::NEG_INFINITY;
+            for (c, share) in out.iter_mut().enumerate() {
+                *share = match certain {
+                    true => f64::from(u8::from(c == best)),
+                    false => (*share - total).exp(),
+                };
+            }
+            labels.push(Some(best as u32));
+        }
+        Ok(Assignments { labels, responsibilities: Some(responsibilities) })
     }
 }
 

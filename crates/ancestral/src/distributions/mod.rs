@@ -8,7 +8,8 @@ macro_rules! distribution {
         $model:ident, $config:ident, $name:literal,
         about: $about:literal,
         paper: $paper:literal,
-        read: $read:path $(,)?
+        read: $read:path,
+        $(soft: $soft:tt,)?
     ) => {
         #[doc = concat!("The entry of `", $name, "`.")]
         pub fn entry() -> $crate::model::ModelEntry {
@@ -17,8 +18,16 @@ macro_rules! distribution {
                 name: $name,
                 about: $about,
                 paper: $paper,
-                tasks: &[Task::Density, Task::Sampling],
-                capabilities: &[Capability::ExactDensity, Capability::Samples],
+                tasks: &[
+                    Task::Density,
+                    Task::Sampling,
+                    $( { $crate::distributions::only!($soft); Task::Clustering } )?
+                ],
+                capabilities: &[
+                    Capability::ExactDensity,
+                    Capability::Samples,
+                    $( { $crate::distributions::only!($soft); Capability::Clusters } )?
+                ],
                 validation: &[],
                 learning: Learning::Fit,
                 kinds: KINDS,
@@ -68,17 +77,32 @@ macro_rules! distribution {
             fn estimator(&mut self) -> Option<&mut dyn $crate::model::Estimator> {
                 Some(self)
             }
+
+            $(
+                fn clusterer(&self) -> Option<&dyn $crate::model::Clusterer> {
+                    $crate::distributions::only!($soft);
+                    Some(self)
+                }
+            )?
         }
     };
 }
 
+/// Repeats what stands beside it where `soft: clusters` is given.
+macro_rules! only {
+    (clusters) => {};
+}
+use only;
+
 pub mod bernoulli;
+pub mod bernoulli_mixture;
 pub mod categorical;
 pub mod dirichlet;
 pub mod families;
 pub mod fitted;
 pub mod gaussian;
 pub mod gmm;
+pub mod kde;
 pub mod multinomial;
 
 pub use bernoulli::{coin, coin_criteria, coin_log_likelihood};

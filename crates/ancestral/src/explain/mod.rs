@@ -5,17 +5,22 @@
 //! separate functions.
 
 mod ae_vs_vae;
+mod clustering;
 mod color_chain;
+mod dbscan;
 mod density;
 mod discriminator;
 mod elbo;
 mod inputs;
+mod kmeans;
 mod likelihood;
 mod network;
 mod receptive_field;
 mod rules;
 mod saturation;
 mod session;
+mod shapes;
+mod som;
 mod spec;
 mod topic;
 mod transposed;

@@ -3,8 +3,8 @@
 use super::spec::{ExplainSpec, Explanation};
 use super::topic::Topic;
 use super::{
-    ae_vs_vae, color_chain, density, discriminator, elbo, likelihood, receptive_field, rules,
-    saturation, transposed,
+    ae_vs_vae, clustering, color_chain, dbscan, density, discriminator, elbo, kmeans, likelihood,
+    receptive_field, rules, saturation, som, transposed,
 };
 use crate::Result;
 use crate::run::Session;
@@ -28,6 +28,10 @@ impl Session<'_> {
             Topic::ColorChain => color_chain::explain(self, spec),
             Topic::Likelihood => likelihood::explain(spec),
             Topic::Rules => rules::explain(self, spec),
+            Topic::Kmeans => kmeans::explain(self, spec),
+            Topic::Dbscan => dbscan::explain(spec),
+            Topic::Som => som::explain(self, spec),
+            Topic::Clustering => clustering::explain(self, spec),
         }
     }
 }

@@ -29,11 +29,19 @@ pub enum Topic {
     Likelihood,
     /// Association rules: their measures as areas, and what chance gives.
     Rules,
+    /// K-means, step by step.
+    Kmeans,
+    /// DBSCAN: core rows, border rows, noise.
+    Dbscan,
+    /// A self-organizing map that unfolds.
+    Som,
+    /// Which clustering method finds which shapes.
+    Clustering,
 }
 
 impl Topic {
     /// Every topic.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 14] = [
         Self::AeVsVae,
         Self::Elbo,
         Self::Density,
@@ -44,6 +52,10 @@ impl Topic {
         Self::ColorChain,
         Self::Likelihood,
         Self::Rules,
+        Self::Kmeans,
+        Self::Dbscan,
+        Self::Som,
+        Self::Clustering,
     ];
 
     /// Its name.
@@ -59,6 +71,10 @@ impl Topic {
             Self::ColorChain => "color-chain",
             Self::Likelihood => "likelihood",
             Self::Rules => "rules",
+            Self::Kmeans => "kmeans",
+            Self::Dbscan => "dbscan",
+            Self::Som => "som",
+            Self::Clustering => "clustering",
         }
     }
 
@@ -83,6 +99,12 @@ impl Topic {
             Self::Rules => {
                 "Chance gives hundreds of association rules, and almost none after correction"
             }
+            Self::Kmeans => {
+                "Rows go to centers and centers to means, to a minimum that the start decides"
+            }
+            Self::Dbscan => "Core rows make clusters of any shape, at the scale of eps",
+            Self::Som => "Units on a grid unfold over the data, so that neighbors stay neighbors",
+            Self::Clustering => "Which clustering method finds which shapes",
         }
     }
 
@@ -92,7 +114,13 @@ impl Topic {
             Self::AeVsVae | Self::Elbo => &["data", "epochs", "seed"],
             Self::Saturation => &["data", "seed"],
             Self::ColorChain => &["epochs", "seed"],
-            Self::OptimalDiscriminator | Self::ReceptiveField | Self::Rules => &["seed"],
+            Self::OptimalDiscriminator
+            | Self::ReceptiveField
+            | Self::Rules
+            | Self::Kmeans
+            | Self::Dbscan
+            | Self::Som
+            | Self::Clustering => &["seed"],
             Self::Density | Self::TransposedConvolution | Self::Likelihood => &[],
         }
     }
@@ -146,6 +174,6 @@ mod tests {
         }
         let said = |name: &str| name.parse::<Topic>().unwrap_err().to_string();
         assert_eq!(said("elb"), "unknown topic 'elb'; did you mean 'elbo'?");
-        assert!(said("love").ends_with("color-chain, likelihood, rules"));
+        assert!(said("love").ends_with("rules, kmeans, dbscan, som, clustering"));
     }
 }

@@ -46,10 +46,26 @@ pub struct Assignments {
     pub responsibilities: Option<Vec<f64>>,
 }
 
+/// What a clustering says of examples that were not clustered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Assigning {
+    /// They are in the clusters in which the method would put them, if its clusters stayed as they are.
+    Exact,
+    /// Their clusters are those of similar examples: with them, the method could find other clusters.
+    Approximate,
+    /// Nothing: clusters are sets of the examples that were clustered.
+    Never,
+}
+
 /// A model that groups examples without labels.
 pub trait Clusterer {
     /// The number of clusters.
     fn clusters(&self) -> usize;
+
+    /// What it says of examples that were not clustered; where it says nothing, `assign` is an error.
+    fn assigning(&self) -> Assigning {
+        Assigning::Exact
+    }
 
     /// The cluster of each example.
     ///

@@ -69,6 +69,8 @@ pub enum Capability {
     DiscriminatorScores,
     /// Clusters.
     Clusters,
+    /// Clusters of the examples that it is fitted to, and of no others.
+    OwnClusters,
 }
 
 impl Capability {
@@ -90,6 +92,7 @@ impl Capability {
             Self::Classes => "class probabilities".to_owned(),
             Self::DiscriminatorScores => "discriminator scores".to_owned(),
             Self::Clusters => "clusters".to_owned(),
+            Self::OwnClusters => "clusters (of the rows it is fitted to)".to_owned(),
         }
     }
 }

@@ -16,7 +16,7 @@ mod sampler;
 mod size;
 mod trainable;
 
-pub use classify::{Assignments, Classified, Classifier, Clusterer, Discriminator};
+pub use classify::{Assigning, Assignments, Classified, Classifier, Clusterer, Discriminator};
 pub use contract::Model;
 pub use density::{Density, DensityKind, DensityOptions, ElboTerms, Ensemble, LogProbability};
 pub use entry::{Capability, Learning, ModelConfig, ModelEntry, Preset, Task};

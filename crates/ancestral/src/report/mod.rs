@@ -1,7 +1,8 @@
 //! Runs as images: samples and how they are drawn, curves, reconstructions, the latent space, nearest
-//! training examples, costs of pixels, association rules, fitted distributions.
+//! training examples, costs of pixels, association rules, fitted distributions, clusters.
 
 mod animation;
+mod clusters;
 mod costs;
 mod curves;
 mod distribution;
@@ -13,6 +14,10 @@ mod rules;
 mod samples;
 
 pub use animation::animation;
+pub use clusters::{
+    ClusterCurve, cluster_scatter, compared_clusters, component_planes, condensed_tree,
+    nearest_to_centers, neighbor_distances, unit_map,
+};
 pub use costs::cost_map;
 pub use curves::curves;
 pub use distribution::{

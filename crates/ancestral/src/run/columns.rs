@@ -16,7 +16,13 @@ pub(super) fn standardize(described: &mut DataConfig, data: &Dataset) -> Result<
     {
         return Ok(());
     }
-    let examples = Examples::new(data, SplitName::Train, Binarize::None, 0)?;
+    standardize_all(described, data, 0)
+}
+
+/// Stores the mean and the deviation of each column of whatever data.
+pub(super) fn standardize_all(described: &mut DataConfig, data: &Dataset, seed: u64) -> Result<()> {
+    let binarize: Binarize = described.binarize.parse()?;
+    let examples = Examples::new(data, SplitName::Train, binarize, seed)?;
     let moments = Moments::of(&examples, data.shape.size());
     if let Some(at) = (0..moments.means.len())
         .find(|&at| !(moments.means[at].is_finite() && moments.stds[at].is_finite()))

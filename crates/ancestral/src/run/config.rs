@@ -10,6 +10,7 @@ use ancestral_data::{
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
+use super::censored::CensoredRows;
 use crate::columns::{ColumnKind, UnknownKind};
 use crate::spec::{Columns, DataSpec};
 use crate::train::TrainConfig;
@@ -100,6 +101,9 @@ pub struct DataConfig {
     /// The decimals of each column of a table of text, to which samples are rounded; −1 for all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub decimals: Vec<i32>,
+    /// The columns of lower and upper ends, and of weights if there are any, of censored rows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub censored: Vec<String>,
     /// How the text of a table was read, where it was not inferred.
     #[serde(default, skip_serializing_if = "TextOptions::is_default")]
     pub text: TextOptions,
@@ -158,6 +162,7 @@ impl DataConfig {
             scale: Vec::new(),
             decimals: if domain == Domain::Real { decimals(data) } else { Vec::new() },
             categories,
+            censored: Vec::new(),
             text: TextOptions::default(),
             image: None,
             asked_levels: None,
@@ -173,7 +178,7 @@ impl DataConfig {
     }
 
     /// The keys of the table `data`.
-    pub(super) const KEYS: [&str; 29] = [
+    pub(super) const KEYS: [&str; 30] = [
         "name",
         "path",
         "data_dir",
@@ -196,6 +201,7 @@ impl DataConfig {
         "shape",
         "classes",
         "columns",
+        "censored",
         "class_names",
         "kinds",
         "offset",
@@ -504,6 +510,23 @@ impl DataConfig {
         }
     }
 
+    /// Censored rows in the columns of those that a distribution was fitted to; `None` if its rows are
+    /// values.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub(super) fn censored_rows(
+        &self,
+        place: &str,
+        data_dir: Option<&Path>,
+        seed: u64,
+    ) -> Result<Option<CensoredRows>> {
+        if self.censored.is_empty() {
+            return Ok(None);
+        }
+        CensoredRows::read(place, &self.censored, &self.options(data_dir, seed)).map(Some)
+    }
+
     /// Reopens the data and checks that it is unchanged.
     ///
     /// # Errors
@@ -526,21 +549,28 @@ impl DataConfig {
             expected: self.fingerprint.clone(),
             problem,
         };
-        let mut read = ancestral_data::open(&place, &options)?;
         let is_own = |data: &Dataset| {
             let found = [data.fingerprint(), data.fingerprint_in_single_precision()];
             found.contains(&self.fingerprint)
         };
-        // A first line of numbers was data for earlier versions where it is a header now.
-        let without = TextOptions { header: Some(false), ..options.text.clone() };
-        let may_be = self.columns.is_empty() && options.text.header.is_none();
-        if may_be && ancestral_data::is_table(&place) && !is_own(&read) {
-            let options = OpenOptions { text: without, ..options.clone() };
-            read = match ancestral_data::open(&place, &options) {
-                Ok(data) if is_own(&data) => data,
-                _ => read,
-            };
-        }
+        let read = match self.censored_rows(&place, data_dir, seed)? {
+            Some(rows) => rows.data(&self.name, &self.columns.concat())?,
+            None => {
+                let read = ancestral_data::open(&place, &options)?;
+                // A first line of numbers was data for earlier versions where it is a header now.
+                let without = TextOptions { header: Some(false), ..options.text.clone() };
+                let may_be = self.columns.is_empty() && options.text.header.is_none();
+                if may_be && ancestral_data::is_table(&place) && !is_own(&read) {
+                    let options = OpenOptions { text: without, ..options.clone() };
+                    match ancestral_data::open(&place, &options) {
+                        Ok(data) if is_own(&data) => data,
+                        _ => read,
+                    }
+                } else {
+                    read
+                }
+            }
+        };
         let found = read.fingerprint();
         let aligned = self.align(read).and_then(|data| self.relabel(data));
         let mut data = match aligned {
@@ -687,6 +717,9 @@ pub struct RunConfig {
     /// The run whose weights this one started from, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
+    /// The run whose latent codes of the data were clustered, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoder: Option<String>,
     /// The data.
     pub data: DataConfig,
     /// The model's settings.

@@ -7,7 +7,7 @@ use super::score::Measured;
 use super::session::Session;
 use super::spec::{ResolvedRun, RunSpec};
 use crate::evaluate::Options;
-use crate::model::{Criteria, FitContext, FitReport, Init, Learning};
+use crate::model::{Criteria, FitContext, FitReport, Init, Learning, Task};
 use crate::train::WeightsInfo;
 use crate::{Error, Result};
 
@@ -50,10 +50,16 @@ impl Session<'_> {
     /// # Errors
     /// If the data does not suit the model, the model is trained by gradient steps, or the fit fails.
     pub fn fit(&mut self, spec: &RunSpec) -> Result<Fit> {
+        spec.storage.check()?;
         let ResolvedRun { config, data } =
             spec.resolve(&self.registry, self.data_dir(), &self.device)?;
-        if self.registry.find(&config.model)?.learning == Learning::GradientSteps {
+        let entry = self.registry.find(&config.model)?;
+        if entry.learning == Learning::GradientSteps {
             return Err(Error::OtherLearning { model: config.model, fitted: false });
+        }
+        if entry.tasks == [Task::Clustering] {
+            let problem = "finds clusters, and no likelihood".to_owned();
+            return Err(Error::Unsupported { model: config.model, problem });
         }
         self.tell_notes(&data.notes)?;
         let (seed, binarize) = (config.seed, config.data.binarize.parse::<Binarize>()?);

@@ -288,7 +288,7 @@ impl Run {
     }
 
     /// Other data as the model takes it; a part of it begins with row `first`.
-    fn fit_to_run(&self, data: Dataset, first: usize) -> Result<Dataset> {
+    pub(super) fn fit_to_run(&self, data: Dataset, first: usize) -> Result<Dataset> {
         let own = &self.config.data;
         let binarize: Binarize = own.binarize.parse()?;
         let data = own.align(data)?;
@@ -353,7 +353,7 @@ impl Run {
         Ok(ancestral_data::open(name, &self.options_of_other(reading, name, whole, data_dir))?)
     }
 
-    fn options_of_other(
+    pub(super) fn options_of_other(
         &self,
         reading: &Reading,
         name: &str,

@@ -3,7 +3,13 @@
 
 mod adapt;
 mod baskets;
+mod censored;
 mod checkpoint;
+mod cluster;
+mod cluster_files;
+#[cfg(feature = "plot")]
+mod cluster_images;
+mod cluster_spec;
 mod columns;
 mod config;
 mod distribution;
@@ -33,6 +39,9 @@ mod training;
 
 pub use adapt::adapt;
 pub use baskets::LEAST_MEMORY;
+pub use cluster_spec::{
+    Assigned, Beside, ClusterIndices, ClusterSpec, Clustered, Compared, Distances,
+};
 pub use config::{DataConfig, FORMAT, RunConfig};
 pub use distribution::{
     ColumnFit, ColumnRanking, DistributionRequest, FamilyFit, PValues, Rows, auto_options,

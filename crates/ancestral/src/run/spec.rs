@@ -66,6 +66,17 @@ pub enum Storage {
 }
 
 impl Storage {
+    /// Refuses a folder that exists, before any work is done for it.
+    ///
+    /// # Errors
+    /// [`Error::RunExists`].
+    pub(super) fn check(&self) -> Result<()> {
+        match self {
+            Self::Folder(path) if path.exists() => Err(Error::RunExists { path: path.clone() }),
+            _ => Ok(()),
+        }
+    }
+
     /// Creates the folder for a run, with its weights if these are known already.
     pub(super) fn create(
         &self,
@@ -127,6 +138,9 @@ pub struct DataRequest {
     pub whole: bool,
     /// Whether whole numbers are read as real values.
     pub real: bool,
+    /// Whether columns are standardized for a model that is fitted in one call; those that are trained by
+    /// gradient steps always standardize columns of reals.
+    pub standardize: bool,
 }
 
 /// Where data comes from.
@@ -295,6 +309,9 @@ impl RunSpec {
                 data = described.in_precision(data)?;
             }
             None if by_steps => super::columns::standardize(&mut described, &data)?,
+            None if self.data.standardize => {
+                super::columns::standardize_all(&mut described, &data, seed)?;
+            }
             None => {}
         }
         data.notes.extend(super::columns::check(&described, &data, by_steps)?);
@@ -331,6 +348,7 @@ impl RunSpec {
             seed,
             evaluator,
             from: source.as_ref().map(|source| text_of(source.path())).transpose()?,
+            encoder: None,
             data: described,
             settings: built.settings(),
             train,
@@ -583,7 +601,7 @@ impl FileData {
 }
 
 /// The keys of a file of settings.
-const FILE_KEYS: [&str; 11] = [
+const FILE_KEYS: [&str; 12] = [
     "format",
     "version",
     "command",
@@ -591,6 +609,7 @@ const FILE_KEYS: [&str; 11] = [
     "seed",
     "evaluator",
     "from",
+    "encoder",
     "model",
     "settings",
     "train",

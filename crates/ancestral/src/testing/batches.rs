@@ -4,7 +4,7 @@ use ancestral_data::Batch;
 
 use super::case::Subject;
 use super::problem::{Problem, Tried, ensure, refused};
-use crate::model::{DensityOptions, Model, column_terms, log_probability};
+use crate::model::{Assigning, DensityOptions, Model, column_terms, log_probability};
 
 fn options() -> DensityOptions {
     DensityOptions::new(3, 1)
@@ -85,7 +85,7 @@ pub(super) fn missing_entries(subject: &Subject<'_>) -> Tried {
     if let Some(discriminator) = model.discriminator() {
         found.push(("score", discriminator.score(&batch).map(drop)));
     }
-    if let Some(clusterer) = model.clusterer() {
+    if let Some(clusterer) = model.clusterer().filter(|c| c.assigning() != Assigning::Never) {
         found.push(("assign", clusterer.assign(&batch).map(drop)));
     }
     if let Some(trainable) = model.trainable()

@@ -7,8 +7,8 @@ use toml::Table;
 
 use super::problem::Problem;
 use crate::model::{
-    BatchIterator, DataSpec, DensityOptions, Init, Metrics, Model, ModelEntry, SampleRequest,
-    StepContext, fit, sample,
+    Assigning, BatchIterator, DataSpec, DensityOptions, Init, Metrics, Model, ModelEntry,
+    SampleRequest, StepContext, fit, sample,
 };
 use crate::optim::Optimizers;
 use crate::registry::Registry;
@@ -213,7 +213,7 @@ impl<'a> Subject<'a> {
         if let Some(discriminator) = model.discriminator() {
             outputs.scores = discriminator.score(&batch)?;
         }
-        if let Some(clusterer) = model.clusterer() {
+        if let Some(clusterer) = model.clusterer().filter(|c| c.assigning() != Assigning::Never) {
             outputs.clusters = clusterer.assign(&batch)?.labels;
         }
         Ok(outputs)

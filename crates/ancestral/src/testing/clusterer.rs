@@ -4,6 +4,7 @@ use ancestral_data::Batch;
 
 use super::case::Subject;
 use super::problem::{Tried, ensure, refused};
+use crate::model::Assigning;
 
 /// Clusters have valid numbers and are batch-invariant.
 pub(super) fn clusters(subject: &Subject<'_>) -> Tried {
@@ -12,6 +13,10 @@ pub(super) fn clusters(subject: &Subject<'_>) -> Tried {
     let count = clusterer.clusters();
     let chosen = [4, 9, 2];
     let batch = subject.batch(&chosen)?;
+    if clusterer.assigning() == Assigning::Never {
+        refused(clusterer.assign(&batch), "other rows than the clustered ones", &[model.name()])?;
+        return Ok(1);
+    }
     let found = clusterer.assign(&batch)?;
     let labels = &found.labels;
     let fits = |label: &Option<u32>| label.is_none_or(|label| (label as usize) < count);

@@ -8,7 +8,8 @@ use super::case::Subject;
 use super::columns::KINDS;
 use super::problem::{Problem, Tried, ensure};
 use crate::model::{
-    Capability, Columns, Completion, DataSpec, DensityKind, Init, Learning, Model, ModelEntry, Task,
+    Assigning, Capability, Columns, Completion, DataSpec, DensityKind, Init, Learning, Model,
+    ModelEntry, Task,
 };
 use crate::registry::Registry;
 use crate::settings::{SettingKind, normalize};
@@ -47,7 +48,10 @@ fn answered(model: &dyn Model) -> Result<Vec<Capability>, Problem> {
         found.push(Capability::Classes);
     }
     found.extend(model.discriminator().map(|_| Capability::DiscriminatorScores));
-    found.extend(model.clusterer().map(|_| Capability::Clusters));
+    found.extend(model.clusterer().map(|clusterer| match clusterer.assigning() {
+        Assigning::Never => Capability::OwnClusters,
+        Assigning::Exact | Assigning::Approximate => Capability::Clusters,
+    }));
     Ok(found)
 }
 
@@ -135,7 +139,7 @@ pub(super) fn tasks_follow_from_capabilities(_: &Registry, entry: &ModelEntry) -
         (Task::Density, can(&[Capability::ExactDensity, Capability::DensityBound])),
         (Task::Sampling, can(&[Capability::Samples])),
         (Task::Representation, can(&[Capability::Latent, Capability::Features])),
-        (Task::Clustering, can(&[Capability::Clusters])),
+        (Task::Clustering, can(&[Capability::Clusters, Capability::OwnClusters])),
         (Task::Classification, can(&[Capability::Classes])),
     ]
     .into_iter()

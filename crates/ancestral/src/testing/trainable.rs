@@ -154,6 +154,7 @@ pub(super) fn a_resumed_run_equals_a_whole_one(subject: &Subject<'_>) -> Tried {
         seed: 3,
         evaluator: None,
         from: None,
+        encoder: None,
         data: DataConfig::describe(&case.data, Binarize::None),
         settings: case.settings.clone(),
         train: TrainConfig::parse(&train)?,

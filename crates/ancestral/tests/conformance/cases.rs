@@ -86,7 +86,31 @@ pub(crate) fn cases() -> Vec<(ModelEntry, Dataset, Table)> {
                     "channels = []\ndim = 16\nactivation = 'softplus'\ndropout = 0.0",
                     "channels = []\ndim = 16\nactivation = 'tanh'\ndropout = 0.25",
                 ],
+                "kmeans" => &[
+                    "n_clusters = 3",
+                    "n_clusters = 4\ninit = 'random'\nn_init = 2",
+                    "n_clusters = 12\ntol = 0.0",
+                ],
+                "dbscan" => &[
+                    "eps = 1.5",
+                    "eps = 0.1\nmetric = 'cosine'",
+                    "eps = 3.0\nmetric = 'manhattan'",
+                ],
+                "hdbscan" => &[
+                    "",
+                    "min_cluster_size = 4\nmin_samples = 2\ncluster_selection_method = 'leaf'",
+                    "metric = 'manhattan'\nallow_single_cluster = true",
+                ],
+                "som" => &[
+                    "rows = 3\ncolumns = 2",
+                    "rows = 3\ncolumns = 3\ngrid = 'hexagonal'\ntraining = 'online'\ninit = 'random'",
+                    "rows = 2\ncolumns = 4\ngrid = 'torus'\nneighborhood = 'bubble'",
+                ],
                 "gmm" => &["components = 2", "components = 3\ncovariance = 'diagonal'\nstarts = 2"],
+                "bernoulli-mixture" => {
+                    &["components = 2", "components = 3\nstarts = 2\nfloor = 0.01"]
+                }
+                "kde" => &["", "bandwidth = 'scott'\nbandwidth_factor = 1.5"],
                 "logistic" => &["", "penalty = 0.1\nstandardize = false"],
                 _ => &[""],
             };

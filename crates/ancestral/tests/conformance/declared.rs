@@ -31,7 +31,21 @@ fn few_models_take_mixed_columns() {
     };
     let mixed: Vec<&str> = registry.entries().iter().map(|e| e.name).filter(takes).collect();
     let mixed: Vec<&str> = mixed.into_iter().filter(|name| !is_family(name)).collect();
-    assert_eq!(mixed, ["gaussian", "categorical", "multinomial", "gmm", "logistic"]);
+    assert_eq!(
+        mixed,
+        [
+            "gaussian",
+            "categorical",
+            "multinomial",
+            "gmm",
+            "kde",
+            "logistic",
+            "kmeans",
+            "dbscan",
+            "hdbscan",
+            "som"
+        ]
+    );
 }
 
 /// A mixture of all kinds: few models take it, and errors name those of the same task that do.

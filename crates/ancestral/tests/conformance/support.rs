@@ -31,6 +31,7 @@ pub(crate) fn config(
         seed: 3,
         evaluator: None,
         from: None,
+        encoder: None,
         data: DataConfig::describe(data, Binarize::None),
         settings: settings.clone(),
         train,

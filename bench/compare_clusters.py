@@ -1,0 +1,183 @@
+"""Compares `ancestral cluster` with scikit-learn, hdbscan and MiniSom: partitions, inertias, errors.
+
+    python bench/compare_clusters.py PROGRAM CLUSTERING_DATA [dbscan|hdbscan|kmeans|som ...]
+
+CLUSTERING_DATA is the folder of ARFF files (artificial/, real-world/). Exits with 1 if a comparison fails.
+"""
+
+import csv
+import gzip
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+
+
+def read(path):
+    """The numbers of an ARFF file, and its classes."""
+    rows, labels = [], []
+    data = False
+    for line in gzip.open(path, "rt", errors="replace"):
+        line = line.strip()
+        if line.lower().startswith("@data"):
+            data = True
+        elif data and line and not line.startswith("%"):
+            cells = [cell.strip() for cell in line.split(",")]
+            rows.append(cells)
+    numbers = []
+    for column in zip(*rows):
+        try:
+            numbers.append([float(cell) for cell in column])
+        except ValueError:
+            pass
+    last = [row[-1] for row in rows]
+    head = [line.lower() for line in gzip.open(path, "rt", errors="replace") if line.lower().startswith("@attr")]
+    if "class" in head[-1].split()[1]:
+        try:
+            [float(cell) for cell in last]
+            numbers = numbers[:-1]
+        except ValueError:
+            pass
+        labels = last
+    return np.array(numbers).T.copy(), labels
+
+
+class Program:
+    def __init__(self, path):
+        self.path = path
+        self.folder = tempfile.TemporaryDirectory()
+        self.runs = 0
+
+    def file(self, name, values):
+        path = pathlib.Path(self.folder.name) / name
+        with open(path, "w") as out:
+            out.write(",".join(f"x{i}" for i in range(values.shape[1])) + "\n")
+            for row in values:
+                out.write(",".join(repr(float(x)) for x in row) + "\n")
+        return path
+
+    def cluster(self, method, data, *settings, more=()):
+        self.runs += 1
+        out = pathlib.Path(self.folder.name) / f"run{self.runs}"
+        command = [self.path, "cluster", method, "--data", str(data), "--out", str(out), "--no-indices", "--json", *more]
+        for setting in settings:
+            command += ["--set", setting]
+        said = subprocess.run(command, capture_output=True, text=True)
+        if said.returncode:
+            raise RuntimeError(f"{command}: {said.stderr}")
+        with open(out / "labels.csv") as file:
+            labels = np.array([int(row[-1]) for row in list(csv.reader(file))[1:]])
+        return json.loads(said.stdout), labels, out
+
+
+def canonical(labels):
+    names = {}
+    return np.array([-1 if l < 0 else names.setdefault(l, len(names)) for l in labels])
+
+
+def dbscan(program, folder):
+    from sklearn.cluster import DBSCAN
+    from sklearn.neighbors import NearestNeighbors
+
+    same = total = 0
+    for path in sorted(folder.glob("artificial/*.arff.gz")):
+        values, _ = read(path)
+        data = program.file(path.stem.replace(".arff", "") + ".csv", values)
+        near = np.sort(NearestNeighbors(n_neighbors=5).fit(values).kneighbors(values)[0][:, -1])
+        for share, least in [(0.5, 5), (0.9, 5), (0.97, 10)]:
+            eps = float(near[int(share * (len(near) - 1))])
+            if eps <= 0:
+                eps = float(near[near > 0][0])
+            _, ours, _ = program.cluster("dbscan", data, f"eps={eps!r}", f"min_samples={least}")
+            theirs = DBSCAN(eps=eps, min_samples=least).fit_predict(values)
+            total += 1
+            if np.array_equal(canonical(ours), canonical(theirs)):
+                same += 1
+            else:
+                rows = int((canonical(ours) != canonical(theirs)).sum())
+                print(f"{path.name} eps {eps} min_samples {least}: {rows} rows differ")
+    print(f"dbscan: {same} of {total} partitions equal scikit-learn's")
+    return same == total
+
+
+def hdbscan(program, folder):
+    import hdbscan as pypi
+    from sklearn.cluster import HDBSCAN
+    from sklearn.metrics import adjusted_rand_score
+
+    good = equal = total = 0
+    for path in sorted(folder.glob("artificial/*.arff.gz")):
+        values, _ = read(path)
+        data = program.file(path.stem.replace(".arff", "") + ".csv", values)
+        for size in [5, 15, 50]:
+            _, ours, _ = program.cluster("hdbscan", data, f"min_cluster_size={size}", "min_samples=5")
+            theirs = HDBSCAN(min_cluster_size=size, min_samples=5, copy=True).fit_predict(values)
+            other = pypi.HDBSCAN(
+                min_cluster_size=size, min_samples=4, approx_min_span_tree=False
+            ).fit_predict(values)
+            total += 1
+            equal += np.array_equal(canonical(ours), canonical(theirs))
+            score = max(adjusted_rand_score(theirs, ours), adjusted_rand_score(other, ours))
+            good += score >= 0.99
+            if score < 0.99:
+                print(f"{path.name} min_cluster_size {size}: adjusted Rand {score:.4f}")
+    print(f"hdbscan: {equal} of {total} partitions equal scikit-learn's; {good} with adjusted Rand >= 0.99")
+    return good == total
+
+
+def kmeans(program, folder):
+    from sklearn.cluster import KMeans
+
+    fine = True
+    for name, clusters in [("artificial/s-set1", 15), ("artificial/D31", 31), ("real-world/letter", 26)]:
+        values, _ = read(folder / f"{name}.arff.gz")
+        data = program.file(name.split("/")[1] + ".csv", values)
+        ours, theirs = [], []
+        for start in range(10):
+            rows = np.random.default_rng(start).choice(len(values), clusters, replace=False)
+            centers = program.file(f"centers{start}.csv", values[rows])
+            found, labels, out = program.cluster(
+                "kmeans", data, f"n_clusters={clusters}", f"init={centers}", "tol=0", "max_iter=1000"
+            )
+            model = KMeans(clusters, init=values[rows], n_init=1, tol=0, max_iter=1000).fit(values)
+            ours.append(found["inertia"])
+            theirs.append(sum(((values - model.cluster_centers_[model.labels_]) ** 2).sum(axis=1)))
+        ours, theirs = np.array(ours), np.array(theirs)
+        good = int((ours <= theirs * (1 + 1e-6)).sum())
+        mean = ours.mean() / theirs.mean() - 1
+        fine &= good >= 9 and mean <= 1e-5
+        print(f"kmeans on {name}, {len(values)} rows: {good} of 10 at most scikit-learn's, mean {mean:+.1e}")
+    return fine
+
+
+def som(program, folder):
+    from minisom import MiniSom
+    from sklearn.datasets import load_digits
+
+    values = load_digits().data.astype(float)
+    data = program.file("digits.csv", values)
+    updates = 20 * len(values)
+    side = 12
+    ours, _, _ = program.cluster(
+        "som", data, f"rows={side}", f"columns={side}", "training=online", f"updates={updates}"
+    )
+    batch, _, _ = program.cluster("som", data, f"rows={side}", f"columns={side}", "epochs=20")
+    peer = MiniSom(side, side, values.shape[1], sigma=side / 2, learning_rate=0.5, random_seed=0,
+                   decay_function="asymptotic_decay", sigma_decay_function="asymptotic_decay")
+    peer.pca_weights_init(values)
+    peer.train(values, updates, random_order=True)
+    theirs = peer.quantization_error(values)
+    print(f"som on digits, {updates} updates: quantization error {ours['quantization_error']:.4f} online, "
+          f"{batch['quantization_error']:.4f} batch, MiniSom {theirs:.4f}; topographic "
+          f"{ours['topographic_error']:.4f}, {batch['topographic_error']:.4f}, {peer.topographic_error(values):.4f}")
+    return ours["quantization_error"] <= theirs
+
+
+if __name__ == "__main__":
+    program, folder = Program(sys.argv[1]), pathlib.Path(sys.argv[2])
+    parts = {"dbscan": dbscan, "hdbscan": hdbscan, "kmeans": kmeans, "som": som}
+    wanted = sys.argv[3:] or list(parts)
+    sys.exit(0 if all([parts[name](program, folder) for name in wanted]) else 1)
