@@ -16,7 +16,7 @@ fn a_model_scores_its_own_samples() {
     let wrong = lines[3].replacen(|c: char| c.is_ascii_digit(), "17.5", 1);
     lines[3] = &wrong;
     here.write("wrong.csv", lines.join("\n"));
-    here.bad("score run --data wrong.csv", "row 2, column 'x0': 17.5");
+    here.bad("score run --data wrong.csv", "line 4, column 'x0': 17.5");
 }
 
 #[test]
