@@ -15,8 +15,8 @@ mod samples;
 
 pub use animation::animation;
 pub use clusters::{
-    cluster_scatter, compared_clusters, component_planes, condensed_tree, nearest_to_centers,
-    neighbor_distances, unit_map,
+    Curve, cluster_scatter, compared_clusters, component_planes, condensed_tree,
+    nearest_to_centers, neighbor_distances, unit_map,
 };
 pub use costs::cost_map;
 pub use curves::curves;
