@@ -28,6 +28,7 @@ fn run(
         preset: String::new(),
         seed,
         evaluator: None,
+        encoder: None,
         from: from.map(|from| from.to_str().unwrap().to_owned()),
         data: DataConfig::describe(data, binarize),
         settings: "latent_dims = [2]\nhidden = [[6]]".parse().unwrap(),
