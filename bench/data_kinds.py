@@ -47,6 +47,23 @@ TABLES = {
     "class named None": ("t.csv", more("a,label\n1,None\n2,mild\n")),
     "zeros after gzip": ("t.csv.gz", gzip.compress(PLAIN.encode()) + b"\0" * 512),
     "unclosed quote": ("t.csv", 'a,b\n1,"2\n3,4\n'),
+    "text after a quoted cell": ("t.csv", more('a,b\n"1"5,1\n2,2\n')),
+    "one column of decimal commas": ("t.csv", more("price\n100,5\n200,25\n")),
+    "hexadecimal": ("t.csv", more("a,b\n0x1f,1\n0x2f,2\n")),
+    "exponents of Fortran": ("t.csv", more("a,b\n1.5D+02,1\n2.5D+02,2\n")),
+    "parentheses": ("t.csv", more("a,b\n(5.5),1\n(6.5),2\n")),
+    "Arabic digits": ("t.csv", more("a,b\n\u0661\u0662,1\n\u0663,2\n")),
+    "units": ("t.csv", more("a,b\n12 kg,1\n13 kg,2\n")),
+    "zeros before digits": ("t.csv", more("zip,b\n00501,1.5\n10001,2\n")),
+    "points before three digits": ("t.csv", more("a;b\n1.100;2\n22.200;3\n")),
+    "zero bytes": ("t.csv", more("a,b\n1,2\n3,\x004\n5,6\n")),
+    "UTF-32": ("t.csv", PLAIN.encode("utf-32")),
+    "JSON lines": ("t.csv", more('{"a": 1, "b": 2}\n{"a": 3, "b": 4}\n')),
+    "ARFF": ("t.csv", more("@relation x\n@attribute a numeric\n@data\n1\n2\n")),
+    "pointer of Git LFS": (
+        "t.csv",
+        "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n",
+    ),
     "17 digits": ("t.csv", more("a\n0.30000000000000004\n100000000.25\n")),
 }
 

@@ -3,10 +3,10 @@
     pip install pyfim mlxtend
     python peer_rules.py counting DATA COUNT [BENCH]    # against report='#' of pyfim's best algorithm
     python peer_rules.py output DATA COUNT [PROGRAM]    # both read the file and write all sets to one
-    python peer_rules.py mlxtend DATA COUNT [PROGRAM]   # one round of its fpgrowth, from baskets in memory
+    python peer_rules.py mlxtend DATA COUNT [BENCH]     # its fpgrowth; from baskets to sets, in memory
 
 DATA has a basket a line, and COUNT is a number of baskets. Each prints, for all, closed and maximal sets (the
-last for all sets only), seconds of wall time on both sides, the median of the ratios theirs / ours with their
+last for all sets only, kept in memory on both sides), seconds of wall time on both sides, the median of the ratios theirs / ours with their
 quartiles, and for output the peak memory of both. BENCH is `ancestral-bench`, PROGRAM is `ancestral`; by default those of
 target/release. Ours has two threads; pyfim has one. Counting is from baskets in memory on both sides, without
 reading the file: lists of Python objects made beforehand, and pyfim's own conversion of them is part of its
@@ -56,29 +56,38 @@ def best_algorithm(fim, rows, count, target):
     return min((timed(calls[name])[0], name) for name in names)[1], calls
 
 
+class Ours:
+    """Our bench, a process that counts or finds sets on request."""
+
+    def __init__(self, program, data, count, target):
+        command = [program, "--rules-counts", data, "--support", str(count), "--target", target, "--threads", "2"]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.round()
+
+    def round(self):
+        """Seconds, and the number of sets."""
+        self.process.stdin.write("go\n")
+        self.process.stdin.flush()
+        seconds, sets = self.process.stdout.readline().split()
+        return float(seconds), int(sets)
+
+    def end(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
 def counting(data, count, program):
-    """Rounds of our bench, a process that counts on request, and of pyfim in this one."""
     import fim
 
     rows = baskets(data)
     for target, name in TARGETS.items():
         algorithm, calls = best_algorithm(fim, rows, count, target)
-        command = [program, "--rules-counts", data, "--support", str(count), "--target", name, "--threads", "2"]
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-        with subprocess.Popen(command, **pipes) as ours:
-            def round_of_ours():
-                ours.stdin.write("go\n")
-                ours.stdin.flush()
-                seconds, sets = ours.stdout.readline().split()
-                return float(seconds), int(sets)
-
-            round_of_ours()
-            pairs = []
-            for _ in range(PAIRS):
-                mine, sets = round_of_ours()
-                theirs, spectrum = timed(calls[algorithm])
-                pairs.append((mine, theirs))
-            ours.stdin.close()
+        ours, pairs = Ours(program, data, count, name), []
+        for _ in range(PAIRS):
+            mine, sets = ours.round()
+            theirs, spectrum = timed(calls[algorithm])
+            pairs.append((mine, theirs))
+        ours.end()
         known = round(sum(spectrum.values()))
         report(f"counting {name}, {sets} sets (pyfim's {algorithm}: {known})", pairs)
 
@@ -134,15 +143,17 @@ def mlxtend(data, count, program):
     encoder = TransactionEncoder()
     matrix = encoder.fit_transform(rows, sparse=True)
     table = pd.DataFrame.sparse.from_spmatrix(matrix, columns=[str(name) for name in encoder.columns_])
-    with tempfile.TemporaryDirectory() as folder:
-        ours = [program, "rules", "--data", data, "--sets", "--min-support", str(count), "--threads", "2"]
-        mine = min(process([*ours, "--quiet", "--out", str(Path(folder, "sets.csv"))])[0] for _ in range(3))
-    theirs, found = timed(lambda: fpgrowth(table, min_support=count / len(rows)))
-    report(f"fpgrowth of mlxtend, {len(found)} sets (ours reads and writes, too)", [(mine, theirs)])
+    ours, pairs = Ours(program, data, count, "found"), []
+    for _ in range(PAIRS):
+        mine, sets = ours.round()
+        theirs, found = timed(lambda: fpgrowth(table, min_support=count / len(rows)))
+        pairs.append((mine, theirs))
+    ours.end()
+    report(f"fpgrowth of mlxtend, {sets} sets (theirs: {len(found)})", pairs)
 
 
 if __name__ == "__main__":
     what, data, count = sys.argv[1:4]
-    usual = HERE.parent / "target/release" / ("ancestral-bench" if what == "counting" else "ancestral")
+    usual = HERE.parent / "target/release" / ("ancestral" if what == "output" else "ancestral-bench")
     program = sys.argv[4] if len(sys.argv) > 4 else str(usual)
     {"counting": counting, "output": output, "mlxtend": mlxtend}[what](data, int(count), program)

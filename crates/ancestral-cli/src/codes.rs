@@ -31,7 +31,7 @@ fn doubles(values: &[f32]) -> Vec<f64> {
 pub(crate) fn encode(args: &EncodeArgs, data_dir: Option<&Path>) -> Result<()> {
     let kind = output::extension(&args.out, &["npy", "csv"])?;
     let given = args.examples.data.as_deref().map(Path::new);
-    output::check_target("--out", &args.out, &[given])?;
+    output::check_target("--out", &args.out, &[given, Some(&args.examples.run)])?;
     let mut watch = ProgressReporter::new(args.examples.output);
     let mut session = progress::session(data_dir, &mut watch);
     let (run, query) = inputs::examples(&args.examples, &session)?;
@@ -53,7 +53,7 @@ pub(crate) fn encode(args: &EncodeArgs, data_dir: Option<&Path>) -> Result<()> {
 pub(crate) fn reconstruct(args: &ReconstructArgs, data_dir: Option<&Path>) -> Result<()> {
     let kind = output::extension(&args.out, &["png", "npy"])?;
     let given = args.examples.data.as_deref().map(Path::new);
-    output::check_target("--out", &args.out, &[given])?;
+    output::check_target("--out", &args.out, &[given, Some(&args.examples.run)])?;
     let mut watch = ProgressReporter::new(args.examples.output);
     let mut session = progress::session(data_dir, &mut watch);
     let (run, query) = inputs::examples(&args.examples, &session)?;
@@ -75,7 +75,7 @@ pub(crate) fn reconstruct(args: &ReconstructArgs, data_dir: Option<&Path>) -> Re
 pub(crate) fn interpolate(args: &InterpolateArgs, data_dir: Option<&Path>) -> Result<()> {
     let kind = output::extension(&args.out, &["png", "gif", "npy"])?;
     let given = args.examples.data.as_deref().map(Path::new);
-    output::check_target("--out", &args.out, &[given])?;
+    output::check_target("--out", &args.out, &[given, Some(&args.examples.run)])?;
     if args.n < 2 {
         return Err(usage(format!("-n {}: give at least 2, one for each end", args.n)));
     }
@@ -103,7 +103,7 @@ pub(crate) fn interpolate(args: &InterpolateArgs, data_dir: Option<&Path>) -> Re
 pub(crate) fn latent(args: &LatentArgs, data_dir: Option<&Path>) -> Result<()> {
     let kind = output::extension(&args.out, &["png", "svg", "npy"])?;
     let given = args.examples.data.as_deref().map(Path::new);
-    output::check_target("--out", &args.out, &[given])?;
+    output::check_target("--out", &args.out, &[given, Some(&args.examples.run)])?;
     let mut watch = ProgressReporter::new(args.examples.output);
     let mut session = progress::session(data_dir, &mut watch);
     let (run, mut query) = inputs::examples(&args.examples, &session)?;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use ancestral::run::Reading;
-use ancestral_data::{OpenOptions, SplitName, Summary, describe, fetch, list};
+use ancestral_data::{Dataset, OpenOptions, SplitName, Summary, describe, fetch, list};
 use ancestral_plot::contact_sheet;
 use anyhow::Result;
 use serde_json::json;
@@ -73,18 +73,18 @@ pub(crate) fn run(args: &DataArgs, data_dir: Option<&Path>) -> Result<()> {
                     let stem = Path::new(data).file_name().unwrap_or_default();
                     let stem = stem.to_string_lossy();
                     let stem = stem.split('.').next().unwrap_or_default().replace(':', "-");
-                    let plain = PathBuf::from(format!("{stem}.png"));
-                    // Not over another file, which may be the image that is shown.
-                    match plain.exists() {
-                        true => Some(PathBuf::from(format!("{stem}-sheet.png"))),
-                        false => Some(plain),
-                    }
+                    Some(PathBuf::from(stem))
                 }
                 (None, None) => None,
             };
-            if let Some(path) = &sheet {
-                contact_sheet(&set, SplitName::Train, SHEET)?.save_png(path)?;
-            }
+            let sheet = match (sheet, out) {
+                (None, _) => None,
+                (Some(path), Some(_)) => {
+                    contact_sheet(&set, SplitName::Train, SHEET)?.save_png(&path)?;
+                    Some(path)
+                }
+                (Some(stem), None) => Some(save_sheet(&set, &stem)?),
+            };
             if output.json {
                 return output::json(
                     &json!({ "summary": summary, "out": sheet.as_deref().map(shown) }),
@@ -117,6 +117,23 @@ pub(crate) fn run(args: &DataArgs, data_dir: Option<&Path>) -> Result<()> {
     }
 }
 
+/// Writes a contact sheet over no other file, which may be the image that is shown, and gives its path.
+fn save_sheet(set: &Dataset, stem: &Path) -> Result<PathBuf> {
+    let image = contact_sheet(set, SplitName::Train, SHEET)?;
+    let png = image.to_png()?;
+    let names = ["".to_owned(), "-sheet".to_owned()].into_iter();
+    for end in names.chain((2..).map(|n| format!("-sheet-{n}"))) {
+        let path = PathBuf::from(format!("{}{end}.png", stem.display()));
+        // The same sheet stays.
+        let same = std::fs::read(&path).is_ok_and(|bytes| bytes == png);
+        if same || !path.exists() {
+            image.save_png(&path)?;
+            return Ok(path);
+        }
+    }
+    Err(usage("give a name with --out"))
+}
+
 fn print_summary(summary: &Summary) -> Result<()> {
     let shape: Vec<String> = summary.shape.iter().map(ToString::to_string).collect();
     say!("{}: examples of {}, {}", summary.name, shape.join("×"), summary.domain)?;
@@ -139,8 +156,8 @@ fn print_summary(summary: &Summary) -> Result<()> {
             "{:<6} {:>16}, values {} to {}, mean {}, standard deviation {}",
             split.split,
             output::count(split.examples, "example"),
-            split.minimum,
-            split.maximum,
+            output::exact(split.minimum),
+            output::exact(split.maximum),
             output::significant(split.mean),
             output::significant(split.deviation)
         )?;

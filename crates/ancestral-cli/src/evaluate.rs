@@ -107,7 +107,7 @@ pub(crate) fn run(args: &EvaluateArgs, data_dir: Option<&Path>) -> Result<()> {
     inputs::check_counts(args.samples, args.orderings)?;
     let given = args.data.as_deref().map(Path::new);
     if let Some(map) = &args.map {
-        output::check_target("--map", map, &[given])?;
+        output::check_target("--map", map, &[given, Some(path)])?;
         output::ending("--map", map, &["png"])?;
         if args.data.as_deref().is_some_and(ancestral_data::is_pipe) {
             return Err(usage("--map reads the data twice; give a file instead of a pipe"));

@@ -32,6 +32,7 @@ pub(crate) fn run(args: &FitArgs, data_dir: Option<&Path>) -> Result<()> {
         ("--lower", args.lower.is_some()),
         ("--weights", args.weights.is_some()),
         ("--fix", !args.fixed.is_empty()),
+        ("--free-location", args.free_location),
         ("--trials", args.trials.is_some()),
         ("--quantile", !args.quantiles.is_empty()),
         ("--above", !args.above.is_empty()),

@@ -5,9 +5,35 @@ use ancestral::model::{ColumnKind, KindName};
 use ancestral::rules::RulesError;
 use ancestral_data::DataError;
 use ancestral_plot::PlotError;
+use clap::CommandFactory;
 
-/// The hint of the first error of a chain that has one.
+use crate::args::Args;
+
+/// The hint of the first error of a chain that has one, unless it names flags that the command of the
+/// command line has not.
 pub(crate) fn of_chain(error: &anyhow::Error) -> Option<String> {
+    of_causes(error).filter(|hint| {
+        // What is quoted is another command.
+        let outside = hint.split('`').step_by(2);
+        let words = outside.flat_map(|part| part.split([' ', ',', ';']));
+        words.filter_map(|word| word.strip_prefix("--")).all(has_flag)
+    })
+}
+
+/// Whether the command of the command line has a flag.
+fn has_flag(name: &str) -> bool {
+    let mut command = Args::command();
+    for word in std::env::args_os().skip(1) {
+        let Some(inner) = command.find_subcommand(&word) else { continue };
+        command = inner.clone();
+    }
+    let general = Args::command();
+    let all = || command.get_arguments().chain(general.get_arguments());
+    let at_all = !command.has_subcommands();
+    !at_all || all().any(|arg| arg.get_long() == Some(name))
+}
+
+fn of_causes(error: &anyhow::Error) -> Option<String> {
     error.chain().find_map(|cause| {
         if let Some(error) = cause.downcast_ref() {
             return of(error);
@@ -24,7 +50,7 @@ fn of(error: &Error) -> Option<String> {
     Some(match error {
         Error::Data(error) | Error::Plot(PlotError::Data(error)) => return of_data(error),
         Error::RunExists { .. } => {
-            "give another --out, or resume that run with --resume".to_owned()
+            "give another --out, or resume a training with `train --resume`".to_owned()
         }
         Error::NoRun { is_folder: false, .. } => {
             "`ancestral runs` lists the existing runs".to_owned()
@@ -118,10 +144,16 @@ fn of_data(error: &DataError) -> Option<String> {
                 "{fetch}set the folder that contains '{folder}' with --data-dir or ANCESTRAL_DATA"
             )
         }
+        DataError::Transparent { .. } if !has_flag("background") => {
+            "store the images without transparency".to_owned()
+        }
         DataError::Transparent { .. } => {
             "set the color behind transparent pixels with --background white or black, or store \
              the images without transparency"
                 .to_owned()
+        }
+        DataError::ImageSize { .. } if !has_flag("resize") => {
+            "resize them to one size first".to_owned()
         }
         DataError::ImageSize { .. } => "resize all images with --resize HxW".to_owned(),
         DataError::NoLevels { .. } => "use --binarize none".to_owned(),

@@ -175,6 +175,18 @@ pub(crate) fn check_target(flag: &str, target: &Path, inputs: &[Option<&Path>]) 
             target.display()
         )));
     }
+    // The data of a run is kept for it.
+    let data = |input: &Path| {
+        let run = RunFolder::is_at(input).then(|| RunFolder::open(input).ok()).flatten()?;
+        run.config.data.path.filter(|data| same(&data.as_path()))
+    };
+    if let Some(data) = inputs.iter().flatten().find_map(|input| data(input)) {
+        return Err(usage(format!(
+            "{flag} {}: it is the data of the run, in {}; give another name",
+            target.display(),
+            data.display()
+        )));
+    }
     // The parent of the file, and those above it.
     match full.ancestors().skip(1).find(|folder| RunFolder::is_at(folder)) {
         Some(run) => Err(usage(format!(
@@ -183,6 +195,14 @@ pub(crate) fn check_target(flag: &str, target: &Path, inputs: &[Option<&Path>]) 
             run.display()
         ))),
         None => Ok(()),
+    }
+}
+
+/// A number with all its digits, with an exponent where it would be long.
+pub(crate) fn exact(value: f64) -> String {
+    match value == 0.0 || (1e-5..1e16).contains(&value.abs()) || !value.is_finite() {
+        true => value.to_string(),
+        false => format!("{value:e}"),
     }
 }
 

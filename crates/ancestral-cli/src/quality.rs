@@ -132,7 +132,7 @@ fn check_nearest(args: &EvaluateArgs) -> Result<()> {
         }
         Some(out) => {
             let given = args.data.as_deref().map(std::path::Path::new);
-            output::check_target("--nearest", out, &[given])
+            output::check_target("--nearest", out, &[given, args.run.as_deref()])
         }
         None => Ok(()),
     }

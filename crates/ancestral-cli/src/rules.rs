@@ -53,13 +53,18 @@ pub(crate) fn run(args: &RulesArgs) -> Result<()> {
     };
     watch.finish();
     let rules = report.rules.as_ref().map_or(&[][..], |found| &found.rules);
-    if let Some(path) = &args.graph {
+    // Nothing is drawn of no rules.
+    let (graph, scatter) = match rules.is_empty() {
+        true => (None, None),
+        false => (args.graph.as_deref(), args.scatter.as_deref()),
+    };
+    if let Some(path) = graph {
         rules_graph(&report.names, rules).save(path)?;
     }
-    if let Some(path) = &args.scatter {
+    if let Some(path) = scatter {
         rules_scatter(rules).save(path)?;
     }
-    print(args, &spec, &report)?;
+    print(args, &spec, &report, [graph, scatter])?;
     match report.stopped {
         None => Ok(()),
         Some(Stop::Interrupted) => {
@@ -68,7 +73,14 @@ pub(crate) fn run(args: &RulesArgs) -> Result<()> {
             }
             Err(Interrupted.into())
         }
-        Some(Stop::Memory(error)) => Err(Error::from(error).into()),
+        Some(Stop::Memory(error)) => {
+            if talk {
+                output::print_error_line(
+                    "the memory limit is reached; what was found before is written",
+                );
+            }
+            Err(Error::from(error).into())
+        }
     }
 }
 
@@ -114,31 +126,41 @@ fn spec(args: &RulesArgs) -> Result<RulesSpec> {
     })
 }
 
-fn print(args: &RulesArgs, spec: &RulesSpec, report: &RulesReport) -> Result<()> {
+fn print(
+    args: &RulesArgs,
+    spec: &RulesSpec,
+    report: &RulesReport,
+    plots: [Option<&Path>; 2],
+) -> Result<()> {
     if args.output.json {
-        return print_json(args, spec, report);
+        return print_json(args, spec, report, plots);
     }
     if !args.output.quiet {
         match (&report.rules, &spec.find) {
             (Some(found), Find::Rules(settings)) => {
-                print_rules(settings, report, found, &spec.out)?
+                print_rules(settings, report, found, &spec.out)?;
+                if found.rules.is_empty() && (args.graph.is_some() || args.scatter.is_some()) {
+                    say!("nothing is drawn, since there are no rules")?;
+                }
             }
             (_, Find::Sets(target)) => print_sets(*target, spec, report)?,
             _ => {}
         }
     }
     output::wrote(args.output, &spec.out)?;
-    for path in [&args.graph, &args.scatter].into_iter().flatten() {
-        output::wrote(args.output, path)?;
-    }
-    Ok(())
+    plots.into_iter().flatten().try_for_each(|path| output::wrote(args.output, path))
 }
 
-fn print_json(args: &RulesArgs, spec: &RulesSpec, report: &RulesReport) -> Result<()> {
+fn print_json(
+    args: &RulesArgs,
+    spec: &RulesSpec,
+    report: &RulesReport,
+    [graph, scatter]: [Option<&Path>; 2],
+) -> Result<()> {
     let format = report.read.format;
     let mut all = json!({
         "data": shown(&args.data), "format": format.layout.as_str(),
-        "separator": if format.commas { "comma" } else { "blank" }, "gzip": report.read.gzip,
+        "separator": format.separator.as_str(), "gzip": report.read.gzip,
         "blank_lines": report.read.blank_lines, "baskets": report.baskets, "items": report.items,
         "min_count": report.least, "parts": report.parts, "complete": report.stopped.is_none(),
         "out": shown(&spec.out),
@@ -149,8 +171,8 @@ fn print_json(args: &RulesArgs, spec: &RulesSpec, report: &RulesReport) -> Resul
             all["frequent_rules"] = found.frequent.into();
             all["tests"] = number(found.tests);
             all["significant"] = significant(&found.rules).into();
-            all["graph"] = args.graph.as_deref().map(shown).into();
-            all["scatter"] = args.scatter.as_deref().map(shown).into();
+            all["graph"] = graph.map(shown).into();
+            all["scatter"] = scatter.map(shown).into();
         }
         None => {
             all["sets"] = report.found().into();
@@ -244,6 +266,9 @@ fn print_rules(
 }
 
 fn joined(items: &[u32], names: &Names) -> String {
-    let names: Vec<&str> = items.iter().map(|&item| names.name(item)).collect();
-    names.join(", ")
+    let names = items.iter().map(|&item| match names.name(item) {
+        name if name.contains([',', '→', '"']) => format!("{name:?}"),
+        name => name.to_owned(),
+    });
+    names.collect::<Vec<_>>().join(", ")
 }

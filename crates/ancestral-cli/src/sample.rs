@@ -26,7 +26,9 @@ pub(crate) fn run(args: &SampleArgs, data_dir: Option<&Path>) -> Result<()> {
             _ => None,
         },
     };
-    let inputs = [&args.complete, &args.mask].map(|given| given.as_deref().map(Path::new));
+    let [complete, mask] =
+        [&args.complete, &args.mask].map(|given| given.as_deref().map(Path::new));
+    let inputs = [complete, mask, Some(args.run.as_path())];
     output::check_target("--out", &args.out, &inputs)?;
     if let Some(frames) = &args.frames {
         output::ending("--frames", frames, &["gif"])?;

@@ -16,7 +16,7 @@ use crate::{classification, inputs};
 
 pub(crate) fn run(args: &ScoreArgs, data_dir: Option<&Path>) -> Result<()> {
     output::extension(&args.out, &["csv"])?;
-    output::check_target("--out", &args.out, &[Some(Path::new(&args.data))])?;
+    output::check_target("--out", &args.out, &[Some(Path::new(&args.data)), Some(&args.run)])?;
     inputs::check_counts(args.samples, args.orderings)?;
     let split = args.split.as_deref().map(inputs::split).transpose()?;
     let mut watch = ProgressReporter::new(args.output);

@@ -1,13 +1,14 @@
 //! A data set: its values, labels and splits, and a fingerprint that identifies it.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
 use rand::seq::SliceRandom;
 use sha2::{Digest, Sha256};
 
-use crate::{DataError, Domain, Shape, Streams};
+use crate::{DataError, Domain, OpenOptions, Shape, Streams};
 
 /// The values of a split, row after row, each row one example in the order of [`Shape`].
 #[derive(Debug, Clone, PartialEq)]
@@ -164,9 +165,32 @@ pub struct Dataset {
     pub notes: Vec<String>,
     /// Whether the fingerprint is that of the values in single precision, as for known sets.
     single: bool,
+    /// The table of text that it was read from, which lines are looked up in.
+    source: Option<Arc<(PathBuf, OpenOptions)>>,
     train: Arc<Split>,
     valid: Option<Arc<Split>>,
     test: Option<Arc<Split>>,
+}
+
+/// A cell of a table of text that is looked up.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Sought {
+    /// A number in a column of the data set, from 0.
+    Number {
+        /// The column.
+        column: usize,
+        /// The number.
+        value: f64,
+    },
+    /// A word in a column of the data set, from 0.
+    Word {
+        /// The column.
+        column: usize,
+        /// The word.
+        word: String,
+    },
+    /// A class in the column of classes.
+    Label(String),
 }
 
 impl Dataset {
@@ -203,6 +227,7 @@ impl Dataset {
             columns: Vec::new(),
             notes: Vec::new(),
             single: false,
+            source: None,
             train: Arc::new(train),
             valid: valid.map(Arc::new),
             test: test.map(Arc::new),
@@ -256,6 +281,7 @@ impl Dataset {
             columns: self.columns.clone(),
             notes: self.notes.clone(),
             single: self.single,
+            source: self.source.clone(),
             ..made
         })
     }
@@ -304,6 +330,24 @@ impl Dataset {
             };
             Ok(Split { values, labels: split.labels.clone() })
         })
+    }
+
+    /// Remembers the table of text that it was read from.
+    pub(crate) fn with_source(mut self, path: &Path, options: &OpenOptions) -> Self {
+        self.source = Some(Arc::new((path.to_owned(), options.clone())));
+        self
+    }
+
+    /// The same data with the lines of other data, which it was made from.
+    #[must_use]
+    pub fn with_source_of(mut self, other: &Self) -> Self {
+        self.source.clone_from(&other.source);
+        self
+    }
+
+    /// The table of text that it was read from, and how.
+    pub(crate) fn source(&self) -> Option<(&Path, &OpenOptions)> {
+        self.source.as_deref().map(|(path, options)| (path.as_path(), options))
     }
 
     /// Makes the fingerprint that of the values in single precision.

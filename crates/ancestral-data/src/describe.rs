@@ -141,7 +141,9 @@ pub fn shared(data: &Dataset) -> Vec<Shared> {
                 v.chunks_exact(size).map(|row| hash(&mut row.chunks(8).map(word))).collect()
             }
             Values::Reals(v) => {
-                v.chunks_exact(size).map(|row| hash(&mut row.iter().map(|x| x.to_bits()))).collect()
+                // −0 is 0.
+                let word = |x: &f64| (x + 0.0).to_bits();
+                v.chunks_exact(size).map(|row| hash(&mut row.iter().map(word))).collect()
             }
         }
     };
@@ -173,7 +175,11 @@ fn describe_split(data: &Dataset, name: SplitName, split: &Split) -> SplitSummar
             mean += off / n;
             squares += off * (v - mean);
         }
-        if n == 0.0 { (0.0, 0.0, 0.0, 0.0) } else { (low, high, mean, (squares / n).sqrt()) }
+        if n == 0.0 {
+            (0.0, 0.0, 0.0, 0.0)
+        } else {
+            (low + 0.0, high + 0.0, mean, (squares / n).sqrt())
+        }
     };
     let (minimum, maximum, mean, deviation) = match &split.values {
         Values::Bytes(v) => moments(&mut v.iter().map(|&x| f64::from(x))),

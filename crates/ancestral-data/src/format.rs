@@ -4,12 +4,15 @@
 //! [`DataError::Malformed`] with the file, the position and the expected content.
 
 pub(crate) mod arff;
+mod cells;
 pub(crate) mod cifar;
 mod decide;
 pub(crate) mod dialect;
+mod foreign;
 pub(crate) mod idx;
 pub(crate) mod images;
 pub(crate) mod lines;
+mod notation;
 pub(crate) mod npy;
 pub(crate) mod parts;
 mod plain;
@@ -22,7 +25,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub(crate) use stream::{LineLimit, LongLine, MOST_IN_LINE, Stream, reserve};
+pub(crate) use stream::{LineLimit, LongLine, MOST_IN_LINE, Stream, refuse_no_content, reserve};
 
 use crate::{DataError, Dataset, Domain, OpenOptions, Shape, Split, SplitName, Values};
 
@@ -126,6 +129,15 @@ impl Array {
             ))),
             false => Ok(labels),
         }
+    }
+
+    /// A note on axes that can be read in two ways.
+    pub(crate) fn ambiguity(&self) -> Option<String> {
+        let &[_, 3, height, 3] = &self.dims[..] else { return None };
+        Some(format!(
+            "the array was read as images of 3×{height} pixels with 3 channels, not as 3 channels of \
+             {height}×3 pixels (turn its axes if it is the latter)"
+        ))
     }
 
     /// Examples, laid out `[channels, height, width]` if they are images.

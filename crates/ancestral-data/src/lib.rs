@@ -36,7 +36,7 @@ mod toys;
 mod write;
 
 pub use binarize::{Batch, Binarize, Examples};
-pub use dataset::{Column, ColumnType, Dataset, Split, SplitName, Values, sha256};
+pub use dataset::{Column, ColumnType, Dataset, Sought, Split, SplitName, Values, sha256};
 pub use describe::{ClassCount, ColumnSummary, Shared, SplitSummary, Summary, describe, shared};
 pub use digits::digits;
 pub use disk::{
@@ -51,9 +51,9 @@ pub use format::parts::{Held, TableParts};
 pub use format::{Format, parse};
 pub use known::{Known, is_known, list};
 pub use memory::available as available_memory;
-pub use names::nearest;
+pub use names::{are_alike, nearest};
 pub use open::{Opened, is_table, open, open_in_parts, read_columns};
-pub use options::{Background, OpenOptions, TextOptions, data_dir};
+pub use options::{Background, Expected, OpenOptions, TextOptions, data_dir};
 pub use special::{check_plain, is_pipe, open_plain, read_plain};
 pub use stream::{Streams, fill_normal, fill_uniform};
 pub use toys::{Modes, modes};

@@ -13,7 +13,7 @@ use crate::names;
 use crate::options::OpenOptions;
 use crate::special::{STANDARD_INPUT, check_plain, is_pipe, open_plain, read_plain};
 use crate::toys::Toy;
-use crate::{DataError, Dataset, SplitName, Values, digits};
+use crate::{DataError, Dataset, Sought, SplitName, Values, digits};
 
 /// Opens a data set by its known name or by the path of a file or folder.
 ///
@@ -136,6 +136,18 @@ impl Dataset {
         Ok(chosen)
     }
 
+    /// The first line of the file that holds a cell, if the data is a table of text in a file that can
+    /// be read again.
+    pub fn line_of(&self, sought: &Sought) -> Option<u64> {
+        let (path, options) = self.source()?;
+        let column = match sought {
+            Sought::Number { column, .. } | Sought::Word { column, .. } => Some(*column),
+            Sought::Label(_) => None,
+        };
+        let place = column.map(|at| (at, self.column_names.get(at).map(String::as_str)));
+        table::line_of(path, options, place, sought)
+    }
+
     /// Opens a data set by its known name or by the path of a file or folder, as [`open`] does without
     /// further options.
     ///
@@ -151,12 +163,12 @@ impl Dataset {
 pub enum Opened {
     /// All of it.
     Whole(Box<Dataset>),
-    /// A table of more entries than are held.
+    /// A table, or images, of more entries than are held.
     Parts(Box<TableParts>),
 }
 
-/// Opens data as [`open`] does, but a table of text or an array (`.npy`) that is kept whole is read in
-/// parts if it has more entries than are held.
+/// Opens data as [`open`] does, but a table of text, an array (`.npy`) or a folder of images that is kept
+/// whole is read in parts if it has more entries than are held.
 ///
 /// # Errors
 /// As [`open`], or if what a pipe gives cannot be kept.
@@ -169,6 +181,17 @@ pub fn open_in_parts(
     let path = Path::new(name_or_path);
     let pipe = options.pipe && is_pipe(name_or_path);
     let file = path.is_file() && !is_known_name(name_or_path);
+    if options.whole
+        && path.is_dir()
+        && !is_known_name(name_or_path)
+        && matches!(Folder::of(path)?, Folder::Images)
+    {
+        refuse_text_options(name_or_path, options)?;
+        return Ok(match parts::read_images(name_or_path, options, held)? {
+            None => whole(open(name_or_path, options)?),
+            Some(parts) => Opened::Parts(parts),
+        });
+    }
     if !options.whole || options.fold.is_some() || !(pipe || (file && is_rows(path))) {
         return Ok(whole(open(name_or_path, options)?));
     }
@@ -181,7 +204,10 @@ pub fn open_in_parts(
         });
     }
     Ok(match parts::read(name_or_path, options, held)? {
-        Found::Whole(table) => whole(table.into_dataset(name_or_path, options)?),
+        Found::Whole(table) => {
+            let data = table.into_dataset(name_or_path, options)?;
+            whole(if pipe { data } else { data.with_source(path, options) })
+        }
         Found::Parts(parts) => Opened::Parts(parts),
     })
 }
@@ -274,11 +300,20 @@ fn open_path(given: &str, options: &OpenOptions) -> Result<Dataset, DataError> {
     }
     let train = match extension {
         _ if is_table(path) => {
-            let (stream, options) = arff::text_of(path, options)?;
-            return table::read(stream, &options)?.into_dataset(given, &options);
+            let (stream, read) = arff::text_of(path, options)?;
+            return Ok(table::read(stream, &read)?
+                .into_dataset(given, &read)?
+                .with_source(path, options));
         }
         "amat" => text::squared(text::read(&mut Stream::open(path)?)?),
-        "npy" => npy::read(&mut Stream::open(path)?)?.into_loaded(path)?,
+        "npy" => {
+            let array = npy::read(&mut Stream::open(path)?)?;
+            let note = array.ambiguity();
+            let mut data =
+                assemble(given, vec![(SplitName::Train, array.into_loaded(path)?)], options)?;
+            data.notes.extend(note);
+            return Ok(data);
+        }
         "npz" => {
             let file = std::io::BufReader::new(open_plain(path)?);
             return npy::read_npz(file, path, options)?.into_dataset(given, options);
@@ -304,6 +339,9 @@ fn open_path(given: &str, options: &OpenOptions) -> Result<Dataset, DataError> {
                     "parquet" | "feather" | "arrow" | "h5" | "hdf5" | "mat" | "pkl" | "pickle" => {
                         " (write it as CSV or .npy)"
                     }
+                    "json" | "jsonl" | "ndjson" | "geojson" | "xml" | "sqlite" | "db" | "sav"
+                    | "dta" | "sas7bdat" | "rds" | "rdata" | "pdf" => " (write it as CSV)",
+                    "heic" | "avif" | "svg" | "jp2" | "jxl" => " (convert it to PNG)",
                     "zip" | "rar" | "7z" | "xz" | "bz2" => " (unpack it first)",
                     _ => "",
                 }
@@ -314,56 +352,80 @@ fn open_path(given: &str, options: &OpenOptions) -> Result<Dataset, DataError> {
 }
 
 /// Reads a folder, whose layout is recognized by the names of its files.
-fn open_folder(given: &str, folder: &Path, options: &OpenOptions) -> Result<Dataset, DataError> {
-    let mut names = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(|e| DataError::io("list", folder, e))? {
-        let entry = entry.map_err(|e| DataError::io("list", folder, e))?;
-        names.extend(entry.file_name().to_str().map(str::to_owned));
-    }
-    names.sort();
-    // NAME of files such as NAME.train.data.
-    let stem = |end: &str| {
-        names
+/// What a folder holds.
+enum Folder {
+    /// `NAME.train.data` and others.
+    Density(String),
+    /// `NAME_train.amat` and others.
+    Amat(String),
+    Mnist,
+    Cifar,
+    CifarBelow,
+    CifarOfPython,
+    Tars(Vec<(SplitName, String)>),
+    Images,
+}
+
+impl Folder {
+    fn of(folder: &Path) -> Result<Self, DataError> {
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(folder).map_err(|e| DataError::io("list", folder, e))? {
+            let entry = entry.map_err(|e| DataError::io("list", folder, e))?;
+            names.extend(entry.file_name().to_str().map(str::to_owned));
+        }
+        names.sort();
+        let plain = |name: &'_ str| name.strip_suffix(".gz").unwrap_or(name).to_owned();
+        // NAME of files such as NAME.train.data.
+        let stem =
+            |end: &str| names.iter().find_map(|n| plain(n).strip_suffix(end).map(str::to_owned));
+        let has = |name: &str| names.iter().any(|n| n == name || plain(n) == name);
+        let tars: Vec<(SplitName, String)> = names
             .iter()
-            .find_map(|n| n.strip_suffix(".gz").unwrap_or(n).strip_suffix(end).map(str::to_owned))
-    };
-    let has = |name: &str| {
-        names.iter().any(|n| n == name || n.strip_suffix(".gz").is_some_and(|n| n == name))
-    };
-    let tars: Vec<(SplitName, &String)> = names
-        .iter()
-        .filter_map(|n| {
-            let plain = n.strip_suffix(".gz").unwrap_or(n);
-            let split = plain.strip_suffix(".tar").or_else(|| plain.strip_suffix(".tgz"))?;
-            Some((split.parse().ok()?, n))
-        })
-        .collect();
-    if let Some(stem) = stem(".train.data") {
-        refuse_image_options(given, options)?;
-        density(given, folder, &stem, options)
-    } else if let Some(stem) = stem("_train.amat") {
-        refuse_image_options(given, options)?;
-        amat(given, folder, &stem, options)
-    } else if has("train-images-idx3-ubyte") || has("train-images.idx3-ubyte") {
-        refuse_image_options(given, options)?;
-        mnist(given, folder, 0, options)
-    } else if names.iter().any(|n| images::is_python_batch(Path::new(n)))
-        || has("cifar-10-batches-py")
-    {
-        Err(images::python_version(folder))
-    } else if names.iter().any(|n| images::is_batch(n)) {
-        refuse_image_options(given, options)?;
-        cifar_folder(given, folder, 0, options)
-    } else if has("cifar-10-batches-bin") {
-        refuse_image_options(given, options)?;
-        cifar_folder(given, &folder.join("cifar-10-batches-bin"), 0, options)
-    } else if !tars.is_empty() {
-        let opened: Result<Vec<_>, DataError> = tars
-            .into_iter()
-            .map(|(split, n)| Ok((Some(split), Stream::open(&folder.join(n))?)))
+            .filter_map(|n| {
+                let plain = plain(n);
+                let split = plain.strip_suffix(".tar").or_else(|| plain.strip_suffix(".tgz"))?;
+                Some((split.parse().ok()?, n.clone()))
+            })
             .collect();
-        images::read_tars(given, opened?, options)
-    } else {
-        images::read_folder(given, folder, options)
+        Ok(if let Some(stem) = stem(".train.data") {
+            Self::Density(stem)
+        } else if let Some(stem) = stem("_train.amat") {
+            Self::Amat(stem)
+        } else if has("train-images-idx3-ubyte") || has("train-images.idx3-ubyte") {
+            Self::Mnist
+        } else if names.iter().any(|n| images::is_python_batch(Path::new(n)))
+            || has("cifar-10-batches-py")
+        {
+            Self::CifarOfPython
+        } else if names.iter().any(|n| images::is_batch(n)) {
+            Self::Cifar
+        } else if has("cifar-10-batches-bin") {
+            Self::CifarBelow
+        } else if !tars.is_empty() {
+            Self::Tars(tars)
+        } else {
+            Self::Images
+        })
+    }
+}
+
+fn open_folder(given: &str, folder: &Path, options: &OpenOptions) -> Result<Dataset, DataError> {
+    let kind = Folder::of(folder)?;
+    if !matches!(kind, Folder::CifarOfPython | Folder::Tars(_) | Folder::Images) {
+        refuse_image_options(given, options)?;
+    }
+    match kind {
+        Folder::Density(stem) => density(given, folder, &stem, options),
+        Folder::Amat(stem) => amat(given, folder, &stem, options),
+        Folder::Mnist => mnist(given, folder, 0, options),
+        Folder::Cifar => cifar_folder(given, folder, 0, options),
+        Folder::CifarBelow => cifar_folder(given, &folder.join("cifar-10-batches-bin"), 0, options),
+        Folder::CifarOfPython => Err(images::python_version(folder)),
+        Folder::Tars(tars) => {
+            let open = |(split, name)| Ok((Some(split), Stream::open(&folder.join(name))?));
+            let opened: Result<Vec<_>, DataError> = tars.into_iter().map(open).collect();
+            images::read_tars(given, opened?, options)
+        }
+        Folder::Images => images::read_folder(given, folder, options),
     }
 }

@@ -48,6 +48,20 @@ pub struct OpenOptions {
     pub columns: Vec<String>,
     /// How the text of a table is read.
     pub text: TextOptions,
+    /// What is known of such data already, as by a run, where the data itself leaves it open.
+    pub expected: Expected,
+}
+
+/// What is known of data before it is read; where the data says otherwise, the data counts.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Expected {
+    /// How the text of other tables of this kind was read.
+    pub text: TextOptions,
+    /// The names of columns: a first line of them is a header, and a column with one of these names is
+    /// an entry, even if it is named label.
+    pub columns: Vec<String>,
+    /// The names of classes: the only folder of some images is a class if it has one of these names.
+    pub classes: Vec<String>,
 }
 
 /// How the text of a table is read; what is not given is inferred.

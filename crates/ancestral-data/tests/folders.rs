@@ -315,3 +315,51 @@ fn mnist_under_the_names_that_some_programs_unpack() {
     write(dir.path(), &[("page.idx", b"<!DOCTYPE html>".to_vec())]);
     refused(&dir.path().join("page.idx"), &["a web page"]);
 }
+
+#[test]
+fn files_without_an_image_are_named_in_words() {
+    let dir = tempfile::tempdir().unwrap();
+    let good = gray(7);
+    let mut damaged = good.clone();
+    let at = damaged.len() - 20;
+    damaged[at] ^= 0xff;
+    let pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12\n";
+    for (bytes, words) in [
+        (Vec::new(), "the file is empty"),
+        (pointer.to_vec(), "Git LFS"),
+        (damaged, "it is damaged (a checksum does not match)"),
+    ] {
+        write(dir.path(), &[("a.png", bytes), ("b.png", good.clone())]);
+        refused(dir.path(), &["a.png", words]);
+        assert!(!read(dir.path()).unwrap_err().to_string().contains("ChunkType"));
+    }
+}
+
+#[test]
+fn folders_that_look_alike_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = [("caf\u{e9}/a.png", gray(1)), ("cafe\u{301}/b.png", gray(2))];
+    write(dir.path(), &files);
+    // Some file systems know one of these names only.
+    if fs::read_dir(dir.path()).unwrap().count() == 2 {
+        refused(dir.path(), &["looks like the class folder", "rename one"]);
+    }
+}
+
+#[test]
+fn the_only_folder_is_a_class_if_its_name_is_known() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), &[("cats/a.png", gray(1)), ("cats/b.png", gray(2))]);
+    let data = read(dir.path()).unwrap();
+    assert_eq!(data.classes(), 0);
+    assert!(data.notes[0].contains("all images are in the folder cats"), "{:?}", data.notes);
+    let classes = vec!["cats".to_owned(), "dogs".to_owned()];
+    let expected = ancestral_data::Expected { classes, ..Default::default() };
+    let options = OpenOptions { whole: true, expected, ..OpenOptions::default() };
+    let data = open(dir.path().to_str().unwrap(), &options).unwrap();
+    assert_eq!((data.class_names.join(","), data.notes.len()), ("cats".into(), 0));
+    // Images without folders are said nothing of.
+    let flat = tempfile::tempdir().unwrap();
+    write(flat.path(), &[("a.png", gray(1)), ("b.png", gray(2))]);
+    assert!(read(flat.path()).unwrap().notes.is_empty());
+}

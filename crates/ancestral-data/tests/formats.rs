@@ -490,3 +490,50 @@ fn carved_splits_follow_the_seed() {
     assert_ne!(seeded(1).fingerprint(), seeded(2).fingerprint());
     assert_eq!(seeded(1).len(SplitName::Test), 10);
 }
+
+#[test]
+fn numpy_arrays_of_other_kinds() {
+    let dir = tempfile::tempdir().unwrap();
+    // 1, −2, 0.5, 2⁻²⁴, 65504 and −0 in half precision.
+    let halves: Vec<u8> = [0x3c00u16, 0xc000, 0x3800, 1, 0x7bff, 0x8000]
+        .iter()
+        .flat_map(|h| h.to_le_bytes())
+        .collect();
+    let data = read(dir.path(), "a.npy", &common::npy("<f2", false, "(3, 2)", &halves)).unwrap();
+    assert_eq!(reals(&data), [1.0, -2.0, 0.5, 2f64.powi(-24), 65504.0, 0.0]);
+    // Minus zero is shown and compared as zero.
+    assert!(ancestral_data::describe(&data).splits[0].minimum == -2.0);
+    let zero = common::npy("<f2", false, "(3,)", &[0, 0x80, 0, 0x80, 0, 0x38]);
+    let shown = ancestral_data::describe(&read(dir.path(), "z.npy", &zero).unwrap());
+    assert_eq!(shown.splits[0].minimum.to_string(), "0");
+    refused(
+        read(dir.path(), "b.npy", &common::npy("<f2", false, "(1,)", &[0, 0x7c])),
+        "b.npy",
+        &["inf; expected a finite number"],
+    );
+    // Both ends could be the channels.
+    let both = common::npy("|u1", false, "(1, 3, 8, 3)", &[7; 72]);
+    let data = read(dir.path(), "c.npy", &both).unwrap();
+    assert!(data.notes[0].contains("images of 3×8 pixels with 3 channels"), "{:?}", data.notes);
+    let data = read(dir.path(), "c.npz", &common::npz(&[("x", both)])).unwrap();
+    assert!(data.notes[0].contains("images of 3×8 pixels"), "{:?}", data.notes);
+}
+
+#[test]
+fn two_members_of_one_name_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let array = |value| common::npy("|u1", false, "(2, 2)", &[value; 4]);
+    let bytes = common::npz(&[("x", array(1)), ("z", array(2))]);
+    // The second one takes the name of the first.
+    let renamed: Vec<u8> = {
+        let mut bytes = bytes.clone();
+        for at in 0..bytes.len() - 5 {
+            if &bytes[at..at + 5] == b"z.npy" {
+                bytes[at] = b'x';
+            }
+        }
+        bytes
+    };
+    assert!(read(dir.path(), "good.npz", &bytes).is_ok());
+    refused(read(dir.path(), "two.npz", &renamed), "two.npz", &["two members have the same name"]);
+}

@@ -258,3 +258,51 @@ fn a_pipe_is_read_once() {
     }
     assert!(Path::new(&pipe).exists());
 }
+
+/// Grey and colored images of classes, one of them turned by its folder's name only.
+#[test]
+fn a_folder_of_images_is_read_in_parts() {
+    let dir = tempfile::tempdir().unwrap();
+    let image = |i: u32| {
+        let pixel = |x, y| image::Rgb([(40 * i + x) as u8, (7 * y) as u8, i as u8]);
+        image::RgbImage::from_fn(4, 3, pixel)
+    };
+    for (class, i) in [("10", 0), ("9", 1), ("10", 2), ("9", 3), ("9", 4)] {
+        let folder = dir.path().join(class);
+        fs::create_dir_all(&folder).unwrap();
+        image(i).save(folder.join(format!("{i}.png"))).unwrap();
+    }
+    fs::write(dir.path().join("9/readme.txt"), "no image").unwrap();
+    let path = dir.path().to_str().unwrap();
+    let check = |options: &OpenOptions| {
+        let whole = open(path, options).unwrap();
+        let Opened::Parts(mut parts) = in_parts(path, options, 30).unwrap() else {
+            panic!("it was held")
+        };
+        assert_eq!(parts.len(), whole.len(SplitName::Train));
+        for _ in 0..2 {
+            let (mut all, mut labels) = (Vec::new(), Vec::new());
+            while let Some(part) = parts.next_rows(2).unwrap() {
+                assert_eq!(known(&part), known(&whole));
+                let (values, of) = values(&part);
+                assert!(values.len() <= 2 * part.shape.size());
+                all.extend(values);
+                labels.extend(of);
+            }
+            assert_eq!((all, labels), values(&whole));
+            parts.restart();
+        }
+    };
+    check(&options());
+    check(&OpenOptions { no_labels: true, ..options() });
+    check(&OpenOptions { gray: true, resize: Some((5, 6)), ..options() });
+    assert!(matches!(in_parts(path, &options(), 1000), Ok(Opened::Whole(_))));
+    // An image that changes its size between the two readings.
+    let Opened::Parts(mut parts) = in_parts(path, &options(), 30).unwrap() else { panic!("held") };
+    image::RgbImage::new(2, 2).save(dir.path().join("9/4.png")).unwrap();
+    assert_eq!(parts.next_rows(4).unwrap().unwrap().notes.len(), 1);
+    let error = parts.next_rows(4).unwrap_err().to_string();
+    assert!(error.contains("changed"), "{error}");
+    let error = in_parts(path, &options(), 30).unwrap_err();
+    assert!(matches!(error, DataError::ImageSize { size: [2, 2], .. }), "{error}");
+}

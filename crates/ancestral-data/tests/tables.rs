@@ -8,8 +8,8 @@ use std::fs;
 use std::path::Path;
 
 use ancestral_data::{
-    ColumnType, DataError, Dataset, Domain, OpenOptions, SplitName, TextOptions, Values, describe,
-    open,
+    ColumnType, DataError, Dataset, Domain, Expected, OpenOptions, Sought, SplitName, TextOptions,
+    Values, describe, open,
 };
 use common::gz;
 
@@ -216,6 +216,12 @@ fn what_is_inferred_can_be_said_otherwise() {
     assert_eq!((data.column_names.len(), data.len(SplitName::Train)), (3, 2));
     assert!(data.notes[0].contains("--header no"), "{:?}", data.notes);
     assert_eq!(asked(header(false), numbered).unwrap().len(SplitName::Train), 3);
+    // Years over reals, and other numbers over them.
+    let years = asked(TextOptions::default(), "2019,2020\n0.5,1.5\n").unwrap();
+    assert_eq!(years.column_names, ["2019", "2020"]);
+    let others = asked(TextOptions::default(), "10,20\n0.5,1.5\n").unwrap();
+    assert_eq!((others.len(SplitName::Train), others.notes.len()), (2, 1));
+    assert!(others.notes[0].contains("--header yes"), "{:?}", others.notes);
     // Counting may be data.
     assert_eq!(asked(TextOptions::default(), "0,1\n1,1\n").unwrap().len(SplitName::Train), 2);
     assert_eq!(asked(header(true), "0,1\n1,1\n").unwrap().column_names, ["0", "1"]);
@@ -352,6 +358,9 @@ fn labels_are_names() {
         (names(&["3", "7", "900"]), Some(vec![1, 2, 0]))
     );
     assert_eq!(labels("x,label\n1,1\n2,-1\n"), (names(&["-1", "1"]), Some(vec![1, 0])));
+    let data = read("t.csv", "x,label\n1,01\n2,1\n3,2\n").unwrap();
+    assert_eq!(data.class_names, ["1", "2"]);
+    assert!(data.notes[1].contains("are one class"), "{:?}", data.notes);
     assert_eq!(labels("x,label\n1,2.0\n2,10\n"), (names(&["2", "10"]), Some(vec![0, 1])));
     assert_eq!(labels("x,Class\n1,b\n2,a\n"), (names(&["a", "b"]), Some(vec![1, 0])));
     assert_eq!(labels("x,label\n1,None\n2,mild\n"), (names(&["None", "mild"]), Some(vec![0, 1])));
@@ -375,7 +384,7 @@ fn labels_are_names() {
     let left = OpenOptions { no_labels: true, whole: true, ..OpenOptions::default() };
     let data = read_as("t.csv", "x,label\n1,a\n2,b\n", &left).unwrap();
     assert_eq!((data.classes(), data.shape.size()), (0, 1));
-    assert!(data.notes[0].contains("left out (--no-labels)"), "{:?}", data.notes);
+    assert!(data.notes[0].contains("may hold classes and was left out"), "{:?}", data.notes);
 }
 
 #[test]
@@ -425,4 +434,187 @@ fn files_of_the_repository() {
     let reals = root.join("crates/ancestral/tests/stored/reals.csv");
     let data = open(reals.to_str().unwrap(), &options(TextOptions::default())).unwrap();
     assert!(data.columns.iter().all(|column| column.kind != ColumnType::Category));
+}
+
+/// What resembles a number is never a category without a word.
+#[test]
+fn numbers_in_other_notations_are_named() {
+    for (cell, words) in [
+        ("0x1f", "hexadecimal"),
+        ("-0X1F", "hexadecimal"),
+        ("1.5D+02", "Fortran"),
+        ("15d2", "Fortran"),
+        ("1.5-102", "without its letter"),
+        ("(5.5)", "parentheses"),
+        ("(1,200)", "parentheses"),
+        ("\u{661}\u{662}", "digits of another script (U+0661)"),
+        ("\u{ff11}.\u{ff15}", "U+FF11"),
+        ("\u{967}\u{968}", "U+0967"),
+        ("1.100.200", "thousands"),
+        ("1,23,456", "thousands"),
+        ("1'100", "thousands"),
+        ("9007199254740993.0", "more digits"),
+        ("9.007199254740993e15", "more digits"),
+        ("-9007199254740993", "more digits"),
+    ] {
+        let said = error(read("t.csv", format!("a;b\n{cell};1\n2;2\n")));
+        let place = "line 2, column 1 ('a')";
+        assert!(said.contains(place) && said.contains(words), "{cell}: {said}");
+    }
+    for cell in ["9007199254740992.0", "1e23", "1.2345678901234568e+17", "1e-400"] {
+        let data = read("t.csv", format!("a,b\n{cell},1\n2,2\n")).unwrap();
+        assert_eq!(values(&data)[0], cell.parse::<f64>().unwrap());
+    }
+    for cell in [
+        "12 kg",
+        "5:30",
+        "<0.5",
+        "2024-01-31",
+        "3/4",
+        "~7",
+        "1.5 x",
+        "4\u{bd}",
+        "\u{201c}7\u{201d}",
+    ] {
+        let data = read("t.csv", format!("a,b\n{cell},1\n{cell},2\n")).unwrap();
+        assert_eq!(data.columns[0].kind, ColumnType::Category, "{cell}");
+        let note = format!("column 'a', as '{cell}': cells that begin like numbers");
+        assert!(data.notes[0].contains(&note), "{cell}: {:?}", data.notes);
+    }
+    // Words are words.
+    for cell in ["x1", "male", "v2.0", "R2D2", "3D"] {
+        let data = read("t.csv", format!("a,b\n{cell},1\nand {cell},2\nor,3\n")).unwrap();
+        let noted = data.notes.iter().any(|note| note.contains("begin like"));
+        assert!(!noted || cell == "3D", "{cell}: {:?}", data.notes);
+    }
+    let zeros = read("t.csv", "zip,x\n00501,1.5\n10001,02.5\n").unwrap();
+    assert!(zeros.notes[0].contains("column 'zip': zeros before the digits"), "{:?}", zeros.notes);
+    // In a block of rows, too.
+    let rows: String = (0..40_000).map(|i| format!("{i:05},1.5\n")).collect();
+    let zeros = read("t.csv", format!("zip,x\n{rows}")).unwrap();
+    assert!(zeros.notes[0].contains("column 'zip': zeros"), "{:?}", zeros.notes);
+    assert_eq!(read("t.csv", "a,x\n0,1.5\n0.5,01.5\n").unwrap().notes.len(), 0);
+}
+
+/// Decimal commas and separators of thousands are read, or said.
+#[test]
+fn commas_and_points_are_not_mistaken_in_silence() {
+    let note = |text: &str, words: &str| {
+        let data = read("t.csv", text).unwrap();
+        assert!(data.notes.iter().any(|note| note.contains(words)), "{text:?}: {:?}", data.notes);
+        values(&data)
+    };
+    let commas = "commas were read as decimal signs";
+    assert_eq!(note("price\n100,5\n200,25\n300,75\n", commas), [100.5, 200.25, 300.75]);
+    assert_eq!(note("price\n100,5\n200\n300,75\n", commas), [100.5, 200.0, 300.75]);
+    assert!(error(read("t.csv", "100,5\n200\n300,75\n")).contains("line 2, column 2: 1 cell"));
+    let maybe = "--decimal , reads decimal commas";
+    assert_eq!(note("100,5\n200,25\n", maybe), [100.0, 5.0, 200.0, 25.0]);
+    assert_eq!(note("1,05,2,50\n3,07,4,25\n", maybe).len(), 8);
+    let asked = TextOptions { decimal: Some(','), ..TextOptions::default() };
+    let data = read_as("t.csv", "100,5\n200,25\n", &options(asked)).unwrap();
+    assert_eq!((values(&data), data.shape.size()), (vec![100.5, 200.25], 1));
+    // Names of rows are numbered.
+    let data = read("t.csv", "x\n1,5\n2,7\n").unwrap();
+    assert_eq!(values(&data), [5.0, 7.0]);
+    assert!(data.notes[0].contains("names of rows"), "{:?}", data.notes);
+    for plain in ["a,b\n1,2\n3,4\n", "1.5,2\n3,4\n", "1,2,3\n4,5,6\n", "\"1\",2\n3,4\n"] {
+        let data = read("t.csv", plain).unwrap();
+        assert!(!data.notes.iter().any(|note| note.contains("decimal")), "{plain:?}");
+    }
+
+    assert_eq!(note("a;b\n1.100;2\n22.200;3\n", "points before three digits")[0], 1.1);
+    assert_eq!(note("a;b\n1,100;2\n22,200;3\n", "before three digits everywhere")[0], 1.1);
+    let said = error(read("t.csv", "a,b\n\"1,100\",\"2,200\"\n\"3,300\",\"4,400\"\n"));
+    assert!(said.contains("thousands separators"), "{said}");
+    for plain in ["a;b\n0.100;2\n0.200;3\n", "a;b\n1.100;2\n2.20;3\n", "a,b\n1.100,2\n2.200,3\n"] {
+        assert_eq!(read("t.csv", plain).unwrap().notes.len(), 0, "{plain:?}");
+    }
+}
+
+#[test]
+fn files_that_are_no_tables_are_named() {
+    let utf_32: Vec<u8> =
+        "\u{feff}a,b\n1,2\n".chars().flat_map(|c| (c as u32).to_le_bytes()).collect();
+    let pointer =
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12\n".to_vec();
+    for (bytes, words) in [
+        (Vec::new(), "the file is empty"),
+        (pointer, "Git LFS"),
+        (utf_32, "UTF-32"),
+        (b"a,b\n1,2\n3,\x004\n".to_vec(), "line 3: a zero byte"),
+        (b"a,b\n1,2\n\0\0\0\0".to_vec(), "line 3: a zero byte"),
+        (b"{\"a\": 1}\n{\"a\": 2}\n".to_vec(), "JSON"),
+        (b"\n[ {\"a\": 1} ]\n".to_vec(), "JSON"),
+        (b"% made\n@RELATION x\n@attribute a numeric\n@data\n1\n".to_vec(), "ARFF"),
+        (b"<?xml version=\"1.0\"?>\n<rows/>\n".to_vec(), "XML"),
+        (b"<?xml version=\"1.0\"?>\n<!DOCTYPE html>\n".to_vec(), "web page"),
+        (b"1 1:0.5 7:2\n-1 3:1e-3\n".to_vec(), "LIBSVM"),
+        (b"a,b\n1.5,2,3\n2.5,3,4\n".to_vec(), "'1.5' is no name of a row"),
+        (b"SQLite format 3\0rest".to_vec(), "SQLite"),
+        (b"%PDF-1.7\n".to_vec(), "PDF"),
+        (b"BZh91AY&SY".to_vec(), "bzip2"),
+        (b"a,b\n\"1\"5,1\n2,2\n".to_vec(), "line 2: a quoted cell goes on after its end"),
+    ] {
+        let said = error(read("t.csv", &bytes));
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    for (name, words) in [("t.jsonl", "write it as CSV"), ("t.heic", "PNG")] {
+        let said = error(read(name, "x"));
+        assert!(said.contains(words), "{name}: {said}");
+    }
+    let data = read("t.csv", "1;2;\n3;4;\n").unwrap();
+    assert_eq!(values(&data), [1.0, 2.0, 3.0, 4.0]);
+    assert!(data.notes[0].contains("separators after the last cell"), "{:?}", data.notes);
+    for (text, blanks) in [("a\n1\n\n3\n\n\n", true), ("a\n\n1\n3\n\n", false)] {
+        let notes = read("t.csv", text).unwrap().notes;
+        assert_eq!(notes.iter().any(|note| note.contains("blank lines")), blanks, "{notes:?}");
+    }
+    let rows: String = (0..30).map(|i| format!("{i}.5,word{i}\n")).collect();
+    let data = read("t.csv", format!("x,label\n{rows}")).unwrap();
+    assert!(data.notes[0].contains("(30 in 30 rows, which may be no classes)"), "{:?}", data.notes);
+}
+
+/// What a run knows of its own data counts where other data leaves something open.
+#[test]
+fn expected_names_decide() {
+    let like = |columns: &[&str], text: TextOptions, bytes: &str| {
+        let columns = columns.iter().map(|&name| name.to_owned()).collect();
+        let expected = Expected { text, columns, ..Expected::default() };
+        read_as("t.csv", bytes, &OpenOptions { whole: true, expected, ..OpenOptions::default() })
+    };
+    let none = TextOptions::default;
+    // A header of numbers over whole columns, in any order.
+    for header in ["0,1", "1,0"] {
+        let data = like(&["0", "1"], none(), &format!("{header}\n1,2\n3,4\n")).unwrap();
+        assert_eq!((data.column_names.join(","), data.len(SplitName::Train)), (header.into(), 2));
+        assert!(data.notes.is_empty(), "{:?}", data.notes);
+    }
+    assert_eq!(like(&["0", "1"], none(), "5,1\n1,2\n").unwrap().len(SplitName::Train), 2);
+    // An entry that is named like classes.
+    let data = like(&["x", "target"], none(), "x,target\n1,2\n3,4\n").unwrap();
+    assert_eq!((data.shape.size(), data.classes()), (2, 0));
+    // The way that another file was read, unless this one is other.
+    let semicolons = || TextOptions { separator: Some(';'), ..TextOptions::default() };
+    for bytes in ["a;b\n1;2\n3;4\n", "a,b\n1,2\n3,4\n"] {
+        let data = like(&["a", "b"], semicolons(), bytes).unwrap();
+        assert_eq!(values(&data), [1.0, 2.0, 3.0, 4.0]);
+    }
+    let no_header = || TextOptions { header: Some(false), ..TextOptions::default() };
+    assert_eq!(like(&[], no_header(), "1,2\n3,4\n").unwrap().len(SplitName::Train), 2);
+    assert_eq!(like(&[], no_header(), "a,b\n1,2\n3,4\n").unwrap().len(SplitName::Train), 2);
+}
+
+#[test]
+fn cells_are_looked_up_by_their_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("t.csv");
+    fs::write(&path, "# c\nid,x,label\n\n1,2.5,a\n2,\"3\",b\n3,2.5,b\n").unwrap();
+    let data = open(path.to_str().unwrap(), &options(TextOptions::default())).unwrap();
+    let number = |column, value| data.line_of(&Sought::Number { column, value });
+    assert_eq!([number(1, 2.5), number(1, 3.0), number(0, 3.0)], [Some(4), Some(5), Some(6)]);
+    assert_eq!(number(1, 1.0), None);
+    assert_eq!(data.line_of(&Sought::Label("b".into())), Some(5));
+    let swapped = data.select_columns(&[1, 0]).unwrap();
+    assert_eq!(swapped.line_of(&Sought::Number { column: 0, value: 3.0 }), Some(5));
 }

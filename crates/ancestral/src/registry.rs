@@ -55,6 +55,8 @@ impl Registry {
             distributions::multinomial::entry(),
             distributions::dirichlet::entry(),
             distributions::gmm::entry(),
+            distributions::bernoulli_mixture::entry(),
+            distributions::kde::entry(),
             classifier::features::entry(),
             classifier::logistic::entry(),
         ]);

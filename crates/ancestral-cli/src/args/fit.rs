@@ -68,6 +68,10 @@ pub(crate) struct FitArgs {
     /// Keep a parameter of a univariate family at a value, as in shape=2; repeatable
     #[arg(long = "fix", value_name = "NAME=VALUE", help_heading = MODEL)]
     pub(crate) fixed: Vec<String>,
+    /// Estimate where the support begins, for families that have it from 0 on (gamma, weibull, …); the
+    /// highest interior maximum is taken where the likelihood has no bound
+    #[arg(long, help_heading = MODEL)]
+    pub(crate) free_location: bool,
     /// Set the number of trials of each row (binomial)
     #[arg(long, value_name = "N", help_heading = MODEL)]
     pub(crate) trials: Option<u64>,

@@ -41,9 +41,8 @@ pub(crate) struct RulesArgs {
     /// Read baskets from this file, plain or compressed by gzip; - is standard input
     #[arg(long, value_name = "FILE", help_heading = DATA)]
     pub(crate) data: PathBuf,
-    /// Read the file as baskets (one a line, items separated by commas or blanks, no header), long (a
-    /// header, then a basket and an item a line) or table (a header of items, then 0/1 for each)
-    /// [default: inferred]
+    /// Read the file as baskets (one a line, no header), long (a basket and an item a line, with or
+    /// without a header) or table (a header of items, then 0/1 for each) [default: inferred]
     #[arg(long, value_name = "FORMAT", help_heading = DATA)]
     pub(crate) format: Option<String>,
     /// Find rules; the default
@@ -110,7 +109,13 @@ pub(crate) struct RulesArgs {
     )]
     pub(crate) holdout: Option<f64>,
     /// Set the seed by which --holdout chooses baskets
-    #[arg(long, default_value_t = 0, conflicts_with = "sets", help_heading = RULES)]
+    #[arg(
+        long,
+        default_value_t = 0,
+        conflicts_with = "sets",
+        requires = "holdout",
+        help_heading = RULES
+    )]
     pub(crate) seed: u64,
     /// Stop at this much memory, as in 500M or 2G, and keep what was found; larger files are read twice,
     /// with the same result [default: what is free]

@@ -96,14 +96,20 @@ fn request(args: &FitArgs) -> Result<DistributionRequest> {
     });
     let fixed: Vec<(String, f64)> = fixed.collect::<Result<_>>()?;
     if args.family == "auto"
-        && !(fixed.is_empty() && args.quantiles.is_empty() && args.above.is_empty())
+        && !(fixed.is_empty()
+            && args.quantiles.is_empty()
+            && args.above.is_empty()
+            && !args.free_location)
     {
-        return Err(usage("--fix, --quantile and --above are for one family, not for auto"));
+        return Err(usage(
+            "--fix, --free-location, --quantile and --above are for one family, not for auto",
+        ));
     }
     Ok(DistributionRequest {
         column: args.column.clone(),
         rows,
         fixed,
+        free_location: args.free_location,
         quantiles: args.quantiles.clone(),
         above: args.above.clone(),
         p_values: if args.gof { PValues::Always } else { PValues::OfFewRows },

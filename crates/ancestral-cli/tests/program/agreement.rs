@@ -250,3 +250,83 @@ fn networks_see_columns_without_their_offset_and_unit() {
         }
     }
 }
+
+#[test]
+fn a_run_decides_what_other_data_leaves_open() {
+    let here = program();
+    // A real target is an entry, and stays one where it is whole.
+    let reals: String = (0..60).map(|i| format!("{}.5,{}.25\n", i % 7, i % 5)).collect();
+    here.write("real.csv", format!("x,target\n{reals}"));
+    let whole: String = (0..60).map(|i| format!("{}.5,{}\n", i % 7, i % 5)).collect();
+    here.write("whole.csv", format!("x,target\n{whole}"));
+    here.good("fit gaussian --data real.csv --out t --quiet");
+    assert_eq!(scores(&here, "score t --data whole.csv").len(), 60);
+    // Names that are numbers, over few whole rows.
+    let rows: String = (0..60).map(|i| format!("{}.5,{}.25\n", i % 7, i % 5)).collect();
+    here.write("numbered.csv", format!("0,1\n{rows}"));
+    here.good("fit gaussian --data numbered.csv --out n --quiet");
+    here.write("few.csv", "1,0\n2,3\n4,5\n");
+    assert_eq!(scores(&here, "score n --data few.csv").len(), 2);
+    // Separators of another program.
+    here.write("own.csv", format!("a;b\n{}", rows.replace(',', ";")));
+    here.write("comma.csv", format!("b,a\n{rows}"));
+    here.good("fit gaussian --data own.csv --separator ; --out s --quiet");
+    assert_eq!(scores(&here, "score s --data comma.csv").len(), 60);
+}
+
+#[test]
+fn errors_against_a_run_name_lines() {
+    let here = program();
+    let bits: String = (0..60).map(|i| format!("{},{}\n", i % 2, i / 2 % 2)).collect();
+    here.write("bits.csv", format!("a,b\n{bits}"));
+    here.good("fit bernoulli --data bits.csv --out b --quiet");
+    here.write("other.csv", "# c\nb,a\n\n0,1\n1,1\n\n1,7\n");
+    here.bad(
+        "score b --data other.csv",
+        "line 7, column 'a': 7; expected a whole number from 0 to 1",
+    );
+    here.write("words.csv", format!("color,label\n{}", "red,1\nblue,2\n".repeat(20)));
+    here.good("fit logistic --data words.csv --out l --quiet");
+    // One of two words is still that word.
+    for (word, counts) in [("red", [1, 0]), ("blue", [0, 1])] {
+        here.write("word.csv", format!("color\n{word}\n"));
+        let found = here.json("score l --data word.csv --out word_scores.csv");
+        assert_eq!(found["counts"], serde_json::json!(counts), "{word}: {found}");
+    }
+    here.write("pink.csv", "color\nred\n\npink\n");
+    here.bad("score l --data pink.csv", "line 4: 'pink' in column 'color'");
+    here.write("third.csv", "color,label\nred,1\nred,3\nblue,2\n");
+    here.bad("evaluate l --data third.csv --split train", "line 3: an example is of class 3");
+    // Names that only look alike.
+    here.write("nfc.csv", format!("caf\u{e9},b\n{bits}"));
+    here.write("nfd.csv", format!("cafe\u{301},b\n{bits}"));
+    here.good("fit bernoulli --data nfc.csv --out accents --quiet");
+    here.bad("score accents --data nfd.csv", "NFC or NFD");
+}
+
+#[test]
+fn what_is_left_out_of_rows_is_said() {
+    let here = program();
+    here.write("own.csv", table("height,weight", |x, y, _| format!("{x},{y}")));
+    here.good(&format!("train rnade --data own.csv {SMALL} --out r"));
+    here.write("given.csv", "height,label\n1.5,a\n3,b\n");
+    let said = errors(&here.run("sample r --complete given.csv --out c.csv"));
+    assert!(said.contains("column 'label' may hold classes and was left out"), "{said}");
+    // Few rows have no splits, and are evaluated.
+    here.write("two.csv", "height,weight\n1.5,80\n3,70.5\n");
+    let found = here.json("evaluate r --data two.csv");
+    assert_eq!(found["n"], 2, "{found}");
+    assert!(found["notes"].to_string().contains("too few examples for splits"), "{found}");
+    // A probability of 0 is among the notes of a file of scores.
+    let bits: String = (0..60).map(|i| format!("0,{}\n", i % 2)).collect();
+    here.write("bits.csv", format!("a,b\n{bits}"));
+    here.good("fit bernoulli --data bits.csv --set pseudo_count=0 --out b --quiet");
+    here.write("one.csv", "a,b\n1,1\n0,1\n");
+    let found = here.json("score b --data one.csv --out s.csv");
+    assert!(found["notes"].to_string().contains("column 'a'"), "{found}");
+    // Categories have their words.
+    here.write("words.csv", format!("color\n{}", "red\nblue\nred\n".repeat(20)));
+    let found = here.good("fit categorical --data words.csv --out w");
+    assert!(found.contains("p[color, blue]"), "{found}");
+    assert!(!found.contains("standardized"), "{found}");
+}

@@ -72,3 +72,56 @@ fn what_to_do_about_data_is_said() {
     here.bad("data show images", "7×7 as in the first; resize all images");
     assert!(!here.path("runs").exists(), "a refused command left a folder behind");
 }
+
+#[test]
+fn the_data_of_a_run_is_not_replaced() {
+    let here = program();
+    let rows: String = (0..60).map(|i| format!("{}.5,{}.25\n", i % 7, i % 5)).collect();
+    let text = format!("x,y\n{rows}");
+    here.write("own.csv", &text);
+    here.write("other.csv", &text);
+    here.good("train rnade --data own.csv --steps 3 --set sample_count=0 --quiet --out r");
+    here.write("given.csv", "x\n1.5\n");
+    let own = "--out own.csv: it is the data of the run";
+    here.bad("sample r --complete given.csv --out own.csv", own);
+    here.bad("sample r -n 5 --out own.csv", own);
+    here.bad("score r --data other.csv --out own.csv", own);
+    assert_eq!(here.read("own.csv"), text);
+}
+
+#[test]
+fn sheets_are_written_over_no_other_file() {
+    let here = program();
+    std::fs::create_dir(here.path("photos")).unwrap();
+    for side in 0..3 {
+        let image = ancestral_plot::Image::filled(4, 4, [side * 40; 3]);
+        image.save_png(here.path(&format!("photos/{side}.png"))).unwrap();
+    }
+    for name in ["photos.png", "photos-sheet.png"] {
+        here.write(name, "mine");
+    }
+    assert!(here.good("data show photos").contains("wrote photos-sheet-2.png"));
+    // The same sheet again.
+    assert!(here.good("data show photos").contains("wrote photos-sheet-2.png"));
+    assert_eq!([here.read("photos.png"), here.read("photos-sheet.png")], ["mine", "mine"]);
+}
+
+#[test]
+fn hints_name_flags_of_their_command() {
+    let here = program();
+    std::fs::create_dir(here.path("images")).unwrap();
+    for side in [9, 7] {
+        let image = ancestral_plot::Image::filled(side, side, [0; 3]);
+        image.save_png(here.path(&format!("images/{side}.png"))).unwrap();
+    }
+    here.bad("data show images", "resize all images with --resize HxW");
+    here.good("fit bernoulli --data digits --binarize threshold --out b --quiet");
+    for command in ["score b --data images", "evaluate b --data images"] {
+        let said = here.bad(command, "resize them to one size first");
+        assert!(!said.contains("--resize"), "{said}");
+    }
+    // Small and large numbers are short.
+    here.write("small.csv", "a,b\n1e-49,1\n2.5e20,2\n3,3\n4,4\n5,5\n");
+    let shown = here.good("data show small.csv");
+    assert!(shown.contains("1e-49") && !shown.contains("0.00000000"), "{shown}");
+}

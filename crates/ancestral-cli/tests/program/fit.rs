@@ -82,6 +82,7 @@ fn columns_weights_counts_and_parameters_are_chosen() {
     let found = json(&here, weighted);
     assert_eq!(found["n"], 6.0);
     assert!((found["estimates"][0]["value"].as_f64().unwrap() - 14.0 / 6.0).abs() < 1e-12);
+    assert!(found["train"].is_null(), "{found}");
     // The same as counts of 0, 1, 2, ….
     let counts = json(&here, "fit poisson --counts 0,3,0,2,0,1 --out c");
     let likelihood = |found: &Value| found["log_likelihood"].as_f64().unwrap();
@@ -115,10 +116,20 @@ fn censored_rows_have_their_closed_form() {
     assert_eq!(found["n"], 5.0);
     assert!(found["goodness_of_fit"].is_null() && found["train"].is_null());
     here.good("sample c -n 3 --out s.csv");
+    // Its own rows are scored as they were fitted.
+    let own = json(&here, "evaluate c --split train");
+    let mean = found["log_likelihood"].as_f64().unwrap() / 5.0;
+    assert!((own["nll_nats"].as_f64().unwrap() + mean).abs() < 1e-9, "{own}");
+    here.good("score c --data c.csv --out own.csv");
+    let last: f64 =
+        here.read("own.csv").lines().nth(5).unwrap().split(',').nth(1).unwrap().parse().unwrap();
+    assert!((last + 5.0 / (17.0 / 3.0)).abs() < 1e-9, "{last}");
+    here.bad("fit exponential --data c.csv --lower from --upper to --out c", "already exists");
+    here.bad("fit auto --data c.csv --lower from --upper to --out c", "already exists");
     here.write("reversed.csv", "from,to\n2,1\n3,4\n");
     here.bad(
         "fit normal --data reversed.csv --lower from --upper to",
-        "1 rows have a lower end above",
+        "1 row has a lower end above",
     );
     here.bad("fit normal --data c.csv --lower from", "--upper");
     here.bad("fit normal --data c.csv --lower from --upper til", "there is no column 'til'");
@@ -170,7 +181,7 @@ fn data_without_a_maximum_is_an_error_that_says_why() {
     bad("gamma --data negative.csv", "9 rows are outside the support of gamma");
     bad("poisson --data zeros.csv", "18 rows are not whole numbers");
     bad("beta --data negative.csv", "outside the support of beta");
-    bad("normal --data one.csv", "all 1 rows are 2.5");
+    bad("normal --data one.csv", "the only row is 2.5");
     bad("normal --data infinite.csv", "'inf'; expected a finite number");
     bad("normal --data missing.csv --column x", "no value; expected a finite number");
     bad("normal --data words.csv --column word", "column 'word' holds words");
@@ -189,6 +200,12 @@ fn data_without_a_maximum_is_an_error_that_says_why() {
     assert!((one["estimates"][0]["value"].as_f64().unwrap() - 2.5).abs() < 1e-14, "{one}");
     let zeros = json(&here, "fit poisson --counts 5 --out z");
     assert_eq!(zeros["estimates"][0]["value"], 0.0);
+    let none = json(&here, "fit negative-binomial --counts 9 --out m");
+    assert_eq!(
+        (&none["boundary"]["parameter"], &none["estimates"][1]["value"]),
+        (&"mean".into(), &0.0.into())
+    );
+    assert!(none["notes"][0].as_str().unwrap().contains("every size is as likely"), "{none}");
     let few = json(&here, "fit negative-binomial --counts 9,9,9 --out f");
     assert_eq!(few["boundary"]["family"], "poisson");
     assert_eq!(
@@ -198,4 +215,55 @@ fn data_without_a_maximum_is_an_error_that_says_why() {
     here.good("sample f -n 5 --out f.csv");
     // Missing cells of other columns do not matter.
     here.good("fit normal --data missing.csv --column y --all-train");
+}
+
+#[test]
+fn angles_are_taken_on_the_circle() {
+    let here = program();
+    // Around 3 rad, given in [0, 2π): those above π are negative angles.
+    let angles: Vec<f64> = (0..300).map(|i| 3.0 + 0.6 * (f64::from(i) / 150.0 - 1.0)).collect();
+    here.write("a.csv", column("a", angles));
+    let command = "fit von-mises --data a.csv --all-train --above 4 --above 0 --quantile 0.5";
+    let found = json(&here, &format!("{command} --out a"));
+    let location = found["estimates"][0]["value"].as_f64().unwrap();
+    assert!((location - 3.0).abs() < 0.01, "{found}");
+    assert!(found["notes"][0].as_str().unwrap().contains("rows are outside of (−π, π]"), "{found}");
+    // Uniform on an arc is near a von Mises distribution, which the distances must show.
+    let distance = found["goodness_of_fit"]["kolmogorov_smirnov"].as_f64().unwrap();
+    assert!(distance < 0.08, "{found}");
+    assert_eq!(found["above"][0]["value"], 0.0);
+    assert!(found["above"][1]["value"].as_f64().unwrap() > 0.5);
+    let middle = found["quantiles"][0]["value"].as_f64().unwrap();
+    assert!((-3.2..=3.2).contains(&middle), "{found}");
+}
+
+#[test]
+fn an_origin_is_given_or_estimated() {
+    let here = program();
+    // Quantiles of a Weibull distribution of shape 2.5 and scale 4, from 10 on.
+    let p = |i: u32| (f64::from(i) + 0.5) / 200.0;
+    let rows = (0..200).map(|i| 10.0 + 4.0 * (-(-p(i)).ln_1p()).powf(0.4));
+    here.write("t.csv", column("t", rows.collect::<Vec<_>>()));
+    let weibull = "fit weibull --data t.csv --all-train --quantile 0.5";
+    let given = json(&here, &format!("{weibull} --set location=10 --out given"));
+    assert!((given["estimates"][0]["value"].as_f64().unwrap() - 2.5).abs() < 0.1, "{given}");
+    let free = json(&here, &format!("{weibull} --free-location --out free"));
+    let location = &free["estimates"][2];
+    assert_eq!(location["name"], "location");
+    let (value, error) =
+        (location["value"].as_f64().unwrap(), location["stderr"].as_f64().unwrap());
+    assert!((value - 10.0).abs() < 2.0 * error, "{free}");
+    let likelihood = |of: &Value| of["log_likelihood"].as_f64().unwrap();
+    assert!(likelihood(&free) >= likelihood(&given) - 1e-9);
+    let aic = free["aic"].as_f64().unwrap();
+    assert!((aic - (6.0 - 2.0 * likelihood(&free))).abs() < 1e-9, "{free}");
+    let evaluated = json(&here, "evaluate free --split train");
+    let nll = evaluated["nll_nats"].as_f64().unwrap();
+    assert!((nll + likelihood(&free) / 200.0).abs() < 1e-9, "{evaluated}");
+    here.good("sample free -n 20 --out s.csv");
+    let drawn = here.read("s.csv");
+    assert!(drawn.lines().skip(1).all(|x| x.parse::<f64>().unwrap() > value));
+    here.bad("fit normal --data t.csv --all-train --free-location", "begins at 0");
+    here.bad("fit auto --data t.csv --free-location", "for one family");
+    here.bad("fit gaussian --data t.csv --free-location", "--free-location is for univariate");
 }

@@ -200,7 +200,7 @@ fn what_cannot_be_is_refused_with_what_to_do() {
             "rules --data b.csv --min-support 1 --format table",
             "b.csv, line 2: the table has 2 columns",
         ),
-        ("rules --data b.csv --min-support 1 --max-memory 3", "at least 24M"),
+        ("rules --data b.csv --min-support 1 --max-memory 3", "at least 32M"),
         ("rules --data b.csv --min-support 1 --max-memory much", "as in 500M or 2G"),
         ("rules --data b.csv --min-support 1 --out rules.txt", ".csv or .jsonl"),
         ("rules --data b.csv --min-support 1 --out b.csv", "it is an input"),
@@ -296,7 +296,7 @@ fn a_basket_of_ten_thousand_items_is_no_trouble() {
 fn the_memory_limit_keeps_what_was_found() {
     let here = program();
     here.write("d.txt", dense(300, 40));
-    let line = "rules --data d.txt --min-support 1 --max-memory 24M --json";
+    let line = "rules --data d.txt --min-support 1 --max-memory 32M --json";
     let output = here.run(line);
     let said = errors(&output);
     assert_eq!(output.status.code(), Some(2), "{said}");
@@ -315,7 +315,7 @@ fn the_memory_limit_keeps_what_was_found() {
 #[test]
 fn a_file_larger_than_memory_has_the_same_sets() {
     let here = program();
-    // 24 MB of baskets, of which 12 MiB are allowed.
+    // 24 MB of baskets, of which 16 MiB are allowed.
     let row = |b: u64| {
         let holds = |i: &u64| (b * 2_654_435_761 + i * i * 97_003 + b * i) % 1013 < 700 / (i + 3);
         let items: Vec<String> = (0..60).filter(holds).map(|i| format!("i{i}")).collect();
@@ -327,7 +327,7 @@ fn a_file_larger_than_memory_has_the_same_sets() {
     {
         let line = format!("rules --data many.dat --sets --min-support {support}{kind} --out");
         let whole = here.json(&format!("{line} whole.jsonl"));
-        let parts = here.json(&format!("{line} parts.jsonl --max-memory 24M"));
+        let parts = here.json(&format!("{line} parts.jsonl --max-memory 32M"));
         assert_eq!(whole["parts"], 0);
         assert!(parts["parts"].as_u64().unwrap() > 1, "{parts}");
         for key in ["sets", "by_size", "baskets", "min_count"] {
@@ -338,11 +338,11 @@ fn a_file_larger_than_memory_has_the_same_sets() {
     }
     let line = "rules --data many.dat --min-support 0.002 --min-confidence 0.1 --out";
     here.good(&format!("{line} whole.csv"));
-    let output = here.run(&format!("{line} parts.csv --max-memory 24M"));
+    let output = here.run(&format!("{line} parts.csv --max-memory 32M"));
     assert!(errors(&output).contains("is mined in parts"), "{}", errors(&output));
     assert_eq!(here.read("whole.csv"), here.read("parts.csv"));
-    here.bad(&format!("{line} no.csv --max-memory 24M --holdout 0.5"), "memory limit");
-    here.bad("rules --data many.dat --sets --top 5 --max-memory 24M", "memory limit");
+    here.bad(&format!("{line} no.csv --max-memory 32M --holdout 0.5"), "memory limit");
+    here.bad("rules --data many.dat --sets --top 5 --max-memory 32M", "memory limit");
 }
 
 #[cfg(unix)]

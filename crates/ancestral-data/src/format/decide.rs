@@ -1,6 +1,9 @@
 //! What only all rows of a table tell: kinds of columns, classes, missing cells.
 
+use std::collections::BTreeSet;
+
 use super::dialect::Cell;
+use super::notation::begins_like_number;
 use super::npy::MOST_REAL;
 use super::roles::{Decided, Entry, Fate, Role, Values, different, renumber_words, whole};
 use super::table::Reader;
@@ -40,6 +43,13 @@ impl Reader<'_> {
                 n => format!("{n} comment lines (#) were passed over"),
             });
         }
+        if self.blanks[1] > 0 {
+            self.notes.push(format!(
+                "blank lines between rows were passed over ({}; write ? where a value is missing)",
+                self.blanks[1]
+            ));
+        }
+        self.note_numbers();
         let mut notes = std::mem::take(&mut self.lines.notes);
         notes.append(&mut self.dialect.notes);
         notes.append(&mut self.notes);
@@ -91,6 +101,48 @@ impl Reader<'_> {
             });
         }
         Ok(decided)
+    }
+
+    /// Notes what of cells that look like numbers is lost.
+    fn note_numbers(&mut self) {
+        let (mut zeros, mut words) = (Vec::new(), Vec::new());
+        for (column, role) in self.roles.iter().enumerate() {
+            let Role::Entry(entry) = role else { continue };
+            match &entry.first {
+                Some((_, None)) if entry.numbers.zero_first && !entry.numbers.fractions => {
+                    zeros.push(self.label(column));
+                }
+                Some((_, Some(word))) => {
+                    let like = |word: &&String| begins_like_number(word);
+                    let names = &entry.words.names;
+                    if names.iter().filter(like).count() * 2 >= names.len() {
+                        let word = names.iter().find(like).unwrap_or(word);
+                        words.push(format!("{}, as '{word:.30}'", self.label(column)));
+                    }
+                }
+                _ => {}
+            }
+        }
+        let listed = |columns: &[String], separator: &str| {
+            let some = columns.iter().take(20).map(String::as_str).collect::<Vec<_>>();
+            let more = if columns.len() > some.len() { ", …" } else { "" };
+            let s = if columns.len() == 1 { "" } else { "s" };
+            format!("column{s} {}{more}", some.join(separator))
+        };
+        if !zeros.is_empty() {
+            self.notes.push(format!(
+                "{}: zeros before the digits were passed over, as in 007 (write a letter before them to \
+                 make them words)",
+                listed(&zeros, ", ")
+            ));
+        }
+        if !words.is_empty() {
+            self.notes.push(format!(
+                "{}: cells that begin like numbers were taken for words (write plain numbers if they \
+                 are meant)",
+                listed(&words, "; ")
+            ));
+        }
     }
 
     /// Takes some of the rows that are held, as numbers, or all of them.
@@ -277,7 +329,11 @@ impl Reader<'_> {
         }
         let Some(&column) = classes.first() else { return Ok(()) };
         if options.no_labels {
-            self.notes.push(format!("column {} was left out (--no-labels)", self.label(column)));
+            self.notes.push(format!(
+                "column {} may hold classes and was left out, as classes are here (rename it to make it \
+                 an entry)",
+                self.label(column)
+            ));
             self.roles[column] = Role::Left;
             return Ok(());
         }
@@ -286,11 +342,25 @@ impl Reader<'_> {
         if count > MAX_CLASSES {
             return Err(self.too_many_labels(column));
         }
+        let whole: Option<BTreeSet<i64>> = words.names.iter().map(|word| whole(word)).collect();
+        let merged = whole.is_some_and(|whole| whole.len() < count);
+        let numbers = words.names.iter().all(|word| self.dialect.number(word).is_some());
+        let few = if !numbers && count > FEW_CLASSES && count * 2 > self.rows {
+            format!(" in {} rows, which may be no classes", self.rows)
+        } else {
+            String::new()
+        };
         self.notes.push(format!(
-            "column {} holds the classes ({count}) and is no entry (rename it to make it one; \
+            "column {} holds the classes ({count}{few}) and is no entry (rename it to make it one; \
              --no-labels leaves it out)",
             self.label(column)
         ));
+        if merged {
+            self.notes.push(format!(
+                "labels of column {} that are one number, as 1, 01 and 1.0, are one class",
+                self.label(column)
+            ));
+        }
         Ok(())
     }
 

@@ -1,14 +1,17 @@
 //! The dialect of a table of text: separators, decimals, missing cells and header, inferred from its
 //! first lines.
 
-use std::ops::Range;
-
 use memchr::{memchr, memchr2};
 
+use super::cells::{Cells, is_blank};
 use super::lines::{BLANK, Lines, Quotes};
-use crate::{DataError, OpenOptions, TextOptions};
+use super::notation::{decimals, has_comma, is_group, is_number, is_rounded, plain};
+use crate::{DataError, Expected, OpenOptions, TextOptions};
 
 const LABEL_NAMES: [&str; 3] = ["label", "class", "target"];
+
+/// The name of a column that holds the folds of the rows.
+pub(super) const FOLD_NAME: &str = "fold";
 
 /// Whether a column of this name holds classes.
 pub(super) fn is_label_name(name: &str) -> bool {
@@ -31,6 +34,8 @@ pub(super) struct Dialect {
     pub(super) header: Header,
     /// The lines before the first record that are no data, by number: `sep=`.
     pub(super) first_line: u64,
+    /// Whether rows without a header end in a separator.
+    pub(super) trailing: bool,
     /// Sentences on what was guessed.
     pub(super) notes: Vec<String>,
 }
@@ -46,139 +51,6 @@ pub(super) enum Header {
     Comment(u64, Vec<String>),
 }
 
-/// The cells of records, by their places in a text.
-pub(super) struct Cells {
-    separator: u8,
-    reader: csv_core::Reader,
-    unquoted: Vec<u8>,
-    ends: Vec<usize>,
-    /// Whether the places are in `unquoted`.
-    quoted: bool,
-    pub(super) places: Vec<Range<usize>>,
-}
-
-impl Cells {
-    pub(super) fn new(separator: u8) -> Self {
-        let reader = csv_core::ReaderBuilder::new().delimiter(separator).build();
-        Self {
-            separator,
-            reader,
-            unquoted: Vec::new(),
-            ends: vec![0; 64],
-            quoted: false,
-            places: Vec::new(),
-        }
-    }
-
-    /// Splits a record.
-    pub(super) fn split(&mut self, record: &[u8]) {
-        self.places.clear();
-        let has_quotes = memchr(b'"', record).is_some();
-        self.quoted = has_quotes && self.separator != BLANK;
-        if self.separator == BLANK {
-            self.split_blanks(record);
-        } else if self.quoted {
-            self.split_quoted(record);
-        } else {
-            let mut from = 0;
-            for at in memchr::memchr_iter(self.separator, record) {
-                self.places.push(trimmed(record, from..at));
-                from = at + 1;
-            }
-            self.places.push(trimmed(record, from..record.len()));
-        }
-    }
-
-    fn split_blanks(&mut self, record: &[u8]) {
-        let blank = |b: u8| b == b' ' || b == b'\t';
-        let mut at = 0;
-        loop {
-            while at < record.len() && blank(record[at]) {
-                at += 1;
-            }
-            if at == record.len() {
-                return;
-            }
-            let from = at;
-            if record[at] == b'"'
-                && let Some(length) = memchr(b'"', &record[at + 1..])
-            {
-                self.places.push(at + 1..at + 1 + length);
-                at += length + 2;
-                continue;
-            }
-            while at < record.len() && !blank(record[at]) {
-                at += 1;
-            }
-            self.places.push(from..at);
-        }
-    }
-
-    fn split_quoted(&mut self, record: &[u8]) {
-        self.reader.reset();
-        self.unquoted.resize(record.len() + 1, 0);
-        let (mut input, mut written, mut count) = (record, 0, 0);
-        loop {
-            let (result, read, out, ended) = self.reader.read_record(
-                input,
-                &mut self.unquoted[written..],
-                &mut self.ends[count..],
-            );
-            input = &input[read..];
-            written += out;
-            count += ended;
-            match result {
-                csv_core::ReadRecordResult::InputEmpty => input = &[],
-                csv_core::ReadRecordResult::OutputFull => {
-                    self.unquoted.resize(self.unquoted.len() * 2 + 16, 0);
-                }
-                csv_core::ReadRecordResult::OutputEndsFull => {
-                    self.ends.resize(self.ends.len() * 2, 0);
-                }
-                csv_core::ReadRecordResult::Record | csv_core::ReadRecordResult::End => break,
-            }
-        }
-        let mut from = 0;
-        for &end in &self.ends[..count] {
-            let mut place = trimmed(&self.unquoted, from..end);
-            // Quotes that blanks precede.
-            let cell = &self.unquoted[place.clone()];
-            let after_blank = place.start > from;
-            if after_blank && cell.len() > 1 && cell.starts_with(b"\"") && cell.ends_with(b"\"") {
-                place = place.start + 1..place.end - 1;
-            }
-            self.places.push(place);
-            from = end;
-        }
-    }
-
-    /// The text that the places are in.
-    pub(super) fn text<'t>(&'t self, record: &'t [u8]) -> &'t [u8] {
-        if self.quoted { &self.unquoted } else { record }
-    }
-
-    /// The cells as text, for the few records that are looked at closely.
-    fn words(&mut self, record: &[u8]) -> Vec<String> {
-        self.split(record);
-        let text = self.text(record);
-        let cells = self.places.iter();
-        cells.map(|place| String::from_utf8_lossy(&text[place.clone()]).into_owned()).collect()
-    }
-}
-
-/// A place without the blanks around its text.
-fn trimmed(text: &[u8], place: Range<usize>) -> Range<usize> {
-    let blank = |b: u8| b == b' ' || b == b'\t';
-    let (mut from, mut till) = (place.start, place.end);
-    while from < till && blank(text[from]) {
-        from += 1;
-    }
-    while from < till && blank(text[till - 1]) {
-        till -= 1;
-    }
-    from..till
-}
-
 /// What a cell holds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Cell {
@@ -192,40 +64,6 @@ pub(super) enum Cell {
     Inexact,
     /// Other text.
     Text,
-}
-
-const POWERS: [f64; 16] =
-    [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
-
-/// A plain decimal of at most 15 digits, which one division rounds correctly, its decimals and its end.
-#[inline]
-pub(super) fn plain(text: &[u8], from: usize, decimal: u8) -> Option<(f64, u8, usize)> {
-    let negative = *text.get(from)? == b'-';
-    let start = from + usize::from(negative);
-    let (mut whole, mut at) = (0u64, start);
-    let mut digits = |at: &mut usize| {
-        while let Some(digit) = text.get(*at).map(|byte| byte.wrapping_sub(b'0'))
-            && digit < 10
-        {
-            whole = whole.wrapping_mul(10).wrapping_add(u64::from(digit));
-            *at += 1;
-        }
-    };
-    digits(&mut at);
-    let mut count = at - start;
-    let mut decimals = 0;
-    if text.get(at) == Some(&decimal) {
-        at += 1;
-        let first = at;
-        digits(&mut at);
-        decimals = at - first;
-        count += decimals;
-    }
-    if count == 0 || count > 15 {
-        return None;
-    }
-    let value = whole as f64 / POWERS[decimals];
-    Some((if negative { -value } else { value }, decimals as u8, at))
 }
 
 /// Words for a missing number.
@@ -262,7 +100,7 @@ impl Dialect {
                 return Cell::Missing;
             }
             return match value.is_finite() {
-                true if is_rounded(text, value) => Cell::Inexact,
+                true if is_rounded(text, value, self.decimal as char) => Cell::Inexact,
                 true => Cell::Number(value, decimals(text, self.decimal as char)),
                 false => Cell::Infinite,
             };
@@ -289,88 +127,6 @@ impl Dialect {
             sign => text.replace(sign as char, ".").parse().ok(),
         }
     }
-
-    /// What is wrong with text where a number belongs, if it resembles one.
-    pub(super) fn almost_number(&self, text: &str) -> Option<String> {
-        let digits = text.chars().filter(char::is_ascii_digit).count();
-        let first = text.chars().next()?;
-        let plain = |text: &str| text.parse::<f64>().is_ok();
-        if digits == 0 {
-            return None;
-        }
-        // Characters that look like nothing, or like a minus sign.
-        let odd = |c: char| "\u{a0}\u{202f}\u{200b}\u{feff}\u{2212}\u{2013}".contains(c);
-        if let Some(character) = text.chars().find(|&c| odd(c)) {
-            let sign = |c: char| if "\u{2212}\u{2013}".contains(c) { Some('-') } else { None };
-            let usual: String =
-                text.chars().filter_map(|c| if odd(c) { sign(c) } else { Some(c) }).collect();
-            if plain(&usual.replace(',', ".")) {
-                return Some(format!(
-                    "the character U+{:04X}; write plain digits, points and minus signs",
-                    character as u32
-                ));
-            }
-        }
-        if !(first.is_ascii_digit() || "+-.,$€£¥".contains(first)) {
-            return None;
-        }
-        if text.strip_suffix('-').is_some_and(plain) {
-            return Some("a minus sign at its end; write it before the number".to_owned());
-        }
-        if let Some(number) = text.strip_suffix('%').map(str::trim)
-            && plain(&number.replace(',', "."))
-        {
-            return Some("a percent sign; write the number alone".to_owned());
-        }
-        let bare = text.trim_matches(|c| "$€£¥ ".contains(c));
-        if bare != text && plain(&bare.replace(',', "")) {
-            return Some("a currency sign; write the number alone".to_owned());
-        }
-        let is_point = self.decimal == b'.';
-        let (sign, other) = if is_point { ('.', ',') } else { (',', '.') };
-        let groups = |mark: char| {
-            let (whole, rest) = text.split_once(sign).unwrap_or((text, ""));
-            let whole = whole.trim_start_matches(['+', '-']);
-            let parts: Vec<&str> = whole.split(mark).collect();
-            let digits = |part: &&str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-            parts.len() > 1
-                && parts.iter().all(digits)
-                && digits(&if rest.is_empty() { "0" } else { rest })
-                && parts[0].len() <= 3
-                && parts[1..].iter().all(|part| part.len() == 3)
-        };
-        if groups(other) || groups(' ') || groups('\'') || groups('_') || groups('\u{a0}') {
-            return Some("thousands separators; write the digits alone".to_owned());
-        }
-        if is_point && plain(&text.replacen(',', ".", 1)) {
-            return Some("a decimal comma; read decimal commas with --decimal ,".to_owned());
-        }
-        if !is_point && plain(text) {
-            return Some(
-                "a decimal point among decimal commas; give --decimal . or write commas".to_owned(),
-            );
-        }
-        None
-    }
-}
-
-/// Whether a whole number, written without an exponent, is another one in double precision.
-fn is_rounded(text: &str, value: f64) -> bool {
-    let digits = text.trim_start_matches(['+', '-']);
-    if digits.len() < 16 || !digits.bytes().all(|b| b.is_ascii_digit()) {
-        return false;
-    }
-    text.trim_start_matches('+').parse::<i128>() != Ok(value as i128)
-}
-
-/// The decimals of a number that is no plain decimal, as 1.5e-3.
-fn decimals(text: &str, sign: char) -> u8 {
-    let (digits, exponent) = match text.split_once(['e', 'E']) {
-        Some((digits, exponent)) => (digits, exponent.parse::<i32>().unwrap_or(0)),
-        None => (text, 0),
-    };
-    let after = digits.split_once(sign).map_or(0, |(_, after)| after.len() as i32);
-    u8::try_from(after.saturating_sub(exponent).max(0)).unwrap_or(u8::MAX)
 }
 
 /// Infers the dialect from the first text, or takes what is given.
@@ -419,6 +175,13 @@ pub(super) fn infer(
         line += 1;
     }
     let body = &sample[at..];
+    let expected = &options.expected;
+    let first = &body[..memchr2(b'\n', b'\r', body).unwrap_or(body.len())];
+    let occurs = |separator: &u8| match *separator {
+        BLANK => memchr2(b' ', b'\t', first).is_some(),
+        separator => memchr(separator, first).is_some(),
+    };
+    let separator = separator.or(expected.text.separator.map(|c| c as u8).filter(occurs));
     if let Some(bad) = separator.filter(|b| !b.is_ascii() || b.is_ascii_alphanumeric()) {
         return Err(DataError::Unsuitable(format!(
             "'{}' cannot separate cells; give , ; | a tab or a blank",
@@ -436,22 +199,53 @@ pub(super) fn infer(
     let mut best: Option<(f64, u8, Vec<Vec<String>>)> = None;
     for &separator in candidates {
         let records = records(body, separator, whole);
+        // Commas that are decimal signs separate nothing, unless the cells are quoted.
+        let is_chosen = asked.separator.is_some() || first_line > 0;
+        let commas = separator == b',' && asked.decimal == Some(',') && !is_chosen;
+        if commas && !records.iter().flatten().any(|cell| has_comma(cell)) {
+            continue;
+        }
         let score = score(&records, separator, asked);
         if best.as_ref().is_none_or(|(most, ..)| score > *most) {
             best = Some((score, separator, records));
         }
     }
-    let (_, separator, records) = best.unwrap_or((0.0, b',', Vec::new()));
+    let (mut separator, mut records) = match best {
+        Some((_, separator, records)) => (separator, records),
+        None => (b';', self::records(body, b';', whole)),
+    };
+    let quoted = memchr(b'"', body).is_some();
+    let inferred = asked.decimal.is_none()
+        && asked.separator.is_none()
+        && asked.header != Some(true)
+        && expected.columns.is_empty()
+        && first_line == 0;
+    let pairs = if inferred && separator == b',' && !quoted { pairs(&records) } else { Pairs::No };
+    if pairs == Pairs::OneColumn {
+        separator = b';';
+        records = self::records(body, separator, whole);
+    }
     let decimal = match asked.decimal {
         Some(sign) => sign as u8,
-        None => decimal_sign(&records, separator),
+        None => decimal_sign(&records, separator, expected.text.decimal),
     };
     if decimal == b',' && asked.decimal.is_none() {
+        let grouped = records.iter().flatten().any(|cell| has_comma(cell) && is_group(cell, ','));
+        let all = !records.iter().flatten().any(|cell| has_comma(cell) && !is_group(cell, ','));
+        let thousands = if grouped && all { ", before three digits everywhere" } else { "" };
+        notes.push(format!(
+            "commas were read as decimal signs{thousands} (--decimal . reads points, --separator , \
+             splits at commas)"
+        ));
+    }
+    if pairs == Pairs::Maybe {
         notes.push(
-            "commas were read as decimal signs (--decimal . reads points, --separator , splits at \
-             commas)"
+            "commas between whole numbers were read as separators (--decimal , reads decimal commas)"
                 .to_owned(),
         );
+    }
+    if decimal == b'.' && asked.decimal.is_none() && matches!(separator, b';' | b'\t') {
+        notes.extend(thousands(&records));
     }
     let missing_values = asked.missing.iter().filter_map(|text| text.parse().ok()).collect();
     let mut dialect = Dialect {
@@ -461,12 +255,78 @@ pub(super) fn infer(
         missing_values,
         header: Header::None,
         first_line,
+        trailing: false,
         notes,
     };
-    let (header, note) = header(&dialect, asked.header, &comments, &records);
+    let (header, note) = header(&dialect, asked.header, expected, &comments, &records);
+    dialect.trailing = header == Header::None
+        && records.first().is_some_and(|row| row.len() > 1)
+        && records.iter().all(|row| row.len() == records[0].len())
+        && records.iter().all(|row| row.last().is_some_and(String::is_empty));
     dialect.header = header;
     dialect.notes.extend(note);
     Ok(dialect)
+}
+
+/// Whether commas between whole numbers are decimal signs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Pairs {
+    /// They separate cells, or there are none.
+    No,
+    /// They may be.
+    Maybe,
+    /// They are those of one column.
+    OneColumn,
+}
+
+fn pairs(records: &[Vec<String>]) -> Pairs {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let signed = |text: &str| digits(text.strip_prefix(['-', '+']).unwrap_or(text));
+    let Some(first) = records.first() else { return Pairs::No };
+    let named = !first.iter().any(|cell| signed(cell));
+    let rows = if named { &records[1..] } else { records };
+    let numbers = |row: &Vec<String>| {
+        row.iter()
+            .enumerate()
+            .all(|(at, cell)| if at % 2 == 0 { signed(cell) } else { digits(cell) })
+    };
+    if rows.is_empty() || !rows.iter().all(numbers) {
+        return Pairs::No;
+    }
+    let widest = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let ragged = rows.iter().any(|row| row.len() < widest);
+    // As the names of rows are numbered.
+    let counted =
+        |from: usize| rows.iter().enumerate().all(|(at, row)| row[0] == (at + from).to_string());
+    let zero_first = |at: usize| {
+        let cells = rows.iter().flat_map(|row| row.iter().skip(at).step_by(2));
+        cells.into_iter().any(|cell| cell.len() > 1 && cell.starts_with('0'))
+    };
+    if widest == 2 && named && first.len() == 1 {
+        return if counted(0) || counted(1) { Pairs::No } else { Pairs::OneColumn };
+    }
+    let doubtful = widest == 2 || (zero_first(1) && !zero_first(0));
+    if !named && !ragged && widest % 2 == 0 && doubtful { Pairs::Maybe } else { Pairs::No }
+}
+
+/// A note on columns with a point before three digits in every cell.
+fn thousands(records: &[Vec<String>]) -> Option<String> {
+    let width = usual_width(records)?;
+    let grouped = |column: usize| {
+        let cells = records.iter().filter_map(|row| row.get(column)).filter(|cell| is_number(cell));
+        let (mut all, mut grouped) = (0, 0);
+        for cell in cells {
+            all += 1;
+            grouped += usize::from(is_group(cell, '.'));
+        }
+        all > 1 && all == grouped
+    };
+    let column = (0..width).find(|&column| grouped(column))?;
+    Some(format!(
+        "points before three digits, as everywhere in column {}, were read as decimal signs (take them \
+         out if they separate thousands)",
+        column + 1
+    ))
 }
 
 /// The first records of a text.
@@ -494,23 +354,9 @@ fn records(text: &[u8], separator: u8, whole: bool) -> Vec<Vec<String>> {
     records
 }
 
-/// Whether a record has blanks only.
-pub(super) fn is_blank(record: &[u8]) -> bool {
-    record.iter().all(|&b| b == b' ' || b == b'\t')
-}
-
 /// Whether a record is a comment.
 pub(super) fn is_comment(record: &[u8]) -> bool {
     record.iter().find(|&&b| b != b' ' && b != b'\t') == Some(&b'#')
-}
-
-fn is_number(text: &str) -> bool {
-    text.parse::<f64>().is_ok_and(|value| !value.is_nan())
-}
-
-/// Whether text is a number with a decimal comma.
-fn has_comma(text: &str) -> bool {
-    text.contains(',') && !text.contains('.') && is_number(&text.replacen(',', ".", 1))
 }
 
 fn is_missing(text: &str) -> bool {
@@ -541,18 +387,26 @@ fn usual_width(records: &[Vec<String>]) -> Option<usize> {
     runs.max_by_key(|run| run.len()).map(|run| run[0])
 }
 
-fn decimal_sign(records: &[Vec<String>], separator: u8) -> u8 {
+fn decimal_sign(records: &[Vec<String>], separator: u8, known: Option<char>) -> u8 {
     let cells = || records.iter().flatten();
     let commas = cells().filter(|text| has_comma(text)).count();
     let points = cells().filter(|text| text.contains('.') && is_number(text)).count();
-    // Between commas, only quoted cells hold commas.
-    if commas > points && (separator != b',' || commas * 2 > cells().count()) { b',' } else { b'.' }
+    match known {
+        Some(',') if commas > 0 || points == 0 => return b',',
+        Some('.') if points > 0 || commas == 0 => return b'.',
+        _ => {}
+    }
+    // Between commas, only quoted cells hold commas, which may separate thousands.
+    let thousands = || cells().filter(|cell| has_comma(cell)).all(|cell| is_group(cell, ','));
+    let between = separator != b',' || (commas * 2 > cells().count() && !thousands());
+    if commas > points && between { b',' } else { b'.' }
 }
 
 /// Whether names of columns come first.
 fn header(
     dialect: &Dialect,
     asked: Option<bool>,
+    expected: &Expected,
     comments: &[(u64, String)],
     records: &[Vec<String>],
 ) -> (Header, Option<String>) {
@@ -560,6 +414,24 @@ fn header(
     let rest = &records[1..];
     let text = |cell: &String| matches!(dialect.cell(cell.as_bytes()), Cell::Text | Cell::Infinite);
     let number = |cell: &String| matches!(dialect.cell(cell.as_bytes()), Cell::Number(..));
+    if asked == Some(false) {
+        return (Header::None, None);
+    }
+    let is_known = |cell: &String| {
+        expected.columns.contains(cell)
+            || cell.is_empty()
+            || is_label_name(cell)
+            || cell == FOLD_NAME
+    };
+    if first.iter().any(|cell| expected.columns.contains(cell)) && first.iter().all(is_known) {
+        return (Header::First, None);
+    }
+    // What is said of other tables, unless this one says otherwise.
+    let below = |column: usize, is: &dyn Fn(&String) -> bool| {
+        rest.iter().filter_map(|row| row.get(column)).filter(|cell| is(cell)).count()
+    };
+    let is_named = (0..first.len()).any(|at| text(&first[at]) && below(at, &number) > 0);
+    let asked = asked.or(expected.text.header.filter(|&header| header || !is_named));
     if asked == Some(false) {
         return (Header::None, None);
     }
@@ -589,27 +461,29 @@ fn header(
     let data =
         "the first line was taken for data (--header yes if it holds the names of the columns)";
     if texts == 0 {
-        if !counted(0) || rest.is_empty() {
-            let note = counted(1) && !rest.is_empty();
-            return (Header::None, note.then(|| data.to_owned()));
-        }
-        let whole = |column: usize| {
-            rest.iter().all(|row| row.get(column).is_none_or(|cell| !cell.contains(['.', ','])))
+        let reals = |column: usize| {
+            let cells = rest.iter().filter_map(|row| row.get(column));
+            cells.clone().count() > 0 && cells.into_iter().all(|cell| cell.contains(['.', ',']))
         };
-        let reals = (0..first.len()).filter(|&c| !first[c].is_empty()).all(|c| !whole(c));
-        if first[0].is_empty() || first.len() > 3 || reals {
-            return (Header::First, Some(guessed.to_owned()));
-        }
-        return (Header::None, Some(data.to_owned()));
+        let columns = || (0..first.len()).filter(|&column| !first[column].is_empty());
+        let from_0 = first[0].is_empty() || first.len() > 2 || columns().any(reals);
+        let all_reals = first.len() > 1 && columns().all(reals);
+        let whole: Option<Vec<i64>> = first.iter().map(|cell| cell.parse().ok()).collect();
+        // As years over columns of reals.
+        let steps = whole.as_ref().is_some_and(|w| w.windows(2).all(|w| w[1] == w[0] + 1));
+        let is_header = (counted(0) && from_0) || ((counted(1) || steps) && all_reals);
+        let doubtful = counted(0) || counted(1) || (whole.is_some() && all_reals);
+        return match doubtful && !rest.is_empty() {
+            true if is_header => (Header::First, Some(guessed.to_owned())),
+            true => (Header::None, Some(data.to_owned())),
+            false => (Header::None, None),
+        };
     }
     if numbers == 0 {
         let only_words = !rest.is_empty() && !rest.iter().flatten().any(number);
         return (Header::First, only_words.then(|| guessed.to_owned()));
     }
     // Words and numbers: a row of data has them where the rows below have them.
-    let below = |column: usize, is: &dyn Fn(&String) -> bool| {
-        rest.iter().filter_map(|row| row.get(column)).filter(|cell| is(cell)).count()
-    };
     let like_data = (0..first.len()).all(|column| match text(&first[column]) {
         true => below(column, &number) == 0,
         false => below(column, &text) == 0,

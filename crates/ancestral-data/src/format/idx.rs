@@ -5,7 +5,8 @@ use crate::DataError;
 
 pub(crate) fn read(stream: &mut Stream<'_>) -> Result<Array, DataError> {
     let magic = stream.bytes(4, "the IDX header")?;
-    if super::lines::is_web_page(&magic) || magic.starts_with(b"<!") || magic.starts_with(b"<htm") {
+    if super::foreign::is_web_page(&magic) || magic.starts_with(b"<!") || magic.starts_with(b"<htm")
+    {
         return Err(DataError::malformed(
             &stream.path,
             "byte 0",

@@ -11,7 +11,8 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, imageops};
 use rayon::prelude::*;
 
-use super::{Data, Labels, Loaded, Stream, cifar};
+use super::{Data, Facts, Labels, Loaded, Stream, cifar, refuse_no_content};
+use crate::names::are_alike;
 use crate::special::{check_plain, read_plain};
 use crate::{Background, DataError, Dataset, OpenOptions, Shape, SplitName};
 
@@ -21,13 +22,21 @@ const MAX_PACKING: u64 = 1100;
 const FLAT: u64 = 1 << 22;
 const MAX_SIDE: u32 = 8192;
 const MAX_DEPTH: usize = 8;
+/// Names of classes that are compared with one another.
+const MOST_COMPARED: usize = 1000;
 
 /// An image, its values pixel by pixel.
 pub(crate) struct Decoded {
-    width: usize,
-    height: usize,
+    look: Look,
     /// Three bytes per pixel, or one if the image is grayscale.
     bytes: Vec<u8>,
+}
+
+/// What is known of an image without its pixels.
+#[derive(Clone, Copy)]
+struct Look {
+    width: usize,
+    height: usize,
     gray: bool,
     /// Whether its EXIF orientation was applied.
     turned: bool,
@@ -143,6 +152,7 @@ pub(crate) fn decode(
     options: &OpenOptions,
 ) -> Result<Decoded, DataError> {
     let bad = |problem: String| DataError::malformed(path, "image", problem);
+    refuse_no_content(bytes, path)?;
     let guess = image::guess_format(bytes).ok();
     let format = guess.filter(|f| READ.contains(f)).ok_or_else(|| {
         bad("neither PNG, JPEG, WebP, BMP, TIFF nor GIF by its first bytes".into())
@@ -157,8 +167,9 @@ pub(crate) fn decode(
         )));
     }
     let reader = || ImageReader::with_format(Cursor::new(bytes), format);
-    let (width, height) =
-        reader().into_dimensions().map_err(|e| bad(format!("its header cannot be read: {e}")))?;
+    let (width, height) = reader()
+        .into_dimensions()
+        .map_err(|e| bad(format!("its header cannot be read: {}", cause(&e))))?;
     let flat = match format {
         ImageFormat::Png | ImageFormat::Jpeg => 1 << 16,
         _ => FLAT,
@@ -180,7 +191,7 @@ pub(crate) fn decode(
     let mut limits = image::Limits::default();
     limits.max_alloc = Some(allowed.saturating_mul(16));
     reader.limits(limits.clone());
-    let undecodable = |e: image::ImageError| bad(format!("cannot be decoded: {e}"));
+    let undecodable = |e: image::ImageError| bad(format!("cannot be decoded: {}", cause(&e)));
     let mut decoder = reader.into_decoder().map_err(undecodable)?;
     limits.reserve(decoder.total_bytes()).map_err(undecodable)?;
     decoder.set_limits(limits).map_err(undecodable)?;
@@ -205,7 +216,20 @@ pub(crate) fn decode(
     let (width, height) = (image.width() as usize, image.height() as usize);
     let bytes = if gray { image.to_luma8().into_raw() } else { image.to_rgb8().into_raw() };
     let turned = orientation != Orientation::NoTransforms;
-    Ok(Decoded { width, height, bytes, gray, turned })
+    Ok(Decoded { look: Look { width, height, gray, turned }, bytes })
+}
+
+/// The cause of an error of decoding, in words.
+fn cause(error: &image::ImageError) -> String {
+    let text = error.to_string();
+    // Decoders say what their code saw.
+    if text.contains("CRC error") {
+        return "it is damaged (a checksum does not match)".to_owned();
+    }
+    if text.contains("unexpected end of file") || text.contains("failed to fill whole buffer") {
+        return "the file ends too early".to_owned();
+    }
+    text
 }
 
 /// The most bytes of a color profile.
@@ -292,27 +316,121 @@ pub(crate) fn read_folder(
     folder: &Path,
     options: &OpenOptions,
 ) -> Result<Dataset, DataError> {
-    let mut walk = Walk::default();
-    walk.enter(folder, 0)?;
-    // Links come after all real folders, so that each folder is read under its own name.
-    while !walk.links.is_empty() {
-        let mut links = std::mem::take(&mut walk.links);
-        links.sort();
-        for (path, depth) in links {
-            walk.enter(&path, depth)?;
-        }
-    }
-    let Walk { files, passed, .. } = walk;
-    let decoded: Vec<Result<_, DataError>> = files
+    let Walk { files, passed, .. } = Walk::through(folder)?;
+    let images = files
         .into_par_iter()
         .map(|file| {
-            let bytes = read_plain(&file)?;
-            let decoded = decode(&bytes, &file, options)?;
-            Ok((file.strip_prefix(folder).unwrap_or(&file).to_owned(), decoded))
+            let decoded = read(&folder.join(&file), options)?;
+            Ok((file, decoded))
         })
-        .collect();
-    let images = decoded.into_iter().collect::<Result<_, _>>()?;
+        .collect::<Vec<Result<_, DataError>>>();
+    let images = images.into_iter().collect::<Result<_, _>>()?;
     gathered(name, images, &passed, options)
+}
+
+fn read(file: &Path, options: &OpenOptions) -> Result<Decoded, DataError> {
+    decode(&read_plain(file)?, file, options)
+}
+
+/// The images of a folder, which are read in parts.
+pub(crate) struct ImageFiles {
+    folder: PathBuf,
+    /// Below the folder, in order.
+    files: Vec<PathBuf>,
+    options: OpenOptions,
+    size: [usize; 2],
+    gray: bool,
+    pub(crate) facts: Facts,
+    pub(crate) labels: Option<Labels>,
+    pub(crate) notes: Vec<String>,
+}
+
+impl ImageFiles {
+    /// Looks at all images of a folder; `None` if it has splits, or at most so many entries.
+    pub(crate) fn look_through(
+        name: &str,
+        folder: &Path,
+        options: &OpenOptions,
+        entries: usize,
+    ) -> Result<Option<Self>, DataError> {
+        let Walk { mut files, passed, .. } = Walk::through(folder)?;
+        if files.iter().any(|file| find_split(file).is_some()) {
+            return Ok(None);
+        }
+        files.sort();
+        let looks = files
+            .par_iter()
+            .map(|file| {
+                let Decoded { look, bytes } = read(&folder.join(file), options)?;
+                Ok((look, Facts::of(&Data::Bytes(bytes))))
+            })
+            .collect::<Vec<Result<_, DataError>>>();
+        let looks = looks.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let facts = looks.iter().map(|(_, facts)| *facts).fold(Facts::NONE, Facts::and);
+        let images: Vec<(&Path, Look)> =
+            files.iter().zip(&looks).map(|(file, (look, _))| (file.as_path(), *look)).collect();
+        let Some((_, first)) = images.first() else { return Ok(None) };
+        let size = [first.width, first.height];
+        let Arranged { gray, places, labeled, mut notes } = arrange(name, &images, options)?;
+        let values = size[0] * size[1] * if gray { 1 } else { 3 };
+        if images.len().saturating_mul(values) <= entries {
+            return Ok(None);
+        }
+        notes.extend(passed.note());
+        notes.extend(turned(images.iter().map(|(_, look)| look)));
+        let labels = match labeled[SplitName::Train as usize] {
+            true => {
+                let classes = places.iter().filter_map(|(_, class)| class.as_deref());
+                Some(class_labels(name, &classes.collect::<Vec<_>>())?)
+            }
+            false => None,
+        };
+        let (folder, options) = (folder.to_owned(), options.clone());
+        Ok(Some(Self { folder, files, options, size, gray, facts, labels, notes }))
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.files.len()
+    }
+
+    pub(crate) fn shape(&self) -> Shape {
+        Shape::image(if self.gray { 1 } else { 3 }, self.size[1], self.size[0])
+    }
+
+    /// So many images after the first `before`; fewer values if an image has changed.
+    pub(crate) fn rows(&self, before: usize, rows: usize) -> Result<Loaded, DataError> {
+        let range = before..(before + rows).min(self.files.len());
+        let images = self.files[range.clone()]
+            .par_iter()
+            .map(|file| read(&self.folder.join(file), &self.options))
+            .collect::<Vec<_>>();
+        let mut values = Vec::with_capacity(rows * self.shape().size());
+        for image in images {
+            let image = image?;
+            let Look { width, height, gray, .. } = image.look;
+            if [width, height] == self.size && (gray || !self.gray) {
+                push(&mut values, image, self.gray);
+            }
+        }
+        let labels = self.labels.as_ref().map(|labels| Labels {
+            numbers: labels.numbers[range].to_vec(),
+            names: labels.names.clone(),
+            official: false,
+        });
+        let data = Data::Bytes(values);
+        Ok(Loaded { path: self.folder.clone(), shape: self.shape(), data, labels })
+    }
+}
+
+/// Adds the values of an image, channel by channel.
+fn push(values: &mut Vec<u8>, image: Decoded, gray: bool) {
+    match (gray, image.look.gray) {
+        (true, _) => values.extend_from_slice(&image.bytes),
+        (false, true) => (0..3).for_each(|_| values.extend_from_slice(&image.bytes)),
+        (false, false) => {
+            values.extend(super::channels_first(&image.bytes, image.bytes.len()));
+        }
+    }
 }
 
 /// A walk through the folders of a data set.
@@ -327,6 +445,26 @@ struct Walk {
 }
 
 impl Walk {
+    /// Walks through a folder; its files are named from there.
+    fn through(folder: &Path) -> Result<Self, DataError> {
+        let mut walk = Self::default();
+        walk.enter(folder, 0)?;
+        // Links come after all real folders, so that each folder is read under its own name.
+        while !walk.links.is_empty() {
+            let mut links = std::mem::take(&mut walk.links);
+            links.sort();
+            for (path, depth) in links {
+                walk.enter(&path, depth)?;
+            }
+        }
+        for file in &mut walk.files {
+            if let Ok(below) = file.strip_prefix(folder) {
+                *file = below.to_owned();
+            }
+        }
+        Ok(walk)
+    }
+
     fn enter(&mut self, folder: &Path, depth: usize) -> Result<(), DataError> {
         let failed = |e| DataError::io("list", folder, e);
         if !self.seen.insert(folder.canonicalize().map_err(failed)?) {
@@ -380,7 +518,11 @@ pub(crate) fn read_tars(
         let path = stream.path.clone();
         let mut archive = tar::Archive::new(&mut stream);
         let broken = |e: std::io::Error| {
-            DataError::malformed(&path, "archive", format!("cannot be unpacked: {e}"))
+            let problem = match e.to_string().contains("cksum") {
+                true => "not a tar archive".to_owned(),
+                false => format!("cannot be unpacked: {e}"),
+            };
+            DataError::malformed(&path, "archive", problem)
         };
         for entry in archive.entries().map_err(broken)? {
             let mut entry = entry.map_err(broken)?;
@@ -537,42 +679,55 @@ fn gathered(
             format!("no PNG or JPEG image among them, nor WebP, BMP, TIFF or GIF{found}"),
         ));
     }
-    let turned = images.iter().filter(|(_, image)| image.turned).count();
+    let turned = turned(images.iter().map(|(_, image)| &image.look));
     let mut data = assemble(name, images, options)?;
     data.notes.extend(passed.note());
-    if turned > 0 {
-        data.notes.push(format!(
-            "{turned} {} turned as EXIF says",
-            if turned == 1 { "image was" } else { "images were" }
-        ));
-    }
+    data.notes.extend(turned);
     Ok(data)
 }
 
-/// A data set of decoded images, in the order of their paths.
-pub(crate) fn assemble(
-    name: &str,
-    mut images: Vec<(PathBuf, Decoded)>,
-    options: &OpenOptions,
-) -> Result<Dataset, DataError> {
-    images.sort_by(|a, b| a.0.cmp(&b.0));
-    let Some((_, first)) = images.first() else {
-        return Err(DataError::malformed(name, "files", "no PNG or JPEG image among them"));
-    };
-    let (width, height) = (first.width, first.height);
-    let gray = images.iter().all(|p| p.1.gray);
-    let channels = if gray { 1 } else { 3 };
+fn turned<'a>(images: impl Iterator<Item = &'a Look>) -> Option<String> {
+    match images.filter(|image| image.turned).count() {
+        0 => None,
+        1 => Some("1 image was turned as EXIF says".to_owned()),
+        n => Some(format!("{n} images were turned as EXIF says")),
+    }
+}
 
-    let has_splits = images.iter().any(|p| find_split(&p.0).is_some());
+/// Where images belong.
+struct Arranged {
+    gray: bool,
+    /// The split of each image, and its class.
+    places: Vec<(SplitName, Option<OsString>)>,
+    /// Whether the images of each split have classes.
+    labeled: [bool; 3],
+    notes: Vec<String>,
+}
+
+/// Arranges images, which are in the order of their paths, by these.
+fn arrange(
+    name: &str,
+    images: &[(&Path, Look)],
+    options: &OpenOptions,
+) -> Result<Arranged, DataError> {
+    let gray = images.iter().all(|p| p.1.gray);
+    let has_splits = images.iter().any(|p| find_split(p.0).is_some());
     // Without splits, folders that all paths share are not classes.
     let shared = images
         .iter()
-        .map(|p| folders(&p.0))
+        .map(|p| folders(p.0))
         .reduce(|a, b| a.into_iter().zip(b).take_while(|(x, y)| x == y).map(|p| p.0).collect())
-        .map_or(0, |common| common.len());
+        .unwrap_or_default();
+    // Unless the only one has the name of a known class.
+    let is_class = |folder: &&OsStr| {
+        options.expected.classes.iter().any(|class| *class == folder.to_string_lossy())
+    };
+    let only = shared.last().filter(|_| !has_splits && !options.no_labels).copied();
+    let one_class = shared.iter().position(is_class);
+    let shared = one_class.unwrap_or(shared.len());
     // The split of each image, and its class: the first folder below.
     let mut places: Vec<(SplitName, Option<OsString>)> = Vec::with_capacity(images.len());
-    for (path, _) in &images {
+    for &(path, _) in images {
         let above = folders(path);
         let (skip, split) = match find_split(path) {
             Some((i, split)) => (i + 1, split),
@@ -588,28 +743,49 @@ pub(crate) fn assemble(
         places.push((split, above.get(skip).map(|&class| class.to_owned())));
     }
     let mut notes = Vec::new();
-    let mut parts = [SplitName::Train, SplitName::Valid, SplitName::Test]
-        .map(|split| (split, Vec::new(), Vec::<&OsStr>::new(), true));
-    for (split, _, _, labeled) in &mut parts {
-        *labeled = !options.no_labels && are_labeled(name, &images, &places, *split, &mut notes)?;
+    if let (Some(folder), None) = (only, one_class)
+        && places.iter().all(|(_, class)| class.is_none())
+    {
+        notes.push(format!(
+            "all images are in the folder {}, which is no class, as there is no other",
+            folder.to_string_lossy()
+        ));
     }
+    let mut labeled = [false; 3];
+    for split in SPLITS {
+        labeled[split as usize] =
+            !options.no_labels && are_labeled(name, images, &places, split, &mut notes)?;
+    }
+    let sizes = images.iter().map(|(path, look)| (path, [look.width, look.height]));
+    let expected = images.first().map_or([0, 0], |(_, look)| [look.width, look.height]);
+    if let Some((path, size)) = sizes.into_iter().find(|(_, size)| *size != expected) {
+        return Err(DataError::ImageSize { path: Path::new(name).join(path), size, expected });
+    }
+    Ok(Arranged { gray, places, labeled, notes })
+}
 
-    for ((path, image), (split, class)) in images.iter().zip(&places) {
-        if (image.width, image.height) != (width, height) {
-            return Err(DataError::ImageSize {
-                path: Path::new(name).join(path),
-                size: [image.width, image.height],
-                expected: [width, height],
-            });
-        }
+const SPLITS: [SplitName; 3] = [SplitName::Train, SplitName::Valid, SplitName::Test];
+
+/// A data set of decoded images, in the order of their paths.
+pub(crate) fn assemble(
+    name: &str,
+    mut images: Vec<(PathBuf, Decoded)>,
+    options: &OpenOptions,
+) -> Result<Dataset, DataError> {
+    images.sort_by(|a, b| a.0.cmp(&b.0));
+    let looks: Vec<(&Path, Look)> =
+        images.iter().map(|(path, image)| (path.as_path(), image.look)).collect();
+    let Some(&(_, Look { width, height, .. })) = looks.first() else {
+        return Err(DataError::malformed(name, "files", "no PNG or JPEG image among them"));
+    };
+    let Arranged { gray, places, labeled, notes } = arrange(name, &looks, options)?;
+    drop(looks);
+    let channels = if gray { 1 } else { 3 };
+    let mut parts =
+        SPLITS.map(|split| (split, Vec::new(), Vec::<&OsStr>::new(), labeled[split as usize]));
+    for ((_, image), (split, class)) in images.into_iter().zip(&places) {
         let (_, values, classes, labeled) = &mut parts[*split as usize];
-        match (gray, image.gray) {
-            (true, _) => values.extend_from_slice(&image.bytes),
-            (false, true) => (0..3).for_each(|_| values.extend_from_slice(&image.bytes)),
-            (false, false) => {
-                values.extend(super::channels_first(&image.bytes, image.bytes.len()));
-            }
-        }
+        push(values, image, gray);
         if let (true, Some(class)) = (*labeled, class) {
             classes.push(class);
         }
@@ -640,7 +816,7 @@ pub(crate) fn assemble(
 /// If a few do not, naming the first of them.
 fn are_labeled(
     name: &str,
-    images: &[(PathBuf, Decoded)],
+    images: &[(&Path, Look)],
     places: &[(SplitName, Option<OsString>)],
     split: SplitName,
     notes: &mut Vec<String>,
@@ -682,6 +858,19 @@ fn class_labels(name: &str, classes: &[&OsStr]) -> Result<Labels, DataError> {
                 Path::new(name).join(class),
                 "path",
                 "two class folders differ in bytes that are not UTF-8 only; rename one",
+            ));
+        }
+    }
+    let names: Vec<&String> = known.keys().take(MOST_COMPARED).collect();
+    for (at, name_of) in names.iter().enumerate() {
+        if let Some(other) = names[..at].iter().find(|other| are_alike(other, name_of)) {
+            return Err(DataError::malformed(
+                Path::new(name).join(name_of),
+                "path",
+                format!(
+                    "it looks like the class folder {other} and has other characters, as accents in NFC \
+                     or NFD; rename one"
+                ),
             ));
         }
     }

@@ -7,6 +7,7 @@ use std::io::Read;
 use encoding_rs::{CoderResult, Decoder, Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 use memchr::{memchr, memchr2};
 
+use super::foreign::other_format;
 use super::{LongLine, MOST_IN_LINE, Stream};
 use crate::{DataError, TextOptions};
 
@@ -103,22 +104,10 @@ impl<'a> Lines<'a> {
 
     /// Names files that are no text, whatever their names say.
     fn refuse_other_formats(&self, first: &[u8]) -> Result<(), DataError> {
-        let problem = if first.starts_with(b"PK\x03\x04") {
-            "an Excel workbook or another ZIP archive, not text; save the sheet as CSV"
-        } else if first.starts_with(b"\xD0\xCF\x11\xE0") {
-            "an old Excel workbook, not text; save the sheet as CSV"
-        } else if first.starts_with(b"PAR1") {
-            "a Parquet file, not text; write it as CSV or .npy"
-        } else if first.starts_with(b"\x93NUMPY") {
-            "a NumPy array, not text; name it .npy"
-        } else if is_web_page(first) {
-            "a web page, not a table; download the file again"
-        } else if first.starts_with(b"\x89HDF") {
-            "an HDF5 file, not text; write its table as CSV or .npy"
-        } else {
-            return Ok(());
-        };
-        Err(DataError::malformed(&self.stream.path, "byte 0", problem))
+        match other_format(first) {
+            Some(problem) => Err(DataError::malformed(&self.stream.path, "byte 0", problem)),
+            None => Ok(()),
+        }
     }
 
     /// Reads and decodes more text.
@@ -156,8 +145,19 @@ impl<'a> Lines<'a> {
         self.line + ends_of_lines(&self.buffer[self.start..])
     }
 
-    /// Appends bytes of the file to the text.
+    /// Appends bytes of the file to the text, which has no zero bytes.
     fn take(&mut self, bytes: &[u8]) -> Result<(), DataError> {
+        let before = self.valid;
+        self.decode(bytes)?;
+        if let Some(at) = memchr(0, &self.buffer[before..self.valid]) {
+            let line = self.line + ends_of_lines(&self.buffer[self.start..before + at]);
+            return Err(self
+                .bad(line, "a zero byte, which is no text; delete it, or save the file as UTF-8"));
+        }
+        Ok(())
+    }
+
+    fn decode(&mut self, bytes: &[u8]) -> Result<(), DataError> {
         if let Decode::Other(decoder) = &mut self.decoder {
             let before = self.buffer.len();
             let problem = decode(decoder, bytes, self.ended, &mut self.buffer);
@@ -344,13 +344,6 @@ fn decode(decoder: &mut Decoder, mut bytes: &[u8], last: bool, into: &mut Vec<u8
             return failed;
         }
     }
-}
-
-/// Whether a file is a web page, as downloads that fail leave behind.
-pub(super) fn is_web_page(first: &[u8]) -> bool {
-    let start = first[..first.len().min(64)].to_ascii_lowercase();
-    let start = start.trim_ascii_start();
-    start.starts_with(b"<!doctype") || start.starts_with(b"<html") || start.starts_with(b"<?xml")
 }
 
 /// UTF-16 by its mark, or by the zeros that it has in Latin text.

@@ -1,10 +1,10 @@
 //! NumPy arrays: `.npy`, and `.npz` with one array per member.
 
-use std::io::{BufReader, Read, Seek};
+use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use super::stream::ends_here;
-use super::{Array, Data, Loaded, Stream, assemble, product};
+use super::{Array, Data, Loaded, Stream, assemble, product, refuse_no_content};
 use crate::{DataError, Dataset, OpenOptions, SplitName};
 
 /// A limit on the length of headers, far above real ones.
@@ -120,7 +120,7 @@ pub(crate) fn header(stream: &mut Stream<'_>) -> Result<Header, DataError> {
     let (order, kind) = descr.split_at_checked(1).unwrap_or(("", ""));
     let width: usize = match kind {
         "b1" | "u1" | "i1" => 1,
-        "i2" | "u2" => 2,
+        "i2" | "u2" | "f2" => 2,
         "i4" | "u4" | "f4" => 4,
         "i8" | "u8" | "f8" => 8,
         _ => 0,
@@ -130,7 +130,8 @@ pub(crate) fn header(stream: &mut Stream<'_>) -> Result<Header, DataError> {
             &stream.path,
             "header",
             format!(
-                "values of type '{descr:.20}'; expected bool, int8 to int64, uint8 to uint64, float32 or float64"
+                "values of type '{descr:.20}'; expected bool, int8 to int64, uint8 to uint64, or float16 to \
+                 float64"
             ),
         ));
     }
@@ -204,6 +205,7 @@ fn convert(
     if kind.starts_with('f') {
         let reals: Vec<f64> = words
             .map(|w| match width {
+                2 => half(w as u16),
                 4 => f64::from(f32::from_bits(w as u32)),
                 _ => f64::from_bits(w),
             })
@@ -230,6 +232,18 @@ fn convert(
             "a whole number beyond 2^53, which double precision cannot hold; subtract a constant",
         )
     })
+}
+
+/// A number of half precision.
+fn half(bits: u16) -> f64 {
+    let sign = if bits >> 15 == 1 { -1.0 } else { 1.0 };
+    let (exponent, fraction) = (i32::from(bits >> 10 & 31), f64::from(bits & 1023));
+    sign * match exponent {
+        0 => fraction * 2f64.powi(-24),
+        31 if fraction == 0.0 => f64::INFINITY,
+        31 => f64::NAN,
+        _ => (1024.0 + fraction) * 2f64.powi(exponent - 25),
+    }
 }
 
 /// The largest whole number up to which double precision holds all of them.
@@ -283,18 +297,53 @@ impl Archive {
     }
 }
 
+/// How many members the end of an archive lists, if it says so; the reader is then at its beginning.
+fn members_listed(
+    reader: &mut (impl Read + Seek),
+    path: &Path,
+) -> Result<Option<usize>, DataError> {
+    let failed = |e| DataError::io("read", path, e);
+    let mut start = Vec::new();
+    reader.take(64).read_to_end(&mut start).map_err(failed)?;
+    refuse_no_content(&start, path)?;
+    let length = reader.seek(SeekFrom::End(0)).map_err(failed)?;
+    // The record at the end has 22 bytes and a comment.
+    let from = length.saturating_sub(22 + (1 << 16));
+    reader.seek(SeekFrom::Start(from)).map_err(failed)?;
+    let mut end = Vec::new();
+    reader.take(length - from).read_to_end(&mut end).map_err(failed)?;
+    reader.seek(SeekFrom::Start(0)).map_err(failed)?;
+    let record = end.windows(12).rev().find(|bytes| bytes.starts_with(b"PK\x05\x06"));
+    let count = record.map(|bytes| usize::from(u16::from_le_bytes([bytes[10], bytes[11]])));
+    // More are listed elsewhere.
+    Ok(count.filter(|&count| count < usize::from(u16::MAX)))
+}
+
 /// The splits of an archive, by common names of members.
 pub(crate) fn read_npz(
-    reader: impl Read + Seek,
+    mut reader: impl Read + Seek,
     path: &Path,
     options: &OpenOptions,
 ) -> Result<Archive, DataError> {
+    let listed = members_listed(&mut reader, path)?;
     let broken = |e: zip::result::ZipError| {
-        DataError::malformed(path, "archive", format!("not a readable zip archive: {e}"))
+        let e = e.to_string();
+        let problem = match e.contains("EOCD") {
+            true => "not a zip archive, or one without its end".to_owned(),
+            false => format!("not a readable zip archive: {e}"),
+        };
+        DataError::malformed(path, "archive", problem)
     };
     let mut archive = zip::ZipArchive::new(reader).map_err(broken)?;
     let members: Vec<String> =
         archive.file_names().filter_map(|name| Some(name.ok()?.into_owned())).collect();
+    if listed.is_some_and(|listed| listed > archive.len()) {
+        return Err(DataError::malformed(
+            path,
+            "archive",
+            "two members have the same name; expected a name for each array",
+        ));
+    }
     let mut taken: Vec<String> = Vec::new();
     let mut get = |names: &[String]| -> Result<Option<(String, Array)>, DataError> {
         for name in names {
@@ -314,7 +363,7 @@ pub(crate) fn read_npz(
         }
         Ok(None)
     };
-    let mut splits = Vec::new();
+    let (mut splits, mut notes) = (Vec::new(), Vec::new());
     for (which, words) in [
         (SplitName::Train, &["train"][..]),
         (SplitName::Valid, &["valid", "val", "validation"]),
@@ -334,6 +383,7 @@ pub(crate) fn read_npz(
             labels.extend(["y", "labels", "label", "target"].map(String::from));
         }
         let Some((member, array)) = get(&values)? else { continue };
+        notes.extend(array.ambiguity());
         let mut loaded = array.into_loaded(&path.join(&member))?;
         if !options.no_labels
             && let Some((member, array)) = get(&labels)?
@@ -354,7 +404,6 @@ pub(crate) fn read_npz(
     }
     let passed: Vec<&str> =
         members.iter().filter(|m| !taken.contains(m)).map(String::as_str).collect();
-    let mut notes = Vec::new();
     if !passed.is_empty() {
         notes.push(format!(
             "of the archive, {:.200} passed over; x, x_train, y, y_train and the like are read{}",

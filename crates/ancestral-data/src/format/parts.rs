@@ -1,4 +1,4 @@
-//! Tables and arrays that are not held: a first reading finds out what only all rows tell, a second one
+//! Tables, arrays and folders of images that are not held: a first reading finds out what only all rows tell, a second one
 //! gives the rows in parts.
 
 use std::cell::RefCell;
@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::SystemTime;
 
+use super::images::ImageFiles;
 use super::npy::{self, Header};
 use super::roles::Decided;
 use super::table::{self, Reader};
@@ -34,7 +35,7 @@ pub(crate) enum Found {
     Parts(Box<TableParts>),
 }
 
-/// A table, or an array of NumPy, that is read in parts, of which one is held at a time.
+/// A table, an array of NumPy or a folder of images that is read in parts, of which one is held at a time.
 pub struct TableParts {
     name: String,
     content: Content,
@@ -49,6 +50,7 @@ pub struct TableParts {
 enum Content {
     Text(Box<Text>),
     Array { path: PathBuf, header: Header, stamp: Stamp, stream: Option<Stream<'static>> },
+    Images(Box<ImageFiles>),
 }
 
 /// A table of text.
@@ -64,6 +66,7 @@ impl Content {
         match self {
             Self::Text(text) => text.reader = None,
             Self::Array { stream, .. } => *stream = None,
+            Self::Images(_) => {}
         }
     }
 
@@ -94,6 +97,7 @@ impl Content {
                 };
                 header.rows(stream, before, rows)?.into_loaded(path)
             }
+            Self::Images(images) => images.rows(before, rows),
         }
     }
 
@@ -101,6 +105,8 @@ impl Content {
         match self {
             Self::Text(text) => text.source.has_changed(),
             Self::Array { path, stamp: before, .. } => stamp(path) != *before,
+            // An image of another size is left out, and found missing.
+            Self::Images(_) => false,
         }
     }
 }
@@ -173,6 +179,28 @@ pub(crate) fn read_array(
     Ok(Some(Box::new(parts)))
 }
 
+/// Looks through a folder of images; `None` if it is held, or has splits.
+pub(crate) fn read_images(
+    name: &str,
+    options: &OpenOptions,
+    held: &Held,
+) -> Result<Option<Box<TableParts>>, DataError> {
+    let images = ImageFiles::look_through(name, Path::new(name), options, held.entries)?;
+    let Some(mut images) = images else { return Ok(None) };
+    options.refuse_fold(name)?;
+    let read = images.shape();
+    // The levels of an image are those of its format, even if only two occur.
+    let options = OpenOptions { levels: options.or_bytes(), ..options.clone() };
+    let shape = shape_of(name, &read, &options)?;
+    let domain = domain_of(name, images.facts, &shape, &options)?;
+    let planes = is_in_rows(&read, &shape, &options).then(|| shape.size());
+    let class_names = final_classes(&mut images.labels, &read);
+    let (rows, content) = (images.len(), Content::Images(Box::new(images)));
+    let name = name.to_owned();
+    let parts = TableParts { name, content, shape, planes, domain, class_names, rows, given: 0 };
+    Ok(Some(Box::new(parts)))
+}
+
 /// Numbers the classes of words as those of a table that is held, and gives their names.
 fn final_classes(labels: &mut Option<Labels>, shape: &Shape) -> Vec<String> {
     let Some(known) = labels else { return Vec::new() };
@@ -231,8 +259,15 @@ impl TableParts {
         let (name, shape) = (self.name.clone(), self.shape.clone());
         let mut data = Dataset::new(name, self.domain, shape, split, None, None)?;
         data.class_names.clone_from(&self.class_names);
-        if let Content::Text(text) = &self.content {
-            text.decided.describe(&mut data);
+        match &self.content {
+            Content::Text(text) => {
+                text.decided.describe(&mut data);
+                if let Source::File { path, .. } = &text.source {
+                    data = data.with_source(path, &text.options);
+                }
+            }
+            Content::Images(images) => data.notes.clone_from(&images.notes),
+            Content::Array { .. } => {}
         }
         Ok(Some(data))
     }

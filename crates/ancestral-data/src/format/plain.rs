@@ -3,7 +3,8 @@
 
 use rayon::prelude::*;
 
-use super::dialect::{Cell, Dialect, plain};
+use super::dialect::{Cell, Dialect};
+use super::notation::plain;
 use super::npy::MOST_REAL;
 
 /// The least text that is worth another block, in bytes.
@@ -16,6 +17,14 @@ pub(super) struct Numbers {
     pub(super) fractions: bool,
     pub(super) negative: bool,
     pub(super) beyond_bits: bool,
+    /// Whether a zero precedes the digits of a number, as in 007.
+    pub(super) zero_first: bool,
+}
+
+/// Whether a zero precedes the digits of a number.
+#[inline]
+pub(super) fn has_zero_first(cell: &[u8]) -> bool {
+    matches!(cell, [b'0', b'0'..=b'9', ..])
 }
 
 impl Numbers {
@@ -34,6 +43,7 @@ impl Numbers {
         self.fractions |= other.fractions;
         self.negative |= other.negative;
         self.beyond_bits |= other.beyond_bits;
+        self.zero_first |= other.zero_first;
     }
 }
 
@@ -105,6 +115,7 @@ fn row(
             _ => other(text, at, dialect)?,
         };
         numbers.add(value, decimals);
+        numbers.zero_first |= has_zero_first(&text[at..]);
         values.push(value);
         at = match text.get(end)? {
             b'\n' if column == last => end + 1,

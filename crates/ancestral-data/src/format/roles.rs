@@ -155,7 +155,7 @@ impl Entry {
             let column = Column { kind: ColumnType::Category, decimals: Some(0), categories };
             return (column, Some(order));
         }
-        let Numbers { decimals, fractions, negative, beyond_bits } = self.numbers;
+        let Numbers { decimals, fractions, negative, beyond_bits, .. } = self.numbers;
         let kind = match (fractions, negative, beyond_bits) {
             (false, false, false) => ColumnType::Binary,
             (false, false, true) => ColumnType::Count,

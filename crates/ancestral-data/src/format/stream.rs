@@ -29,6 +29,18 @@ impl Stream<'static> {
     }
 }
 
+/// Refuses empty files, and the texts that Git LFS leaves in the place of files.
+pub(crate) fn refuse_no_content(start: &[u8], path: &Path) -> Result<(), DataError> {
+    let problem = if start.is_empty() {
+        "the file is empty"
+    } else if start.starts_with(b"version https://git-lfs.github.com/spec/") {
+        "a pointer of Git LFS in the place of the file; fetch it with `git lfs pull`"
+    } else {
+        return Ok(());
+    };
+    Err(DataError::malformed(path, "byte 0", problem))
+}
+
 impl<'a> Stream<'a> {
     pub(crate) fn new(mut reader: impl BufRead + 'a, path: &Path) -> Result<Self, DataError> {
         let start = reader.fill_buf().map_err(|e| match e.raw_os_error() {
@@ -37,6 +49,7 @@ impl<'a> Stream<'a> {
                 DataError::malformed(path, "byte 0", format!("the packed data is damaged: {e}"))
             }
         })?;
+        refuse_no_content(start, path)?;
         let gz = start.starts_with(&GZIP);
         let zst = start.starts_with(&ZSTD);
         let inner: Box<dyn Read + 'a> = match (gz, zst) {

@@ -1,14 +1,17 @@
 //! Tables of text: columns by name and kind, classes, folds.
 
-use super::dialect::{self, Cell, Cells, Dialect, Header};
+use std::path::Path;
+
+use super::cells::{Cells, is_blank};
+use super::dialect::{self, Cell, Dialect, FOLD_NAME, Header};
 use super::lines::{BLANK, Lines};
+use super::notation;
 use super::npy::{MOST_REAL, beyond};
 use super::plain;
-use super::roles::{Fate, Gaps, Role, Values, Words, gap};
-use super::{Loaded, Stream, assemble, reserve};
-use crate::{Column, ColumnType, DataError, Dataset, OpenOptions, SplitName};
+use super::roles::{self, Fate, Gaps, Role, Values, Words, gap};
+use super::{Loaded, Stream, arff, assemble, reserve};
+use crate::{Column, ColumnType, DataError, Dataset, OpenOptions, Sought, SplitName};
 
-const FOLD_NAME: &str = "fold";
 /// The most distinct values of a column of words.
 const MOST_CATEGORIES: usize = 1000;
 /// Rows that are read one by one after a row that does not hold numbers alone, doubled each time.
@@ -105,8 +108,12 @@ pub(super) struct Reader<'a> {
     /// Cells beyond the last column, which are empty.
     pub(super) trailing: bool,
     pub(super) comments: usize,
+    /// Blank lines since the last row, and all between rows of one column.
+    pub(super) blanks: [usize; 2],
     /// The columns that are read; all if there are none.
     pub(super) chosen: Vec<String>,
+    /// Columns that are entries, whatever their names.
+    pub(super) entries: Vec<String>,
     /// Whether missing cells are NaN and infinities are kept.
     pub(super) open_ended: bool,
     pub(super) notes: Vec<String>,
@@ -120,10 +127,10 @@ impl<'a> Reader<'a> {
         let blanks_first = !(plain.ends_with(".csv") || plain.ends_with(".psv"));
         let mut lines = Lines::new(stream, &options.text)?;
         let dialect = dialect::infer(&mut lines, blanks_first, options)?;
-        Ok(Self::new(lines, dialect, options.columns.clone()))
+        Ok(Self::new(lines, dialect, options))
     }
 
-    fn new(lines: Lines<'a>, dialect: Dialect, chosen: Vec<String>) -> Self {
+    fn new(lines: Lines<'a>, dialect: Dialect, options: &OpenOptions) -> Self {
         let cells = Cells::new(dialect.separator);
         let (names, header_line) = match &dialect.header {
             Header::Comment(line, names) => (Some(names.clone()), *line),
@@ -147,7 +154,9 @@ impl<'a> Reader<'a> {
             one_by_one: [0, FEW_ROWS],
             trailing: false,
             comments: 0,
-            chosen,
+            blanks: [0; 2],
+            chosen: options.columns.clone(),
+            entries: options.expected.columns.clone(),
             open_ended: false,
             notes: Vec::new(),
         }
@@ -197,15 +206,25 @@ impl<'a> Reader<'a> {
         while self.lines.record(self.dialect.separator)? {
             let line = self.lines.line;
             let record = self.lines.text();
-            if dialect::is_blank(record) || line == self.dialect.first_line {
+            if is_blank(record) || line == self.dialect.first_line {
+                self.blanks[0] += usize::from(self.started && self.roles.len() == 1);
                 continue;
             }
+            self.blanks[1] += std::mem::take(&mut self.blanks[0]);
             if dialect::is_comment(record) && !self.is_row() {
                 self.comments += usize::from(!self.is_header_line(line));
                 continue;
             }
             let record = self.lines.text();
             self.cells.split(record);
+            if self.cells.stray {
+                return Err(DataError::malformed(
+                    self.lines.path(),
+                    format!("line {line}"),
+                    "a quoted cell goes on after its end; expected a separator there, and quotes \
+                     within a cell twice",
+                ));
+            }
             if self.header_next {
                 self.header_next = false;
                 self.header_line = line;
@@ -256,6 +275,21 @@ impl<'a> Reader<'a> {
         };
         let mut row_names = false;
         if named && width == names.len() + 1 && !last_is_empty(self) {
+            let record = self.lines.text();
+            let first = self.cells.text(record).get(self.cells.places[0].clone());
+            let first = first.unwrap_or_default();
+            if matches!(self.dialect.cell(first), Cell::Number(value, _) if value.fract() != 0.0) {
+                let first = String::from_utf8_lossy(first).into_owned();
+                return Err(DataError::malformed(
+                    self.lines.path(),
+                    format!("line {}", self.lines.line),
+                    format!(
+                        "{width} cells in this row; expected {} as in the header, as '{first:.30}' is no \
+                         name of a row",
+                        names.len()
+                    ),
+                ));
+            }
             // As R writes it: the names of rows have no name.
             names.insert(0, String::new());
             count += 1;
@@ -272,6 +306,10 @@ impl<'a> Reader<'a> {
                 ));
             }
             names.pop();
+            count -= 1;
+            self.trailing = true;
+        }
+        if !named && self.dialect.trailing && count > 1 {
             count -= 1;
             self.trailing = true;
         }
@@ -298,6 +336,9 @@ impl<'a> Reader<'a> {
             let name = self.header.get(column).map(String::as_str);
             let role = match name {
                 _ if self.is_chosen(column) => Role::Entry(Box::default()),
+                Some(name) if self.entries.iter().any(|entry| entry == name) => {
+                    Role::Entry(Box::default())
+                }
                 Some(name) if name.eq_ignore_ascii_case(FOLD_NAME) && !self.chosen.is_empty() => {
                     Role::Folds(Vec::new())
                 }
@@ -398,6 +439,7 @@ impl<'a> Reader<'a> {
                             return Err(self.bad(line, column, problem));
                         }
                         entry.numbers.add(value, decimals);
+                        entry.numbers.zero_first |= plain::has_zero_first(cell);
                         value
                     }
                     Cell::Missing if self.open_ended => f64::NAN,
@@ -431,7 +473,8 @@ impl<'a> Reader<'a> {
                     }
                     Cell::Text => {
                         let word = String::from_utf8_lossy(cell).into_owned();
-                        if let Some(problem) = self.dialect.almost_number(&word) {
+                        if let Some(problem) = notation::almost_number(&word, self.dialect.decimal)
+                        {
                             return Err(self.bad(
                                 line,
                                 column,
@@ -569,6 +612,67 @@ impl<'a> Reader<'a> {
             }
         }
     }
+}
+
+/// The first line of a table that holds a cell: in the column of this place among the entries and of
+/// this name, or in a column of classes.
+pub(crate) fn line_of(
+    path: &Path,
+    options: &OpenOptions,
+    column: Option<(usize, Option<&str>)>,
+    sought: &Sought,
+) -> Option<u64> {
+    let (stream, options) = arff::text_of(path, options).ok()?;
+    let mut reader = Reader::open(stream, &options).ok()?;
+    let mut names = reader.names.take();
+    let mut place = None;
+    while reader.lines.record(reader.dialect.separator).ok()? {
+        let record = reader.lines.text();
+        if is_blank(record) || reader.lines.line == reader.dialect.first_line {
+            continue;
+        }
+        reader.cells.split(record);
+        let text = reader.cells.text(record);
+        let word = |place: &std::ops::Range<usize>| String::from_utf8_lossy(&text[place.clone()]);
+        let places = &reader.cells.places;
+        if dialect::is_comment(record) && place.is_none() {
+            continue;
+        }
+        if std::mem::take(&mut reader.header_next) {
+            names = Some(places.iter().map(|place| word(place).into_owned()).collect());
+            continue;
+        }
+        let at = *place.get_or_insert_with(|| {
+            let names = names.as_deref().unwrap_or_default();
+            let is_it = |name: &String| match column {
+                Some((_, wanted)) => wanted == Some(name.as_str()),
+                None => dialect::is_label_name(name) && !options.expected.columns.contains(name),
+            };
+            // The names of rows have no name.
+            let shift = usize::from(!names.is_empty() && places.len() == names.len() + 1);
+            match (names.iter().position(is_it), column) {
+                (Some(at), _) => at + shift,
+                (None, Some((at, None))) => at,
+                _ => usize::MAX,
+            }
+        });
+        let Some(cell) = places.get(at) else { continue };
+        let found = match sought {
+            Sought::Number { value, .. } => {
+                matches!(reader.dialect.cell(&text[cell.clone()]), Cell::Number(n, _) if n == *value)
+            }
+            Sought::Word { word: wanted, .. } => word(cell) == wanted.as_str(),
+            Sought::Label(class) => {
+                let label = word(cell);
+                let number = roles::whole(&label);
+                label == class.as_str() || (number.is_some() && number == roles::whole(class))
+            }
+        };
+        if found {
+            return Some(reader.lines.line);
+        }
+    }
+    None
 }
 
 /// The error for a column that is not there.

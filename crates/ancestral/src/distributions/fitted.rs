@@ -11,6 +11,7 @@ use rand::Rng;
 use toml::Table;
 
 use super::families::binomial::Binomial;
+use super::families::located::{Shifted, has_origin};
 use super::families::{self, Distribution, Family, FitOptions, Sample};
 use super::take;
 use crate::model::{
@@ -29,6 +30,16 @@ const ESTIMATE: usize = 12;
 settings! {
     /// Settings of a fitted univariate distribution.
     pub struct FamilyConfig {
+        /// Confidence of the intervals of parameters.
+        pub confidence: f64 = 0.95, in 0.5..=0.9999;
+    }
+}
+
+settings! {
+    /// Settings of a fitted univariate distribution whose support begins at an origin.
+    pub struct OriginConfig {
+        /// Where the support begins.
+        pub location: f64 = 0.0, in -1.797e308..=1.797e308;
         /// Confidence of the intervals of parameters.
         pub confidence: f64 = 0.95, in 0.5..=0.9999;
     }
@@ -72,10 +83,20 @@ trait Configured: Family {
 
 impl<F: Family + Default> Configured for F {
     fn fields() -> Vec<crate::settings::Field> {
-        FamilyConfig::fields()
+        if has_origin(&F::default()) { OriginConfig::fields() } else { FamilyConfig::fields() }
     }
 
     fn chosen(table: &Table) -> Result<Chosen> {
+        if has_origin(&F::default()) {
+            let config = OriginConfig::from_table(table)?;
+            config.check_values()?;
+            let (confidence, settings) = (config.confidence, config.to_table());
+            let family: Arc<dyn Distribution> = match config.location {
+                0.0 => Arc::new(F::default()),
+                location => Arc::new(Shifted::new(Arc::new(F::default()), location)),
+            };
+            return Ok(Chosen { family, confidence, settings });
+        }
         let config = FamilyConfig::from_table(table)?;
         config.check_values()?;
         let (confidence, settings) = (config.confidence, config.to_table());
@@ -231,6 +252,19 @@ pub fn parameter_tensors(theta: &[f64], columns: usize) -> NamedTensors {
     vec![("model.parameters".to_owned(), TensorData::new(finite, [columns, each]))]
 }
 
+/// The parameters of stored tensors, the inverse of [`parameter_tensors`]; none if they are of another
+/// model.
+pub fn fitted_parameters(tensors: &NamedTensors) -> Vec<f64> {
+    let found = tensors.iter().find(|(name, _)| name == "model.parameters");
+    let found = found.and_then(|(_, data)| data.try_to_vec_as::<f64>().ok()).unwrap_or_default();
+    found.into_iter().map(limit).collect()
+}
+
+/// The largest number stands for an infinite limit.
+fn limit(x: f64) -> f64 {
+    if x.abs() == f64::MAX { x * f64::INFINITY } else { x }
+}
+
 /// The error of a family, for a column.
 pub fn column_error(model: &str, column: &str, error: families::Error) -> Error {
     match error {
@@ -265,13 +299,8 @@ impl Model for Fitted {
     }
 
     fn load(&mut self, tensors: &NamedTensors) -> Result<()> {
-        let mut found = take(self.name(), tensors, "model.parameters", self.theta.len())?;
-        for x in &mut found {
-            if x.abs() == f64::MAX {
-                *x *= f64::INFINITY;
-            }
-        }
-        self.theta = found;
+        let found = take(self.name(), tensors, "model.parameters", self.theta.len())?;
+        self.theta = found.into_iter().map(limit).collect();
         Ok(())
     }
 

@@ -95,12 +95,14 @@ macro_rules! only {
 use only;
 
 pub mod bernoulli;
+pub mod bernoulli_mixture;
 pub mod categorical;
 pub mod dirichlet;
 pub mod families;
 pub mod fitted;
 pub mod gaussian;
 pub mod gmm;
+pub mod kde;
 pub mod multinomial;
 
 pub use bernoulli::{coin, coin_criteria, coin_log_likelihood};

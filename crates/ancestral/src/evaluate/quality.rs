@@ -135,9 +135,9 @@ impl<'a> NamedClassifier<'a> {
             Some(domain) => domain.to_string(),
             None => "of several kinds".to_owned(),
         };
-        // Columns of several kinds are numbers, as reals are.
-        let is_real = own.domain().is_none_or(|own| own == Domain::Real);
-        if is_real != (domain == Domain::Real) {
+        // Columns of several kinds are numbers, of whatever domain.
+        let is_real = own.domain().map(|own| own == Domain::Real);
+        if is_real.is_some_and(|is_real| is_real != (domain == Domain::Real)) {
             return wrong(domain.to_string(), of(own.domain()));
         }
         Ok(())

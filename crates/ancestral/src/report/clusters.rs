@@ -56,14 +56,14 @@ pub fn cluster_scatter(
     plot
 }
 
-/// A curve: its title, the label of its vertical axis, its points.
-pub type Curve<'a> = (&'a str, &'a str, Vec<(f64, f64)>);
+/// A curve over numbers of clusters: its title, the label of its values, and its points.
+pub type ClusterCurve<'a> = (&'a str, &'a str, Vec<(f64, f64)>);
 
 /// Curves over numbers of clusters side by side; the chosen number is marked.
 ///
 /// # Errors
 /// If the drawing fails.
-pub fn compared_clusters(curves: &[Curve<'_>], chosen: usize) -> crate::Result<Image> {
+pub fn compared_clusters(curves: &[ClusterCurve<'_>], chosen: usize) -> crate::Result<Image> {
     let mut images = Vec::new();
     for (title, label, points) in curves {
         let image = Plot::new(*title, "clusters", *label)

@@ -119,7 +119,7 @@ pub fn fitted_density(family: &dyn Distribution, fit: &Fit, sample: &Sample, col
     let window = within(family, theta, window(sample, discrete));
     let what = if discrete { "probability" } else { "density" };
     let rows = match (sample.intervals().is_empty(), discrete) {
-        (false, _) => "the rows, censored ones at their known end",
+        (false, _) => "rows, censored at their end",
         (true, true) => "share of the rows",
         (true, false) => "the rows",
     };

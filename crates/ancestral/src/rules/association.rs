@@ -19,8 +19,9 @@ use super::fisher::{Holm, fisher};
 use super::mine::{MineOptions, mine};
 use super::output::SetSink;
 use super::search::Target;
-use super::sets::{SetIndex, Sets};
+use super::sets::Sets;
 use super::son::{Candidates, count};
+use super::splits::{FrequentSets, Split};
 use super::watch::Watch;
 
 /// A rule with the counts that all its measures follow from.
@@ -87,7 +88,7 @@ impl Rule {
     }
 }
 
-fn ratio(part: u64, whole: u64) -> f64 {
+pub(super) fn ratio(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 
@@ -195,26 +196,41 @@ pub fn rules_of_sets(
     names: Option<&Names>,
     options: &RuleOptions,
 ) -> Result<FoundRules> {
-    let sets = FrequentSets::new(sets, baskets, options)?;
-    let watch = &options.mine.watch;
-    watch.begin("testing rules", sets.sets.len() as u64);
-    let mut p_values = Vec::new();
-    let mut memory = options.mine.budget.reserve(0, "the rules", LOWER)?;
-    sets.each(options, &mut |rule| {
-        p_values.push(rule.p());
-        memory.grow_to(24 * p_values.capacity() as u64)
-    })?;
-    let frequent = p_values.len() as u64;
-    let tests = sets.tests(options);
-    let holm = Holm::new(p_values, tests);
-    watch.begin("choosing rules", sets.sets.len() as u64);
-    let mut rules = Vec::new();
-    sets.filter(options, &mut rules)?;
-    for rule in &mut rules {
-        rule.p_value = holm.corrected(rule.p);
+    let (found, stopped) = rules_so_far(sets, baskets, names, options)?;
+    stopped.map_or(Ok(found), Err)
+}
+
+/// As [`rules_of_sets`], but if it is stopped or reaches the memory limit, the rules that were found
+/// before are returned, too. How many tests there are is then unknown, and corrected p-values are not a
+/// number.
+///
+/// # Errors
+/// If the confidence is out of its range, or nothing fits into memory.
+pub fn rules_so_far(
+    sets: &Sets,
+    baskets: u64,
+    names: Option<&Names>,
+    options: &RuleOptions,
+) -> Result<(FoundRules, Option<RulesError>)> {
+    options.check()?;
+    let sets = FrequentSets::new(sets, baskets, &options.mine.budget)?;
+    options.mine.watch.begin("testing rules", sets.len() as u64);
+    let Split { mut rules, p_values, frequent, mut stopped, memory: _memory } =
+        sets.split(options, true);
+    let mut tests = f64::NAN;
+    if stopped.is_none() {
+        match sets.tests(options) {
+            Ok(known) => tests = known,
+            Err(error) => stopped = Some(error),
+        }
     }
+    let holm = Holm::new(p_values, tests);
+    for rule in &mut rules {
+        rule.p_value = if tests.is_nan() { f64::NAN } else { holm.corrected(rule.p) };
+    }
+    drop(holm);
     sort(&mut rules, names, options);
-    Ok(FoundRules { rules, tests, frequent })
+    Ok((FoundRules { rules, tests, frequent }, stopped))
 }
 
 /// Makes the rules that follow from some of the frequent sets, as when finding them was stopped. How
@@ -223,7 +239,7 @@ pub fn rules_of_sets(
 /// Rules that exceed the memory limit are left out. It is not stopped.
 ///
 /// # Errors
-/// If the confidence is out of its range.
+/// If the confidence is out of its range, or not even the sets can be looked up.
 pub fn rules_of_part(
     sets: &Sets,
     baskets: u64,
@@ -232,13 +248,9 @@ pub fn rules_of_part(
 ) -> Result<FoundRules> {
     let mine = MineOptions { watch: Watch::new(), ..options.mine.clone() };
     let options = RuleOptions { mine, ..options.clone() };
-    let mut rules = Vec::new();
-    let filtered = FrequentSets::new(sets, baskets, &options)
-        .and_then(|sets| sets.filter(&options, &mut rules));
-    match filtered {
-        Ok(()) | Err(RulesError::Memory { .. }) => {}
-        Err(error) => return Err(error),
-    }
+    options.check()?;
+    let sets = FrequentSets::new(sets, baskets, &options.mine.budget)?;
+    let mut rules = sets.split(&options, false).rules;
     rules.iter_mut().for_each(|rule| rule.p_value = f64::NAN);
     sort(&mut rules, names, &options);
     let frequent = rules.len() as u64;
@@ -258,15 +270,12 @@ pub fn rules_holdout(
     options: &RuleOptions,
 ) -> Result<FoundRules> {
     let sets = frequent_sets(found_in, names, options)?;
-    let sets = FrequentSets::new(&sets, found_in.len() as u64, options)?;
-    options.mine.watch.begin("choosing rules", sets.sets.len() as u64);
-    let mut rules = Vec::new();
-    sets.filter(options, &mut rules)?;
-    let mut frequent = 0;
-    sets.each(options, &mut |_| {
-        frequent += 1;
-        Ok(())
-    })?;
+    let sets = FrequentSets::new(&sets, found_in.len() as u64, &options.mine.budget)?;
+    options.mine.watch.begin("choosing rules", sets.len() as u64);
+    let Split { mut rules, frequent, stopped, memory: _memory, .. } = sets.split(options, false);
+    if let Some(error) = stopped {
+        return Err(error);
+    }
     let mut wanted = Sets::new(&options.mine.budget);
     let mut both = Vec::new();
     for rule in &rules {
@@ -300,12 +309,6 @@ pub fn rules_holdout(
     Ok(FoundRules { rules, tests, frequent })
 }
 
-/// Sets between two reports of progress.
-const EACH: u64 = 1 << 12;
-
-/// What to do if rules need too much memory.
-const LOWER: &str = "raise the limit or the minimum support, or limit the size of sets";
-
 /// All frequent sets of some baskets.
 fn frequent_sets(baskets: &Baskets, names: Option<&Names>, options: &RuleOptions) -> Result<Sets> {
     options.check()?;
@@ -313,182 +316,6 @@ fn frequent_sets(baskets: &Baskets, names: Option<&Names>, options: &RuleOptions
     let mut sets = Sets::new(&mine_options.budget);
     mine(baskets, names, &mine_options, &mut sets)?;
     Ok(sets)
-}
-
-/// Frequent sets, to be looked up.
-struct FrequentSets<'a> {
-    sets: &'a Sets,
-    index: SetIndex,
-    baskets: u64,
-}
-
-/// A rule before its items are copied.
-struct Split<'a> {
-    antecedent: &'a [u32],
-    consequent: &'a [u32],
-    baskets: u64,
-    antecedent_count: u64,
-    consequent_count: u64,
-    count: u64,
-}
-
-impl Split<'_> {
-    fn p(&self) -> f64 {
-        fisher(self.baskets, self.antecedent_count, self.consequent_count, self.count)
-    }
-}
-
-impl<'a> FrequentSets<'a> {
-    fn new(sets: &'a Sets, baskets: u64, options: &RuleOptions) -> Result<Self> {
-        options.check()?;
-        let index = sets.index(&options.mine.budget)?;
-        Ok(Self { sets, index, baskets })
-    }
-
-    /// The count of a set; all baskets hold the empty one.
-    fn count(&self, items: &[u32]) -> u64 {
-        if items.is_empty() {
-            return self.baskets;
-        }
-        let found = self.index.find(self.sets, items);
-        found.map_or(0, |number| u64::from(self.sets.count(number)))
-    }
-
-    /// Calls `visit` with every rule that reaches the minimum support, in the order of the sets.
-    fn each(
-        &self,
-        options: &RuleOptions,
-        visit: &mut dyn FnMut(&Split<'_>) -> Result<()>,
-    ) -> Result<()> {
-        let (mut antecedent, mut consequent) = (Vec::new(), Vec::new());
-        let watch = &options.mine.watch;
-        for (number, (items, count)) in self.sets.iter().enumerate() {
-            if (number as u64).is_multiple_of(EACH) {
-                watch.check()?;
-                watch.set(number as u64);
-            }
-            let longest = options.max_consequent.get().min(items.len() - 1);
-            for size in 1..=longest {
-                // Positions of the consequent's items, in lexicographic order.
-                let mut chosen: Vec<usize> = (0..size).collect();
-                loop {
-                    antecedent.clear();
-                    consequent.clear();
-                    for (at, &item) in items.iter().enumerate() {
-                        if chosen.contains(&at) {
-                            consequent.push(item);
-                        } else {
-                            antecedent.push(item);
-                        }
-                    }
-                    visit(&Split {
-                        antecedent: &antecedent,
-                        consequent: &consequent,
-                        baskets: self.baskets,
-                        antecedent_count: self.count(&antecedent),
-                        consequent_count: self.count(&consequent),
-                        count: u64::from(count),
-                    })?;
-                    if !next_combination(&mut chosen, items.len()) {
-                        break;
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Adds the rules that all filters leave, with their uncorrected p-values.
-    fn filter(&self, options: &RuleOptions, rules: &mut Vec<Rule>) -> Result<()> {
-        let mut memory = options.mine.budget.reserve(0, "the rules", LOWER)?;
-        let mut bytes = 0;
-        self.each(options, &mut |split| {
-            let has =
-                |item: &u32| split.antecedent.contains(item) || split.consequent.contains(item);
-            // Of sets that were not found the counts are unknown.
-            let kept = split.antecedent_count > 0
-                && split.consequent_count > 0
-                && ratio(split.count, split.antecedent_count) >= options.min_confidence
-                && options.contains.iter().all(has)
-                && options.rhs.iter().all(|item| split.consequent.contains(item))
-                && (!options.productive || self.is_productive(split));
-            if kept {
-                bytes += (4 * (split.antecedent.len() + split.consequent.len())
-                    + 2 * size_of::<Rule>()) as u64;
-                memory.grow_to(bytes)?;
-                let p = split.p();
-                rules.push(Rule {
-                    antecedent: split.antecedent.to_vec(),
-                    consequent: split.consequent.to_vec(),
-                    baskets: split.baskets,
-                    antecedent_count: split.antecedent_count,
-                    consequent_count: split.consequent_count,
-                    count: split.count,
-                    p,
-                    p_value: 1.0,
-                });
-            }
-            Ok(())
-        })
-    }
-
-    /// Whether the rule is better than every rule with a part of its antecedent.
-    fn is_productive(&self, split: &Split<'_>) -> bool {
-        let mut part = Vec::new();
-        let size = split.antecedent.len();
-        // A set in memory has all its subsets there, so that its size is far below 64.
-        (0..(1_u64 << size.min(63)) - 1).all(|subset| {
-            part.clear();
-            part.extend(
-                (0..size).filter(|at| subset >> at & 1 == 1).map(|at| split.antecedent[at]),
-            );
-            let antecedent_count = self.count(&part);
-            part.extend_from_slice(split.consequent);
-            let count = self.count(&part);
-            u128::from(split.count) * u128::from(antecedent_count)
-                > u128::from(count) * u128::from(split.antecedent_count)
-        })
-    }
-
-    /// The number of rules that the supports of antecedents and consequents admit: pairs of disjoint
-    /// frequent sets within the size limits. Where both have several items, pairs that overlap are
-    /// counted, too, which only makes corrected p-values larger.
-    fn tests(&self, options: &RuleOptions) -> f64 {
-        let mut by_size: Vec<f64> = vec![0.0];
-        for (items, _) in self.sets.iter() {
-            if by_size.len() <= items.len() {
-                by_size.resize(items.len() + 1, 0.0);
-            }
-            by_size[items.len()] += 1.0;
-        }
-        let single = by_size.get(1).copied().unwrap_or(0.0);
-        let mut tests = 0.0;
-        for (consequent, &consequents) in by_size.iter().enumerate().skip(1) {
-            if consequent > options.max_consequent.get() {
-                break;
-            }
-            for (antecedent, &antecedents) in by_size.iter().enumerate().skip(1) {
-                if antecedent + consequent > options.mine.max_len() {
-                    break;
-                }
-                tests += match (antecedent, consequent) {
-                    (_, 1) => antecedents * (single - antecedent as f64),
-                    (1, _) => consequents * (single - consequent as f64),
-                    _ => antecedents * consequents,
-                };
-            }
-        }
-        tests
-    }
-}
-
-/// The next choice of positions below `n` in lexicographic order; `false` after the last.
-fn next_combination(chosen: &mut [usize], n: usize) -> bool {
-    let size = chosen.len();
-    let Some(at) = (0..size).rev().find(|&at| chosen[at] < n - size + at) else { return false };
-    let first = chosen[at] + 1;
-    chosen[at..].iter_mut().zip(first..).for_each(|(position, next)| *position = next);
-    true
 }
 
 fn sort(rules: &mut Vec<Rule>, names: Option<&Names>, options: &RuleOptions) {
@@ -505,7 +332,8 @@ fn sort(rules: &mut Vec<Rule>, names: Option<&Names>, options: &RuleOptions) {
         let name = |&item: &u32| (names.map_or("", |names| names.name(item)), item);
         a.iter().map(name).cmp(b.iter().map(name))
     };
-    rules.sort_by(|a, b| {
+    // No two rules are equal, and sorting needs no memory.
+    rules.sort_unstable_by(|a, b| {
         by(a, b)
             .then_with(|| b.count.cmp(&a.count))
             .then_with(|| descending(a.confidence(), b.confidence()))

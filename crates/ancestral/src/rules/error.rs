@@ -69,9 +69,7 @@ pub enum RulesError {
     },
     /// The memory limit.
     #[error(
-        "{what} would need more than the memory limit of {} MiB; what was found before is kept; \
-         {lower}",
-        limit >> 20
+        "{what} would need more than the memory limit of {} MiB; {lower}", limit >> 20
     )]
     Memory {
         /// What needs the memory.

@@ -27,6 +27,7 @@ mod fisher;
 mod fp_growth;
 #[cfg(test)]
 mod golden;
+mod layout;
 mod mine;
 mod output;
 mod read;
@@ -35,6 +36,7 @@ mod read_tests;
 mod search;
 mod sets;
 mod son;
+mod splits;
 mod support;
 #[cfg(test)]
 mod tests;
@@ -44,14 +46,16 @@ mod write;
 
 pub use association::{
     FoundRules, Rule, RuleOptions, SortBy, rules, rules_holdout, rules_of_part, rules_of_sets,
+    rules_so_far,
 };
 pub use baskets::{Baskets, Names};
 pub use budget::Budget;
 pub use error::{Result, RulesError};
 pub use fisher::{Holm, fisher};
+pub use layout::{Format, Layout, Separator};
 pub use mine::{MineOptions, count_sets, mine};
 pub use output::{SetSink, SizeCounts};
-pub use read::{BasketReader, Format, Layout, ReadReport, read_baskets};
+pub use read::{BasketReader, ReadReport, read_baskets};
 pub use search::{Algorithm, Target};
 pub use sets::{SetIndex, Sets};
 pub use son::{

@@ -1,14 +1,10 @@
-//! Reading baskets: a basket a line with items separated by blanks or by commas, a long table with a
-//! basket and an item a row, or a table of 0/1; plain or compressed by gzip.
-//!
-//! The format is told by the content of the first lines, or given. Files are streamed.
+//! Reading baskets: a basket a line, a long table with a basket and an item a row, or a table of 0/1;
+//! plain or compressed by gzip. Files are streamed.
 
 use std::collections::HashSet;
-use std::fmt;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -17,62 +13,8 @@ use flate2::read::MultiGzDecoder;
 use super::baskets::{Baskets, Names};
 use super::budget::{Budget, Reserved};
 use super::error::{Result, RulesError};
+use super::layout::{Cells, Format, Layout, truth};
 use super::watch::Watch;
-
-/// The kind of a file, as a user gives it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Layout {
-    /// A basket a line, no header; separated by commas if there is one, else by blanks.
-    Baskets,
-    /// A header of two names; then a basket and one of its items a line.
-    Long,
-    /// A header of the items; then a basket a line, with 0/1 or true/false for each item.
-    Table,
-}
-
-impl Layout {
-    /// Its name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Baskets => "baskets",
-            Self::Long => "long",
-            Self::Table => "table",
-        }
-    }
-}
-
-impl FromStr for Layout {
-    type Err = RulesError;
-
-    fn from_str(name: &str) -> Result<Self> {
-        let all = [Self::Baskets, Self::Long, Self::Table];
-        all.into_iter().find(|layout| layout.as_str() == name).ok_or_else(|| RulesError::Setting {
-            name: "the format",
-            value: format!("'{name}'"),
-            allowed: "it is baskets, long or table",
-        })
-    }
-}
-
-/// The kind of a file, as it is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Format {
-    /// The layout.
-    pub layout: Layout,
-    /// Whether cells are separated by commas, with quotes as in CSV; else by blanks.
-    pub commas: bool,
-}
-
-impl fmt::Display for Format {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let layout = match self.layout {
-            Layout::Baskets => "a basket a line, items",
-            Layout::Long => "a long table, a basket and an item a line,",
-            Layout::Table => "a 0/1 table, an item a column,",
-        };
-        write!(f, "{layout} separated by {}", if self.commas { "commas" } else { "blanks" })
-    }
-}
 
 /// What was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -164,7 +106,7 @@ pub struct BasketReader {
     report: ReadReport,
     line: Vec<u8>,
     cells: Cells,
-    /// The items of a table's columns; `None` for a column of row numbers.
+    /// The items of a table's columns; `None` for a column that names the rows.
     columns: Vec<Option<u32>>,
     /// The header of a table, before its names are numbered.
     header: Vec<String>,
@@ -202,7 +144,7 @@ impl BasketReader {
         if sample.starts_with(b"\xef\xbb\xbf") {
             sample.drain(..3);
         }
-        let format = detect(&sample, layout);
+        let format = Format::of(&sample, sample.len() as u64 >= SAMPLE, layout);
         let text = BufReader::with_capacity(1 << 16, Cursor::new(sample).chain(text));
         let mut reader = Self {
             path: path.to_owned(),
@@ -219,7 +161,7 @@ impl BasketReader {
             size,
             watch: Watch::new(),
         };
-        if format.layout != Layout::Baskets {
+        if format.header {
             reader.read_header()?;
         }
         Ok(reader)
@@ -321,7 +263,7 @@ impl BasketReader {
                 self.report.blank_lines += 1;
                 continue;
             }
-            if let Err(problem) = self.cells.split(line, self.report.format.commas) {
+            if let Err(problem) = self.cells.split(line, self.report.format.separator) {
                 return Err(self.wrong(problem));
             }
             if self.report.format.layout == Layout::Baskets {
@@ -360,8 +302,8 @@ impl BasketReader {
     fn next_row(&mut self, names: &mut Names, basket: &mut Vec<u32>) -> Result<bool> {
         if self.columns.is_empty() {
             for name in &self.header {
-                // A first column without a name has row numbers.
-                let item = if name.is_empty() { None } else { Some(names.number(name)?) };
+                let names_rows = self.columns.is_empty() && self.report.format.row_names;
+                let item = if names_rows { None } else { Some(names.number(name)?) };
                 self.columns.push(item);
             }
         }
@@ -438,160 +380,4 @@ impl BasketReader {
         }
         Ok(true)
     }
-}
-
-/// The cells of a line.
-#[derive(Debug, Default)]
-struct Cells {
-    text: String,
-    ranges: Vec<(u32, u32)>,
-}
-
-impl Cells {
-    fn len(&self) -> usize {
-        self.ranges.len()
-    }
-
-    fn cell(&self, number: usize) -> &str {
-        let range = self.ranges.get(number);
-        range.and_then(|r| self.text.get(r.0 as usize..r.1 as usize)).unwrap_or("")
-    }
-
-    fn iter(&self) -> impl Iterator<Item = &str> {
-        (0..self.len()).map(|number| self.cell(number))
-    }
-
-    fn drop_empty(&mut self) {
-        self.ranges.retain(|range| range.0 < range.1);
-    }
-
-    fn push(&mut self, cell: &str) {
-        let start = self.text.len() as u32;
-        self.text.push_str(cell);
-        self.ranges.push((start, self.text.len() as u32));
-    }
-
-    /// Splits a line; an error says what is wrong.
-    fn split(&mut self, line: &str, commas: bool) -> std::result::Result<(), String> {
-        self.text.clear();
-        self.ranges.clear();
-        if line.len() > u32::MAX as usize / 2 {
-            return Err("the line is longer than 2 GiB".to_owned());
-        }
-        if !commas {
-            line.split_ascii_whitespace().for_each(|cell| self.push(cell));
-        } else if !line.contains('"') {
-            line.split(',').for_each(|cell| self.push(cell.trim_ascii()));
-        } else {
-            self.split_quoted(line)?;
-        }
-        Ok(())
-    }
-
-    fn split_quoted(&mut self, line: &str) -> std::result::Result<(), String> {
-        let mut rest = line;
-        loop {
-            rest = rest.trim_ascii_start();
-            let Some(mut quoted) = rest.strip_prefix('"') else {
-                let (cell, after) =
-                    rest.split_once(',').map_or((rest, None), |(c, a)| (c, Some(a)));
-                self.push(cell.trim_ascii());
-                match after {
-                    Some(after) => rest = after,
-                    None => return Ok(()),
-                }
-                continue;
-            };
-            let start = self.text.len() as u32;
-            loop {
-                let Some((part, after)) = quoted.split_once('"') else {
-                    return Err("a quote is not closed".to_owned());
-                };
-                self.text.push_str(part);
-                quoted = after;
-                match quoted.strip_prefix('"') {
-                    Some(after) => {
-                        self.text.push('"');
-                        quoted = after;
-                    }
-                    None => break,
-                }
-            }
-            self.ranges.push((start, self.text.len() as u32));
-            quoted = quoted.trim_ascii_start();
-            match quoted.strip_prefix(',') {
-                Some(after) => rest = after,
-                None if quoted.is_empty() => return Ok(()),
-                None => return Err("text follows a closed quote; quotes inside double".to_owned()),
-            }
-        }
-    }
-}
-
-/// The meaning of a table's cell; empty cells are no items.
-fn truth(cell: &str) -> Option<bool> {
-    match cell {
-        "1" | "1.0" => Some(true),
-        "0" | "0.0" | "" => Some(false),
-        _ if cell.eq_ignore_ascii_case("true") => Some(true),
-        _ if cell.eq_ignore_ascii_case("false") => Some(false),
-        _ => None,
-    }
-}
-
-/// Tells the format by the first lines.
-fn detect(sample: &[u8], layout: Option<Layout>) -> Format {
-    let cut = sample.len() as u64 >= SAMPLE;
-    let text = String::from_utf8_lossy(sample);
-    let mut lines: Vec<&str> = text.lines().map(str::trim_ascii).collect();
-    if cut && lines.len() > 1 {
-        lines.pop();
-    }
-    lines.retain(|line| !line.is_empty());
-    let commas = lines.iter().any(|line| line.contains(','));
-    let layout = layout.unwrap_or_else(|| {
-        let mut rows = Vec::new();
-        for line in &lines {
-            let mut cells = Cells::default();
-            if cells.split(line, commas).is_err() {
-                return Layout::Baskets;
-            }
-            rows.push(cells);
-        }
-        match rows.split_first() {
-            Some((header, rows)) if is_table(header, rows) => Layout::Table,
-            Some((header, rows)) if commas && is_long(header, rows) => Layout::Long,
-            _ => Layout::Baskets,
-        }
-    });
-    Format { layout, commas }
-}
-
-/// Different names over 0/1 or true/false.
-fn is_table(header: &Cells, rows: &[Cells]) -> bool {
-    let from = usize::from(header.cell(0).is_empty());
-    let names: HashSet<&str> = header.iter().skip(from).collect();
-    let number = |cell: &&str| cell.parse::<f64>().is_ok();
-    let is_header = names.len() + from == header.len()
-        && !names.contains("")
-        && !names.iter().all(|cell| truth(cell).is_some())
-        && (names.len() > 1 || !names.iter().all(number));
-    let fits = |row: &Cells| {
-        row.len() == header.len() && row.iter().skip(from).all(|cell| truth(cell).is_some())
-    };
-    is_header && !rows.is_empty() && rows.iter().all(fits)
-}
-
-/// Two names over rows of two cells, of which some first cells repeat.
-fn is_long(header: &Cells, rows: &[Cells]) -> bool {
-    let name = |cell: &str| !cell.is_empty() && cell.parse::<f64>().is_err();
-    let (basket, item) = (header.cell(0), header.cell(1));
-    let fits = |row: &Cells| row.len() == 2 && row.cell(0) != basket && row.cell(1) != item;
-    let firsts: HashSet<&str> = rows.iter().map(|row| row.cell(0)).collect();
-    header.len() == 2
-        && name(basket)
-        && name(item)
-        && basket != item
-        && rows.iter().all(fits)
-        && firsts.len() < rows.len()
 }

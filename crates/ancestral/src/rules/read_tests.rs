@@ -68,10 +68,15 @@ fn rows(rows: &[&[&str]]) -> Rows {
     rows.iter().map(|row| row.iter().map(|&cell| cell.to_owned()).collect()).collect()
 }
 
-const BLANKS: Format = Format { layout: Layout::Baskets, commas: false };
-const COMMAS: Format = Format { layout: Layout::Baskets, commas: true };
-const LONG: Format = Format { layout: Layout::Long, commas: true };
-const TABLE: Format = Format { layout: Layout::Table, commas: true };
+const BLANKS: Format = format(Layout::Baskets, Separator::Blank);
+const COMMAS: Format = format(Layout::Baskets, Separator::Comma);
+const LONG: Format = format(Layout::Long, Separator::Comma);
+const TABLE: Format = format(Layout::Table, Separator::Comma);
+
+const fn format(layout: Layout, separator: Separator) -> Format {
+    let header = !matches!(layout, Layout::Baskets);
+    Format { layout, separator, header, row_names: false, may_be_long: false }
+}
 
 #[test]
 fn baskets_by_blanks_have_items_once_and_no_blank_lines() {
@@ -87,6 +92,23 @@ fn names_with_blanks_are_separated_by_commas() {
     let right = [&["whole milk"][..], &["citrus fruit", "whole milk", "yogurt"], &[], &["yogurt"]];
     assert_eq!(found, rows(&right));
     assert_eq!((format, blank), (COMMAS, 0));
+}
+
+#[test]
+fn semicolons_and_tabs_separate_where_most_lines_have_them() {
+    let right = rows(&[&["bread, white", "whole milk"], &["bread, white"], &["whole milk"]]);
+    for (name, between, separator) in
+        [("semicolons", ';', Separator::Semicolon), ("tabs", '\t', Separator::Tab)]
+    {
+        let line = format!("whole milk{between}\"bread, white\"\n");
+        let text = format!("{line}\"bread, white\"{between}\nwhole milk{between}whole milk\n");
+        let (found, format, _) = read(name, &text);
+        assert_eq!(found, right);
+        assert_eq!(format.separator, separator);
+    }
+    // Numbers with tabs and blanks between them are separated by both.
+    let (found, format, _) = read("mixed", "1 2\t3\n4\t5 6\n");
+    assert_eq!((found, format), (rows(&[&["1", "2", "3"], &["4", "5", "6"]]), BLANKS));
 }
 
 #[test]
@@ -111,7 +133,25 @@ fn a_long_table_has_two_names_over_repeating_baskets() {
     let (found, format, _) = read("pairs", "milk,bread\nmilk,beer\nmilk,bread\n");
     assert_eq!((found.len(), format), (3, COMMAS));
     // Numbers are no names.
-    assert_eq!(read("numbers", "1,2\n5,3\n5,4\n").1, COMMAS);
+    let pairs = Format { may_be_long: true, ..COMMAS };
+    assert_eq!(read("numbers", "1,2\n5,3\n5,4\n").1, pairs);
+    // Numbers and names are rows without a header, where the first one counts, too.
+    for (name, separator) in [
+        ("bare", Separator::Comma),
+        ("bare-tabs", Separator::Tab),
+        ("bare-semi", Separator::Semicolon),
+    ] {
+        let between = ["", ",", ";", "\t"][separator as usize];
+        let text = "1,whole milk\n1,bread\n2,whole milk\n".replace(',', between);
+        let (found, format, _) = read(name, &text);
+        assert_eq!(found, rows(&[&["bread", "whole milk"], &["whole milk"]]), "{name}");
+        assert_eq!(format, Format { header: false, separator, ..LONG }, "{name}");
+    }
+    for text in ["7,milk\n7,bread\n8,milk\n", "a,milk\na,bread\nb,milk\n"] {
+        let (found, report) = read_as("no-header", text.as_bytes(), Some(Layout::Long)).unwrap();
+        assert_eq!(found, rows(&[&["bread", "milk"], &["milk"]]));
+        assert!(!report.format.header);
+    }
     // No basket repeats: only the user can tell.
     let text = "order,product\n1,milk\n2,bread\n";
     assert_eq!(read("single", text).1, COMMAS);
@@ -127,7 +167,17 @@ fn a_table_has_names_over_zeros_and_ones() {
     let text = ",milk,bread\n0,True,False\n1,False,\n2,True,True\n";
     let (found, format, _) = read("indexed", text);
     assert_eq!(found, rows(&[&["milk"], &[], &["bread", "milk"]]));
-    assert_eq!(format, TABLE);
+    assert_eq!(format, Format { row_names: true, ..TABLE });
+    // A column that names the rows is no item.
+    for (name, text) in [
+        ("ids", "id;milk;bread\n7;1;0\n9;0;0\n8;1;1\n"),
+        ("names", "who;milk;bread\na;1;0\nb;0;0\nc;1;1\n"),
+    ] {
+        let (found, format, _) = read(name, text);
+        assert_eq!(found, rows(&[&["milk"], &[], &["bread", "milk"]]));
+        let separator = Separator::Semicolon;
+        assert_eq!(format, Format { row_names: true, separator, ..TABLE });
+    }
     // Baskets of the items 0 and 1.
     assert_eq!(read("bits", "0 1\n1 0\n1 1\n").1, BLANKS);
     assert_eq!(read("single-column", "milk\n1\n0\n").1.layout, Layout::Table);
@@ -138,7 +188,7 @@ fn wrong_lines_are_named() {
     let long: String = "a,b\n".to_owned() + &"1,0\n".repeat(200_000);
     for (name, text, layout, line, says) in [
         ("cells", "a,b\n1,0\n1\n", Some(Layout::Table), 3, "2 columns"),
-        ("value", "a,b\n1,0\n1,2\n", Some(Layout::Table), 3, "'2' for item 'b'"),
+        ("value", "a,b\n1,0\n0,2\n", Some(Layout::Table), 3, "'2' for item 'b'"),
         ("twice", "a,a\n1,0\n", Some(Layout::Table), 1, "two columns"),
         ("unnamed", "a,,b\n1,0,1\n", Some(Layout::Table), 1, "column 2"),
         ("wide", "a,b,c\n1,2,3\n", Some(Layout::Long), 1, "two columns"),

@@ -7,6 +7,7 @@
 
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::baskets::{Baskets, Names};
@@ -46,51 +47,37 @@ impl Candidates {
     /// # Errors
     /// If the memory limit is exceeded.
     pub fn from_sets(sets: &Sets, budget: &Budget) -> Result<Self> {
-        let sorted = (0..sets.len()).map(|number| {
-            let mut items = sets.items(number).to_vec();
-            items.sort_unstable();
-            items
-        });
-        let total: usize = (0..sets.len()).map(|number| sets.items(number).len()).sum();
-        let bytes = 4 * total as u64 + 64 * sets.len() as u64;
-        let _sorting = budget.reserve(bytes, WHAT, LOWER)?;
-        let mut sorted: Vec<Vec<u32>> = sorted.collect();
-        sorted.sort_unstable();
-        sorted.dedup();
-        Self::from_sorted(&sorted, budget)
-    }
-
-    /// `sets` ascend, and so do their items.
-    fn from_sorted(sets: &[Vec<u32>], budget: &Budget) -> Result<Self> {
+        let sorted = Sorted::new(sets, budget)?;
         let mut memory = Reserved::empty(budget, WHAT, LOWER);
         let root = Node { item: NONE, parent: NONE, set: NONE, children: (0, 0) };
         let (mut nodes, mut ends) = (vec![root], Vec::new());
         // Nodes with the sets below them, breadth first, so that children are neighbors.
-        let mut open = VecDeque::from([(0_usize, 0, 0..sets.len())]);
+        let mut open = VecDeque::from([(0_u32, 0, 0..sorted.order.len())]);
         while let Some((node, depth, range)) = open.pop_front() {
             let from = nodes.len() as u32;
             let mut at = range.start;
             while at < range.end {
-                let Some(&item) = sets[at].get(depth) else {
+                let Some(&item) = sorted.set(at).get(depth) else {
                     // The set itself, which sorts before its extensions.
                     at += 1;
                     continue;
                 };
-                let same = sets[at..range.end].partition_point(|set| set.get(depth) == Some(&item));
-                let mut child = Node { item, parent: node as u32, set: NONE, children: (0, 0) };
-                if sets[at].len() == depth + 1 {
+                let end = sorted.end(at..range.end, depth, item);
+                let mut child = Node { item, parent: node, set: NONE, children: (0, 0) };
+                if sorted.set(at).len() == depth + 1 {
                     child.set = ends.len() as u32;
                     ends.push(nodes.len() as u32);
                 }
-                open.push_back((nodes.len(), depth + 1, at..at + same));
+                open.push_back((nodes.len() as u32, depth + 1, at..end));
                 nodes.push(child);
                 if nodes.len() >= NONE as usize {
                     return Err(RulesError::TooMany { what: "the candidates" });
                 }
-                at += same;
+                at = end;
             }
-            nodes[node].children = (from, nodes.len() as u32);
-            memory.grow_to((20 * nodes.capacity() + 4 * ends.capacity()) as u64)?;
+            nodes[node as usize].children = (from, nodes.len() as u32);
+            let waiting = open.capacity() * size_of::<(u32, usize, Range<usize>)>();
+            memory.grow_to((20 * nodes.capacity() + 4 * ends.capacity() + waiting) as u64)?;
         }
         Ok(Self { nodes, sets: ends, _memory: memory })
     }
@@ -129,6 +116,56 @@ impl Candidates {
             node = &children[at];
         }
         (node.set != NONE).then_some(node.set as usize)
+    }
+}
+
+/// Different sets in lexicographic order, each ascending.
+struct Sorted {
+    items: Vec<u32>,
+    /// Where each set ends.
+    ends: Vec<u32>,
+    /// The sets in order.
+    order: Vec<u32>,
+    _memory: Reserved,
+}
+
+impl Sorted {
+    fn new(sets: &Sets, budget: &Budget) -> Result<Self> {
+        let total: usize = (0..sets.len()).map(|number| sets.items(number).len()).sum();
+        if u32::try_from(total.max(sets.len())).is_err() {
+            return Err(RulesError::TooMany { what: "the items of all candidates" });
+        }
+        let memory = budget.reserve(4 * (total + 2 * sets.len()) as u64, WHAT, LOWER)?;
+        let (mut items, mut ends) = (Vec::with_capacity(total), Vec::with_capacity(sets.len()));
+        for number in 0..sets.len() {
+            let start = items.len();
+            items.extend_from_slice(sets.items(number));
+            items[start..].sort_unstable();
+            ends.push(items.len() as u32);
+        }
+        let mut sorted = Self { items, ends, order: Vec::new(), _memory: memory };
+        let mut order: Vec<u32> = (0..sets.len() as u32).collect();
+        order.sort_unstable_by(|&a, &b| sorted.numbered(a).cmp(sorted.numbered(b)));
+        order.dedup_by(|a, b| sorted.numbered(*a) == sorted.numbered(*b));
+        sorted.order = order;
+        Ok(sorted)
+    }
+
+    fn numbered(&self, number: u32) -> &[u32] {
+        let number = number as usize;
+        let start = if number == 0 { 0 } else { self.ends[number - 1] };
+        &self.items[start as usize..self.ends[number] as usize]
+    }
+
+    /// The set at a place of the order.
+    fn set(&self, at: usize) -> &[u32] {
+        self.numbered(self.order[at])
+    }
+
+    /// Where the sets with this item at a depth end, of a range that begins with them.
+    fn end(&self, range: Range<usize>, depth: usize, item: u32) -> usize {
+        let has = |&number: &u32| self.numbered(number).get(depth) == Some(&item);
+        range.start + self.order[range].partition_point(has)
     }
 }
 

@@ -58,13 +58,13 @@ impl Watch {
         Self { stop: self.stop.clone(), state: Arc::default() }
     }
 
-    pub(super) fn begin(&self, phase: &'static str, total: u64) {
+    pub(crate) fn begin(&self, phase: &'static str, total: u64) {
         *self.state.phase.lock().unwrap_or_else(PoisonError::into_inner) = phase;
         self.state.done.store(0, Ordering::Relaxed);
         self.state.total.store(total, Ordering::Relaxed);
     }
 
-    pub(super) fn add(&self, units: u64) {
+    pub(crate) fn add(&self, units: u64) {
         self.state.done.fetch_add(units, Ordering::Relaxed);
     }
 

@@ -1,6 +1,6 @@
 //! Conversion of other data to what a model takes.
 
-use ancestral_data::{Dataset, Domain, Split, SplitName, Values};
+use ancestral_data::{Dataset, Domain, Sought, Split, SplitName, Values};
 
 use crate::spec::DataSpec;
 use crate::{Error, Result};
@@ -64,11 +64,15 @@ pub(super) fn adapt_part(
                     let size = spec.shape.size();
                     let column = match data.column_names.get(i % size) {
                         Some(name) => format!("'{name}'"),
-                        None => (i % size).to_string(),
+                        None => (i % size + 1).to_string(),
+                    };
+                    let sought = Sought::Number { column: i % size, value: v[i] };
+                    let place = match data.line_of(&sought) {
+                        Some(line) => format!("line {line}"),
+                        None => format!("row {} (from 1)", first + i / size + 1),
                     };
                     return Err(unsuitable(format!(
-                        "row {}, column {column}: {}; expected a whole number from 0 to {most}",
-                        first + i / size,
+                        "{place}, column {column}: {}; expected a whole number from 0 to {most}",
                         v[i]
                     )));
                 }
@@ -91,5 +95,5 @@ pub(super) fn adapt_part(
     adapted.column_names = data.column_names.clone();
     adapted.columns = data.columns.clone();
     adapted.notes = data.notes.clone();
-    Ok(adapted)
+    Ok(adapted.with_source_of(&data))
 }

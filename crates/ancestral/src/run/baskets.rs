@@ -13,20 +13,22 @@ use super::rules_spec::{Find, RuleSettings, RulesReport, RulesSpec, Stop};
 use super::session::Session;
 use crate::memory;
 use crate::rules::{
-    BasketReader, Baskets, Budget, FileFormat, FoundRules, MineOptions, Names, ReadReport, Rule,
+    BasketReader, Baskets, Budget, FileFormat, FoundRules, MineOptions, Names, ReadReport,
     RuleOptions, RuleWriter, RulesError, SetSink, SetWriter, Sets, Support, Target, Watch, mine,
-    mine_parts, rules_holdout, rules_of_part, rules_of_sets, top,
+    mine_parts, rules_holdout, rules_of_part, rules_so_far, top,
 };
 use crate::{Error, Result};
 
 /// Time between two looks at the progress.
 const LOOK: Duration = Duration::from_millis(50);
+/// Rules that are written between two of them.
+const EACH: usize = 1 << 12;
 /// This fraction (1 / SPARE) of the free memory is left.
 const SPARE: u64 = 10;
 /// What is in memory besides what the limit counts: the program, its threads' stacks and buffers.
-const PROGRAM: u64 = 12 << 20;
+const PROGRAM: u64 = 16 << 20;
 /// The smallest memory limit.
-pub const LEAST_MEMORY: u64 = 24 << 20;
+pub const LEAST_MEMORY: u64 = 32 << 20;
 
 impl Session<'_> {
     /// Finds frequent sets or rules in a file of baskets and writes them to a file, sets as they are
@@ -47,7 +49,7 @@ impl Session<'_> {
                 return Err(RulesError::Setting {
                     name: "the memory limit",
                     value: memory::amount(bytes),
-                    allowed: "it is at least 24 MiB",
+                    allowed: "it is at least 32 MiB",
                 }
                 .into());
             }
@@ -96,6 +98,10 @@ impl Session<'_> {
                 }
             }
             Err(RulesError::Memory { .. }) if work.may_be_parted() => self.tell_notes(&[how])?,
+            Err(RulesError::Memory { what, limit, .. }) => {
+                let lower = work.why_not_parted();
+                return Err(RulesError::Memory { what, limit, lower }.into());
+            }
             Err(error) => return Err(ended(error)),
         }
         self.tell_notes(&[format!(
@@ -204,11 +210,28 @@ struct Work<'a> {
 impl Work<'_> {
     /// Whether the file can be read again, and what is asked for does not need it in memory.
     fn may_be_parted(&self) -> bool {
-        let in_memory = match &self.spec.find {
+        !self.needs_all() && self.path.is_file()
+    }
+
+    fn needs_all(&self) -> bool {
+        match &self.spec.find {
             Find::Sets(_) => self.spec.support.is_none(),
             Find::Rules(rules) => rules.holdout.is_some(),
-        };
-        !in_memory && self.path.is_file()
+        }
+    }
+
+    /// What to do if the file is larger than the memory limit and cannot be mined in parts.
+    fn why_not_parted(&self) -> &'static str {
+        match &self.spec.find {
+            Find::Sets(_) if self.needs_all() => {
+                "raise the limit, or give a minimum support, with which a larger file is mined in parts"
+            }
+            Find::Rules(_) if self.needs_all() => {
+                "raise the limit, or test rules on the baskets that they are found in, so that a \
+                 larger file is mined in parts"
+            }
+            _ => "raise the limit, or give a file, which is read in parts, instead of a pipe",
+        }
     }
 
     fn create(&self) -> Found<AtomicFile> {
@@ -356,9 +379,9 @@ impl Work<'_> {
         report: RulesReport,
     ) -> Found<RulesReport> {
         let baskets = report.baskets;
-        let made = mined.and_then(|()| rules_of_sets(&sets, baskets, Some(&names), options));
+        let made = mined.and_then(|()| rules_so_far(&sets, baskets, Some(&names), options));
         let (found, stopped) = match made {
-            Ok(found) => (found, None),
+            Ok((found, stopped)) => (found, stopped.map(stop_of).transpose()?),
             Err(error) => {
                 let stopped = stop_of(error)?;
                 if let Stop::Memory(_) = stopped {
@@ -378,8 +401,13 @@ impl Work<'_> {
         names: Names,
         report: RulesReport,
     ) -> Found<RulesReport> {
+        let watch = &self.options.watch;
+        watch.begin("writing rules", found.rules.len() as u64);
         let mut writer = RuleWriter::new(self.create()?, self.format)?;
-        found.rules.iter().try_for_each(|rule: &Rule| writer.write(&names, rule))?;
+        for rules in found.rules.chunks(EACH) {
+            rules.iter().try_for_each(|rule| writer.write(&names, rule))?;
+            watch.add(rules.len() as u64);
+        }
         commit(writer.finish()?)?;
         Ok(RulesReport { names, rules: Some(found), stopped, ..report })
     }

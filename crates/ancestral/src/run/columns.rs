@@ -36,6 +36,23 @@ pub(super) fn standardize_all(described: &mut DataConfig, data: &Dataset, seed: 
             ),
         });
     }
+    if let Values::Reals(values) = &data.split(SplitName::Train)?.values {
+        let small = |at: usize| {
+            let mut column = values.iter().skip(at).step_by(data.shape.size());
+            // Squares of less are rounded to 0.
+            moments.stds[at] < 1e-150 && column.any(|&x| x != values[at])
+        };
+        if let Some(at) = (0..data.shape.size()).find(|&at| small(at)) {
+            return Err(Error::UnsuitableData {
+                model: described.name.clone(),
+                problem: format!(
+                    "the values of column '{}' are too small for their variance; multiply the column \
+                     by a constant",
+                    described.column_names()[at]
+                ),
+            });
+        }
+    }
     let columns = moments.means.iter().zip(&moments.stds);
     described.scale = columns.map(|(&mean, &std)| deviation(mean, std)).collect();
     described.offset = moments.means;

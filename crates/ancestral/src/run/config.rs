@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use ancestral_data::{
-    Background, Binarize, Column, ColumnType, Dataset, Domain, OpenOptions, Shape, Split,
-    TextOptions, Values,
+    Background, Binarize, Column, ColumnType, Dataset, Domain, Expected, OpenOptions, Shape,
+    Sought, Split, TextOptions, Values,
 };
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
+use super::censored::CensoredRows;
 use crate::columns::{ColumnKind, UnknownKind};
 use crate::spec::{Columns, DataSpec};
 use crate::train::TrainConfig;
@@ -100,6 +101,9 @@ pub struct DataConfig {
     /// The decimals of each column of a table of text, to which samples are rounded; −1 for all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub decimals: Vec<i32>,
+    /// The columns of lower and upper ends, and of weights if there are any, of censored rows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub censored: Vec<String>,
     /// How the text of a table was read, where it was not inferred.
     #[serde(default, skip_serializing_if = "TextOptions::is_default")]
     pub text: TextOptions,
@@ -158,6 +162,7 @@ impl DataConfig {
             scale: Vec::new(),
             decimals: if domain == Domain::Real { decimals(data) } else { Vec::new() },
             categories,
+            censored: Vec::new(),
             text: TextOptions::default(),
             image: None,
             asked_levels: None,
@@ -173,7 +178,7 @@ impl DataConfig {
     }
 
     /// The keys of the table `data`.
-    pub(super) const KEYS: [&str; 29] = [
+    pub(super) const KEYS: [&str; 30] = [
         "name",
         "path",
         "data_dir",
@@ -196,6 +201,7 @@ impl DataConfig {
         "shape",
         "classes",
         "columns",
+        "censored",
         "class_names",
         "kinds",
         "offset",
@@ -309,10 +315,15 @@ impl DataConfig {
                 };
                 Error::UnsuitableData {
                     model: "the run".to_owned(),
-                    problem: format!(
-                        "an example is of class {}, and the classes of the run are {own}",
-                        given.get(label as usize).cloned().unwrap_or_else(|| label.to_string()),
-                    ),
+                    problem: {
+                        let class = given.get(label as usize).cloned();
+                        let class = class.unwrap_or_else(|| label.to_string());
+                        let line = data.line_of(&Sought::Label(class.clone()));
+                        let place = line.map_or(String::new(), |line| format!("line {line}: "));
+                        format!(
+                            "{place}an example is of class {class}, and the classes of the run are {own}"
+                        )
+                    },
                 }
             })
         };
@@ -365,8 +376,14 @@ impl DataConfig {
             return Ok(data);
         }
         if let Some(name) = own.iter().find(|name| !found.contains(name)) {
+            let alike = found.iter().any(|other| ancestral_data::are_alike(name, other));
+            let accents = if alike {
+                " (one looks like it and has other characters, as accents in NFC or NFD)"
+            } else {
+                ""
+            };
             return unsuitable(format!(
-                "column '{name}' of the run is missing; the columns of the data are {}",
+                "column '{name}' of the run is missing; the columns of the data are {}{accents}",
                 listed(found)
             ));
         }
@@ -386,7 +403,10 @@ impl DataConfig {
         let unsuitable =
             |problem: String| Error::UnsuitableData { model: "the run".to_owned(), problem };
         let mut changes: Vec<Option<Vec<f64>>> = Vec::new();
-        for (column, name) in data.columns.iter().zip(&names) {
+        let line_of = |sought: Sought| {
+            data.line_of(&sought).map_or(String::new(), |line| format!("line {line}: "))
+        };
+        for (entry, (column, name)) in data.columns.iter().zip(&names).enumerate() {
             let words = column.kind == ColumnType::Category;
             let own = self.categories.get(name);
             changes.push(match (words, own) {
@@ -408,7 +428,8 @@ impl DataConfig {
                         let at = own.iter().position(|own| own == word);
                         at.map(|at| at as f64).ok_or_else(|| {
                             unsuitable(format!(
-                                "'{word}' in column '{name}' is none of the run's categories, {}",
+                                "{}'{word}' in column '{name}' is none of the run's categories, {}",
+                                line_of(Sought::Word { column: entry, word: word.clone() }),
                                 listed(own)
                             ))
                         })
@@ -420,19 +441,26 @@ impl DataConfig {
         if changes.iter().all(Option::is_none) {
             return Ok(data);
         }
-        let mut aligned = data.map_splits(data.domain, data.shape.clone(), |split| {
-            let mut values = split.values.clone();
-            if let Values::Reals(values) = &mut values {
-                for row in values.chunks_exact_mut(changes.len()) {
-                    for (value, change) in row.iter_mut().zip(&changes) {
-                        if let Some(change) = change {
-                            *value = change[*value as usize];
-                        }
+        let same = |change: &Vec<f64>| change.iter().enumerate().all(|(at, &to)| to == at as f64);
+        let renumber = |split: &Split| {
+            // Two words alone may be bits.
+            let mut values = match &split.values {
+                Values::Reals(values) => values.clone(),
+                Values::Bytes(values) => values.iter().map(|&value| value.into()).collect(),
+            };
+            for row in values.chunks_exact_mut(changes.len()) {
+                for (value, change) in row.iter_mut().zip(&changes) {
+                    if let Some(change) = change {
+                        *value = change[*value as usize];
                     }
                 }
             }
-            Ok::<_, Error>(Split { values, labels: split.labels.clone() })
-        })?;
+            Ok::<_, Error>(Split { values: Values::Reals(values), labels: split.labels.clone() })
+        };
+        let mut aligned = match changes.iter().flatten().all(same) {
+            true => data,
+            false => data.map_splits(Domain::Real, data.shape.clone(), renumber)?,
+        };
         for (column, name) in aligned.columns.iter_mut().zip(&names) {
             if let Some(own) = self.categories.get(name) {
                 column.categories.clone_from(own);
@@ -482,6 +510,23 @@ impl DataConfig {
         }
     }
 
+    /// Censored rows in the columns of those that a distribution was fitted to; `None` if its rows are
+    /// values.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub(super) fn censored_rows(
+        &self,
+        place: &str,
+        data_dir: Option<&Path>,
+        seed: u64,
+    ) -> Result<Option<CensoredRows>> {
+        if self.censored.is_empty() {
+            return Ok(None);
+        }
+        CensoredRows::read(place, &self.censored, &self.options(data_dir, seed)).map(Some)
+    }
+
     /// Reopens the data and checks that it is unchanged.
     ///
     /// # Errors
@@ -493,6 +538,7 @@ impl DataConfig {
             whole: self.whole,
             // Runs of format 1 have no classes where an image is in no class folder.
             no_labels: self.no_labels || self.classes == 0,
+            expected: Expected { columns: self.columns.clone(), ..Expected::default() },
             ..self.options(data_dir, seed)
         };
         let place = self.place();
@@ -503,7 +549,28 @@ impl DataConfig {
             expected: self.fingerprint.clone(),
             problem,
         };
-        let read = ancestral_data::open(&place, &options)?;
+        let is_own = |data: &Dataset| {
+            let found = [data.fingerprint(), data.fingerprint_in_single_precision()];
+            found.contains(&self.fingerprint)
+        };
+        let read = match self.censored_rows(&place, data_dir, seed)? {
+            Some(rows) => rows.data(&self.name, &self.columns.concat())?,
+            None => {
+                let read = ancestral_data::open(&place, &options)?;
+                // A first line of numbers was data for earlier versions where it is a header now.
+                let without = TextOptions { header: Some(false), ..options.text.clone() };
+                let may_be = self.columns.is_empty() && options.text.header.is_none();
+                if may_be && ancestral_data::is_table(&place) && !is_own(&read) {
+                    let options = OpenOptions { text: without, ..options.clone() };
+                    match ancestral_data::open(&place, &options) {
+                        Ok(data) if is_own(&data) => data,
+                        _ => read,
+                    }
+                } else {
+                    read
+                }
+            }
+        };
         let found = read.fingerprint();
         let aligned = self.align(read).and_then(|data| self.relabel(data));
         let mut data = match aligned {

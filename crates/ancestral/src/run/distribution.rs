@@ -3,11 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use ancestral_data::{
-    Batch, Binarize, Dataset, Domain, Examples, OpenOptions, Shape, Split, SplitName, Streams,
-    Values, read_columns,
-};
+use ancestral_data::{Batch, Binarize, Dataset, Examples, OpenOptions, SplitName, Streams};
 
+use super::censored::{CensoredRows, file_name, one_column};
 use super::fit::Fitted;
 use super::loaded::Run;
 use super::session::Session;
@@ -15,7 +13,8 @@ use super::spec::{DataSource, ResolvedRun, RunSpec};
 use crate::distributions::families::compare::{Ranking, RatioTest, rank, ratio_tests};
 use crate::distributions::families::gof::Goodness;
 use crate::distributions::families::inference::{Derived, above, edge_interval, quantile};
-use crate::distributions::families::{Distribution, Fit, FitOptions, Sample, full_name};
+use crate::distributions::families::located::{Located, fit_located, has_origin};
+use crate::distributions::families::{self, Distribution, Fit, FitOptions, Sample, full_name};
 use crate::distributions::fitted::{chosen, column_error, open_uniform, parameter_tensors};
 use crate::model::Init;
 use crate::train::WeightsInfo;
@@ -74,6 +73,8 @@ pub struct DistributionRequest {
     pub rows: Rows,
     /// Parameters by name that keep a value.
     pub fixed: Vec<(String, f64)>,
+    /// Whether the origin of a support that begins at 0 is estimated, too.
+    pub free_location: bool,
     /// Probabilities whose quantiles are wanted.
     pub quantiles: Vec<f64>,
     /// Values above which the probability is wanted.
@@ -122,7 +123,8 @@ pub struct FamilyFit {
     pub run: Run,
     /// The columns.
     pub columns: Vec<ColumnFit>,
-    /// The evaluation on each split; empty for censored rows and for counts.
+    /// The evaluation on each split; empty for weighted and censored rows and for counts, whose
+    /// log-likelihood is that of the fit.
     pub splits: Vec<Fitted>,
 }
 
@@ -154,6 +156,8 @@ struct Gathered {
     /// The data; `None` if it is that of the request with the columns.
     given: Option<Dataset>,
     names: Vec<String>,
+    /// The columns of censored rows.
+    censored: Vec<String>,
 }
 
 impl Session<'_> {
@@ -169,19 +173,39 @@ impl Session<'_> {
         request: &DistributionRequest,
     ) -> Result<FamilyFit> {
         request.check()?;
+        spec.storage.check()?;
         let name = full_name(spec.model.as_deref().unwrap_or_default()).to_owned();
         let mut spec = RunSpec { model: Some(name.clone()), ..spec.clone() };
         // Refuses an unknown name before anything is read.
         self.registry.find(&name)?;
         let gathered = self.gather(&spec, request, Some(&name))?;
         spec.data.real = true;
+        let place = match &spec.data.source {
+            DataSource::Named(place) => Some(place.clone()),
+            _ => None,
+        };
         match gathered.given {
             Some(data) => spec.data.source = DataSource::Given(data),
             None => spec.data.columns.clone_from(&gathered.names),
         }
-        let ResolvedRun { config, data } =
+        let ResolvedRun { mut config, data } =
             spec.resolve(&self.registry, self.data_dir(), &self.device)?;
+        if !gathered.censored.is_empty() {
+            if let Some(place) = place {
+                config.data.set_place(&place, self.data_dir());
+            }
+            config.data.censored.clone_from(&gathered.censored);
+            config.data.text.clone_from(&spec.data.text);
+        }
         self.tell_notes(&data.notes)?;
+        let located = match request.free_location {
+            true => {
+                let found = locate(&name, &config.settings, &gathered.columns, request)?;
+                config.settings.insert("location".to_owned(), found.location.into());
+                Some(found)
+            }
+            false => None,
+        };
         let Some(family) = chosen(&name, &config.settings)? else {
             return Err(Error::Unknown {
                 what: "family",
@@ -204,8 +228,13 @@ impl Session<'_> {
                 if stop.load(Ordering::Relaxed) {
                     return Err(Error::Interrupted);
                 }
-                let fitted =
-                    fit_column((&column, sample), &family.family, &options, request, streams);
+                let fitted = fit_column(
+                    (&column, sample),
+                    &family.family,
+                    &options,
+                    request,
+                    (streams, located.as_ref()),
+                );
                 done.push(fitted.map_err(|error| column_error(&name, &column, error))?);
                 progress(done.len());
             }
@@ -223,8 +252,8 @@ impl Session<'_> {
         let binarize: Binarize = config.data.binarize.parse()?;
         let run = Run { config, model, info, path, data: Some(data.clone()) };
         let splits = match request.rows {
-            Rows::Censored { .. } | Rows::Counts(_) => Vec::new(),
-            _ => self.evaluate_fit(&run, &data, binarize, spec.skip_test)?,
+            Rows::Censored { .. } | Rows::Counts(_) | Rows::Weighted(_) => Vec::new(),
+            Rows::Plain => self.evaluate_fit(&run, &data, binarize, spec.skip_test)?,
         };
         Ok(FamilyFit { run, columns, splits })
     }
@@ -238,6 +267,7 @@ impl Session<'_> {
         spec: &RunSpec,
         request: &DistributionRequest,
     ) -> Result<Vec<ColumnRanking>> {
+        spec.storage.check()?;
         let gathered = self.gather(spec, request, None)?;
         let never = AtomicBool::new(false);
         let stop = self.stop.unwrap_or(&never);
@@ -273,9 +303,9 @@ impl Session<'_> {
                 let first = if model == "geometric" { 1.0 } else { 0.0 };
                 let values: Vec<f64> = (0..counts.len()).map(|k| first + k as f64).collect();
                 let sample = Sample::weighted(&values, counts).map_err(|e| wrong("counts", e))?;
-                let given = Some(data_of("counts", "count", repeated(&sample))?);
+                let given = Some(one_column("counts", "count", repeated(&sample))?);
                 let columns = vec![("count".to_owned(), sample)];
-                Ok(Gathered { columns, given, names: Vec::new() })
+                Ok(Gathered { columns, given, names: Vec::new(), censored: Vec::new() })
             }
             Rows::Censored { lower, upper, weights } => {
                 let DataSource::Named(place) = &spec.data.source else {
@@ -292,22 +322,12 @@ impl Session<'_> {
                     text: spec.data.text.clone(),
                     ..OpenOptions::default()
                 };
-                let mut read = read_columns(place, &names, &options)?.into_iter();
-                let mut next = || read.next().unwrap_or_default();
-                let (mut low, mut high) = (next(), next());
-                let weights = weights.as_ref().map(|_| next());
-                let open = |ends: &mut Vec<f64>, end: f64| {
-                    ends.iter_mut().filter(|x| x.is_nan()).for_each(|x| *x = end);
-                };
-                open(&mut low, f64::NEG_INFINITY);
-                open(&mut high, f64::INFINITY);
-                let sample = Sample::censored(&low, &high, weights.as_deref())
+                let rows = CensoredRows::read(place, &names, &options)?;
+                let sample = Sample::censored(&rows.lower, &rows.upper, rows.weights.as_deref())
                     .map_err(|e| wrong(lower, e))?;
-                let name = std::path::Path::new(place).file_name();
-                let name = name.map_or(place.clone(), |name| name.to_string_lossy().into_owned());
-                let given = Some(data_of(&name, lower, sample.points().values().to_vec())?);
+                let given = Some(rows.data(&file_name(place), lower)?);
                 let columns = vec![(format!("{lower}–{upper}"), sample)];
-                Ok(Gathered { columns, given, names: Vec::new() })
+                Ok(Gathered { columns, given, names: Vec::new(), censored: names })
             }
             plain => {
                 let weights = match plain {
@@ -357,7 +377,7 @@ impl Session<'_> {
                     DataSource::Given(_) if !names.is_empty() => Some(data.clone()),
                     _ => None,
                 };
-                Ok(Gathered { columns, given, names })
+                Ok(Gathered { columns, given, names, censored: Vec::new() })
             }
         }
     }
@@ -411,14 +431,6 @@ fn training_columns(data: &Dataset, seed: u64) -> Result<Vec<Vec<f64>>> {
     Ok(columns)
 }
 
-/// A data set of one column.
-fn data_of(name: &str, column: &str, values: Vec<f64>) -> Result<Dataset> {
-    let split = Split { values: Values::Reals(values), labels: None };
-    let mut data = Dataset::new(name, Domain::Real, Shape::columns(1), split, None, None)?;
-    data.column_names = vec![column.to_owned()];
-    Ok(data)
-}
-
 /// Each value as often as it was seen, or once if there are too many.
 fn repeated(sample: &Sample) -> Vec<f64> {
     if sample.total() > MOST_REPEATED {
@@ -428,16 +440,73 @@ fn repeated(sample: &Sample) -> Vec<f64> {
     sample.weighted_values().flat_map(each).collect()
 }
 
+/// The fit of a column with an origin that is estimated.
+fn locate(
+    name: &str,
+    settings: &toml::Table,
+    columns: &[(String, Sample)],
+    request: &DistributionRequest,
+) -> Result<Located> {
+    let refuse = |allowed: &str| Error::setting("free-location", true, allowed.to_owned());
+    let Some(family) = chosen(name, settings)?.filter(|c| has_origin(c.family.as_ref())) else {
+        return Err(refuse("it is for families whose support begins at 0, as gamma and weibull"));
+    };
+    let [(column, sample)] = columns else {
+        return Err(refuse("it takes one column; choose it with --column"));
+    };
+    let options = FitOptions {
+        fixed: request.fixed.clone(),
+        intervals: false,
+        confidence: family.confidence,
+    };
+    // The family with its origin at 0.
+    let plain = families::by_name(family.family.name());
+    let plain = plain.ok_or_else(|| refuse("it is for families whose support begins at 0"))?;
+    fit_located(plain.as_ref(), sample, &options).map_err(|e| column_error(name, column, e))
+}
+
+/// Rows of a family with a period within its circle, and a note on those that were not.
+fn on_circle(
+    family: &dyn Distribution,
+    sample: Sample,
+) -> families::Result<(Sample, Option<String>)> {
+    let Some((from, to)) = family.circle() else { return Ok((sample, None)) };
+    let inside = |x: f64| (from..=to).contains(&x);
+    let beyond = |x: f64| x.is_finite() && !inside(x);
+    let rows = sample.intervals().iter().filter(|i| beyond(i.lower) || beyond(i.upper)).count();
+    if rows > 0 {
+        let support = "[−π, π]".to_owned();
+        return Err(families::Error::OutsideSupport { family: family.name(), support, rows });
+    }
+    let rows = sample.values().iter().filter(|x| !inside(**x)).count();
+    if rows == 0 {
+        return Ok((sample, None));
+    }
+    let turn = to - from;
+    let wrapped = sample.map(|x| if inside(x) { x } else { x - turn * ((x - to) / turn).ceil() });
+    let are = if rows == 1 { "row is" } else { "rows are" };
+    let note = format!(
+        "{rows} {are} outside of (−π, π] and taken modulo 2π: the values must be angles in radians"
+    );
+    Ok((wrapped, Some(note)))
+}
+
 /// The fit of a column and what follows from it.
 fn fit_column(
     (column, sample): (&str, Sample),
     family: &Arc<dyn Distribution>,
     options: &FitOptions,
     request: &DistributionRequest,
-    streams: Streams,
-) -> crate::distributions::families::Result<ColumnFit> {
-    let mut fit = family.fit(&sample, options)?;
-    for at in 0..fit.parameters.len() {
+    (streams, located): (Streams, Option<&Located>),
+) -> families::Result<ColumnFit> {
+    let (sample, turned) = on_circle(family.as_ref(), sample)?;
+    let mut fit = match located {
+        Some(located) => located.fit.clone(),
+        None => family.fit(&sample, options)?,
+    };
+    fit.notes.extend(turned);
+    // Of the others the distribution is not that of a fixed origin.
+    for at in 0..if located.is_some() { 0 } else { fit.parameters.len() } {
         let exact = edge_interval(&fit, &sample, at, options.confidence);
         if let Some(estimate) = fit.estimates.get_mut(at)
             && exact.is_some()
@@ -446,6 +515,8 @@ fn fit_column(
         }
     }
     let wanted = match request.p_values {
+        // Each sample would need an origin of its own.
+        _ if located.is_some() => false,
         PValues::OfFewRows => fit.n <= MOST_ROWS,
         PValues::Always => true,
         PValues::Never => false,
@@ -463,11 +534,16 @@ fn fit_column(
     });
     let tests = ratio_tests(family.as_ref(), &fit, &sample, options).unwrap_or_default();
     let confidence = options.confidence;
+    // The delta method would leave out the error of the origin.
+    let only = |found: Derived| match located {
+        Some(_) => Derived { stderr: None, interval: None, ..found },
+        None => found,
+    };
     let quantiles = request.quantiles.iter();
     let quantiles =
-        quantiles.map(|&p| (p, quantile(family.as_ref(), &fit, p, confidence))).collect();
+        quantiles.map(|&p| (p, only(quantile(family.as_ref(), &fit, p, confidence)))).collect();
     let over = request.above.iter();
-    let above = over.map(|&x| (x, above(family.as_ref(), &fit, x, confidence))).collect();
+    let above = over.map(|&x| (x, only(above(family.as_ref(), &fit, x, confidence)))).collect();
     Ok(ColumnFit {
         column: column.to_owned(),
         sample,

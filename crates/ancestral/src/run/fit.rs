@@ -50,6 +50,7 @@ impl Session<'_> {
     /// # Errors
     /// If the data does not suit the model, the model is trained by gradient steps, or the fit fails.
     pub fn fit(&mut self, spec: &RunSpec) -> Result<Fit> {
+        spec.storage.check()?;
         let ResolvedRun { config, data } =
             spec.resolve(&self.registry, self.data_dir(), &self.device)?;
         let entry = self.registry.find(&config.model)?;
@@ -68,7 +69,7 @@ impl Session<'_> {
         let mut model = self.registry.build(&config.model, &config.settings, &data_spec, &init)?;
         let never = std::sync::atomic::AtomicBool::new(false);
         let stop = self.stop.unwrap_or(&never);
-        let report = self.working("fitting", STEPS, |progress| {
+        let mut report = self.working("fitting", STEPS, |progress| {
             let name = model.name().to_owned();
             let estimator =
                 model.estimator().ok_or(Error::OtherLearning { model: name, fitted: false })?;
@@ -79,6 +80,16 @@ impl Session<'_> {
             };
             estimator.fit(&train, &mut context)
         })?;
+        // Categories have the words of the data.
+        for estimate in &mut report.estimates {
+            for (column, words) in &config.data.categories {
+                let place = |at: &usize| estimate.name == format!("p[{column}, {at}]");
+                if let Some(at) = (0..words.len()).find(place) {
+                    estimate.name = format!("p[{column}, {}]", words[at]);
+                    break;
+                }
+            }
+        }
         let info = WeightsInfo::default();
         let folder = spec.storage.create(&config, Some((&model.tensors(), info)))?;
         let path = folder.map(|folder| folder.path().to_owned());
@@ -114,7 +125,9 @@ impl Session<'_> {
             } else {
                 let name = split.as_str();
                 let mut found = self.likelihoods(run, &examples, Options::default(), name)?;
-                found.standardize(&train);
+                if run.is_standardizable() {
+                    found.standardize(&train);
+                }
                 Measured::Likelihoods(Box::new(found))
             };
             splits.push(Fitted { split, binarize, found });

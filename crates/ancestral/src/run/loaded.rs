@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use ancestral_data::{
-    Batch, Binarize, Dataset, Examples, Held, OpenOptions, Opened, SplitName, TableParts,
+    Batch, Binarize, Dataset, Examples, Expected, Held, OpenOptions, Opened, SplitName, TableParts,
     TextOptions,
 };
 use burn::tensor::Device;
@@ -12,7 +12,7 @@ use super::adapt::adapt_part;
 use super::config::RunConfig;
 use super::folder::{RunFolder, Weights};
 use crate::evaluate::{self, Likelihoods, Options};
-use crate::model::{self, DensityOptions, Known, Model, SampleRequest};
+use crate::model::{self, Density, DensityOptions, Known, Model, SampleRequest};
 use crate::registry::Registry;
 use crate::spec::cpu;
 use crate::train::WeightsInfo;
@@ -274,6 +274,11 @@ impl Run {
         // All rows of a file are scored with fixed random numbers.
         let seed = if query.split.is_none() { ROWS_SEED } else { config.seed };
         let split = query.split.unwrap_or(SplitName::Train);
+        // Few rows have no splits.
+        let split = match data.split(split) {
+            Err(_) if query.data.is_some() && data.splits().count() == 1 => SplitName::Train,
+            _ => split,
+        };
         let examples = Examples::new(&data, split, binarize, seed)?;
         let examples = match query.limit {
             Some(n) => examples.first(n),
@@ -321,6 +326,13 @@ impl Run {
         Ok(ExampleParts { run: self, source: parts, next: 0 })
     }
 
+    /// Whether its density has a value on standardized columns, which are all real.
+    pub(super) fn is_standardizable(&self) -> bool {
+        let data = self.model().data();
+        let is_density = |density: &dyn Density| !density.is_mass(data);
+        self.config.data.kinds.is_empty() && self.model().density().is_some_and(is_density)
+    }
+
     /// Whether the model is conditional on the classes of examples.
     fn is_conditional(&self) -> bool {
         let sampler = self.model().sampler().filter(|sampler| !sampler.classes_are_codes());
@@ -349,15 +361,29 @@ impl Run {
         data_dir: Option<&Path>,
     ) -> OpenOptions {
         let own = self.config.data.options(data_dir, self.config.seed);
-        let is_table = ancestral_data::is_table(name);
+        // Cells that are missing and the encoding are those of the run; the rest may be other in a file
+        // of another program.
+        let text = match ancestral_data::is_table(name) {
+            true => TextOptions {
+                header: reading.text.header,
+                separator: reading.text.separator,
+                decimal: reading.text.decimal,
+                ..reading.text.or(&own.text)
+            },
+            false => reading.text.clone(),
+        };
+        let expected = Expected {
+            text: own.text.clone(),
+            columns: self.config.data.columns.clone(),
+            classes: self.config.data.class_names.clone(),
+        };
         OpenOptions {
             whole,
-            text: match is_table {
-                true => reading.text.or(&own.text),
-                false => reading.text.clone(),
-            },
+            text,
+            expected,
             no_labels: own.no_labels || reading.no_labels,
             pipe: true,
+            keep_few: true,
             ..own
         }
     }

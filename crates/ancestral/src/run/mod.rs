@@ -3,6 +3,7 @@
 
 mod adapt;
 mod baskets;
+mod censored;
 mod checkpoint;
 mod cluster;
 mod cluster_files;

@@ -171,7 +171,7 @@ impl Session<'_> {
     }
 
     /// The request of a specification, checked.
-    pub(super) fn sample_request(&self, run: &Run, spec: &SampleSpec) -> Result<SampleRequest> {
+    pub(super) fn sample_request(&mut self, run: &Run, spec: &SampleSpec) -> Result<SampleRequest> {
         let model = run.model();
         let size = model.data().size();
         let plain = SampleRequest {
@@ -200,7 +200,9 @@ impl Session<'_> {
                         &completes,
                     ));
                 }
-                Some(known(run, given, spec.count, self.data_dir())?)
+                let (known, notes) = known(run, given, spec.count, self.data_dir())?;
+                self.tell_notes(&notes)?;
+                Some(known)
             }
         };
         let count = known.as_ref().map_or(spec.count, |known| known.values.len() / size);
@@ -282,17 +284,22 @@ fn round(values: &mut [f64], given: Option<&[bool]>, decimals: &[i32]) {
     }
 }
 
-/// The rows to complete, each `each` times.
-fn known(run: &Run, given: &Given, each: usize, data_dir: Option<&Path>) -> Result<Known> {
+/// The rows to complete, each `each` times, and what reading them guessed and left out.
+fn known(
+    run: &Run,
+    given: &Given,
+    each: usize,
+    data_dir: Option<&Path>,
+) -> Result<(Known, Vec<String>)> {
     let spec = run.model().data();
     let size = spec.size();
-    let (mut rows, mut marks) = match &given.mask {
+    let (mut rows, mut marks, notes) = match &given.mask {
         Some(mask) => {
             // Before data is read.
             check_rows(mask, &spec.shape)?;
-            let rows = whole_rows(run, given, data_dir)?;
+            let (rows, notes) = whole_rows(run, given, data_dir)?;
             let marks = mask_of(mask, &spec.shape, rows.len() / size)?;
-            (rows, marks)
+            (rows, marks, notes)
         }
         None => first_entries(run, given, data_dir)?,
     };
@@ -308,7 +315,7 @@ fn known(run: &Run, given: &Given, each: usize, data_dir: Option<&Path>) -> Resu
         known.values.extend_from_slice(&rows[place.clone()]);
         known.given.extend_from_slice(&marks[place]);
     }
-    Ok(known)
+    Ok((known, notes))
 }
 
 /// Refuses to keep rows of what has none, or so many that nothing is left to draw.
@@ -320,8 +327,12 @@ fn check_rows(mask: &Mask, shape: &Shape) -> Result<()> {
     }
 }
 
-/// Whole rows of other data, as the model sees its own.
-fn whole_rows(run: &Run, given: &Given, data_dir: Option<&Path>) -> Result<Vec<f64>> {
+/// Whole rows of other data, as the model sees its own, and the notes on them.
+fn whole_rows(
+    run: &Run,
+    given: &Given,
+    data_dir: Option<&Path>,
+) -> Result<(Vec<f64>, Vec<String>)> {
     let name = given.data.as_str();
     let binarize: Binarize = run.config.data.binarize.parse()?;
     let spec = run.model().data();
@@ -336,7 +347,7 @@ fn whole_rows(run: &Run, given: &Given, data_dir: Option<&Path>) -> Result<Vec<f
     // Their draws are fixed, as those of scored rows.
     let examples = Examples::new(&data, SplitName::Train, binarize, 0)?;
     let indices: Vec<u64> = (0..examples.len() as u64).collect();
-    Ok(examples.batch(&indices, 0).values)
+    Ok((examples.batch(&indices, 0).values, data.notes))
 }
 
 /// Whether data is read from PNG or JPEG files: of one, a folder or a tar.
@@ -360,7 +371,10 @@ fn in_levels(data: Dataset, top: u32) -> Result<Dataset> {
     let values = Values::Bytes(bytes.iter().map(level).collect());
     let rounded = Split { values, labels: split.labels.clone() };
     let domain = Domain::Levels(top + 1);
-    Ok(Dataset::new(data.name.clone(), domain, data.shape.clone(), rounded, None, None)?)
+    let mut rounded =
+        Dataset::new(data.name.clone(), domain, data.shape.clone(), rounded, None, None)?;
+    rounded.notes = data.notes;
+    Ok(rounded)
 }
 
 /// Rows that hold some entries only: those of the columns with their names, else the first ones.
@@ -368,7 +382,7 @@ fn first_entries(
     run: &Run,
     given: &Given,
     data_dir: Option<&Path>,
-) -> Result<(Vec<f64>, Vec<bool>)> {
+) -> Result<(Vec<f64>, Vec<bool>, Vec<String>)> {
     let name = given.data.as_str();
     let spec = run.model().data();
     let size = spec.size();
@@ -416,7 +430,7 @@ fn first_entries(
     let fitting = run.config.data.in_precision(adapt(filled, spec, false)?)?;
     let rows = numbers(&fitting.split(SplitName::Train)?.values);
     let given = (0..rows.len()).map(|i| places.contains(&(i % size))).collect();
-    Ok((rows, given))
+    Ok((rows, given, data.notes))
 }
 
 /// Which entries of `rows` rows are given.

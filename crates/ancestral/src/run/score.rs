@@ -1,12 +1,14 @@
 //! Log-probabilities and class probabilities of examples, per example or averaged.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use ancestral_data::{Examples, Held, SplitName};
+use ancestral_data::{Binarize, Examples, Held, SplitName};
 use serde::Serialize;
 
+use super::config::RunConfig;
 use super::loaded::{DataQuery, Run};
 use super::session::Session;
+use crate::distributions::fitted::{chosen, fitted_parameters};
 use crate::evaluate::{
     self, BayesRule, Classification, Impossible, Likelihoods, NamedClassifier, Options, PixelCosts,
 };
@@ -172,6 +174,15 @@ impl Session<'_> {
         if model.density().is_none() && model.classifier().is_none() {
             return Err(self.no_scores(run));
         }
+        if let Some((of, rows)) = censored_scores(run, query, self.data_dir())? {
+            let nats: Vec<f64> = rows.iter().map(|(nats, _)| *nats).collect();
+            let mc_stderr = vec![0.0; nats.len()];
+            let is_mass = model.density().is_some_and(|density| density.is_mass(model.data()));
+            let (kind, samples) = ("exact", 0);
+            let scores = LogScores { of: of.clone(), nats, mc_stderr, kind, samples, is_mass };
+            each(Scores::LogProbabilities(scores))?;
+            return Ok(of);
+        }
         let kind = model.density().map(|density| density.kind(options.samples));
         let batch = kind.map_or(AT_ONCE, evaluate::examples_at_once);
         let mut parts = run.query_in_parts(query, self.data_dir(), held)?;
@@ -182,7 +193,7 @@ impl Session<'_> {
         let Some((examples, data)) = &next else { return Err(self.no_scores(run)) };
         self.tell_notes(&data.notes)?;
         let first = Scored::new(&data.name, examples, query.split).with_notes(data);
-        let of = Scored { n, ..first };
+        let mut of = Scored { n, ..first };
         let impossible = self.working(what, n, |progress| {
             let (mut impossible, mut done) = (false, 0);
             while let Some((examples, data)) = next.take() {
@@ -210,7 +221,8 @@ impl Session<'_> {
                 found.add(model, &examples, options)?;
             }
             if let Some(note) = found.sentence(model) {
-                self.tell_notes(&[note])?;
+                self.tell_notes(std::slice::from_ref(&note))?;
+                of.notes.push(note);
             }
         }
         Ok(of)
@@ -230,6 +242,10 @@ impl Session<'_> {
         let model = run.model();
         let split = query.split.unwrap_or(SplitName::Test);
         let query = DataQuery { split: Some(split), ..query.clone() };
+        if let Some((of, rows)) = censored_scores(run, &query, self.data_dir())? {
+            let found = weighted_likelihoods(run, &rows);
+            return Ok(Evaluation { of, found: Measured::Likelihoods(Box::new(found)) });
+        }
         let (mut examples, data) = run.query(&query, self.data_dir())?;
         self.tell_notes(&data.notes)?;
         let of = Scored::new(&data.name, &examples, Some(split)).with_notes(&data);
@@ -237,6 +253,7 @@ impl Session<'_> {
             if query.data.is_some() {
                 // Other data may number its classes differently.
                 let (n, binarize) = (examples.len(), examples.binarize());
+                let split = if data.split(split).is_ok() { split } else { SplitName::Train };
                 let data = run.config.data.relabel(data)?;
                 examples = Examples::new(&data, split, binarize, run.config.seed)?.first(n);
             }
@@ -244,7 +261,7 @@ impl Session<'_> {
         } else if model.density().is_some() {
             let mut found = self.likelihoods(run, &examples, options, "evaluating")?;
             // Other data has no training split of the run.
-            if query.data.is_none() {
+            if query.data.is_none() && run.is_standardizable() {
                 let binarize = run.config.data.binarize.parse()?;
                 let train = Examples::new(&data, SplitName::Train, binarize, run.config.seed)?;
                 found.standardize(&train);
@@ -316,6 +333,61 @@ impl Session<'_> {
         self.working("classifying", examples.len(), |progress| {
             evaluate::classification(&network, examples, progress)
         })
+    }
+}
+
+/// The log-probability and the weight of each censored row.
+type CensoredScores = (Scored, Vec<(f64, f64)>);
+
+/// The scores of censored rows: of the run's own data, or of other data with
+/// the same columns; `None` where rows are values.
+fn censored_scores(
+    run: &Run,
+    query: &DataQuery,
+    data_dir: Option<&Path>,
+) -> Result<Option<CensoredScores>> {
+    let RunConfig { data, model, settings, seed, .. } = &run.config;
+    let train = matches!(query.split, None | Some(SplitName::Train));
+    if data.censored.is_empty() || query.data.is_none() && !train {
+        return Ok(None);
+    }
+    let place = query.data.clone().unwrap_or_else(|| data.place());
+    let Some(rows) = data.censored_rows(&place, data_dir, *seed)? else { return Ok(None) };
+    let Some(chosen) = chosen(model, settings)? else { return Ok(None) };
+    let theta = fitted_parameters(&run.model().tensors());
+    let mut found = rows.log_probabilities(chosen.family.as_ref(), &theta);
+    found.truncate(query.limit.unwrap_or(usize::MAX));
+    let of = Scored {
+        data: place,
+        split: query.split.map(SplitName::as_str),
+        binarize: Binarize::None.as_str(),
+        n: found.len(),
+        notes: Vec::new(),
+    };
+    Ok(Some((of, found)))
+}
+
+/// The likelihood of weighted rows.
+fn weighted_likelihoods(run: &Run, rows: &[(f64, f64)]) -> Likelihoods {
+    let total: f64 = rows.iter().map(|(_, w)| w).sum();
+    let mean = rows.iter().map(|(x, w)| w * x).sum::<f64>() / total;
+    let squares: f64 = rows.iter().map(|(x, w)| w * (x - mean).powi(2)).sum();
+    let model = run.model();
+    let mass = model.density().is_some_and(|density| density.is_mass(model.data()));
+    Likelihoods {
+        kind: "exact",
+        samples: 0,
+        members: 1,
+        curve: Vec::new(),
+        n: rows.len(),
+        nll_nats: -mean,
+        nll_stderr: (squares / total).sqrt() / (total - 1.0).max(1.0).sqrt(),
+        mc_stderr: 0.0,
+        nll_standardized: None,
+        measure: if mass { "mass" } else { "density" },
+        bits_per_dim: mass.then(|| -mean / std::f64::consts::LN_2),
+        elbo: None,
+        seconds: 0.0,
     }
 }
 

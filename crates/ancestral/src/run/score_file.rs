@@ -57,8 +57,8 @@ pub struct ClassSummary {
 impl Session<'_> {
     /// Scores examples into a CSV file that appears when it is whole, with a row for each of them.
     ///
-    /// A table of text that is larger than some 16 MiB in memory is read twice, part by part; what a
-    /// pipe gives is kept in the folder of `out` for it.
+    /// A table, an array or a folder of images that is larger than some 16 MiB in memory is read twice,
+    /// part by part; what a pipe gives is kept in the folder of `out` for it.
     ///
     /// # Errors
     /// As [`Session::score`], or if the file cannot be written.

@@ -335,7 +335,9 @@ impl<'a> Session<'a> {
         let examples = |split| Examples::new(data, split, binarize, run.config.seed);
         let options = evaluate::Options { samples: FINAL_SAMPLES, ..Default::default() };
         let mut found = self.likelihoods(run, &examples(SplitName::Test)?, options, "test")?;
-        found.standardize(&examples(SplitName::Train)?);
+        if run.is_standardizable() {
+            found.standardize(&examples(SplitName::Train)?);
+        }
         Ok(Some(found))
     }
 

@@ -66,6 +66,17 @@ pub enum Storage {
 }
 
 impl Storage {
+    /// Refuses a folder that exists, before any work is done for it.
+    ///
+    /// # Errors
+    /// [`Error::RunExists`].
+    pub(super) fn check(&self) -> Result<()> {
+        match self {
+            Self::Folder(path) if path.exists() => Err(Error::RunExists { path: path.clone() }),
+            _ => Ok(()),
+        }
+    }
+
     /// Creates the folder for a run, with its weights if these are known already.
     pub(super) fn create(
         &self,

@@ -107,6 +107,10 @@ pub(crate) fn cases() -> Vec<(ModelEntry, Dataset, Table)> {
                     "rows = 2\ncolumns = 4\ngrid = 'torus'\nneighborhood = 'bubble'",
                 ],
                 "gmm" => &["components = 2", "components = 3\ncovariance = 'diagonal'\nstarts = 2"],
+                "bernoulli-mixture" => {
+                    &["components = 2", "components = 3\nstarts = 2\nfloor = 0.01"]
+                }
+                "kde" => &["", "bandwidth = 'scott'\nbandwidth_factor = 1.5"],
                 "logistic" => &["", "penalty = 0.1\nstandardize = false"],
                 _ => &[""],
             };

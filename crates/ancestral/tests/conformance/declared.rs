@@ -38,6 +38,7 @@ fn few_models_take_mixed_columns() {
             "categorical",
             "multinomial",
             "gmm",
+            "kde",
             "logistic",
             "kmeans",
             "dbscan",

@@ -20,6 +20,7 @@ static CASES: LazyLock<Vec<Case>> = LazyLock::new(|| {
         ("gaussian", "covariance = 'diagonal'"),
         ("gmm", "components = 3"),
         ("gmm", "components = 2\ncovariance = 'diagonal'"),
+        ("kde", ""),
         ("rnade", "hidden = 6\ncomponents = 2"),
         ("rnade", "hidden = 5\ncomponents = 3\nfamily = 'laplace'\nrescale = false"),
         ("deep-nade", "hidden = [8]\nactivation = 'softplus'\ncomponents = 2"),

@@ -107,6 +107,10 @@ pub fn ratio_tests(
     sample: &Sample,
     options: &FitOptions,
 ) -> Result<Vec<RatioTest>> {
+    // The smaller family would have another origin.
+    if family.location() != 0.0 {
+        return Ok(Vec::new());
+    }
     let plain = FitOptions { intervals: false, ..options.clone() };
     if !options.fixed.is_empty() {
         let free = family.fit(sample, &FitOptions { fixed: Vec::new(), ..plain })?;

@@ -25,8 +25,15 @@ pub trait Distribution: Send + Sync {
     /// # Errors
     /// The parameter and its range.
     fn check_parameters(&self, theta: &[f64]) -> Result<()>;
+    /// Where the support begins that the family has from 0 on.
+    fn location(&self) -> f64 {
+        0.0
+    }
     /// The values with a density.
     fn support(&self, theta: &[f64]) -> Support;
+    /// The circle on which values lie, of a density with a period: probabilities and quantiles are of
+    /// the value within it.
+    fn circle(&self) -> Option<(f64, f64)>;
     /// The log-density in nats, or the log-mass; −∞ outside of the support.
     fn log_density(&self, theta: &[f64], x: f64) -> f64;
     /// ln P(X ≤ x) and ln P(X > x).
@@ -95,6 +102,9 @@ impl<F: Family> Distribution for F {
     fn support(&self, theta: &[f64]) -> Support {
         if complete::<F>(theta) { Family::support(self, theta) } else { Support::REALS }
     }
+    fn circle(&self) -> Option<(f64, f64)> {
+        Family::circle(self)
+    }
     fn log_density(&self, theta: &[f64], x: f64) -> f64 {
         if complete::<F>(theta) { log_density(self, theta, x) } else { f64::NAN }
     }
@@ -136,6 +146,7 @@ impl<F: Family> Distribution for F {
 /// The quantile, with the ends of the support for probabilities 0 and 1.
 fn quantile<F: Family>(family: &F, theta: &[f64], p: LogTails) -> f64 {
     let support = family.support(theta);
+    let support = family.circle().map_or(support, |(from, to)| Support::open(from, to));
     if p.lower.is_nan() || p.upper.is_nan() {
         f64::NAN
     } else if p.lower == f64::NEG_INFINITY {

@@ -7,19 +7,19 @@ pub enum Error {
     #[error("there are no rows to fit")]
     NoRows,
     /// Values that are not numbers.
-    #[error("{rows} rows are not a number (NaN)")]
+    #[error("{} not a number (NaN)", are(*rows, "row"))]
     NotANumber {
         /// How many.
         rows: usize,
     },
     /// Exact values that are infinite.
-    #[error("{rows} rows are infinite; a censored row has a lower and an upper end")]
+    #[error("{} infinite; a censored row has a lower and an upper end", are(*rows, "row"))]
     Infinite {
         /// How many.
         rows: usize,
     },
     /// Weights that are negative or not finite.
-    #[error("{rows} weights are negative or not finite")]
+    #[error("{} negative or not finite", are(*rows, "weight"))]
     Weight {
         /// How many.
         rows: usize,
@@ -33,13 +33,13 @@ pub enum Error {
         expected: usize,
     },
     /// Censored rows whose lower end is above the upper one.
-    #[error("{rows} rows have a lower end above their upper end")]
+    #[error("{} a lower end above the upper one", have(*rows))]
     Reversed {
         /// How many.
         rows: usize,
     },
     /// Rows to which no parameters give a probability.
-    #[error("{rows} rows are outside the support of {family}, {support}")]
+    #[error("{} outside the support of {family}, {support}", are(*rows, "row"))]
     OutsideSupport {
         /// The family.
         family: &'static str,
@@ -49,7 +49,7 @@ pub enum Error {
         rows: usize,
     },
     /// Rows on the edge of an open support, where the likelihood is 0 or has no bound.
-    #[error("{rows} rows are {edge}, on the edge of the open support of {family}, {support}")]
+    #[error("{} {edge}, on the edge of the open support of {family}, {support}", are(*rows, "row"))]
     EdgeOfSupport {
         /// The family.
         family: &'static str,
@@ -61,7 +61,7 @@ pub enum Error {
         rows: usize,
     },
     /// Values between whole numbers, for a family of counts.
-    #[error("{rows} rows are not whole numbers, which {family} needs")]
+    #[error("{} not whole numbers, which {family} needs", are(*rows, "row"))]
     NotWhole {
         /// The family.
         family: &'static str,
@@ -70,7 +70,8 @@ pub enum Error {
     },
     /// All rows are equal, so that the likelihood has no bound as the distribution narrows.
     #[error(
-        "all {rows} rows are {value}: the likelihood of {family} has no maximum, it grows without bound as the distribution narrows"
+        "{}: the likelihood of {family} has no maximum, it grows without bound as the distribution narrows",
+        all_are(*rows, *value)
     )]
     Constant {
         /// The family.
@@ -95,7 +96,7 @@ pub enum Error {
         of: usize,
     },
     /// The likelihood has no maximum for another reason.
-    #[error("the likelihood of {family} has no maximum: {reason} ({rows} rows)")]
+    #[error("the likelihood of {family} has no maximum: {reason} ({})", counted(*rows))]
     NoMaximum {
         /// The family.
         family: &'static str,
@@ -126,6 +127,26 @@ pub enum Error {
         /// What is allowed.
         allowed: String,
     },
+}
+
+/// So many things with the verb.
+fn are(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what} is") } else { format!("{count} {what}s are") }
+}
+
+fn counted(rows: usize) -> String {
+    if rows == 1 { "1 row".to_owned() } else { format!("{rows} rows") }
+}
+
+fn have(rows: usize) -> String {
+    if rows == 1 { "1 row has".to_owned() } else { format!("{rows} rows have") }
+}
+
+fn all_are(rows: usize, value: f64) -> String {
+    match rows {
+        1 => format!("the only row is {value}"),
+        _ => format!("all {rows} rows are {value}"),
+    }
 }
 
 /// The result of a fallible function of this module.

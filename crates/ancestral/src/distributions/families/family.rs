@@ -215,6 +215,10 @@ pub trait Family: Clone + Send + Sync + 'static {
     fn sample(&self, theta: &[f64], uniform: &mut dyn FnMut() -> f64) -> f64 {
         self.quantile(theta, LogTails::from_probability(uniform()))
     }
+    /// The circle on which values lie, for a density with a period: what differs by a turn is the same.
+    fn circle(&self) -> Option<(f64, f64)> {
+        None
+    }
     /// Refuses rows whose likelihood has no maximum; they are within the support of some parameters.
     ///
     /// # Errors
@@ -319,7 +323,8 @@ impl Chart {
 
 /// Newton's method on the logarithm of the smaller tail, kept within a bracket.
 fn continuous<F: Family>(family: &F, theta: &[f64], p: LogTails) -> f64 {
-    let chart = Chart(family.support(theta));
+    let support = family.support(theta);
+    let chart = Chart(family.circle().map_or(support, |(from, to)| Support::open(from, to)));
     let low_tail = p.lower <= p.upper;
     // Increasing in t for both tails.
     let error = |t: f64| {

@@ -19,6 +19,7 @@ pub mod fit;
 pub mod gof;
 pub mod inference;
 pub mod likelihood;
+pub mod located;
 pub mod newton;
 pub mod profile;
 pub mod sample;

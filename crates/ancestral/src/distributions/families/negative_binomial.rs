@@ -4,7 +4,7 @@
 //!
 //! Without more spread than a Poisson distribution, the likelihood rises to that limit, r = ∞.
 
-use super::family::{Domain, Family, Fixed, Limit, Parameter, Support, Unit};
+use super::family::{Domain, Family, Fixed, Limit, Parameter, Pinned, Support, Unit};
 use super::poisson::{poisson_log_mass, poisson_tails};
 use super::sample::Sample;
 use super::scalar::Scalar;
@@ -76,6 +76,15 @@ impl Family for NegativeBinomial {
         let size = mean * mean / (variance - mean);
         let size = if size > 0.0 { size.clamp(1e-6, 1e6) } else { 100.0 * mean.max(1.0) };
         vec![vec![size, mean]]
+    }
+
+    fn pinned(&self, sample: &Sample, fixed: &Fixed) -> Vec<Pinned> {
+        let zeros = sample.intervals().is_empty() && sample.range() == (0.0, 0.0);
+        if !zeros || fixed[0].is_some() || fixed[1].is_some() {
+            return Vec::new();
+        }
+        let note = "all rows are 0: the mean is 0, and every size is as likely; 1 stands for it";
+        vec![Pinned { parameter: 0, value: 1.0, note }]
     }
 
     fn derived_names(&self) -> &'static [&'static str] {

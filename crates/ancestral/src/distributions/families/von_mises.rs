@@ -1,15 +1,16 @@
 //! The von Mises distribution of angles: f(x) = exp(κ cos(x − μ)) / (2π I₀(κ)), in radians.
 //!
-//! The density has period 2π; probabilities and quantiles count from μ − π to μ + π. The maximum is the
+//! The density has period 2π, so that rows may be any angles; probabilities and quantiles are of the angle
+//! in (−π, π]. The maximum is the
 //! mean direction, and κ where I₁(κ) / I₀(κ) is the mean resultant length (Mardia and Jupp 2000).
 
 use super::error::Result;
 use super::family::{Domain, Family, Fixed, Parameter, Support, Unit, refuse_constant};
 use super::sample::{Rows, Sample};
 use super::scalar::Scalar;
-use super::special::LogTails;
 use super::special::bessel::{resultant_rest, resultant_slope, scaled_i0};
 use super::special::owen::gauss_legendre;
+use super::special::{LogTails, ln_add_exp};
 use super::summary::Summary;
 use std::f64::consts::{PI, TAU};
 
@@ -60,6 +61,37 @@ impl Summary for Resultant {
     }
 }
 
+/// ln ∫ exp(κ (cos t − 1)) dt from a to b, in pieces between the peak and the trough of the density.
+fn log_arc(a: f64, b: f64, k: f64) -> f64 {
+    let (mut sum, mut start) = (f64::NEG_INFINITY, a);
+    let mut half = (a / PI).floor();
+    while start < b {
+        let end = b.min((half + 1.0) * PI);
+        // The distances from the nearest peak, an even multiple of π.
+        let odd = half.rem_euclid(2.0) == 1.0;
+        let peak = if odd { half + 1.0 } else { half } * PI;
+        let ends = if odd { (peak - end, peak - start) } else { (start - peak, end - peak) };
+        sum = ln_add_exp(sum, log_piece(ends.0.max(0.0), ends.1.min(PI), k));
+        (start, half) = (end, half + 1.0);
+    }
+    sum
+}
+
+/// The same for 0 ≤ from < to ≤ π, in steps that double, since the density falls from `from` on.
+fn log_piece(from: f64, to: f64, k: f64) -> f64 {
+    let mut width = 1.0 / (k * from.sin()).max(k.sqrt()).max(1.0);
+    let (mut start, mut area) = (from, 0.0);
+    while start < to {
+        let end = (start + width).min(to);
+        // cos t − cos d = −2 sin((t + d) / 2) sin((t − d) / 2).
+        area += gauss_legendre(start, end, |t| {
+            (-2.0 * k * (0.5 * (t + from)).sin() * (0.5 * (t - from)).sin()).exp()
+        });
+        (start, width) = (end, 2.0 * width);
+    }
+    area.ln() - k * versine(from)
+}
+
 impl Family for VonMises {
     const NAME: &'static str = "von-mises";
     const ABOUT: &'static str = "von Mises distribution of angles";
@@ -88,28 +120,27 @@ impl Family for VonMises {
         Some(theta[1] * ((theta[0] - s.direction).cos_m1() * s.length() - s.spread))
     }
 
-    /// The smaller tail by integration away from the value, in steps that double.
+    /// Both tails by integration over the arcs from the value to −π and to π.
     fn log_tails(&self, theta: &[f64], x: f64) -> LogTails {
-        let (apart, k) = (x - theta[0], theta[1]);
-        if apart <= -PI {
+        if x <= -PI {
             return LogTails::NONE;
         }
-        if apart >= PI {
+        if x >= PI {
             return LogTails::ALL;
         }
-        let from = apart.abs();
-        let mut width = 1.0 / (k * from.sin()).max(k.sqrt()).max(1.0);
-        let (mut start, mut area) = (from, 0.0);
-        while start < PI {
-            let end = (start + width).min(PI);
-            // cos t − cos d = −2 sin((t + d) / 2) sin((t − d) / 2).
-            area += gauss_legendre(start, end, |t| {
-                (-2.0 * k * (0.5 * (t + from)).sin() * (0.5 * (t - from)).sin()).exp()
-            });
-            (start, width) = (end, 2.0 * width);
+        let (m, k) = (theta[0], theta[1]);
+        let norm = (TAU * scaled_i0(k)).ln();
+        let lower = log_arc(-PI - m, x - m, k) - norm;
+        let upper = log_arc(x - m, PI - m, k) - norm;
+        if lower < upper {
+            LogTails::from_lower(lower.min(0.0))
+        } else {
+            LogTails::from_upper(upper.min(0.0))
         }
-        let small = area.ln() - k * versine(from) - (TAU * scaled_i0(k)).ln();
-        if apart < 0.0 { LogTails::from_lower(small) } else { LogTails::from_upper(small) }
+    }
+
+    fn circle(&self) -> Option<(f64, f64)> {
+        Some((-PI, PI))
     }
 
     fn check(&self, sample: &Sample, fixed: &Fixed) -> Result<()> {

@@ -465,23 +465,37 @@ class gpd(Family):
 
 
 class von_mises(Family):
-    """Location and concentration; tails within π of the location."""
+    """Location and concentration; tails on [−π, π]."""
 
-    sets = [(1, 2), (-3, 0.1), (0.5, 1e4)]
+    sets = [(1, 2), (-3, 0.1), (0.5, 1e4), (3, 2)]
     chart = staticmethod(lambda t: 1 / (1 + mp.exp(-t)))
+    standard = lambda m, k: (-mp.pi, 2 * mp.pi)
 
     def log_density(x, m, k):
         return k * mp.cos(x - m) - mp.log(2 * mp.pi * mp.besseli(0, k))
 
-    def tails(x, m, k):
-        d = abs(x - m)
-        w = 1 / max(k * mp.sin(d), mp.sqrt(k), 1)
-        cuts = [d] + [d + w * 2**j for j in range(-2, 30) if d + w * 2**j < mp.pi] + [mp.pi]
-        area = mp.quad(lambda t: mp.exp(k * (mp.cos(t) - mp.cos(d))), cuts)
-        small = area * mp.exp(k * mp.cos(d)) / (2 * mp.pi * mp.besseli(0, k))
-        return (small, 1 - small) if x < m else (1 - small, small)
+    def area(a, b, m, k):
+        """The integral of the density, in steps that grow away from its peaks."""
+        if b <= a:
+            return mpf(0)
+        w = 1 / max(mp.sqrt(k), 1)
+        cuts = {a, b}
+        for end in (a, b):
+            near = 1 / max(k * abs(mp.sin(end - m)), mp.sqrt(k), 1)
+            cuts |= {end + s * near * 2**j for s in (-1, 1) for j in range(-2, 12)}
+        for turn in (-2, -1, 0, 1, 2):
+            peak = m + turn * mp.pi
+            cuts |= {peak} | {peak + s * w * 2**j for s in (-1, 1) for j in range(-2, 12)}
+        cuts = sorted(c for c in cuts if a <= c <= b)
+        return mp.quad(lambda t: mp.exp(k * (mp.cos(t - m) - 1)), cuts) / (2 * mp.pi * mp.besseli(0, k) * mp.exp(-k))
 
-    standard = lambda m, k: (m - mp.pi, 2 * mp.pi)
+    def tails(x, m, k):
+        if x <= -mp.pi:
+            return mpf(0), mpf(1)
+        if x >= mp.pi:
+            return mpf(1), mpf(0)
+        low, high = von_mises.area(-mp.pi, x, m, k), von_mises.area(x, mp.pi, m, k)
+        return (low, 1 - low) if low < high else (1 - high, high)
 
 
 def log_tails(family, x, theta):
@@ -586,7 +600,7 @@ def main():
             if name in ("gev", "gpd") and 1 + theta[0] * (x - (theta[1] if name == "gev" else 0)) / theta[-1] <= 0:
                 continue
             low, high = log_tails(family, x, theta)
-            if name == "von-mises" and min(low, high) < -33 and theta[1] < 100:
+            if name == "von-mises" and min(low, high) < -30:
                 # The value is as close to the end of the circle as doubles are to each other.
                 continue
             print("\t".join(["D", *show, repr(float(x)), number(family.log_density(x, *theta)), number(low), number(high)]))

@@ -4,6 +4,7 @@
 mod censored;
 mod faults;
 mod golden;
+mod located;
 mod maxima;
 mod peers;
 mod properties;
