@@ -168,10 +168,7 @@ fn print(args: &MethodArgs, found: &Clustered) -> Result<()> {
         if !found.compared.is_empty() {
             all["compared"] = found.compared.iter().map(compared).collect::<Vec<_>>().into();
         }
-        let notes = [run.notes(), &clustering.notes].concat();
-        if !notes.is_empty() {
-            all["notes"] = notes.into();
-        }
+        all["notes"] = [run.notes(), &clustering.notes].concat().into();
         let files: Vec<String> = found.files.iter().map(|file| shown(file)).collect();
         all["files"] = files.into();
         return output::json(&all);
