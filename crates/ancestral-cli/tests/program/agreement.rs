@@ -330,3 +330,22 @@ fn what_is_left_out_of_rows_is_said() {
     assert!(found.contains("p[color, blue]"), "{found}");
     assert!(!found.contains("standardized"), "{found}");
 }
+
+#[test]
+fn bits_for_a_model_of_levels_are_noted() {
+    let here = program();
+    here.good(&format!("train nade --data digits {SMALL} --out n"));
+    let rows = |most: usize| -> String {
+        let row = |i: usize| -> Vec<String> {
+            (0..64).map(|j| ((i * j + j / 3) % 2 * most).to_string()).collect()
+        };
+        (0..20).map(|i| row(i).join(",") + "\n").collect()
+    };
+    here.write("bits.csv", rows(1));
+    here.write("levels.csv", rows(16));
+    let said = |data: &str| errors(&here.run(&format!("score n --data {data} --out s.csv")));
+    let note =
+        "all values are 0 or 1, of levels from 0 to 16; where 1 is white, multiply them by 16";
+    assert!(said("bits.csv").contains(note), "{}", said("bits.csv"));
+    assert!(!said("levels.csv").contains("multiply"), "{}", said("levels.csv"));
+}

@@ -15,6 +15,9 @@ pub fn adapt(data: Dataset, spec: &DataSpec, binarized: bool) -> Result<Dataset>
     adapt_part(data, spec, binarized, 0)
 }
 
+/// So many levels that are all 0 or 1 are worth a note.
+const LEAST_LEVELS: usize = 1000;
+
 /// The same for a part of the data that begins with row `first`, for errors.
 pub(super) fn adapt_part(
     data: Dataset,
@@ -95,5 +98,15 @@ pub(super) fn adapt_part(
     adapted.column_names = data.column_names.clone();
     adapted.columns = data.columns.clone();
     adapted.notes = data.notes.clone();
+    if let (Domain::Binary, Domain::Levels(levels)) = (data.domain, domain)
+        && first == 0
+        && levels > 2
+        && data.len(SplitName::Train) * spec.shape.size() >= LEAST_LEVELS
+    {
+        let most = levels - 1;
+        adapted.notes.push(format!(
+            "all values are 0 or 1, of levels from 0 to {most}; where 1 is white, multiply them by {most}"
+        ));
+    }
     Ok(adapted.with_source_of(&data))
 }
