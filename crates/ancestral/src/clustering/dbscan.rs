@@ -66,10 +66,10 @@ impl DbscanConfig {
             return setting("min_samples", 0, "it is at least 1");
         }
         let (rows, columns) = (points.rows(), points.columns());
+        let values = self.metric.prepare(points)?;
         if self.min_samples > rows {
             return Ok(Dbscan { labels: vec![None; rows], core: vec![false; rows], clusters: 0 });
         }
-        let values = self.metric.prepare(points)?;
         Ok(match self.metric {
             Metric::Euclidean => self.run::<Euclidean>(&values, columns),
             Metric::Manhattan => self.run::<Manhattan>(&values, columns),

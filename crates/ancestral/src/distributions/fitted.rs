@@ -39,7 +39,7 @@ settings! {
     /// Settings of a fitted univariate distribution whose support begins at an origin.
     pub struct OriginConfig {
         /// Where the support begins.
-        pub location: f64 = 0.0, in -1.797e308..=1.797e308;
+        pub location: f64 = 0.0, in -3.4e38..=3.4e38;
         /// Confidence of the intervals of parameters.
         pub confidence: f64 = 0.95, in 0.5..=0.9999;
     }

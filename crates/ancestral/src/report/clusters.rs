@@ -236,6 +236,13 @@ fn cells(places: &[(f64, f64)], values: &[f64], side: usize) -> (Image, f64, f64
     let finite = values.iter().copied().filter(|v| v.is_finite());
     let (low, top) =
         finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
+    // Every second row of hexagons is shifted by half a step.
+    let hexagons = places.iter().any(|place| place.0.fract() != 0.0);
+    let is_in = |unit: usize, at: (f64, f64)| {
+        let (dx, dy) = ((places[unit].0 - at.0).abs(), (places[unit].1 - at.1).abs());
+        let far = if hexagons { dx.max(0.5 * dx + 0.75f64.sqrt() * dy) } else { dx.max(dy) };
+        far <= 0.5 + 1e-9
+    };
     let mut out = vec![f64::NAN; width * height];
     let mut beside = vec![true; width * height];
     // Cells are convex and near: each pixel looks at the places of its neighborhood.
@@ -251,7 +258,7 @@ fn cells(places: &[(f64, f64)], values: &[f64], side: usize) -> (Image, f64, f64
             let near = around.filter_map(|bin| bins.get(&bin)).flatten();
             let apart = |unit: usize| (places[unit].0 - at.0).hypot(places[unit].1 - at.1);
             let nearest = near.min_by(|&&a, &&b| apart(a).total_cmp(&apart(b)));
-            if let Some(&unit) = nearest.filter(|&&unit| apart(unit) < 0.75) {
+            if let Some(&unit) = nearest.filter(|&&unit| is_in(unit, at)) {
                 out[y * width + x] = values.get(unit).copied().unwrap_or(f64::NAN);
                 beside[y * width + x] = false;
             }

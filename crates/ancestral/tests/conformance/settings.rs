@@ -158,14 +158,15 @@ fn least(kind: &SettingKind) -> f64 {
     }
 }
 
-/// So that the suite can try negative numbers on every setting.
+/// So that the suite can try negative numbers on every setting, but on where a support begins.
 #[test]
-fn no_setting_may_be_negative() {
+fn few_settings_may_be_negative() {
     let registry = Registry::standard();
     let groups = registry.entries().iter().map(|entry| (entry.name, (entry.fields)()));
     for (group, fields) in groups.chain([("train", TrainConfig::fields())]) {
         for field in fields {
-            assert!(least(&field.kind) >= 0.0, "{group}: {}", field.name);
+            let may_be = field.name == "location";
+            assert!(may_be || least(&field.kind) >= 0.0, "{group}: {}", field.name);
         }
     }
 }
