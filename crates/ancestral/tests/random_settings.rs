@@ -9,7 +9,7 @@ mod cases;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use ancestral::model::{
-    BatchIterator, ColumnKind, Columns, DataSpec, Init, ModelEntry, StepContext, fit,
+    BatchIterator, ColumnKind, Columns, DataSpec, Init, ModelEntry, StepContext, Task, fit,
 };
 use ancestral::optim::Optimizers;
 use ancestral::settings::{Field, SettingKind};
@@ -33,6 +33,8 @@ const SENSIBLE: u64 = 2;
 const FIELDS: usize = 4;
 /// Examples of a batch, which are all there are.
 const EXAMPLES: usize = 8;
+/// The largest whole number of a clustering's settings, which ask for as much work.
+const WORK: i64 = 17;
 /// Bytes that a model and its training may take.
 const LIMIT: u64 = 256 << 20;
 
@@ -234,7 +236,15 @@ fn settings_at_random_are_refused_or_take_a_step() {
         let round = number as usize / entries.len();
         let mut rng = Streams::new(1).item("settings", 0, number);
         let all_sensible = (number + round as u64).is_multiple_of(SENSIBLE);
-        let settings = settings(&mut rng, &(entry.fields)(), round, all_sensible);
+        let mut settings = settings(&mut rng, &(entry.fields)(), round, all_sensible);
+        if entry.tasks.contains(&Task::Clustering) {
+            for (_, value) in &mut settings {
+                *value = match value.as_integer() {
+                    Some(number) => number.min(WORK).into(),
+                    None => value.clone(),
+                };
+            }
+        }
         let fitting: Vec<&Dataset> =
             data.iter().filter(|d| spec(d).check_kinds(entry.name, entry.kinds).is_ok()).collect();
         let data = *pick(&mut rng, &fitting);

@@ -33,6 +33,7 @@ mod output;
 mod read;
 #[cfg(test)]
 mod read_tests;
+mod rule;
 mod search;
 mod sets;
 mod son;
@@ -45,8 +46,7 @@ mod watch;
 mod write;
 
 pub use association::{
-    FoundRules, Rule, RuleOptions, SortBy, rules, rules_holdout, rules_of_part, rules_of_sets,
-    rules_so_far,
+    FoundRules, rules, rules_holdout, rules_of_part, rules_of_sets, rules_so_far,
 };
 pub use baskets::{Baskets, Names};
 pub use budget::Budget;
@@ -56,6 +56,7 @@ pub use layout::{Format, Layout, Separator};
 pub use mine::{MineOptions, count_sets, mine};
 pub use output::{SetSink, SizeCounts};
 pub use read::{BasketReader, ReadReport, read_baskets};
+pub use rule::{Rule, RuleOptions, SortBy};
 pub use search::{Algorithm, Target};
 pub use sets::{SetIndex, Sets};
 pub use son::{

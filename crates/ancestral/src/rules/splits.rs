@@ -3,10 +3,10 @@
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use super::association::{Rule, RuleOptions};
 use super::budget::{Budget, Reserved};
 use super::error::{Result, RulesError};
 use super::fisher::fisher;
+use super::rule::{Rule, RuleOptions};
 use super::sets::{SetIndex, Sets};
 
 /// Sets that a thread splits at a time.

@@ -8,9 +8,9 @@ use std::fmt::Write as _;
 use std::io::Write;
 use std::path::Path;
 
-use super::association::Rule;
 use super::baskets::Names;
 use super::error::{Result, RulesError};
+use super::rule::Rule;
 
 /// How results are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
