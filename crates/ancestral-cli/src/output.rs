@@ -168,6 +168,14 @@ pub(crate) fn with_error(value: f64, stderr: f64, decimals: usize) -> String {
 /// Refuses to write over an input, a file in a folder that is one, or a file of a run.
 pub(crate) fn check_target(flag: &str, target: &Path, inputs: &[Option<&Path>]) -> Result<()> {
     let Ok(full) = target.canonicalize() else { return Ok(()) };
+    // The parent of the file, and those above it.
+    if let Some(run) = full.ancestors().skip(1).find(|folder| RunFolder::is_at(folder)) {
+        return Err(usage(format!(
+            "{flag} {}: it is a file of the run in {}; give another name",
+            target.display(),
+            run.display()
+        )));
+    }
     let same = |input: &&Path| input.canonicalize().is_ok_and(|input| full.starts_with(input));
     if inputs.iter().flatten().any(same) {
         return Err(usage(format!(
@@ -187,15 +195,7 @@ pub(crate) fn check_target(flag: &str, target: &Path, inputs: &[Option<&Path>]) 
             data.display()
         )));
     }
-    // The parent of the file, and those above it.
-    match full.ancestors().skip(1).find(|folder| RunFolder::is_at(folder)) {
-        Some(run) => Err(usage(format!(
-            "{flag} {}: it is a file of the run in {}; give another name",
-            target.display(),
-            run.display()
-        ))),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 /// A number with all its digits, with an exponent where it would be long.

@@ -143,7 +143,7 @@ fn poor_data_has_an_answer_or_an_error() {
     here.write("constant.csv", "x,y\n1.5,1\n1.5,2\n1.5,8\n1.5,9\n");
     for method in ["kmeans --set n_clusters=1", "dbscan", "hdbscan", "som", "gmm"] {
         for (file, words) in [
-            ("empty.csv", "no numbers"),
+            ("empty.csv", "the file is empty"),
             ("head.csv", "no numbers"),
             ("gap.csv", "line 3, column 1 ('x')"),
             ("words.csv", "no column holds numbers"),

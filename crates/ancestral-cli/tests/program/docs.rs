@@ -56,7 +56,7 @@ fn the_commands_on_distributions_work() {
     copy_folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs"), &here.path("docs"));
     let text = here.read("docs/distributions.md");
     let commands: Vec<&str> = text.lines().filter_map(|l| l.strip_prefix("ancestral ")).collect();
-    assert_eq!(commands.len(), 10);
+    assert_eq!(commands.len(), 11);
     let said: Vec<String> = commands.iter().map(|command| here.good(command)).collect();
     assert!(said[0].contains("densities, by AIC") && said[0].contains("refused"), "{}", said[0]);
     for word in ["against exponential (shape = 1)", "quantile 0.99: ", "P(X > 200): ", "(p = "] {

@@ -175,7 +175,7 @@ mod tests {
     fn what_is_wrong_is_named_with_its_line() {
         let head = "@relation r\n@attribute x real\n@attribute y{a,b}\n@data\n";
         for (text, words) in [
-            ("", "expected a line @data"),
+            ("", "the file is empty"),
             ("@relation r\n@attribute x real\n", "line 2"),
             ("@relation r\nx,y\n", "line 2"),
             ("@relation r\n@attribute x\n@data\n1\n", "expected @attribute NAME TYPE"),

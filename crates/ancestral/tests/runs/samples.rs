@@ -114,7 +114,7 @@ fn a_model_scores_its_own_samples() {
     assert_eq!((nats.len(), score("drawn.npy").unwrap()), (7, nats));
     drawn.values[2 * 64] = 17.5;
     write_csv(&dir.path().join("wrong.csv"), &drawn.columns, &drawn.values).unwrap();
-    refused(score("wrong.csv"), "row 2, column 'x0': 17.5");
+    refused(score("wrong.csv"), "line 4, column 'x0': 17.5");
 }
 
 /// A specification to complete examples.
