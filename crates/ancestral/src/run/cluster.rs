@@ -734,6 +734,7 @@ impl Clustered {
     }
 
     /// The centers in the units in which rows were clustered.
+    #[cfg(feature = "plot")]
     pub(super) fn own_centers(&self) -> Vec<f64> {
         match &self.clustering.found {
             Found::Kmeans(found) => found.centers.clone(),
