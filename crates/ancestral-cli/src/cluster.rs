@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use ancestral::report;
 use ancestral::run::{
     Assigned, ClusterIndices, ClusterSpec, Clustered, Compared, DataRequest, DataSource, Reading,
-    RunSpec, Storage, Weights,
+    RunSpec, Session, Storage, Weights,
 };
 use ancestral_data::write_csv;
 use anyhow::Result;
@@ -31,13 +31,12 @@ pub(crate) fn run(args: &ClusterArgs, data_dir: Option<&Path>) -> Result<()> {
         ClusterCommand::Eps(args) => eps(args, data_dir),
         ClusterCommand::Assign(args) => assign(args, data_dir),
         ClusterCommand::Other(words) => {
-            let name = words.first().map(String::as_str).unwrap_or_default();
-            let known = ["kmeans", "dbscan", "hdbscan", "som", "gmm", "eps", "assign"];
-            let hint = match ancestral_data::nearest(name, &known) {
-                Some(near) => format!("did you mean '{near}'?"),
-                None => "the methods are kmeans, dbscan, hdbscan, som and gmm".to_owned(),
+            let model = words.first().cloned();
+            let spec = ClusterSpec {
+                run: RunSpec { model, ..RunSpec::default() },
+                ..ClusterSpec::default()
             };
-            Err(usage(format!("there is no clustering method '{name}'; {hint}")))
+            Ok(Session::new().cluster(&spec).map(drop)?)
         }
     }
 }
@@ -182,6 +181,14 @@ fn print(args: &MethodArgs, found: &Clustered) -> Result<()> {
     output::wrote(args.output, path)
 }
 
+/// ", 3 rows of noise"
+fn in_noise(rows: usize) -> String {
+    match rows {
+        0 => String::new(),
+        n => format!(", {} of noise", output::count(n, "row")),
+    }
+}
+
 fn compared(one: &Compared) -> Value {
     json!({
         "clusters": one.clusters, "inertia": one.inertia.map(number),
@@ -202,16 +209,12 @@ fn print_clusters(found: &Clustered) -> Result<()> {
             say!("{clusters:>8} {:>12} {:>12}", cell(first), cell(*silhouette))?;
         }
     }
-    let in_noise = match noise {
-        0 => String::new(),
-        n => format!(", {} of noise", output::count(*n, "row")),
-    };
     let used = sizes.iter().filter(|&&size| size > 0).count();
     let kind = match run.model().name() {
         "som" => format!("{used} of {}", output::count(sizes.len(), "unit")),
         _ => output::count(clustering.clusters, "cluster"),
     };
-    say!("{kind} of {}{in_noise}", output::count(rows, "row"))?;
+    say!("{kind} of {}{}", output::count(rows, "row"), in_noise(*noise))?;
     if run.model().name() != "som" && !sizes.is_empty() {
         let shown = sizes.iter().take(SHOWN).map(usize::to_string).collect::<Vec<_>>().join(", ");
         let more = match sizes.len().saturating_sub(SHOWN) {
@@ -252,29 +255,26 @@ fn eps(args: &EpsArgs, data_dir: Option<&Path>) -> Result<()> {
         }
     }
     let rows = found.distances.len();
-    let at = |share: f64| {
-        found.distances.get(((rows - 1) as f64 * share) as usize).copied().unwrap_or(f64::NAN)
-    };
+    let (median, largest) = (found.within(0.5), found.within(1.0));
     if args.output.json {
         return output::json(&json!({
             "data": found.data, "rows": rows, "min_samples": found.min_samples,
-            "bend": number(found.bend), "median": number(at(0.5)), "largest": number(at(1.0)),
+            "bend": number(found.bend), "median": number(median), "largest": number(largest),
             "out": shown(&args.out),
         }));
     }
     if !args.output.quiet {
-        let noise = found.distances.iter().filter(|&&d| d > found.bend).count();
         say!(
             "distances to neighbor {} of {}: median {}, largest {}",
             found.min_samples,
             output::count(rows, "row"),
-            digits(at(0.5), 4),
-            digits(at(1.0), 4)
+            digits(median, 4),
+            digits(largest, 4)
         )?;
         say!(
             "the curve bends at {}, a first guess of eps; {} would not be core rows",
             digits(found.bend, 4),
-            output::count(noise, "row")
+            output::count(found.beyond(found.bend), "row")
         )?;
     }
     output::wrote(args.output, &args.out)
@@ -291,14 +291,11 @@ fn assign(args: &AssignArgs, data_dir: Option<&Path>) -> Result<()> {
     let found = session.assign(&run, &args.data, &reading).about("run", args.run.display())?;
     watch.finish();
     found.write_labels(&args.labels)?;
-    let Assigned { labels, clusters, approximate, .. } = &found;
-    let mut sizes = vec![0usize; *clusters];
-    labels.iter().flatten().for_each(|&label| sizes[label as usize] += 1);
-    let noise = labels.iter().filter(|label| label.is_none()).count();
+    let Assigned { labels, sizes, noise, approximate, .. } = &found;
     if args.output.json {
         return output::json(&json!({
             "method": run.model().name(), "run": shown(&args.run), "rows": labels.len(),
-            "clusters": clusters, "sizes": sizes, "noise": noise, "approximate": approximate,
+            "clusters": sizes.len(), "sizes": sizes, "noise": noise, "approximate": approximate,
             "labels": shown(&args.labels),
         }));
     }
@@ -309,14 +306,11 @@ fn assign(args: &AssignArgs, data_dir: Option<&Path>) -> Result<()> {
                  hdbscan might find other clusters",
             );
         }
-        let in_noise = match noise {
-            0 => String::new(),
-            n => format!(", {} of noise", output::count(n, "row")),
-        };
         say!(
-            "assigned {} to {}{in_noise}",
+            "assigned {} to {}{}",
             output::count(labels.len(), "row"),
-            output::count(*clusters, "cluster")
+            output::count(sizes.len(), "cluster"),
+            in_noise(*noise)
         )?;
     }
     output::wrote(args.output, &args.labels)

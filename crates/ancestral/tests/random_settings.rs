@@ -12,7 +12,7 @@ use ancestral::model::{
     BatchIterator, ColumnKind, Columns, DataSpec, Init, ModelEntry, StepContext, Task, fit,
 };
 use ancestral::optim::Optimizers;
-use ancestral::settings::{Field, SettingKind};
+use ancestral::settings::{Field, SettingKind, normalize};
 use ancestral::spec::cpu;
 use ancestral::train::{TrainConfig, check_memory};
 use ancestral::{Registry, Result};
@@ -236,13 +236,15 @@ fn settings_at_random_are_refused_or_take_a_step() {
         let round = number as usize / entries.len();
         let mut rng = Streams::new(1).item("settings", 0, number);
         let all_sensible = (number + round as u64).is_multiple_of(SENSIBLE);
-        let mut settings = settings(&mut rng, &(entry.fields)(), round, all_sensible);
+        let fields = (entry.fields)();
+        let mut settings = settings(&mut rng, &fields, round, all_sensible);
         if entry.tasks.contains(&Task::Clustering) {
-            for (_, value) in &mut settings {
-                *value = match value.as_integer() {
-                    Some(number) => number.min(WORK).into(),
-                    None => value.clone(),
-                };
+            for (name, value) in &mut settings {
+                // Numbers that are refused stay as they are.
+                let alone = [(name.clone(), value.clone())].into_iter().collect();
+                if let (Some(number), Ok(_)) = (value.as_integer(), normalize(&fields, &alone)) {
+                    *value = number.min(WORK).into();
+                }
             }
         }
         let fitting: Vec<&Dataset> =

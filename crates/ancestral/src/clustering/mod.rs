@@ -42,7 +42,7 @@ pub use methods::{
     NeighborhoodSetting, RunStreams, SelectionSetting, SomMethod, SomSettings, SomStart,
     SomTraining, entries, method,
 };
-pub(crate) use methods::{with_points, wrong};
+pub(crate) use methods::{standardized, with_points, wrong};
 pub use metric::Metric;
 pub use nearest::Nearest;
 pub use points::{Points, Real, UniformStreams};

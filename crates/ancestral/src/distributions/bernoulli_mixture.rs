@@ -8,23 +8,19 @@
 use ancestral_data::{Batch, Examples};
 use burn::tensor::TensorData;
 
+use super::em::{Climbed, Em, Mixture, drawn};
 use super::fitted::open_uniform;
-use super::gmm::log_sum_exp;
-use super::take;
+use super::{log_sum_exp, take};
 use crate::model::{
     DataSpec, Density, DensityKind, DensityOptions, Estimate, Estimator, FitContext, FitReport,
     KindName, LogProbability, NamedTensors, SampleRequest, Sampler, Size, SizeBuilder, block_sums,
     product,
 };
 use crate::settings::{Settings, above};
-use crate::{Error, Result, settings};
+use crate::{Result, settings};
 
 /// The kinds of columns it takes.
 const KINDS: &[KindName] = &[KindName::Binary];
-/// Rows from which starts are chosen.
-const FEW: usize = 10_000;
-/// Steps of each start, before the best goes on.
-const FIRST_STEPS: usize = 20;
 
 settings! {
     /// Settings of a mixture of Bernoullis.
@@ -51,7 +47,7 @@ pub struct BernoulliMixture {
 
 /// The parameters of all components.
 #[derive(Debug, Clone, PartialEq)]
-struct Parameters {
+pub(super) struct Parameters {
     /// `[components]`.
     weights: Vec<f64>,
     /// P(1) of each entry, `[components, entries]`.
@@ -117,9 +113,18 @@ impl BernoulliMixture {
         };
         Ok(())
     }
+}
 
-    /// One pass: the sums of a step of EM at some parameters.
-    fn pass(&self, examples: &Examples, at: &Parameters, context: &FitContext<'_>) -> Result<Sums> {
+impl Mixture for BernoulliMixture {
+    type Parameters = Parameters;
+    type Sums = Sums;
+
+    fn pass(
+        &self,
+        examples: &Examples,
+        at: &Parameters,
+        context: &FitContext<'_>,
+    ) -> Result<(Sums, f64)> {
         let (k, n) = (self.config.components, self.data.size());
         let logs = Logs::new(at, n);
         let empty = || Sums {
@@ -153,11 +158,12 @@ impl BernoulliMixture {
             a.weights.iter_mut().zip(b.weights).for_each(|(a, b)| *a += b);
             a.ones.iter_mut().zip(b.ones).for_each(|(a, b)| *a += b);
         };
-        block_sums(examples, context.stop, &mut |_| {}, empty, add, merge)
+        let sums = block_sums(examples, context.stop, &mut |_| {}, empty, add, merge)?;
+        let mean = sums.log_likelihood / sums.rows;
+        Ok((sums, mean))
     }
 
-    /// The parameters of the next step.
-    fn step(&self, at: &Parameters, sums: &Sums) -> Parameters {
+    fn step(&self, at: &Parameters, sums: &Sums) -> Result<Parameters> {
         let n = self.data.size();
         let floor = self.config.floor;
         let mut next = at.clone();
@@ -169,63 +175,25 @@ impl BernoulliMixture {
                 theta.for_each(|(p, ones)| *p = (ones / weight).clamp(floor, 1.0 - floor));
             }
         }
-        next
+        Ok(next)
     }
 
-    /// A start: rows chosen by k-means++, each drawn halfway to ½.
-    fn start(&self, rows: &[f64], uniform: &mut dyn FnMut() -> f64) -> Parameters {
-        let (k, n) = (self.config.components, self.data.size());
-        let count = rows.len() / n;
-        let row = |at: usize| &rows[at * n..(at + 1) * n];
-        let distance =
-            |a: &[f64], b: &[f64]| -> f64 { a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum() };
-        let mut chosen = vec![((uniform() * count as f64) as usize).min(count - 1)];
-        let mut nearest = vec![f64::INFINITY; count];
-        while chosen.len() < k {
-            let last = chosen[chosen.len() - 1];
-            for (at, nearest) in nearest.iter_mut().enumerate() {
-                *nearest = nearest.min(distance(row(at), row(last)));
-            }
-            let goal = uniform() * nearest.iter().sum::<f64>();
-            let mut sum = 0.0;
-            let next = nearest.iter().position(|d| {
-                sum += d;
-                sum > goal
-            });
-            chosen.push(next.unwrap_or(((uniform() * count as f64) as usize).min(count - 1)));
-        }
+    fn distance(&self, a: &[f64], b: &[f64]) -> f64 {
+        a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum()
+    }
+
+    /// Each row is drawn halfway to ½.
+    fn start(&self, rows: &[&[f64]]) -> Parameters {
+        let k = rows.len();
         Parameters {
             weights: vec![1.0 / k as f64; k],
-            theta: chosen.iter().flat_map(|&at| row(at).iter().map(|x| 0.25 + 0.5 * x)).collect(),
+            theta: rows.concat().iter().map(|x| 0.25 + 0.5 * x).collect(),
         }
-    }
-
-    /// Some steps of EM; the mean log-likelihood before each, and whether it has converged.
-    fn climb(
-        &self,
-        examples: &Examples,
-        from: Parameters,
-        steps: usize,
-        context: &FitContext<'_>,
-    ) -> Result<(Parameters, Vec<f64>, bool)> {
-        let (mut at, mut trace) = (from, Vec::new());
-        for _ in 0..steps {
-            let sums = self.pass(examples, &at, context)?;
-            let mean = sums.log_likelihood / sums.rows;
-            let rise = trace.last().map_or(f64::INFINITY, |last| mean - last);
-            trace.push(mean);
-            // Below this, rounding alone moves it.
-            if rise.abs() <= self.config.tolerance.max(1e-14 * mean.abs().max(1.0)) {
-                return Ok((at, trace, true));
-            }
-            at = self.step(&at, &sums);
-        }
-        Ok((at, trace, false))
     }
 }
 
 /// Sums over rows, weighted by the components.
-struct Sums {
+pub(super) struct Sums {
     log_likelihood: f64,
     rows: f64,
     weights: Vec<f64>,
@@ -277,37 +245,17 @@ impl Estimator for BernoulliMixture {
     fn fit(&mut self, examples: &Examples, context: &mut FitContext<'_>) -> Result<FitReport> {
         context.check_stop()?;
         let (k, n) = (self.config.components, self.data.size());
-        if examples.len() < k {
-            return Err(Error::UnsuitableData {
-                model: "bernoulli-mixture".to_owned(),
-                problem: format!("{} rows are fewer than {k} components", examples.len()),
-            });
-        }
-        let stride = examples.len().div_ceil(FEW);
-        let some: Vec<u64> = (0..examples.len() as u64).step_by(stride).collect();
-        let rows = examples.batch(&some, 0).values;
-        let purpose = context.streams.purpose("mixture start", 0);
-        let mut best: Option<(Parameters, Vec<f64>, bool)> = None;
-        let most = self.config.max_iterations;
-        for number in 0..self.config.starts {
-            let mut rng = purpose.item(number as u64);
-            let start = self.start(&rows, &mut || open_uniform(&mut rng));
-            let found = self.climb(examples, start, FIRST_STEPS.min(most), context)?;
-            let last = |of: &(Parameters, Vec<f64>, bool)| of.1.last().copied();
-            if best.as_ref().is_none_or(|best| last(&found) > last(best)) {
-                best = Some(found);
-            }
-            (context.progress)(0.5 * (number + 1) as f64 / self.config.starts as f64);
-        }
-        let Some((mut at, mut trace, mut converged)) = best else {
-            return Ok(FitReport::default());
+        let em = Em {
+            model: "bernoulli-mixture",
+            components: k,
+            starts: self.config.starts,
+            max_iterations: self.config.max_iterations,
+            tolerance: self.config.tolerance,
         };
-        if !converged {
-            let rest = most.saturating_sub(trace.len());
-            let (next, more, ended) = self.climb(examples, at, rest.max(1), context)?;
-            (at, converged) = (next, ended);
-            trace.extend(more);
-        }
+        em.check(examples)?;
+        let found = em.fit(self, examples, n, context)?;
+        let notes = found.notes();
+        let Climbed { parameters: at, trace, converged } = found;
         // The largest component first, so that the numbers of components mean something.
         let mut order: Vec<usize> = (0..k).collect();
         order.sort_by(|&a, &b| at.weights[b].total_cmp(&at.weights[a]));
@@ -327,12 +275,6 @@ impl Estimator for BernoulliMixture {
             }
         }
         self.parameters = parameters;
-        let mut notes = vec![
-            "a mixture has no standard errors here: its components can be exchanged".to_owned(),
-        ];
-        if !converged {
-            notes.push("EM did not converge; raise max_iterations".to_owned());
-        }
         (context.progress)(1.0);
         // Weights add up to 1.
         let free = Some(k - 1 + k * n);
@@ -363,15 +305,9 @@ impl Sampler for BernoulliMixture {
         let purpose = request.streams.purpose("sample", 0);
         let which = request.streams.purpose("sample component", 0);
         let Parameters { weights, theta } = &self.parameters;
-        let total: f64 = weights.iter().sum();
         let mut out = Vec::with_capacity(request.count * n);
         for index in request.first..request.first + request.count as u64 {
-            let mut goal = open_uniform(&mut which.item(index)) * total;
-            let found = weights.iter().position(|weight| {
-                goal -= weight;
-                goal < 0.0
-            });
-            let c = found.unwrap_or(weights.len() - 1);
+            let c = drawn(weights, open_uniform(&mut which.item(index)));
             let theta = &theta[c * n..(c + 1) * n];
             let uniforms = purpose.uniforms(&[index], n);
             let draws = theta.iter().zip(uniforms);

@@ -9,9 +9,10 @@
 use ancestral_data::{Batch, Examples};
 use burn::tensor::TensorData;
 
+use super::em::{Climbed, Em, Mixture, drawn};
 use super::fitted::open_uniform;
 use super::gaussian::{Covariance, cholesky};
-use super::take;
+use super::{log_sum_exp, take};
 use crate::model::{
     Assignments, Clusterer, DataSpec, Density, DensityKind, DensityOptions, Estimate, Estimator,
     FitContext, FitReport, KindName, LogProbability, NamedTensors, SampleRequest, Sampler, Size,
@@ -24,10 +25,6 @@ use crate::{Error, Result, settings};
 const KINDS: &[KindName] = &[KindName::Real, KindName::Count];
 /// The largest number of columns.
 const MOST_COLUMNS: usize = 1024;
-/// Rows from which starts are chosen.
-const FEW: usize = 10_000;
-/// Steps of each start, before the best goes on.
-const FIRST_STEPS: usize = 20;
 
 settings! {
     /// Settings of a mixture of Gaussians.
@@ -159,15 +156,6 @@ impl Parameters {
     }
 }
 
-/// ln Σ exp.
-pub(super) fn log_sum_exp(logs: &[f64]) -> f64 {
-    let most = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    if most == f64::NEG_INFINITY {
-        return most;
-    }
-    most + logs.iter().map(|l| (l - most).exp()).sum::<f64>().ln()
-}
-
 /// Sums over rows, weighted by the components: of the differences from their present means.
 struct Sums {
     log_likelihood: f64,
@@ -177,10 +165,26 @@ struct Sums {
     second: Vec<f64>,
 }
 
-impl Gmm {
-    /// One pass: the sums of a step of EM at some parameters.
-    fn pass(&self, examples: &Examples, at: &Parameters, context: &FitContext<'_>) -> Result<Sums> {
-        let (k, n) = (self.config.components, self.data.size());
+/// A mixture of Gaussians that is fitted.
+struct Fitting<'a> {
+    gmm: &'a Gmm,
+    /// The deviation of each column, 1 for a constant one.
+    spreads: Vec<f64>,
+    /// What is added to the variances.
+    floor: Vec<f64>,
+}
+
+impl Mixture for Fitting<'_> {
+    type Parameters = Parameters;
+    type Sums = Sums;
+
+    fn pass(
+        &self,
+        examples: &Examples,
+        at: &Parameters,
+        context: &FitContext<'_>,
+    ) -> Result<(Sums, f64)> {
+        let (k, n) = (self.gmm.config.components, self.gmm.data.size());
         let empty = || Sums {
             log_likelihood: 0.0,
             rows: 0.0,
@@ -188,7 +192,7 @@ impl Gmm {
             first: vec![0.0; k * n],
             second: vec![0.0; k * n * n],
         };
-        let full = self.config.covariance == Covariance::Full;
+        let full = self.gmm.config.covariance == Covariance::Full;
         let add = |block: &Batch, sums: &mut Sums| {
             let (mut z, mut logs, mut d) = (vec![0.0; n], vec![0.0; k], vec![0.0; n]);
             for row in block.values.chunks_exact(n) {
@@ -225,14 +229,15 @@ impl Gmm {
                 a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
             }
         };
-        block_sums(examples, context.stop, &mut |_| {}, empty, add, merge)
+        let sums = block_sums(examples, context.stop, &mut |_| {}, empty, add, merge)?;
+        let mean = sums.log_likelihood / sums.rows;
+        Ok((sums, mean))
     }
 
-    /// The parameters of the next step; `None` if a covariance is singular.
-    fn step(&self, at: &Parameters, sums: &Sums, floor: &[f64]) -> Option<Parameters> {
-        let n = self.data.size();
+    fn step(&self, at: &Parameters, sums: &Sums) -> Result<Parameters> {
+        let n = self.gmm.data.size();
         let mut next = at.clone();
-        for c in 0..self.config.components {
+        for c in 0..self.gmm.config.components {
             let weight = sums.weights[c];
             next.weights[c] = (weight / sums.rows).max(1e-300);
             if weight <= 1e-12 {
@@ -245,53 +250,43 @@ impl Gmm {
                 next.means[c * n + i] = at.means[c * n + i] + shift[i];
                 for j in 0..=i {
                     let mean = sums.second[(c * n + i) * n + j] / weight;
-                    covariance[i * n + j] = match (self.config.covariance, i == j) {
+                    covariance[i * n + j] = match (self.gmm.config.covariance, i == j) {
                         (Covariance::Diagonal, false) => 0.0,
                         _ => mean - shift[i] * shift[j],
                     };
                 }
-                covariance[i * n + i] = covariance[i * n + i].max(0.0) + floor[i];
+                covariance[i * n + i] = covariance[i * n + i].max(0.0) + self.floor[i];
             }
-            next.factors[c * n * n..(c + 1) * n * n].copy_from_slice(&cholesky(&covariance, n)?);
+            let factor = cholesky(&covariance, n).ok_or_else(|| Error::UnsuitableData {
+                model: "gmm".to_owned(),
+                problem: "a covariance is singular; raise relative_variance_floor".to_owned(),
+            })?;
+            next.factors[c * n * n..(c + 1) * n * n].copy_from_slice(&factor);
         }
-        Some(next)
+        Ok(next)
     }
 
-    /// A start: centers among some rows by k-means++, with the covariance of all rows.
-    fn start(&self, rows: &[f64], spreads: &[f64], uniform: &mut dyn FnMut() -> f64) -> Parameters {
-        let (k, n) = (self.config.components, self.data.size());
-        let count = rows.len() / n;
-        let row = |at: usize| &rows[at * n..(at + 1) * n];
-        let distance = |a: &[f64], b: &[f64]| -> f64 {
-            a.iter().zip(b).zip(spreads).map(|((a, b), s)| ((a - b) / s).powi(2)).sum()
-        };
-        let mut chosen = vec![((uniform() * count as f64) as usize).min(count - 1)];
-        let mut nearest = vec![f64::INFINITY; count];
-        while chosen.len() < k {
-            let last = chosen[chosen.len() - 1];
-            for (at, nearest) in nearest.iter_mut().enumerate() {
-                *nearest = nearest.min(distance(row(at), row(last)));
-            }
-            let total: f64 = nearest.iter().sum();
-            let goal = uniform() * total;
-            let mut sum = 0.0;
-            let next = nearest.iter().position(|d| {
-                sum += d;
-                sum > goal
-            });
-            chosen.push(next.unwrap_or(((uniform() * count as f64) as usize).min(count - 1)));
-        }
+    /// By columns in units of their deviations.
+    fn distance(&self, a: &[f64], b: &[f64]) -> f64 {
+        a.iter().zip(b).zip(&self.spreads).map(|((a, b), s)| ((a - b) / s).powi(2)).sum()
+    }
+
+    /// With the covariance of all rows.
+    fn start(&self, rows: &[&[f64]]) -> Parameters {
+        let (k, n) = (rows.len(), self.spreads.len());
         let mut factor = vec![0.0; n * n];
         // As if the rows were spread evenly over the components.
         let share = (k as f64).powf(-1.0 / n as f64);
-        (0..n).for_each(|i| factor[i * n + i] = spreads[i] * share);
+        (0..n).for_each(|i| factor[i * n + i] = self.spreads[i] * share);
         Parameters {
             weights: vec![1.0 / k as f64; k],
-            means: chosen.iter().flat_map(|&at| row(at).to_vec()).collect(),
+            means: rows.concat(),
             factors: factor.repeat(k),
         }
     }
+}
 
+impl Gmm {
     /// The deviation of each column, 1 for a constant one.
     fn spreads(&self, examples: &Examples, context: &FitContext<'_>) -> Result<Vec<f64>> {
         let n = self.data.size();
@@ -321,73 +316,26 @@ impl Gmm {
         };
         Ok(sums.iter().zip(&squares).map(of).collect())
     }
-
-    /// Some steps of EM; the mean log-likelihood before each, and whether it has converged.
-    fn climb(
-        &self,
-        examples: &Examples,
-        from: Parameters,
-        floor: &[f64],
-        steps: usize,
-        context: &FitContext<'_>,
-    ) -> Result<(Parameters, Vec<f64>, bool)> {
-        let (mut at, mut trace) = (from, Vec::new());
-        for _ in 0..steps {
-            let sums = self.pass(examples, &at, context)?;
-            let mean = sums.log_likelihood / sums.rows;
-            let rise = trace.last().map_or(f64::INFINITY, |last| mean - last);
-            trace.push(mean);
-            // Below this, rounding alone moves it.
-            if rise.abs() <= self.config.tolerance.max(1e-14 * mean.abs().max(1.0)) {
-                return Ok((at, trace, true));
-            }
-            at = self.step(&at, &sums, floor).ok_or_else(|| Error::UnsuitableData {
-                model: "gmm".to_owned(),
-                problem: "a covariance is singular; raise relative_variance_floor".to_owned(),
-            })?;
-        }
-        Ok((at, trace, false))
-    }
 }
 
 impl Estimator for Gmm {
     fn fit(&mut self, examples: &Examples, context: &mut FitContext<'_>) -> Result<FitReport> {
         context.check_stop()?;
         let (k, n) = (self.config.components, self.data.size());
-        if examples.len() < k {
-            return Err(Error::UnsuitableData {
-                model: "gmm".to_owned(),
-                problem: format!("{} rows are fewer than {k} components", examples.len()),
-            });
-        }
+        let em = Em {
+            model: "gmm",
+            components: k,
+            starts: self.config.starts,
+            max_iterations: self.config.max_iterations,
+            tolerance: self.config.tolerance,
+        };
+        em.check(examples)?;
         let spreads = self.spreads(examples, context)?;
         let part = self.config.relative_variance_floor;
-        let floor: Vec<f64> = spreads.iter().map(|s| part * s * s).collect();
-        let stride = examples.len().div_ceil(FEW);
-        let some: Vec<u64> = (0..examples.len() as u64).step_by(stride).collect();
-        let rows = examples.batch(&some, 0).values;
-        let purpose = context.streams.purpose("mixture start", 0);
-        let mut best: Option<(Parameters, Vec<f64>, bool)> = None;
-        let most = self.config.max_iterations;
-        for number in 0..self.config.starts {
-            let mut rng = purpose.item(number as u64);
-            let start = self.start(&rows, &spreads, &mut || open_uniform(&mut rng));
-            let found = self.climb(examples, start, &floor, FIRST_STEPS.min(most), context)?;
-            let last = |of: &(Parameters, Vec<f64>, bool)| of.1.last().copied();
-            if best.as_ref().is_none_or(|best| last(&found) > last(best)) {
-                best = Some(found);
-            }
-            (context.progress)(0.5 * (number + 1) as f64 / self.config.starts as f64);
-        }
-        let Some((mut at, mut trace, mut converged)) = best else {
-            return Ok(FitReport::default());
-        };
-        if !converged {
-            let rest = most.saturating_sub(trace.len());
-            let (next, more, ended) = self.climb(examples, at, &floor, rest.max(1), context)?;
-            (at, converged) = (next, ended);
-            trace.extend(more);
-        }
+        let floor = spreads.iter().map(|s| part * s * s).collect();
+        let found = em.fit(&Fitting { gmm: self, spreads, floor }, examples, n, context)?;
+        let notes = found.notes();
+        let Climbed { parameters: at, trace, converged } = found;
         // In the order of the first column, so that the numbers of components mean something.
         let mut order: Vec<usize> = (0..k).collect();
         order.sort_by(|&a, &b| at.means[a * n].total_cmp(&at.means[b * n]));
@@ -418,12 +366,6 @@ impl Estimator for Gmm {
             }
         }
         self.parameters = parameters;
-        let mut notes = vec![
-            "a mixture has no standard errors here: its components can be exchanged".to_owned(),
-        ];
-        if !converged {
-            notes.push("EM did not converge; raise max_iterations".to_owned());
-        }
         (context.progress)(1.0);
         // Weights add up to 1, and covariances are not listed.
         let pairs = if self.config.covariance == Covariance::Full { n * (n - 1) / 2 } else { 0 };
@@ -493,15 +435,9 @@ impl Sampler for Gmm {
         let purpose = request.streams.purpose("sample", 0);
         let which = request.streams.purpose("sample component", 0);
         let Parameters { weights, means, factors } = &self.parameters;
-        let total: f64 = weights.iter().sum();
         let mut out = Vec::with_capacity(request.count * n);
         for index in request.first..request.first + request.count as u64 {
-            let mut goal = open_uniform(&mut which.item(index)) * total;
-            let found = weights.iter().position(|weight| {
-                goal -= weight;
-                goal < 0.0
-            });
-            let c = found.unwrap_or(weights.len() - 1);
+            let c = drawn(weights, open_uniform(&mut which.item(index)));
             let z = purpose.normals(&[index], n);
             let factor = &factors[c * n * n..(c + 1) * n * n];
             for i in 0..n {

@@ -98,6 +98,7 @@ pub mod bernoulli;
 pub mod bernoulli_mixture;
 pub mod categorical;
 pub mod dirichlet;
+mod em;
 pub mod families;
 pub mod fitted;
 pub mod gaussian;
@@ -127,4 +128,13 @@ pub(crate) fn take(
             "cannot take these weights: tensor '{name}' of {length} entries is missing"
         ),
     })
+}
+
+/// ln Σ exp.
+pub(super) fn log_sum_exp(logs: &[f64]) -> f64 {
+    let most = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    if most == f64::NEG_INFINITY {
+        return most;
+    }
+    most + logs.iter().map(|l| (l - most).exp()).sum::<f64>().ln()
 }

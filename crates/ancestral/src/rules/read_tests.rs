@@ -188,7 +188,7 @@ fn wrong_lines_are_named() {
     let long: String = "a,b\n".to_owned() + &"1,0\n".repeat(200_000);
     for (name, text, layout, line, says) in [
         ("cells", "a,b\n1,0\n1\n", Some(Layout::Table), 3, "2 columns"),
-        ("value", "a,b\n1,0\n0,2\n", Some(Layout::Table), 3, "'2' for item 'b'"),
+        ("value", "a,b\n1,0\n1,2\n", Some(Layout::Table), 3, "'2' for item 'b'"),
         ("twice", "a,a\n1,0\n", Some(Layout::Table), 1, "two columns"),
         ("unnamed", "a,,b\n1,0,1\n", Some(Layout::Table), 1, "column 2"),
         ("wide", "a,b,c\n1,2,3\n", Some(Layout::Long), 1, "two columns"),

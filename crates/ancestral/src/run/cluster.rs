@@ -15,8 +15,8 @@ use super::loaded::{Reading, Run};
 use super::session::Session;
 use super::spec::{DataSource, ResolvedRun, RunSpec};
 use crate::clustering::{
-    self, Clustering, DbscanSettings, Error as ClusteringError, Found, Given, Matrix, Metric,
-    RunStreams, Silhouette, with_points, wrong,
+    self, Clustering, DbscanSettings, Found, Given, Matrix, Metric, RunStreams, Silhouette,
+    standardized, with_points, wrong,
 };
 use crate::model::{
     Assigning, Capability, Criteria, DataSpec, FitContext, Init, Model, ModelEntry, Task,
@@ -131,7 +131,7 @@ impl Session<'_> {
         self.tell("clustering", 1, 1)?;
         self.tell_notes(&clustering.notes)?;
 
-        let (sizes, noise) = sizes(&clustering);
+        let (sizes, noise) = sizes(&clustering.labels, clustering.clusters);
         let metric = clustering::method(&name, &settings, &data_spec)?
             .map_or(Metric::Euclidean, |method| method.metric());
         let mut indices = ClusterIndices::default();
@@ -261,7 +261,8 @@ impl Session<'_> {
             }
             Ok((labels, (!shares.is_empty()).then_some(shares)))
         })?;
-        Ok(Assigned { labels, probabilities, clusters, approximate, beside })
+        let (sizes, noise) = sizes(&labels, clusters);
+        Ok(Assigned { labels, probabilities, sizes, noise, approximate, beside })
     }
 
     /// The entry of a clustering method.
@@ -473,20 +474,13 @@ impl Session<'_> {
         if let Some(path) = &spec.centers {
             let shown = path.display().to_string();
             kmeans_alone("init", shown.clone())?;
-            let (mut values, columns) = table_of(path)?;
+            let (values, columns) = table_of(path)?;
             if columns != matrix.columns() {
                 let allowed =
                     format!("it has {columns} columns, and the data has {}", matrix.columns());
                 return Err(Error::setting("init", shown, allowed));
             }
-            if !data.scale.is_empty() {
-                for row in values.chunks_exact_mut(columns) {
-                    for ((x, offset), scale) in row.iter_mut().zip(&data.offset).zip(&data.scale) {
-                        *x = (*x - offset) / scale;
-                    }
-                }
-            }
-            given.centers = Some(values);
+            given.centers = Some(standardized(values, data));
         }
         Ok(given)
     }
@@ -561,9 +555,9 @@ pub(super) fn own_share(all: &[f64], labels: &[Option<u32>], clusters: usize) ->
 }
 
 /// Rows by cluster, and noise.
-fn sizes(found: &Clustering) -> (Vec<usize>, usize) {
-    let (mut sizes, mut noise) = (vec![0; found.clusters], 0);
-    for label in &found.labels {
+fn sizes(labels: &[Option<u32>], clusters: usize) -> (Vec<usize>, usize) {
+    let (mut sizes, mut noise) = (vec![0; clusters], 0);
+    for label in labels {
         match label {
             Some(label) => sizes[*label as usize] += 1,
             None => noise += 1,
@@ -589,23 +583,14 @@ fn clustered_rows(found: &Clustering) -> (Vec<usize>, Vec<u32>) {
     rows.filter_map(|(row, label)| Some((row, (*label)?))).unzip()
 }
 
-/// An index, `None` where it is not defined.
-fn defined<T>(found: clustering::Result<T>) -> Option<T> {
-    match found {
-        Ok(found) => Some(found),
-        Err(ClusteringError::Undefined { .. } | ClusteringError::Empty) => None,
-        Err(_) => None,
-    }
-}
-
+/// `None` where it is not defined.
 fn silhouette(
     matrix: &Matrix,
     labels: &[u32],
     metric: Metric,
     streams: RunStreams,
 ) -> Option<Silhouette> {
-    defined(with_points!(matrix, points =>
-        clustering::silhouette(points, labels, metric, &streams)))
+    with_points!(matrix, points => clustering::silhouette(points, labels, metric, &streams)).ok()
 }
 
 impl Clustering {
@@ -633,7 +618,7 @@ impl Clustering {
     }
 }
 
-/// All indices.
+/// All indices; those that are not defined, as of a single cluster, are left out.
 fn indices_of(
     found: &Clustering,
     matrix: &Matrix,
@@ -656,20 +641,20 @@ fn indices_of(
         indices.silhouette = shape.map(|found| found.mean);
         indices.silhouette_rows = shape.map_or(0, |found| found.rows);
         indices.davies_bouldin =
-            defined(with_points!(inner, points => clustering::davies_bouldin(points, &labels)));
+            with_points!(inner, points => clustering::davies_bouldin(points, &labels)).ok();
         indices.calinski_harabasz =
-            defined(with_points!(inner, points => clustering::calinski_harabasz(points, &labels)));
+            with_points!(inner, points => clustering::calinski_harabasz(points, &labels)).ok();
     }
     if let Some(truth) = truth.filter(|truth| truth.len() >= found.labels.len()) {
         let truth = &truth[..found.labels.len()];
         // Noise is a cluster by itself, as in scikit-learn's functions.
         let noise = found.clusters as u32;
         let own: Vec<u32> = found.labels.iter().map(|label| label.unwrap_or(noise)).collect();
-        indices.adjusted_rand = defined(clustering::adjusted_rand(truth, &own));
+        indices.adjusted_rand = clustering::adjusted_rand(truth, &own).ok();
         indices.adjusted_mutual_information =
-            defined(clustering::adjusted_mutual_information(truth, &own));
+            clustering::adjusted_mutual_information(truth, &own).ok();
         indices.normalized_mutual_information =
-            defined(clustering::normalized_mutual_information(truth, &own));
+            clustering::normalized_mutual_information(truth, &own).ok();
     }
     indices
 }
@@ -689,11 +674,7 @@ impl Clustered {
     pub fn centers(&self) -> Vec<f64> {
         let data = self.run.model().data();
         let columns = data.size();
-        let mut centers = match &self.clustering.found {
-            Found::Kmeans(found) => found.centers.clone(),
-            Found::Som(som, _) => som.weights().to_vec(),
-            _ => self.means(),
-        };
+        let mut centers = self.own_centers();
         if !data.scale.is_empty() {
             for row in centers.chunks_exact_mut(columns.max(1)) {
                 for ((x, offset), scale) in row.iter_mut().zip(&data.offset).zip(&data.scale) {
@@ -734,7 +715,6 @@ impl Clustered {
     }
 
     /// The centers in the units in which rows were clustered.
-    #[cfg(feature = "plot")]
     pub(super) fn own_centers(&self) -> Vec<f64> {
         match &self.clustering.found {
             Found::Kmeans(found) => found.centers.clone(),

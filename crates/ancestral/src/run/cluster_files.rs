@@ -105,14 +105,9 @@ impl Clustered {
         let centers = self.centers();
         let columns = self.matrix.columns();
         if !centers.is_empty() {
-            let shape = &self.run.model().data().shape;
             let count = centers.len() / columns;
             let path = folder.join("centers.npy");
-            let dims: Vec<usize> = match shape.as_image() {
-                Some(_) => vec![count, columns],
-                None => std::iter::once(count).chain(shape.dims().iter().copied()).collect(),
-            };
-            write_npy(&path, &centers, &dims)?;
+            write_npy(&path, &centers, &[count, columns])?;
             self.files.push(path);
             let path = folder.join("centers.csv");
             write_csv(&path, &self.run.column_names(), &centers)?;

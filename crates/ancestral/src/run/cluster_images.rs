@@ -7,7 +7,7 @@ use ancestral_plot::Image;
 
 use super::cluster_spec::Clustered;
 use crate::Result;
-use crate::clustering::{Found, Matrix, Plane, Points, RunStreams};
+use crate::clustering::{Found, Plane, RunStreams, with_points, wrong};
 use crate::report;
 
 /// Examples next to each center.
@@ -93,15 +93,10 @@ impl Clustered {
             }
             _ => {
                 let streams = RunStreams(Streams::new(self.run.config.seed));
-                let plane = match &self.matrix {
-                    Matrix::Single(values, columns) => {
-                        Points::new(values, *columns).map(|points| Plane::of(points, &streams))
-                    }
-                    Matrix::Double(values, columns) => {
-                        Points::new(values, *columns).map(|points| Plane::of(points, &streams))
-                    }
-                };
-                let Ok(plane) = plane else { return Ok(Image::filled(1, 1, [255; 3])) };
+                let plane = with_points!(&self.matrix, points => Ok(Plane::of(points, &streams)))
+                    .map_err(|error| {
+                    wrong(self.run.model().name(), self.run.model().data(), error)
+                })?;
                 let name = |at: usize| {
                     let share = 100.0 * plane.shares[at];
                     format!("principal component {} ({share:.0} % of the variance)", at + 1)

@@ -102,8 +102,10 @@ pub struct Assigned {
     pub labels: Vec<Option<u32>>,
     /// The probability of its cluster, for mixtures.
     pub probabilities: Option<Vec<f64>>,
-    /// The number of clusters of the run.
-    pub clusters: usize,
+    /// Rows of each cluster of the run.
+    pub sizes: Vec<usize>,
+    /// Rows in no cluster.
+    pub noise: usize,
     /// Whether the clusters are only approximately those that the method would find.
     pub approximate: bool,
     /// What is written beside the labels.
@@ -121,4 +123,17 @@ pub struct Distances {
     pub bend: f64,
     /// The name of the data.
     pub data: String,
+}
+
+impl Distances {
+    /// The distance that this share of the rows is within, from 0 to 1; not a number without rows.
+    pub fn within(&self, share: f64) -> f64 {
+        let at = self.distances.len().saturating_sub(1) as f64 * share;
+        self.distances.get(at as usize).copied().unwrap_or(f64::NAN)
+    }
+
+    /// The rows that are farther than this from that neighbor, and so no core rows.
+    pub fn beyond(&self, eps: f64) -> usize {
+        self.distances.iter().filter(|&&distance| distance > eps).count()
+    }
 }

@@ -5,12 +5,14 @@ use toml::Table;
 
 use super::super::dbscan::DbscanConfig;
 use super::super::{Metric, UniformStreams};
-use super::errors::{not_fitted, wrong};
+use super::errors::wrong;
 use super::gather::{Matrix, with_points};
-use super::method::{Clustering, Found, Given, Listed, Method, MetricSetting};
+use super::method::{
+    Clustering, Found, Given, Listed, Method, MetricSetting, any_length, clusters_of,
+};
 use crate::model::{Assigning, Assignments, DataSpec, NamedTensors, Size};
 use crate::settings::{Field, Settings, above};
-use crate::{Result, settings};
+use crate::{Error, Result, settings};
 
 settings! {
     /// Settings of DBSCAN, with scikit-learn's names and defaults.
@@ -108,13 +110,13 @@ impl Method for DbscanMethod {
     }
 
     fn load(&mut self, tensors: &NamedTensors) -> Result<()> {
-        let [labels, core] = super::hdbscan::any_length(Self::NAME, tensors, ["labels", "core"])?;
+        let [labels, core] = any_length(Self::NAME, tensors, ["labels", "core"])?;
         (self.labels, self.core) = (labels, core);
         Ok(())
     }
 
     fn clusters(&self) -> usize {
-        self.labels.iter().fold(-1.0, |most: f64, &label| most.max(label)) as usize + 1
+        clusters_of(&self.labels)
     }
 
     fn assigning(&self) -> Assigning {
@@ -122,6 +124,11 @@ impl Method for DbscanMethod {
     }
 
     fn assign(&self, _: &Matrix) -> Result<Assignments> {
-        Err(not_fitted(Self::NAME))
+        Err(Error::Unsupported {
+            model: Self::NAME.to_owned(),
+            problem: "cannot assign other rows: its clusters are sets of the rows that were \
+                      clustered; cluster all rows together, or use hdbscan or kmeans"
+                .to_owned(),
+        })
     }
 }

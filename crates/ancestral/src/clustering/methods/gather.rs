@@ -123,7 +123,8 @@ pub(super) fn of_batch(batch: &Batch, data: &DataSpec) -> Matrix {
     Matrix::Double(standardized(batch.values.clone(), data), data.size())
 }
 
-fn standardized(mut values: Vec<f64>, data: &DataSpec) -> Vec<f64> {
+/// Rows standardized by the offset and scale of their data, if there are any.
+pub(crate) fn standardized(mut values: Vec<f64>, data: &DataSpec) -> Vec<f64> {
     if !data.scale.is_empty() {
         for row in values.chunks_exact_mut(data.size()) {
             for ((x, offset), scale) in row.iter_mut().zip(&data.offset).zip(&data.scale) {

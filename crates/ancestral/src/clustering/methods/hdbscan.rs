@@ -10,7 +10,9 @@ use super::super::hdbscan::{HdbscanConfig, Selection};
 use super::super::{Metric, Points, UniformStreams};
 use super::errors::{not_fitted, wrong};
 use super::gather::{Matrix, with_points};
-use super::method::{Clustering, Found, Given, Listed, Method, MetricSetting};
+use super::method::{
+    Clustering, Found, Given, Listed, Method, MetricSetting, any_length, clusters_of,
+};
 use crate::model::{Assigning, Assignments, DataSpec, NamedTensors, Size};
 use crate::settings::{Field, Settings};
 use crate::{Error, Result, choices, settings};
@@ -73,27 +75,6 @@ pub struct HdbscanMethod {
     settings: HdbscanSettings,
     data: DataSpec,
     kept: Kept,
-}
-
-/// Tensors `model.NAME` of any length.
-pub(super) fn any_length<const N: usize>(
-    method: &str,
-    tensors: &NamedTensors,
-    names: [&str; N],
-) -> Result<[Vec<f64>; N]> {
-    let mut found = [const { Vec::new() }; N];
-    for (found, name) in found.iter_mut().zip(names) {
-        let full = format!("model.{name}");
-        let values = tensors
-            .iter()
-            .find(|(name, _)| *name == full)
-            .and_then(|(_, data)| data.try_to_vec_as::<f64>().ok());
-        *found = values.ok_or_else(|| Error::Unsupported {
-            model: method.to_owned(),
-            problem: format!("cannot take these weights: tensor '{full}' is missing"),
-        })?;
-    }
-    Ok(found)
 }
 
 impl HdbscanMethod {
@@ -274,7 +255,7 @@ impl Method for HdbscanMethod {
     }
 
     fn clusters(&self) -> usize {
-        self.kept.labels.iter().fold(-1.0, |most: f64, &label| most.max(label)) as usize + 1
+        clusters_of(&self.kept.labels)
     }
 
     fn assigning(&self) -> Assigning {

@@ -187,8 +187,4 @@ impl Method for KmeansMethod {
         let labels = nearest.iter().map(|nearest| Some(nearest.center)).collect();
         Ok(Assignments { labels, responsibilities: None })
     }
-
-    fn centers(&self) -> Option<Vec<f64>> {
-        Some(self.centers[..self.found() * self.data.size()].to_vec())
-    }
 }

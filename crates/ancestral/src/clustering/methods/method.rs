@@ -7,7 +7,7 @@ use super::gather::Matrix;
 use crate::columns::KindName;
 use crate::model::{Assigning, Assignments, DataSpec, NamedTensors, Size};
 use crate::settings::Field;
-use crate::{Result, choices};
+use crate::{Error, Result, choices};
 
 /// The kinds of columns that have distances.
 pub(super) const KINDS: &[KindName] =
@@ -121,11 +121,6 @@ pub trait Method: Send + Sync {
     /// # Errors
     /// If it cannot, or there are no clusters yet.
     fn assign(&self, rows: &Matrix) -> Result<Assignments>;
-
-    /// Centers `[clusters, columns]`, if it has any.
-    fn centers(&self) -> Option<Vec<f64>> {
-        None
-    }
 }
 
 /// What the registry lists of a method.
@@ -147,4 +142,30 @@ pub(super) trait Listed: Method + Sized {
 
     /// The size of a model with these settings.
     fn size(settings: &Table, data: &DataSpec) -> Result<Size>;
+}
+
+/// Tensors `model.NAME` of any length.
+pub(super) fn any_length<const N: usize>(
+    method: &str,
+    tensors: &NamedTensors,
+    names: [&str; N],
+) -> Result<[Vec<f64>; N]> {
+    let mut found = [const { Vec::new() }; N];
+    for (found, name) in found.iter_mut().zip(names) {
+        let full = format!("model.{name}");
+        let values = tensors
+            .iter()
+            .find(|(name, _)| *name == full)
+            .and_then(|(_, data)| data.try_to_vec_as::<f64>().ok());
+        *found = values.ok_or_else(|| Error::Unsupported {
+            model: method.to_owned(),
+            problem: format!("cannot take these weights: tensor '{full}' is missing"),
+        })?;
+    }
+    Ok(found)
+}
+
+/// The number of clusters of labels from 0, where −1 is noise.
+pub(super) fn clusters_of(labels: &[f64]) -> usize {
+    labels.iter().fold(-1.0, |most: f64, &label| most.max(label)) as usize + 1
 }

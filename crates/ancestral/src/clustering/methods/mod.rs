@@ -17,17 +17,17 @@ mod tests;
 use ancestral_data::{Batch, Examples};
 use toml::Table;
 
+use crate::Result;
 use crate::model::{
     Assigning, Assignments, Clusterer, DataSpec, Estimate, Estimator, FitContext, FitReport, Model,
     ModelEntry, NamedTensors, check_batch,
 };
-use crate::{Error, Result};
 use method::Listed;
 
 pub use dbscan::{DbscanMethod, DbscanSettings};
 pub(crate) use errors::wrong;
-pub(crate) use gather::with_points;
 pub use gather::{Matrix, RunStreams};
+pub(crate) use gather::{standardized, with_points};
 pub use hdbscan::{HdbscanMethod, HdbscanSettings, SelectionSetting};
 pub use kmeans::{KmeansInit, KmeansMethod, KmeansSettings};
 pub use method::{Clustering, Found, Given, Method, MetricSetting};
@@ -130,14 +130,6 @@ impl Clusterer for ClusteringModel {
 
     fn assign(&self, batch: &Batch) -> Result<Assignments> {
         check_batch(self, batch)?;
-        if self.assigning() == Assigning::Never {
-            return Err(Error::Unsupported {
-                model: self.name().to_owned(),
-                problem: "cannot assign other rows: its clusters are sets of the rows that were \
-                          clustered; cluster all rows together, or use hdbscan or kmeans"
-                    .to_owned(),
-            });
-        }
         if batch.is_empty() {
             return Ok(Assignments::default());
         }

@@ -233,8 +233,4 @@ impl Method for SomMethod {
         let labels = found.iter().map(|found| Some(found.center)).collect();
         Ok(Assignments { labels, responsibilities: None })
     }
-
-    fn centers(&self) -> Option<Vec<f64>> {
-        Some(self.weights.clone())
-    }
 }

@@ -49,21 +49,23 @@ fn hdbscan_puts_new_rows_near_a_cluster_into_it_and_far_ones_into_none() {
     {
         let values = blobs(4, 60, 0.4, 3);
         let (method, found) = clustered("hdbscan", settings, &values);
-        // The middles of the blobs, and places farther from them than they are from each other.
+        // The middles of the blobs, places farther from them than they are from each other, and the
+        // middle of all, which is nearer.
         let mut rows = Vec::new();
         for blob in 0..4 {
             let angle = f64::from(blob) / 4.0 * std::f64::consts::TAU;
             rows.extend([10.0 * angle.cos(), 10.0 * angle.sin()]);
         }
-        rows.extend([30.0, 30.0, 1e6, -1e6]);
+        rows.extend([30.0, 30.0, 1e6, -1e6, 0.0, 0.0]);
         let labels = method.assign(&Matrix::Double(rows, 2)).unwrap().labels;
         if settings.contains("leaf") || settings.contains("min_samples") {
-            assert_eq!(labels[4..], [None; 2], "{settings}");
+            assert_eq!(labels[4..6], [None; 2], "{settings}");
             continue;
         }
         assert_eq!(labels[..4], found.labels[..4], "{settings}");
         assert_eq!(canonical(&labels[..4]), [Some(0), Some(1), Some(2), Some(3)]);
-        assert_eq!(labels[4..], [None; 2], "{settings}");
+        assert_eq!(labels[4..6], [None; 2], "{settings}");
+        assert!(labels[6].is_some(), "{settings}");
     }
 }
 

@@ -154,7 +154,7 @@ impl Tree {
             }
             Some(-0.5 * square)
         });
-        super::super::gmm::log_sum_exp(&others.collect::<Vec<_>>())
+        super::super::log_sum_exp(&others.collect::<Vec<_>>())
     }
 
     fn sum(&self, query: &[f64], error: f64) -> (f64, f64) {
