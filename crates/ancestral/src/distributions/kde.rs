@@ -9,6 +9,7 @@ use ancestral_data::{Batch, Examples};
 use burn::tensor::TensorData;
 use rayon::prelude::*;
 
+use super::families::section::golden_section;
 use super::fitted::{columns_of, open_uniform};
 use crate::model::{
     DataSpec, Density, DensityKind, DensityOptions, Estimate, Estimator, FitContext, FitReport,
@@ -173,24 +174,11 @@ impl Kde {
             let terms: Vec<f64> = some.par_iter().map(|row| of(row)).collect();
             terms.iter().sum::<f64>() / terms.len() as f64
         };
-        let ratio = 0.5 * (5.0_f64.sqrt() - 1.0);
         let ends = ((silverman * FACTORS.0).ln(), (silverman * FACTORS.1).ln());
-        let (mut low, mut high) = ends;
-        let (mut a, mut b) = (high - ratio * (high - low), low + ratio * (high - low));
-        let (mut at_a, mut at_b) = (likelihood(a), likelihood(b));
-        while high - low > 1e-3 {
+        let found = golden_section(ends, 1e-3, |t| {
             context.check_stop()?;
-            if at_a > at_b {
-                (high, b, at_b) = (b, a, at_a);
-                a = high - ratio * (high - low);
-                at_a = likelihood(a);
-            } else {
-                (low, a, at_a) = (a, b, at_b);
-                b = low + ratio * (high - low);
-                at_b = likelihood(b);
-            }
-        }
-        let found = 0.5 * (low + high);
+            Ok::<_, Error>(likelihood(t))
+        })?;
         if found - ends.0 < 0.01 {
             return Err(unsuitable(
                 "so many rows are equal to others that the leave-one-out likelihood rises as the \

@@ -4,6 +4,7 @@
 //! (gamma, Weibull, log-normal: Hill 1963; Smith 1985); the highest interior maximum is the estimate
 //! then, and a note says so. It is searched by the likelihood maximized over the other parameters.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -13,6 +14,7 @@ use super::error::{Error, Result};
 use super::family::{Parameter, Support, Unit};
 use super::fit::{Estimate, Fit, FitOptions};
 use super::sample::Sample;
+use super::section::golden_section;
 use super::special::LogTails;
 use super::special::normal::normal_quantile;
 
@@ -145,23 +147,9 @@ impl Profile<'_> {
 
     /// The highest value between two distances, by golden section on their logarithm.
     fn golden(&self, (low, high): (f64, f64)) -> f64 {
-        let ratio = 0.5 * (5.0_f64.sqrt() - 1.0);
-        let (mut low, mut high) = (low.ln(), high.ln());
-        let value = |t: f64| self.value(t.exp());
-        let (mut a, mut b) = (high - ratio * (high - low), low + ratio * (high - low));
-        let (mut at_a, mut at_b) = (value(a), value(b));
-        while high - low > 1e-5 {
-            if at_a > at_b {
-                (high, b, at_b) = (b, a, at_a);
-                a = high - ratio * (high - low);
-                at_a = value(a);
-            } else {
-                (low, a, at_a) = (a, b, at_b);
-                b = low + ratio * (high - low);
-                at_b = value(b);
-            }
-        }
-        (0.5 * (low + high)).exp()
+        let value = |t: f64| Ok::<_, Infallible>(self.value(t.exp()));
+        let Ok(found) = golden_section((low.ln(), high.ln()), 1e-5, value);
+        found.exp()
     }
 
     /// The distance between two of them where the value is below `level`, by halving.

@@ -24,6 +24,7 @@ pub mod newton;
 pub mod profile;
 pub mod sample;
 pub mod scalar;
+pub mod section;
 pub mod special;
 pub mod summary;
 
