@@ -221,7 +221,7 @@ fn data_without_a_maximum_is_an_error_that_says_why() {
 fn angles_are_taken_on_the_circle() {
     let here = program();
     // Around 3 rad, given in [0, 2π): those above π are negative angles.
-    // Quantiles that are nearly normal, as narrow von Mises distributions are.
+    // Logistic quantiles: near a narrow von Mises distribution, with longer tails.
     let angle = |i: i32| {
         let p = (f64::from(i) + 0.5) / 300.0;
         3.0 + 0.3 * (p / (1.0 - p)).ln() / 1.702
@@ -234,7 +234,7 @@ fn angles_are_taken_on_the_circle() {
     assert!((location - 3.0).abs() < 0.01, "{found}");
     assert!(found["notes"][0].as_str().unwrap().contains("rows are outside of (−π, π]"), "{found}");
     let distance = found["goodness_of_fit"]["kolmogorov_smirnov"].as_f64().unwrap();
-    assert!(distance < 0.03, "{found}");
+    assert!((0.005..0.05).contains(&distance), "{found}");
     assert_eq!(found["above"][0]["value"], 0.0);
     assert!(found["above"][1]["value"].as_f64().unwrap() > 0.5);
     let middle = found["quantiles"][0]["value"].as_f64().unwrap();
