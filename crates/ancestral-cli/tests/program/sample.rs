@@ -73,4 +73,12 @@ fn given_parts_are_completed() {
     here.bad("sample run --complete rows.data --out c.csv", "--mask");
     here.bad("sample run --mask mask.data", "--complete");
     here.bad("sample run --complete rows.data --mask top --out c.csv", "not images");
+    // Refused values are named as in their file, with and without a header, in any order.
+    here.write("odd.data", "1,0\n\n0,2\n");
+    here.bad("sample run --complete odd.data --out c.csv", "line 3, column 2: 2;");
+    here.write("named.csv", format!("a,b,c\n{}", here.read("rows.data")));
+    let small = "--data named.csv --steps 1 --set hidden=[8] --quiet";
+    here.good(&format!("train deep-nade {small} --out named"));
+    here.write("odd.csv", "# given\nc,a\n1,0\n\n0,2\n");
+    here.bad("sample named --complete odd.csv --out c.csv", "line 5, column 'a': 2;");
 }

@@ -136,6 +136,10 @@ impl Hasher for WordHasher {
         self.word(u64::from(word));
     }
 
+    fn write_u64(&mut self, word: u64) {
+        self.word(word);
+    }
+
     fn write_usize(&mut self, word: usize) {
         self.word(word as u64);
     }

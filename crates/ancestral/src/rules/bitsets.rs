@@ -11,6 +11,8 @@ pub(super) struct Bitsets {
     pub(super) sets: Vec<u64>,
     pub(super) codes: Vec<u32>,
     pub(super) open: usize,
+    /// Where the bitset of each item of a row begins.
+    held: Vec<usize>,
 }
 
 /// Nodes on the path of the search: bitsets of their baskets, and their items with counts.
@@ -48,35 +50,24 @@ impl Bitsets {
         for &(row, at) in occurrences {
             let row = row as usize;
             let end = if passed { rows.starts[row + 1] } else { at };
-            let mut found = 0;
-            let mut first = 0;
+            self.held.clear();
             for &other in &rows.items[rows.starts[row] as usize..end as usize] {
                 let number = numbers[other as usize];
                 if number != u32::MAX {
-                    let number = number as usize;
-                    self.sets[number * words + basket / 64] |= 1 << (basket % 64);
-                    if found == 0 {
-                        first = number;
-                    }
-                    found += 1;
+                    self.held.push(number as usize * words);
                 }
             }
-            if found < 2 {
-                // The bit is used again.
-                if found == 1 {
-                    self.sets[first * words + basket / 64] &= !(1 << (basket % 64));
-                }
+            if self.held.len() < 2 {
                 continue;
             }
-            basket += 1;
-            for _ in 1..rows.weights[row] {
-                for &other in &rows.items[rows.starts[row] as usize..end as usize] {
-                    let number = numbers[other as usize];
-                    if number != u32::MAX {
-                        self.sets[number as usize * words + basket / 64] |= 1 << (basket % 64);
-                    }
-                }
-                basket += 1;
+            // All baskets of the row, by whole words.
+            let last = basket + rows.weights[row] as usize;
+            while basket < last {
+                let (word, bit) = (basket / 64, basket % 64);
+                let bits = (last - basket).min(64 - bit);
+                let mask = u64::MAX >> (64 - bits) << bit;
+                self.held.iter().for_each(|start| self.sets[start + word] |= mask);
+                basket += bits;
             }
         }
         self

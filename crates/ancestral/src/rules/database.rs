@@ -173,14 +173,23 @@ fn merge(baskets: &Baskets, local: &[u32], rows: &mut Rows) {
     let mut last_of_hash: HashMap<u64, u32, BuildWordHasher> = HashMap::default();
     let mut row = Vec::new();
     for basket in baskets.iter() {
-        row.clear();
-        row.extend(basket.iter().map(|&i| local[i as usize]).filter(|&code| code != u32::MAX));
+        // All are written, and the frequent ones kept.
+        row.resize(basket.len(), 0);
+        let mut kept = 0;
+        for &item in basket {
+            let code = local[item as usize];
+            row[kept] = code;
+            kept += usize::from(code != u32::MAX);
+        }
+        row.truncate(kept);
         if row.len() < 2 {
             continue;
         }
         row.sort_unstable();
         let mut hasher = WordHasher::default();
-        row.iter().for_each(|&code| hasher.write_u32(code));
+        let (pairs, rest) = row.as_chunks::<2>();
+        pairs.iter().for_each(|&[a, b]| hasher.write_u64(u64::from(a) << 32 | u64::from(b)));
+        rest.iter().for_each(|&code| hasher.write_u32(code));
         let hash = hasher.finish();
         let number = rows.weights.len() as u32;
         let known = last_of_hash.entry(hash).or_insert(number);

@@ -4,13 +4,38 @@ use super::budget::{Budget, Reserved};
 use super::error::{Result, RulesError};
 use super::output::{SetSink, of_batch};
 
+/// How many sets a block holds.
+const AT_ONCE: usize = 1 << 14;
+
 /// Sets of items with their counts, in the order in which they were found.
 #[derive(Debug)]
 pub struct Sets {
+    /// All but the last one are full. Growing moves the sets of one block at most.
+    blocks: Vec<Block>,
+    /// What the full blocks hold, in bytes.
+    full: u64,
+    memory: Reserved,
+}
+
+/// Up to `AT_ONCE` sets.
+#[derive(Debug, Default)]
+struct Block {
     items: Vec<u32>,
     ends: Vec<usize>,
     counts: Vec<u32>,
-    memory: Reserved,
+}
+
+impl Block {
+    /// The items of a set; empty if there is none at this place.
+    fn items(&self, at: usize) -> &[u32] {
+        let start = at.checked_sub(1).and_then(|n| self.ends.get(n)).copied().unwrap_or(0);
+        let end = self.ends.get(at).copied().unwrap_or(start);
+        &self.items[start..end]
+    }
+
+    fn bytes(&self) -> u64 {
+        4 * (self.items.capacity() + 2 * self.ends.capacity() + self.counts.capacity()) as u64
+    }
 }
 
 /// What to do if results need too much memory.
@@ -20,51 +45,82 @@ impl Sets {
     /// No sets.
     pub fn new(budget: &Budget) -> Self {
         let memory = Reserved::empty(budget, "the found sets", FOUND_LOWER);
-        Self { items: Vec::new(), ends: Vec::new(), counts: Vec::new(), memory }
+        Self { blocks: Vec::new(), full: 0, memory }
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.counts.len()
+        let of_last = self.blocks.last().map_or(0, |last| last.counts.len());
+        self.blocks.len().saturating_sub(1) * AT_ONCE + of_last
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.counts.is_empty()
+        self.len() == 0
     }
 
     /// The items of a set; empty if there is none of this number.
     pub fn items(&self, number: usize) -> &[u32] {
-        let start = number.checked_sub(1).and_then(|n| self.ends.get(n)).copied().unwrap_or(0);
-        let end = self.ends.get(number).copied().unwrap_or(start);
-        &self.items[start..end]
+        self.blocks.get(number / AT_ONCE).map_or(&[], |block| block.items(number % AT_ONCE))
     }
 
     /// The number of baskets that hold a set; 0 if there is none of this number.
     pub fn count(&self, number: usize) -> u32 {
-        self.counts.get(number).copied().unwrap_or(0)
+        let block = self.blocks.get(number / AT_ONCE);
+        block.and_then(|block| block.counts.get(number % AT_ONCE)).copied().unwrap_or(0)
     }
 
     /// The sets in order, with their counts.
     pub fn iter(&self) -> impl Iterator<Item = (&[u32], u32)> {
-        (0..self.len()).map(|number| (self.items(number), self.counts[number]))
+        self.blocks.iter().flat_map(|block| {
+            block.counts.iter().enumerate().map(|(at, &count)| (block.items(at), count))
+        })
     }
 
     /// Keeps the first `len` sets and frees the memory of the others.
     pub fn truncate(&mut self, len: usize) {
-        let len = len.min(self.len());
-        self.counts.truncate(len);
-        self.ends.truncate(len);
-        self.items.truncate(self.ends.last().copied().unwrap_or(0));
-        self.counts.shrink_to_fit();
-        self.ends.shrink_to_fit();
-        self.items.shrink_to_fit();
+        if len >= self.len() {
+            return;
+        }
+        self.blocks.truncate(len.div_ceil(AT_ONCE));
+        if let Some(last) = self.blocks.last_mut() {
+            let kept = (len - 1) % AT_ONCE + 1;
+            last.counts.truncate(kept);
+            last.ends.truncate(kept);
+            last.items.truncate(last.ends.last().copied().unwrap_or(0));
+            last.counts.shrink_to_fit();
+            last.ends.shrink_to_fit();
+            last.items.shrink_to_fit();
+        }
+        let full = self.blocks.len().saturating_sub(1);
+        self.full = self.blocks[..full].iter().map(Block::bytes).sum();
         self.memory.shrink_to(self.bytes());
     }
 
+    fn push(&mut self, items: &[u32], count: u32) {
+        let last = match self.blocks.last_mut() {
+            Some(last) if last.counts.len() < AT_ONCE => last,
+            last => {
+                let mut next = Block::default();
+                if let Some(last) = last {
+                    self.full += last.bytes();
+                    // As much as the one before, and an eighth.
+                    next.items.reserve_exact(last.items.len() + last.items.len() / 8);
+                    next.ends.reserve_exact(AT_ONCE);
+                    next.counts.reserve_exact(AT_ONCE);
+                }
+                self.blocks.push(next);
+                let at = self.blocks.len() - 1;
+                &mut self.blocks[at]
+            }
+        };
+        last.items.extend_from_slice(items);
+        last.ends.push(last.items.len());
+        last.counts.push(count);
+    }
+
     fn bytes(&self) -> u64 {
-        let words = self.items.capacity() + 2 * self.ends.capacity() + self.counts.capacity();
-        4 * words as u64
+        self.full + self.blocks.last().map_or(0, Block::bytes)
     }
 
     /// The numbers of the sets by their items, for [`SetIndex::find`].
@@ -89,18 +145,12 @@ impl Sets {
 
 impl SetSink for Sets {
     fn set(&mut self, items: &[u32], count: u32) -> Result<()> {
-        self.items.extend_from_slice(items);
-        self.ends.push(self.items.len());
-        self.counts.push(count);
+        self.push(items, count);
         self.memory.grow_to(self.bytes())
     }
 
     fn batch(&mut self, words: &[u32]) -> Result<()> {
-        for (items, count) in of_batch(words) {
-            self.items.extend_from_slice(items);
-            self.ends.push(self.items.len());
-            self.counts.push(count);
-        }
+        of_batch(words).for_each(|(items, count)| self.push(items, count));
         self.memory.grow_to(self.bytes())
     }
 }
@@ -136,5 +186,44 @@ impl SetIndex {
             }
             slot = (slot + 1) & mask;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The set of this number: 0 to 3 items.
+    fn set(number: usize) -> (Vec<u32>, u32) {
+        ((0..number as u32 % 4).map(|item| item + number as u32).collect(), number as u32 / 3)
+    }
+
+    #[test]
+    fn sets_of_several_blocks_are_found_by_number() {
+        let budget = Budget::new(1 << 24);
+        let mut sets = Sets::new(&budget);
+        for number in 0..2 * AT_ONCE + 5 {
+            let (items, count) = set(number);
+            if number % 2 == 0 {
+                sets.set(&items, count).unwrap();
+            } else {
+                sets.batch(&[&[items.len() as u32, count], &items[..]].concat()).unwrap();
+            }
+        }
+        for len in [2 * AT_ONCE + 5, 2 * AT_ONCE, 2 * AT_ONCE - 1, AT_ONCE + 1, AT_ONCE, 3, 1, 0] {
+            sets.truncate(len);
+            assert_eq!((sets.len(), sets.is_empty()), (len, len == 0));
+            assert!(
+                sets.iter().map(|(items, count)| (items.to_vec(), count)).eq((0..len).map(set))
+            );
+            for number in [0, len / 2, len.saturating_sub(1)].into_iter().filter(|n| *n < len) {
+                assert_eq!((sets.items(number).to_vec(), sets.count(number)), set(number));
+            }
+            assert_eq!((sets.items(len), sets.count(len)), (&[][..], 0));
+        }
+        assert_eq!(sets.bytes(), 0);
+        // Sets are added behind what was kept.
+        sets.set(&[7], 1).unwrap();
+        assert_eq!((sets.len(), sets.items(0)), (1, &[7][..]));
     }
 }

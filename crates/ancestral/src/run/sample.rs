@@ -426,7 +426,14 @@ fn first_entries(
         })
         .collect();
     let filled = Split { values: Values::Reals(filled), labels: None };
-    let filled = Dataset::new(name, Domain::Real, Shape::columns(size), filled, None, None)?;
+    let mut filled = Dataset::new(name, Domain::Real, Shape::columns(size), filled, None, None)?;
+    // What is refused is found in the file by its column.
+    filled.column_names = match own.is_empty() {
+        true => data.column_names.clone(),
+        false if data.column_names.is_empty() => Vec::new(),
+        false => own.clone(),
+    };
+    let filled = filled.with_source_of(&data);
     let fitting = run.config.data.in_precision(adapt(filled, spec, false)?)?;
     let rows = numbers(&fitting.split(SplitName::Train)?.values);
     let given = (0..rows.len()).map(|i| places.contains(&(i % size))).collect();
