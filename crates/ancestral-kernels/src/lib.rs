@@ -20,6 +20,7 @@
 //!   [`batched_rows`]: layers for autoregressive sampling, one dimension at a time.
 //! - [`Values`]: a tensor's values as a slice, without a copy.
 //! - [`optim`]: steps of optimizers and sums, on slices.
+//! - [`gather_bits`]: packs the bits of a bitset that a mask selects.
 //! - [`keep_freed_memory`]: keeps freed memory in the process instead of returning it to the system.
 //! - [`ThreadTuner`]: runs repeated work with the fastest number of threads.
 //!
@@ -42,6 +43,7 @@ mod aligned;
 mod autodiff;
 pub mod batched_rows;
 mod bernoulli;
+mod bits;
 mod block_triangular;
 mod categorical;
 mod conv;
@@ -64,6 +66,7 @@ pub mod vector;
 
 pub use activation::Activation;
 pub use bernoulli::{bernoulli_log_likelihood, bernoulli_log_probabilities, bernoulli_nll};
+pub use bits::gather_bits;
 pub use block_triangular::{BlockTriangularLinear, block_triangular_linear};
 pub use categorical::categorical_log_probability;
 pub use conv::{Precision, conv_transpose2d, conv2d};

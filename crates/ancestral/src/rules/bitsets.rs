@@ -1,5 +1,7 @@
 //! Bitsets of baskets: one an item, for the baskets of a conditional pattern base.
 
+use ancestral_kernels::gather_bits;
+
 use super::database::Rows;
 
 /// The bitsets of items.
@@ -33,6 +35,57 @@ impl Bitsets {
         self.open = open;
     }
 
+    /// The bitsets of all rows.
+    pub(super) fn of(rows: &Rows) -> Self {
+        let total: u64 = rows.weights.iter().map(|&weight| u64::from(weight)).sum();
+        let words = total.div_ceil(64) as usize;
+        let mut sets = Self::default();
+        sets.reset(words, &rows.codes, rows.open);
+        let mut basket = 0;
+        for (ends, &weight) in rows.starts.windows(2).zip(&rows.weights) {
+            let items = &rows.items[ends[0] as usize..ends[1] as usize];
+            sets.held.clear();
+            sets.held.extend(items.iter().map(|&item| item as usize * words));
+            basket = sets.add(basket, weight);
+        }
+        sets
+    }
+
+    /// Sets the bits of the held items for the next baskets, `weight` of them, by whole words.
+    fn add(&mut self, mut basket: usize, weight: u32) -> usize {
+        let last = basket + weight as usize;
+        while basket < last {
+            let (word, bit) = (basket / 64, basket % 64);
+            let bits = (last - basket).min(64 - bit);
+            let mask = u64::MAX >> (64 - bits) << bit;
+            self.held.iter().for_each(|start| self.sets[start + word] |= mask);
+            basket += bits;
+        }
+        last
+    }
+
+    /// Makes the bitsets of the listed items of another anew, for the baskets in `tids` only, `count`
+    /// of them.
+    pub(super) fn fill_from(
+        &mut self,
+        other: &Self,
+        (items, open): (&[u32], usize),
+        tids: &[u64],
+        count: usize,
+    ) {
+        self.words = count.div_ceil(64);
+        self.open = open;
+        self.codes.clear();
+        self.codes.extend(items.iter().map(|&item| other.codes[item as usize]));
+        // All words are written.
+        self.sets.resize(self.words * items.len(), 0);
+        if self.words > 0 {
+            for (&item, set) in items.iter().zip(self.sets.chunks_exact_mut(self.words)) {
+                gather_bits(other.set(item as usize), tids, set);
+            }
+        }
+    }
+
     /// The bitsets of a conditional pattern base, of whose rows those with a single item are left out.
     pub(super) fn fill(
         mut self,
@@ -60,64 +113,13 @@ impl Bitsets {
             if self.held.len() < 2 {
                 continue;
             }
-            // All baskets of the row, by whole words.
-            let last = basket + rows.weights[row] as usize;
-            while basket < last {
-                let (word, bit) = (basket / 64, basket % 64);
-                let bits = (last - basket).min(64 - bit);
-                let mask = u64::MAX >> (64 - bits) << bit;
-                self.held.iter().for_each(|start| self.sets[start + word] |= mask);
-                basket += bits;
-            }
+            basket = self.add(basket, rows.weights[row]);
         }
         self
     }
 
     pub(super) fn set(&self, item: usize) -> &[u64] {
         &self.sets[item * self.words..(item + 1) * self.words]
-    }
-}
-
-/// Makes the bitsets of the listed items anew, for the baskets in `tids` only, `count` of them.
-pub(super) struct Compress<'a> {
-    pub(super) bitsets: &'a Bitsets,
-    pub(super) items: &'a [u32],
-    pub(super) open: usize,
-    pub(super) tids: &'a [u64],
-    pub(super) count: usize,
-    pub(super) into: &'a mut Bitsets,
-}
-
-impl pulp::NullaryFnOnce for Compress<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn call(self) {
-        let Self { bitsets, items, open, tids, count, into } = self;
-        let words = count.div_ceil(64);
-        into.words = words;
-        into.open = open;
-        into.codes.clear();
-        into.codes.extend(items.iter().map(|&item| bitsets.codes[item as usize]));
-        into.sets.clear();
-        into.sets.resize(words * items.len(), 0);
-        let mut base = 0;
-        for (at, &mask) in tids.iter().enumerate() {
-            if mask == 0 {
-                continue;
-            }
-            for (number, &item) in items.iter().enumerate() {
-                let mut bits = bitsets.sets[item as usize * bitsets.words + at] & mask;
-                let set = &mut into.sets[number * words..][..words];
-                while bits != 0 {
-                    let below = (bits & bits.wrapping_neg()) - 1;
-                    let basket = base + (mask & below).count_ones() as usize;
-                    set[basket / 64] |= 1 << (basket % 64);
-                    bits &= bits - 1;
-                }
-            }
-            base += mask.count_ones() as usize;
-        }
     }
 }
 

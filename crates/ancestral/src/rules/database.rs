@@ -146,8 +146,9 @@ impl Database {
         });
         let kept: u64 = items.iter().map(|&i| u64::from(counts[i as usize])).sum();
         // Items, their occurrences, conditional pattern bases of the threads, which share little more
-        // than a copy; rows with their hashes, and tables by item.
-        let bytes = 20 * kept + 24 * u64::from(total) + 16 * counts.len() as u64;
+        // than a copy; bitsets, which are made where they are smaller than that; rows with their hashes,
+        // and tables by item.
+        let bytes = 22 * kept + 24 * u64::from(total) + 16 * counts.len() as u64;
         let memory = budget.reserve(bytes, "the search", MINE_LOWER)?;
         let everywhere: Vec<u32> = (0..items.len() as u32)
             .take_while(|&code| counts[items[code as usize] as usize] == total)

@@ -4,14 +4,14 @@
 //! A node keeps the bitset of its prefix alone and counts all candidates in one pass without storing
 //! their intersections. When few baskets are left, the bitsets are made anew for these.
 
-use super::bitsets::{Bitsets, Compress, common, count_items};
+use super::bitsets::{Bitsets, common, count_items};
 use super::error::Result;
 use super::output::Output;
 use super::search::{Next, Search, Target};
 
 /// Bitsets are made anew if the open items times the words that it spares are at least this many times
-/// the words that are left.
-const COMPRESS: usize = 32;
+/// the words that are read for it.
+const COMPRESS: usize = 4;
 
 /// A node: its items in the stack, open ones first, and where its bitset begins.
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +25,27 @@ struct Node {
 impl<O: Output> Search<'_, O> {
     /// Searches all sets that extend the prefix by open items, of which there are at least one.
     pub(super) fn search_bitsets(&mut self, bitsets: &Bitsets, counts: &[u32]) -> Result<()> {
+        let node = self.top(bitsets, counts);
+        self.children(bitsets, node)
+    }
+
+    /// Searches all sets that extend the prefix by an open item, and perhaps open items before it.
+    pub(super) fn search_bitsets_of(
+        &mut self,
+        bitsets: &Bitsets,
+        counts: &[u32],
+        item: usize,
+    ) -> Result<()> {
+        let node = self.top(bitsets, counts);
+        let mark = self.mark();
+        let result = self.extend_bitsets(bitsets, node, node.from + item);
+        self.reset(mark);
+        self.leave(node);
+        result
+    }
+
+    /// The node of the prefix, whose baskets are all those of the bitsets.
+    fn top(&mut self, bitsets: &Bitsets, counts: &[u32]) -> Node {
         let stack = &mut self.tids;
         let node = Node {
             from: stack.items.len(),
@@ -35,7 +56,14 @@ impl<O: Output> Search<'_, O> {
         stack.items.extend(0..counts.len() as u32);
         stack.counts.extend_from_slice(counts);
         stack.tids.resize(node.tids + bitsets.words, u64::MAX);
-        self.children(bitsets, node)
+        node
+    }
+
+    /// Takes a node from the stack.
+    fn leave(&mut self, node: Node) {
+        self.tids.items.truncate(node.from);
+        self.tids.counts.truncate(node.from);
+        self.tids.tids.truncate(node.tids);
     }
 
     /// Searches below a node, and takes it from the stack.
@@ -47,9 +75,7 @@ impl<O: Output> Search<'_, O> {
                 self.reset(mark);
             }
         }
-        self.tids.items.truncate(node.from);
-        self.tids.counts.truncate(node.from);
-        self.tids.tids.truncate(node.tids);
+        self.leave(node);
         Ok(())
     }
 
@@ -150,9 +176,8 @@ impl<O: Output> Search<'_, O> {
     }
 
     fn descend(&mut self, bitsets: &Bitsets, child: Node, count: usize) -> Result<()> {
-        // Bits are moved one by one, candidates are counted by words.
         let (open, words) = (child.open - child.from, count.div_ceil(64));
-        if open * bitsets.words.saturating_sub(words) < COMPRESS * words {
+        if open * bitsets.words.saturating_sub(words) < COMPRESS * bitsets.words {
             return self.children(bitsets, child);
         }
         let mut fewer = self.spare_bitsets.pop().unwrap_or_default();
@@ -161,8 +186,7 @@ impl<O: Output> Search<'_, O> {
         let tids = &stack.tids[child.tids..child.tids + bitsets.words];
         let ones = tids.iter().map(|word| word.count_ones() as usize).sum::<usize>().min(count);
         let items = &stack.items[child.from..child.to];
-        let into = &mut fewer;
-        self.arch.dispatch(Compress { bitsets, items, open, tids, count: ones, into });
+        fewer.fill_from(bitsets, (items, open), tids, ones);
         for (number, item) in stack.items[child.from..child.to].iter_mut().enumerate() {
             *item = number as u32;
         }

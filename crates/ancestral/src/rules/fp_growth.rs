@@ -16,6 +16,15 @@ const WORD_COST: f64 = 0.5;
 /// Items for each row of a pattern base from which on the items found are listed, not looked for.
 const DENSE_COUNTS: usize = 32;
 
+/// Whether Eclat is quicker for rows of `count` baskets.
+pub(super) fn is_dense(rows: &Rows, count: u32) -> bool {
+    let words = f64::from(count.div_ceil(64));
+    let (open, all) = (rows.open as f64, rows.codes.len() as f64);
+    let occurrences = rows.counts.iter().map(|&n| f64::from(n)).sum::<f64>();
+    let pairs = open * (all - open / 2.0);
+    pairs * words * WORD_COST <= occurrences * occurrences / f64::from(count)
+}
+
 impl<O: Output> Search<'_, O> {
     /// Searches all sets that extend the prefix by the open item `item` of `rows`, and perhaps open
     /// items before it.
@@ -107,13 +116,7 @@ impl<O: Output> Search<'_, O> {
         match self.algorithm {
             Algorithm::FpGrowth => false,
             Algorithm::Eclat => true,
-            Algorithm::Auto => {
-                let words = f64::from(count.div_ceil(64));
-                let (open, all) = (child.open as f64, child.codes.len() as f64);
-                let occurrences = child.counts.iter().map(|&n| f64::from(n)).sum::<f64>();
-                let pairs = open * (all - open / 2.0);
-                pairs * words * WORD_COST <= occurrences * occurrences / f64::from(count)
-            }
+            Algorithm::Auto => is_dense(child, count),
         }
     }
 

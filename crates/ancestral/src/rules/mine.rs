@@ -4,9 +4,11 @@ use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
 use super::baskets::{Baskets, Names};
+use super::bitsets::Bitsets;
 use super::budget::Budget;
 use super::database::Database;
 use super::error::{Result, RulesError};
+use super::fp_growth::is_dense;
 use super::output::{Counting, Ordered, Output, SetSink, SizeCounts, Writing};
 use super::search::{Algorithm, Next, Search, Target};
 use super::support::Support;
@@ -126,6 +128,8 @@ pub(super) fn search<O: Output + Send>(
     if next == Next::Leave {
         return Ok(vec![first.output]);
     }
+    let dense = options.algorithm != Algorithm::FpGrowth && is_dense(rows, database.baskets);
+    let bitsets = dense.then(|| Bitsets::of(rows));
     let branch = AtomicUsize::new(0);
     let failed = AtomicBool::new(false);
     let work = |mut search: Search<'_, O>| -> Result<O> {
@@ -140,7 +144,11 @@ pub(super) fn search<O: Output + Send>(
                 return Ok(search.output);
             }
             enter(&mut search.output, item + 1);
-            let result = search.extend_rows(rows, item).and_then(|()| search.output.finish());
+            let searched = match &bitsets {
+                Some(bitsets) => search.search_bitsets_of(bitsets, &rows.counts, item),
+                None => search.extend_rows(rows, item),
+            };
+            let result = searched.and_then(|()| search.output.finish());
             if let Err(error) = result {
                 failed.store(true, Ordering::Relaxed);
                 search.output.abandon();
