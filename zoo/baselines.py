@@ -57,8 +57,8 @@ def main(data, limit):
 
     def told(name, bits):
         bits = np.asarray(bits, float)
-        error = bits.std(ddof=1) / len(bits) ** 0.5 / size if len(bits) > 1 else float("nan")
-        print(f"{name}: {bits.mean() / size:.3f} ± {error:.3f} bits/dim")
+        error = f" ± {bits.std(ddof=1) / len(bits) ** 0.5 / size:.3f}" if len(bits) > 1 else ""
+        print(f"{name}: {bits.mean() / size:.3f}{error} bits/dim")
 
     print(f"{len(train)} images of train, {len(test)} of test, {test.shape[1:]}")
     deflate = lambda of: len(zlib.compress(of, 9, wbits=-15))
