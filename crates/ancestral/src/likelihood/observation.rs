@@ -350,17 +350,17 @@ impl Likelihood {
     /// The mean of each entry, in levels or real values, from outputs `[rows, size · outputs]`.
     pub fn mean(self, outputs: &[f32]) -> Vec<f32> {
         outputs
-            .chunks_exact(self.outputs())
+            .par_chunks_exact(self.outputs())
             .map(|o| match self {
                 Self::Bernoulli => 1.0 / (1.0 + (-o[0]).exp()),
                 Self::Categorical { .. } => softmax(o).enumerate().map(|(k, p)| k as f32 * p).sum(),
                 Self::LogisticMixture { levels } => {
-                    let top = (levels - 1) as f32;
-                    softmax(&o[..COMPONENTS])
-                        .zip(&o[COMPONENTS..2 * COMPONENTS])
-                        .map(|(p, mean)| p * mean.clamp(-1.0, 1.0))
-                        .sum::<f32>()
-                        .mul_add(0.5 * top, 0.5 * top)
+                    let of = |k: usize| {
+                        let log_scale = f64::from(o[2 * COMPONENTS + k]).max(MIN_LOG_SCALE);
+                        discretized_logistic_mean(o[COMPONENTS + k].into(), log_scale, levels)
+                    };
+                    let weights = softmax(&o[..COMPONENTS]).map(f64::from).enumerate();
+                    weights.map(|(k, p)| p * of(k)).sum::<f64>() as f32
                 }
                 Self::Gaussian | Self::GaussianFixed => o[0],
                 Self::GaussianMixture { components } | Self::LaplaceMixture { components } => {
@@ -487,6 +487,23 @@ fn discretized_logistic_of(x: f64, mean: f64, log_scale: f64, levels: usize) -> 
     }
 }
 
+/// The mean level Σ k p_k of a logistic over the levels' intervals, as Σ p(level ≥ k) over k ≥ 1.
+fn discretized_logistic_mean(mean: f64, log_scale: f64, levels: usize) -> f64 {
+    /// Beyond this many scales a tail has no weight in double precision.
+    const FAR: f64 = 40.0;
+    let top = (levels - 1) as f64;
+    let scale = log_scale.exp();
+    // The lower end of level k is (2k − 1) / top − 1.
+    let level = |x: f64| ((x + 1.0) * top + 1.0) * 0.5;
+    let [from, to] = [-FAR, FAR].map(|z| level(mean + z * scale).clamp(0.0, top).floor());
+    let above = |k: usize| {
+        let z = (mean - ((2.0 * k as f64 - 1.0) / top - 1.0)) / scale;
+        1.0 / (1.0 + (-z).exp())
+    };
+    // All levels up to `from` are passed.
+    from + (from as usize + 1..=to as usize).map(above).sum::<f64>()
+}
+
 /// Log-mass `[rows, size, components]` of each level's interval under each logistic, the end
 /// intervals reaching to infinity.
 ///
@@ -541,6 +558,31 @@ mod tests {
     use crate::nn::to_f64;
     use ancestral_data::Streams;
     use burn::tensor::TensorData;
+
+    /// The mean of levels is Σ k p_k, also where a component is wide or lies outside.
+    #[test]
+    fn means_are_those_of_the_masses() {
+        for levels in [2, 16, 17, 256] {
+            for (likelihood, spread) in [
+                (Likelihood::Categorical { levels }, 2.0),
+                (Likelihood::LogisticMixture { levels }, 0.3),
+                (Likelihood::LogisticMixture { levels }, 2.0),
+                (Likelihood::LogisticMixture { levels }, 6.0),
+            ] {
+                let (entries, width) = (40, likelihood.outputs());
+                let mut outputs =
+                    Streams::new(4).purpose("outputs", 0).normals(&[0], entries * width);
+                outputs.iter_mut().for_each(|o| *o *= spread);
+                let found = likelihood.mean(&outputs);
+                for (o, found) in outputs.chunks_exact(width).zip(found) {
+                    let p = |k: usize| likelihood.log_probability_of(o, k as f32).exp();
+                    let expected: f64 = (0..levels).map(|k| k as f64 * p(k)).sum();
+                    let error = (f64::from(found) - expected).abs();
+                    assert!(error < 1e-5 * levels as f64, "{likelihood:?} {found} {expected}");
+                }
+            }
+        }
+    }
 
     /// The masses of all levels of an entry sum to one.
     #[test]
