@@ -8,3 +8,4 @@ mod located;
 mod maxima;
 mod peers;
 mod properties;
+mod reported;
