@@ -9,3 +9,4 @@ mod maxima;
 mod peers;
 mod properties;
 mod reported;
+mod walked;
