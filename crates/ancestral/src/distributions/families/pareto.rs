@@ -40,8 +40,13 @@ impl Family for Pareto {
         -(theta[0] * ((-theta[1] + x) / theta[1]).ln_1p()) - x.ln()
     }
 
-    /// Σ ln(x / x_m) by the mean, exact where the rows are close to the scale.
+    /// Σ ln(x / x_m) by the mean; rows close to the scale, from which the mean has lost digits, are summed
+    /// one by one.
     fn summarized<T: Scalar>(&self, theta: &[T], s: &Deviance) -> Option<T> {
+        let scale = theta[1].value();
+        if s.mean - scale <= 1e-3 * scale {
+            return None;
+        }
         let logs = ((-theta[1] + s.mean) / theta[1]).ln_1p() * s.weight - s.deviance;
         Some(-(theta[0] * logs) - s.log_sum())
     }

@@ -235,6 +235,10 @@ fn a_pareto_distribution_without_a_mean_has_its_closed_form() {
     let logs: f64 = x.iter().map(|x| (x / low).ln()).sum();
     close(found.parameters[0], 100.0 / logs, 1e-12);
     assert_eq!(found.parameters[1], low);
+    // Rows that hardly differ keep their digits.
+    let near: Vec<f64> = (1..40).map(|i| 1e9 + f64::from(i) * 2f64.powi(-10)).collect();
+    let logs: f64 = near.iter().map(|x| ((x - near[0]) / near[0]).ln_1p()).sum();
+    close(fit("pareto", &near).unwrap().parameters[0], 39.0 / logs, 1e-12);
 }
 
 /// distfit 17: rows of a Pareto distribution are said to be of a beta distribution.
