@@ -26,9 +26,13 @@
 //! Frequent sets are timed against pyfim and mlxtend by `bench/peer_rules.py`, which calls this program with
 //! `--rules-counts`.
 //!
+//! Fits of distributions are timed against scipy, fitter and scikit-learn by `bench/peer_distributions.py`,
+//! which calls it with `--distributions`.
+//!
 //! `--memory-estimates` prints a table of our own memory instead.
 
 mod against;
+mod distributions;
 mod estimates;
 mod layers;
 mod memory;
@@ -98,6 +102,9 @@ struct Args {
     /// With --rules-counts, the sets: all, closed or maximal
     #[arg(long, default_value = "all")]
     target: String,
+    /// Fit distributions as the lines of standard input ask (for peer_distributions.py)
+    #[arg(long)]
+    distributions: bool,
     /// Run the rounds of one case and print their memory (internal)
     #[arg(long, hide = true)]
     memory: Option<String>,
@@ -155,6 +162,10 @@ fn main() -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     rayon::ThreadPoolBuilder::new().num_threads(args.threads).build_global()?;
+    if args.distributions {
+        distributions::serve()?;
+        return Ok(ExitCode::SUCCESS);
+    }
     if let Some(case) = &args.memory {
         let baseline = memory::resident_peak()?;
         rounds::of(case)?()?;

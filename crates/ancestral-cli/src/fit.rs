@@ -37,6 +37,7 @@ pub(crate) fn run(args: &FitArgs, data_dir: Option<&Path>) -> Result<()> {
         ("--quantile", !args.quantiles.is_empty()),
         ("--above", !args.above.is_empty()),
         ("--gof", args.gof),
+        ("--in-parts", args.in_parts),
         ("--plot", args.plot.is_some()),
     ] {
         // A name that no model has is refused below, with the nearest one.

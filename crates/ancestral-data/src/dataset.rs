@@ -549,6 +549,43 @@ impl Dataset {
     }
 }
 
+/// The fingerprint of reals without labels and splits that are not held, [`Dataset::fingerprint`] of
+/// the same.
+#[derive(Debug, Clone)]
+pub struct Fingerprint {
+    double: Sha256,
+    /// As long as all values are exact in single precision.
+    single: Option<Sha256>,
+}
+
+impl Fingerprint {
+    /// Of values of a shape.
+    pub fn new(shape: &Shape) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(format!("{}|{shape}|", Domain::Real));
+        Self { double: hash.clone(), single: Some(hash) }
+    }
+
+    /// Adds the next values.
+    pub fn add(&mut self, values: &[f64]) {
+        let exact = |x: &f64| f64::from(*x as f32) == *x;
+        self.single = self.single.take().filter(|_| values.iter().all(exact));
+        let bytes: Vec<u8> = values.iter().flat_map(|x| x.to_le_bytes()).collect();
+        self.double.update(bytes);
+        if let Some(single) = &mut self.single {
+            let bytes: Vec<u8> = values.iter().flat_map(|x| (*x as f32).to_le_bytes()).collect();
+            single.update(bytes);
+        }
+    }
+
+    /// The fingerprint of all.
+    pub fn finish(self) -> String {
+        let mut hash = self.single.unwrap_or(self.double);
+        hash.update("|labels|none|none|");
+        hexadecimal(hash)
+    }
+}
+
 /// SHA-256 of some bytes, in hexadecimal.
 pub fn sha256(bytes: &[u8]) -> String {
     let mut hash = Sha256::new();

@@ -9,6 +9,7 @@
 //! HTTPS.
 
 mod binarize;
+mod column_file;
 mod dataset;
 mod describe;
 mod digits;
@@ -36,7 +37,10 @@ mod toys;
 mod write;
 
 pub use binarize::{Batch, Binarize, Examples};
-pub use dataset::{Column, ColumnType, Dataset, Sought, Split, SplitName, Values, sha256};
+pub use column_file::ColumnFile;
+pub use dataset::{
+    Column, ColumnType, Dataset, Fingerprint, Sought, Split, SplitName, Values, sha256,
+};
 pub use describe::{ClassCount, ColumnSummary, Shared, SplitSummary, Summary, describe, shared};
 pub use digits::digits;
 pub use disk::{

@@ -53,6 +53,10 @@ pub(crate) struct FitArgs {
     /// splits
     #[arg(long, help_heading = DATA)]
     pub(crate) all_train: bool,
+    /// Read the rows of a table or array in parts, without holding them, and fit all (univariate families)
+    /// [default: of a file of 64 MiB or more]
+    #[arg(long, conflicts_with_all = ["counts", "lower", "fold"], help_heading = DATA)]
+    pub(crate) in_parts: bool,
     /// Use fold K of a CSV with a column `fold` as the test split and the next as validation split
     #[arg(long, value_name = "K", conflicts_with = "counts", help_heading = DATA)]
     pub(crate) fold: Option<u32>,

@@ -113,6 +113,7 @@ fn request(args: &FitArgs) -> Result<DistributionRequest> {
         quantiles: args.quantiles.clone(),
         above: args.above.clone(),
         p_values: if args.gof { PValues::Always } else { PValues::OfFewRows },
+        in_parts: args.in_parts,
     })
 }
 
@@ -138,6 +139,7 @@ fn goodness_json(found: &Goodness) -> Value {
         |c| json!({ "statistic": number(c.statistic), "df": c.df, "p_value": number(c.p_value) }),
     );
     json!({
+        "rows": number(found.rows),
         "kolmogorov_smirnov": number(found.kolmogorov_smirnov),
         "anderson_darling": found.anderson_darling.map(number),
         "chi_squared": chi_squared, "p_values": bootstrap,
@@ -339,7 +341,7 @@ fn print_column(found: &ColumnFit) -> Result<()> {
         say!("  note: {note}")?;
     }
     if let Some(goodness) = &found.goodness {
-        print_goodness(goodness)?;
+        print_goodness(goodness, fit.n)?;
     }
     for t in &found.tests {
         let p = output::digits(t.p_value, 3);
@@ -356,7 +358,7 @@ fn print_column(found: &ColumnFit) -> Result<()> {
     Ok(())
 }
 
-fn print_goodness(found: &Goodness) -> Result<()> {
+fn print_goodness(found: &Goodness, n: f64) -> Result<()> {
     let p = |of: &dyn Fn(&Bootstrap) -> Option<f64>| {
         let value = found.bootstrap.as_ref().and_then(of);
         value.map_or(String::new(), |p| format!(" (p = {})", output::digits(p, 2)))
@@ -376,9 +378,14 @@ fn print_goodness(found: &Goodness) -> Result<()> {
     }
     let how = match &found.bootstrap {
         Some(b) => format!("; p by {} samples of the fit", b.samples),
+        None if found.rows < n => String::new(),
         None => "; --gof adds p-values".to_owned(),
     };
-    say!("  goodness of fit: {}{how}", parts.join(", "))
+    let of = match found.rows < n {
+        true => format!(" by {} rows", output::digits(found.rows, 12)),
+        false => String::new(),
+    };
+    say!("  goodness of fit{of}: {}{how}", parts.join(", "))
 }
 
 fn print_rankings(

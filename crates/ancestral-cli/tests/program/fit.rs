@@ -1,6 +1,6 @@
 //! `fit`: distributions by maximum likelihood.
 
-use ancestral_test_support::Program;
+use ancestral_test_support::{Program, errors};
 use serde_json::Value;
 
 use crate::program;
@@ -270,4 +270,62 @@ fn an_origin_is_given_or_estimated() {
     here.bad("fit normal --data t.csv --all-train --free-location", "begins at 0");
     here.bad("fit auto --data t.csv --free-location", "for one family");
     here.bad("fit gaussian --data t.csv --free-location", "--free-location is for univariate");
+}
+
+#[test]
+fn rows_that_are_read_in_parts_have_the_fit_of_rows_in_memory() {
+    let here = program();
+    let row = |i: usize| {
+        let u = ((i as f64 + 0.5) * 0.618_033_988_749_895).fract();
+        format!("{:.9},{},w{}\n", -u.ln() * (1.2 + (i as f64).sin()), i * i % 7, i % 3)
+    };
+    let rows: String = (0..20_000).map(row).collect();
+    here.write("t.csv", &format!("time,count,kind\n{rows}"));
+    let fit = |what: &str, more: &str| {
+        json(&here, &format!("fit {what} --data t.csv --all-train {more}"))
+    };
+    for what in [
+        "normal --column time",
+        "gamma --column time",
+        "weibull --column time",
+        "poisson --column count",
+    ] {
+        let held = fit(what, "");
+        let parts = fit(what, "--in-parts");
+        for key in [
+            "estimates",
+            "log_likelihood",
+            "n",
+            "aic",
+            "bic",
+            "converged",
+            "notes",
+            "likelihood_ratio_tests",
+        ] {
+            assert_eq!(held[key], parts[key], "{what} {key}");
+        }
+        // 20,000 rows are few enough for all to be compared.
+        assert_eq!(held["goodness_of_fit"], parts["goodness_of_fit"], "{what}");
+        assert!(parts["train"].is_null());
+    }
+    // Columns of words are left out of the fit of all families, and refused else.
+    let both = fit("auto", "--in-parts");
+    assert_eq!(both["columns"].as_array().unwrap().len(), 2);
+    for (line, words) in [
+        ("fit normal --data t.csv --in-parts", "column 'kind' holds words"),
+        ("fit normal --data t.csv --column time --in-parts --gof", "which are not held"),
+    ] {
+        let output = here.run(line);
+        assert!(!output.status.success() && errors(&output).contains(words), "{}", errors(&output));
+    }
+    // The run knows its data again.
+    here.good("fit gamma --data t.csv --column time --in-parts --out g --plot p");
+    let own = json(&here, "evaluate g --split train");
+    let mean = fit("gamma --column time", "")["log_likelihood"].as_f64().unwrap() / 2e4;
+    assert!((own["nll_nats"].as_f64().unwrap() + mean).abs() < 1e-9, "{own}");
+    here.good("score g --data t.csv --out s.csv");
+    assert!(here.path("p/density.png").exists() && !here.path("p/likelihood.png").exists());
+    // Nothing is left of the numbers.
+    let left = std::fs::read_dir(here.path("")).unwrap();
+    assert!(left.flatten().all(|e| !e.file_name().to_string_lossy().starts_with(".ancestral")));
 }

@@ -145,7 +145,7 @@ impl Em {
     }
 
     /// Some steps.
-    fn climb<M: Mixture>(
+    pub(super) fn climb<M: Mixture>(
         &self,
         mixture: &M,
         examples: &Examples,

@@ -139,21 +139,113 @@ impl Gmm {
     }
 }
 
-impl Parameters {
-    /// ln of weight times density of each component at a row, into `out`.
-    fn joint(&self, row: &[f64], z: &mut [f64], out: &mut [f64]) {
-        let n = row.len();
-        let components = self.means.chunks_exact(n).zip(self.factors.chunks_exact(n * n));
-        for ((out, weight), (mean, factor)) in out.iter_mut().zip(&self.weights).zip(components) {
-            let mut sum = weight.ln() - 0.5 * n as f64 * (2.0 * std::f64::consts::PI).ln();
-            for i in 0..n {
-                let inner: f64 = (0..i).map(|j| factor[i * n + j] * z[j]).sum();
-                z[i] = (row[i] - mean[i] - inner) / factor[i * n + i];
-                sum -= 0.5 * z[i] * z[i] + factor[i * n + i].ln();
-            }
-            *out = sum;
+/// Rows whose densities are computed together, column by column.
+const TILE: usize = 64;
+
+/// What the densities of all components take, computed once for many rows.
+struct Densities<'a> {
+    at: &'a Parameters,
+    columns: usize,
+    /// ln of the weight and of the normalizer of each component.
+    constants: Vec<f64>,
+    /// The reciprocals of the diagonals of the factors, `[components, columns]`.
+    reciprocals: Vec<f64>,
+    /// The standardized rows of one component, `[columns, TILE]`.
+    z: Vec<f64>,
+    /// ln of weight times density, `[components, TILE]`.
+    logs: Vec<f64>,
+    /// The rows, `[columns, TILE]`; those beyond the last one are 0.
+    tile: Vec<f64>,
+}
+
+impl<'a> Densities<'a> {
+    fn new(at: &'a Parameters) -> Self {
+        let components = at.weights.len();
+        let n = at.means.len() / components.max(1);
+        let diagonal = |c: usize| (0..n).map(move |i| at.factors[(c * n + i) * n + i]);
+        let constant = |c: usize| {
+            let logs: f64 = diagonal(c).map(f64::ln).sum();
+            at.weights[c].ln() - 0.5 * n as f64 * std::f64::consts::TAU.ln() - logs
+        };
+        Self {
+            at,
+            columns: n,
+            constants: (0..components).map(constant).collect(),
+            reciprocals: (0..components).flat_map(diagonal).map(f64::recip).collect(),
+            z: vec![0.0; n * TILE],
+            logs: vec![0.0; components * TILE],
+            tile: vec![0.0; n * TILE],
         }
     }
+
+    /// ln of weight times density of each component at up to [`TILE`] rows, into `logs`.
+    fn joint(&mut self, rows: &[f64]) {
+        let n = self.columns;
+        self.tile.fill(0.0);
+        for (r, row) in rows.chunks_exact(n).enumerate() {
+            row.iter().enumerate().for_each(|(i, x)| self.tile[i * TILE + r] = *x);
+        }
+        for (c, logs) in self.logs.chunks_exact_mut(TILE).enumerate() {
+            logs.fill(0.0);
+            for i in 0..n {
+                let (known, rest) = self.z.split_at_mut(i * TILE);
+                let z = &mut rest[..TILE];
+                let (mean, reciprocal) = (self.at.means[c * n + i], self.reciprocals[c * n + i]);
+                let x = &self.tile[i * TILE..(i + 1) * TILE];
+                z.iter_mut().zip(x).for_each(|(z, x)| *z = x - mean);
+                let factors = &self.at.factors[(c * n + i) * n..(c * n + i) * n + i];
+                for (known, factor) in known.chunks_exact(TILE).zip(factors) {
+                    if *factor != 0.0 {
+                        z.iter_mut().zip(known).for_each(|(z, k)| *z -= factor * k);
+                    }
+                }
+                for (z, log) in z.iter_mut().zip(logs.iter_mut()) {
+                    *z *= reciprocal;
+                    *log += *z * *z;
+                }
+            }
+            logs.iter_mut().for_each(|log| *log = self.constants[c] - 0.5 * *log);
+        }
+    }
+
+    /// Those of one row among the last, into `out`.
+    fn of_row(&self, r: usize, out: &mut [f64]) {
+        out.iter_mut().enumerate().for_each(|(c, log)| *log = self.logs[c * TILE + r]);
+    }
+
+    /// Makes the logarithms of some rows the probabilities of the components, 0 for other rows, and
+    /// gives the sum of the log-densities.
+    fn shares(&mut self, rows: usize) -> f64 {
+        let (mut most, mut total) = ([f64::NEG_INFINITY; TILE], [0.0; TILE]);
+        for logs in self.logs.chunks_exact(TILE) {
+            most.iter_mut().zip(logs).for_each(|(m, log)| *m = m.max(*log));
+        }
+        for logs in self.logs.chunks_exact_mut(TILE) {
+            for ((log, m), total) in logs.iter_mut().zip(&most).zip(&mut total).take(rows) {
+                // A row without any density belongs to no component.
+                *log = if *m == f64::NEG_INFINITY { 0.0 } else { (*log - m).exp() };
+                *total += *log;
+            }
+            logs[rows..].fill(0.0);
+        }
+        for logs in self.logs.chunks_exact_mut(TILE) {
+            let all = logs.iter_mut().zip(&total).filter(|(_, total)| **total > 0.0);
+            all.for_each(|(log, total)| *log /= total);
+        }
+        most.iter().zip(&total).take(rows).map(|(m, total)| m + total.ln()).sum()
+    }
+}
+
+/// Σ a b of as many rows as a tile has, in eight sums.
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    let mut sums = [0.0; 8];
+    for (a, b) in a.as_chunks::<8>().0.iter().zip(b.as_chunks::<8>().0) {
+        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
+            *sum += a * b;
+        }
+    }
+    let [a, b, c, d, e, f, g, h] = sums;
+    ((a + e) + (c + g)) + ((b + f) + (d + h))
 }
 
 /// Sums over rows, weighted by the components: of the differences from their present means.
@@ -194,26 +286,25 @@ impl Mixture for Fitting<'_> {
         };
         let full = self.gmm.config.covariance == Covariance::Full;
         let add = |block: &Batch, sums: &mut Sums| {
-            let (mut z, mut logs, mut d) = (vec![0.0; n], vec![0.0; k], vec![0.0; n]);
-            for row in block.values.chunks_exact(n) {
-                at.joint(row, &mut z, &mut logs);
-                let total = log_sum_exp(&logs);
-                sums.log_likelihood += total;
-                sums.rows += 1.0;
-                for (c, log) in logs.iter().enumerate() {
-                    let share = (log - total).exp();
-                    // What adds nothing to the sums is left out.
-                    if share < 1e-18 {
-                        continue;
-                    }
-                    sums.weights[c] += share;
-                    let mean = &at.means[c * n..(c + 1) * n];
-                    d.iter_mut().zip(row).zip(mean).for_each(|((d, x), m)| *d = x - m);
+            let mut densities = Densities::new(at);
+            let (mut d, mut weighted) = (vec![0.0; n * TILE], vec![0.0; TILE]);
+            for rows in block.values.chunks(n * TILE) {
+                densities.joint(rows);
+                sums.log_likelihood += densities.shares(rows.len() / n);
+                sums.rows += (rows.len() / n) as f64;
+                for (c, shares) in densities.logs.chunks_exact(TILE).enumerate() {
+                    sums.weights[c] += shares.iter().sum::<f64>();
                     for i in 0..n {
-                        sums.first[c * n + i] += share * d[i];
-                        let from = if full { 0 } else { i };
-                        for j in from..=i {
-                            sums.second[(c * n + i) * n + j] += share * d[i] * d[j];
+                        let (from, to) = (i * TILE, (i + 1) * TILE);
+                        let mean = at.means[c * n + i];
+                        let of = d[from..to].iter_mut().zip(&densities.tile[from..to]);
+                        of.for_each(|(d, x)| *d = x - mean);
+                        let of = weighted.iter_mut().zip(shares).zip(&d[from..to]);
+                        of.for_each(|((w, share), d)| *w = share * d);
+                        sums.first[c * n + i] += weighted.iter().sum::<f64>();
+                        for j in if full { 0 } else { i }..=i {
+                            sums.second[(c * n + i) * n + j] +=
+                                dot(&weighted, &d[j * TILE..(j + 1) * TILE]);
                         }
                     }
                 }
@@ -316,24 +407,52 @@ impl Gmm {
         };
         Ok(sums.iter().zip(&squares).map(of).collect())
     }
+
+    /// What a fit takes of the settings.
+    fn em(&self) -> Em {
+        Em {
+            model: "gmm",
+            components: self.config.components,
+            starts: self.config.starts,
+            max_iterations: self.config.max_iterations,
+            tolerance: self.config.tolerance,
+        }
+    }
+
+    fn fitting(&self, examples: &Examples, context: &FitContext<'_>) -> Result<Fitting<'_>> {
+        let spreads = self.spreads(examples, context)?;
+        let part = self.config.relative_variance_floor;
+        let floor = spreads.iter().map(|s| part * s * s).collect();
+        Ok(Fitting { gmm: self, spreads, floor })
+    }
+
+    /// Some steps of expectation–maximization from the present parameters, and the mean log-likelihood
+    /// in nats before each.
+    ///
+    /// # Errors
+    /// If there are fewer rows than components, or the fit was asked to stop.
+    pub fn steps(
+        &mut self,
+        examples: &Examples,
+        steps: usize,
+        context: &FitContext<'_>,
+    ) -> Result<Vec<f64>> {
+        let em = Em { tolerance: 0.0, ..self.em() };
+        em.check(examples)?;
+        let fitting = self.fitting(examples, context)?;
+        let found = em.climb(&fitting, examples, self.parameters.clone(), steps, context)?;
+        self.parameters = found.parameters;
+        Ok(found.trace)
+    }
 }
 
 impl Estimator for Gmm {
     fn fit(&mut self, examples: &Examples, context: &mut FitContext<'_>) -> Result<FitReport> {
         context.check_stop()?;
         let (k, n) = (self.config.components, self.data.size());
-        let em = Em {
-            model: "gmm",
-            components: k,
-            starts: self.config.starts,
-            max_iterations: self.config.max_iterations,
-            tolerance: self.config.tolerance,
-        };
+        let em = self.em();
         em.check(examples)?;
-        let spreads = self.spreads(examples, context)?;
-        let part = self.config.relative_variance_floor;
-        let floor = spreads.iter().map(|s| part * s * s).collect();
-        let found = em.fit(&Fitting { gmm: self, spreads, floor }, examples, n, context)?;
+        let found = em.fit(&self.fitting(examples, context)?, examples, n, context)?;
         let notes = found.notes();
         let Climbed { parameters: at, trace, converged } = found;
         // In the order of the first column, so that the numbers of components mean something.
@@ -385,12 +504,17 @@ impl Density for Gmm {
 
     fn log_probability(&self, batch: &Batch, _: DensityOptions) -> Result<LogProbability> {
         let n = self.data.size();
-        let (mut z, mut logs) = (vec![0.0; n], vec![0.0; self.config.components]);
-        let of = |row: &[f64]| {
-            self.parameters.joint(row, &mut z, &mut logs);
-            log_sum_exp(&logs)
-        };
-        Ok(LogProbability { nats: batch.values.chunks_exact(n).map(of).collect(), mc_stderr: None })
+        let mut densities = Densities::new(&self.parameters);
+        let mut logs = vec![0.0; self.config.components];
+        let mut nats = Vec::with_capacity(batch.len());
+        for rows in batch.values.chunks(n * TILE) {
+            densities.joint(rows);
+            for r in 0..rows.len() / n {
+                densities.of_row(r, &mut logs);
+                nats.push(log_sum_exp(&logs));
+            }
+        }
+        Ok(LogProbability { nats, mc_stderr: None })
     }
 }
 
@@ -403,11 +527,16 @@ impl Clusterer for Gmm {
     fn assign(&self, batch: &Batch) -> Result<Assignments> {
         check_batch(self, batch)?;
         let (n, k) = (self.data.size(), self.config.components);
-        let mut z = vec![0.0; n];
+        let mut densities = Densities::new(&self.parameters);
         let mut responsibilities = vec![0.0; batch.len() * k];
         let mut labels = Vec::with_capacity(batch.len());
-        for (row, out) in batch.values.chunks_exact(n).zip(responsibilities.chunks_exact_mut(k)) {
-            self.parameters.joint(row, &mut z, out);
+        let outputs = responsibilities.chunks_exact_mut(k);
+        for (at, out) in outputs.enumerate() {
+            if at % TILE == 0 {
+                let end = batch.values.len().min((at + TILE) * n);
+                densities.joint(&batch.values[at * n..end]);
+            }
+            densities.of_row(at % TILE, out);
             let total = log_sum_exp(out);
             let mut best = 0;
             for c in 1..k {

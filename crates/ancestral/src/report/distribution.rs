@@ -19,6 +19,8 @@ const MOST_DOTS: usize = 500;
 const CELLS: usize = 81;
 /// Points of a profile of the likelihood.
 const PROFILE: usize = 61;
+/// Rows that plots take of those that are not held.
+const MOST_ROWS: usize = 1 << 20;
 /// Fits of one kind that a plot shows.
 const SHOWN: usize = 4;
 /// The share of the rows that a plot leaves out on each side, if they are far away.
@@ -486,8 +488,15 @@ pub fn ranked_fits(fits: &[Fit], sample: &Sample, column: &str) -> Option<Plot> 
     Some(plot.x_range(window.0, window.1).y_range(0.0, 1.35 * highest))
 }
 
+/// Some of the rows that are not held; `None` of those that are.
+fn some_of(sample: &Sample) -> Option<Sample> {
+    sample.is_walked().then(|| sample.thinned(MOST_ROWS))
+}
+
 /// The plots of a ranking, each with its file name.
 pub fn ranking(ranking: &Ranking, sample: &Sample, column: &str) -> Vec<(&'static str, Plot)> {
+    let some = some_of(sample);
+    let sample = some.as_ref().unwrap_or(sample);
     let both = [("densities.png", &ranking.densities), ("masses.png", &ranking.masses)];
     let plot =
         |(name, fits): (&'static str, &Vec<Fit>)| Some((name, ranked_fits(fits, sample, column)?));
@@ -495,7 +504,7 @@ pub fn ranking(ranking: &Ranking, sample: &Sample, column: &str) -> Vec<(&'stati
 }
 
 /// The plots of a fit, each with its file name: density or mass, likelihood, Q–Q and P–P, the last two
-/// if no row is censored.
+/// if no row is censored; of rows that are not held some, and no likelihood, which is that of all.
 pub fn fit_plots(
     family: &dyn Distribution,
     fit: &Fit,
@@ -503,12 +512,16 @@ pub fn fit_plots(
     column: &str,
     confidence: f64,
 ) -> Vec<(&'static str, Plot)> {
+    let some = some_of(sample);
+    let is_held = some.is_none();
+    let sample = some.as_ref().unwrap_or(sample);
     let mut plots = vec![("density.png", fitted_density(family, fit, sample, column))];
     if sample.intervals().is_empty() {
         plots.push(("qq.png", quantile_plot(family, fit, sample, column)));
         plots.push(("pp.png", probability_plot(family, fit, sample, column)));
     }
-    let likelihood = likelihood_plot(family, fit, sample, column, confidence);
+    let likelihood = || likelihood_plot(family, fit, sample, column, confidence);
+    let likelihood = is_held.then(likelihood).flatten();
     plots.extend(likelihood.map(|plot| ("likelihood.png", plot)));
     plots
 }

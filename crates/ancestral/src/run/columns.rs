@@ -122,6 +122,23 @@ pub(super) fn check(
     Ok(notes)
 }
 
+/// Refuses a column of words, and images.
+pub(super) fn refuse_words(data: &Dataset, model: &str) -> Result<()> {
+    let unsuitable =
+        |problem: String| Err(Error::UnsuitableData { model: model.to_owned(), problem });
+    if data.shape.as_image().is_some() {
+        return unsuitable("its examples are images; distributions are of columns".to_owned());
+    }
+    let words = data.columns.iter().position(|c| c.kind == ancestral_data::ColumnType::Category);
+    match words.and_then(|at| data.column_names.get(at)) {
+        Some(name) => unsuitable(format!(
+            "column '{name}' holds words; choose a column of numbers with --column, or fit \
+             categorical"
+        )),
+        None => Ok(()),
+    }
+}
+
 /// The number of different values.
 fn distinct(values: &mut [f64]) -> usize {
     values.sort_unstable_by(f64::total_cmp);

@@ -6,10 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ancestral_data::{Batch, Binarize, Dataset, Examples, OpenOptions, SplitName, Streams};
 
 use super::censored::{CensoredRows, file_name, one_column};
+use super::columns::refuse_words;
 use super::fit::Fitted;
 use super::loaded::Run;
 use super::session::Session;
 use super::spec::{DataSource, ResolvedRun, RunSpec};
+use super::walked::THINNED;
 use crate::distributions::families::compare::{Ranking, RatioTest, rank, ratio_tests};
 use crate::distributions::families::gof::Goodness;
 use crate::distributions::families::inference::{Derived, above, edge_interval, quantile};
@@ -81,6 +83,9 @@ pub struct DistributionRequest {
     pub above: Vec<f64>,
     /// Whether p-values are computed.
     pub p_values: PValues,
+    /// Whether the rows of a table or array are read in parts, not held, as those of a large file are;
+    /// all are fitted then.
+    pub in_parts: bool,
 }
 
 impl DistributionRequest {
@@ -107,7 +112,7 @@ pub struct ColumnFit {
     pub fit: Fit,
     /// The confidence of intervals.
     pub confidence: f64,
-    /// Distances between the rows and the fit; `None` if rows are censored.
+    /// Distances between the rows, or some of very many, and the fit; `None` if rows are censored.
     pub goodness: Option<Goodness>,
     /// Likelihood-ratio tests of families within this one.
     pub tests: Vec<RatioTest>,
@@ -123,8 +128,8 @@ pub struct FamilyFit {
     pub run: Run,
     /// The columns.
     pub columns: Vec<ColumnFit>,
-    /// The evaluation on each split; empty for weighted and censored rows and for counts, whose
-    /// log-likelihood is that of the fit.
+    /// The evaluation on each split; empty for weighted and censored rows, for rows that are not held and
+    /// for counts, whose log-likelihood is that of the fit.
     pub splits: Vec<Fitted>,
 }
 
@@ -158,6 +163,8 @@ struct Gathered {
     names: Vec<String>,
     /// The columns of censored rows.
     censored: Vec<String>,
+    /// The fingerprint of rows that are not held.
+    walked: Option<String>,
 }
 
 impl Session<'_> {
@@ -190,6 +197,13 @@ impl Session<'_> {
         }
         let ResolvedRun { mut config, data } =
             spec.resolve(&self.registry, self.data_dir(), &self.device)?;
+        if let (Some(fingerprint), Some(place)) = (&gathered.walked, &place) {
+            config.data.set_place(place, self.data_dir());
+            config.data.fingerprint.clone_from(fingerprint);
+            config.data.chosen = request.column.is_some();
+            (config.data.whole, config.data.real) = (true, true);
+            config.data.no_labels = true;
+        }
         if !gathered.censored.is_empty() {
             if let Some(place) = place {
                 config.data.set_place(&place, self.data_dir());
@@ -250,8 +264,10 @@ impl Session<'_> {
         let folder = spec.storage.create(&config, Some((&model.tensors(), info)))?;
         let path = folder.map(|folder| folder.path().to_owned());
         let binarize: Binarize = config.data.binarize.parse()?;
-        let run = Run { config, model, info, path, data: Some(data.clone()) };
+        let held = gathered.walked.is_none();
+        let run = Run { config, model, info, path, data: held.then(|| data.clone()) };
         let splits = match request.rows {
+            _ if !held => Vec::new(),
             Rows::Censored { .. } | Rows::Counts(_) | Rows::Weighted(_) => Vec::new(),
             Rows::Plain => self.evaluate_fit(&run, &data, binarize, spec.skip_test)?,
         };
@@ -305,7 +321,13 @@ impl Session<'_> {
                 let sample = Sample::weighted(&values, counts).map_err(|e| wrong("counts", e))?;
                 let given = Some(one_column("counts", "count", repeated(&sample))?);
                 let columns = vec![("count".to_owned(), sample)];
-                Ok(Gathered { columns, given, names: Vec::new(), censored: Vec::new() })
+                Ok(Gathered {
+                    columns,
+                    given,
+                    names: Vec::new(),
+                    censored: Vec::new(),
+                    walked: None,
+                })
             }
             Rows::Censored { lower, upper, weights } => {
                 let DataSource::Named(place) = &spec.data.source else {
@@ -327,7 +349,7 @@ impl Session<'_> {
                     .map_err(|e| wrong(lower, e))?;
                 let given = Some(rows.data(&file_name(place), lower)?);
                 let columns = vec![(format!("{lower}–{upper}"), sample)];
-                Ok(Gathered { columns, given, names: Vec::new(), censored: names })
+                Ok(Gathered { columns, given, names: Vec::new(), censored: names, walked: None })
             }
             plain => {
                 let weights = match plain {
@@ -335,6 +357,33 @@ impl Session<'_> {
                     _ => None,
                 };
                 let asked: Vec<String> = request.column.iter().cloned().collect();
+                if request.in_parts && weights.is_some() {
+                    let reason = "weighted rows are held".to_owned();
+                    return Err(Error::setting("in-parts", true, reason));
+                }
+                if weights.is_none()
+                    && let Some(found) = self.walked_columns(
+                        &spec,
+                        &asked,
+                        request.in_parts,
+                        (model, model == AUTO),
+                    )?
+                {
+                    if request.p_values == PValues::Always {
+                        let reason = format!(
+                            "its p-values take samples of {} rows, which are not held",
+                            found.rows
+                        );
+                        return Err(Error::setting("gof", true, reason));
+                    }
+                    if model == AUTO {
+                        self.tell_notes(&found.few.notes)?;
+                    }
+                    let (columns, given) = (found.columns, Some(found.few));
+                    let walked = Some(found.fingerprint);
+                    let (names, censored) = (Vec::new(), Vec::new());
+                    return Ok(Gathered { columns, given, names, censored, walked });
+                }
                 let data = spec.with_columns(asked.clone(), self.data_dir())?;
                 let data = match (weights, asked.is_empty()) {
                     // All columns but that of the weights.
@@ -377,7 +426,7 @@ impl Session<'_> {
                     DataSource::Given(_) if !names.is_empty() => Some(data.clone()),
                     _ => None,
                 };
-                Ok(Gathered { columns, given, names, censored: Vec::new() })
+                Ok(Gathered { columns, given, names, censored: Vec::new(), walked: None })
             }
         }
     }
@@ -397,23 +446,6 @@ fn numbers_alone(data: Dataset) -> Result<Dataset> {
     let left = data.columns.len() - numbers.len();
     chosen.notes.push(format!("{left} columns of words were left out"));
     Ok(chosen)
-}
-
-/// Refuses a column of words, and images.
-fn refuse_words(data: &Dataset, model: &str) -> Result<()> {
-    let unsuitable =
-        |problem: String| Err(Error::UnsuitableData { model: model.to_owned(), problem });
-    if data.shape.as_image().is_some() {
-        return unsuitable("its examples are images; distributions are of columns".to_owned());
-    }
-    let words = data.columns.iter().position(|c| c.kind == ancestral_data::ColumnType::Category);
-    match words.and_then(|at| data.column_names.get(at)) {
-        Some(name) => unsuitable(format!(
-            "column '{name}' holds words; choose a column of numbers with --column, or fit \
-             categorical"
-        )),
-        None => Ok(()),
-    }
 }
 
 /// The columns of the training split.
@@ -471,19 +503,20 @@ fn on_circle(
     sample: Sample,
 ) -> families::Result<(Sample, Option<String>)> {
     let Some((from, to)) = family.circle() else { return Ok((sample, None)) };
-    let inside = |x: f64| (from..=to).contains(&x);
+    let inside = move |x: f64| (from..=to).contains(&x);
     let beyond = |x: f64| x.is_finite() && !inside(x);
     let rows = sample.intervals().iter().filter(|i| beyond(i.lower) || beyond(i.upper)).count();
     if rows > 0 {
         let support = "[−π, π]".to_owned();
         return Err(families::Error::OutsideSupport { family: family.name(), support, rows });
     }
-    let rows = sample.values().iter().filter(|x| !inside(**x)).count();
+    let rows = sample.count(|x| !inside(x));
     if rows == 0 {
         return Ok((sample, None));
     }
     let turn = to - from;
-    let wrapped = sample.map(|x| if inside(x) { x } else { x - turn * ((x - to) / turn).ceil() });
+    let wrapped =
+        sample.map(move |x| if inside(x) { x } else { x - turn * ((x - to) / turn).ceil() });
     let are = if rows == 1 { "row is" } else { "rows are" };
     let note = format!(
         "{rows} {are} outside of (−π, π] and taken modulo 2π: the values must be angles in radians"
@@ -521,7 +554,9 @@ fn fit_column(
         PValues::Always => true,
         PValues::Never => false,
     };
-    let goodness = Goodness::of(family.as_ref(), &fit, &sample).map(|goodness| {
+    let thinned = sample.is_walked().then(|| sample.thinned(THINNED));
+    let rows = thinned.as_ref().unwrap_or(&sample);
+    let goodness = Goodness::of(family.as_ref(), &fit, rows).map(|goodness| {
         if !wanted {
             return goodness;
         }

@@ -36,6 +36,7 @@ mod spec;
 mod summary;
 mod tensorboard;
 mod training;
+mod walked;
 
 pub use adapt::adapt;
 pub use baskets::LEAST_MEMORY;

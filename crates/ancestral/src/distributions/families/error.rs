@@ -105,6 +105,12 @@ pub enum Error {
         /// The rows at fault.
         rows: usize,
     },
+    /// Rows that are not held could not be read again.
+    #[error("the rows could not be read again: {reason}")]
+    Unreadable {
+        /// The reason.
+        reason: String,
+    },
     /// A parameter that the family does not have.
     #[error("{family} has no parameter '{name}'; it has {known}")]
     UnknownParameter {

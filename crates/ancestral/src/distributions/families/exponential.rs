@@ -57,7 +57,7 @@ pub(super) fn zeros(family: &'static str, sample: &Sample, fixed: &Fixed) -> Res
     let held =
         fixed.iter().all(Option::is_some) || sample.intervals().iter().any(|i| i.lower > 0.0);
     if low == 0.0 && high == 0.0 && !held {
-        return Err(Error::Constant { family, value: 0.0, rows: sample.values().len() });
+        return Err(Error::Constant { family, value: 0.0, rows: sample.exact_rows() });
     }
     Ok(())
 }

@@ -283,7 +283,7 @@ pub fn refuse_constant(family: &'static str, sample: &Sample) -> Result<()> {
     let (low, high) = sample.range();
     let around = sample.intervals().iter().all(|i| i.lower <= low && low <= i.upper);
     if low == high && around {
-        return Err(Error::Constant { family, value: low, rows: sample.values().len() });
+        return Err(Error::Constant { family, value: low, rows: sample.exact_rows() });
     }
     Ok(())
 }

@@ -3,15 +3,20 @@
 
 use super::error::{Error, Result};
 use super::family::{Family, Limit, Pinned, Support, Unit};
-use super::likelihood::Likelihood;
+use super::likelihood::{Likelihood, Objective};
 use super::newton::{Optimum, climb};
 use super::profile;
 use super::sample::Sample;
 use super::scalar::{Jet, Scalar};
 use super::summary::Summary;
+use std::borrow::Cow;
 
 /// Rows from which starts are chosen.
-const FEW: usize = 2000;
+const FEW: usize = 1000;
+/// How many times as many rows the search goes on with, until it has all.
+const MORE: usize = 16;
+/// Nats that a limit may be lower by, for few rows, so that it is looked at for all.
+const HOPELESS: f64 = 20.0;
 
 /// What a fit is asked for.
 #[derive(Debug, Clone, PartialEq)]
@@ -115,11 +120,14 @@ impl Standard {
     /// A choice by the middle half of the rows.
     fn of<F: Family>(sample: &Sample) -> Self {
         let has = |unit| F::PARAMETERS.iter().any(|p| p.unit == unit);
-        let few = sample.points().thinned(FEW).distinct();
+        let few = match sample.intervals().is_empty() {
+            true => sample.thinned(FEW),
+            false => sample.points().thinned(FEW),
+        };
         let nonzero = |x: f64| x.is_finite() && x > 0.0;
         if has(Unit::Location) {
-            let origin = few.quantile(0.5);
-            let spread = few.quantile(0.75) - few.quantile(0.25);
+            let [low, origin, high] = few.quantiles([0.25, 0.5, 0.75]);
+            let spread = high - low;
             let mean = few.mean(|x| (x - origin).abs());
             let unit = [spread, mean].into_iter().find(|&x| nonzero(x)).unwrap_or(1.0);
             Self { origin, unit: power_of_two(unit) }
@@ -169,7 +177,7 @@ fn power_of_two(x: f64) -> f64 {
 /// distribution moves away from them.
 fn refuse_one_sided<F: Family>(sample: &Sample) -> Result<()> {
     let rows = sample.intervals();
-    if rows.is_empty() || !sample.values().is_empty() {
+    if rows.is_empty() || sample.exact_rows() > 0 {
         return Ok(());
     }
     let reason = if rows.iter().all(|row| row.upper == f64::INFINITY) {
@@ -187,6 +195,14 @@ fn refuse_one_sided<F: Family>(sample: &Sample) -> Result<()> {
 /// # Errors
 /// If a parameter is unknown or out of range, rows are outside of the support, or there is no maximum.
 pub fn fit<F: Family>(family: &F, sample: &Sample, options: &FitOptions) -> Result<Fit> {
+    let found = fit_rows(family, sample, options);
+    // What could not be read was taken for NaN.
+    sample.check_read()?;
+    found
+}
+
+/// The same, of rows that can be read.
+fn fit_rows<F: Family>(family: &F, sample: &Sample, options: &FitOptions) -> Result<Fit> {
     let fixed = fixed_parameters::<F>(options)?;
     check_support(family, sample, &fixed)?;
     family.check(sample, &fixed)?;
@@ -200,7 +216,7 @@ pub fn fit<F: Family>(family: &F, sample: &Sample, options: &FitOptions) -> Resu
     let mut work = if standard == (Standard { origin: 0.0, unit: 1.0 }) {
         sample.clone()
     } else {
-        sample.map(|x| (x - standard.origin) / standard.unit)
+        sample.map(move |x| (x - standard.origin) / standard.unit)
     };
     if F::DISCRETE {
         work = work.distinct();
@@ -258,21 +274,23 @@ fn check_support<F: Family>(family: &F, sample: &Sample, fixed: &[Option<f64>]) 
     let theta: Vec<f64> = fixed.iter().map(|x| x.unwrap_or(f64::NAN)).collect();
     let support = family.support(&theta);
     let words = || support.words();
-    let count = |f: &dyn Fn(f64) -> bool| sample.values().iter().filter(|&&x| f(x)).count();
     let Support { lower, upper, .. } = support;
-    let mut rows = count(&|x| x < lower || x > upper);
+    let (low, high) = sample.range();
+    let beyond = low < lower || high > upper;
+    let mut rows = if beyond { sample.count(|x| x < lower || x > upper) } else { 0 };
     rows += sample.intervals().iter().filter(|i| i.upper < lower || i.lower > upper).count();
     if rows > 0 {
         return Err(Error::OutsideSupport { family: F::NAME, support: words(), rows });
     }
     for (edge, closed) in [(lower, support.lower_closed), (upper, support.upper_closed)] {
-        let rows = count(&|x| x == edge);
-        if rows > 0 && !closed {
+        let at_edge = !closed && (low == edge || high == edge);
+        let rows = if at_edge { sample.count(|x| x == edge) } else { 0 };
+        if rows > 0 {
             return Err(Error::EdgeOfSupport { family: F::NAME, support: words(), edge, rows });
         }
     }
     if F::DISCRETE {
-        let rows = count(&|x| x.fract() != 0.0);
+        let rows = sample.count(|x| x.fract() != 0.0);
         if rows > 0 {
             return Err(Error::NotWhole { family: F::NAME, rows });
         }
@@ -285,13 +303,23 @@ fn highest<F: Family>(
     likelihood: &Likelihood<'_, F>,
     fixed: &[Option<f64>],
 ) -> Result<(Optimum, Option<Limit>)> {
-    let points = likelihood.sample.points();
-    let rows = points.values().len();
+    let points = match likelihood.sample.intervals().is_empty() {
+        true => Cow::Borrowed(likelihood.sample),
+        false => Cow::Owned(likelihood.sample.points()),
+    };
+    let rows = points.exact_rows();
     let none = |reason: &str| Error::NoMaximum { family: F::NAME, reason: reason.to_owned(), rows };
-    let summary = F::Summary::of_sample(&points).ok_or_else(|| none("no row has an end"))?;
+    let summed;
+    let summary = match (&points, likelihood.summary()) {
+        (Cow::Borrowed(_), Some(summary)) => summary,
+        _ => {
+            summed = F::Summary::of_sample(&points).ok_or_else(|| none("no row has an end"))?;
+            &summed
+        }
+    };
     let mut best: Option<Optimum> = None;
     let refused = |o: &Optimum| likelihood.family.refuses(&o.theta, o.converged).is_some();
-    for found in climbs(likelihood, &points, &summary, fixed) {
+    for found in climbs(likelihood, &points, summary, fixed, None) {
         let prefer = |b: &Optimum| match (refused(&found), refused(b)) {
             (false, true) => true,
             (true, false) => false,
@@ -309,7 +337,7 @@ fn highest<F: Family>(
         for p in likelihood.family.pinned(likelihood.sample, &pinned) {
             pinned[p.parameter] = Some(p.value);
         }
-        for found in climbs(likelihood, &points, &summary, &pinned) {
+        for found in climbs(likelihood, &points, summary, &pinned, best.as_ref()) {
             let rounding = 1e-10 + 1e-13 * found.at.value.abs();
             let reached = |b: &Optimum| !b.converged || b.at.value <= found.at.value + rounding;
             if best.as_ref().is_none_or(reached) {
@@ -323,13 +351,14 @@ fn highest<F: Family>(
     Ok((best, limit))
 }
 
-/// The maxima from the starts of a family; for a large sample from the best of them alone, chosen by
-/// a part of the rows.
+/// The maxima from the starts of a family. Of a large sample whose rows have no sums, the best of them for a
+/// part of the rows goes on with more, then with all; none does if it is hopeless beside a rival.
 fn climbs<F: Family>(
     likelihood: &Likelihood<'_, F>,
     points: &Sample,
     summary: &F::Summary,
     fixed: &[Option<f64>],
+    rival: Option<&Optimum>,
 ) -> Vec<Optimum> {
     let free: Vec<usize> = (0..fixed.len()).filter(|&i| fixed[i].is_none()).collect();
     let mut starts = likelihood.family.starts(points, summary, fixed);
@@ -339,17 +368,33 @@ fn climbs<F: Family>(
         }
     }
     let all = likelihood.sample;
-    if starts.len() > 1 && all.intervals().is_empty() && all.values().len() > 4 * FEW {
-        let few = all.thinned(FEW);
-        let part = Likelihood::new(likelihood.family, &few);
-        let found = starts.iter().filter_map(|start| climb(&part, start, &free));
-        let best = found.reduce(|a, b| if better(&b, &a) { b } else { a });
-        if let Some(best) = best {
-            starts.insert(0, best.theta);
-            starts.truncate(1);
-        }
+    let from_all = |starts: &[Vec<f64>]| -> Vec<Optimum> {
+        starts.iter().filter_map(|start| climb(likelihood, start, &free)).collect()
+    };
+    let summarized =
+        starts.iter().all(|start| likelihood.family.summarized::<f64>(start, summary).is_some());
+    if summarized || !all.intervals().is_empty() {
+        return from_all(&starts);
     }
-    starts.iter().filter_map(|start| climb(likelihood, start, &free)).collect()
+    let (mut size, mut from) = (FEW, starts.clone());
+    while 4 * size < all.exact_rows() {
+        let few = all.thinned(size);
+        let part = Likelihood::new(likelihood.family, &few);
+        let found = from.iter().filter_map(|start| climb(&part, start, &free));
+        let Some(best) = found.reduce(|a, b| if better(&b, &a) { b } else { a }) else { break };
+        if let Some(rival) = rival.filter(|rival| rival.converged && best.converged)
+            && best.at.value + HOPELESS < part.value(&rival.theta)
+        {
+            return Vec::new();
+        }
+        from = vec![best.theta];
+        size *= MORE;
+    }
+    let found = from_all(&from);
+    if from == starts || found.iter().any(|found| found.converged) {
+        return found;
+    }
+    from_all(&starts)
 }
 
 /// Whether a maximum is to be preferred: one that is a maximum, then the higher one.

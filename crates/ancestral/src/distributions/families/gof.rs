@@ -106,6 +106,8 @@ pub fn chi_squared(
 /// The distances between rows and a fitted distribution.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Goodness {
+    /// The rows that were compared: the sum of their weights.
+    pub rows: f64,
     /// [`kolmogorov_smirnov`].
     pub kolmogorov_smirnov: f64,
     /// [`anderson_darling`], of a density; `None` where it is infinite, with rows on the edge of the
@@ -137,13 +139,14 @@ pub type Uniforms<'a> = &'a (dyn Fn(u64) -> Box<dyn FnMut() -> f64> + Sync);
 impl Goodness {
     /// The distances of exact rows; `None` if some are censored.
     pub fn of(family: &dyn Distribution, fit: &Fit, sample: &Sample) -> Option<Self> {
-        if !sample.intervals().is_empty() || sample.values().is_empty() {
+        if !sample.intervals().is_empty() || sample.exact_rows() == 0 {
             return None;
         }
         let (theta, discrete) = (&fit.parameters, family.is_discrete());
         let estimated = fit.estimates.iter().take(theta.len()).filter(|e| !e.fixed).count();
         let distance = (!discrete).then(|| anderson_darling(family, theta, sample));
         Some(Self {
+            rows: sample.exact_weight(),
             kolmogorov_smirnov: kolmogorov_smirnov(family, theta, sample),
             anderson_darling: distance.filter(|d| d.is_finite()),
             chi_squared: discrete.then(|| chi_squared(family, theta, sample, estimated)),

@@ -100,7 +100,7 @@ pub fn edge_interval(
     place: usize,
     confidence: f64,
 ) -> Option<(f64, f64)> {
-    let n = sample.values().len();
+    let n = sample.exact_rows();
     let plain = sample.intervals().is_empty() && sample.total() == n as f64;
     let fixed = |i: usize| fit.estimates.get(i).is_some_and(|e| e.fixed);
     if !plain || n < 2 || fixed(place) {

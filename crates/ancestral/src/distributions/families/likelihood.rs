@@ -62,6 +62,11 @@ impl<'a, F: Family> Likelihood<'a, F> {
         Self { family, sample, summary: F::Summary::of_sample(sample), exact }
     }
 
+    /// The sums of the exact rows, if there are any.
+    pub fn summary(&self) -> Option<&F::Summary> {
+        self.summary.as_ref()
+    }
+
     /// The exact rows with N free coordinates.
     fn exact_jet<const N: usize>(&self, u: &[f64], free: &[usize], fixed: &[f64]) -> Evaluation {
         let mut theta: Vec<Jet<N>> = fixed.iter().map(|&x| Jet::constant(x)).collect();
@@ -71,7 +76,8 @@ impl<'a, F: Family> Likelihood<'a, F> {
             }
         }
         let jet = self.exact_rows(&theta);
-        let hessian = jet.hessian.iter().map(|row| row.to_vec()).collect();
+        let entry = |i: usize, j: usize| jet.hessian[i.max(j)][i.min(j)];
+        let hessian = (0..N).map(|i| (0..N).map(|j| entry(i, j)).collect()).collect();
         Evaluation { value: jet.value, gradient: jet.gradient.to_vec(), hessian }
     }
 
@@ -83,8 +89,11 @@ impl<'a, F: Family> Likelihood<'a, F> {
         if let Some(kernels) = self.family.summarized(theta, summary) {
             return normalizer + kernels;
         }
-        let blocks = self.sample.blocks(|rows| {
-            rows.iter().fold(zero, |sum, (x, w)| sum + self.family.log_kernel(theta, x) * w)
+        let blocks = self.sample.blocks(|rows| match rows.weights {
+            None => rows.values.iter().fold(zero, |sum, &x| sum + self.family.log_kernel(theta, x)),
+            Some(_) => {
+                rows.iter().fold(zero, |sum, (x, w)| sum + self.family.log_kernel(theta, x) * w)
+            }
         });
         blocks.into_iter().fold(normalizer, |sum, block| sum + block)
     }

@@ -50,7 +50,8 @@ impl Shifted {
     }
 
     fn moved(&self, sample: &Sample) -> Sample {
-        sample.map(|x| x - self.location)
+        let location = self.location;
+        sample.map(move |x| x - location)
     }
 }
 
@@ -126,7 +127,8 @@ struct Profile<'a> {
 impl Profile<'_> {
     fn fit(&self, gap: f64) -> Option<Fit> {
         // The smallest row is exact.
-        let moved = self.sample.map(|x| (x - self.low) + gap);
+        let low = self.low;
+        let moved = self.sample.map(move |x| (x - low) + gap);
         let fit = self.family.fit(&moved, &self.options).ok()?;
         (fit.converged && fit.log_likelihood.is_finite()).then_some(fit)
     }
@@ -181,7 +183,7 @@ pub fn fit_located(
     options: &FitOptions,
 ) -> Result<Located> {
     let (low, high) = sample.range();
-    let rows = sample.values().len();
+    let rows = sample.exact_rows();
     let none = |reason: &str| Error::NoMaximum {
         family: family.name(),
         reason: reason.to_owned(),

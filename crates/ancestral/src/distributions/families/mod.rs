@@ -64,7 +64,7 @@ pub use distribution::{Distribution, OfParameters};
 pub use error::{Error, Result};
 pub use family::Family;
 pub use fit::{Boundary, Estimate, Fit, FitOptions};
-pub use sample::Sample;
+pub use sample::{Sample, Walk};
 
 /// All families without settings of their own, in the order of listings.
 pub fn all() -> Vec<Box<dyn Distribution>> {

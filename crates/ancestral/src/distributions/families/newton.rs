@@ -80,9 +80,10 @@ pub fn climb(likelihood: &dyn Objective, start: &[f64], free: &[usize]) -> Optio
         let longest = step.iter().fold(0.0_f64, |m, s| m.max(s.abs()));
         // The gain that rounding hides.
         let rounding = 1e-14 * here.value.abs().max(1.0);
+        // After such a step, another one would be its square, in standard errors.
         let small = |i: usize, s: f64| {
             let error = (-here.hessian[i][i]).abs().sqrt().recip();
-            s.abs() <= 1e-10 * error || s.abs() <= 1e-14 * u[i].abs().max(1e-3)
+            s.abs() <= 1e-6 * error || s.abs() <= 1e-14 * u[i].abs().max(1e-3)
         };
         let settled = exact && step.iter().enumerate().all(|(i, &s)| small(i, s));
         let limits = step.iter().zip(&reach).map(|(s, reach)| LONGEST * reach / s.abs());

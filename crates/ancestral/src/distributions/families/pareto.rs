@@ -6,6 +6,7 @@ use super::family::{Domain, Family, Fixed, Parameter, Pinned, Support, Unit, ref
 use super::sample::Sample;
 use super::scalar::Scalar;
 use super::special::LogTails;
+use super::summary::Deviance;
 
 /// The Pareto distribution; parameters shape and scale.
 #[derive(Debug, Clone, Copy, Default)]
@@ -18,7 +19,7 @@ impl Family for Pareto {
         Parameter::new("shape", "shape α, the tail index", Domain::Positive, Unit::Shape),
         Parameter::new("scale", "scale x_m, the smallest value", Domain::Positive, Unit::Scale),
     ];
-    type Summary = ();
+    type Summary = Deviance;
 
     fn support(&self, theta: &[f64]) -> Support {
         if theta[1].is_nan() {
@@ -37,6 +38,17 @@ impl Family for Pareto {
         }
         // ln(x / x_m), exact where x is close to the scale.
         -(theta[0] * ((-theta[1] + x) / theta[1]).ln_1p()) - x.ln()
+    }
+
+    /// Σ ln(x / x_m) by the mean; rows close to the scale, from which the mean has lost digits, are summed
+    /// one by one.
+    fn summarized<T: Scalar>(&self, theta: &[T], s: &Deviance) -> Option<T> {
+        let scale = theta[1].value();
+        if s.mean - scale <= 1e-3 * scale {
+            return None;
+        }
+        let logs = ((-theta[1] + s.mean) / theta[1]).ln_1p() * s.weight - s.deviance;
+        Some(-(theta[0] * logs) - s.log_sum())
     }
 
     fn log_tails(&self, theta: &[f64], x: f64) -> LogTails {
@@ -65,9 +77,9 @@ impl Family for Pareto {
         vec![Pinned { parameter: 1, value, note }]
     }
 
-    fn starts(&self, sample: &Sample, (): &(), fixed: &Fixed) -> Vec<Vec<f64>> {
+    fn starts(&self, sample: &Sample, s: &Deviance, fixed: &Fixed) -> Vec<Vec<f64>> {
         let scale = fixed[1].unwrap_or_else(|| sample.range().0);
-        let mean = sample.mean(|x| (x / scale).ln());
+        let mean = ((s.mean - scale) / scale).ln_1p() - s.deviance / s.weight;
         vec![vec![1.0 / mean.max(1e-15), scale]]
     }
 }

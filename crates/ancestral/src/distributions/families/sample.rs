@@ -2,9 +2,17 @@
 
 use super::error::{Error, Result};
 use rayon::prelude::*;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
 
 /// Rows that are summed by one task; it does not depend on the number of threads.
 pub const BLOCK: usize = 4096;
+/// Rows up to which work of some nanoseconds a row is not worth another thread.
+const QUICK: usize = 16 * BLOCK;
+/// Rows that are summed side by side.
+const LANES: usize = 8;
 
 /// A row known to lie between two ends, one of which may be infinite.
 ///
@@ -34,6 +42,27 @@ impl Rows<'_> {
         self.weights.map_or(self.values.len() as f64, |w| w.iter().sum())
     }
 
+    /// Sums of functions with the weights, formed in eight parts.
+    pub fn sums<const K: usize>(self, f: impl Fn(f64) -> [f64; K]) -> [f64; K] {
+        let mut sums = [[0.0; LANES]; K];
+        let mut add = |lane: usize, x: f64, w: f64| {
+            for (sum, term) in sums.iter_mut().zip(f(x)) {
+                sum[lane] += w * term;
+            }
+        };
+        match self.weights {
+            None => {
+                let (chunks, rest) = self.values.as_chunks::<LANES>();
+                for chunk in chunks {
+                    (0..LANES).for_each(|lane| add(lane, chunk[lane], 1.0));
+                }
+                rest.iter().enumerate().for_each(|(lane, x)| add(lane, *x, 1.0));
+            }
+            Some(_) => self.iter().enumerate().for_each(|(i, (x, w))| add(i % LANES, x, w)),
+        }
+        sums.map(|[a, b, c, d, e, f, g, h]| ((a + e) + (c + g)) + ((b + f) + (d + h)))
+    }
+
     /// The values with their weights.
     pub fn iter(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
         let weight = |i: usize| self.weights.and_then(|w| w.get(i)).copied().unwrap_or(1.0);
@@ -41,10 +70,91 @@ impl Rows<'_> {
     }
 }
 
+/// Exact values that are not held but read block by block, as often as they are needed.
+pub trait Walk: Send + Sync {
+    /// How many there are.
+    fn len(&self) -> usize;
+    /// Whether there are none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+    /// Reads the values from one on.
+    ///
+    /// # Errors
+    /// If they cannot be read any more.
+    fn read(&self, first: usize, into: &mut [f64]) -> std::io::Result<()>;
+}
+
+/// A function of one value.
+type Map = Arc<dyn Fn(f64) -> f64 + Send + Sync>;
+
+/// Rows that are not held, each value by functions in turn.
+#[derive(Clone)]
+struct Walked {
+    rows: Arc<dyn Walk>,
+    maps: Vec<Map>,
+    /// Why rows could not be read.
+    fault: Arc<OnceLock<String>>,
+}
+
+impl Walked {
+    /// Values from one on; NaN where they cannot be read.
+    fn read(&self, first: usize, into: &mut [f64]) {
+        if let Err(error) = self.rows.read(first, into) {
+            let _ = self.fault.set(error.to_string());
+            into.fill(f64::NAN);
+        }
+        for map in &self.maps {
+            into.iter_mut().for_each(|x| *x = map(*x));
+        }
+    }
+
+    /// f of some blocks, in order.
+    fn blocks<T: Send>(&self, which: Range<usize>, f: impl Fn(Rows<'_>) -> T + Sync) -> Vec<T> {
+        let all = self.rows.len();
+        let of = |buffer: &mut Vec<f64>, block: usize| {
+            let first = block * BLOCK;
+            buffer.resize(BLOCK.min(all - first), 0.0);
+            self.read(first, buffer);
+            f(Rows { values: buffer, weights: None })
+        };
+        which.into_par_iter().map_init(Vec::new, of).collect()
+    }
+}
+
+impl fmt::Debug for Walked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Walked").field("rows", &self.rows.len()).finish_non_exhaustive()
+    }
+}
+
+impl PartialEq for Walked {
+    fn eq(&self, other: &Self) -> bool {
+        let same = |(a, b): (&Map, &Map)| Arc::ptr_eq(a, b);
+        Arc::ptr_eq(&self.rows, &other.rows)
+            && self.maps.len() == other.maps.len()
+            && self.maps.iter().zip(&other.maps).all(same)
+    }
+}
+
+/// Blocks of walked rows whose distinct values are joined at a time.
+const GROUP: usize = 256;
+/// Distinct values beyond which those of walked rows are not joined.
+const MOST_DISTINCT: usize = 1 << 18;
+/// Values of walked rows that a quantile is selected among.
+const FEW_ENOUGH: u64 = 1 << 18;
+
 /// Rows to fit, checked: no NaN, exact values finite, weights positive.
-#[derive(Debug, Clone, PartialEq)]
+///
+/// Exact values may be walked instead of held ([`Sample::walked`]); sums over blocks, ranges and
+/// quantiles are the same then, bit by bit.
+#[derive(Debug, Clone)]
 pub struct Sample {
     values: Vec<f64>,
+    /// The smallest and the largest exact value, once it was asked for.
+    range: Arc<OnceLock<(f64, f64)>>,
+    /// Instead of `values`, without weights and intervals.
+    walked: Option<Walked>,
     /// As many as values, or none if each is 1.
     weights: Vec<f64>,
     intervals: Vec<Interval>,
@@ -52,18 +162,74 @@ pub struct Sample {
     total: f64,
 }
 
+impl PartialEq for Sample {
+    fn eq(&self, other: &Self) -> bool {
+        let rows = |s: &Self| (s.values.clone(), s.weights.clone(), s.intervals.clone(), s.total);
+        rows(self) == rows(other) && self.walked == other.walked
+    }
+}
+
 impl Sample {
+    /// Rows of which the range is not known.
+    fn of_parts(values: Vec<f64>, weights: Vec<f64>, intervals: Vec<Interval>, total: f64) -> Self {
+        Self { values, range: Arc::default(), walked: None, weights, intervals, total }
+    }
+
     /// Exact values.
     ///
     /// # Errors
     /// If there are none, or some are NaN or infinite.
     pub fn new(values: Vec<f64>) -> Result<Self> {
-        check_values(&values)?;
+        let range = check_values(&values)?;
         if values.is_empty() {
             return Err(Error::NoRows);
         }
         let total = values.len() as f64;
-        Ok(Self { values, weights: Vec::new(), intervals: Vec::new(), total })
+        let sample = Self::of_parts(values, Vec::new(), Vec::new(), total);
+        let _ = sample.range.set(range);
+        Ok(sample)
+    }
+
+    /// Exact values that are not held; a fit reads them several times.
+    ///
+    /// # Errors
+    /// If there are none, some are NaN or infinite, or they cannot be read.
+    pub fn walked(rows: Arc<dyn Walk>) -> Result<Self> {
+        let total = rows.len() as f64;
+        let walked = Walked { rows, maps: Vec::new(), fault: Arc::default() };
+        let (nan, infinite) = walked
+            .blocks(0..walked.rows.len().div_ceil(BLOCK), |rows| {
+                let count = |f: fn(f64) -> bool| rows.values.iter().filter(|x| f(**x)).count();
+                (count(f64::is_nan), count(f64::is_infinite))
+            })
+            .into_iter()
+            .fold((0, 0), |(a, b), (c, d)| (a + c, b + d));
+        let sample = Self::of_parts(Vec::new(), Vec::new(), Vec::new(), total);
+        let sample = Self { walked: Some(walked), ..sample };
+        sample.check_read()?;
+        refuse_values(nan, infinite)?;
+        if total == 0.0 { Err(Error::NoRows) } else { Ok(sample) }
+    }
+
+    /// Refuses rows that could not be read when they were walked.
+    ///
+    /// # Errors
+    /// The reason.
+    pub fn check_read(&self) -> Result<()> {
+        match self.walked.as_ref().and_then(|walked| walked.fault.get()) {
+            Some(reason) => Err(Error::Unreadable { reason: reason.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether exact values are walked, not held.
+    pub fn is_walked(&self) -> bool {
+        self.walked.is_some()
+    }
+
+    /// The number of exact values.
+    pub fn exact_rows(&self) -> usize {
+        self.walked.as_ref().map_or(self.values.len(), |walked| walked.rows.len())
     }
 
     /// Values with their weights, or with how often each was seen; rows of weight 0 are left out. The
@@ -99,12 +265,8 @@ impl Sample {
                 return Err(Error::Weight { rows });
             }
         }
-        let mut out = Self {
-            values: Vec::with_capacity(ends.len()),
-            weights: Vec::new(),
-            intervals: Vec::new(),
-            total: 0.0,
-        };
+        let values = Vec::with_capacity(ends.len());
+        let mut out = Self::of_parts(values, Vec::new(), Vec::new(), 0.0);
         let (mut nan, mut reversed) = (0, 0);
         for (i, &(lower, upper)) in ends.iter().enumerate() {
             let weight = weights.and_then(|w| w.get(i)).copied().unwrap_or(1.0);
@@ -129,14 +291,14 @@ impl Sample {
         if reversed > 0 {
             return Err(Error::Reversed { rows: reversed });
         }
-        check_values(&out.values)?;
+        let _ = out.range.set(check_values(&out.values)?);
         if out.values.is_empty() && out.intervals.is_empty() {
             return Err(Error::NoRows);
         }
         Ok(out)
     }
 
-    /// The exact values.
+    /// The exact values that are held.
     pub fn values(&self) -> &[f64] {
         &self.values
     }
@@ -159,12 +321,12 @@ impl Sample {
     /// The weight of the exact values.
     pub fn exact_weight(&self) -> f64 {
         if self.weights.is_empty() {
-            return self.values.len() as f64;
+            return self.exact_rows() as f64;
         }
         self.weights.iter().sum()
     }
 
-    /// The exact values with their weights.
+    /// The exact values that are held, with their weights.
     pub fn weighted_values(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
         self.values.iter().enumerate().map(|(i, &x)| (x, self.weight(i)))
     }
@@ -179,8 +341,29 @@ impl Sample {
         self.sum(|x, w| w * f(x)) / self.exact_weight()
     }
 
+    /// How many exact values are of a kind.
+    pub fn count(&self, f: impl Fn(f64) -> bool + Sync) -> usize {
+        self.blocks(|rows| rows.values.iter().filter(|x| f(**x)).count()).into_iter().sum()
+    }
+
+    /// Sums of functions over the exact values with their weights, the same for any number of threads;
+    /// for functions that cost little.
+    pub fn quick_blocks<T: Send>(&self, f: impl Fn(Rows<'_>) -> T + Sync) -> Vec<T> {
+        if self.walked.is_some() || self.values.len() > QUICK {
+            return self.blocks(f);
+        }
+        let block = |(block, values): (usize, &[f64])| {
+            let first = block * BLOCK;
+            f(Rows { values, weights: self.weights.get(first..first + values.len()) })
+        };
+        self.values.chunks(BLOCK).enumerate().map(block).collect()
+    }
+
     /// f of each block of exact values, in order.
     pub fn blocks<T: Send>(&self, f: impl Fn(Rows<'_>) -> T + Sync) -> Vec<T> {
+        if let Some(walked) = &self.walked {
+            return walked.blocks(0..walked.rows.len().div_ceil(BLOCK), f);
+        }
         let of = |(block, values): (usize, &[f64])| {
             let first = block * BLOCK;
             f(Rows { values, weights: self.weights.get(first..first + values.len()) })
@@ -191,22 +374,33 @@ impl Sample {
         self.values.par_chunks(BLOCK).enumerate().map(of).collect()
     }
 
-    /// Every value by a function that keeps the order.
+    /// Every value by a function, which keeps the order if there are intervals.
     #[must_use]
-    pub fn map(&self, f: impl Fn(f64) -> f64 + Sync) -> Self {
-        let ends = |i: &Interval| Interval { lower: f(i.lower), upper: f(i.upper), ..*i };
-        Self {
-            values: self.values.par_iter().with_min_len(BLOCK).map(|&x| f(x)).collect(),
-            weights: self.weights.clone(),
-            intervals: self.intervals.iter().map(ends).collect(),
-            total: self.total,
+    pub fn map(&self, f: impl Fn(f64) -> f64 + Send + Sync + 'static) -> Self {
+        if let Some(walked) = &self.walked {
+            let mut walked = walked.clone();
+            walked.maps.push(Arc::new(f));
+            return Self { walked: Some(walked), range: Arc::default(), ..self.clone() };
         }
+        let ends = |i: &Interval| Interval { lower: f(i.lower), upper: f(i.upper), ..*i };
+        let intervals = self.intervals.iter().map(ends).collect();
+        let values = match self.values.len() <= QUICK {
+            true => self.values.iter().map(|&x| f(x)).collect(),
+            false => self.values.par_iter().with_min_len(BLOCK).map(|&x| f(x)).collect(),
+        };
+        Self::of_parts(values, self.weights.clone(), intervals, self.total)
     }
 
     /// Equal values joined, in ascending order: for counts, a fit then takes a pass over the distinct
-    /// ones.
+    /// ones. Walked rows of very many distinct values stay as they are.
     #[must_use]
     pub fn distinct(&self) -> Self {
+        if let Some(walked) = &self.walked {
+            return walked.distinct().map_or_else(
+                || self.clone(),
+                |(values, weights)| Self { values, weights, walked: None, ..self.clone() },
+            );
+        }
         let mut rows: Vec<(f64, f64)> = self.weighted_values().collect();
         rows.par_sort_by(|a, b| a.0.total_cmp(&b.0));
         let (mut values, mut weights): (Vec<f64>, Vec<f64>) = (Vec::new(), Vec::new());
@@ -219,7 +413,7 @@ impl Sample {
                 }
             }
         }
-        Self { values, weights, intervals: self.intervals.clone(), total: self.total }
+        Self::of_parts(values, weights, self.intervals.clone(), self.total)
     }
 
     /// Exact values and, for censored ones, a point of their interval: what a start is found from.
@@ -228,7 +422,7 @@ impl Sample {
         if self.intervals.is_empty() {
             return self.clone();
         }
-        let mut out = Self { intervals: Vec::new(), ..self.clone() };
+        let mut out = Self { intervals: Vec::new(), range: Arc::default(), ..self.clone() };
         if out.weights.is_empty() {
             out.weights = vec![1.0; out.values.len()];
         }
@@ -246,49 +440,228 @@ impl Sample {
 
     /// The smallest and the largest exact value.
     pub fn range(&self) -> (f64, f64) {
-        let ends = (f64::INFINITY, f64::NEG_INFINITY);
-        self.values.iter().fold(ends, |(low, high), &x| (low.min(x), high.max(x)))
+        *self.range.get_or_init(|| {
+            let found = self.quick_blocks(|rows| range(rows.values));
+            let ends = (f64::INFINITY, f64::NEG_INFINITY);
+            found.into_iter().fold(ends, |(a, b), (c, d)| (a.min(c), b.max(d)))
+        })
     }
 
     /// The weighted quantile of the exact values: the smallest x with at least a share p of the weight
     /// up to it.
     pub fn quantile(&self, p: f64) -> f64 {
-        let sorted = self.distinct();
-        let goal = p * sorted.exact_weight();
-        let mut sum = 0.0;
-        for (x, w) in sorted.weighted_values() {
-            sum += w;
-            if sum >= goal * (1.0 - 1e-12) {
-                return x;
-            }
+        self.quantiles([p])[0]
+    }
+
+    /// Several weighted quantiles.
+    pub fn quantiles<const N: usize>(&self, shares: [f64; N]) -> [f64; N] {
+        if let Some(walked) = &self.walked {
+            return shares.map(|p| walked.quantile(p));
         }
-        sorted.values.last().copied().unwrap_or(f64::NAN)
+        if self.weights.is_empty() {
+            let mut rows = self.values.clone();
+            let n = rows.len();
+            return shares.map(|p| {
+                let rank = (p * n as f64 * (1.0 - 1e-12)).ceil().max(1.0) as usize;
+                match rows.get(rank.min(n).wrapping_sub(1)) {
+                    Some(_) => *rows.select_nth_unstable_by(rank.min(n) - 1, f64::total_cmp).1,
+                    None => f64::NAN,
+                }
+            });
+        }
+        let sorted = self.distinct();
+        let total = sorted.exact_weight();
+        shares.map(|p| {
+            let mut sum = 0.0;
+            for (x, w) in sorted.weighted_values() {
+                sum += w;
+                if sum >= p * total * (1.0 - 1e-12) {
+                    return x;
+                }
+            }
+            sorted.values.last().copied().unwrap_or(f64::NAN)
+        })
     }
 
     /// At most a few thousand exact values, evenly spaced among the rows, to choose starts by.
     #[must_use]
     pub fn thinned(&self, most: usize) -> Self {
-        let step = self.values.len().div_ceil(most.max(1)).max(1);
-        if step == 1 {
-            return Self { intervals: Vec::new(), ..self.clone() };
+        let step = self.exact_rows().div_ceil(most.max(1)).max(1);
+        let values = match &self.walked {
+            Some(walked) => walked.thinned(step),
+            None => self.values.iter().copied().step_by(step).collect(),
+        };
+        let weights: Vec<f64> = self.weights.iter().copied().step_by(step).collect();
+        let total = if weights.is_empty() { values.len() as f64 } else { weights.iter().sum() };
+        Self::of_parts(values, weights, Vec::new(), total)
+    }
+
+    /// The weight of the exact values that are equal to one.
+    pub fn weight_at(&self, value: f64) -> f64 {
+        self.sum(|x, w| if x == value { w } else { 0.0 })
+    }
+
+    /// The exact value of the largest weight, if that is at least a share of all, with its weight.
+    pub fn tied(&self, share: f64) -> Option<(f64, f64)> {
+        let goal = share * self.exact_weight() * (1.0 - 1e-12);
+        let count = (1.0 / share).floor() as usize;
+        let most = |rows: &mut dyn Iterator<Item = (f64, f64)>| {
+            let enough = rows.filter(|(_, weight)| *weight >= goal);
+            enough.reduce(|best, row| if row.1 > best.1 { row } else { best })
+        };
+        if count > 2 && !self.is_walked() {
+            return most(&mut self.distinct().weighted_values());
         }
-        let rows = (0..self.values.len()).step_by(step);
-        let weights: Vec<f64> = rows.clone().map(|i| self.weight(i)).collect();
-        Self {
-            values: rows.filter_map(|i| self.values.get(i).copied()).collect(),
-            total: weights.iter().sum(),
-            weights,
-            intervals: Vec::new(),
-        }
+        // So many equal rows in a line have a quantile at a multiple of the share among them.
+        let candidates = (1..=count).map(|k| self.quantile(share * k as f64));
+        most(&mut candidates.map(|x| (x, self.weight_at(x))))
     }
 }
 
-/// Refuses NaN and infinities.
-fn check_values(values: &[f64]) -> Result<()> {
-    let rows = values.iter().filter(|x| x.is_nan()).count();
-    if rows > 0 {
-        return Err(Error::NotANumber { rows });
+/// The order of numbers as that of whole ones, and back.
+fn key(x: f64) -> u64 {
+    let bits = x.to_bits();
+    if bits >> 63 == 1 { !bits } else { bits | 1 << 63 }
+}
+
+fn of_key(key: u64) -> f64 {
+    f64::from_bits(if key >> 63 == 1 { key & !(1 << 63) } else { !key })
+}
+
+impl Walked {
+    /// All blocks.
+    fn all(&self) -> Range<usize> {
+        0..self.rows.len().div_ceil(BLOCK)
     }
-    let rows = values.iter().filter(|x| x.is_infinite()).count();
-    if rows > 0 { Err(Error::Infinite { rows }) } else { Ok(()) }
+
+    /// Values in ascending order with how often each occurs; `None` if there are very many.
+    fn distinct(&self) -> Option<(Vec<f64>, Vec<f64>)> {
+        let mut all: BTreeMap<u64, f64> = BTreeMap::new();
+        let blocks = self.all().end;
+        for first in (0..blocks).step_by(GROUP) {
+            let found = self.blocks(first..blocks.min(first + GROUP), |rows| {
+                // 0 and −0 are equal.
+                let mut keys: Vec<u64> = rows.values.iter().map(|x| key(x + 0.0)).collect();
+                keys.sort_unstable();
+                let each = keys.chunk_by(|a, b| a == b);
+                each.filter_map(|keys| Some((*keys.first()?, keys.len()))).collect::<Vec<_>>()
+            });
+            for (key, count) in found.into_iter().flatten() {
+                *all.entry(key).or_default() += count as f64;
+            }
+            if all.len() > MOST_DISTINCT {
+                return None;
+            }
+        }
+        Some(all.into_iter().map(|(key, count)| (of_key(key), count)).unzip())
+    }
+
+    /// The smallest value with at least a share p of the rows up to it: the bits of its key are found
+    /// from the highest on by counting, until few values are left.
+    fn quantile(&self, p: f64) -> f64 {
+        const BITS: u32 = 11;
+        let n = self.rows.len() as u64;
+        let goal = p * n as f64 * (1.0 - 1e-12);
+        let mut rank = (goal.ceil().max(1.0) as u64).min(n);
+        let (mut known, mut prefix, mut left) = (0, 0_u64, n);
+        let begins =
+            |key: u64, known: u32, prefix: u64| known == 0 || key >> (64 - known) == prefix;
+        while known < 64 && left > FEW_ENOUGH {
+            let bits = BITS.min(64 - known);
+            let place = |key: u64| ((key << known) >> (64 - bits)) as usize;
+            let mut counts = vec![0_u64; 1 << bits];
+            for first in self.all().step_by(GROUP) {
+                let found = self.blocks(first..self.all().end.min(first + GROUP), |rows| {
+                    let keys = rows.values.iter().map(|x| key(*x));
+                    let keys = keys.filter(|key| begins(*key, known, prefix));
+                    let mut places: Vec<u16> = keys.map(|key| place(key) as u16).collect();
+                    places.sort_unstable();
+                    places
+                });
+                found.into_iter().flatten().for_each(|at| counts[usize::from(at)] += 1);
+            }
+            let mut at = 0;
+            while at + 1 < counts.len() && rank > counts[at] {
+                rank -= counts[at];
+                at += 1;
+            }
+            (known, prefix, left) = (known + bits, prefix << bits | at as u64, counts[at]);
+        }
+        if known >= 64 {
+            return of_key(prefix);
+        }
+        let found = self.blocks(self.all(), |rows| {
+            let keys = rows.values.iter().map(|x| key(*x));
+            keys.filter(|key| begins(*key, known, prefix)).collect::<Vec<_>>()
+        });
+        let mut keys: Vec<u64> = found.into_iter().flatten().collect();
+        keys.sort_unstable();
+        keys.get(rank.saturating_sub(1) as usize).map_or(f64::NAN, |key| of_key(*key))
+    }
+
+    /// One of so many values.
+    fn thinned(&self, step: usize) -> Vec<f64> {
+        let rows = self.rows.len();
+        if step >= BLOCK / 8 {
+            let one = |at: usize| {
+                let mut value = [0.0];
+                self.read(at, &mut value);
+                value[0]
+            };
+            return (0..rows).step_by(step).map(one).collect();
+        }
+        let mut out = Vec::with_capacity(rows / step + 1);
+        let mut buffer = vec![0.0; BLOCK];
+        for block in self.all() {
+            let first = block * BLOCK;
+            let count = BLOCK.min(rows - first);
+            self.read(first, &mut buffer[..count]);
+            let skip = (step - first % step) % step;
+            out.extend(buffer[..count].iter().skip(skip).step_by(step));
+        }
+        out
+    }
+}
+
+/// The smallest and the largest of finite values.
+fn range(values: &[f64]) -> (f64, f64) {
+    let (mut low, mut high) = ([f64::INFINITY; LANES], [f64::NEG_INFINITY; LANES]);
+    let (chunks, rest) = values.as_chunks::<LANES>();
+    let mut add = |values: &[f64]| {
+        for ((low, high), &x) in low.iter_mut().zip(&mut high).zip(values) {
+            *low = if x < *low { x } else { *low };
+            *high = if x > *high { x } else { *high };
+        }
+    };
+    chunks.iter().for_each(|chunk| add(chunk));
+    add(rest);
+    (
+        low.into_iter().fold(f64::INFINITY, f64::min),
+        high.into_iter().fold(f64::NEG_INFINITY, f64::max),
+    )
+}
+
+/// Refuses NaN and infinities; the range of the values.
+fn check_values(values: &[f64]) -> Result<(f64, f64)> {
+    // Zero times an infinity or NaN is NaN.
+    let mut zeros = [0.0; LANES];
+    let (chunks, rest) = values.as_chunks::<LANES>();
+    for chunk in chunks {
+        zeros.iter_mut().zip(chunk).for_each(|(zero, x)| *zero += 0.0 * x);
+    }
+    rest.iter().for_each(|x| zeros[0] += 0.0 * x);
+    if zeros.iter().any(|x| x.is_nan()) {
+        let count = |f: fn(f64) -> bool| values.iter().filter(|x| f(**x)).count();
+        refuse_values(count(f64::is_nan), count(f64::is_infinite))?;
+    }
+    Ok(range(values))
+}
+
+/// Refuses so many values that are not finite.
+fn refuse_values(nan: usize, infinite: usize) -> Result<()> {
+    match (nan, infinite) {
+        (0, 0) => Ok(()),
+        (0, rows) => Err(Error::Infinite { rows }),
+        (rows, _) => Err(Error::NotANumber { rows }),
+    }
 }

@@ -134,15 +134,15 @@ pub(super) fn refuse_ties(
     if !sample.intervals().is_empty() {
         return Ok(());
     }
-    let distinct = sample.distinct();
-    let candidates = distinct.weighted_values().filter(|(x, _)| location.is_none_or(|l| l == *x));
-    let most =
-        candidates.fold((f64::NAN, 0.0), |best, row| if row.1 > best.1 { row } else { best });
+    let most = match location {
+        Some(value) => Some((value, sample.weight_at(value))),
+        None => sample.tied(df / (1.0 + df)),
+    };
     let of = sample.total();
     // One row alone needs n − 1 others with ν (n − 1) > 1.
-    if most.1 >= df * (of - most.1) {
-        let (rows, of) = (most.1.round() as usize, of.round() as usize);
-        return Err(Error::Ties { family, value: most.0, rows, of });
+    if let Some((value, weight)) = most.filter(|(_, weight)| *weight >= df * (of - weight)) {
+        let (rows, of) = (weight.round() as usize, of.round() as usize);
+        return Err(Error::Ties { family, value, rows, of });
     }
     Ok(())
 }

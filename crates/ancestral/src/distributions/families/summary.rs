@@ -13,7 +13,7 @@ pub trait Summary: Clone + Send + Sync {
 
     /// Of a whole sample; `None` without exact rows.
     fn of_sample(sample: &Sample) -> Option<Self> {
-        let mut blocks = sample.blocks(Self::of).into_iter();
+        let mut blocks = sample.quick_blocks(Self::of).into_iter();
         let mut all = blocks.next()?;
         blocks.for_each(|block| all.merge(&block));
         Some(all)
@@ -49,16 +49,14 @@ pub struct Moments {
 impl Moments {
     /// Of a function of the values.
     pub fn by(rows: Rows<'_>, f: impl Fn(f64) -> f64) -> Self {
+        let values: Vec<f64> = rows.values.iter().map(|&x| f(x)).collect();
+        let rows = Rows { values: &values, ..rows };
         let weight = rows.total();
-        let mean = rows.iter().map(|(x, w)| w * f(x)).sum::<f64>() / weight;
+        let [sum] = rows.sums(|y| [y]);
+        let mean = sum / weight;
         // The mean's own rounding error is taken out of both.
-        let (mut rest, mut squares) = (0.0, 0.0);
-        for (x, w) in rows.iter() {
-            let d = f(x) - mean;
-            rest += w * d;
-            squares += w * d * d;
-        }
-        rest /= weight;
+        let [rest, squares] = rows.sums(|y| [y - mean, (y - mean) * (y - mean)]);
+        let rest = rest / weight;
         Self { weight, mean: mean + rest, squares: squares - weight * rest * rest }
     }
 
@@ -102,13 +100,20 @@ pub struct Deviance {
 impl Deviance {
     /// Of a positive function of the values.
     pub fn by(rows: Rows<'_>, f: impl Fn(f64) -> f64) -> Self {
+        let values: Vec<f64> = rows.values.iter().map(|&x| f(x)).collect();
+        let rows = Rows { values: &values, ..rows };
         let weight = rows.total();
-        let mean = rows.iter().map(|(x, w)| w * f(x)).sum::<f64>() / weight;
-        let mut sum = 0.0;
-        for (x, w) in rows.iter() {
-            sum += w * deviance(f(x) / mean);
-        }
-        Self { weight, mean, deviance: sum }
+        let [sum] = rows.sums(|y| [y]);
+        let mean = sum / weight;
+        let [apart, squares] = rows.sums(|y| [y / mean - 1.0, (y / mean - 1.0).powi(2)]);
+        // φ(t) = t − 1 − ln t, where the terms do not cancel.
+        let logarithm = match rows.weights.is_none() && squares > 1e-2 * weight {
+            true => log_product(&values, mean),
+            false => None,
+        };
+        let deviance = logarithm
+            .map_or_else(|| rows.sums(|y| [deviance(y / mean)])[0], |logarithm| apart - logarithm);
+        Self { weight, mean, deviance }
     }
 
     /// Adds later ones.
@@ -135,4 +140,38 @@ impl Summary for Deviance {
     fn merge(&mut self, later: &Self) {
         self.merge_with(later);
     }
+}
+
+/// Σ ln(x / unit) as the logarithm of a product, whose exponents are summed apart; `None` if a quotient
+/// is not a normal number.
+fn log_product(values: &[f64], unit: f64) -> Option<f64> {
+    const LANES: usize = 8;
+    // Products of so many numbers below 2 are below the largest number.
+    const MOST: usize = 1000;
+    const MANTISSA: u64 = (1 << 52) - 1;
+    const ONE: u64 = 1023 << 52;
+    let (mut sum, mut exponents, mut normal) = (0.0, 0_u64, true);
+    for part in values.chunks(MOST * LANES) {
+        let (mut products, mut powers) = ([1.0; LANES], [0_u64; LANES]);
+        let (mut low, mut high) = ([f64::INFINITY; LANES], [0.0; LANES]);
+        let mut add = |values: &[f64]| {
+            for (lane, x) in values.iter().enumerate() {
+                let t = x / unit;
+                low[lane] = if t < low[lane] { t } else { low[lane] };
+                high[lane] = if t > high[lane] { t } else { high[lane] };
+                let bits = t.to_bits();
+                powers[lane] = powers[lane].wrapping_add(bits >> 52);
+                products[lane] *= f64::from_bits(bits & MANTISSA | ONE);
+            }
+        };
+        let (chunks, rest) = part.as_chunks::<LANES>();
+        chunks.iter().for_each(|chunk| add(chunk));
+        add(rest);
+        normal &=
+            low.iter().all(|t| *t >= f64::MIN_POSITIVE) && high.iter().all(|t| *t <= f64::MAX);
+        sum += products.iter().map(|p| p.ln()).sum::<f64>();
+        exponents += powers.iter().sum::<u64>();
+    }
+    let powers = exponents as i64 - 1023 * values.len() as i64;
+    normal.then_some(sum + powers as f64 * super::special::LN_2)
 }

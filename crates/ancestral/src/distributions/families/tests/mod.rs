@@ -8,3 +8,5 @@ mod located;
 mod maxima;
 mod peers;
 mod properties;
+mod reported;
+mod walked;

@@ -1,5 +1,6 @@
 //! Properties that every family has.
 
+use super::super::family::Unit;
 use super::super::likelihood::log_interval;
 use super::super::sample::Interval;
 use super::super::special::owen::gauss_legendre;
@@ -103,8 +104,59 @@ fn sampled_rows_fit_their_distribution() {
     }
 }
 
+/// The parameters and errors of rows in another unit and at another origin follow both.
 #[test]
-fn estimates_do_not_depend_on_the_order_of_rows_and_follow_their_unit() {
+fn estimates_follow_the_unit_and_the_origin_of_the_rows() {
+    for family in all() {
+        let (theta, name) = (parameters(family.as_ref()), family.name());
+        let units: Vec<Unit> = family.parameters().iter().map(|p| p.unit).collect();
+        let scaled = units.iter().any(|unit| matches!(unit, Unit::Scale | Unit::LogScale));
+        let moved = units.contains(&Unit::Location);
+        // An angle has a location and no unit.
+        if !scaled || family.circle().is_some() || family.is_discrete() {
+            continue;
+        }
+        // Multiples of 2⁻³⁰, so that both rows are exact.
+        let grid = |x: f64| (x * 2f64.powi(30)).round() * 2f64.powi(-30);
+        let data: Vec<f64> = rows(150, "uniform", 1.0, 0.0)
+            .iter()
+            .map(|u| grid(family.quantile(&theta, *u)))
+            .collect();
+        let (unit, origin) = (2f64.powi(9), if moved { 1024.0 } else { 0.0 });
+        let other: Vec<f64> = data.iter().map(|x| unit * x + origin).collect();
+        let options = FitOptions::default();
+        let fit = |x: Vec<f64>| family.fit(&Sample::new(x).unwrap(), &options).unwrap();
+        let (a, b) = (fit(data), fit(other));
+        let nats = 150.0 * unit.ln();
+        assert!((a.log_likelihood - nats - b.log_likelihood).abs() < 1e-8, "{name}");
+        for ((x, y), kind) in a.estimates.iter().zip(&b.estimates).zip(&units) {
+            let into = |x: f64| match kind {
+                Unit::Location => unit * x + origin,
+                Unit::Scale => unit * x,
+                Unit::LogScale => x + unit.ln(),
+                Unit::Shape => x,
+            };
+            let factor = if matches!(kind, Unit::Location | Unit::Scale) { unit } else { 1.0 };
+            let error = x.stderr.map_or(1e-2 * x.value.abs(), |e| e);
+            let close = |x: f64, y: f64, by: f64| (x == y) || (x - y).abs() <= by * error * factor;
+            assert!(close(into(x.value), y.value, 1e-7), "{name}: {x:?} {y:?}");
+            match (x.stderr, y.stderr) {
+                (Some(x), Some(y)) => assert!(close(factor * x, y, 1e-5), "{name}: {x} {y}"),
+                (x, y) => assert_eq!(x, y, "{name}"),
+            }
+            match (x.interval, y.interval) {
+                (Some(x), Some(y)) => {
+                    let ends = close(into(x.0), y.0, 1e-4) && close(into(x.1), y.1, 1e-4);
+                    assert!(ends, "{name}: {x:?} {y:?}");
+                }
+                (x, y) => assert_eq!(x, y, "{name}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn estimates_do_not_depend_on_the_order_of_rows_and_weights_are_repetitions() {
     for family in all() {
         let (theta, name) = (parameters(family.as_ref()), family.name());
         let data: Vec<f64> =
@@ -259,7 +311,7 @@ fn fits_have_the_same_bits_for_any_number_of_threads() {
 }
 
 /// Uniform numbers by SplitMix64.
-fn uniforms(mut state: u64) -> impl FnMut() -> f64 {
+pub(super) fn uniforms(mut state: u64) -> impl FnMut() -> f64 {
     move || {
         state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = state;
