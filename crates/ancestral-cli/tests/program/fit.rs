@@ -280,7 +280,7 @@ fn rows_that_are_read_in_parts_have_the_fit_of_rows_in_memory() {
         format!("{:.9},{},w{}\n", -u.ln() * (1.2 + (i as f64).sin()), i * i % 7, i % 3)
     };
     let rows: String = (0..20_000).map(row).collect();
-    here.write("t.csv", &format!("time,count,kind\n{rows}"));
+    here.write("t.csv", format!("time,count,kind\n{rows}"));
     let fit = |what: &str, more: &str| {
         json(&here, &format!("fit {what} --data t.csv --all-train {more}"))
     };
