@@ -24,11 +24,13 @@
 //! ```
 //!
 //! Frequent sets are timed against pyfim and mlxtend by `bench/peer_rules.py`, which calls this program with
-//! `--rules-counts`.
+//! `--rules-counts`, and clusterings against scikit-learn and others by `bench/peer_clusters.py`, with
+//! `--clusters`.
 //!
 //! `--memory-estimates` prints a table of our own memory instead.
 
 mod against;
+mod clusters;
 mod estimates;
 mod layers;
 mod memory;
@@ -98,6 +100,9 @@ struct Args {
     /// With --rules-counts, the sets: all, closed or maximal
     #[arg(long, default_value = "all")]
     target: String,
+    /// Cluster once for each line of standard input (for peer_clusters.py)
+    #[arg(long, value_name = "JSON", hide = true)]
+    clusters: Option<String>,
     /// Run the rounds of one case and print their memory (internal)
     #[arg(long, hide = true)]
     memory: Option<String>,
@@ -155,6 +160,10 @@ fn main() -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     rayon::ThreadPoolBuilder::new().num_threads(args.threads).build_global()?;
+    if let Some(case) = &args.clusters {
+        clusters::serve(case)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     if let Some(case) = &args.memory {
         let baseline = memory::resident_peak()?;
         rounds::of(case)?()?;
