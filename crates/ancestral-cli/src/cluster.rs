@@ -3,11 +3,11 @@
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-use ancestral::report;
 use ancestral::run::{
     Assigned, ClusterIndices, ClusterSpec, Clustered, Compared, DataRequest, DataSource, Reading,
     RunSpec, Session, Storage, Weights,
 };
+use ancestral::{Error, report};
 use ancestral_data::write_csv;
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -125,7 +125,13 @@ fn cluster(method: &str, args: &MethodArgs, data_dir: Option<&Path>) -> Result<(
             "stopping, and keeping what was found; press Ctrl-C again to quit without it",
         )?);
     }
-    let found = session.cluster(&spec)?;
+    let found = match session.cluster(&spec) {
+        Err(Error::Interrupted) => {
+            output::print_error_line("interrupted before a result; nothing is written");
+            return Err(Interrupted.into());
+        }
+        found => found?,
+    };
     watch.finish();
     if let Some(path) = &args.labels {
         found.write_labels(path)?;

@@ -127,8 +127,9 @@ impl Session<'_> {
                 let found =
                     self.one(&entry, &settings, &data_spec, (&matrix, &rows), &given, seed)?;
                 compared.push(found.1.compared(clusters, &matrix, streams));
+                // Half of a comparison is none.
                 if found.1.stopped {
-                    break;
+                    return Err(Error::Interrupted);
                 }
             }
             self.tell("comparing numbers of clusters", counts.len() as u64, counts.len() as u64)?;
