@@ -111,7 +111,9 @@ impl Session<'_> {
         let streams = RunStreams(Streams::new(seed));
         if let (Some(stream), DataSource::Named(place)) = (&mut stream, &spec.run.data.source) {
             stream.describe(binarize, data_spec.clone());
-            config.data.path = Some(Path::new(place).to_owned());
+            config.data.set_place(place, self.data_dir());
+            (config.data.whole, config.data.real) = (true, is_table(place));
+            config.data.chosen = is_table(place);
         }
         let given = self.given(spec, &name, &data_spec, &matrix)?;
 

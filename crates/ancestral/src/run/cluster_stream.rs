@@ -6,7 +6,7 @@ use std::path::Path;
 
 use ancestral_data::{
     Binarize, ColumnType, CsvWriter, Dataset, Examples, Held, OpenOptions, Opened, Split,
-    SplitName, Streams, TableParts, Values, is_table, open_in_parts,
+    SplitName, Streams, TableParts, Values, is_pipe, is_table, open_in_parts,
 };
 
 use super::cluster_spec::ClusterSpec;
@@ -166,7 +166,7 @@ impl Session<'_> {
         let set = run.settings.iter().any(|(key, value)| in_batches(key, value))
             || run.assignments.iter().any(|(key, value)| in_batches(key, value));
         let other = spec.encoder.is_some() || spec.range.is_some() || spec.weights.is_some();
-        if !set || other || run.model.as_deref() != Some("kmeans") {
+        if !set || other || run.model.as_deref() != Some("kmeans") || is_pipe(&place) {
             return Ok(None);
         }
         let held = spec.held.unwrap_or(HELD_ENTRIES).max(1);
