@@ -13,6 +13,7 @@ mod golden;
 mod hdbscan;
 mod indices;
 mod kmeans;
+mod lanes;
 mod methods;
 mod metric;
 mod nearest;

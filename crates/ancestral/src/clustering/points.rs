@@ -20,7 +20,7 @@ pub trait Real:
     + std::ops::Sub<Output = Self>
     + std::ops::Mul<Output = Self>
     + std::ops::AddAssign
-    + super::product::Lanes
+    + super::lanes::Lanes
     + 'static
 {
     /// Infinity.
