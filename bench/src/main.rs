@@ -24,7 +24,8 @@
 //! ```
 //!
 //! Frequent sets are timed against pyfim and mlxtend by `bench/peer_rules.py`, which calls this program with
-//! `--rules-counts`.
+//! `--rules-counts`, and clusterings against scikit-learn and others by `bench/peer_clusters.py`, with
+//! `--clusters`.
 //!
 //! Fits of distributions are timed against scipy, fitter and scikit-learn by `bench/peer_distributions.py`,
 //! which calls it with `--distributions`.
@@ -32,6 +33,7 @@
 //! `--memory-estimates` prints a table of our own memory instead.
 
 mod against;
+mod clusters;
 mod distributions;
 mod estimates;
 mod layers;
@@ -105,6 +107,9 @@ struct Args {
     /// Fit distributions as the lines of standard input ask (for peer_distributions.py)
     #[arg(long)]
     distributions: bool,
+    /// Cluster once for each line of standard input (for peer_clusters.py)
+    #[arg(long, value_name = "JSON", hide = true)]
+    clusters: Option<String>,
     /// Run the rounds of one case and print their memory (internal)
     #[arg(long, hide = true)]
     memory: Option<String>,
@@ -164,6 +169,10 @@ fn main() -> Result<ExitCode> {
     rayon::ThreadPoolBuilder::new().num_threads(args.threads).build_global()?;
     if args.distributions {
         distributions::serve()?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if let Some(case) = &args.clusters {
+        clusters::serve(case)?;
         return Ok(ExitCode::SUCCESS);
     }
     if let Some(case) = &args.memory {

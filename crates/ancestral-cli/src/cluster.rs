@@ -3,11 +3,11 @@
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-use ancestral::report;
 use ancestral::run::{
     Assigned, ClusterIndices, ClusterSpec, Clustered, Compared, DataRequest, DataSource, Reading,
     RunSpec, Session, Storage, Weights,
 };
+use ancestral::{Error, report};
 use ancestral_data::write_csv;
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::args::{AssignArgs, ClusterArgs, ClusterCommand, EpsArgs, MethodArgs};
 use crate::inputs::{self, About};
 use crate::json::number;
-use crate::output::{self, digits, say, shown, usage};
+use crate::output::{self, Interrupted, digits, say, shown, usage};
 use crate::progress::{self, ProgressReporter};
 
 /// Clusters whose sizes are printed.
@@ -118,12 +118,26 @@ fn cluster(method: &str, args: &MethodArgs, data_dir: Option<&Path>) -> Result<(
     }
     let mut watch = ProgressReporter::new(args.output).early();
     let mut session = progress::session(data_dir, &mut watch);
-    let found = session.cluster(&spec)?;
+    // The others have nothing to keep before their end.
+    if matches!(method, "kmeans" | "som") {
+        session = session.with_stop_flag(progress::stop_on_interrupt_saying(
+            !args.output.quiet && !args.output.json,
+            "stopping, and keeping what was found; press Ctrl-C again to quit without it",
+        )?);
+    }
+    let found = match session.cluster(&spec) {
+        Err(Error::Interrupted) => {
+            output::print_error_line("interrupted before a result; nothing is written");
+            return Err(Interrupted.into());
+        }
+        found => found?,
+    };
     watch.finish();
     if let Some(path) = &args.labels {
         found.write_labels(path)?;
     }
-    print(args, &found)
+    print(args, &found)?;
+    if found.clustering.stopped { Err(Interrupted.into()) } else { Ok(()) }
 }
 
 /// Indices by the key of JSON, with what is printed of them.
@@ -149,7 +163,7 @@ fn indices_of(indices: &ClusterIndices) -> [(&'static str, &'static str, Option<
 fn print(args: &MethodArgs, found: &Clustered) -> Result<()> {
     let Clustered { run, clustering, sizes, noise, indices, .. } = found;
     let path = run.path().unwrap_or(Path::new(""));
-    let rows = clustering.labels.len();
+    let rows = found.rows();
     if args.output.json {
         let mut all = json!({
             "method": run.model().name(), "data": run.config.data.name, "rows": rows,
@@ -198,7 +212,7 @@ fn compared(one: &Compared) -> Value {
 
 fn print_clusters(found: &Clustered) -> Result<()> {
     let Clustered { run, clustering, sizes, noise, indices, .. } = found;
-    let rows = clustering.labels.len();
+    let rows = found.rows();
     if !found.compared.is_empty() {
         let by_bic = found.compared.iter().any(|one| one.bic.is_some());
         let name = if by_bic { "BIC" } else { "inertia" };

@@ -2,6 +2,8 @@
 
 use ancestral_test_support::{Program, errors};
 
+#[cfg(target_os = "linux")]
+use crate::peak_memory;
 use crate::program;
 
 /// Two groups of ten rows and a row far from both, with names.
@@ -243,4 +245,101 @@ fn images_and_codes_are_clustered() {
     assert!(here.read("c/centers.csv").starts_with("z0,z1,z2\n"));
     here.good("cluster assign c --data digits --labels m.csv");
     here.bad("cluster kmeans --data digits --encode k --out none", "has no latent codes");
+}
+
+/// Three groups around multiples of ten, in random order, as a file of four columns.
+#[cfg(target_os = "linux")]
+fn many(here: &Program, name: &str, rows: usize) {
+    let mut text = "a,b,c,d\n".to_owned();
+    let mut state = 1u64;
+    for _ in 0..rows {
+        let mut next = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            state >> 33
+        };
+        let at = next() % 3 * 10;
+        let [b, c, d] = [0; 3].map(|_| next() % 4);
+        text += &format!("{at},{b},{c},{d}\n");
+    }
+    here.write(name, text);
+}
+
+/// A file is clustered in mini-batches in parts, whatever its size.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_larger_than_what_is_held_is_clustered_in_bounded_memory() {
+    let here = program();
+    let (small, large) = (1_100_000, 4_400_000);
+    many(&here, "small.csv", small);
+    many(&here, "large.csv", large);
+    let cluster = |name: &str| {
+        let settings = "--set n_clusters=3 --set batch_size=4096 --set n_init=3";
+        let line = format!(
+            "cluster kmeans --data {name} {settings} --no-indices --labels {name}.l.csv --out {name}.run"
+        );
+        peak_memory(&here, &format!("{line} --quiet"))
+    };
+    let (of_small, of_large) = (cluster("small.csv"), cluster("large.csv"));
+    // The rows alone would take 101 MiB more.
+    assert!(of_large < of_small + (32 << 20), "{of_small}, {of_large}");
+    let found = labels(&here, "large.csv.l.csv");
+    assert_eq!(found.len(), large);
+    assert_eq!(found, labels(&here, "large.csv.run/labels.csv"));
+    // Equal values are equal groups; the first rows are those of the small file.
+    let rows = here.read("small.csv");
+    let mut of = std::collections::BTreeMap::new();
+    for (row, label) in rows.lines().skip(1).zip(&found) {
+        let at = row.split(',').next().unwrap();
+        assert_eq!(of.entry(at.to_owned()).or_insert(*label), label);
+    }
+    assert_eq!(of.len(), 3);
+    here.good("cluster assign large.csv.run --data small.csv --labels n.csv");
+    assert_eq!(labels(&here, "n.csv"), found[..small]);
+}
+
+#[test]
+fn mini_batches_go_where_all_rows_go() {
+    let here = program();
+    groups(&here);
+    let said = here.json("cluster kmeans --data groups.csv --set n_clusters=3 --set batch_size=8 --set n_init=5 --out b");
+    assert!(said["batches"].as_f64().unwrap() >= 1.0, "{said}");
+    here.good("cluster kmeans --data groups.csv --set n_clusters=3 --set n_init=5 --out k");
+    let names = |file: &str| {
+        let found = labels(&here, file);
+        let mut seen = Vec::new();
+        let mut name = |label: &i64| match seen.iter().position(|other| other == label) {
+            Some(at) => at,
+            None => {
+                seen.push(*label);
+                seen.len() - 1
+            }
+        };
+        found.iter().map(&mut name).collect::<Vec<_>>()
+    };
+    assert_eq!(names("b/labels.csv"), names("k/labels.csv"));
+    here.bad("cluster kmeans --data groups.csv --set batch_size=8 --weights x", "take no weights");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_interrupt_keeps_the_centers_found_so_far() {
+    use std::process::{Command, Stdio};
+    let here = program();
+    many(&here, "rows.csv", 200_000);
+    // Never converges: the shortest run that can be caught.
+    let line = "cluster kmeans --data rows.csv --set n_clusters=60 --set batch_size=64 \
+                --set max_no_improvement=1000000000 --set max_iter=1000000 --no-indices --out k";
+    let child = here.command(line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    assert!(
+        Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success()
+    );
+    let output = child.wait_with_output().unwrap();
+    let said = errors(&output);
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    assert!(said.contains("go on from these centers with --set init=centers.npy"), "{said}");
+    assert_eq!(labels(&here, "k/labels.csv").len(), 200_000);
+    let more =
+        "cluster kmeans --data rows.csv --set n_clusters=60 --set max_iter=2 --no-indices --out m";
+    here.good(&format!("{more} --set init=k/centers.npy"));
 }

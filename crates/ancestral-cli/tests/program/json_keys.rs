@@ -190,6 +190,9 @@ fn keys_and_columns_of_every_command_are_listed() {
     }
     let several = "cluster kmeans --set n_clusters=2..4 --data whole.csv --out several-clusters";
     said.run("cluster kmeans", several);
+    let batches =
+        "cluster kmeans --set n_clusters=2 --set batch_size=4 --data whole.csv --out batches";
+    said.run("cluster kmeans", batches);
     // Fewer distinct rows than clusters is a note.
     said.run("cluster kmeans", "cluster kmeans --data few.csv --set n_clusters=3 --out few");
     said.run("cluster eps", "cluster eps --data labeled.csv");

@@ -39,3 +39,23 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_ancestral");
 fn program() -> Program {
     Program::new(PROGRAM)
 }
+
+/// The most memory that a command had, in bytes.
+#[cfg(target_os = "linux")]
+fn peak_memory(here: &Program, line: &str) -> u64 {
+    use std::process::Stdio;
+    let mut child = here.command(line).stdout(Stdio::null()).spawn().unwrap();
+    let status = format!("/proc/{}/status", child.id());
+    let mut most = 0;
+    loop {
+        let text = std::fs::read_to_string(&status).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+        most = most.max(kib.unwrap_or(0) * 1024);
+        if let Some(status) = child.try_wait().unwrap() {
+            assert!(status.success(), "{line:?}");
+            return most;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+}

@@ -1,5 +1,7 @@
 //! `score`: files of samples, and rows that do not suit.
 
+#[cfg(target_os = "linux")]
+use crate::peak_memory;
 use crate::program;
 
 #[test]
@@ -45,26 +47,6 @@ fn a_density_is_in_raw_units() {
     let said = here.good("score g --data rows.csv --out scores.csv");
     assert!(said.contains("40 rows of rows.csv, mean log-density in raw units"), "{said}");
     assert_eq!(here.read("scores.csv").lines().count(), 41);
-}
-
-/// The most memory that a command had, in bytes.
-#[cfg(target_os = "linux")]
-fn peak_memory(here: &ancestral_test_support::Program, line: &str) -> u64 {
-    use std::process::Stdio;
-    let mut child = here.command(line).stdout(Stdio::null()).spawn().unwrap();
-    let status = format!("/proc/{}/status", child.id());
-    let mut most = 0;
-    loop {
-        let text = std::fs::read_to_string(&status).unwrap_or_default();
-        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
-        most = most.max(kib.unwrap_or(0) * 1024);
-        if let Some(status) = child.try_wait().unwrap() {
-            assert!(status.success(), "{line:?}");
-            return most;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(1));
-    }
 }
 
 /// A table is scored in parts, from a file and from a pipe, whatever its size.

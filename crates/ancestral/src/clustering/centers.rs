@@ -1,7 +1,7 @@
 //! Distances from rows to centers by products.
 
 use super::points::Real;
-use super::product::{Packed, squared_distance};
+use super::product::{Packed, squared_distance, vectorized};
 
 /// Rows whose distances are computed at once.
 pub(super) const ROWS: usize = 128;
@@ -30,7 +30,7 @@ impl<T: Real> Centers<T> {
     }
 
     /// The values of a center.
-    #[inline]
+    #[inline(always)]
     pub(super) fn row(&self, center: usize) -> &[T] {
         &self.values[center * self.columns..][..self.columns]
     }
@@ -47,6 +47,15 @@ impl<T: Real> Centers<T> {
     pub(super) fn squared_distances(&self, rows: &[T], squares: &[T], out: &mut [T]) {
         let all: Vec<&[T]> = rows.chunks_exact(self.columns).collect();
         self.packed.dots(&all, out);
+        vectorized(
+            #[inline(always)]
+            || self.turn_into_distances(rows, squares, out),
+        );
+    }
+
+    /// Turns the products of rows with all centers into their squared distances.
+    #[inline(always)]
+    fn turn_into_distances(&self, rows: &[T], squares: &[T], out: &mut [T]) {
         let two = T::of(2.0);
         // Below this, at least a thousandth of the distance could be rounding error.
         let near = self.error * T::of(1000.0);
@@ -62,15 +71,36 @@ impl<T: Real> Centers<T> {
         }
     }
 
-    /// A lower bound of the squared distance to a center, from the dot product.
+    /// The dot products of rows with all centers, into `out` `[rows, centers]`.
     #[inline]
+    pub(super) fn dots(&self, rows: &[&[T]], out: &mut [T]) {
+        self.packed.dots(rows, out);
+    }
+
+    /// Turns the products of a row with all centers into lower bounds of its squared distances.
+    #[inline(always)]
+    pub(super) fn squared_distance_bounds(&self, square: T, dots: &mut [T]) {
+        for (dot, &other) in dots.iter_mut().zip(&self.squares) {
+            let lengths = square + other;
+            let bound = lengths - T::of(2.0) * *dot - self.error * lengths;
+            *dot = if bound > T::default() { bound } else { T::default() };
+        }
+    }
+
+    /// The squared length of a center.
+    pub(super) fn square(&self, center: usize) -> T {
+        self.squares[center]
+    }
+
+    /// A lower bound of the squared distance to a center, from the dot product.
+    #[inline(always)]
     pub(super) fn squared_distance_bound(&self, square: T, center: usize, dot: T) -> T {
         let bound = square + self.squares[center] - T::of(2.0) * dot - self.error(square, center);
         if bound > T::default() { bound } else { T::default() }
     }
 
     /// The error of [`Self::squared_distances`] for a row and a center with these squared lengths.
-    #[inline]
+    #[inline(always)]
     pub(super) fn error(&self, square: T, center: usize) -> T {
         self.error * (square + self.squares[center])
     }
@@ -82,6 +112,16 @@ pub(super) fn rounding<T: Real>(columns: usize) -> f64 {
 }
 
 /// The squared length of a row.
+#[inline(always)]
 pub(super) fn square<T: Real>(row: &[T]) -> T {
-    T::of(row.iter().map(|x| x.to_f64() * x.to_f64()).sum())
+    const LANES: usize = 16;
+    let mut lanes = [0.0; LANES];
+    let (chunks, rest) = row.as_chunks::<LANES>();
+    for chunk in chunks {
+        for (lane, x) in lanes.iter_mut().zip(chunk) {
+            *lane += x.to_f64() * x.to_f64();
+        }
+    }
+    let rest: f64 = rest.iter().map(|x| x.to_f64() * x.to_f64()).sum();
+    T::of(lanes.iter().sum::<f64>() + rest)
 }

@@ -23,10 +23,11 @@ impl Plane {
     /// The plane of some rows.
     pub fn of<T: Real>(points: Points<'_, T>, streams: &dyn UniformStreams) -> Self {
         let (means, columns) = (points.means(), points.columns());
-        let rows = points.centered(&means);
-        let total: f64 =
-            rows.iter().map(|x| x.to_f64().powi(2)).sum::<f64>() / points.rows() as f64;
-        let mut directions = components(&rows, columns, streams);
+        let rows = points.values().chunks_exact(columns);
+        let squares =
+            rows.flat_map(|row| row.iter().zip(&means)).map(|(x, m)| (x.to_f64() - m).powi(2));
+        let total = squares.sum::<f64>() / points.rows() as f64;
+        let mut directions = components(points, &means, streams);
         let mut shares = [0.0; 2];
         for (direction, share) in directions.iter_mut().zip(&mut shares) {
             let length = direction.iter().map(|x| x * x).sum::<f64>().sqrt();
@@ -48,16 +49,16 @@ impl Plane {
     }
 }
 
-/// The first two principal components of centered rows, each times its standard deviation, by orthogonal
+/// The first two principal components of rows, each times its standard deviation, by orthogonal
 /// iteration; at most [`PCA_ROWS`] rows in equal steps are used.
 pub(super) fn components<T: Real>(
-    rows: &[T],
-    columns: usize,
+    points: Points<'_, T>,
+    means: &[f64],
     streams: &dyn UniformStreams,
 ) -> [Vec<f64>; 2] {
-    let count = rows.len() / columns;
-    let step = count.div_ceil(PCA_ROWS);
-    let some: Vec<&[T]> = rows.chunks_exact(columns).step_by(step).collect();
+    let columns = means.len();
+    let step = points.rows().div_ceil(PCA_ROWS);
+    let some: Vec<&[T]> = points.values().chunks_exact(columns).step_by(step).collect();
     let mut uniform = streams.stream("som components", 0);
     let mut vectors = [0, 1].map(|_| (0..columns).map(|_| uniform() - 0.5).collect::<Vec<f64>>());
     for _ in 0..PCA_ITERATIONS {
@@ -66,10 +67,14 @@ pub(super) fn components<T: Real>(
             .par_chunks(BLOCK)
             .map(|block| {
                 let mut sums = [vec![0.0; columns], vec![0.0; columns]];
+                let mut centered = vec![0.0; columns];
                 for row in block {
+                    for ((out, x), mean) in centered.iter_mut().zip(*row).zip(means) {
+                        *out = x.to_f64() - mean;
+                    }
                     for (sum, vector) in sums.iter_mut().zip(&vectors) {
-                        let along: f64 = row.iter().zip(vector).map(|(x, v)| x.to_f64() * v).sum();
-                        sum.iter_mut().zip(*row).for_each(|(s, x)| *s += along * x.to_f64());
+                        let along: f64 = centered.iter().zip(vector).map(|(x, v)| x * v).sum();
+                        sum.iter_mut().zip(&centered).for_each(|(s, x)| *s += along * x);
                     }
                 }
                 sums

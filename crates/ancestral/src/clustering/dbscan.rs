@@ -484,7 +484,13 @@ fn by_pairs(within: &Within<'_>, rows: usize, min_samples: usize) -> Dbscan {
     let counts = within.counts();
     let core: Vec<bool> = counts.iter().map(|&count| count as usize >= min_samples).collect();
     let sets = UnionFind::new(rows);
-    within.for_each(&|a, b| {
+    // Blocks whose core rows are in one set already.
+    let joined = |rows: [&[u32]; 2]| {
+        let mut core = rows.into_iter().flatten().filter(|&&row| core[row as usize]);
+        let first = core.next();
+        first.is_none_or(|&first| core.all(|&row| sets.same(first as usize, row as usize)))
+    };
+    within.for_each(&joined, &|a, b| {
         if core[a] && core[b] {
             sets.join(a, b);
         }
@@ -498,7 +504,13 @@ fn by_pairs(within: &Within<'_>, rows: usize, min_samples: usize) -> Dbscan {
                 border[row].fetch_min(label, Relaxed);
             }
         };
-        within.for_each(&|a, b| match (core[a], core[b]) {
+        // Blocks without core rows, or of nothing else.
+        let alike = |rows: [&[u32]; 2]| {
+            let mut core = rows.into_iter().flatten().map(|&row| core[row as usize]);
+            let first = core.next();
+            core.all(|other| Some(other) == first)
+        };
+        within.for_each(&alike, &|a, b| match (core[a], core[b]) {
             (true, false) => lower(b, labels[a]),
             (false, true) => lower(a, labels[b]),
             _ => {}

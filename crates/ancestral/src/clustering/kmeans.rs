@@ -5,6 +5,7 @@
 //! sums, centers and the inertia in double precision.
 //! An empty cluster takes the row farthest from its center, as in scikit-learn.
 
+mod bounds;
 mod data;
 mod lloyd;
 mod minibatch;
@@ -15,13 +16,17 @@ use rayon::prelude::*;
 use super::error::{Error, Result, setting};
 use super::nearest::{Nearest, nearest};
 use super::points::{BLOCK, Points, Real, UniformStreams};
+use super::product::vectorized;
+use super::watch::Watch;
 
 use data::Data;
 use lloyd::{Limits, lloyd};
 pub use minibatch::{MiniBatch, MiniBatchConfig};
 
-/// Most centers for which each has a lower bound of its own; more are grouped by about five.
+/// Most centers for which each has a lower bound of its own, whatever memory rows take.
 const OWN_BOUNDS: usize = 20;
+/// Centers of a group otherwise.
+const GROUP: usize = 10;
 
 /// How starting centers are chosen.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -73,6 +78,8 @@ pub struct Kmeans {
     pub iterations: usize,
     /// Whether the best start converged within the largest number of iterations.
     pub converged: bool,
+    /// Whether it was stopped before.
+    pub stopped: bool,
     /// The number of clusters asked for, if more than were found.
     pub missing_from: Option<usize>,
     /// The inertia of each start.
@@ -91,30 +98,55 @@ impl KmeansConfig {
         weights: Option<&[f64]>,
         streams: &dyn UniformStreams,
     ) -> Result<Kmeans> {
+        self.fit_watched(points, weights, streams, &mut Watch::new(None, &mut |_, _| {}))
+    }
+
+    /// The same while someone watches; if it is stopped, the centers of the last iteration are the result.
+    ///
+    /// # Errors
+    /// As [`Self::fit`].
+    pub fn fit_watched<T: Real>(
+        &self,
+        points: Points<'_, T>,
+        weights: Option<&[f64]>,
+        streams: &dyn UniformStreams,
+        watch: &mut Watch<'_>,
+    ) -> Result<Kmeans> {
         let starts = self.check(points)?;
         let data = Data::new(points, weights)?;
         let limits = Limits {
             iterations: self.max_iter,
             shift: self.tol * data.mean_variance(),
-            groups: if self.n_clusters <= OWN_BOUNDS {
+            // Own bounds take at most half of the memory of the rows.
+            groups: if self.n_clusters <= OWN_BOUNDS.max(points.columns() / 2) {
                 self.n_clusters
             } else {
-                self.n_clusters / 5
+                self.n_clusters / GROUP
             },
         };
         let mut best: Option<Kmeans> = None;
         let mut inertias = Vec::with_capacity(starts);
         for start in 0..starts {
-            let found =
-                self.run(points, &data, limits, &mut *streams.stream("kmeans", start as u64));
+            let uniform = &mut *streams.stream("kmeans", start as u64);
+            let (done, total) = (start * self.max_iter, starts * self.max_iter);
+            let found = self.run(points, &data, limits, uniform, &mut |iterations| {
+                watch.tell(done + iterations, total);
+                watch.is_stopped()
+            });
+            let stopped = found.stopped;
             inertias.push(found.inertia);
             // Equal inertias keep the earlier start.
             if best.as_ref().is_none_or(|best| found.inertia < best.inertia) {
                 best = Some(found);
             }
+            if stopped {
+                break;
+            }
         }
         match best {
-            Some(best) => Ok(Kmeans { starts: inertias, ..best }),
+            Some(best) => {
+                Ok(Kmeans { starts: inertias, stopped: best.stopped || watch.is_stopped(), ..best })
+            }
             None => setting("n_init", 0, "it is at least 1"),
         }
     }
@@ -157,6 +189,7 @@ impl KmeansConfig {
         data: &Data<'_, T>,
         limits: Limits,
         uniform: &mut dyn FnMut() -> f64,
+        stops: &mut dyn FnMut(usize) -> bool,
     ) -> Kmeans {
         let columns = data.columns();
         let of_rows =
@@ -170,7 +203,7 @@ impl KmeansConfig {
                     .collect()
             }
         };
-        let fitted = lloyd(data, start, limits);
+        let fitted = lloyd(data, start, limits, stops);
         // Clusters without rows are left out.
         let mut names = vec![None; fitted.centers.len() / columns];
         fitted.labels.iter().for_each(|&label| names[label as usize] = Some(0));
@@ -191,6 +224,7 @@ impl KmeansConfig {
             labels,
             iterations: fitted.iterations,
             converged: fitted.converged,
+            stopped: fitted.stopped,
             missing_from: ((clusters as usize) < self.n_clusters).then_some(self.n_clusters),
             starts: Vec::new(),
         };
@@ -206,21 +240,37 @@ fn inertia<T: Real>(points: Points<'_, T>, data: &Data<'_, T>, found: &Kmeans) -
         .par_chunks(BLOCK * columns)
         .enumerate()
         .map(|(block, values)| {
-            let rows = values.chunks_exact(columns).enumerate();
-            rows.map(|(i, row)| {
-                let i = block * BLOCK + i;
-                let center = &found.centers[found.labels[i] as usize * columns..][..columns];
-                data.weight(i) * squared(row, center)
-            })
-            .sum()
+            vectorized(
+                #[inline(always)]
+                || {
+                    let rows = values.chunks_exact(columns).enumerate();
+                    rows.map(|(i, row)| {
+                        let i = block * BLOCK + i;
+                        let center =
+                            &found.centers[found.labels[i] as usize * columns..][..columns];
+                        data.weight(i) * squared(row, center)
+                    })
+                    .sum()
+                },
+            )
         })
         .collect();
     blocks.iter().sum()
 }
 
 /// The squared distance of a row to a center in double precision.
+#[inline(always)]
 fn squared<T: Real>(row: &[T], center: &[f64]) -> f64 {
-    row.iter().zip(center).map(|(x, c)| (x.to_f64() - c).powi(2)).sum()
+    const LANES: usize = 16;
+    let mut lanes = [0.0; LANES];
+    let ((a, rest_a), (b, rest_b)) = (row.as_chunks::<LANES>(), center.as_chunks::<LANES>());
+    for (a, b) in a.iter().zip(b) {
+        for l in 0..LANES {
+            lanes[l] += (a[l].to_f64() - b[l]).powi(2);
+        }
+    }
+    let rest: f64 = rest_a.iter().zip(rest_b).map(|(x, c)| (x.to_f64() - c).powi(2)).sum();
+    lanes.iter().sum::<f64>() + rest
 }
 
 impl Kmeans {
@@ -324,7 +374,7 @@ mod tests {
         let run = |groups: usize| {
             let limits = Limits { iterations: 300, shift: 0.0, groups };
             let start = (0..30).flat_map(|row| data.row(row)).copied().collect();
-            lloyd(&data, start, limits)
+            lloyd(&data, start, limits, &mut |_| false)
         };
         let one = run(1);
         for groups in [2, 3, 10, 30] {
@@ -416,6 +466,26 @@ mod tests {
         let one = fit(&values, 3, &config);
         let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
         assert_eq!(pool.install(|| fit(&values, 3, &config)), one);
+    }
+
+    #[test]
+    fn stopped_iterations_go_on_from_their_centers() {
+        let values = Noise::new(8).normals(4000 * 3);
+        let points = Points::new(&values, 3).unwrap();
+        let config = given(values[..60].to_vec(), 3);
+        let whole = config.fit(points, None, &Streams(1)).unwrap();
+        let stop = std::sync::atomic::AtomicBool::new(false);
+        let mut told = |done, total| {
+            assert!(done <= total);
+            stop.store(done >= 5, std::sync::atomic::Ordering::Relaxed);
+        };
+        let watch = &mut Watch::new(Some(&stop), &mut told);
+        let found = config.fit_watched(points, None, &Streams(1), watch).unwrap();
+        assert!(found.stopped && !found.converged && found.iterations == 5);
+        assert!(found.inertia > whole.inertia && whole.iterations > 10 && !whole.stopped);
+        let rest = given(found.centers, 3).fit(points, None, &Streams(1)).unwrap();
+        assert!((rest.inertia / whole.inertia - 1.0).abs() < 1e-12);
+        assert_eq!(rest.labels, whole.labels);
     }
 
     #[test]

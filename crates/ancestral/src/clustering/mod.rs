@@ -13,6 +13,7 @@ mod golden;
 mod hdbscan;
 mod indices;
 mod kmeans;
+mod lanes;
 mod methods;
 mod metric;
 mod nearest;
@@ -25,6 +26,7 @@ mod som;
 mod testing;
 mod tree;
 mod union_find;
+mod watch;
 mod within;
 
 pub use components::Plane;
@@ -42,8 +44,11 @@ pub use methods::{
     NeighborhoodSetting, RunStreams, SelectionSetting, SomMethod, SomSettings, SomStart,
     SomTraining, entries, method,
 };
-pub(crate) use methods::{standardized, with_points, wrong};
+pub(crate) use methods::{
+    Parts, kmeans, nearest_centers, standardized, with_points, without_empty, wrong,
+};
 pub use metric::Metric;
 pub use nearest::Nearest;
 pub use points::{Points, Real, UniformStreams};
 pub use som::{Grid, Neighborhood, Som, SomConfig, SomInit, Training};
+pub use watch::Watch;

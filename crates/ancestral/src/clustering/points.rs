@@ -20,6 +20,7 @@ pub trait Real:
     + std::ops::Sub<Output = Self>
     + std::ops::Mul<Output = Self>
     + std::ops::AddAssign
+    + super::lanes::Lanes
     + 'static
 {
     /// Infinity.
@@ -145,10 +146,17 @@ impl<'a, T: Real> Points<'a, T> {
 
     /// The rows minus `means`, computed in double precision and rounded once.
     pub fn centered(&self, means: &[f64]) -> Vec<T> {
-        let mut out = Vec::with_capacity(self.values.len());
-        for row in self.values.chunks_exact(self.columns) {
-            out.extend(row.iter().zip(means).map(|(x, mean)| T::of(x.to_f64() - mean)));
-        }
+        let mut out = vec![T::default(); self.values.len()];
+        let size = BLOCK * self.columns;
+        let blocks = out.par_chunks_mut(size).zip(self.values.par_chunks(size));
+        blocks.for_each(|(out, values)| {
+            let rows = out.chunks_exact_mut(self.columns);
+            for (out, row) in rows.zip(values.chunks_exact(self.columns)) {
+                for ((out, x), mean) in out.iter_mut().zip(row).zip(means) {
+                    *out = T::of(x.to_f64() - mean);
+                }
+            }
+        });
         out
     }
 

@@ -302,3 +302,105 @@ fn columns_of_different_units_have_a_quantization_error() {
         assert!(error < 100.0, "{error}");
     }
 }
+
+/// scikit-learn 34074: after a cluster without rows was moved, labels were those of earlier centers.
+#[test]
+fn labels_are_those_of_the_last_centers() {
+    let mut noise = Noise::new(12);
+    for case in 0..40 {
+        let values: Vec<f64> = (0..60).map(|_| (noise.normal() * 3.0).round()).collect();
+        let mut start = values[..8].to_vec();
+        // Two centers that no row is near.
+        start.extend([900.0, 0.0, 0.0, 900.0]);
+        let config = KmeansConfig {
+            n_clusters: 6,
+            init: Init::Centers(start),
+            max_iter: 1 + case % 4,
+            ..Default::default()
+        };
+        let points = Points::new(&values, 2).unwrap();
+        let found = kmeans(&values, 2, config);
+        let nearest = found.assign(points).unwrap();
+        let inertia: f64 = nearest.iter().map(|nearest| nearest.squared_distance).sum();
+        assert!((found.inertia - inertia).abs() <= 1e-12 * inertia.max(1.0), "{case}");
+    }
+}
+
+/// scikit-learn 3039: more clusters were to start anew than a batch has rows.
+#[test]
+fn batches_smaller_than_the_number_of_clusters_are_taken() {
+    let values = blobs(5, 40, 0.5, 4);
+    let start: Vec<f64> = (0..40).map(|i| 1e4 + f64::from(i)).collect();
+    let mut model = MiniBatch::new(start, 2, MiniBatchConfig::default()).unwrap();
+    let mut uniform = Streams(2).stream("batches", 0);
+    for batch in values.chunks(6).cycle().take(500) {
+        model.partial_fit(Points::new(batch, 2).unwrap(), &mut *uniform).unwrap();
+    }
+    assert!(model.centers().iter().all(|x| x.is_finite()));
+    let near = kmeans(&values, 2, KmeansConfig { n_clusters: 5, ..Default::default() });
+    let near = near.assign(Points::new(model.centers(), 2).unwrap()).unwrap();
+    assert!(near.iter().filter(|nearest| nearest.squared_distance < 9.0).count() >= 10);
+}
+
+/// hdbscan 56 and 305: many equal rows, with or without another row, were all noise.
+#[test]
+fn equal_rows_may_be_the_only_cluster() {
+    for method in [Selection::Eom, Selection::Leaf] {
+        let config = HdbscanConfig {
+            allow_single_cluster: true,
+            cluster_selection_method: method,
+            ..Default::default()
+        };
+        let found = density(&[vec![0.0; 600], vec![20.0]].concat(), 1, config);
+        assert_eq!((found.clusters, found.labels[600]), (1, None), "{method:?}");
+        assert!(found.labels[..600].iter().all(|&label| label == Some(0)), "{method:?}");
+        let found = density(&[3.0; 600], 1, config);
+        assert_eq!(found.clusters, 1, "{method:?}");
+        assert!(found.labels.iter().all(|&label| label == Some(0)), "{method:?}");
+    }
+}
+
+/// hdbscan 235: a single row was an error that named an empty array.
+#[test]
+fn a_single_row_is_noise() {
+    let found = density(&[1.0, 1.0, 1.0], 3, HdbscanConfig::default());
+    assert_eq!((found.clusters, &found.labels[..]), (0, &[None][..]));
+    assert_eq!(found.probabilities, [0.0]);
+    let found = DbscanConfig::default().fit(Points::new(&[1.0], 1).unwrap()).unwrap();
+    assert_eq!((found.clusters, &found.labels[..]), (0, &[None][..]));
+}
+
+/// hdbscan 492: eight near rows and one far away were all noise; where all may be one cluster, the nearest are.
+#[test]
+fn an_outlier_is_in_no_cluster_of_near_rows() {
+    let values = [
+        [0.36789608, 0.17779213, 0.83797550, 0.77753013],
+        [0.36628222, 0.17353597, 0.83745314, 0.78465497],
+        [0.37088317, 0.17572623, 0.84084779, 0.78386849],
+        [0.36569396, 0.17433393, 0.83739746, 0.78440967],
+        [0.36793751, 0.17673337, 0.84037548, 0.78139651],
+        [0.36722952, 0.17239252, 0.83743829, 0.78435159],
+        [0.88804066, 0.81364667, 0.99931133, 1.0],
+        [0.36865044, 0.18000209, 0.83752632, 0.78532994],
+        [0.36644703, 0.17631954, 0.83802074, 0.78327519],
+    ];
+    let config = HdbscanConfig {
+        min_cluster_size: 2,
+        min_samples: Some(2),
+        allow_single_cluster: true,
+        ..Default::default()
+    };
+    let found = density(values.as_flattened(), 4, config);
+    assert_eq!((found.clusters, found.labels[6]), (1, None));
+    assert_eq!((found.labels[1], found.labels[3]), (Some(0), Some(0)));
+    assert_eq!(found.outlier_scores.iter().filter(|&&score| score > 0.9).count(), 1);
+}
+
+/// MiniSom 62: the quantization error was the mean over columns, too.
+#[test]
+fn the_quantization_error_is_the_mean_distance() {
+    let som = Som::new(Grid::Rectangular, 1, 1, vec![1.0, 2.0, 3.0, 4.0], 4).unwrap();
+    let values = [5.0, 6.0, 7.0, 8.0];
+    let assigned = som.assign(Points::new(&values, 4).unwrap()).unwrap();
+    assert_eq!(som.quantization_error(&assigned), 8.0);
+}

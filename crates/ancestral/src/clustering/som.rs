@@ -17,10 +17,13 @@ use super::components::components;
 use super::error::{Error, Result, setting};
 use super::nearest::{Nearest, nearest};
 use super::points::{Points, Real, UniformStreams, index_below};
-use super::product::squared_distance;
+use super::product::{squared_distance, vectorized};
+use super::watch::Watch;
 pub use grid::Grid;
 use grid::Units;
 
+/// Updates between two reports of progress.
+const TOLD: usize = 256;
 /// Values of all weights from which an online update is parallel.
 const PARALLEL: usize = 1 << 17;
 /// Values of a part of them.
@@ -108,6 +111,8 @@ pub struct Som {
     units: Units,
     columns: usize,
     weights: Vec<f64>,
+    /// The share of the training that was done, 1 unless it was stopped.
+    trained: f64,
 }
 
 impl SomConfig {
@@ -116,16 +121,29 @@ impl SomConfig {
     /// # Errors
     /// If a setting is out of range or given weights do not suit the data.
     pub fn fit<T: Real>(&self, points: Points<'_, T>, streams: &dyn UniformStreams) -> Result<Som> {
+        self.fit_watched(points, streams, &mut Watch::new(None, &mut |_, _| {}))
+    }
+
+    /// The same while someone watches; if it is stopped, the weights until then are the result.
+    ///
+    /// # Errors
+    /// As [`Self::fit`].
+    pub fn fit_watched<T: Real>(
+        &self,
+        points: Points<'_, T>,
+        streams: &dyn UniformStreams,
+        watch: &mut Watch<'_>,
+    ) -> Result<Som> {
         let units = Units::new(self.grid, self.rows, self.columns)?;
         let sigma = self.sigma.unwrap_or((self.rows.max(self.columns) as f64 / 2.0).max(1.0));
         if !(sigma > 0.0 && sigma.is_finite()) {
             return setting("sigma", sigma, "it is a finite number above 0");
         }
         let (means, columns) = (points.means(), points.columns());
-        let rows = points.centered(&means);
-        let start = self.start(&units, &rows, &means, streams)?;
+        let start = self.start(&units, points, &means, streams)?;
+        let rows = Rows { points, means: &means };
         let hood = Hood { units: &units, shape: self.neighborhood, sigma };
-        let weights = match self.training {
+        let (weights, trained) = match self.training {
             Training::Online { updates: 0, .. } => {
                 return setting("updates", 0, "it is at least 1");
             }
@@ -137,26 +155,25 @@ impl SomConfig {
             }
             Training::Online { updates, learning_rate, shuffle } => {
                 let order = Order::new(points.rows(), shuffle.then_some(streams));
-                online(&rows, columns, start, &hood, updates, learning_rate, order)
+                online(&rows, start, &hood, updates, learning_rate, order, watch)
             }
-            Training::Batch { epochs } => batch(&rows, columns, start, &hood, epochs),
+            Training::Batch { epochs } => batch(&rows, start, &hood, epochs, watch),
         };
         let weights = weights.chunks_exact(columns);
         let weights =
             weights.flat_map(|row| row.iter().zip(&means).map(|(x, mean)| x.to_f64() + mean));
-        Ok(Som { weights: weights.collect(), units, columns })
+        Ok(Som { weights: weights.collect(), units, columns, trained })
     }
 
     /// The first weights, centered like `rows`.
     fn start<T: Real>(
         &self,
         units: &Units,
-        rows: &[T],
+        points: Points<'_, T>,
         means: &[f64],
         streams: &dyn UniformStreams,
     ) -> Result<Vec<T>> {
         let columns = means.len();
-        let count = rows.len() / columns;
         match &self.init {
             SomInit::Weights(weights) => {
                 let found = Points::new(weights, columns)?.rows();
@@ -171,14 +188,15 @@ impl SomConfig {
             }
             SomInit::Random => {
                 let mut uniform = streams.stream("som start", 0);
-                let row = |i: usize| &rows[i * columns..][..columns];
-                Ok((0..units.len())
-                    .flat_map(|_| row(index_below(uniform(), count)))
-                    .copied()
-                    .collect())
+                let rows = Rows { points, means };
+                let mut weights = vec![T::default(); units.len() * columns];
+                for weights in weights.chunks_exact_mut(columns) {
+                    rows.centered(index_below(uniform(), points.rows()), weights);
+                }
+                Ok(weights)
             }
             SomInit::Pca => {
-                let [first, second] = components(rows, columns, streams);
+                let [first, second] = components(points, means, streams);
                 let (height, width) = units.shape();
                 // A uniform distribution on (−√3 s, √3 s) has standard deviation s.
                 let spread = |at: usize, size: usize| match size {
@@ -197,6 +215,21 @@ impl SomConfig {
                     })
                     .collect())
             }
+        }
+    }
+}
+
+/// Rows that are centered one after another, so that no copy of all is needed.
+struct Rows<'a, T> {
+    points: Points<'a, T>,
+    means: &'a [f64],
+}
+
+impl<T: Real> Rows<'_, T> {
+    /// A row minus the means of the columns.
+    fn centered(&self, row: usize, out: &mut [T]) {
+        for ((out, x), mean) in out.iter_mut().zip(self.points.row(row)).zip(self.means) {
+            *out = T::of(x.to_f64() - mean);
         }
     }
 }
@@ -261,23 +294,23 @@ fn decayed(first: f64, time: f64) -> f64 {
 /// Online training: each pass over the weights moves them toward a row and finds the unit nearest to the
 /// next one.
 fn online<T: Real>(
-    rows: &[T],
-    columns: usize,
+    rows: &Rows<'_, T>,
     mut weights: Vec<T>,
     hood: &Hood<'_>,
     updates: usize,
     learning_rate: f64,
     mut order: Order<'_>,
-) -> Vec<T> {
-    let row = |i: usize| &rows[i * columns..][..columns];
-    let units = hood.units.len();
-    let mut moves = vec![0.0; units];
-    let mut next = row(order.row(0));
+    watch: &mut Watch<'_>,
+) -> (Vec<T>, f64) {
+    let columns = rows.means.len();
+    let mut moves = vec![0.0; hood.units.len()];
+    let (mut from, mut next) = (vec![T::default(); columns], vec![T::default(); columns]);
+    rows.centered(order.row(0), &mut next);
     let part = (PART / columns).max(1);
     // Too small to change a weight by more than its rounding error.
     let least = T::EPSILON.to_f64() / 16.0;
     let pass = |weights: &mut Vec<T>, moves: &[f64], from: &[T], to: &[T]| -> usize {
-        let own = |first: usize, weights: &mut [T], moves: &[f64]| {
+        let moved = |first: usize, weights: &mut [T], moves: &[f64]| {
             let mut best = (T::INFINITY, first);
             for (i, (weights, &by)) in weights.chunks_exact_mut(columns).zip(moves).enumerate() {
                 if by >= least {
@@ -290,6 +323,12 @@ fn online<T: Real>(
                 }
             }
             best
+        };
+        let own = |first: usize, weights: &mut [T], moves: &[f64]| {
+            vectorized(
+                #[inline(always)]
+                || moved(first, weights, moves),
+            )
         };
         if weights.len() < PARALLEL {
             return own(0, weights, moves).1;
@@ -307,39 +346,56 @@ fn online<T: Real>(
         }
         best.1
     };
-    let mut unit = pass(&mut weights, &moves, next, next);
+    let mut unit = pass(&mut weights, &moves, &next, &next);
     for update in 0..updates {
         let time = update as f64 / updates as f64;
-        hood.values(unit, time, decayed(learning_rate, time), &mut moves);
-        let from = next;
-        if update + 1 < updates {
-            next = row(order.row(update + 1));
+        if update.is_multiple_of(TOLD) {
+            watch.tell(update, updates);
+            if watch.is_stopped() {
+                return (weights, time);
+            }
         }
-        unit = pass(&mut weights, &moves, from, next);
+        hood.values(unit, time, decayed(learning_rate, time), &mut moves);
+        from.copy_from_slice(&next);
+        if update + 1 < updates {
+            rows.centered(order.row(update + 1), &mut next);
+        }
+        unit = pass(&mut weights, &moves, &from, &next);
     }
-    weights
+    (weights, 1.0)
 }
 
 /// Batch training.
 fn batch<T: Real>(
-    rows: &[T],
-    columns: usize,
+    rows: &Rows<'_, T>,
     mut weights: Vec<T>,
     hood: &Hood<'_>,
     epochs: usize,
-) -> Vec<T> {
-    let units = hood.units.len();
-    let squares: Vec<T> = rows.chunks_exact(columns).map(square).collect();
+    watch: &mut Watch<'_>,
+) -> (Vec<T>, f64) {
+    let (units, columns, count) = (hood.units.len(), rows.means.len(), rows.points.rows());
     for epoch in 0..epochs {
+        watch.tell(epoch, epochs);
+        if watch.is_stopped() {
+            return (weights, epoch as f64 / epochs as f64);
+        }
         let table = Centers::new(weights, columns);
-        let best: Vec<Vec<u32>> = rows
-            .par_chunks(ROWS * columns)
-            .zip(squares.par_chunks(ROWS))
-            .map_init(Vec::new, |found, (rows, squares)| {
-                found.resize(squares.len() * units, T::default());
-                table.squared_distances(rows, squares, found);
-                found.chunks_exact(units).map(first_least).collect()
-            })
+        let best: Vec<Vec<u32>> = (0..count.div_ceil(ROWS))
+            .into_par_iter()
+            .map_init(
+                || (vec![T::default(); ROWS * columns], vec![T::default(); ROWS * units]),
+                |(centered, found), block| {
+                    let own = block * ROWS..count.min((block + 1) * ROWS);
+                    let centered = &mut centered[..own.len() * columns];
+                    for (row, out) in own.clone().zip(centered.chunks_exact_mut(columns)) {
+                        rows.centered(row, out);
+                    }
+                    let squares: Vec<T> = centered.chunks_exact(columns).map(square).collect();
+                    let found = &mut found[..own.len() * units];
+                    table.squared_distances(centered, &squares, found);
+                    found.chunks_exact(units).map(first_least).collect()
+                },
+            )
             .collect();
         let mut members = vec![Vec::new(); units];
         for (row, &unit) in best.iter().flatten().enumerate() {
@@ -347,14 +403,21 @@ fn batch<T: Real>(
         }
         let mut sums = vec![0.0; units * columns];
         sums.par_chunks_mut(columns).zip(&members).for_each(|(sums, members)| {
-            for &row in members {
-                let row = &rows[row as usize * columns..][..columns];
-                sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += x.to_f64());
-            }
+            vectorized(
+                #[inline(always)]
+                || {
+                    for &row in members {
+                        let row = rows.points.row(row as usize).iter().zip(rows.means);
+                        for (sum, (x, mean)) in sums.iter_mut().zip(row) {
+                            *sum += x.to_f64() - mean;
+                        }
+                    }
+                },
+            );
         });
         let sigma = decayed(hood.sigma, epoch as f64 / epochs as f64);
         weights = table.values().to_vec();
-        weights.par_chunks_mut(columns).enumerate().for_each(|(unit, weights)| {
+        let move_unit = |(unit, weights): (usize, &mut [T])| {
             let (mut total, mut mean) = (0.0, vec![0.0; columns]);
             for (other, members) in members.iter().enumerate().filter(|(_, m)| !m.is_empty()) {
                 let share = hood.value(unit, other, sigma);
@@ -368,9 +431,15 @@ fn batch<T: Real>(
             if total > 0.0 {
                 weights.iter_mut().zip(mean).for_each(|(w, mean)| *w = T::of(mean / total));
             }
+        };
+        weights.par_chunks_mut(columns).enumerate().for_each(|unit| {
+            vectorized(
+                #[inline(always)]
+                || move_unit(unit),
+            );
         });
     }
-    weights
+    (weights, 1.0)
 }
 
 /// The first of the least values.
@@ -401,7 +470,12 @@ impl Som {
         if found != units.len() {
             return Err(Error::Mismatch { what: "given weights", found, expected: units.len() });
         }
-        Ok(Self { units, columns: data_columns, weights })
+        Ok(Self { units, columns: data_columns, weights, trained: 1.0 })
+    }
+
+    /// The share of the training that was done, 1 unless it was stopped.
+    pub fn trained(&self) -> f64 {
+        self.trained
     }
 
     /// The weights `[units, columns]`, unit after unit along the rows of the grid.

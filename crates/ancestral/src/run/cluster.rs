@@ -8,15 +8,15 @@ use ancestral_data::{
 };
 
 use super::cluster_spec::{
-    Assigned, Beside, ClusterIndices, ClusterSpec, Clustered, Compared, Distances,
+    Assigned, Beside, ClusterIndices, ClusterSpec, Clustered, Compared, Distances, InParts,
 };
 use super::folder::Weights;
 use super::loaded::{Reading, Run};
 use super::session::Session;
 use super::spec::{DataSource, ResolvedRun, RunSpec};
 use crate::clustering::{
-    self, Clustering, DbscanSettings, Found, Given, Matrix, Metric, RunStreams, Silhouette,
-    standardized, with_points, wrong,
+    self, Clustering, DbscanSettings, Found, Given, Matrix, Method, Metric, Parts, RunStreams,
+    Silhouette, Watch, standardized, with_points, wrong,
 };
 use crate::model::{
     Assigning, Capability, Criteria, DataSpec, FitContext, Init, Model, ModelEntry, Task,
@@ -82,7 +82,12 @@ impl Session<'_> {
     pub fn cluster(&mut self, spec: &ClusterSpec) -> Result<Clustered> {
         let name = spec.run.model.clone().unwrap_or_default();
         let entry = self.method(&name)?;
-        let source = self.source(spec)?;
+        let (mut stream, source) = match self.stream(spec)? {
+            Some((stream, spec)) => {
+                (Some(stream), Source { spec, original: None, beside: Beside::new() })
+            }
+            None => (None, self.source(spec)?),
+        };
         let mut run_spec = source.spec;
         let range = spec.range.clone().filter(|range| !range.is_empty());
         if let Some(range) = &range {
@@ -104,6 +109,12 @@ impl Session<'_> {
         let data_spec = config.data.spec()?;
         let matrix = Matrix::gather(&rows, &data_spec)?;
         let streams = RunStreams(Streams::new(seed));
+        if let (Some(stream), DataSource::Named(place)) = (&mut stream, &spec.run.data.source) {
+            stream.describe(binarize, data_spec.clone());
+            config.data.set_place(place, self.data_dir());
+            (config.data.whole, config.data.real) = (true, is_table(place));
+            config.data.chosen = is_table(place);
+        }
         let given = self.given(spec, &name, &data_spec, &matrix)?;
 
         let (mut compared, mut compared_rows) = (Vec::new(), 0);
@@ -118,20 +129,37 @@ impl Session<'_> {
                 let found =
                     self.one(&entry, &settings, &data_spec, (&matrix, &rows), &given, seed)?;
                 compared.push(found.1.compared(clusters, &matrix, streams));
+                // Half of a comparison is none.
+                if found.1.stopped {
+                    return Err(Error::Interrupted);
+                }
             }
             self.tell("comparing numbers of clusters", counts.len() as u64, counts.len() as u64)?;
             if let Some(best) = best_of(&compared) {
                 config.settings.insert(setting.to_owned(), toml::Value::Integer(best as i64));
             }
         }
-        self.tell("clustering", 0, 1)?;
         let settings = config.settings.clone();
-        let (model, clustering) =
-            self.one(&entry, &settings, &data_spec, (&matrix, &rows), &given, seed)?;
-        self.tell("clustering", 1, 1)?;
+        let (model, clustering, (sizes, noise)) = match &mut stream {
+            Some(stream) => {
+                let found =
+                    self.cluster_stream(stream, &matrix, &settings, &data_spec, &given, seed)?;
+                let init = Init::new(&self.device, seed);
+                let mut model = self.registry.build(entry.name, &settings, &data_spec, &init)?;
+                model.load(&found.method.tensors())?;
+                (model, found.clustering, (found.sizes, 0))
+            }
+            None => {
+                self.tell("clustering", 0, 1)?;
+                let (model, found) =
+                    self.one(&entry, &settings, &data_spec, (&matrix, &rows), &given, seed)?;
+                self.tell("clustering", 1, 1)?;
+                let sizes = sizes(&found.labels, found.clusters);
+                (model, found, sizes)
+            }
+        };
         self.tell_notes(&clustering.notes)?;
 
-        let (sizes, noise) = sizes(&clustering.labels, clustering.clusters);
         let metric = clustering::method(&name, &settings, &data_spec)?
             .map_or(Metric::Euclidean, |method| method.metric());
         let mut indices = ClusterIndices::default();
@@ -165,7 +193,17 @@ impl Session<'_> {
             examples,
             beside: source.beside,
             files: Vec::new(),
+            in_parts: None,
         };
+        if let Some(stream) = &mut stream {
+            let labels = clustered.run.path().map(|folder| folder.join("labels.csv"));
+            if let Some(path) = &labels {
+                self.tell("writing labels", 0, 1)?;
+                stream.write_labels(path, &clustered.own_centers())?;
+                self.tell("writing labels", 1, 1)?;
+            }
+            clustered.in_parts = Some(InParts { rows: stream.rows(), labels });
+        }
         self.tell("writing files", 0, 1)?;
         clustered.store()?;
         self.tell("writing files", 1, 1)?;
@@ -498,7 +536,16 @@ impl Session<'_> {
         let init = Init::new(&self.device, seed);
         let mut model = self.registry.build(entry.name, settings, data, &init)?;
         if let Some(mut method) = clustering::method(entry.name, settings, data)? {
-            let found = method.cluster(matrix, given, &RunStreams(Streams::new(seed)))?;
+            let stop = self.stop;
+            let mut failed = Ok(());
+            let mut told = |done: u64, total: u64| {
+                if failed.is_ok() {
+                    failed = self.tell("clustering", done, total);
+                }
+            };
+            let watch = &mut Watch::new(stop, &mut told);
+            let found = method.cluster(matrix, given, &RunStreams(Streams::new(seed)), watch)?;
+            failed?;
             method.keep(&found, matrix);
             model.load(&method.tensors())?;
             return Ok((model, found));
@@ -544,7 +591,8 @@ impl Session<'_> {
         let values = vec![("log_likelihood", total), ("bic", criteria.bic), ("aic", criteria.aic)];
         // Standard errors are no matter here.
         let notes = report.notes.into_iter().filter(|note| note.contains("converge")).collect();
-        Ok(Clustering { labels, clusters, found: Found::Mixture(shares), values, notes })
+        let found = Found::Mixture(shares);
+        Ok(Clustering { labels, clusters, found, values, stopped: false, notes })
     }
 }
 

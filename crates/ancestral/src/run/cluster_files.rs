@@ -1,14 +1,16 @@
 //! The files of a clustering: labels, centers and images in the folder of its run.
 
 use std::fmt::Write;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use ancestral_data::{CsvWriter, csv_cell, write_csv, write_npy};
 
 use super::cluster::own_share;
-use super::cluster_spec::{Assigned, Beside, Clustered};
-use crate::Result;
+use super::cluster_spec::{Assigned, Beside, Clustered, InParts};
 use crate::clustering::Found;
+use crate::{Error, Result};
 
 /// Columns of numbers between identifiers and the cluster.
 type Numbers<'a> = Vec<(&'static str, Box<dyn Fn(usize) -> String + 'a>)>;
@@ -48,6 +50,20 @@ fn write_labels(
     Ok(file.finish()?)
 }
 
+/// Copies labels that are in a file.
+fn copy_labels(from: &Path, to: &Path) -> Result<()> {
+    let problem = |error: std::io::Error| Error::run(from, error.to_string());
+    let mut lines = BufReader::new(File::open(from).map_err(problem)?).lines();
+    let header = lines.next().transpose().map_err(problem)?.unwrap_or_default();
+    let mut file = CsvWriter::create(to, &[header])?;
+    for line in lines {
+        let mut line = line.map_err(problem)?;
+        line.push('\n');
+        file.text(&line)?;
+    }
+    Ok(file.finish()?)
+}
+
 impl Assigned {
     /// Writes labels as CSV: a line for each row, with the cluster last, −1 for noise.
     ///
@@ -69,6 +85,9 @@ impl Clustered {
     /// # Errors
     /// If the file cannot be written.
     pub fn write_labels(&self, path: &Path) -> Result<()> {
+        if let Some(InParts { labels: Some(written), .. }) = &self.in_parts {
+            return copy_labels(written, path);
+        }
         let shares;
         let mut numbers: Numbers<'_> = Vec::new();
         match &self.clustering.found {
@@ -100,7 +119,9 @@ impl Clustered {
     pub(super) fn store(&mut self) -> Result<()> {
         let Some(folder) = self.run.path().map(Path::to_owned) else { return Ok(()) };
         let labels = folder.join("labels.csv");
-        self.write_labels(&labels)?;
+        if self.in_parts.is_none() {
+            self.write_labels(&labels)?;
+        }
         self.files.push(labels);
         let centers = self.centers();
         let columns = self.matrix.columns();

@@ -29,6 +29,9 @@ pub struct ClusterSpec {
     pub range: Option<RangeInclusive<usize>>,
     /// Whether indices of the clusters are computed.
     pub indices: bool,
+    /// Entries of a table up to which it is held whole when it is clustered in mini-batches, some 4 million if
+    /// not given.
+    pub held: Option<usize>,
 }
 
 /// A number of clusters among others.
@@ -66,6 +69,15 @@ pub struct ClusterIndices {
 /// Columns of text beside the labels: their names and cells.
 pub type Beside = Vec<(String, Vec<String>)>;
 
+/// A file whose rows were clustered in parts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InParts {
+    /// Its rows.
+    pub rows: usize,
+    /// Its labels in the folder of the run.
+    pub labels: Option<PathBuf>,
+}
+
 /// The clusters of some data.
 pub struct Clustered {
     /// The model.
@@ -94,6 +106,16 @@ pub struct Clustered {
     pub beside: Beside,
     /// Files that were written.
     pub files: Vec<PathBuf>,
+    /// The file, if it was clustered in parts; rows, labels, examples and indices are then those of a sample,
+    /// sizes and inertia those of the file.
+    pub in_parts: Option<InParts>,
+}
+
+impl Clustered {
+    /// The number of rows that were clustered.
+    pub fn rows(&self) -> usize {
+        self.in_parts.as_ref().map_or(self.clustering.labels.len(), |parts| parts.rows)
+    }
 }
 
 /// Rows that were put into the clusters of a run.

@@ -10,6 +10,7 @@ mod cluster_files;
 #[cfg(feature = "plot")]
 mod cluster_images;
 mod cluster_spec;
+mod cluster_stream;
 mod columns;
 mod config;
 mod distribution;
@@ -41,7 +42,7 @@ mod walked;
 pub use adapt::adapt;
 pub use baskets::LEAST_MEMORY;
 pub use cluster_spec::{
-    Assigned, Beside, ClusterIndices, ClusterSpec, Clustered, Compared, Distances,
+    Assigned, Beside, ClusterIndices, ClusterSpec, Clustered, Compared, Distances, InParts,
 };
 pub use config::{DataConfig, FORMAT, RunConfig};
 pub use distribution::{

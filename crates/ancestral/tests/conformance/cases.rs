@@ -90,6 +90,7 @@ pub(crate) fn cases() -> Vec<(ModelEntry, Dataset, Table)> {
                     "n_clusters = 3",
                     "n_clusters = 4\ninit = 'random'\nn_init = 2",
                     "n_clusters = 12\ntol = 0.0",
+                    "n_clusters = 3\nbatch_size = 20",
                 ],
                 "dbscan" => &[
                     "eps = 1.5",

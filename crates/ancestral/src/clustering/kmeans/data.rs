@@ -1,22 +1,30 @@
 //! The rows of K-means: centered, with weights.
 
+use std::borrow::Cow;
+
+use rayon::prelude::*;
+
 use super::super::centers::square;
 use super::super::error::{Error, Result};
-use super::super::points::{Points, Real};
+use super::super::points::{BLOCK, Points, Real};
+use super::super::product::vectorized;
 
-/// Centered rows with their weights.
+/// Rows with their weights; centered, unless they are near the origin anyway.
 #[derive(Debug)]
-pub(super) struct Data<'a, T> {
-    rows: Vec<T>,
+pub(super) struct Data<'a, T: Clone> {
+    rows: Cow<'a, [T]>,
     columns: usize,
+    /// What was subtracted from each column.
     means: Vec<f64>,
+    /// The mean over columns of their variances.
+    variance: f64,
     /// Squared lengths of the rows.
     squares: Vec<T>,
     weights: Option<&'a [f64]>,
 }
 
 impl<'a, T: Real> Data<'a, T> {
-    pub(super) fn new(points: Points<'_, T>, weights: Option<&'a [f64]>) -> Result<Self> {
+    pub(super) fn new(points: Points<'a, T>, weights: Option<&'a [f64]>) -> Result<Self> {
         if let Some(weights) = weights {
             let (found, expected) = (weights.len(), points.rows());
             if found != expected {
@@ -30,10 +38,22 @@ impl<'a, T: Real> Data<'a, T> {
                 return Err(Error::Weight { row: 0, value: 0.0 });
             }
         }
-        let (means, columns) = (points.means(), points.columns());
-        let rows = points.centered(&means);
-        let squares = rows.chunks_exact(columns).map(square).collect();
-        Ok(Self { rows, columns, means, squares, weights })
+        let (mut means, columns) = (points.means(), points.columns());
+        let length = means.iter().map(|mean| mean * mean).sum::<f64>();
+        let squares = squares(points.values(), columns);
+        let total = squares.iter().map(|x| x.to_f64()).sum::<f64>() / points.rows() as f64;
+        // Lengths of which at least half is spread keep the digits of distances.
+        if total >= 2.0 * length {
+            means.fill(0.0);
+            let (rows, variance) = (Cow::Borrowed(points.values()), total - length);
+            let variance = variance / columns as f64;
+            return Ok(Self { rows, columns, means, variance, squares, weights });
+        }
+        let rows = Cow::Owned(points.centered(&means));
+        let squares = self::squares(&rows, columns);
+        let sum: f64 = squares.iter().map(|x| x.to_f64()).sum();
+        let variance = sum / points.rows() as f64 / columns as f64;
+        Ok(Self { rows, columns, means, variance, squares, weights })
     }
 
     pub(super) fn rows(&self) -> usize {
@@ -72,7 +92,20 @@ impl<'a, T: Real> Data<'a, T> {
 
     /// The mean over columns of their variances, to which `tol` is relative.
     pub(super) fn mean_variance(&self) -> f64 {
-        let sum: f64 = self.squares.iter().map(|x| x.to_f64()).sum();
-        sum / self.rows() as f64 / self.columns as f64
+        self.variance
     }
+}
+
+/// The squared lengths of rows.
+fn squares<T: Real>(rows: &[T], columns: usize) -> Vec<T> {
+    let blocks: Vec<Vec<T>> = rows
+        .par_chunks(BLOCK * columns)
+        .map(|rows| {
+            vectorized(
+                #[inline(always)]
+                || rows.chunks_exact(columns).map(square).collect(),
+            )
+        })
+        .collect();
+    blocks.concat()
 }

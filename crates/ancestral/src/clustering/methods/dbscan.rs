@@ -4,7 +4,7 @@ use burn::tensor::TensorData;
 use toml::Table;
 
 use super::super::dbscan::DbscanConfig;
-use super::super::{Metric, UniformStreams};
+use super::super::{Metric, UniformStreams, Watch};
 use super::errors::wrong;
 use super::gather::{Matrix, with_points};
 use super::method::{
@@ -73,7 +73,13 @@ impl Method for DbscanMethod {
         self.settings.metric.into()
     }
 
-    fn cluster(&self, matrix: &Matrix, _: &Given, _: &dyn UniformStreams) -> Result<Clustering> {
+    fn cluster(
+        &self,
+        matrix: &Matrix,
+        _: &Given,
+        _: &dyn UniformStreams,
+        _: &mut Watch<'_>,
+    ) -> Result<Clustering> {
         let DbscanSettings { eps, min_samples, .. } = self.settings;
         let config = DbscanConfig { eps, min_samples, metric: self.metric() };
         let found = with_points!(matrix, points => config.fit(points))
@@ -87,6 +93,7 @@ impl Method for DbscanMethod {
             ));
         }
         Ok(Clustering {
+            stopped: false,
             labels: found.labels.clone(),
             clusters: found.clusters,
             values: vec![("core_rows", core as f64)],

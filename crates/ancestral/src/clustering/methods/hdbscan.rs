@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use toml::Table;
 
 use super::super::hdbscan::{HdbscanConfig, Selection};
-use super::super::{Metric, Points, UniformStreams};
+use super::super::{Metric, Points, UniformStreams, Watch};
 use super::errors::{not_fitted, wrong};
 use super::gather::{Matrix, with_points};
 use super::method::{
@@ -152,7 +152,13 @@ impl Method for HdbscanMethod {
         self.settings.metric.into()
     }
 
-    fn cluster(&self, matrix: &Matrix, _: &Given, _: &dyn UniformStreams) -> Result<Clustering> {
+    fn cluster(
+        &self,
+        matrix: &Matrix,
+        _: &Given,
+        _: &dyn UniformStreams,
+        _: &mut Watch<'_>,
+    ) -> Result<Clustering> {
         let of = &self.settings;
         let config = HdbscanConfig {
             min_cluster_size: of.min_cluster_size,
@@ -183,6 +189,7 @@ impl Method for HdbscanMethod {
             });
         }
         Ok(Clustering {
+            stopped: false,
             labels: found.labels.clone(),
             clusters: found.clusters,
             values: Vec::new(),

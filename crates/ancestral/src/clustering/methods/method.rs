@@ -2,7 +2,7 @@
 
 use toml::Table;
 
-use super::super::{Dbscan, Hdbscan, Kmeans, Metric, Nearest, Som, UniformStreams};
+use super::super::{Dbscan, Hdbscan, Kmeans, Metric, Nearest, Som, UniformStreams, Watch};
 use super::gather::Matrix;
 use crate::columns::KindName;
 use crate::model::{Assigning, Assignments, DataSpec, NamedTensors, Size};
@@ -70,6 +70,8 @@ pub struct Clustering {
     pub found: Found,
     /// Values of the method by name, as the inertia.
     pub values: Vec<(&'static str, f64)>,
+    /// Whether it was stopped before its end.
+    pub stopped: bool,
     /// What one should know of the result, a sentence each.
     pub notes: Vec<String>,
 }
@@ -96,6 +98,7 @@ pub trait Method: Send + Sync {
         matrix: &Matrix,
         given: &Given,
         streams: &dyn UniformStreams,
+        watch: &mut Watch<'_>,
     ) -> Result<Clustering>;
 
     /// Keeps what assigning needs.

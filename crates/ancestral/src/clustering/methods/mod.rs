@@ -4,6 +4,7 @@
 //! result: its centers and distances are in these units. Whole values (binary, levels) are clustered in
 //! single precision, in which they are exact, others in double precision.
 
+mod batches;
 mod dbscan;
 mod errors;
 mod gather;
@@ -17,6 +18,7 @@ mod tests;
 use ancestral_data::{Batch, Examples};
 use toml::Table;
 
+use super::Watch;
 use crate::Result;
 use crate::model::{
     Assigning, Assignments, Clusterer, DataSpec, Estimate, Estimator, FitContext, FitReport, Model,
@@ -24,6 +26,7 @@ use crate::model::{
 };
 use method::Listed;
 
+pub(crate) use batches::{Parts, nearest_centers, without_empty};
 pub use dbscan::{DbscanMethod, DbscanSettings};
 pub(crate) use errors::wrong;
 pub use gather::{Matrix, RunStreams};
@@ -55,6 +58,14 @@ pub fn method(name: &str, settings: &Table, data: &DataSpec) -> Result<Option<Bo
         "som" => Box::new(SomMethod::new(settings, data)?),
         _ => return Ok(None),
     }))
+}
+
+/// K-means with settings.
+///
+/// # Errors
+/// If a setting is not allowed.
+pub(crate) fn kmeans(settings: &Table, data: &DataSpec) -> Result<KmeansMethod> {
+    KmeansMethod::new(settings, data)
 }
 
 fn entry<M: Listed + 'static>() -> ModelEntry {
@@ -142,7 +153,13 @@ impl Estimator for ClusteringModel {
         context.check_stop()?;
         let matrix = Matrix::gather(examples, &self.data)?;
         let streams = RunStreams(context.streams);
-        let found = self.method.cluster(&matrix, &Given::default(), &streams)?;
+        let progress = &mut *context.progress;
+        let told = &mut |done: u64, total: u64| progress(done as f64 / total.max(1) as f64);
+        let watch = &mut Watch::new(Some(context.stop), told);
+        let found = self.method.cluster(&matrix, &Given::default(), &streams, watch)?;
+        if found.stopped {
+            return Err(crate::Error::Interrupted);
+        }
         self.method.keep(&found, &matrix);
         (context.progress)(1.0);
         let estimates = found.values.iter().map(|(name, value)| Estimate {

@@ -4,7 +4,7 @@ use burn::tensor::TensorData;
 use toml::Table;
 
 use super::super::som::{Grid, Neighborhood, Som, SomConfig, SomInit, Training};
-use super::super::{Points, UniformStreams};
+use super::super::{Points, UniformStreams, Watch};
 use super::errors::{not_fitted, wrong};
 use super::gather::{Matrix, with_points};
 use super::method::{Clustering, Found, Given, Listed, Method};
@@ -148,6 +148,7 @@ impl Method for SomMethod {
         matrix: &Matrix,
         _: &Given,
         streams: &dyn UniformStreams,
+        watch: &mut Watch<'_>,
     ) -> Result<Clustering> {
         let of = &self.settings;
         let config = SomConfig {
@@ -176,18 +177,26 @@ impl Method for SomMethod {
             },
         };
         let (som, assigned) = with_points!(matrix, points => {
-            let som = config.fit(points, streams)?;
+            let som = config.fit_watched(points, streams, watch)?;
             let assigned = som.assign(points)?;
             Ok((som, assigned))
         })
         .map_err(|error| wrong(Self::NAME, &self.data, error))?;
         let mut values = vec![("quantization_error", som.quantization_error(&assigned))];
         values.extend(som.topographic_error(&assigned).map(|error| ("topographic_error", error)));
+        let mut notes = Vec::new();
+        if som.trained() < 1.0 {
+            notes.push(format!(
+                "stopped after {:.0} % of the training; near units may not be alike yet",
+                100.0 * som.trained()
+            ));
+        }
         Ok(Clustering {
+            stopped: som.trained() < 1.0,
             labels: assigned.iter().map(|found| Some(found.center)).collect(),
             clusters: self.units(),
             values,
-            notes: Vec::new(),
+            notes,
             found: Found::Som(Box::new(som), assigned),
         })
     }

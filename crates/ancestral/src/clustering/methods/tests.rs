@@ -13,11 +13,15 @@ fn made(name: &str, settings: &str, data: &DataSpec) -> Box<dyn Method> {
     method(name, &settings.parse().unwrap(), data).unwrap().unwrap()
 }
 
+fn cluster(method: &dyn Method, rows: &Matrix) -> Result<Clustering> {
+    method.cluster(rows, &Given::default(), &Streams(1), &mut Watch::new(None, &mut |_, _| {}))
+}
+
 /// A method with its clusters of some rows.
 fn clustered(name: &str, settings: &str, values: &[f64]) -> (Box<dyn Method>, Clustering) {
     let mut method = made(name, settings, &spec(2));
     let matrix = Matrix::Double(values.to_vec(), 2);
-    let found = method.cluster(&matrix, &Given::default(), &Streams(1)).unwrap();
+    let found = cluster(&*method, &matrix).unwrap();
     method.keep(&found, &matrix);
     (method, found)
 }
@@ -88,11 +92,60 @@ fn dbscan_keeps_its_labels_and_broken_tensors_are_refused() {
 }
 
 #[test]
+fn mini_batches_find_the_clusters_and_assign_rows() {
+    let mut values = blobs(4, 500, 0.5, 3);
+    values.iter_mut().for_each(|x| *x += 1e5);
+    let settings = "n_clusters = 4\nbatch_size = 100\nn_init = 3";
+    let (method, found) = clustered("kmeans", settings, &values);
+    let truth: Vec<Option<u32>> = (0..2000).map(|row| Some(row % 4)).collect();
+    assert_eq!(canonical(&found.labels), canonical(&truth));
+    assert_eq!(method.clusters(), 4);
+    let labels = method.assign(&Matrix::Double(values.clone(), 2)).unwrap().labels;
+    assert_eq!(labels, found.labels);
+    let all = clustered("kmeans", "n_clusters = 4\nn_init = 3", &values).1;
+    assert!(found.values[0].1 < 1.05 * all.values[0].1);
+    // Never more clusters than distinct rows.
+    let (method, found) = clustered("kmeans", settings, &[1.0, 1.0, 2.0, 2.0].repeat(50));
+    assert_eq!((method.clusters(), found.clusters, found.values[0].1), (2, 2, 0.0));
+}
+
+/// scikit-learn 23141: mini-batches of few rows gave fewer clusters than asked for, with gaps in their numbers.
+#[test]
+fn mini_batches_of_few_rows_give_all_clusters() {
+    let rows = [
+        [-2636.705, 892.6364, 239.4284],
+        [-2676.219, 922.741, 227.3839],
+        [-2628.628, 902.6482, 245.5609],
+        [-2612.497, 860.9032, 248.924],
+        [-2639.552, 993.8482, 211.2253],
+        [-2602.453, 958.7801, 211.5786],
+        [-2598.118, 1032.398, 177.4023],
+        [-2582.155, 972.5088, 203.5048],
+        [-2548.377, 803.9934, 279.4388],
+        [-2550.095, 979.9586, 222.6467],
+        [-2746.966, 1021.456, 188.8456],
+        [-2745.181, 984.1931, 199.6674],
+        [-2729.113, 973.8251, 201.8876],
+        [-2720.765, 1014.262, 205.0213],
+        [-2747.317, 1099.313, 146.2305],
+        [-2739.32, 1005.173, 200.297],
+    ];
+    let matrix = Matrix::Double(rows.as_flattened().to_vec(), 3);
+    for asked in 7..=16 {
+        let settings = format!("n_clusters = {asked}\nbatch_size = 1024");
+        let found = cluster(&*made("kmeans", &settings, &spec(3)), &matrix).unwrap();
+        let labels: std::collections::BTreeSet<Option<u32>> =
+            found.labels.iter().copied().collect();
+        assert_eq!(labels, (0..asked).map(Some).collect(), "{asked}");
+    }
+}
+
+#[test]
 fn errors_name_settings_and_rows() {
     let rows = |values: &[f64]| Matrix::Double(values.to_vec(), 2);
     let said = |name: &str, settings: &str, values: &[f64]| {
         let method = made(name, settings, &spec(2));
-        let found = method.cluster(&rows(values), &Given::default(), &Streams(1));
+        let found = cluster(&*method, &rows(values));
         found.unwrap_err().to_string()
     };
     let few = [0.0, 0.0, 1.0, 1.0];
