@@ -26,6 +26,9 @@
 //! Frequent sets are timed against pyfim and mlxtend by `bench/peer_rules.py`, which calls this program with
 //! `--rules-counts`.
 //!
+//! Classifiers and regressions are timed against scikit-learn by `bench/peer_supervised.py`, which calls this
+//! program with `--supervised`.
+//!
 //! `--memory-estimates` prints a table of our own memory instead.
 
 mod against;
@@ -35,6 +38,7 @@ mod memory;
 mod peer;
 mod rounds;
 mod rules;
+mod supervised;
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
@@ -98,6 +102,18 @@ struct Args {
     /// With --rules-counts, the sets: all, closed or maximal
     #[arg(long, default_value = "all")]
     target: String,
+    /// Fit to the rows of this file once for each line of standard input (for peer_supervised.py)
+    #[arg(long, value_name = "FILE", requires = "model")]
+    supervised: Option<PathBuf>,
+    /// With --supervised, the model
+    #[arg(long, value_name = "NAME")]
+    model: Option<String>,
+    /// With --supervised, its settings as TOML
+    #[arg(long, default_value = "", hide_default_value = true)]
+    settings: String,
+    /// With --supervised, the number of columns
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    columns: usize,
     /// Run the rounds of one case and print their memory (internal)
     #[arg(long, hide = true)]
     memory: Option<String>,
@@ -155,6 +171,10 @@ fn main() -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     rayon::ThreadPoolBuilder::new().num_threads(args.threads).build_global()?;
+    if let (Some(data), Some(model)) = (&args.supervised, &args.model) {
+        supervised::serve(data, model, &args.settings, args.columns)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     if let Some(case) = &args.memory {
         let baseline = memory::resident_peak()?;
         rounds::of(case)?()?;
