@@ -30,6 +30,9 @@
 //! Fits of distributions are timed against scipy, fitter and scikit-learn by `bench/peer_distributions.py`,
 //! which calls it with `--distributions`.
 //!
+//! Classifiers and regressions are timed against scikit-learn by `bench/peer_supervised.py`, which calls this
+//! program with `--supervised`.
+//!
 //! `--memory-estimates` prints a table of our own memory instead.
 
 mod against;
@@ -41,6 +44,7 @@ mod memory;
 mod peer;
 mod rounds;
 mod rules;
+mod supervised;
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
@@ -110,6 +114,18 @@ struct Args {
     /// Cluster once for each line of standard input (for peer_clusters.py)
     #[arg(long, value_name = "JSON", hide = true)]
     clusters: Option<String>,
+    /// Fit to the rows of this file once for each line of standard input (for peer_supervised.py)
+    #[arg(long, value_name = "FILE", requires = "model")]
+    supervised: Option<PathBuf>,
+    /// With --supervised, the model
+    #[arg(long, value_name = "NAME")]
+    model: Option<String>,
+    /// With --supervised, its settings as TOML
+    #[arg(long, default_value = "", hide_default_value = true)]
+    settings: String,
+    /// With --supervised, the number of columns
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    columns: usize,
     /// Run the rounds of one case and print their memory (internal)
     #[arg(long, hide = true)]
     memory: Option<String>,
@@ -173,6 +189,10 @@ fn main() -> Result<ExitCode> {
     }
     if let Some(case) = &args.clusters {
         clusters::serve(case)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if let (Some(data), Some(model)) = (&args.supervised, &args.model) {
+        supervised::serve(data, model, &args.settings, args.columns)?;
         return Ok(ExitCode::SUCCESS);
     }
     if let Some(case) = &args.memory {

@@ -8,10 +8,12 @@ use clap_complete::Shell;
 
 use crate::names::{self, Names, Place};
 
+mod classify;
 mod cluster;
 mod fit;
 mod rules;
 
+pub(crate) use classify::ClassifyArgs;
 pub(crate) use cluster::{AssignArgs, ClusterArgs, ClusterCommand, EpsArgs, MethodArgs, RowsArgs};
 pub(crate) use fit::FitArgs;
 pub(crate) use rules::{RulesArgs, SortBy};
@@ -64,6 +66,15 @@ pub(crate) enum Command {
         after_help = "Examples:\n  ancestral evaluate runs/vae-digits-1\n  ancestral evaluate runs/vae-digits-1 --samples 5000 --json\n  ancestral evaluate zoo/nade-mnist --quality\n  ancestral evaluate zoo/nade-mnist --map costs.png\n  ancestral evaluate --generated FOLDER --data mnist"
     )]
     Evaluate(EvaluateArgs),
+    /// Classify the rows of data by Bayes' rule over densities, or by a classifier
+    ///
+    /// Several runs, each trained on one class, give p(x | class); one run whose model is conditional on
+    /// classes gives all of them; a classifier gives p(class | x) itself. If the data has labels, the
+    /// predictions are evaluated.
+    #[command(
+        after_help = "Examples:\n  ancestral classify runs/qda-table-1 --data new.csv --out predictions.csv\n  ancestral classify runs/made-yes runs/made-no --data table.csv --plot plots\n  ancestral classify runs/vae-digits-1 --data digits --split test --priors equal"
+    )]
+    Classify(ClassifyArgs),
     /// Copy the settings and weights of a run into a folder to share
     #[command(after_help = "Example:\n  ancestral pack runs/vae-digits-1 --half --out small")]
     Pack(PackArgs),
@@ -92,9 +103,9 @@ pub(crate) enum Command {
         after_help = "Examples:\n  ancestral latent runs/vae-digits-1\n  ancestral latent runs/vae-digits-1 --split train --out latent.svg"
     )]
     Latent(LatentArgs),
-    /// Fit a distribution or a linear classifier by maximum likelihood
+    /// Fit a distribution, a classifier or a regression by maximum likelihood
     #[command(
-        after_help = "Examples:\n  ancestral fit auto --data table.csv --column size\n  ancestral fit gamma --data table.csv --column size --quantile 0.99 --plot plots\n  ancestral fit weibull --data tests.csv --lower from --upper to\n  ancestral fit bernoulli --counts 900/1300\n  ancestral fit categorical --counts 1,4,2,0,3,2\n  ancestral fit gaussian --data table.csv --set covariance=diagonal\n  ancestral fit logistic --data digits"
+        after_help = "Examples:\n  ancestral fit auto --data table.csv --column size\n  ancestral fit gamma --data table.csv --column size --quantile 0.99 --plot plots\n  ancestral fit weibull --data tests.csv --lower from --upper to\n  ancestral fit bernoulli --counts 900/1300\n  ancestral fit categorical --counts 1,4,2,0,3,2\n  ancestral fit gaussian --data table.csv --set covariance=diagonal\n  ancestral fit logistic --data digits\n  ancestral fit linear --data table.csv --target size --plot plots"
     )]
     Fit(Box<FitArgs>),
     /// Find frequent sets of items and association rules in baskets
@@ -120,7 +131,7 @@ pub(crate) enum Command {
     Cluster(Box<ClusterArgs>),
     /// Demonstrate a concept by a small experiment
     #[command(
-        after_help = "Examples:\n  ancestral explain ae-vs-vae\n  ancestral explain elbo --out gap\n  ancestral explain saturation --data mnist\n  ancestral explain receptive-field\n  ancestral explain color-chain --epochs 30\n  ancestral explain rules\n  ancestral explain clustering"
+        after_help = "Examples:\n  ancestral explain ae-vs-vae\n  ancestral explain elbo --out gap\n  ancestral explain saturation --data mnist\n  ancestral explain receptive-field\n  ancestral explain color-chain --epochs 30\n  ancestral explain rules\n  ancestral explain clustering\n  ancestral explain supervised"
     )]
     Explain(ExplainArgs),
     /// List published results, or retrain one and compare the values
@@ -160,6 +171,7 @@ impl Command {
             Self::Train(args) => args.output.json,
             Self::Sample(args) => args.output.json,
             Self::Evaluate(args) => args.output.json,
+            Self::Classify(args) => args.output.json,
             Self::Pack(args) => args.output.json,
             Self::Score(args) => args.output.json,
             Self::Reconstruct(args) => args.examples.output.json,
@@ -206,6 +218,9 @@ pub(crate) struct TrainArgs {
     /// [default: none, or that of --preset, --config or --from]
     #[arg(long, conflicts_with = "resume", value_name = "METHOD", help_heading = DATA)]
     pub(crate) binarize: Option<String>,
+    /// Train on the examples of this class alone, without labels, as for `classify`
+    #[arg(long, value_name = "NAME", conflicts_with = "resume", help_heading = DATA)]
+    pub(crate) class: Option<String>,
     /// Train on the validation examples too
     #[arg(long, conflicts_with = "resume", help_heading = DATA)]
     pub(crate) all_train: bool,
@@ -658,6 +673,8 @@ pub(crate) enum Topic {
     Som,
     /// Show which clustering method finds which shapes
     Clustering,
+    /// Show classification, regression and generation on the same rows
+    Supervised,
 }
 
 #[derive(Debug, ClapArgs)]

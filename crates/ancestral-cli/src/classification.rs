@@ -3,11 +3,12 @@
 use std::fmt::Write;
 
 use ancestral::evaluate::Classification;
-use ancestral::run::ClassSummary;
+use ancestral::run::{ClassSummary, LogSummary};
 use anyhow::Result;
 use serde_json::json;
 
 use crate::args::ScoreArgs;
+use crate::json::number;
 use crate::output::{self, say, shown};
 
 /// The most classes that are listed.
@@ -54,14 +55,25 @@ pub(crate) fn sentence(found: &Classification, split: &str, binarize: &str) -> S
 }
 
 /// Says which classes are the most probable ones of the rows.
-pub(crate) fn say(args: &ScoreArgs, model: &str, scores: &ClassSummary) -> Result<()> {
+pub(crate) fn say(
+    args: &ScoreArgs,
+    model: &str,
+    scores: &ClassSummary,
+    logs: Option<&LogSummary>,
+) -> Result<()> {
     let ClassSummary { of, classes, counts } = scores;
     if args.output.json {
-        return output::json(&json!({
+        let mut all = json!({
             "model": model, "data": of.data, "binarize": of.binarize, "n": of.n,
             "kind": "class probabilities", "classes": classes, "counts": counts,
             "out": shown(&args.out), "notes": of.notes,
-        }));
+        });
+        if let Some(logs) = logs {
+            let rows: Vec<usize> = logs.lowest.iter().map(|(row, _)| *row).collect();
+            all["mean_log_probability"] = number(logs.mean);
+            all["lowest_rows"] = rows.into();
+        }
+        return output::json(&all);
     }
     if !args.output.quiet {
         let mut order: Vec<usize> = (0..counts.len()).filter(|&class| counts[class] > 0).collect();
@@ -76,6 +88,12 @@ pub(crate) fn say(args: &ScoreArgs, model: &str, scores: &ClassSummary) -> Resul
             of.binarize,
             list.join(", ")
         )?;
+        if let Some(LogSummary { mean, lowest, is_mass, .. }) = logs {
+            let what = if *is_mass { "log-probability" } else { "log-density in raw units" };
+            let lowest: Vec<String> =
+                lowest.iter().map(|(row, nats)| format!("row {row} ({nats:.1})")).collect();
+            say!("mean {what} {mean:.3} nats; least probable: {}", lowest.join(", "))?;
+        }
     }
     output::wrote(args.output, &args.out)
 }

@@ -49,7 +49,7 @@ struct MapReport {
 
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Values<'a> {
+pub(crate) enum Values<'a> {
     Likelihoods(&'a Likelihoods),
     Classification(&'a Classification),
     Bayes {
@@ -57,6 +57,17 @@ enum Values<'a> {
         classification: &'a Classification,
         marginal_nll_nats: f64,
         marginal_nll_stderr: f64,
+    },
+    Joint {
+        #[serde(flatten)]
+        classification: &'a Classification,
+        kind: &'static str,
+        nll_nats: f64,
+        nll_stderr: f64,
+        measure: &'static str,
+        bits_per_dim: Option<f64>,
+        #[serde(rename = "nll_standardised")]
+        nll_standardized: Option<f64>,
     },
     /// The model has no density: every metric is null.
     None {
@@ -73,7 +84,20 @@ enum Values<'a> {
     },
 }
 
-impl Values<'_> {
+impl<'a> Values<'a> {
+    /// The metrics of a classifier by Bayes' rule.
+    pub(crate) fn joint(found: &Likelihoods, classification: &'a Classification) -> Self {
+        Self::Joint {
+            classification,
+            kind: found.kind,
+            nll_nats: found.nll_nats,
+            nll_stderr: found.nll_stderr,
+            measure: found.measure,
+            bits_per_dim: found.bits_per_dim,
+            nll_standardized: found.nll_standardized,
+        }
+    }
+
     fn none(n: usize) -> Self {
         Self::None {
             kind: "none",
@@ -192,6 +216,7 @@ fn print(
         let (values, seed) = match found {
             Measured::Likelihoods(found) => (Values::Likelihoods(found), Some(args.seed)),
             Measured::Classification(found) => (Values::Classification(found), None),
+            Measured::Joint(found, classes) => (Values::joint(found, classes), None),
             Measured::Nothing => (Values::none(of.n), Some(args.seed)),
         };
         return output::json(&Report {
@@ -218,13 +243,20 @@ fn print(
     let head = format!("{} from {} (step {step}) on {}", model.name(), path.display(), of.data);
     match found {
         Measured::Likelihoods(found) if args.output.quiet => say!("{}", found.nll_nats),
-        Measured::Classification(found) if args.output.quiet => say!("{}", found.accuracy),
+        Measured::Classification(found) | Measured::Joint(_, found) if args.output.quiet => {
+            say!("{}", found.accuracy)
+        }
         Measured::Likelihoods(found) => {
             say!("{head}\n{}", sentence(found, split, of.binarize))
         }
         Measured::Classification(found) => {
             say!("{head}\n{}", classification::sentence(found, split, of.binarize))
         }
+        Measured::Joint(found, classes) => say!(
+            "{head}\n{}\n{}",
+            sentence(found, split, of.binarize),
+            classification::sentence(classes, split, of.binarize)
+        ),
         Measured::Nothing => {
             let instead = match model.sampler() {
                 Some(_) => "; --quality evaluates its samples",

@@ -27,6 +27,7 @@ pub(crate) fn run(args: &ExplainArgs, data_dir: Option<&Path>) -> Result<()> {
         args::Topic::Dbscan => Topic::Dbscan,
         args::Topic::Som => Topic::Som,
         args::Topic::Clustering => Topic::Clustering,
+        args::Topic::Supervised => Topic::Supervised,
     };
     if let Some(epochs) = args.epochs.filter(|&epochs| epochs > Budget::MOST) {
         return Err(usage(format!("--epochs {epochs}: give at most {}", Budget::MOST)));

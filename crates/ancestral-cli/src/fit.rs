@@ -7,9 +7,11 @@ use ancestral::distributions::categorical::die;
 use ancestral::distributions::families::full_name;
 use ancestral::distributions::fitted::is_family;
 use ancestral::distributions::{coin, coin_criteria};
-use ancestral::model::{Criteria, Estimate};
+use ancestral::model::{Criteria, Estimate, Regression};
+use ancestral::regression::linear::diagnostics;
 use ancestral::report;
 use ancestral::run::{DataSource, Fit};
+use ancestral_data::SplitName;
 use anyhow::Result;
 use serde_json::{Value, json};
 
@@ -38,12 +40,15 @@ pub(crate) fn run(args: &FitArgs, data_dir: Option<&Path>) -> Result<()> {
         ("--above", !args.above.is_empty()),
         ("--gof", args.gof),
         ("--in-parts", args.in_parts),
-        ("--plot", args.plot.is_some()),
+        ("--plot", args.plot.is_some() && name != "linear"),
     ] {
         // A name that no model has is refused below, with the nearest one.
         if given && Registry::standard().find(name).is_ok() {
             return Err(usage(format!("{flag} is for univariate families, and {name} is none")));
         }
+    }
+    if args.target.is_some() && name != "linear" && Registry::standard().find(name).is_ok() {
+        return Err(usage(format!("--target is for linear, and not for {name}")));
     }
     match (&args.counts, &args.data) {
         (Some(counts), _) => fit_counts(args, counts),
@@ -148,10 +153,31 @@ fn fit_data(args: &FitArgs, name: &str, data_dir: Option<&Path>) -> Result<()> {
     let spec = spec_of(args, DataSource::Named(name.to_owned()))?;
     let fit = session.fit(&spec)?;
     watch.finish();
-    print(args, &fit)
+    let plots = match &args.plot {
+        Some(folder) => residual_plots(folder, &fit)?,
+        None => Vec::new(),
+    };
+    print(args, &fit, &plots)
 }
 
-fn print(args: &FitArgs, fit: &Fit) -> Result<()> {
+/// Saves plots of the residuals of a regression in its training split.
+fn residual_plots(folder: &Path, fit: &Fit) -> Result<Vec<PathBuf>> {
+    let found = diagnostics(fit.run.model(), &fit.run.examples(SplitName::Train)?)?;
+    std::fs::create_dir_all(folder)?;
+    let mut paths = Vec::new();
+    for (name, plot) in [
+        ("residuals.png", report::residual_plot(&found)),
+        ("quantiles.png", report::residual_quantiles(&found)),
+        ("leverage.png", report::leverage_plot(&found)),
+    ] {
+        let path = folder.join(name);
+        plot.save(&path)?;
+        paths.push(path);
+    }
+    Ok(paths)
+}
+
+fn print(args: &FitArgs, fit: &Fit, plots: &[PathBuf]) -> Result<()> {
     let Fit { run, report, splits } = fit;
     let path = run.path().unwrap_or(Path::new(""));
     if args.output.json {
@@ -167,6 +193,12 @@ fn print(args: &FitArgs, fit: &Fit) -> Result<()> {
             all["iterations"] = report.trace.len().into();
             all["objective"] = report.trace.last().copied().map(number).into();
         }
+        if let Some(regression) = &report.regression {
+            add_regression(&mut all, regression);
+        }
+        if !plots.is_empty() {
+            all["plots"] = plots.iter().map(|path| shown(path)).collect::<Vec<_>>().into();
+        }
         let notes = [run.notes(), &report.notes].concat();
         if !notes.is_empty() {
             all["notes"] = notes.into();
@@ -174,7 +206,10 @@ fn print(args: &FitArgs, fit: &Fit) -> Result<()> {
         return output::json(&all);
     }
     if !args.output.quiet {
-        print_estimates(&report.estimates)?;
+        match &report.regression {
+            Some(regression) => print_coefficients(&report.estimates, regression)?,
+            None => print_estimates(&report.estimates)?,
+        }
         if let (Some(true), Some(objective)) = (report.converged, report.trace.last()) {
             let n = output::count(report.trace.len(), "iteration");
             say!("converged after {n}, objective {objective:.6} nats per example")?;
@@ -184,7 +219,77 @@ fn print(args: &FitArgs, fit: &Fit) -> Result<()> {
         }
         print_splits(splits)?;
     }
+    for path in plots {
+        output::wrote(args.output, path)?;
+    }
     output::wrote(args.output, path)
+}
+
+/// Adds the tests and intervals of coefficients to their estimates, and how well the predictor fits.
+fn add_regression(all: &mut Value, regression: &Regression) {
+    for found in &regression.coefficients {
+        let estimates = all["estimates"].as_array_mut().into_iter().flatten();
+        for estimate in estimates.filter(|estimate| estimate["name"] == found.name.as_str()) {
+            let (low, high) = found.interval;
+            estimate["statistic"] = number(found.statistic);
+            estimate["p_value"] = number(found.p_value);
+            estimate["interval"] = json!([number(low), number(high)]);
+            if let Some((ratio, low, high)) = found.odds_ratio {
+                estimate["odds_ratio"] = number(ratio);
+                estimate["odds_ratio_interval"] = json!([number(low), number(high)]);
+            }
+        }
+    }
+    all["confidence"] = number(regression.confidence);
+    all["degrees_of_freedom"] = regression.degrees.map_or(Value::Null, number);
+    for (name, value) in &regression.metrics {
+        all[*name] = number(*value);
+    }
+}
+
+/// The most coefficients that are printed.
+const COEFFICIENTS: usize = 30;
+
+/// Coefficients with their errors, intervals and tests.
+fn print_coefficients(estimates: &[Estimate], regression: &Regression) -> Result<()> {
+    let confidence = 100.0 * regression.confidence;
+    for e in estimates.iter().take(COEFFICIENTS) {
+        let mut line = format!("{} = {}", e.name, with_error(e.value, e.stderr));
+        let test = regression.coefficients.iter().find(|found| found.name == e.name);
+        if let Some(found) = test {
+            let (low, high) = found.interval;
+            let [low, high, p] = [low, high, found.p_value].map(|x| output::digits(x, 3));
+            line += &format!(", {confidence} % interval {low} to {high}, p = {p}");
+            if let Some((ratio, low, high)) = found.odds_ratio {
+                let [ratio, low, high] = [ratio, low, high].map(|x| output::digits(x, 3));
+                line += &format!(", odds ratio {ratio} ({low} to {high})");
+            }
+        }
+        say!("{line}")?;
+    }
+    if estimates.len() > COEFFICIENTS {
+        say!("… and {} more (--json prints all)", estimates.len() - COEFFICIENTS)?;
+    }
+    let metrics: Vec<String> = regression
+        .metrics
+        .iter()
+        .map(|(name, value)| {
+            let name = match *name {
+                "r_squared" => "R²",
+                "adjusted_r_squared" => "adjusted R²",
+                "residual_deviation" => "residual standard error",
+                "f_statistic" => "F",
+                other => other,
+            };
+            format!("{name} {}", output::digits(*value, 5))
+        })
+        .collect();
+    if !metrics.is_empty() {
+        let degrees = regression.degrees.map(|degrees| output::digits(degrees, 6));
+        let degrees = degrees.map_or(String::new(), |d| format!(" on {d} degrees of freedom"));
+        say!("{}{degrees}", metrics.join(", "))?;
+    }
+    Ok(())
 }
 
 /// Estimates as JSON.

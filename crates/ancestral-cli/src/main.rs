@@ -2,6 +2,7 @@
 
 mod args;
 mod classification;
+mod classify;
 mod cluster;
 mod codes;
 mod data;
@@ -85,6 +86,7 @@ fn run(args: args::Args) -> anyhow::Result<()> {
         Command::Train(args) => train::run(&args, data_dir),
         Command::Sample(args) => sample::run(&args, data_dir),
         Command::Evaluate(args) => evaluate::run(&args, data_dir),
+        Command::Classify(args) => classify::run(&args, data_dir),
         Command::Pack(args) => pack::run(&args),
         Command::Score(args) => score::run(&args, data_dir),
         Command::Reconstruct(args) => codes::reconstruct(&args, data_dir),

@@ -29,7 +29,12 @@ pub(crate) fn run(args: &ScoreArgs, data_dir: Option<&Path>) -> Result<()> {
     let scores = session.score_to(&run, &query, options, &args.out);
     match scores.about("rows to score of", &args.data)? {
         ScoreSummary::LogProbabilities(scores) => say_lowest(args, run.model().name(), &scores),
-        ScoreSummary::Classes(scores) => classification::say(args, run.model().name(), &scores),
+        ScoreSummary::Classes(scores) => {
+            classification::say(args, run.model().name(), &scores, None)
+        }
+        ScoreSummary::Joint(logs, scores) => {
+            classification::say(args, run.model().name(), &scores, Some(&logs))
+        }
     }
 }
 

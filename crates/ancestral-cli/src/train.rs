@@ -76,6 +76,7 @@ fn spec(args: &TrainArgs) -> Result<RunSpec> {
             image,
             levels,
             no_labels,
+            class: args.class.clone(),
             ..DataRequest::default()
         },
         binarize: args.binarize.as_deref().map(inputs::binarize).transpose()?,

@@ -107,6 +107,8 @@ pub struct Examples {
     max_level: u32,
     binarize: Binarize,
     streams: Streams,
+    /// Whether labels are given.
+    labeled: bool,
 }
 
 impl Examples {
@@ -148,6 +150,7 @@ impl Examples {
             max_level: data.domain.max_level().unwrap_or(1),
             binarize,
             streams: Streams::new(if name == SplitName::Train { seed } else { 0 }),
+            labeled: true,
         })
     }
 
@@ -167,6 +170,12 @@ impl Examples {
     #[must_use]
     pub fn numbered_from(self, start: u64) -> Self {
         Self { start, ..self }
+    }
+
+    /// The same examples without their labels.
+    #[must_use]
+    pub fn without_labels(self) -> Self {
+        Self { labeled: false, ..self }
     }
 
     /// The indices of all of them.
@@ -201,7 +210,8 @@ impl Examples {
 
     /// One class number per example, if the data is labeled.
     pub fn labels(&self) -> Option<&[u32]> {
-        self.split.labels.as_ref().map(|labels| &labels[..self.len])
+        let labels = self.split.labels.as_ref().filter(|_| self.labeled);
+        labels.map(|labels| &labels[..self.len])
     }
 
     /// The order of the examples in an epoch.
@@ -249,6 +259,7 @@ impl Examples {
                 .split
                 .labels
                 .as_ref()
+                .filter(|_| self.labeled)
                 .map(|labels| indices.iter().map(|&i| labels[(i - self.start) as usize]).collect()),
             indices: indices.to_vec(),
             epoch,

@@ -286,6 +286,39 @@ impl Dataset {
         })
     }
 
+    /// The examples of one class, by its name or, where classes have no names, its number; without labels.
+    ///
+    /// # Errors
+    /// If there is no such class, or a split has no example of it.
+    pub fn of_class(&self, class: &str) -> Result<Self, DataError> {
+        let count = self.classes();
+        let name = |at: usize| self.class_names.get(at).cloned().unwrap_or_else(|| at.to_string());
+        let Some(at) = (0..count).find(|&at| name(at) == class) else {
+            let names: Vec<String> = (0..count.min(20)).map(name).collect();
+            return Err(DataError::Unsuitable(match count {
+                0 => format!("{} has no labels, and so no class '{class}'", self.name),
+                _ => {
+                    let more = if count > 20 { ", …" } else { "" };
+                    let names = names.join(", ");
+                    format!("{} has no class '{class}'; its classes are {names}{more}", self.name)
+                }
+            }));
+        };
+        let mut data = self.map_splits(self.domain, self.shape.clone(), |split| {
+            let labels = split.labels.as_deref().unwrap_or(&[]);
+            let own: Vec<usize> = (0..labels.len()).filter(|&i| labels[i] as usize == at).collect();
+            if own.is_empty() {
+                return Err(DataError::Unsuitable(format!(
+                    "{} has no example of class '{class}' in one of its splits",
+                    self.name
+                )));
+            }
+            Ok(Split { labels: None, ..split.gather(&own, self.shape.size()) })
+        })?;
+        data.class_names.clear();
+        Ok(data)
+    }
+
     /// The columns at these places of a table, in this order.
     ///
     /// # Errors

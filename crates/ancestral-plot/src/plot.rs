@@ -147,6 +147,7 @@ pub struct Plot {
     x_range: Option<(f64, f64)>,
     y_range: Option<(f64, f64)>,
     x_names: Vec<String>,
+    y_names: Vec<String>,
     equal_aspect: bool,
     vertical: Vec<Marker>,
     horizontal: Vec<Marker>,
@@ -172,6 +173,7 @@ impl Plot {
             x_range: None,
             y_range: None,
             x_names: Vec::new(),
+            y_names: Vec::new(),
             equal_aspect: false,
             vertical: Vec::new(),
             horizontal: Vec::new(),
@@ -220,6 +222,13 @@ impl Plot {
     #[must_use]
     pub fn x_names<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         self.x_names = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Labels the positions 0, 1, 2, … of the vertical axis, for rows of a matrix.
+    #[must_use]
+    pub fn y_names<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        self.y_names = names.into_iter().map(Into::into).collect();
         self
     }
 

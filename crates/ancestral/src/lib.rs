@@ -51,12 +51,14 @@ pub mod nn;
 pub mod optim;
 pub mod prelude;
 pub mod registry;
+pub mod regression;
 #[cfg(feature = "plot")]
 pub mod report;
 pub mod rules;
 pub mod run;
 pub mod settings;
 pub mod spec;
+mod terms;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod train;

@@ -6,7 +6,9 @@ use toml::Table;
 use crate::model::{DataSpec, Init, Learning, Lowered, Model, ModelEntry, Size, setting_to_lower};
 use crate::optim::Rule;
 use crate::{Error, Result, memory};
-use crate::{adversarial, autoencoder, autoregressive, classifier, clustering, distributions};
+use crate::{
+    adversarial, autoencoder, autoregressive, classifier, clustering, distributions, regression,
+};
 
 /// Models by name.
 #[derive(Clone)]
@@ -59,6 +61,10 @@ impl Registry {
             distributions::kde::entry(),
             classifier::features::entry(),
             classifier::logistic::entry(),
+            classifier::qda::entry(),
+            classifier::lda::entry(),
+            classifier::naive_bayes::entry(),
+            regression::linear::entry(),
         ]);
         entries.extend(distributions::fitted::entries());
         entries.extend(clustering::entries());

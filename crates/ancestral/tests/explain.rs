@@ -337,3 +337,19 @@ fn a_stop_ends_it() {
         assert!(stopper.seen > 0 && stopper.seen < 10, "{topic}: {}", stopper.seen);
     }
 }
+
+#[test]
+fn a_density_of_each_class_knows_rows_like_no_class() {
+    let dir = tempfile::tempdir().unwrap();
+    let found = explain(Topic::Supervised, dir.path()).unwrap();
+    images(&found, dir.path(), &["classification.png", "regression.png", "generation.png"]);
+    let of = |name: &str| found.metrics[name].as_f64().unwrap();
+    let loss = |name: &str| found.metrics[name]["class_nll"].as_f64().unwrap();
+    // The boundary is a quadric, which a line misses.
+    assert!(loss("bayes") < loss("logistic") - 0.02, "{}", found.metrics);
+    assert!((loss("bayes") - loss("truth")).abs() < 0.02, "{}", found.metrics);
+    // Both are sure of a row that is far from all others.
+    assert!(of("odd_logistic") > 0.99 && of("odd_bayes") > 0.9, "{}", found.metrics);
+    assert!(of("odd_log_density") < of("lowest_log_density") - 20.0, "{}", found.metrics);
+    looks(&dir.path().join("classification.png"), (900, 620), WHITE, 0.2..0.98, 120.0..250.0);
+}

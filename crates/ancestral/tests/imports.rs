@@ -17,7 +17,7 @@ use syn::{Attribute, Item, UseTree, Visibility};
 /// The layers of the library, bottom to top; a module imports modules of its own layer or of lower
 /// ones. `lib` holds no more than the alias `Result`.
 const LAYERS: &[&[&str]] = &[
-    &["lib", "columns", "error", "memory", "rules", "settings", "spec"],
+    &["lib", "columns", "error", "memory", "rules", "settings", "spec", "terms"],
     &["optim", "nn", "likelihood"],
     &["model"],
     &["distributions", "clustering"],
@@ -32,7 +32,8 @@ const LAYERS: &[&[&str]] = &[
 ];
 
 /// Families of models, of which none imports another.
-const FAMILIES: &[&str] = &["autoregressive", "autoencoder", "adversarial", "classifier"];
+const FAMILIES: &[&str] =
+    &["autoregressive", "autoencoder", "adversarial", "classifier", "regression"];
 
 /// A module: its file, definitions and re-exports.
 #[derive(Debug, Default)]

@@ -130,6 +130,7 @@ fn sensible(rng: &mut ChaCha8Rng, kind: &SettingKind) -> Value {
             };
             Value::Float(*pick(rng, &[low, high, 0.5 * (low + high), low + 1e-3 * (high - low)]))
         }
+        SettingKind::Text => Value::String((*pick(rng, &["", "x0", "x1"])).to_owned()),
         SettingKind::Choice(choices) => Value::String(pick(rng, choices).name.to_owned()),
         SettingKind::List(entry) => {
             let length = *pick(rng, &[0usize, 1, 1, 2, 2, 3]);

@@ -21,6 +21,12 @@ pub(crate) struct FitArgs {
         help_heading = DATA
     )]
     pub(crate) data: Option<String>,
+    /// Predict this column from the others (linear) [default: the last column]
+    #[arg(long, value_name = "COLUMN", conflicts_with = "counts", help_heading = DATA)]
+    pub(crate) target: Option<String>,
+    /// Fit to the examples of this class alone, without labels, as for `classify`
+    #[arg(long, value_name = "NAME", conflicts_with = "counts", help_heading = DATA)]
+    pub(crate) class: Option<String>,
     /// Fit to this column of a table alone (x0, x1, … where columns have no names) [default: each
     /// column]
     #[arg(long, value_name = "NAME", conflicts_with = "counts", help_heading = DATA)]
@@ -97,7 +103,8 @@ pub(crate) struct FitArgs {
     /// Set the seed of random splits, of binarization and of the bootstrap
     #[arg(long, default_value_t = 0, help_heading = DATA)]
     pub(crate) seed: u64,
-    /// Save plots into this folder: density over the data, Q-Q, P-P, likelihood (univariate families)
+    /// Save plots into this folder: density over the data, Q-Q, P-P, likelihood (univariate families);
+    /// residuals, their quantiles, leverage (linear)
     #[arg(long, value_name = "DIR", help_heading = OUTPUT)]
     pub(crate) plot: Option<PathBuf>,
     /// Store the run in this new folder, of auto that of the best family, or plot the likelihood of

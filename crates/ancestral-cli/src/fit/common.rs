@@ -26,6 +26,7 @@ pub(crate) fn spec_of(args: &FitArgs, source: DataSource) -> Result<RunSpec> {
             image,
             levels,
             no_labels,
+            class: args.class.clone(),
             ..DataRequest::default()
         },
         binarize: Some(inputs::binarize(&args.binarize)?),
@@ -40,6 +41,9 @@ pub(crate) fn spec_of(args: &FitArgs, source: DataSource) -> Result<RunSpec> {
     for text in &args.sets {
         spec.assign(text)?;
     }
+    if let Some(target) = &args.target {
+        spec.assignments.push(("target".to_owned(), toml::Value::String(target.clone())));
+    }
     if let Some(trials) = args.trials {
         spec.assign(&format!("trials={trials}"))?;
     }
@@ -52,6 +56,7 @@ pub(crate) fn add_splits(all: &mut Value, splits: &[Fitted]) -> Result<()> {
         all[split.as_str()] = match found {
             Measured::Likelihoods(found) => value(found)?,
             Measured::Classification(found) => value(found)?,
+            Measured::Joint(found, classes) => value(&evaluate::Values::joint(found, classes))?,
             Measured::Nothing => Value::Null,
         };
     }
@@ -68,6 +73,10 @@ pub(crate) fn print_splits(splits: &[Fitted]) -> Result<()> {
             }
             Measured::Classification(found) => {
                 say!("{}", classification::sentence(found, split, binarize))?;
+            }
+            Measured::Joint(found, classes) => {
+                say!("{}", evaluate::sentence(found, split, binarize))?;
+                say!("{}", classification::sentence(classes, split, binarize))?;
             }
             Measured::Nothing => {}
         }

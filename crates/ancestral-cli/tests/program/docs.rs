@@ -99,3 +99,24 @@ fn the_commands_about_clusters_work() {
     assert!(new[0] != new[1] && new[1] != new[2] && new[0] != new[2], "{new:?}");
     assert_eq!(last("newer-labels.csv")[3], "-1");
 }
+
+#[test]
+fn the_commands_about_classes_and_targets_work() {
+    let here = program();
+    copy_folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs"), &here.path("docs"));
+    let text = here.read("docs/supervised.md");
+    let commands: Vec<&str> = text.lines().filter_map(|l| l.strip_prefix("ancestral ")).collect();
+    assert_eq!(commands.len(), 18);
+    let said: Vec<String> = commands.iter().map(|command| here.good(command)).collect();
+    // What the page shows of them.
+    let shown = |command: &&str| command.contains("--plot") || command.contains("predictions.csv");
+    for (command, said) in commands.iter().zip(&said).filter(|(command, _)| shown(command)) {
+        for line in said.lines() {
+            assert!(text.contains(line), "{command}: {line}");
+        }
+    }
+    // The row that is like no variety.
+    assert!(said[2].contains("least probable of all classes together: row 4"), "{}", said[2]);
+    assert_eq!(here.read("long.csv").lines().count(), 6);
+    assert_eq!(here.read("drawn.csv").lines().count(), 301);
+}

@@ -115,6 +115,14 @@ fn keys_and_columns_of_every_command_are_listed() {
     program.write("noted.csv", format!("# sites A and B\na,b\n{reals}"));
     said.run("fit", "fit gaussian --data noted.csv --out noted");
     said.run("fit, of a classifier", "fit logistic --data labeled.csv --out logistic");
+    // A constant column is a note.
+    let three: String =
+        (0..40).map(|i| format!("{},{}.5,1,{}\n", i * 5 % 13, i * i % 7, i % 2)).collect();
+    program.write("three.csv", format!("a,b,c,label\n{three}"));
+    let of = "fit, of a density for each class";
+    said.run(of, "fit qda --data three.csv --set reg_param=0.1 --out qda");
+    let line = "fit linear --data three.csv --target b --plot residuals --out linear";
+    said.run("fit linear", line);
     said.run("fit --counts", "fit bernoulli --counts 9/13");
     said.run("fit --counts", "fit categorical --counts 1,4,2");
     let asked = "--quantile 0.9 --above 3 --plot plots --out gamma";
@@ -138,6 +146,8 @@ fn keys_and_columns_of_every_command_are_listed() {
     said.run("evaluate, of a classifier", "evaluate features");
     said.run("evaluate, of a classifier", "evaluate logistic");
     said.run("evaluate, of a classifier", "evaluate logistic --data labeled.csv");
+    said.run("evaluate, of a density for each class", "evaluate qda");
+    said.run("evaluate, of a density for each class", "evaluate qda --data three.csv");
     let pixels =
         "train pixel-cnn --set layers=1 --set hidden=2 --set head=2 --set conditional=true";
     program.good(&format!("{pixels} --steps 2 --set sample_count=0 --out pixels"));
@@ -156,6 +166,10 @@ fn keys_and_columns_of_every_command_are_listed() {
     said.run("score", "score gaussian --data reals.csv");
     let classes = "score logistic --data labeled.csv --out classes.csv";
     said.run("score, of a classifier", classes);
+    let both = "score qda --data three.csv --out both.csv";
+    said.run("score, of a density for each class", both);
+    let classes = "classify qda --data three.csv --out predictions.csv --plot classes";
+    said.run("classify", classes);
     said.run("pack", "pack vae --out packed");
     said.run("reconstruct", "reconstruct vae");
     said.run("encode", "encode vae --out codes.csv");
@@ -176,6 +190,7 @@ fn keys_and_columns_of_every_command_are_listed() {
     said.run("explain dbscan", "explain dbscan");
     said.run("explain som", "explain som");
     said.run("explain clustering", "explain clustering");
+    said.run("explain supervised", "explain supervised");
 
     for (row, method) in [
         ("cluster kmeans", "kmeans --set n_clusters=2"),
@@ -246,6 +261,8 @@ fn keys_and_columns_of_every_command_are_listed() {
         ("drawn.csv", "sample, of images"),
         ("scores.csv", "score"),
         ("classes.csv", "score, of a classifier"),
+        ("both.csv", "score, of a density for each class"),
+        ("predictions.csv", "classify"),
         ("codes.csv", "encode"),
         ("kmeans.csv", "cluster kmeans"),
         ("dbscan.csv", "cluster dbscan"),
@@ -260,7 +277,7 @@ fn keys_and_columns_of_every_command_are_listed() {
         assert_listed(of, &numbered(header(&here.join(file))), &row.words());
     }
     assert_eq!(header(&here.join("rows.csv")), ["a", "b"]);
-    assert_eq!(columns.len(), 12);
+    assert_eq!(columns.len(), 14);
 }
 
 /// A command that is new has a row, or no `--json`.

@@ -6,6 +6,7 @@
 mod agreement;
 mod cases;
 mod classifiers;
+mod classify;
 mod cluster;
 mod data;
 mod docs;

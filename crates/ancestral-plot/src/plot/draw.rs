@@ -469,7 +469,7 @@ impl Plot {
             ys.chain(back(back_y, self.y_log)).chain(marks).chain(colored().map(|p| p.1)),
             self.y_log,
             self.y_range.or(map.map(|m| m.y)),
-            &[],
+            &self.y_names,
             self.background.is_none(),
         );
         // Series without negative values start at the axis.

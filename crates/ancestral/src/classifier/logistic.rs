@@ -40,11 +40,12 @@ use ancestral_data::Examples;
 use burn::tensor::TensorData;
 use toml::Table;
 
+use crate::distributions::coefficients::coefficients;
 use crate::distributions::take;
 use crate::model::{
     BLOCK, Capability, Classified, Classifier, DataSpec, Estimator, FitContext, FitReport,
-    KindName, Learning, Model, ModelConfig, ModelEntry, NamedTensors, Size, SizeBuilder, Task,
-    product,
+    KindName, Learning, Model, ModelConfig, ModelEntry, NamedTensors, Regression, Size,
+    SizeBuilder, Task, product,
 };
 use crate::optim::minimize::{Ended, Limits, Minimum, dot, largest};
 use crate::settings::{Settings, above};
@@ -57,6 +58,8 @@ use problem::{Penalty, Problem};
 const KINDS: &[KindName] =
     &[KindName::Real, KindName::Count, KindName::Binary, KindName::Levels, KindName::Category];
 
+/// The confidence of intervals.
+const CONFIDENCE: f64 = 0.95;
 /// The largest number of parameters.
 const MOST_PARAMETERS: usize = 20_000_000;
 
@@ -151,7 +154,7 @@ impl LogisticConfig {
                 _ => "it is a classifier and this data has 1 class".to_owned(),
             }));
         }
-        let terms = Design::count(data);
+        let terms = crate::terms::count(data);
         if terms == 0 {
             return Err(unsuitable("every column has only one category".to_owned()));
         }
@@ -300,6 +303,18 @@ impl Estimator for Logistic {
         }
         let information = problem.information(&minimum, &mut notes);
         let estimates = problem.estimates(&minimum.at, information.as_ref());
+        let mut regression = Regression {
+            confidence: CONFIDENCE,
+            degrees: None,
+            coefficients: coefficients(&estimates, None, CONFIDENCE),
+            metrics: Vec::new(),
+        };
+        for found in &mut regression.coefficients {
+            let (low, high) = found.interval;
+            let weight = estimates.iter().find(|estimate| estimate.name == found.name);
+            let weight = weight.filter(|estimate| estimate.name.starts_with("weight"));
+            found.odds_ratio = weight.map(|w| (w.value.exp(), low.exp(), high.exp()));
+        }
         let (chosen, rows, width) = (problem.chosen, problem.rows, problem.width);
         self.weight.fill(0.0);
         self.bias.fill(f64::NEG_INFINITY);
@@ -318,6 +333,7 @@ impl Estimator for Logistic {
             converged: Some(minimum.ended == Ended::Converged),
             trace: minimum.trace,
             notes,
+            regression: Some(regression),
             free: None,
         })
     }

@@ -278,7 +278,14 @@ impl Estimator for BernoulliMixture {
         (context.progress)(1.0);
         // Weights add up to 1.
         let free = Some(k - 1 + k * n);
-        Ok(FitReport { estimates, trace, converged: Some(converged), notes, free })
+        Ok(FitReport {
+            estimates,
+            trace,
+            converged: Some(converged),
+            notes,
+            free,
+            regression: None,
+        })
     }
 }
 

@@ -223,7 +223,14 @@ impl SumEstimator for Dirichlet {
             false => vec!["the search did not converge; raise max_iterations".to_owned()],
         };
         self.alpha = alpha;
-        Ok(FitReport { estimates, trace, converged: Some(converged), notes, free: None })
+        Ok(FitReport {
+            estimates,
+            trace,
+            converged: Some(converged),
+            notes,
+            free: None,
+            regression: None,
+        })
     }
 }
 

@@ -489,7 +489,14 @@ impl Estimator for Gmm {
         // Weights add up to 1, and covariances are not listed.
         let pairs = if self.config.covariance == Covariance::Full { n * (n - 1) / 2 } else { 0 };
         let free = Some(k - 1 + 2 * k * n + k * pairs);
-        Ok(FitReport { estimates, trace, converged: Some(converged), notes, free })
+        Ok(FitReport {
+            estimates,
+            trace,
+            converged: Some(converged),
+            notes,
+            free,
+            regression: None,
+        })
     }
 }
 

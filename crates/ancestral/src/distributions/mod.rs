@@ -97,6 +97,7 @@ use only;
 pub mod bernoulli;
 pub mod bernoulli_mixture;
 pub mod categorical;
+pub mod coefficients;
 pub mod dirichlet;
 mod em;
 pub mod families;
@@ -131,7 +132,7 @@ pub(crate) fn take(
 }
 
 /// ln Σ exp.
-pub(super) fn log_sum_exp(logs: &[f64]) -> f64 {
+pub(crate) fn log_sum_exp(logs: &[f64]) -> f64 {
     let most = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     if most == f64::NEG_INFINITY {
         return most;

@@ -91,6 +91,18 @@ pub fn classification(
 }
 
 /// The metrics of class probabilities `[n, classes]`.
+///
+/// # Errors
+/// As [`class_nll`].
+pub fn classification_of(
+    probabilities: &[f64],
+    classes: usize,
+    labels: &[u32],
+) -> Result<Classification> {
+    measured(probabilities, classes, labels, Instant::now())
+}
+
+/// The metrics of class probabilities `[n, classes]`, and how long they took.
 pub(super) fn measured(
     probabilities: &[f64],
     classes: usize,

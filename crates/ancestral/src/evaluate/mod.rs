@@ -10,12 +10,13 @@ mod evaluator;
 mod manifold;
 mod modes;
 mod quality;
+mod roc;
 mod rows;
 
-pub use bayes::{BayesRule, bayes_rule};
+pub use bayes::{BayesRule, bayes_rule, log_densities_by_class};
 pub use calibration::{
     Classification, ReliabilityBin, brier_score, calibration_error, class_nll, classification,
-    reliability,
+    classification_of, reliability,
 };
 pub use classes::{best_assignment, class_agreement, classifier_score, confusion, most_probable};
 pub use costs::{PixelCosts, pixel_costs};
@@ -24,6 +25,7 @@ pub use evaluator::{ChamferEvaluator, FrechetEvaluator, LEAST_VALIDATION};
 pub use manifold::{Coverage, DENSITY_NEIGHBORS, Neighbor, PRECISION_NEIGHBORS, coverage, nearest};
 pub use modes::{Modes, modes};
 pub use quality::{GeneratedExamples, NamedClassifier, Quality, RequestedClasses, draw, quality};
+pub use roc::{Averages, ByClass, ClassMetrics, Curve, by_class, precision_recall, roc, wilson};
 pub use rows::Rows;
 
 use std::time::Instant;
@@ -133,6 +135,15 @@ pub struct Elbo {
     pub active_units: usize,
     /// The number of latent dimensions.
     pub latent_dim: usize,
+}
+
+/// The examples of which a model's log-probability is taken: of a classifier by Bayes' rule, whose density
+/// has a class probability of its own, without their labels, so that it is log p(x); else as they are.
+pub fn rows_of(model: &dyn Model, examples: &Examples) -> Examples {
+    match model.density().is_some() && model.classifier().is_some() {
+        true => examples.clone().without_labels(),
+        false => examples.clone(),
+    }
 }
 
 /// Options of the evaluation.

@@ -22,6 +22,7 @@ mod session;
 mod shapes;
 mod som;
 mod spec;
+mod supervised;
 mod topic;
 mod transposed;
 mod work;

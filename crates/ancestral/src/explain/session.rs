@@ -4,7 +4,7 @@ use super::spec::{ExplainSpec, Explanation};
 use super::topic::Topic;
 use super::{
     ae_vs_vae, clustering, color_chain, dbscan, density, discriminator, elbo, kmeans, likelihood,
-    receptive_field, rules, saturation, som, transposed,
+    receptive_field, rules, saturation, som, supervised, transposed,
 };
 use crate::Result;
 use crate::run::Session;
@@ -32,6 +32,7 @@ impl Session<'_> {
             Topic::Dbscan => dbscan::explain(spec),
             Topic::Som => som::explain(self, spec),
             Topic::Clustering => clustering::explain(self, spec),
+            Topic::Supervised => supervised::explain(spec),
         }
     }
 }

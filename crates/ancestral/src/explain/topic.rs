@@ -37,11 +37,13 @@ pub enum Topic {
     Som,
     /// Which clustering method finds which shapes.
     Clustering,
+    /// Classification, regression and generation on the same rows.
+    Supervised,
 }
 
 impl Topic {
     /// Every topic.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::AeVsVae,
         Self::Elbo,
         Self::Density,
@@ -56,6 +58,7 @@ impl Topic {
         Self::Dbscan,
         Self::Som,
         Self::Clustering,
+        Self::Supervised,
     ];
 
     /// Its name.
@@ -75,6 +78,7 @@ impl Topic {
             Self::Dbscan => "dbscan",
             Self::Som => "som",
             Self::Clustering => "clustering",
+            Self::Supervised => "supervised",
         }
     }
 
@@ -105,6 +109,7 @@ impl Topic {
             Self::Dbscan => "Core rows make clusters of any shape, at the scale of eps",
             Self::Som => "Units on a grid unfold over the data, so that neighbors stay neighbors",
             Self::Clustering => "Which clustering method finds which shapes",
+            Self::Supervised => "A density of each class classifies, and knows rows like no class",
         }
     }
 
@@ -120,7 +125,8 @@ impl Topic {
             | Self::Kmeans
             | Self::Dbscan
             | Self::Som
-            | Self::Clustering => &["seed"],
+            | Self::Clustering
+            | Self::Supervised => &["seed"],
             Self::Density | Self::TransposedConvolution | Self::Likelihood => &[],
         }
     }

@@ -24,6 +24,12 @@ pub trait Classifier {
     /// # Errors
     /// If the values are not whole examples.
     fn classify(&self, values: &[f64]) -> Result<Classified>;
+
+    /// The probabilities of classes in the training split, `[classes]`, of models whose Bayes' rule uses
+    /// them; `None` for models that learn p(class | example) alone.
+    fn priors(&self) -> Option<&[f64]> {
+        None
+    }
 }
 
 /// A model with a discriminator (critic, in Wasserstein models), which distinguishes data from

@@ -28,6 +28,12 @@ pub trait Model: Send + Sync {
         false
     }
 
+    /// The column that the model predicts from the others, of a regression: its density is that of this
+    /// column given the others, and its samples complete rows of the others.
+    fn target(&self) -> Option<usize> {
+        None
+    }
+
     /// Parameters and buffers.
     fn tensors(&self) -> NamedTensors;
 

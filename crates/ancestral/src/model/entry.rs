@@ -45,12 +45,16 @@ impl Task {
 pub enum Capability {
     /// Exact log-probabilities.
     ExactDensity,
+    /// Exact log-probabilities of one column, given the others.
+    TargetDensity,
     /// The same, averaged over the members of an ensemble (orderings, masks).
     EnsembleDensity(&'static str),
     /// A lower bound on log-probabilities.
     DensityBound,
     /// Samples.
     Samples,
+    /// Samples of one column, given the others.
+    TargetSamples,
     /// Samples given a class, if the settings make the model conditional.
     ClassSamples,
     /// Samples given a latent code that was learned without labels.
@@ -78,11 +82,13 @@ impl Capability {
     pub fn describe(self) -> String {
         match self {
             Self::ExactDensity => "density (exact)".to_owned(),
+            Self::TargetDensity => "density of a column given the others (exact)".to_owned(),
             Self::EnsembleDensity(members) => {
                 format!("density (exact, an ensemble over {members}s)")
             }
             Self::DensityBound => "density (lower bound)".to_owned(),
             Self::Samples => "samples".to_owned(),
+            Self::TargetSamples => "samples of a column given the others".to_owned(),
             Self::ClassSamples => "class-conditional samples".to_owned(),
             Self::CodeSamples => "code-conditional samples".to_owned(),
             Self::PrefixCompletion => "completion (of the first entries)".to_owned(),

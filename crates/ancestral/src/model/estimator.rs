@@ -40,9 +40,40 @@ pub struct FitReport {
     /// Notes on the estimates: columns that were left out, classes without examples, iterations that
     /// did not converge.
     pub notes: Vec<String>,
+    /// The tests of the coefficients of a linear predictor, and how well it fits.
+    pub regression: Option<Regression>,
     /// The number of parameters that were free, if it is not that of the estimates: probabilities that
     /// add up to 1 have one less, and not every covariance need be listed.
     pub free: Option<usize>,
+}
+
+/// A coefficient of a linear predictor, with the test of 0 and its interval.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Coefficient {
+    /// The name of the estimate.
+    pub name: String,
+    /// The estimate divided by its standard error.
+    pub statistic: f64,
+    /// The probability of a statistic at least as far from 0, if the coefficient is 0.
+    pub p_value: f64,
+    /// The interval of the confidence of the fit.
+    pub interval: (f64, f64),
+    /// exp of the coefficient and of the ends of its interval, of a weight of log-odds.
+    pub odds_ratio: Option<(f64, f64, f64)>,
+}
+
+/// What a fit of a linear predictor says of its coefficients.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Regression {
+    /// The confidence of intervals.
+    pub confidence: f64,
+    /// The degrees of freedom of Student's t distribution; `None` where statistics are normal for many
+    /// examples.
+    pub degrees: Option<f64>,
+    /// The coefficients that have a standard error.
+    pub coefficients: Vec<Coefficient>,
+    /// How well the predictor fits, by name.
+    pub metrics: Vec<(&'static str, f64)>,
 }
 
 /// A log-likelihood and the criteria that weigh it against the number of parameters.

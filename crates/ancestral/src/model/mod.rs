@@ -21,7 +21,8 @@ pub use contract::Model;
 pub use density::{Density, DensityKind, DensityOptions, ElboTerms, Ensemble, LogProbability};
 pub use entry::{Capability, Learning, ModelConfig, ModelEntry, Preset, Task};
 pub use estimator::{
-    BLOCK, Criteria, Estimate, Estimator, FitContext, FitReport, SumEstimator, block_sums, fit,
+    BLOCK, Coefficient, Criteria, Estimate, Estimator, FitContext, FitReport, Regression,
+    SumEstimator, block_sums, fit,
 };
 pub use latent::Latent;
 pub(crate) use lower::{Lowered, setting_to_lower};

@@ -205,6 +205,15 @@ pub fn sampler_for<'a>(model: &'a dyn Model, request: &SampleRequest) -> Result<
     if request.mean && !sampler.has_noise() {
         return Err(unsupported("draws samples without noise around a mean".to_owned()));
     }
+    let target = model.target();
+    if let (Some(target), None) = (target, &request.known)
+        && request.count > 0
+    {
+        return Err(unsupported(format!(
+            "draws column '{}' given the others; give rows of these to complete",
+            model.data().column_name(target)
+        )));
+    }
     if let Some(Known { values, given }) = &request.known {
         if sampler.completion() == Completion::None {
             return Err(unsupported(
@@ -222,6 +231,16 @@ pub fn sampler_for<'a>(model: &'a dyn Model, request: &SampleRequest) -> Result<
             )));
         }
         let is_given = |at: usize| given[at];
+        if let Some(target) = target
+            && let Some(at) = (0..given.len()).find(|&at| !given[at] && at % size != target)
+        {
+            return Err(unsupported(format!(
+                "draws column '{}' given all others, and column '{}' of row {} is not given",
+                model.data().column_name(target),
+                model.data().column_name(at % size),
+                at / size
+            )));
+        }
         if let Some(at) =
             (0..values.len()).find(|&at| is_given(at) && !fits(model, at % size, values[at]))
         {

@@ -56,6 +56,9 @@ pub struct DataConfig {
     /// The number of levels that was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked_levels: Option<u32>,
+    /// The class whose examples alone are read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<String>,
     /// Whether labels were left out.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub no_labels: bool,
@@ -166,6 +169,7 @@ impl DataConfig {
             text: TextOptions::default(),
             image: None,
             asked_levels: None,
+            class: None,
             no_labels: false,
             chosen: false,
             whole: false,
@@ -178,7 +182,7 @@ impl DataConfig {
     }
 
     /// The keys of the table `data`.
-    pub(super) const KEYS: [&str; 30] = [
+    pub(super) const KEYS: [&str; 31] = [
         "name",
         "path",
         "data_dir",
@@ -190,6 +194,7 @@ impl DataConfig {
         "background",
         "image",
         "asked_levels",
+        "class",
         "no_labels",
         "chosen",
         "whole",
@@ -537,7 +542,7 @@ impl DataConfig {
             fold: self.fold,
             whole: self.whole,
             // Runs of format 1 have no classes where an image is in no class folder.
-            no_labels: self.no_labels || self.classes == 0,
+            no_labels: self.class.is_none() && (self.no_labels || self.classes == 0),
             expected: Expected { columns: self.columns.clone(), ..Expected::default() },
             ..self.options(data_dir, seed)
         };
@@ -570,6 +575,10 @@ impl DataConfig {
                     read
                 }
             }
+        };
+        let read = match &self.class {
+            Some(class) => read.of_class(class)?,
+            None => read,
         };
         let found = read.fingerprint();
         let aligned = self.align(read).and_then(|data| self.relabel(data));

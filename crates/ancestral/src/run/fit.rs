@@ -1,5 +1,7 @@
 //! Models that are fitted in one call.
 
+use std::collections::BTreeMap;
+
 use ancestral_data::{Binarize, Dataset, Examples, SplitName, Streams};
 
 use super::loaded::Run;
@@ -25,11 +27,16 @@ pub struct Fit {
 }
 
 impl Fit {
-    /// The log-likelihood of the training split with the criteria that follow; `None` for classifiers.
+    /// The log-likelihood of the training split with the criteria that follow, of a density for each
+    /// class that of the rows and their classes; `None` for other classifiers.
     pub fn criteria(&self) -> Option<Criteria> {
-        let Measured::Likelihoods(train) = &self.splits.first()?.found else { return None };
-        let (n, free) = (train.n as f64, self.report.free.unwrap_or(self.report.estimates.len()));
-        Some(Criteria::new(-train.nll_nats * n, n, free))
+        let (n, nll_nats) = match &self.splits.first()?.found {
+            Measured::Likelihoods(train) => (train.n as f64, train.nll_nats),
+            Measured::Joint(train, classes) => (train.n as f64, train.nll_nats + classes.class_nll),
+            Measured::Classification(_) | Measured::Nothing => return None,
+        };
+        let free = self.report.free.unwrap_or(self.report.estimates.len());
+        Some(Criteria::new(-nll_nats * n, n, free))
     }
 }
 
@@ -41,6 +48,24 @@ pub struct Fitted {
     pub binarize: &'static str,
     /// The result.
     pub found: Measured,
+}
+
+/// The name of an estimate with the word of a category in the place of its number, as in `p[column, 3]`,
+/// `p[column, 3 | class]`, `weight[column=3]` and `weight[class, column=3]`; `None` for other names.
+fn with_words(name: &str, categories: &BTreeMap<String, Vec<String>>) -> Option<String> {
+    let one = |column: &String, at: usize, word: &String| {
+        if let Some(rest) = name.strip_prefix(&format!("p[{column}, {at}"))
+            && (rest == "]" || rest.starts_with(" | "))
+        {
+            return Some(format!("p[{column}, {word}{rest}"));
+        }
+        let start = name.strip_suffix(&format!("{column}={at}]"))?;
+        (start.ends_with('[') || start.ends_with(", ")).then(|| format!("{start}{column}={word}]"))
+    };
+    let words = |(column, words): (&String, &Vec<String>)| {
+        words.iter().enumerate().find_map(|(at, word)| one(column, at, word))
+    };
+    categories.iter().find_map(words)
 }
 
 impl Session<'_> {
@@ -81,13 +106,11 @@ impl Session<'_> {
             estimator.fit(&train, &mut context)
         })?;
         // Categories have the words of the data.
-        for estimate in &mut report.estimates {
-            for (column, words) in &config.data.categories {
-                let place = |at: &usize| estimate.name == format!("p[{column}, {at}]");
-                if let Some(at) = (0..words.len()).find(place) {
-                    estimate.name = format!("p[{column}, {}]", words[at]);
-                    break;
-                }
+        let coefficients = report.regression.iter_mut().flat_map(|found| &mut found.coefficients);
+        let names = report.estimates.iter_mut().map(|estimate| &mut estimate.name);
+        for name in names.chain(coefficients.map(|found| &mut found.name)) {
+            if let Some(worded) = with_words(name, &config.data.categories) {
+                *name = worded;
             }
         }
         let info = WeightsInfo::default();
@@ -119,17 +142,8 @@ impl Session<'_> {
             }
             let examples = Examples::new(data, split, binarize, seed)?;
             let binarize = examples.binarize().as_str();
-            let model = run.model();
-            let found = if model.density().is_none() && model.classifier().is_some() {
-                Measured::Classification(Box::new(self.classification(run, &examples)?))
-            } else {
-                let name = split.as_str();
-                let mut found = self.likelihoods(run, &examples, Options::default(), name)?;
-                if run.is_standardizable() {
-                    found.standardize(&train);
-                }
-                Measured::Likelihoods(Box::new(found))
-            };
+            let name = split.as_str();
+            let found = self.measure(run, &examples, Options::default(), name, Some(&train))?;
             splits.push(Fitted { split, binarize, found });
         }
         Ok(splits)

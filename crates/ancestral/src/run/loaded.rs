@@ -216,6 +216,7 @@ impl Run {
     /// If the model has none, or the examples do not fit it.
     pub fn score(&self, examples: &Examples) -> Result<Vec<f64>> {
         let options = Options::default();
+        let examples = &evaluate::rows_of(self.model(), examples);
         Ok(evaluate::log_probabilities(self.model(), examples, options, &mut |_| {})?.0)
     }
 
@@ -245,6 +246,7 @@ impl Run {
     /// # Errors
     /// As [`Run::score`].
     pub fn evaluate(&self, examples: &Examples) -> Result<Likelihoods> {
+        let examples = &evaluate::rows_of(self.model(), examples);
         evaluate::likelihoods(self.model(), examples, Options::default(), &mut |_| {})
     }
 
@@ -330,7 +332,10 @@ impl Run {
     pub(super) fn is_standardizable(&self) -> bool {
         let data = self.model().data();
         let is_density = |density: &dyn Density| !density.is_mass(data);
-        self.config.data.kinds.is_empty() && self.model().density().is_some_and(is_density)
+        // That of one column alone has another scale.
+        self.config.data.kinds.is_empty()
+            && self.model().target().is_none()
+            && self.model().density().is_some_and(is_density)
     }
 
     /// Whether the model is conditional on the classes of examples.

@@ -5,6 +5,7 @@ mod adapt;
 mod baskets;
 mod censored;
 mod checkpoint;
+mod classify;
 mod cluster;
 mod cluster_files;
 #[cfg(feature = "plot")]
@@ -41,6 +42,7 @@ mod walked;
 
 pub use adapt::adapt;
 pub use baskets::LEAST_MEMORY;
+pub use classify::{ClassReport, ClassifiedRows, ClassifySpec, DecidedBy, Priors};
 pub use cluster_spec::{
     Assigned, Beside, ClusterIndices, ClusterSpec, Clustered, Compared, Distances, InParts,
 };

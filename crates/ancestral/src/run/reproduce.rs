@@ -323,7 +323,7 @@ impl Session<'_> {
                 Options { members: row.members, samples: row.samples, ..Options::default() };
             let test = DataQuery::split(SplitName::Test);
             let found = match self.evaluate(run, &test, options)?.found {
-                Measured::Likelihoods(found) => *found,
+                Measured::Likelihoods(found) | Measured::Joint(found, _) => *found,
                 Measured::Classification(_) | Measured::Nothing => {
                     return Err(trained.run.unsupported("has no log-probability"));
                 }

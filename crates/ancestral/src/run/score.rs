@@ -25,6 +25,8 @@ pub enum Scores {
     LogProbabilities(LogScores),
     /// For a classifier.
     Classes(ClassScores),
+    /// For a classifier by Bayes' rule: log p(x), and the probabilities of classes.
+    Joint(LogScores, ClassScores),
 }
 
 /// The log-probability of each example.
@@ -45,6 +47,12 @@ pub struct LogScores {
 }
 
 impl LogScores {
+    /// Adds the scores of later examples.
+    fn extend(&mut self, later: Self) {
+        self.nats.extend(later.nats);
+        self.mc_stderr.extend(later.mc_stderr);
+    }
+
     /// The mean over examples.
     pub fn mean(&self) -> f64 {
         self.nats.iter().sum::<f64>() / self.nats.len() as f64
@@ -69,6 +77,14 @@ pub struct ClassScores {
     pub most_probable: Vec<u32>,
     /// `[examples, classes]`, row after row.
     pub probabilities: Vec<f64>,
+}
+
+impl ClassScores {
+    /// Adds the scores of later examples.
+    fn extend(&mut self, later: Self) {
+        self.most_probable.extend(later.most_probable);
+        self.probabilities.extend(later.probabilities);
+    }
 }
 
 /// The examples that were scored or evaluated.
@@ -120,6 +136,9 @@ pub enum Measured {
     Likelihoods(Box<Likelihoods>),
     /// Its accuracy and calibration.
     Classification(Box<Classification>),
+    /// Both, of a classifier by Bayes' rule: the likelihood of the rows, whatever their class, and the
+    /// accuracy and calibration.
+    Joint(Box<Likelihoods>, Box<Classification>),
     /// Nothing: the model has no log-probability and is not a classifier.
     Nothing,
 }
@@ -136,12 +155,14 @@ impl Session<'_> {
             match (&mut scores, part) {
                 (None, part) => scores = Some(part),
                 (Some(Scores::LogProbabilities(all)), Scores::LogProbabilities(part)) => {
-                    all.nats.extend(part.nats);
-                    all.mc_stderr.extend(part.mc_stderr);
+                    all.extend(part);
                 }
                 (Some(Scores::Classes(all)), Scores::Classes(part)) => {
-                    all.most_probable.extend(part.most_probable);
-                    all.probabilities.extend(part.probabilities);
+                    all.extend(part);
+                }
+                (Some(Scores::Joint(logs, classes)), Scores::Joint(part, of_classes)) => {
+                    logs.extend(part);
+                    classes.extend(of_classes);
                 }
                 // All parts are of one kind.
                 _ => {}
@@ -153,6 +174,10 @@ impl Session<'_> {
                 match &mut scores {
                     Scores::LogProbabilities(all) => all.of = of,
                     Scores::Classes(all) => all.of = of,
+                    Scores::Joint(logs, classes) => {
+                        logs.of = of.clone();
+                        classes.of = of;
+                    }
                 }
                 Ok(scores)
             }
@@ -200,13 +225,20 @@ impl Session<'_> {
                 drop(data);
                 let part = Scored { n: examples.len(), ..of.clone() };
                 let progress = &mut |i| progress(done + i);
-                let scores = match kind {
-                    Some(kind) => log_scores(run, part, &examples, options, kind, progress)?,
-                    None => classify(run, part, &examples, progress)?,
+                let rows = evaluate::rows_of(model, &examples);
+                let scores = match (kind, model.classifier()) {
+                    (None, _) => Scores::Classes(classify(run, part, &examples, progress)?),
+                    (Some(kind), None) => Scores::LogProbabilities(log_scores(
+                        run, part, &rows, options, kind, progress,
+                    )?),
+                    (Some(kind), Some(_)) => {
+                        let logs = log_scores(run, part.clone(), &rows, options, kind, progress)?;
+                        Scores::Joint(logs, classify(run, part, &examples, progress)?)
+                    }
                 };
                 done += examples.len();
-                drop(examples);
-                if let Scores::LogProbabilities(scores) = &scores {
+                drop((examples, rows));
+                if let Scores::LogProbabilities(scores) | Scores::Joint(scores, _) = &scores {
                     impossible |= scores.nats.contains(&f64::NEG_INFINITY);
                 }
                 each(scores)?;
@@ -218,7 +250,7 @@ impl Session<'_> {
             let mut found = Impossible::default();
             parts.restart();
             while let Some((examples, _)) = parts.next(batch, held.entries)? {
-                found.add(model, &examples, options)?;
+                found.add(model, &evaluate::rows_of(model, &examples), options)?;
             }
             if let Some(note) = found.sentence(model) {
                 self.tell_notes(std::slice::from_ref(&note))?;
@@ -249,28 +281,57 @@ impl Session<'_> {
         let (mut examples, data) = run.query(&query, self.data_dir())?;
         self.tell_notes(&data.notes)?;
         let of = Scored::new(&data.name, &examples, Some(split)).with_notes(&data);
-        let found = if model.classifier().is_some() {
-            if query.data.is_some() {
-                // Other data may number its classes differently.
-                let (n, binarize) = (examples.len(), examples.binarize());
-                let split = if data.split(split).is_ok() { split } else { SplitName::Train };
-                let data = run.config.data.relabel(data)?;
-                examples = Examples::new(&data, split, binarize, run.config.seed)?.first(n);
-            }
-            Measured::Classification(Box::new(self.classification(run, &examples)?))
-        } else if model.density().is_some() {
-            let mut found = self.likelihoods(run, &examples, options, "evaluating")?;
-            // Other data has no training split of the run.
-            if query.data.is_none() && run.is_standardizable() {
+        // Other data has no training split of the run.
+        let train = match query.data.is_none() && run.is_standardizable() {
+            true => {
                 let binarize = run.config.data.binarize.parse()?;
-                let train = Examples::new(&data, SplitName::Train, binarize, run.config.seed)?;
-                found.standardize(&train);
+                Some(Examples::new(&data, SplitName::Train, binarize, run.config.seed)?)
             }
-            Measured::Likelihoods(Box::new(found))
-        } else {
-            Measured::Nothing
+            false => None,
         };
+        if model.classifier().is_some() && query.data.is_some() && data.classes() > 0 {
+            // Other data may number its classes differently.
+            let (n, binarize) = (examples.len(), examples.binarize());
+            let split = if data.split(split).is_ok() { split } else { SplitName::Train };
+            let data = run.config.data.relabel(data)?;
+            examples = Examples::new(&data, split, binarize, run.config.seed)?.first(n);
+        }
+        let found = self.measure(run, &examples, options, "evaluating", train.as_ref())?;
         Ok(Evaluation { of, found })
+    }
+
+    /// The metrics of a model on examples; `train` standardizes the value of a density.
+    pub(super) fn measure(
+        &mut self,
+        run: &Run,
+        examples: &Examples,
+        options: Options,
+        what: &str,
+        train: Option<&Examples>,
+    ) -> Result<Measured> {
+        let model = run.model();
+        let mut likelihoods = None;
+        if model.density().is_some() {
+            let mut found = self.likelihoods(run, examples, options, what)?;
+            if let Some(train) = train.filter(|_| run.is_standardizable()) {
+                found.standardize(train);
+            }
+            likelihoods = Some(Box::new(found));
+        }
+        // A density of rows needs no labels.
+        let classifies =
+            model.classifier().is_some() && (likelihoods.is_none() || examples.labels().is_some());
+        Ok(match (likelihoods, classifies) {
+            (None, false) => Measured::Nothing,
+            (Some(found), false) => Measured::Likelihoods(found),
+            (found, true) => {
+                let classes = Box::new(self.classification(run, examples)?);
+                match found {
+                    None => Measured::Classification(classes),
+                    Some(found) => Measured::Joint(found, classes),
+                }
+            }
+        })
     }
 
     /// The cost of each pixel of the images of a split.
@@ -316,6 +377,7 @@ impl Session<'_> {
                 can,
                 Capability::ExactDensity
                     | Capability::EnsembleDensity(_)
+                    | Capability::TargetDensity
                     | Capability::DensityBound
                     | Capability::Classes
             )
@@ -398,7 +460,7 @@ fn log_scores(
     options: Options,
     kind: DensityKind,
     progress: &mut dyn FnMut(usize),
-) -> Result<Scores> {
+) -> Result<LogScores> {
     let model = run.model();
     let (nats, mc_stderr) = evaluate::log_probabilities(model, examples, options, progress)?;
     let (kind, samples) = match kind {
@@ -406,7 +468,7 @@ fn log_scores(
         DensityKind::LowerBound { samples } => ("bound", samples),
     };
     let is_mass = model.density().is_some_and(|density| density.is_mass(model.data()));
-    Ok(Scores::LogProbabilities(LogScores { of, nats, mc_stderr, kind, samples, is_mass }))
+    Ok(LogScores { of, nats, mc_stderr, kind, samples, is_mass })
 }
 
 fn classify(
@@ -414,7 +476,7 @@ fn classify(
     of: Scored,
     examples: &Examples,
     progress: &mut dyn FnMut(usize),
-) -> Result<Scores> {
+) -> Result<ClassScores> {
     let network = NamedClassifier::new(run.model().name(), run.model())?;
     let mut probabilities = Vec::new();
     for (i, chunk) in examples.indices().chunks(AT_ONCE).enumerate() {
@@ -426,5 +488,5 @@ fn classify(
     let name = |class: usize| known.get(class).cloned().unwrap_or_else(|| class.to_string());
     let classes: Vec<String> = (0..network.classes()).map(name).collect();
     let most_probable = evaluate::most_probable(&probabilities, classes.len())?;
-    Ok(Scores::Classes(ClassScores { of, classes, most_probable, probabilities }))
+    Ok(ClassScores { of, classes, most_probable, probabilities })
 }

@@ -24,6 +24,8 @@ pub enum ScoreSummary {
     LogProbabilities(LogSummary),
     /// For a classifier.
     Classes(ClassSummary),
+    /// For a classifier by Bayes' rule.
+    Joint(LogSummary, ClassSummary),
 }
 
 /// A summary of log-probabilities, in nats.
@@ -90,8 +92,9 @@ impl Session<'_> {
     ) -> Result<ScoreSummary> {
         let mut file = ScoreFile::default();
         let of = self.score_parts(run, query, options, held, |part| match part {
-            Scores::LogProbabilities(part) => file.log_probabilities(out, &part),
+            Scores::LogProbabilities(part) => file.log_probabilities(out, &part, None),
             Scores::Classes(part) => file.classes(out, part),
+            Scores::Joint(part, classes) => file.log_probabilities(out, &part, Some(&classes)),
         })?;
         file.finish(of)
     }
@@ -114,14 +117,25 @@ impl ScoreFile {
         Ok(writer.text(text)?)
     }
 
-    fn log_probabilities(&mut self, out: &Path, part: &LogScores) -> Result<()> {
+    fn log_probabilities(
+        &mut self,
+        out: &Path,
+        part: &LogScores,
+        classes: Option<&ClassScores>,
+    ) -> Result<()> {
         let LogScores { of, nats, mc_stderr, kind, samples, is_mass } = part;
         let mut text = String::new();
         for (i, (value, error)) in nats.iter().zip(mc_stderr).enumerate() {
             // Writing to a string cannot fail.
-            let _ = writeln!(text, "{},{value},{kind},{error}", self.rows + i);
+            let _ = write!(text, "{},{value},{kind},{error}", self.rows + i);
+            if let Some(classes) = classes {
+                write_classes(&mut text, classes, i);
+            }
+            text.push('\n');
         }
-        let header = ["row", "log_probability", "kind", "mc_stderr"].map(str::to_owned);
+        let mut header =
+            ["row", "log_probability", "kind", "mc_stderr"].map(str::to_owned).to_vec();
+        header.extend(classes.into_iter().flat_map(|classes| class_header(&classes.classes)));
         self.write(out, &header, &text)?;
         let first = self.rows;
         let numbered = nats.iter().enumerate().map(|(i, &value)| (first + i, value));
@@ -132,9 +146,10 @@ impl ScoreFile {
         let by_value = |a: &(usize, f64), b: &(usize, f64)| -> Ordering {
             a.1.total_cmp(&b.1).then(a.0.cmp(&b.0))
         };
-        let mut lowest = match self.summary.take() {
-            Some(ScoreSummary::LogProbabilities(summary)) => summary.lowest,
-            _ => Vec::new(),
+        let (mut lowest, before) = match self.summary.take() {
+            Some(ScoreSummary::LogProbabilities(summary)) => (summary.lowest, None),
+            Some(ScoreSummary::Joint(summary, classes)) => (summary.lowest, Some(classes.counts)),
+            _ => (Vec::new(), None),
         };
         lowest.extend(numbered);
         if lowest.len() > LOWEST {
@@ -144,39 +159,38 @@ impl ScoreFile {
         lowest.sort_by(by_value);
         // Its room is that of the part.
         lowest.shrink_to_fit();
-        self.summary = Some(ScoreSummary::LogProbabilities(LogSummary {
+        let logs = LogSummary {
             of: of.clone(),
             kind,
             samples: *samples,
             is_mass: *is_mass,
             mean: 0.0,
             lowest,
-        }));
+        };
+        self.summary = Some(match classes {
+            None => ScoreSummary::LogProbabilities(logs),
+            Some(part) => ScoreSummary::Joint(logs, counted(part, before)),
+        });
         Ok(())
     }
 
     fn classes(&mut self, out: &Path, part: ClassScores) -> Result<()> {
-        let ClassScores { of, classes, most_probable, probabilities } = part;
-        let mut counts = match self.summary.take() {
-            Some(ScoreSummary::Classes(summary)) => summary.counts,
-            _ => vec![0; classes.len()],
+        let before = match self.summary.take() {
+            Some(ScoreSummary::Classes(summary)) => Some(summary.counts),
+            _ => None,
         };
         let mut text = String::new();
-        let rows = most_probable.iter().zip(probabilities.chunks_exact(classes.len().max(1)));
-        for (&class, p) in rows {
-            counts[class as usize] += 1;
+        for i in 0..part.most_probable.len() {
             // Writing to a string cannot fail.
-            let _ = write!(text, "{},{}", self.rows, csv_cell(&classes[class as usize]));
-            for p in p {
-                let _ = write!(text, ",{p}");
-            }
+            let _ = write!(text, "{}", self.rows);
+            write_classes(&mut text, &part, i);
             text.push('\n');
             self.rows += 1;
         }
-        let names = classes.iter().map(|class| format!("p_{class}"));
-        let header: Vec<String> = ["row".into(), "class".into()].into_iter().chain(names).collect();
+        let mut header = vec!["row".to_owned()];
+        header.extend(class_header(&part.classes));
         self.write(out, &header, &text)?;
-        self.summary = Some(ScoreSummary::Classes(ClassSummary { of, classes, counts }));
+        self.summary = Some(ScoreSummary::Classes(counted(&part, before)));
         Ok(())
     }
 
@@ -192,10 +206,44 @@ impl ScoreFile {
             Some(ScoreSummary::Classes(summary)) => {
                 ScoreSummary::Classes(ClassSummary { of, ..summary })
             }
+            Some(ScoreSummary::Joint(summary, classes)) => {
+                let mean = self.sum.unwrap_or(0.0) / self.rows.max(1) as f64;
+                ScoreSummary::Joint(
+                    LogSummary { of: of.clone(), mean, ..summary },
+                    ClassSummary { of, ..classes },
+                )
+            }
             // Data without examples is refused before.
             None => {
                 ScoreSummary::Classes(ClassSummary { of, classes: Vec::new(), counts: Vec::new() })
             }
         })
     }
+}
+
+/// The cells of an example's most probable class and of the probability of each.
+fn write_classes(text: &mut String, part: &ClassScores, example: usize) {
+    let count = part.classes.len();
+    let class = part.most_probable.get(example).copied().unwrap_or(0) as usize;
+    // Writing to a string cannot fail.
+    let _ = write!(text, ",{}", csv_cell(part.classes.get(class).map_or("", String::as_str)));
+    for p in part.probabilities.iter().skip(example * count).take(count) {
+        let _ = write!(text, ",{p}");
+    }
+}
+
+/// The columns of these cells.
+fn class_header(classes: &[String]) -> impl Iterator<Item = String> + '_ {
+    std::iter::once("class".to_owned()).chain(classes.iter().map(|class| format!("p_{class}")))
+}
+
+/// The counts of the most probable classes so far.
+fn counted(part: &ClassScores, before: Option<Vec<u64>>) -> ClassSummary {
+    let mut counts = before.unwrap_or_else(|| vec![0; part.classes.len()]);
+    for &class in &part.most_probable {
+        if let Some(count) = counts.get_mut(class as usize) {
+            *count += 1;
+        }
+    }
+    ClassSummary { of: part.of.clone(), classes: part.classes.clone(), counts }
 }

@@ -349,6 +349,7 @@ impl<'a> Session<'a> {
         options: evaluate::Options,
         what: &str,
     ) -> Result<Likelihoods> {
+        let examples = &evaluate::rows_of(run.model(), examples);
         let found = self.working(what, examples.len(), |progress| {
             evaluate::likelihoods(run.model(), examples, options, progress)
         })?;

@@ -130,6 +130,8 @@ pub struct DataRequest {
     pub image: Option<[usize; 3]>,
     /// The number of levels of the values.
     pub levels: Option<u32>,
+    /// The class whose examples alone are taken, without labels.
+    pub class: Option<String>,
     /// Whether to leave labels out.
     pub no_labels: bool,
     /// The columns of a table that are read; all if there are none.
@@ -416,6 +418,7 @@ impl RunSpec {
         let image = asked.image.or(file.data.image);
         let levels = asked.levels.or(file.data.asked_levels);
         let no_labels = asked.no_labels || file.data.no_labels;
+        let class = asked.class.clone().or_else(|| file.data.class.clone());
         let whole = asked.whole || file.data.whole;
         let real = asked.real || file.data.real;
         let columns = match asked.columns.is_empty() && file.data.chosen {
@@ -455,6 +458,10 @@ impl RunSpec {
                 (of_source.map_or(Ok(data.clone()), |known| known.like_own(data))?, Some(place))
             }
         };
+        let data = match &class {
+            Some(class) => data.of_class(class)?,
+            None => data,
+        };
         let binarize = match self.binarize {
             Some(binarize) => binarize,
             None => {
@@ -473,7 +480,7 @@ impl RunSpec {
         described.text = text;
         described.image = image;
         described.asked_levels = levels;
-        described.no_labels = no_labels;
+        (described.class, described.no_labels) = (class, no_labels);
         if place.is_some() {
             (described.whole, described.real) = (whole, real);
             described.chosen = !columns.is_empty();
@@ -587,6 +594,7 @@ struct FileData {
     text: TextOptions,
     image: Option<[usize; 3]>,
     asked_levels: Option<u32>,
+    class: Option<String>,
     no_labels: bool,
     chosen: bool,
     columns: Vec<String>,

@@ -29,6 +29,8 @@ pub enum SettingKind {
     },
     /// One of some choices.
     Choice(&'static [Choice]),
+    /// Any text.
+    Text,
     /// A list; a single value stands for a list of one.
     List(Box<SettingKind>),
 }
@@ -70,6 +72,12 @@ pub const fn above_to(least: f64, most: f64) -> (Bound<f64>, Bound<f64>) {
 impl SettingType for bool {
     fn kind() -> SettingKind {
         SettingKind::Bool
+    }
+}
+
+impl SettingType for String {
+    fn kind() -> SettingKind {
+        SettingKind::Text
     }
 }
 
@@ -236,6 +244,7 @@ impl SettingKind {
                 let fits = x.abs() <= LARGEST && (*min, *max).contains(x);
                 fits.then(|| value.clone())
             }
+            (Self::Text, Value::String(_)) => Some(value.clone()),
             (Self::Choice(choices), Value::String(word)) => {
                 choices.iter().any(|choice| choice.name == word).then(|| value.clone())
             }
@@ -258,7 +267,7 @@ impl SettingKind {
     /// default suffices.
     pub fn summary(&self) -> String {
         match self {
-            Self::Bool => String::new(),
+            Self::Bool | Self::Text => String::new(),
             Self::Int { min: 0, max } if *max >= i64::MAX as u64 => String::new(),
             Self::Int { min, max } if *max >= i64::MAX as u64 => format!("{min} or more"),
             Self::Int { min, max } => format!("{min} to {max}"),
@@ -281,6 +290,7 @@ impl fmt::Display for SettingKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Bool => f.write_str("give true or false"),
+            Self::Text => f.write_str("give text in quotation marks"),
             Self::Int { min, max: u64::MAX } => {
                 write!(f, "it must be a whole number from {min} to {}", u64::MAX)
             }

@@ -69,6 +69,9 @@ fn of_kind(kind: &SettingKind) -> Map<String, Value> {
             let docs = choices.iter().map(|choice| json!(choice.doc)).collect();
             put("enumDescriptions", docs);
         }
+        SettingKind::Text => {
+            put("type", json!("string"));
+        }
         SettingKind::List(of) => {
             put("type", json!("array"));
             put("items", Value::Object(of_kind(of)));

@@ -7,7 +7,7 @@ use toml::Table;
 
 use super::problem::Problem;
 use crate::model::{
-    Assigning, BatchIterator, DataSpec, DensityOptions, Init, Metrics, Model, ModelEntry,
+    Assigning, BatchIterator, DataSpec, DensityOptions, Init, Known, Metrics, Model, ModelEntry,
     SampleRequest, StepContext, fit, sample,
 };
 use crate::optim::Optimizers;
@@ -198,7 +198,12 @@ impl<'a> Subject<'a> {
     pub(super) fn outputs(&self, model: &dyn Model) -> crate::Result<Outputs> {
         let batch = self.batch(&[0, 5, 3])?;
         let mut outputs = Outputs::default();
-        if model.sampler().is_some() {
+        if let Some(target) = model.target().filter(|_| model.sampler().is_some()) {
+            let given = (0..batch.values.len()).map(|at| at % self.size() != target).collect();
+            let known = Some(Known { values: batch.values.clone(), given });
+            let request = SampleRequest { known, ..SampleRequest::new(batch.len(), 1) };
+            outputs.samples = sample(model, &request)?;
+        } else if model.sampler().is_some() {
             outputs.samples = sample(model, &SampleRequest::new(5, 1))?;
         }
         if let Some(density) = model.density() {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::case::Subject;
 use super::problem::{Problem, Tried, ensure};
-use crate::model::{ColumnKind, Columns, DataSpec, Init, KindName};
+use crate::model::{ColumnKind, Columns, DataSpec, Init, KindName, Task};
 use crate::spec::cpu;
 
 /// One of each kind.
@@ -55,12 +55,21 @@ pub(super) fn kinds_are_taken_as_declared(subjects: &[Subject<'_>]) -> Tried {
     let name = subjects.first().map_or("", |subject| subject.entry.name);
     let listed = subjects.first().map_or(0, |subject| subject.entry.kinds.len());
     ensure!(declared.len() == listed, "a kind is listed twice");
+    let regression = subjects.iter().any(|s| s.entry.tasks.contains(&Task::Regression));
     for kind in KINDS {
         let taken = declared.contains(&kind.name());
         for each in [false, true] {
-            let columns = |size: usize| match each {
+            // A target is a number.
+            let predicted = regression && matches!(kind, ColumnKind::Category(_));
+            let columns = |size: usize| match each || predicted {
                 false => Columns::Same(kind),
-                true => Columns::Each(vec![kind; size]),
+                true => {
+                    let mut kinds = vec![kind; size];
+                    if let Some(last) = kinds.last_mut().filter(|_| predicted) {
+                        *last = ColumnKind::Real;
+                    }
+                    Columns::Each(kinds)
+                }
             };
             let errors = refused(subjects, &columns)?;
             let said = errors.iter().flatten().next().map_or("", String::as_str);

@@ -21,6 +21,7 @@ fn answered(model: &dyn Model) -> Result<Vec<Capability>, Problem> {
     let mut found = Vec::new();
     if let Some(density) = model.density() {
         found.push(match (density.kind(1), density.ensemble()) {
+            (DensityKind::Exact, None) if model.target().is_some() => Capability::TargetDensity,
             (DensityKind::LowerBound { samples }, _) => {
                 ensure!(samples == 1, "a bound of 1 sample says that it has {samples}");
                 Capability::DensityBound
@@ -29,7 +30,9 @@ fn answered(model: &dyn Model) -> Result<Vec<Capability>, Problem> {
             (DensityKind::Exact, Some(members)) => Capability::EnsembleDensity(members.member),
         });
     }
-    if let Some(sampler) = model.sampler() {
+    if model.target().is_some() {
+        found.extend(model.sampler().map(|_| Capability::TargetSamples));
+    } else if let Some(sampler) = model.sampler() {
         found.push(Capability::Samples);
         match (sampler.classes(), sampler.classes_are_codes()) {
             (0, _) => {}
@@ -141,6 +144,7 @@ pub(super) fn tasks_follow_from_capabilities(_: &Registry, entry: &ModelEntry) -
         (Task::Representation, can(&[Capability::Latent, Capability::Features])),
         (Task::Clustering, can(&[Capability::Clusters, Capability::OwnClusters])),
         (Task::Classification, can(&[Capability::Classes])),
+        (Task::Regression, can(&[Capability::TargetDensity])),
     ]
     .into_iter()
     .filter_map(|(task, has)| has.then_some(task))

@@ -38,6 +38,9 @@ pub(super) fn depends_on_the_example_alone(subject: &Subject<'_>) -> Tried {
 pub(super) fn sums_to_one(subject: &Subject<'_>) -> Tried {
     let model = subject.model()?;
     let Some(density) = model.density() else { return Ok(0) };
+    if model.target().is_some() {
+        return Ok(0);
+    }
     let size = subject.size();
     let mass = density.is_mass(model.data());
     let (sum, points, rounding) = match subject.domain().max_level() {

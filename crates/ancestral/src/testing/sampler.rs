@@ -37,7 +37,7 @@ fn known(values: &[f64], given: &[bool], count: usize) -> SampleRequest {
 /// Samples lie in the domain and depend on their number only.
 pub(super) fn samples_depend_on_their_number_alone(subject: &Subject<'_>) -> Tried {
     let model = subject.model()?;
-    if model.sampler().is_none() {
+    if model.sampler().is_none() || model.target().is_some() {
         return Ok(0);
     }
     let size = subject.size();
@@ -63,6 +63,9 @@ pub(super) fn temperatures(subject: &Subject<'_>) -> Tried {
         refuse(model, &SampleRequest::new(1, 3), "cannot draw examples")?;
         return Ok(1);
     };
+    if model.target().is_some() {
+        return Ok(0);
+    }
     let at = |temperature: f64| SampleRequest { temperature, ..SampleRequest::new(4, 3) };
     for temperature in [-1.0, -1e-300, f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
         refuse(model, &at(temperature), &format!("{temperature} was requested"))?;
@@ -113,7 +116,7 @@ pub(super) fn classes(subject: &Subject<'_>) -> Tried {
 pub(super) fn means(subject: &Subject<'_>) -> Tried {
     let model = subject.model()?;
     let model = model.as_ref();
-    let Some(sampler) = model.sampler() else { return Ok(0) };
+    let Some(sampler) = model.sampler().filter(|_| model.target().is_none()) else { return Ok(0) };
     let request = SampleRequest { mean: true, ..SampleRequest::new(8, 3) };
     if !sampler.has_noise() {
         refuse(model, &request, "without noise around a mean")?;
@@ -143,6 +146,9 @@ pub(super) fn completion(subject: &Subject<'_>) -> Tried {
     let Some(sampler) = model.sampler() else { return Ok(0) };
     let (size, count) = (subject.size(), 2);
     let values = subject.batch(&[4, 9])?.values;
+    if let Some(target) = model.target() {
+        return of_a_target(subject, model, target, &values);
+    }
     let (all, none) = (vec![true; 2 * size], vec![false; 2 * size]);
     if sampler.completion() == Completion::None {
         for given in [&all, &none] {
@@ -200,6 +206,40 @@ pub(super) fn completion(subject: &Subject<'_>) -> Tried {
             given.len()
         );
         refuse(model, &known(values, given, count), &part)?;
+    }
+    Ok(size)
+}
+
+/// A regression draws its target, given all other columns, and nothing else.
+fn of_a_target(subject: &Subject<'_>, model: &dyn Model, target: usize, values: &[f64]) -> Tried {
+    let (size, count) = (subject.size(), values.len() / subject.size());
+    let given: Vec<bool> = (0..values.len()).map(|at| at % size != target).collect();
+    let request = known(values, &given, count);
+    let drawn = sample(model, &request)?;
+    must_fit(subject, &drawn, false)?;
+    let kept = drawn.iter().zip(values).enumerate().filter(|(at, _)| at % size != target);
+    for (at, (found, of)) in kept {
+        ensure!(found == of, "entry {at} is given as {of} and becomes {found}");
+    }
+    ensure!(sample(model, &request)? == drawn, "the same request gives other samples");
+    let second = SampleRequest { first: 1, ..known(&values[size..2 * size], &given[..size], 1) };
+    let alone = sample(model, &second)?;
+    ensure!(alone == drawn[size..2 * size], "a sample depends on those beside it");
+    let mean = sample(model, &SampleRequest { mean: true, ..request.clone() })?;
+    let cold = sample(model, &SampleRequest { temperature: 0.0, mean: true, ..request })?;
+    ensure!(mean == cold, "a mean depends on the temperature");
+    let all = vec![true; values.len()];
+    ensure!(sample(model, &known(values, &all, count))? == values, "given entries change");
+    refuse(model, &SampleRequest::new(1, 3), "given the others; give rows")?;
+    let none = vec![false; values.len()];
+    refuse(model, &known(values, &none, count), "given all others, and column")?;
+    for bad in impossible(subject) {
+        let mut values = values.to_vec();
+        let entry = (target + 1) % size;
+        values[size + entry] = bad;
+        let column = model.data().column_name(entry);
+        let part = format!("be given {bad} as column '{column}' of row 1");
+        refuse(model, &known(&values, &given, count), &part)?;
     }
     Ok(size)
 }

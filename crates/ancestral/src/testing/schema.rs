@@ -44,6 +44,7 @@ fn values(kind: &SettingKind) -> Vec<Value> {
     values.extend([f64::NAN, f64::INFINITY, f64::NEG_INFINITY].map(Value::Float));
     match kind {
         SettingKind::Bool => values.push(false.into()),
+        SettingKind::Text => values.push("several words".into()),
         SettingKind::Int { min, max } => {
             let near =
                 |at: u64| i64::try_from(at).ok().map(|at| [at.saturating_sub(1), at, at + 1]);

@@ -205,7 +205,7 @@ fn invalid_numbers(kind: &SettingKind) -> Vec<Value> {
             });
             listed.chain(late).chain(inner.iter().cloned()).collect()
         }
-        SettingKind::Bool | SettingKind::Choice(_) => Vec::new(),
+        SettingKind::Bool | SettingKind::Text | SettingKind::Choice(_) => Vec::new(),
     }
 }
 

@@ -113,6 +113,12 @@ pub(crate) fn cases() -> Vec<(ModelEntry, Dataset, Table)> {
                 }
                 "kde" => &["", "bandwidth = 'scott'\nbandwidth_factor = 1.5"],
                 "logistic" => &["", "penalty = 0.1\nstandardize = false"],
+                "qda" => &["reg_param = 0.1", "reg_param = 0.5\nunbiased = true"],
+                // Bits hardly vary within the classes of this data.
+                "lda" if domain == Domain::Binary => continue,
+                "lda" => &["shrinkage = 0.1", "shrinkage = 0.2\nunbiased = true"],
+                "linear" => &["penalty = 0.1", "penalty = 2.0\nstandardize = false\ntarget = 'x2'"],
+                "naive-bayes" => &["", "columns = 'aic'\nalpha = 0.5"],
                 _ => &[""],
             };
             for settings in variants {

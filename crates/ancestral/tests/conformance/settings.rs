@@ -59,6 +59,12 @@ fn bad_settings_are_errors_that_name_the_setting() {
         ("logistic", "penalty = inf", "penalty"),
         ("logistic", "tolerance = 0.0", "tolerance"),
         ("logistic", "max_iterations = 0", "max_iterations"),
+        ("qda", "reg_param = 1.5", "reg_param"),
+        ("lda", "shrinkage = -0.1", "shrinkage"),
+        ("naive-bayes", "alpha = -1.0", "alpha"),
+        ("naive-bayes", "columns = 'best'", "columns"),
+        ("linear", "penalty = -1.0", "penalty"),
+        ("linear", "target = 'price'", "the columns are x0, x1"),
     ] {
         let entry = find(model);
         let data = data(Domain::Binary);

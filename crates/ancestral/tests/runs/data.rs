@@ -114,7 +114,7 @@ fn classes_of_other_data_are_those_of_the_run_by_name() {
         let few = Options { samples: 200, ..Options::default() };
         match Session::new().score(&run, &all, few).unwrap() {
             Scores::LogProbabilities(scores) => scores.nats,
-            Scores::Classes(_) => unreachable!("it has a density"),
+            other => unreachable!("it has a density and no classes: {other:?}"),
         }
     };
     // In the other file rooks have the number 0, which is that of crows in the run.
@@ -180,6 +180,7 @@ fn scores_in_parts_are_those_of_the_whole_table() {
             Scores::Classes(scores) => {
                 assert_eq!(scores.most_probable.len(), 700);
             }
+            Scores::Joint(..) => unreachable!("none of them is both"),
         }
     }
 }

@@ -4,28 +4,12 @@ use std::sync::atomic::AtomicBool;
 
 use ancestral_data::{Batch, Examples};
 
-use crate::model::{ColumnKind, Columns, DataSpec, block_sums, product};
+use crate::model::{DataSpec, block_sums};
+use crate::terms::{Term, terms};
 use crate::{Error, Result};
 
 /// The most names that a note or an error lists.
 const LISTED: usize = 5;
-
-/// A term of the linear predictor: a column, or the indicator of one category.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Term {
-    column: usize,
-    category: Option<f64>,
-}
-
-impl Term {
-    pub(super) fn value(self, example: &[f64]) -> f64 {
-        let x = example[self.column];
-        match self.category {
-            None => x,
-            Some(category) => f64::from(x == category),
-        }
-    }
-}
 
 /// The terms of the columns of data.
 #[derive(Debug)]
@@ -75,28 +59,7 @@ impl Moments {
 
 impl Design {
     pub(super) fn new(data: &DataSpec) -> Self {
-        let of = |column: usize| {
-            let categories = match data.kind(column) {
-                Some(ColumnKind::Category(n)) => 1..n,
-                _ => 0..1,
-            };
-            categories.map(move |c| Term { column, category: (c > 0).then_some(f64::from(c)) })
-        };
-        Self { data: data.clone(), terms: (0..data.size()).flat_map(of).collect() }
-    }
-
-    /// The number of terms.
-    pub(super) fn count(data: &DataSpec) -> usize {
-        let of = |kind: ColumnKind| match kind {
-            ColumnKind::Category(n) => n.saturating_sub(1) as usize,
-            _ => 1,
-        };
-        match &data.columns {
-            Columns::Same(kind) => product(data.shape.dims()).saturating_mul(of(*kind)),
-            Columns::Each(kinds) => {
-                kinds.iter().fold(0, |sum: usize, &kind| sum.saturating_add(of(kind)))
-            }
-        }
+        Self { data: data.clone(), terms: terms(data) }
     }
 
     /// Moments of the training examples.
@@ -165,9 +128,7 @@ impl Design {
     }
 
     pub(super) fn name(&self, term: usize) -> String {
-        let Term { column, category } = self.terms[term];
-        let name = self.data.column_name(column);
-        category.map_or(name.clone(), |category| format!("{name}={category}"))
+        self.terms[term].name(&self.data)
     }
 }
 

@@ -6,11 +6,12 @@ use ancestral_data::{Batch, Examples};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 
-use super::design::{Design, Moments, Term, unsuitable};
+use super::design::{Design, Moments, unsuitable};
 use crate::model::{Estimate, FitContext, block_sums, product};
 use crate::optim::minimize::{
     Cholesky, Evaluation, Limits, Minimum, dot, largest, lbfgs, modified_cholesky, newton,
 };
+use crate::terms::Term;
 use crate::{Error, Result};
 
 /// The largest number of parameters for Newton's method, whose memory is quadratic in it.

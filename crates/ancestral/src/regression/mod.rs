@@ -1,0 +1,4 @@
+//! Regression: densities of one column given the others.
+
+mod least_squares;
+pub mod linear;
