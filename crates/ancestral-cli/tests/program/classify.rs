@@ -181,7 +181,7 @@ fn a_regression_is_a_density_of_its_target() {
     assert_eq!((&measured["kind"], &measured["measure"]), (&"exact".into(), &"density".into()));
     here.good("score line --data rows.csv --out scores.csv");
     assert_eq!(cells(&here, "scores.csv").len(), 121);
-    here.bad("sample line", "draws column 'y' given the others; give rows");
+    here.bad("sample line --out line.csv", "draws column 'y' given the others; give rows");
     here.bad("fit linear --data rows.csv --target kind", "has 3 categories");
     here.bad("fit linear --data rows.csv --target z", "the columns are x, kind, y");
     here.bad("fit gaussian --data rows.csv --target y", "--target is for linear");
