@@ -1,10 +1,11 @@
-"""Splits the small emoji for `ancestral train --data`: usage: emoji.py FOLDER OUT.npz
+"""Splits the small emoji for `ancestral train --data`: usage: emoji.py FOLDER OUT.npz [mirrored]
 
 FOLDER holds derived-twemoji-rgb32-idx4-ubyte.gz (2641 images of 32x32 pixels) and twemoji-names.txt.
 Repeated images are dropped. Images stay on one side of the splits if their names differ only by man,
 woman, person, boy or girl, or if they are equal in over 90 % of their pixels, also through others.
 A group goes by the hash of its first name: two tenths are held out, for validation and for test.
-OUT.npz has the arrays train, valid and test, [n, 3, 32, 32].
+OUT.npz has the arrays train, valid and test, [n, 3, 32, 32]; with `mirrored`, the mirror images of
+train follow after it.
 """
 
 import gzip
@@ -16,7 +17,7 @@ import numpy as np
 PEOPLE = {"man", "woman", "person", "boy", "girl", "men", "women"}
 
 
-def main(folder, out):
+def main(folder, out, mirrored):
     with gzip.open(f"{folder}/derived-twemoji-rgb32-idx4-ubyte.gz") as file:
         values = np.frombuffer(file.read(), np.uint8)[20:].reshape(-1, 32, 32, 3)
     names = open(f"{folder}/twemoji-names.txt", encoding="utf8").read().split("\n")[: len(values)]
@@ -55,10 +56,12 @@ def main(folder, out):
         tenth = hashlib.sha256(named[root(i)][0].encode()).digest()[0] % 10
         splits[{0: "test", 1: "valid"}.get(tenth, "train")].append(i)
     chosen = {name: images[at].transpose(0, 3, 1, 2) for name, at in splits.items()}
+    if mirrored:
+        chosen["train"] = np.concatenate([chosen["train"], chosen["train"][..., ::-1]])
     np.savez(out, **chosen)
     groups = len({root(i) for i in range(len(images))})
     sizes = ", ".join(f"{len(at)} {name}" for name, at in splits.items())
     print(f"{len(images)} images in {groups} groups: {sizes}")
 
 
-main(*sys.argv[1:])
+main(sys.argv[1], sys.argv[2], sys.argv[3:] == ["mirrored"])
