@@ -74,6 +74,7 @@ pub(super) fn by_batches(
     let mut model = MiniBatch::new(begun.centers.clone(), columns, config)?;
     let mut uniform = streams.stream("kmeans batches", 0);
     let (mut taken, mut passes, mut stopped, mut converged) = (0, 0, false, false);
+    let all = batches.passes.saturating_mul(parts.rows());
     'passes: while passes < batches.passes {
         parts.restart();
         let mut done = 0;
@@ -87,7 +88,7 @@ pub(super) fn by_batches(
                 with_points!(&batch, points => model.partial_fit(points, &mut *uniform))?;
                 taken += 1;
                 done += rows.len();
-                watch.tell(done, parts.rows());
+                watch.tell(passes * parts.rows() + done, all);
                 stopped = watch.is_stopped();
                 converged = passes > 0 && model.converged();
                 if stopped || converged {
@@ -100,6 +101,9 @@ pub(super) fn by_batches(
         if converged {
             break;
         }
+    }
+    if !stopped {
+        watch.tell(all, all);
     }
     Ok(Kmeans { centers: model.centers().to_vec(), iterations: taken, converged, stopped, ..begun })
 }
