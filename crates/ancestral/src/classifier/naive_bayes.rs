@@ -7,7 +7,7 @@
 //! beside each other. With `columns = "kind"` reals are normal, counts Poisson, and the others categorical;
 //! with `columns = "aic"` each column of reals or counts has the family of [`families`] with the lowest
 //! AIC, summed over classes, and the same family in all of them; those whose support ends at the outermost
-//! rows are left out. The likelihood is exact.
+//! rows, and limits at infinite parameters, are left out. The likelihood is exact.
 //!
 //! Estimates are those of maximum likelihood, but for `alpha` pseudo-counts of each category, and
 //! as many pseudo-rows with the mean of all classes where counts are Poisson; and for `var_smoothing`, the
@@ -530,7 +530,10 @@ impl NaiveBayes {
                     unsuitable(NAME, format!("column '{name}': {e}"))
                 };
                 let ranking = rank(&Sample::new(values).map_err(wrong)?, &options);
-                Ok((n, if count { ranking.masses } else { ranking.densities }))
+                let mut fits = if count { ranking.masses } else { ranking.densities };
+                // A limiting family is not stored.
+                fits.retain(|fit| fit.parameters.iter().all(|parameter| parameter.is_finite()));
+                Ok((n, fits))
             };
             let fits = classes.par_iter().map(of).collect::<Result<Vec<_>>>()?;
             // The families that every class has a fit of.
