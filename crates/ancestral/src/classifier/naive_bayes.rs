@@ -5,7 +5,7 @@
 //!
 //! each with a distribution of its own kind, so that columns of reals, counts, bits, levels and words stand
 //! beside each other. With `columns = "kind"` reals are normal, counts Poisson, and the others categorical;
-//! with `columns = "aic"` each column of reals or counts has the family of [`families`] with the lowest
+//! with `columns = "aic"` each column of reals or counts has the family of [`families`](crate::distributions::families) with the lowest
 //! AIC, summed over classes, and the same family in all of them; those whose support ends at the outermost
 //! rows, and limits at infinite parameters, are left out. The likelihood is exact.
 //!
