@@ -157,12 +157,10 @@ fn print(args: &ClassifyArgs, models: &[&str], found: &ClassifiedRows) -> Result
         say!("class probabilities before the rows: {}{more}", list.join(", "))?;
     }
     let Some(report) = &found.report else {
-        let mut counts = vec![0usize; found.classes.len()];
-        found.predicted.iter().for_each(|&class| counts[class as usize] += 1);
         let list: Vec<String> = found
             .classes
             .iter()
-            .zip(&counts)
+            .zip(found.counts())
             .take(SHOWN)
             .map(|(class, count)| format!("{class} {count}"))
             .collect();
@@ -228,8 +226,6 @@ fn as_json(
     found: &ClassifiedRows,
     plots: &[PathBuf],
 ) -> Value {
-    let mut counts = vec![0usize; found.classes.len()];
-    found.predicted.iter().for_each(|&class| counts[class as usize] += 1);
     let optional = |x: Option<f64>| x.map_or(Value::Null, number);
     let mut all = json!({
         "models": models,
@@ -241,7 +237,7 @@ fn as_json(
         "kind": found.decided_by.as_str(),
         "classes": found.classes,
         "priors": found.priors,
-        "counts": counts,
+        "counts": found.counts(),
         "out": args.out.as_ref().map(|path| shown(path)),
         "plots": plots.iter().map(|path| shown(path)).collect::<Vec<_>>(),
         "notes": found.of.notes,

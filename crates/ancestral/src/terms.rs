@@ -1,4 +1,5 @@
-//! The terms of linear predictors: columns, and indicators of their categories after the first.
+//! The terms of linear predictors: columns, and indicators of their categories after the first; their
+//! moments in data.
 
 use crate::columns::ColumnKind;
 use crate::spec::{Columns, DataSpec};
@@ -56,5 +57,47 @@ pub(crate) fn count_of(kind: ColumnKind) -> usize {
     match kind {
         ColumnKind::Category(n) => n.saturating_sub(1) as usize,
         _ => 1,
+    }
+}
+
+/// Means, sums of squares and ranges of terms.
+#[derive(Debug)]
+pub(crate) struct TermMoments {
+    pub(crate) examples: f64,
+    pub(crate) mean: Vec<f64>,
+    /// Σ (x − mean)².
+    pub(crate) squares: Vec<f64>,
+    pub(crate) least: Vec<f64>,
+    pub(crate) most: Vec<f64>,
+}
+
+impl TermMoments {
+    /// Of no examples.
+    pub(crate) fn empty(terms: usize) -> Self {
+        Self {
+            examples: 0.0,
+            mean: vec![0.0; terms],
+            squares: vec![0.0; terms],
+            least: vec![f64::INFINITY; terms],
+            most: vec![f64::NEG_INFINITY; terms],
+        }
+    }
+
+    /// Adds later examples, without cancellation (Chan, Golub and LeVeque 1983).
+    pub(crate) fn merge(&mut self, later: Self) {
+        if self.examples == 0.0 {
+            *self = later;
+            return;
+        }
+        let all = self.examples + later.examples;
+        let share = later.examples / all;
+        for t in 0..self.mean.len() {
+            let apart = later.mean[t] - self.mean[t];
+            self.squares[t] += later.squares[t] + apart * apart * self.examples * share;
+            self.mean[t] += apart * share;
+            self.least[t] = self.least[t].min(later.least[t]);
+            self.most[t] = self.most[t].max(later.most[t]);
+        }
+        self.examples = all;
     }
 }

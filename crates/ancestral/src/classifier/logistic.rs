@@ -273,7 +273,7 @@ impl Estimator for Logistic {
         let moments = self.design.moments(examples, context.stop)?;
         let mut notes = check_classes(&moments, &self.design.data)?;
         let (constant, chosen): (Vec<usize>, Vec<usize>) =
-            (0..self.mean.len()).partition(|&t| moments.least[t] == moments.most[t]);
+            (0..self.mean.len()).partition(|&t| moments.of.least[t] == moments.of.most[t]);
         if !constant.is_empty() {
             let names = self.design.names(&constant);
             notes.push(format!("constant in the training split, weight 0: {names}"));
@@ -327,7 +327,7 @@ impl Estimator for Logistic {
             }
         }
         self.scale = moments.deviations();
-        self.mean = moments.mean;
+        self.mean = moments.of.mean;
         Ok(FitReport {
             estimates,
             converged: Some(minimum.ended == Ended::Converged),

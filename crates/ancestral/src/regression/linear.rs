@@ -33,7 +33,7 @@ use crate::model::{
 };
 use crate::optim::minimize::dot;
 use crate::settings::Settings;
-use crate::terms::{Term, count, count_of, terms};
+use crate::terms::{Term, TermMoments, count, count_of, terms};
 use crate::{Error, Result, settings};
 
 const NAME: &str = "linear";
@@ -346,45 +346,6 @@ impl Sampler for Linear {
     }
 }
 
-/// Means, squares and ranges of the terms and, last, of the target.
-struct Moments {
-    examples: f64,
-    mean: Vec<f64>,
-    squares: Vec<f64>,
-    least: Vec<f64>,
-    most: Vec<f64>,
-}
-
-impl Moments {
-    fn empty(width: usize) -> Self {
-        Self {
-            examples: 0.0,
-            mean: vec![0.0; width],
-            squares: vec![0.0; width],
-            least: vec![f64::INFINITY; width],
-            most: vec![f64::NEG_INFINITY; width],
-        }
-    }
-
-    /// Adds later examples, without cancellation (Chan, Golub and LeVeque 1983).
-    fn merge(&mut self, later: Self) {
-        if self.examples == 0.0 {
-            *self = later;
-            return;
-        }
-        let all = self.examples + later.examples;
-        let share = later.examples / all;
-        for t in 0..self.mean.len() {
-            let apart = later.mean[t] - self.mean[t];
-            self.squares[t] += later.squares[t] + apart * apart * self.examples * share;
-            self.mean[t] += apart * share;
-            self.least[t] = self.least[t].min(later.least[t]);
-            self.most[t] = self.most[t].max(later.most[t]);
-        }
-        self.examples = all;
-    }
-}
-
 impl Linear {
     /// The values of the terms of a row and, last, of the target.
     fn expand(&self, row: &[f64], out: &mut [f64]) {
@@ -405,11 +366,12 @@ impl Linear {
         }
     }
 
-    fn moments(&self, examples: &Examples, context: &mut FitContext<'_>) -> Result<Moments> {
+    /// The moments of the terms and, last, of the target.
+    fn moments(&self, examples: &Examples, context: &mut FitContext<'_>) -> Result<TermMoments> {
         let width = self.terms.len() + 1;
-        let add = |block: &Batch, sums: &mut Moments| {
+        let add = |block: &Batch, sums: &mut TermMoments| {
             self.check_block(block)?;
-            let mut own = Moments::empty(width);
+            let mut own = TermMoments::empty(width);
             own.examples = block.len() as f64;
             let rows = || block.values.chunks_exact(self.data.size());
             let (mut x, mut first) = (vec![0.0; width], vec![0.0; width]);
@@ -436,15 +398,15 @@ impl Linear {
             Ok(())
         };
         let progress = &mut |share: f64| (context.progress)(0.5 * share);
-        let empty = || Moments::empty(width);
-        block_sums(examples, context.stop, progress, empty, add, Moments::merge)
+        let empty = || TermMoments::empty(width);
+        block_sums(examples, context.stop, progress, empty, add, TermMoments::merge)
     }
 
     /// The triangle of the standardized columns and target.
     fn triangle(
         &self,
         examples: &Examples,
-        moments: &Moments,
+        moments: &TermMoments,
         scale: &[f64],
         context: &mut FitContext<'_>,
     ) -> Result<Triangle> {
@@ -584,7 +546,7 @@ impl Linear {
     fn estimates(
         &self,
         found: &Solution,
-        moments: &Moments,
+        moments: &TermMoments,
         scale: &[f64],
         (noise, n): (f64, f64),
     ) -> Vec<Estimate> {

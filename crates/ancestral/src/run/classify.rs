@@ -105,6 +105,13 @@ pub struct ClassifiedRows {
 }
 
 impl ClassifiedRows {
+    /// How many rows are predicted to be of each class.
+    pub fn counts(&self) -> Vec<usize> {
+        let mut counts = vec![0; self.classes.len()];
+        self.predicted.iter().for_each(|&class| counts[class as usize] += 1);
+        counts
+    }
+
     /// Writes a row for each example: its number, its class if known, the predicted one, the probability
     /// of each class, and log p(x) of densities.
     ///

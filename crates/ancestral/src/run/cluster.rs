@@ -523,6 +523,22 @@ impl Session<'_> {
         Ok(given)
     }
 
+    /// Work of clustering that observers are told of, and that the stop flag ends.
+    pub(super) fn clustering<T>(
+        &mut self,
+        work: impl FnOnce(&mut Watch<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let (stop, mut told) = (self.stop, Ok(()));
+        let mut tell = |done: u64, total: u64| {
+            if told.is_ok() {
+                told = self.tell("clustering", done, total);
+            }
+        };
+        let found = work(&mut Watch::new(stop, &mut tell))?;
+        told?;
+        Ok(found)
+    }
+
     /// One clustering with these settings, kept by a model.
     fn one(
         &mut self,
@@ -536,16 +552,8 @@ impl Session<'_> {
         let init = Init::new(&self.device, seed);
         let mut model = self.registry.build(entry.name, settings, data, &init)?;
         if let Some(mut method) = clustering::method(entry.name, settings, data)? {
-            let stop = self.stop;
-            let mut failed = Ok(());
-            let mut told = |done: u64, total: u64| {
-                if failed.is_ok() {
-                    failed = self.tell("clustering", done, total);
-                }
-            };
-            let watch = &mut Watch::new(stop, &mut told);
-            let found = method.cluster(matrix, given, &RunStreams(Streams::new(seed)), watch)?;
-            failed?;
+            let streams = RunStreams(Streams::new(seed));
+            let found = self.clustering(|watch| method.cluster(matrix, given, &streams, watch))?;
             method.keep(&found, matrix);
             model.load(&method.tensors())?;
             return Ok((model, found));

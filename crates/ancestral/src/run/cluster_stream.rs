@@ -13,8 +13,8 @@ use super::cluster_spec::ClusterSpec;
 use super::session::Session;
 use super::spec::{DataSource, RunSpec};
 use crate::clustering::{
-    self, Clustering, Given, Kmeans, Matrix, Parts, RunStreams, UniformStreams, Watch,
-    nearest_centers, without_empty, wrong,
+    self, Clustering, Given, Kmeans, Matrix, Parts, RunStreams, UniformStreams, nearest_centers,
+    without_empty, wrong,
 };
 use crate::model::DataSpec;
 use crate::{Error, Result};
@@ -236,16 +236,8 @@ impl Session<'_> {
     ) -> Result<Streamed> {
         let mut method = clustering::kmeans(settings, data)?;
         let streams = RunStreams(Streams::new(seed));
-        let stop = self.stop;
-        let mut failed = Ok(());
-        let mut told = |done: u64, total: u64| {
-            if failed.is_ok() {
-                failed = self.tell("clustering", done, total);
-            }
-        };
-        let watch = &mut Watch::new(stop, &mut told);
-        let mut found = method.in_batches(sample, stream, given, &streams, watch)?;
-        failed?;
+        let mut found =
+            self.clustering(|watch| method.in_batches(sample, stream, given, &streams, watch))?;
         let sizes = loop {
             let mut sizes = vec![0; found.centers.len() / found.columns];
             found.inertia = 0.0;

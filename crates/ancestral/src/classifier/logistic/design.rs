@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use ancestral_data::{Batch, Examples};
 
 use crate::model::{DataSpec, block_sums};
-use crate::terms::{Term, terms};
+use crate::terms::{Term, TermMoments, terms};
 use crate::{Error, Result};
 
 /// The most names that a note or an error lists.
@@ -19,41 +19,22 @@ pub(super) struct Design {
     pub(super) terms: Vec<Term>,
 }
 
-/// Means and sums of squares of the terms, and class counts.
+/// Moments of the terms, and class counts.
 pub(super) struct Moments {
-    pub(super) examples: f64,
-    pub(super) mean: Vec<f64>,
-    /// Σ (x − mean)².
-    squares: Vec<f64>,
-    pub(super) least: Vec<f64>,
-    pub(super) most: Vec<f64>,
+    pub(super) of: TermMoments,
     pub(super) classes: Vec<u64>,
 }
 
 impl Moments {
     /// The standard deviation of each term; 1 for constant ones.
     pub(super) fn deviations(&self) -> Vec<f64> {
-        let deviation = |squares: &f64| (squares / self.examples).sqrt();
-        self.squares.iter().map(deviation).map(|d| if d > 0.0 { d } else { 1.0 }).collect()
+        let deviation = |squares: &f64| (squares / self.of.examples).sqrt();
+        self.of.squares.iter().map(deviation).map(|d| if d > 0.0 { d } else { 1.0 }).collect()
     }
 
-    /// Adds later examples, without cancellation (Chan, Golub and LeVeque 1983).
     fn merge(&mut self, later: Self) {
-        if self.examples == 0.0 {
-            *self = later;
-            return;
-        }
-        let all = self.examples + later.examples;
-        let share = later.examples / all;
-        for t in 0..self.mean.len() {
-            let apart = later.mean[t] - self.mean[t];
-            self.squares[t] += later.squares[t] + apart * apart * self.examples * share;
-            self.mean[t] += apart * share;
-            self.least[t] = self.least[t].min(later.least[t]);
-            self.most[t] = self.most[t].max(later.most[t]);
-        }
+        self.of.merge(later.of);
         self.classes.iter_mut().zip(later.classes).for_each(|(sum, n)| *sum += n);
-        self.examples = all;
     }
 }
 
@@ -65,31 +46,26 @@ impl Design {
     /// Moments of the training examples.
     pub(super) fn moments(&self, examples: &Examples, stop: &AtomicBool) -> Result<Moments> {
         let terms = self.terms.len();
-        let empty = || Moments {
-            examples: 0.0,
-            mean: vec![0.0; terms],
-            squares: vec![0.0; terms],
-            least: vec![f64::INFINITY; terms],
-            most: vec![f64::NEG_INFINITY; terms],
-            classes: vec![0; self.data.classes],
-        };
+        let empty =
+            || Moments { of: TermMoments::empty(terms), classes: vec![0; self.data.classes] };
         let add = |block: &Batch, sums: &mut Moments| {
             let mut own = empty();
-            own.examples = block.len() as f64;
             self.check_block(block, &mut own.classes)?;
+            let of = &mut own.of;
+            of.examples = block.len() as f64;
             let rows = || block.values.chunks_exact(self.data.size());
             for row in rows() {
                 for (t, term) in self.terms.iter().enumerate() {
                     let x = term.value(row);
-                    own.mean[t] += x;
-                    own.least[t] = own.least[t].min(x);
-                    own.most[t] = own.most[t].max(x);
+                    of.mean[t] += x;
+                    of.least[t] = of.least[t].min(x);
+                    of.most[t] = of.most[t].max(x);
                 }
             }
-            own.mean.iter_mut().for_each(|mean| *mean /= own.examples);
+            of.mean.iter_mut().for_each(|mean| *mean /= of.examples);
             for row in rows() {
                 for (t, term) in self.terms.iter().enumerate() {
-                    own.squares[t] += (term.value(row) - own.mean[t]).powi(2);
+                    of.squares[t] += (term.value(row) - of.mean[t]).powi(2);
                 }
             }
             sums.merge(own);

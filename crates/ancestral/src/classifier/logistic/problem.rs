@@ -118,9 +118,9 @@ impl<'a> Problem<'a> {
             moments.classes.iter().map(|&n| if n > 0 { present.next() } else { None }).collect();
         let of = |&t: &usize| {
             let unit: f64 = if penalty.standardized { 1.0 } else { scale[t] };
-            penalty.strength / (unit * unit * moments.examples)
+            penalty.strength / (unit * unit * moments.of.examples)
         };
-        let standard = |&t: &usize| (design.terms[t], moments.mean[t], 1.0 / scale[t]);
+        let standard = |&t: &usize| (design.terms[t], moments.of.mean[t], 1.0 / scale[t]);
         Self {
             standard: chosen.iter().map(standard).collect(),
             gram: Vec::new(),
@@ -261,7 +261,7 @@ impl<'a> Problem<'a> {
         if self.penalty.strength == 0.0 && sums.margin > MARGIN {
             return Err(self.separated("the classes of all training examples apart", parameters));
         }
-        let n = self.moments.examples;
+        let n = self.moments.of.examples;
         let mut value = sums.nll / n;
         sums.gradient.iter_mut().for_each(|g| *g /= n);
         sums.hessian.iter_mut().for_each(|h| *h /= n);
@@ -324,7 +324,7 @@ impl<'a> Problem<'a> {
             sums.iter_mut().zip(later).for_each(|(sum, x)| *sum += x);
         };
         let mut sums = block_sums(self.examples, stop, &mut |_| {}, empty, add, merge)?;
-        sums.iter_mut().for_each(|sum| *sum /= self.moments.examples);
+        sums.iter_mut().for_each(|sum| *sum /= self.moments.of.examples);
         self.gram = sums;
         Ok(self)
     }
@@ -487,7 +487,7 @@ impl<'a> Problem<'a> {
         let width = self.width;
         let error = |direction: &[f64]| {
             let half = information?.forward(direction);
-            Some((dot(&half, &half) / self.moments.examples).sqrt())
+            Some((dot(&half, &half) / self.moments.of.examples).sqrt())
         };
         let classes = || {
             let rows = self.rows.iter().enumerate();
@@ -499,7 +499,7 @@ impl<'a> Problem<'a> {
             let own = &mut direction[(row - 1) * width..][..width];
             own[0] = 1.0;
             for (&t, d) in self.chosen.iter().zip(&mut own[1..]) {
-                *d = -self.moments.mean[t] / self.scale[t];
+                *d = -self.moments.of.mean[t] / self.scale[t];
             }
             let value = dot(own, &parameters[row * width..][..width]);
             let name = format!("bias[{}]", self.design.data.class_name(class));

@@ -4,7 +4,7 @@
 use super::error::{Error, Result};
 use super::family::{Family, Limit, Pinned, Support, Unit};
 use super::likelihood::{Likelihood, Objective};
-use super::newton::{Optimum, climb};
+use super::newton::{Optimum, cholesky, climb, inverse};
 use super::profile;
 use super::sample::Sample;
 use super::scalar::{Jet, Scalar};
@@ -420,7 +420,7 @@ fn report<F: Family>(
     }
     notes.extend(likelihood.family.note(&best.theta).map(str::to_owned));
     let n = likelihood.sample.total();
-    let covariance = best.covariance();
+    let covariance = covariance(likelihood, &best);
     if covariance.is_none() && !best.free.is_empty() {
         notes.push(
             "the observed information is singular, so that there are no standard errors".to_owned(),
@@ -489,6 +489,32 @@ fn report<F: Family>(
         notes,
         iterations: best.iterations,
     }
+}
+
+/// The inverse of the observed information in the coordinates; `None` unless it is positive definite.
+///
+/// Where coordinates nearly determine each other, as shape and scale of rows that hardly vary, its
+/// determinant has lost most digits; it is formed anew in directions that do not.
+fn covariance<F: Family>(likelihood: &Likelihood<'_, F>, best: &Optimum) -> Option<Vec<Vec<f64>>> {
+    /// The least share of a variance that the other coordinates leave.
+    const APART: f64 = 1e-6;
+    let rough = best.covariance()?;
+    let negative: Vec<Vec<f64>> =
+        rough.iter().map(|row| row.iter().map(|entry| -entry).collect()).collect();
+    let Some(directions) = cholesky(&negative, 0.0) else { return Some(rough) };
+    let n = rough.len();
+    let apart = (0..n).all(|i| directions[i][i].powi(2) >= APART * rough[i][i]);
+    if apart || !likelihood.sample.intervals().is_empty() {
+        return Some(rough);
+    }
+    let direction = |i: usize, k: usize| directions[i][k];
+    let at = likelihood.exact_along(&best.u, &best.free, &best.theta, direction);
+    let Some(inner) = inverse(&at.hessian) else { return Some(rough) };
+    let entry = |i: usize, j: usize| {
+        let of = |k: usize| (0..n).map(|l| inner[k][l] * directions[j][l]).sum::<f64>();
+        (0..n).map(|k| directions[i][k] * of(k)).sum()
+    };
+    Some((0..n).map(|i| (0..n).map(|j| entry(i, j)).collect()).collect())
 }
 
 /// Derived quantities with their errors by the delta method.

@@ -67,18 +67,46 @@ impl<'a, F: Family> Likelihood<'a, F> {
         self.summary.as_ref()
     }
 
-    /// The exact rows with N free coordinates.
-    fn exact_jet<const N: usize>(&self, u: &[f64], free: &[usize], fixed: &[f64]) -> Evaluation {
+    /// The exact rows with their derivatives along N directions of the free coordinates.
+    fn exact_jet<const N: usize>(
+        &self,
+        u: &[f64],
+        free: &[usize],
+        fixed: &[f64],
+        direction: impl Fn(usize, usize) -> f64,
+    ) -> Evaluation {
         let mut theta: Vec<Jet<N>> = fixed.iter().map(|&x| Jet::constant(x)).collect();
         for (place, (&i, &u)) in free.iter().zip(u).enumerate() {
             if let (Some(x), Some(p)) = (theta.get_mut(i), F::PARAMETERS.get(i)) {
-                *x = p.domain.parameter(Jet::variable(u, place));
+                let gradient = std::array::from_fn(|k| direction(place, k));
+                *x = p.domain.parameter(Jet { gradient, ..Jet::constant(u) });
             }
         }
         let jet = self.exact_rows(&theta);
         let entry = |i: usize, j: usize| jet.hessian[i.max(j)][i.min(j)];
         let hessian = (0..N).map(|i| (0..N).map(|j| entry(i, j)).collect()).collect();
         Evaluation { value: jet.value, gradient: jet.gradient.to_vec(), hessian }
+    }
+
+    /// The exact rows with their derivatives along as many directions as there are free coordinates, one to
+    /// three: `direction(i, k)` is coordinate i of direction k.
+    pub(super) fn exact_along(
+        &self,
+        u: &[f64],
+        free: &[usize],
+        fixed: &[f64],
+        direction: impl Fn(usize, usize) -> f64,
+    ) -> Evaluation {
+        if const { F::PARAMETERS.len() >= 3 } && free.len() == 3 {
+            self.exact_jet::<3>(u, free, fixed, direction)
+        } else if const { F::PARAMETERS.len() >= 2 } && free.len() == 2 {
+            self.exact_jet::<2>(u, free, fixed, direction)
+        } else if free.len() == 1 {
+            self.exact_jet::<1>(u, free, fixed, direction)
+        } else {
+            let value = self.exact_rows::<f64>(fixed);
+            Evaluation { value, gradient: Vec::new(), hessian: Vec::new() }
+        }
     }
 
     /// Σ w (normalizer + kernel) over the exact rows.
@@ -163,16 +191,8 @@ impl<F: Family> Objective for Likelihood<'_, F> {
     }
 
     fn evaluate(&self, u: &[f64], free: &[usize], fixed: &[f64], spread: &[f64]) -> Evaluation {
-        let mut all = if const { F::PARAMETERS.len() >= 3 } && free.len() == 3 {
-            self.exact_jet::<3>(u, free, fixed)
-        } else if const { F::PARAMETERS.len() >= 2 } && free.len() == 2 {
-            self.exact_jet::<2>(u, free, fixed)
-        } else if free.len() == 1 {
-            self.exact_jet::<1>(u, free, fixed)
-        } else {
-            let value = self.exact_rows::<f64>(fixed);
-            Evaluation { value, gradient: Vec::new(), hessian: Vec::new() }
-        };
+        let own = |i: usize, k: usize| f64::from(i == k);
+        let mut all = self.exact_along(u, free, fixed, own);
         if !self.sample.intervals().is_empty() {
             self.add_censored(&mut all, u, free, fixed, spread);
         }

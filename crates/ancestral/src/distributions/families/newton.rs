@@ -33,13 +33,16 @@ impl Optimum {
     /// The inverse of the observed information in the coordinates; `None` unless it is positive
     /// definite.
     pub fn covariance(&self) -> Option<Vec<Vec<f64>>> {
-        let factor = cholesky(&self.at.hessian, 0.0)?;
-        let n = self.u.len();
-        let columns: Vec<Vec<f64>> = (0..n)
-            .map(|i| solve(&factor, &(0..n).map(|j| f64::from(i == j)).collect::<Vec<_>>()))
-            .collect();
-        Some(columns)
+        inverse(&self.at.hessian)
     }
+}
+
+/// The inverse of −H; `None` unless it is positive definite.
+pub(super) fn inverse(hessian: &[Vec<f64>]) -> Option<Vec<Vec<f64>>> {
+    let factor = cholesky(hessian, 0.0)?;
+    let n = hessian.len();
+    let unit = |i: usize| (0..n).map(|j| f64::from(i == j)).collect::<Vec<_>>();
+    Some((0..n).map(|i| solve(&factor, &unit(i))).collect())
 }
 
 /// Climbs from parameters; those that are not `free` stay.
@@ -165,7 +168,7 @@ fn newton_step(at: &Evaluation, damping: &mut f64) -> (Vec<f64>, bool) {
 
 /// The lower factor of −H with its diagonal raised by `damping` times its own size, as Marquardt (1963)
 /// has it, since a location and a logarithm have different units.
-fn cholesky(hessian: &[Vec<f64>], damping: f64) -> Option<Vec<Vec<f64>>> {
+pub(super) fn cholesky(hessian: &[Vec<f64>], damping: f64) -> Option<Vec<Vec<f64>>> {
     let n = hessian.len();
     let mut l = vec![vec![0.0; n]; n];
     for i in 0..n {
