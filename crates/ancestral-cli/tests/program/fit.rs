@@ -318,6 +318,11 @@ fn rows_that_are_read_in_parts_have_the_fit_of_rows_in_memory() {
         let output = here.run(line);
         assert!(!output.status.success() && errors(&output).contains(words), "{}", errors(&output));
     }
+    // Few rows are fitted all, too.
+    let first: Vec<&str> = rows.lines().take(30).collect();
+    here.write("few.csv", format!("time,count,kind\n{}\n", first.join("\n")));
+    let few = json(&here, "fit gamma --data few.csv --column time --in-parts");
+    assert_eq!((&few["n"], few["train"].is_null()), (&30.0.into(), true), "{few}");
     // The run knows its data again.
     here.good("fit gamma --data t.csv --column time --in-parts --out g --plot p");
     let own = json(&here, "evaluate g --split train");

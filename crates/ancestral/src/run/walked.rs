@@ -21,7 +21,7 @@ const LARGE: u64 = 64 << 20;
 const LARGE_PACKED: u64 = 8 << 20;
 /// Entries that are held while a large file is read.
 const HELD: usize = 1 << 20;
-/// Those while any file is read in parts.
+/// Those while any file is read in parts, if it has more than one entry.
 const FEW_HELD: usize = 1 << 12;
 /// Rows that stand for all in the description of the data.
 const FEW: usize = 1000;
@@ -102,9 +102,9 @@ impl Session<'_> {
         (model, numbers_alone): (&str, bool),
     ) -> Result<Option<WalkedColumns>> {
         let DataSource::Named(place) = &spec.data.source else { return Ok(None) };
-        let entries = match in_parts(spec) {
-            Some(true) => HELD,
-            Some(false) if asked => FEW_HELD,
+        let (most, entries) = match in_parts(spec) {
+            Some(true) => (HELD, HELD),
+            Some(false) if asked => (1, FEW_HELD),
             _ => return Ok(None),
         };
         let options = OpenOptions {
@@ -117,7 +117,7 @@ impl Session<'_> {
             ..OpenOptions::default()
         };
         let folder = folder_of(&spec.storage);
-        let held = Held { entries, folder: folder.clone() };
+        let held = Held { entries: most, folder: folder.clone() };
         self.tell("reading", 0, 1)?;
         let mut parts = match open_in_parts(place, &options, &held)? {
             Opened::Parts(parts) => parts,
