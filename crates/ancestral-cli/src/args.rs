@@ -280,7 +280,7 @@ pub(crate) struct TrainArgs {
     )]
     pub(crate) steps: Option<u64>,
     /// Set the training time, instead of epochs, as in 90s, 10m or 2h
-    #[arg(long, value_name = "TIME", help_heading = TRAINING)]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, help_heading = TRAINING)]
     pub(crate) time: Option<String>,
     /// Set the number of examples per batch [default: that of the model or preset]
     #[arg(long, value_name = "N", conflicts_with = "resume", help_heading = TRAINING)]
@@ -560,6 +560,10 @@ pub(crate) struct ScoreArgs {
     /// Set the seed of the importance samples
     #[arg(long, default_value_t = 0, help_heading = EVALUATION)]
     pub(crate) seed: u64,
+    /// Write the terms of the log-probability by column as well, each column given those before it in
+    /// the model's order, which tell what makes a row improbable
+    #[arg(long, help_heading = EVALUATION)]
+    pub(crate) columns: bool,
     /// Write the output to this file (.csv)
     #[arg(long, value_name = "FILE", default_value = "scores.csv", help_heading = OUTPUT)]
     pub(crate) out: PathBuf,

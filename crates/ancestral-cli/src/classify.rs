@@ -39,7 +39,7 @@ pub(crate) fn run(args: &ClassifyArgs, data_dir: Option<&Path>) -> Result<()> {
         },
         classes: args.classes.clone(),
         priors: priors(&args.priors)?,
-        options: Options { samples: args.samples, seed: args.seed, members: 1 },
+        options: Options { samples: args.samples, seed: args.seed, members: 1, columns: false },
     };
     let mut watch = ProgressReporter::new(args.output);
     let mut session = progress::session(data_dir, &mut watch);

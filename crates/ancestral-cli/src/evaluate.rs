@@ -3,7 +3,9 @@
 
 use std::path::Path;
 
-use ancestral::evaluate::{BayesRule, Classification, Likelihoods, Options, PixelCosts};
+use ancestral::evaluate::{
+    BayesRule, Classification, Likelihoods, Options, PARETO_LIMIT, PixelCosts,
+};
 use ancestral::report;
 use ancestral::run::{DataQuery, Evaluation, Measured, Run, Scored, Weights};
 use anyhow::Result;
@@ -150,7 +152,8 @@ pub(crate) fn run(args: &EvaluateArgs, data_dir: Option<&Path>) -> Result<()> {
     let limit = args.limit.map(|n| n.get());
     let reading = inputs::reading(&args.tables)?;
     let query = DataQuery { data: args.data.clone(), split: Some(split), limit, reading };
-    let options = Options { samples: args.samples, seed: args.seed, members: args.orderings };
+    let options =
+        Options { samples: args.samples, seed: args.seed, members: args.orderings, columns: false };
     if args.bayes {
         let (of, found) =
             session.bayes_rule(&run, &query, options).about("data of", path.display())?;
@@ -329,6 +332,16 @@ pub(crate) fn sentence(found: &Likelihoods, split: &str, binarize: &str) -> Stri
         text += &format!(", Monte Carlo error {:.4}", found.mc_stderr);
     }
     text.push(')');
+    if let Some(size) = found.effective_samples {
+        text += &format!("\neffective sample size {size:.1} of {} (median)", found.samples);
+        if let Some(share) = found.heavy_tails.filter(|&share| share > 0.0) {
+            text += &format!(
+                "; Pareto k̂ above {PARETO_LIMIT} for {:.0} % of the examples, whose weights have such \
+                 heavy tails that their error cannot be trusted",
+                100.0 * share
+            );
+        }
+    }
     if let Some(bits) = found.bits_per_dim {
         text += &format!("\nbits per dimension {bits:.4}");
     }

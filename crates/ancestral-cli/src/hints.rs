@@ -52,9 +52,7 @@ fn of(error: &Error) -> Option<String> {
         Error::RunExists { .. } => {
             "give another --out, or resume a training with `train --resume`".to_owned()
         }
-        Error::NoRun { is_folder: false, .. } => {
-            "`ancestral runs` lists the existing runs".to_owned()
-        }
+        Error::NoRun { exists: false, .. } => "`ancestral runs` lists the existing runs".to_owned(),
         Error::RunBusy { .. } => "wait for it, or give another --out".to_owned(),
         Error::NoSpace { .. } => "lower -n".to_owned(),
         Error::OutputExists { .. } => "give a new folder".to_owned(),

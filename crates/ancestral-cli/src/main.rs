@@ -27,11 +27,11 @@ mod train;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::{CommandFactory, FromArgMatches};
 
 fn main() -> ExitCode {
     ancestral::keep_freed_memory();
-    match args::Args::try_parse() {
+    match parse() {
         Ok(args) => {
             let json = args.command.json();
             output::exit_code(run(args), json)
@@ -46,6 +46,43 @@ fn main() -> ExitCode {
         }
         Err(error) => error.exit(),
     }
+}
+
+/// The arguments, or what is wrong with them.
+fn parse() -> Result<args::Args, clap::Error> {
+    let matches = with_negative_numbers(args::Args::command()).try_get_matches();
+    matches.and_then(|matches| args::Args::from_arg_matches(&matches)).map_err(plainly)
+}
+
+/// A negative number is a value, which its flag can refuse, and no flag.
+fn with_negative_numbers(command: clap::Command) -> clap::Command {
+    let command = command.mut_args(|arg| match arg.get_action().takes_values() {
+        true => arg.allow_negative_numbers(true),
+        false => arg,
+    });
+    let names: Vec<String> =
+        command.get_subcommands().map(|inner| inner.get_name().to_owned()).collect();
+    names
+        .into_iter()
+        .fold(command, |command, name| command.mut_subcommand(name, with_negative_numbers))
+}
+
+/// Says what a number has to be where the standard library says how reading it failed.
+fn plainly(error: clap::Error) -> clap::Error {
+    const SAYINGS: [(&str, &str); 6] = [
+        ("invalid digit found in string", "it must be a whole number, 0 or more"),
+        ("cannot parse integer from empty string", "it must be a whole number, 0 or more"),
+        ("number too large to fit in target type", "it is too large"),
+        ("number would be zero for non-zero type", "it must be 1 or more"),
+        ("invalid float literal", "it must be a number"),
+        ("cannot parse float from empty string", "it must be a number"),
+    ];
+    let text = error.to_string();
+    let Some((saying, plain)) = SAYINGS.iter().find(|(saying, _)| text.contains(saying)) else {
+        return error;
+    };
+    let text = text.replace(saying, plain);
+    clap::Error::raw(error.kind(), text.trim_start_matches("error: "))
 }
 
 /// Refuses numbers of threads in the environment that the machine could not start.

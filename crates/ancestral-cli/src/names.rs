@@ -14,7 +14,7 @@ use clap::{Arg, Command, Error};
 use crate::harmless::harmless;
 
 /// Accepts any text and offers names for completion; the library reports unknown names with a
-/// suggestion.
+/// suggestion. A name in other letters, as in VAE or pixel_cnn, is taken for the one that it means.
 #[derive(Clone)]
 pub(crate) struct Names(pub(crate) fn() -> Vec<String>);
 
@@ -27,7 +27,11 @@ impl TypedValueParser for Names {
         arg: Option<&Arg>,
         value: &OsStr,
     ) -> Result<String, Error> {
-        StringValueParser::new().parse_ref(command, arg, value)
+        let given = StringValueParser::new().parse_ref(command, arg, value)?;
+        let plain = given.to_lowercase().replace('_', "-");
+        let known =
+            if plain == given { None } else { (self.0)().into_iter().find(|n| *n == plain) };
+        Ok(known.unwrap_or(given))
     }
 
     fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {

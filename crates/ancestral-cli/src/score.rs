@@ -25,7 +25,12 @@ pub(crate) fn run(args: &ScoreArgs, data_dir: Option<&Path>) -> Result<()> {
     let run = inputs::load(&session, &args.run, weights, args.output)?;
     let reading = inputs::reading(&args.tables)?;
     let query = DataQuery { data: Some(args.data.clone()), split, limit: None, reading };
-    let options = Options { samples: args.samples, seed: args.seed, members: args.orderings };
+    let options = Options {
+        samples: args.samples,
+        seed: args.seed,
+        members: args.orderings,
+        columns: args.columns,
+    };
     let scores = session.score_to(&run, &query, options, &args.out);
     match scores.about("rows to score of", &args.data)? {
         ScoreSummary::LogProbabilities(scores) => say_lowest(args, run.model().name(), &scores),

@@ -142,7 +142,7 @@ impl Density for RealNvp {
 
     fn log_probability(&self, batch: &Batch, _: DensityOptions) -> Result<LogProbability> {
         let nats = to_f64(self.log_density(&self.core.inference()?, batch)?);
-        Ok(LogProbability { nats, mc_stderr: None })
+        Ok(LogProbability { nats, monte_carlo: None })
     }
 }
 

@@ -221,13 +221,13 @@ pub enum Error {
     #[error(
         "{} {}",
         path.display(),
-        if *is_folder { "is not a run folder (it has no config.toml)" } else { "does not exist" }
+        if *exists { "is not a run folder (it has no config.toml)" } else { "does not exist" }
     )]
     NoRun {
         /// The path.
         path: PathBuf,
-        /// Whether it is a folder.
-        is_folder: bool,
+        /// Whether there is anything there.
+        exists: bool,
     },
     /// Another process, or another thread of this one, is training in the folder.
     #[error("{}: another process is training in this folder", path.display())]

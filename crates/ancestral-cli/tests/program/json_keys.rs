@@ -164,6 +164,7 @@ fn keys_and_columns_of_every_command_are_listed() {
     said.run("sample", "sample nade --frames frames.gif");
     said.run("evaluate", "evaluate nade --limit 9 --map map.png");
     said.run("score", "score gaussian --data reals.csv");
+    said.run("score", "score nade --data digits --columns --out by-column.csv");
     let classes = "score logistic --data labeled.csv --out classes.csv";
     said.run("score, of a classifier", classes);
     let both = "score qda --data three.csv --out both.csv";
@@ -260,6 +261,7 @@ fn keys_and_columns_of_every_command_are_listed() {
     for (file, of) in [
         ("drawn.csv", "sample, of images"),
         ("scores.csv", "score"),
+        ("by-column.csv", "score --columns"),
         ("classes.csv", "score, of a classifier"),
         ("both.csv", "score, of a density for each class"),
         ("predictions.csv", "classify"),
@@ -277,7 +279,7 @@ fn keys_and_columns_of_every_command_are_listed() {
         assert_listed(of, &numbered(header(&here.join(file))), &row.words());
     }
     assert_eq!(header(&here.join("rows.csv")), ["a", "b"]);
-    assert_eq!(columns.len(), 14);
+    assert_eq!(columns.len(), 15);
 }
 
 /// A command that is new has a row, or no `--json`.

@@ -501,3 +501,29 @@ fn lines_without_an_end_are_wrong_input() {
     here.write("quoted.csv", [&b"a,b\n1,2\n\"3,"[..], &b"\n".repeat((64 << 20) + 10)].concat());
     here.bad("data show quoted.csv", "longer than 64 MiB");
 }
+
+/// What people type: negative numbers, names in capitals, and the weights' file for its run.
+#[test]
+fn small_slips_are_answered_or_understood() {
+    let here = program();
+    here.write("rows.csv", "a,b\n1,2\n2,1\n3,5\n4,4\n5,3\n6,1\n7,2\n8,9\n".repeat(4));
+    for (command, answer) in [
+        ("train vae --data digits --steps -3", "'-3' for '--steps <N>': it must be a whole number"),
+        ("train vae --data digits --time -3s", "-3s"),
+        ("sample run -n -4", "'-4' for '-n <"),
+        ("evaluate run --limit -1", "'-1' for '--limit <"),
+        ("train vae --data digits --steps many", "it must be a whole number, 0 or more"),
+        ("train vae --data digits --steps 99999999999999999999", "it is too large"),
+        ("sample rows.csv -n 4", "rows.csv is not a run folder"),
+    ] {
+        here.bad(command, answer);
+    }
+    here.good("fit gamma --data rows.csv --column a --above -1 --all-train");
+    let tiny = "--data digits --steps 2 --set sample_count=0";
+    here.good(&format!("train VAE {tiny} --set latent_dims=[2] --set hidden=[[4]] --out run"));
+    here.good(&format!("train Pixel_CNN {tiny} --set layers=1 --set hidden=2 --out pixels"));
+    here.good("sample run/model.safetensors -n 4 --out by-file.png");
+    here.good("sample run -n 4 --out by-folder.png");
+    let image = |name: &str| std::fs::read(here.path(name)).unwrap();
+    assert_eq!(image("by-file.png"), image("by-folder.png"));
+}

@@ -49,6 +49,35 @@ fn a_density_is_in_raw_units() {
     assert_eq!(here.read("scores.csv").lines().count(), 41);
 }
 
+/// They add up, and tell which column of a row is odd.
+#[test]
+fn terms_are_given_by_column() {
+    let here = program();
+    let rows: String =
+        (0..60).map(|i| format!("{}.5,{}\n", i * 7 % 11, 2 * (i * 7 % 11) + i % 3)).collect();
+    here.write("rows.csv", format!("size,\"cost, all\"\n{rows}"));
+    here.write("odd.csv", "size,\"cost, all\"\n5.5,11\n5.5,-40\n");
+    here.good("fit gaussian --data rows.csv --out g");
+    here.good("score g --data odd.csv --columns --out scores.csv");
+    let text = here.read("scores.csv");
+    let mut lines = text.lines();
+    let header = "row,log_probability,kind,mc_stderr,log_probability_size,\
+                  \"log_probability_cost, all\"";
+    assert_eq!(lines.next().unwrap(), header);
+    let numbers: Vec<Vec<f64>> =
+        lines.map(|line| line.split(',').filter_map(|cell| cell.parse().ok()).collect()).collect();
+    for row in &numbers {
+        let [_, whole, _, size, cost] = row[..] else { panic!("{text}") };
+        assert!((whole - size - cost).abs() < 1e-12 * whole.abs(), "{text}");
+    }
+    assert!(numbers[1][4] < numbers[0][4] - 100.0, "{text}");
+    assert!((numbers[1][3] - numbers[0][3]).abs() < 1e-12, "{text}");
+    here.good(
+        "train vae --data rows.csv --steps 2 --set latent_dims=[2] --set sample_count=0 --out v",
+    );
+    here.bad("score v --data odd.csv --columns", "not a sum over columns");
+}
+
 /// A table is scored in parts, from a file and from a pipe, whatever its size.
 #[cfg(target_os = "linux")]
 #[test]

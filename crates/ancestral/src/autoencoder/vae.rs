@@ -28,7 +28,7 @@ use rayon::prelude::*;
 
 use super::network::{Decoder, Encoder, Layers};
 use super::normal::{Normal, standard_log_density};
-use crate::likelihood::{Likelihood, log_mean_exp, log_sum_exp};
+use crate::likelihood::{Likelihood, MonteCarlo, log_mean_exp, log_sum_exp};
 use crate::model::{
     Abilities, Core, DataSpec, Density, DensityKind, DensityOptions, ElboTerms, Init, Latent,
     LogProbability, Metrics, NeuralModel, SampleRequest, Sampler, Size, SizeBuilder, StepContext,
@@ -471,13 +471,19 @@ impl Trainable for Vae {
         Ok(metrics)
     }
 
+    /// Of the bound that is trained.
     fn validation(&self, batch: &Batch) -> Result<Option<Vec<f64>>> {
+        let samples = self.config.importance_samples;
+        if samples > 1 {
+            let found = self.log_probability(batch, DensityOptions::new(samples, 0))?;
+            return Ok(Some(found.nats.iter().map(|nats| -nats).collect()));
+        }
         let terms = self.terms(batch, Streams::new(0))?;
         Ok(Some(terms.reconstruction.iter().zip(&terms.kl).map(|(r, d)| d - r).collect()))
     }
 
     fn validation_name(&self) -> &'static str {
-        "negative_elbo"
+        if self.config.importance_samples > 1 { "negative_bound" } else { "negative_elbo" }
     }
 
     fn start(&mut self, examples: &Examples) -> Result<()> {
@@ -585,22 +591,13 @@ impl Density for Vae {
             }
         }
         let nats = log_w.iter().map(|w| log_mean_exp(w) + jacobian).collect();
-        let mc_stderr = (total > 1).then(|| log_w.iter().map(|w| mc_stderr(w)).collect());
-        Ok(LogProbability { nats, mc_stderr })
+        let monte_carlo = (total > 1).then(|| log_w.iter().map(|w| MonteCarlo::of(w)).collect());
+        Ok(LogProbability { nats, monte_carlo })
     }
 
     fn elbo_terms(&self, batch: &Batch, streams: Streams) -> Result<Option<ElboTerms>> {
         self.terms(batch, streams).map(Some)
     }
-}
-
-/// The standard error of log mean w by the delta method: sd(w) / (mean(w) √K).
-fn mc_stderr(log_w: &[f64]) -> f64 {
-    let max = log_w.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let k = log_w.len() as f64;
-    let mean = log_w.iter().map(|w| (w - max).exp()).sum::<f64>() / k;
-    let variance = log_w.iter().map(|w| ((w - max).exp() - mean).powi(2)).sum::<f64>() / (k - 1.0);
-    variance.sqrt() / (mean * k.sqrt())
 }
 
 impl Sampler for Vae {

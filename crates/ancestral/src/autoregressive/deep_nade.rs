@@ -433,7 +433,7 @@ impl Density for DeepNade {
             let log_jacobian = scale.log_jacobian();
             nats.iter_mut().for_each(|n| *n += log_jacobian);
         }
-        Ok(LogProbability { nats, mc_stderr: None })
+        Ok(LogProbability { nats, monte_carlo: None })
     }
 
     fn column_terms(&self, batch: &Batch) -> Result<Option<Vec<f64>>> {

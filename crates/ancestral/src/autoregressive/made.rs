@@ -717,7 +717,7 @@ impl Density for Made {
         for member in options.members {
             mean.add(&self.log_probabilities(&network, batch, &self.mask(member, false)?)?);
         }
-        Ok(LogProbability { nats: mean.finish(), mc_stderr: None })
+        Ok(LogProbability { nats: mean.finish(), monte_carlo: None })
     }
 
     fn column_terms(&self, batch: &Batch) -> Result<Option<Vec<f64>>> {

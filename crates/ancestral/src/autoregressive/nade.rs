@@ -358,7 +358,7 @@ impl Density for Nade {
     }
 
     fn log_probability(&self, batch: &Batch, _options: DensityOptions) -> Result<LogProbability> {
-        Ok(LogProbability { nats: self.log_probabilities(batch)?, mc_stderr: None })
+        Ok(LogProbability { nats: self.log_probabilities(batch)?, monte_carlo: None })
     }
 
     fn column_terms(&self, batch: &Batch) -> Result<Option<Vec<f64>>> {

@@ -140,7 +140,7 @@ impl<C: ClassConditional> Density for Joint<C> {
                 all.chunks_exact(classes).zip(labels).map(of).collect::<Result<_>>()?
             }
         };
-        Ok(LogProbability { nats, mc_stderr: None })
+        Ok(LogProbability { nats, monte_carlo: None })
     }
 
     fn is_mass(&self, data: &DataSpec) -> bool {

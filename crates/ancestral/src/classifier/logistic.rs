@@ -11,9 +11,9 @@
 //! the bias is not penalized. With λ = 1/C this is scikit-learn's multinomial logistic regression; for
 //! two classes the penalty is half that of its binary form.
 //!
-//! The objective is convex. It is minimized by Newton's method (iteratively reweighted least squares)
-//! for up to [`NEWTON_AT_MOST`] free parameters, else by L-BFGS, which is preconditioned with the Gram
-//! matrix of the columns if that is small enough. All computations are in double precision on
+//! The objective is convex. It is minimized by L-BFGS, which is preconditioned with the Gram matrix of
+//! the columns if that is small enough, and, for up to [`NEWTON_AT_MOST`] free parameters, from near the
+//! minimum on by Newton's method (iteratively reweighted least squares). All computations are in double precision on
 //! standardized columns, whatever the settings, with the same bits for any number of threads.
 //!
 //! Weights and biases are reported in the units of the data, relative to a reference class, the
@@ -38,6 +38,9 @@ mod tests;
 
 use ancestral_data::Examples;
 use burn::tensor::TensorData;
+use faer::linalg::matmul::matmul;
+use faer::{Accum, MatMut, MatRef, Par};
+use rayon::prelude::*;
 use toml::Table;
 
 use crate::distributions::coefficients::coefficients;
@@ -47,12 +50,12 @@ use crate::model::{
     KindName, Learning, Model, ModelConfig, ModelEntry, NamedTensors, Regression, Size,
     SizeBuilder, Task, product,
 };
-use crate::optim::minimize::{Ended, Limits, Minimum, dot, largest};
+use crate::optim::minimize::{Ended, Limits, Minimum, largest};
 use crate::settings::{Settings, above};
 use crate::{Result, settings};
-use design::{Design, Moments, check_finite, listed, unsuitable};
+use design::{Design, Moments, Standard, check_finite, listed, unsuitable};
 pub use problem::NEWTON_AT_MOST;
-use problem::{Penalty, Problem};
+use problem::{Penalty, Problem, ROWS};
 
 /// The kinds of columns it takes.
 const KINDS: &[KindName] =
@@ -244,23 +247,12 @@ impl Classifier for Logistic {
             )));
         }
         check_finite(values, size, 0)?;
-        let (n, terms) = (values.len() / size, self.mean.len());
-        let mut found = Classified {
-            features: Vec::new(),
-            probabilities: Vec::with_capacity(n * self.bias.len()),
-        };
-        let mut z = vec![0.0; terms];
-        for example in values.chunks_exact(size) {
-            for (t, (z, term)) in z.iter_mut().zip(&self.design.terms).enumerate() {
-                *z = (term.value(example) - self.mean[t]) / self.scale[t];
-            }
-            let scores = self.weight.chunks_exact(terms).zip(&self.bias);
-            let scores: Vec<f64> = scores.map(|(weight, bias)| bias + dot(weight, &z)).collect();
-            let top = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            let all: f64 = scores.iter().map(|score| (score - top).exp()).sum();
-            found.probabilities.extend(scores.iter().map(|score| (score - top).exp() / all));
-        }
-        Ok(found)
+        let all: Vec<usize> = (0..self.mean.len()).collect();
+        let standard = Standard::new(&self.design, &all, &self.mean, &self.scale);
+        let parts = values.par_chunks(ROWS * size);
+        let probabilities =
+            parts.flat_map_iter(|rows| self.probabilities(&standard, rows)).collect();
+        Ok(Classified { features: Vec::new(), probabilities })
     }
 }
 
@@ -340,6 +332,32 @@ impl Estimator for Logistic {
 }
 
 impl Logistic {
+    /// p(y | x) of some rows `[rows, classes]`.
+    fn probabilities(&self, standard: &Standard, rows: &[f64]) -> Vec<f64> {
+        let (size, terms, classes) = (self.design.data.size(), self.mean.len(), self.bias.len());
+        let n = rows.len() / size;
+        let mut z = vec![0.0; n * terms];
+        for (row, z) in rows.chunks_exact(size).zip(z.chunks_exact_mut(terms)) {
+            standard.apply(row, z);
+        }
+        let mut scores = self.bias.repeat(n);
+        matmul(
+            MatMut::from_row_major_slice_mut(&mut scores, n, classes),
+            Accum::Add,
+            MatRef::from_row_major_slice(&z, n, terms),
+            MatRef::from_row_major_slice(&self.weight, classes, terms).transpose(),
+            1.0,
+            Par::Seq,
+        );
+        for scores in scores.chunks_exact_mut(classes) {
+            let top = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            scores.iter_mut().for_each(|score| *score = (*score - top).exp());
+            let all: f64 = scores.iter().sum();
+            scores.iter_mut().for_each(|score| *score /= all);
+        }
+        scores
+    }
+
     fn problem<'a>(
         &'a self,
         examples: &'a Examples,

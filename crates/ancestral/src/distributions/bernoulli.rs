@@ -129,7 +129,7 @@ impl Density for Bernoulli {
     fn log_probability(&self, batch: &Batch, _: DensityOptions) -> Result<LogProbability> {
         let terms = self.terms(batch);
         let nats = terms.chunks_exact(self.theta.len()).map(|row| row.iter().sum()).collect();
-        Ok(LogProbability { nats, mc_stderr: None })
+        Ok(LogProbability { nats, monte_carlo: None })
     }
 
     fn column_terms(&self, batch: &Batch) -> Result<Option<Vec<f64>>> {

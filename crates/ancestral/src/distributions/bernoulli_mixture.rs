@@ -302,7 +302,10 @@ impl Density for BernoulliMixture {
             logs.joint(row, &mut joint);
             log_sum_exp(&joint)
         };
-        Ok(LogProbability { nats: batch.values.chunks_exact(n).map(of).collect(), mc_stderr: None })
+        Ok(LogProbability {
+            nats: batch.values.chunks_exact(n).map(of).collect(),
+            monte_carlo: None,
+        })
     }
 }
 

@@ -191,7 +191,7 @@ impl Density for Categorical {
     fn log_probability(&self, batch: &Batch, _: DensityOptions) -> Result<LogProbability> {
         let terms = self.terms(batch);
         let rows = terms.chunks_exact(self.data.size().max(1));
-        Ok(LogProbability { nats: rows.map(|row| row.iter().sum()).collect(), mc_stderr: None })
+        Ok(LogProbability { nats: rows.map(|row| row.iter().sum()).collect(), monte_carlo: None })
     }
 
     fn column_terms(&self, batch: &Batch) -> Result<Option<Vec<f64>>> {

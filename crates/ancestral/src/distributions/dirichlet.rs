@@ -251,7 +251,7 @@ impl Density for Dirichlet {
             normalizer + terms.sum::<f64>()
         };
         let rows = batch.values.chunks_exact(self.alpha.len());
-        Ok(LogProbability { nats: rows.map(of).collect(), mc_stderr: None })
+        Ok(LogProbability { nats: rows.map(of).collect(), monte_carlo: None })
     }
 }
 

@@ -290,7 +290,7 @@ impl Density for Gaussian {
                 constant - 0.5 * z.iter().map(|v| v * v).sum::<f64>()
             })
             .collect();
-        Ok(LogProbability { nats, mc_stderr: None })
+        Ok(LogProbability { nats, monte_carlo: None })
     }
 
     /// Given the columns before it, column i is normal with standard deviation L\[i, i\].

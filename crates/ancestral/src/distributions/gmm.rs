@@ -521,7 +521,7 @@ impl Density for Gmm {
                 nats.push(log_sum_exp(&logs));
             }
         }
-        Ok(LogProbability { nats, mc_stderr: None })
+        Ok(LogProbability { nats, monte_carlo: None })
     }
 }
 

@@ -257,7 +257,7 @@ impl Density for Kde {
     }
 
     fn log_probability(&self, batch: &Batch, _: DensityOptions) -> Result<LogProbability> {
-        Ok(LogProbability { nats: self.log_densities(&batch.values), mc_stderr: None })
+        Ok(LogProbability { nats: self.log_densities(&batch.values), monte_carlo: None })
     }
 }
 

@@ -182,7 +182,7 @@ impl Density for Multinomial {
             orders + row.iter().zip(&self.theta).map(term).sum::<f64>()
         };
         let rows = batch.values.chunks_exact(self.theta.len());
-        Ok(LogProbability { nats: rows.map(of).collect(), mc_stderr: None })
+        Ok(LogProbability { nats: rows.map(of).collect(), monte_carlo: None })
     }
 }
 

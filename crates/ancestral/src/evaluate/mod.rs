@@ -34,12 +34,19 @@ use ancestral_data::{Domain, Examples, Streams};
 use serde::Serialize;
 
 use crate::likelihood::LogMeanExp;
-use crate::model::{DensityKind, DensityOptions, Ensemble, Model, log_probability};
+use crate::likelihood::MonteCarlo;
+use crate::model::{
+    DensityKind, DensityOptions, Ensemble, LogProbability, Model, column_terms, log_probability,
+};
 use crate::{Error, Result};
 
 /// Latent dimensions whose mean varies more than this over the examples are active (Burda et al. 2016,
 /// section 5.2: Cov_x(E[u | x]) > 10⁻²).
 const ACTIVE_VARIANCE: f64 = 1e-2;
+
+/// The shape k̂ of importance weights above which no error can be trusted (Vehtari et al. 2024,
+/// arXiv:1507.02646).
+pub const PARETO_LIMIT: f64 = 0.7;
 
 /// Examples per batch for an exact density.
 const EXACT_AT_ONCE: usize = 2000;
@@ -65,6 +72,12 @@ pub struct Likelihoods {
     pub nll_stderr: f64,
     /// Its standard error over importance samples.
     pub mc_stderr: f64,
+    /// The median effective sample size of the importance samples of an example; absent for exact
+    /// values.
+    pub effective_samples: Option<f64>,
+    /// The fraction of examples whose importance weights have a Pareto shape k̂ above
+    /// [`PARETO_LIMIT`], for which no error can be trusted; absent for exact values and few samples.
+    pub heavy_tails: Option<f64>,
     /// Whether the values are of a probability mass or a density: "mass" or "density".
     pub measure: &'static str,
     /// The same in bits per dimension; absent for densities.
@@ -156,11 +169,13 @@ pub struct Options {
     /// Members of an ensemble to average over (orderings, masks); 1 for models that are no
     /// ensemble.
     pub members: u64,
+    /// Whether scores have their terms by column as well.
+    pub columns: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { samples: 100, seed: 0, members: 1 }
+        Self { samples: 100, seed: 0, members: 1, columns: false }
     }
 }
 
@@ -178,13 +193,14 @@ pub fn likelihoods(
 ) -> Result<Likelihoods> {
     let began = Instant::now();
     let mut curve = Vec::new();
-    let (nats, errors) = if options.members > 1 {
+    let LogProbability { nats, monte_carlo } = if options.members > 1 {
         let nats = averaged(model, examples, options, progress, &mut curve)?;
-        let errors = vec![0.0; nats.len()];
-        (nats, errors)
+        LogProbability { nats, monte_carlo: None }
     } else {
         log_probabilities(model, examples, options, progress)?
     };
+    let monte_carlo = monte_carlo.unwrap_or_default();
+    let errors = monte_carlo.iter().map(|found| found.stderr);
     let density = density_of(model)?;
     let n = nats.len();
     let count = n as f64;
@@ -225,7 +241,9 @@ pub fn likelihoods(
         n,
         nll_nats: -mean,
         nll_stderr: (variance / count).sqrt(),
-        mc_stderr: errors.iter().map(|e| e * e).sum::<f64>().sqrt() / count,
+        mc_stderr: errors.fold(0.0, |sum: f64, e| sum + e * e).sqrt() / count,
+        effective_samples: median(monte_carlo.iter().map(|found| found.effective_samples)),
+        heavy_tails: heavy_tails(&monte_carlo),
         nll_standardized: None,
         measure: if mass { "mass" } else { "density" },
         bits_per_dim: mass.then(|| -mean / per_dim),
@@ -234,8 +252,22 @@ pub fn likelihoods(
     })
 }
 
-/// The log-probability of each example in nats, in order, and the Monte Carlo error of each
-/// (0 for exact values).
+/// The median; `None` of no values.
+fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_unstable_by(f64::total_cmp);
+    let (low, high) = (values.len().checked_sub(1)? / 2, values.len() / 2);
+    Some(0.5 * (values[low] + values[high]))
+}
+
+/// The fraction of examples whose weights have too heavy a tail; `None` where no shape is known.
+fn heavy_tails(monte_carlo: &[MonteCarlo]) -> Option<f64> {
+    let shapes: Vec<f64> = monte_carlo.iter().filter_map(|found| found.pareto_k).collect();
+    let heavy = shapes.iter().filter(|&&shape| shape > PARETO_LIMIT).count();
+    (!shapes.is_empty()).then(|| heavy as f64 / shapes.len() as f64)
+}
+
+/// The log-probability of each example in order, with the Monte Carlo error of each for a bound.
 ///
 /// # Errors
 /// As [`likelihoods`].
@@ -244,13 +276,14 @@ pub fn log_probabilities(
     examples: &Examples,
     options: Options,
     progress: &mut dyn FnMut(usize),
-) -> Result<(Vec<f64>, Vec<f64>)> {
+) -> Result<LogProbability> {
     let density = density_of(model)?;
     let n = examples.len();
     check_members(model, options.members)?;
     let at_once = examples_at_once(density.kind(options.samples));
     let indices = examples.indices();
-    let (mut nats, mut errors) = (Vec::with_capacity(n), Vec::with_capacity(n));
+    let mut nats = Vec::with_capacity(n);
+    let mut monte_carlo: Option<Vec<MonteCarlo>> = None;
     let options = DensityOptions {
         members: 0..options.members,
         ..DensityOptions::new(options.samples, options.seed)
@@ -268,11 +301,50 @@ pub fn log_probabilities(
                 ),
             });
         }
-        errors.extend(found.mc_stderr.unwrap_or_else(|| vec![0.0; chunk.len()]));
+        if let Some(errors) = found.monte_carlo {
+            monte_carlo.get_or_insert_default().extend(errors);
+        }
         nats.extend(found.nats);
         progress(nats.len());
     }
-    Ok((nats, errors))
+    Ok(LogProbability { nats, monte_carlo })
+}
+
+/// The terms of the log-probability of each example by column `[examples, columns]`, in nats: each column
+/// given those before it in the model's order.
+///
+/// # Errors
+/// If the model has no density or one that is not a sum over columns, or several members of an ensemble
+/// are to be averaged.
+pub fn terms_by_column(
+    model: &dyn Model,
+    examples: &Examples,
+    members: u64,
+    progress: &mut dyn FnMut(usize),
+) -> Result<Vec<f64>> {
+    let unsupported = |problem: &str| Error::Unsupported {
+        model: model.name().to_owned(),
+        problem: problem.to_owned(),
+    };
+    density_of(model)?;
+    if members > 1 {
+        return Err(unsupported(
+            "has terms by column for one member of its ensemble, since a mean of probabilities is no \
+             sum over columns",
+        ));
+    }
+    let mut found = Vec::with_capacity(examples.len() * examples.shape().size());
+    for chunk in examples.indices().chunks(EXACT_AT_ONCE) {
+        let terms = column_terms(model, &examples.batch(chunk, 0))?;
+        found.extend(terms.ok_or_else(|| {
+            unsupported(
+                "has no terms by column, because its log-probability is not a sum over columns; \
+                 autoregressive models, such as nade, rnade and made, have them",
+            )
+        })?);
+        progress(found.len() / examples.shape().size().max(1));
+    }
+    Ok(found)
 }
 
 /// How many examples a batch has: fewer if each needs many samples.
@@ -314,13 +386,13 @@ impl Impossible {
         options: Options,
     ) -> Result<()> {
         let options = Options { members: 1, ..options };
-        let (nats, _) = log_probabilities(model, examples, options, &mut |_| {})?;
+        let nats = log_probabilities(model, examples, options, &mut |_| {})?.nats;
         self.count += nats.iter().filter(|&&x| x == f64::NEG_INFINITY).count();
         let at = nats.iter().position(|&x| x == f64::NEG_INFINITY);
         let Some(at) = at.filter(|_| self.first.is_none()) else { return Ok(()) };
         let at = examples.indices()[at];
         let batch = examples.batch(&[at], 0);
-        let terms = crate::model::column_terms(model, &batch)?;
+        let terms = column_terms(model, &batch)?;
         let column = terms.and_then(|terms| terms.iter().position(|&x| x == f64::NEG_INFINITY));
         let cause = match column {
             Some(column) => format!(

@@ -1,7 +1,10 @@
-//! Observation models p(x | θ), whose parameters θ are the outputs of a network.
+//! Observation models p(x | θ), whose parameters θ are the outputs of a network, and means of importance
+//! weights.
 
+mod importance;
 mod observation;
 
+pub use importance::MonteCarlo;
 pub use observation::{Likelihood, LikelihoodName};
 
 use burn::tensor::Tensor;

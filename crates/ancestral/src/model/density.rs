@@ -5,6 +5,7 @@ use std::ops::Range;
 use ancestral_data::{Batch, Streams};
 
 use crate::Result;
+use crate::likelihood::MonteCarlo;
 use crate::spec::DataSpec;
 
 /// The kind of a log-probability.
@@ -52,8 +53,8 @@ pub struct Ensemble {
 pub struct LogProbability {
     /// One per example, in nats.
     pub nats: Vec<f64>,
-    /// The Monte Carlo standard error of each, in nats, for estimates by sampling.
-    pub mc_stderr: Option<Vec<f64>>,
+    /// The Monte Carlo error of each, for estimates by sampling.
+    pub monte_carlo: Option<Vec<MonteCarlo>>,
 }
 
 /// The terms of the evidence lower bound of each example, in nats.

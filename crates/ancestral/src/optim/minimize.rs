@@ -130,15 +130,14 @@ pub fn newton(
 
 /// Limited-memory BFGS.
 ///
-/// `precondition` multiplies by a symmetric positive definite approximation of the inverse Hessian, or
-/// does nothing.
+/// `precondition` multiplies by a symmetric positive definite approximation of the inverse Hessian.
 ///
 /// # Errors
 /// Those of `evaluate`, whose Hessian may be empty.
 pub fn lbfgs(
     start: Vec<f64>,
     limits: Limits,
-    precondition: &dyn Fn(&mut [f64]),
+    precondition: Option<&dyn Fn(&mut [f64])>,
     evaluate: &mut dyn FnMut(&[f64]) -> Result<Evaluation>,
 ) -> Result<Minimum> {
     let (mut at, mut trace) = (start, Vec::new());
@@ -159,8 +158,9 @@ pub fn lbfgs(
             direction = gradient.iter().map(|g| -g).collect();
             derivative = dot(&direction, &gradient);
         }
-        // Without pairs there is no scale for the first step.
-        let first = if pairs.is_empty() { 1.0 / dot(&direction, &direction).sqrt() } else { 1.0 };
+        // Without pairs or a preconditioner there is no scale for the first step.
+        let scaled = precondition.is_some() || !pairs.is_empty();
+        let first = if scaled { 1.0 } else { 1.0 / dot(&direction, &direction).sqrt() };
         let found = search(value, derivative, first, &mut |share| {
             let trial: Vec<f64> = at.iter().zip(&direction).map(|(x, d)| x + share * d).collect();
             let Evaluation { value, gradient, .. } = evaluate(&trial)?;
@@ -225,7 +225,12 @@ struct Pair {
 }
 
 /// The direction −H g, with the inverse Hessian H of the pairs (two-loop recursion).
-fn two_loops(gradient: &[f64], pairs: &[Pair], precondition: &dyn Fn(&mut [f64])) -> Vec<f64> {
+fn two_loops(
+    gradient: &[f64],
+    pairs: &[Pair],
+    precondition: Option<&dyn Fn(&mut [f64])>,
+) -> Vec<f64> {
+    let precondition = |x: &mut [f64]| precondition.into_iter().for_each(|by| by(x));
     let mut q: Vec<f64> = gradient.iter().map(|g| -g).collect();
     let mut factors = vec![0.0; pairs.len()];
     for (pair, factor) in pairs.iter().zip(&mut factors).rev() {
@@ -427,12 +432,10 @@ mod tests {
         Evaluation { value, gradient, hessian: Vec::new() }
     }
 
-    fn nothing(_: &mut [f64]) {}
-
     #[test]
     fn both_find_the_end_of_the_valley() {
         let start = vec![-1.2, 1.0, 0.5, 2.0, -1.0, -1.0];
-        let found = lbfgs(start.clone(), LIMITS, &nothing, &mut |x| Ok(valley(x))).unwrap();
+        let found = lbfgs(start.clone(), LIMITS, None, &mut |x| Ok(valley(x))).unwrap();
         assert_eq!(found.ended, Ended::Converged);
         assert!(found.at.iter().all(|x| (x - 1.0).abs() < 1e-8), "{:?}", found.at);
         assert!(found.trace.windows(2).all(|w| w[1] < w[0]), "{:?}", found.trace);
@@ -463,7 +466,7 @@ mod tests {
             let terms = gradient.iter().enumerate().map(|(i, g)| 0.5 * g * g / curvature(i));
             Ok(Evaluation { value: terms.sum(), gradient, hessian: Vec::new() })
         };
-        let found = lbfgs(vec![0.0; 50], LIMITS, &nothing, &mut evaluate).unwrap();
+        let found = lbfgs(vec![0.0; 50], LIMITS, None, &mut evaluate).unwrap();
         assert_eq!(found.ended, Ended::Converged);
         let near = |(i, x): (usize, &f64)| (x - i as f64).abs() < 1e-6;
         assert!(found.at.iter().enumerate().all(near), "{:?}", found.at);
@@ -471,7 +474,7 @@ mod tests {
         let known = |x: &mut [f64]| {
             x.iter_mut().enumerate().for_each(|(i, x)| *x /= curvature(i) * [1.0, 2.0][i % 2]);
         };
-        let quick = lbfgs(vec![0.0; 50], LIMITS, &known, &mut evaluate).unwrap();
+        let quick = lbfgs(vec![0.0; 50], LIMITS, Some(&known), &mut evaluate).unwrap();
         assert_eq!(quick.ended, Ended::Converged);
         assert!(quick.at.iter().enumerate().all(near), "{:?}", quick.at);
         assert!(10 * quick.trace.len() < found.trace.len(), "{}", quick.trace.len());
@@ -480,7 +483,7 @@ mod tests {
     #[test]
     fn iterations_end_where_they_are_told() {
         let few = Limits { tolerance: 0.0, iterations: 3 };
-        let found = lbfgs(vec![-1.2, 1.0], few, &nothing, &mut |x| Ok(valley(x))).unwrap();
+        let found = lbfgs(vec![-1.2, 1.0], few, None, &mut |x| Ok(valley(x))).unwrap();
         assert_eq!((found.ended, found.trace.len()), (Ended::Iterations, 3));
         // These gradients are never exactly 0.
         let never = Limits { tolerance: 0.0, iterations: 10_000 };
@@ -489,7 +492,7 @@ mod tests {
             let gradient = vec![(x[0] - 0.3).exp() - 1.1];
             Ok(Evaluation { value, gradient, hessian: Vec::new() })
         };
-        let found = lbfgs(vec![5.0], never, &nothing, &mut exponents).unwrap();
+        let found = lbfgs(vec![5.0], never, None, &mut exponents).unwrap();
         assert!(found.ended != Ended::Iterations && found.trace.len() < 100, "{found:?}");
         assert!((found.at[0] - 0.3 - 1.1f64.ln()).abs() < 1e-7, "{found:?}");
     }

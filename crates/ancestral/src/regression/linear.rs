@@ -311,7 +311,7 @@ impl Density for Linear {
             constant - 0.5 * z * z
         };
         let nats = batch.values.chunks_exact(self.data.size().max(1)).map(of).collect();
-        Ok(LogProbability { nats, mc_stderr: None })
+        Ok(LogProbability { nats, monte_carlo: None })
     }
 }
 

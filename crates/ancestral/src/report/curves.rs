@@ -24,6 +24,7 @@ pub fn curves(title: &str, events: &[Event]) -> Vec<(&'static str, Plot)> {
         ("train", "loss", if has("critic_loss") { "generator loss" } else { "training loss" }),
         ("train", "critic_loss", "critic loss"),
         ("valid", "negative_elbo", "validation, negative ELBO"),
+        ("valid", "negative_bound", "validation, negative bound of several samples"),
         ("valid", "nll", "validation, exact"),
         ("valid", "orderless_nll", "validation, mean over orderings"),
         ("valid", "squared_error", "validation, squared error"),

@@ -354,10 +354,10 @@ impl Session<'_> {
             }
             let rows = examples.without_labels();
             let what = format!("log-probability by {}", run.name());
-            let (nats, _) = self.working(&what, rows.len(), |progress| {
+            let found = self.working(&what, rows.len(), |progress| {
                 evaluate::log_probabilities(run.model(), &rows, spec.options, progress)
             })?;
-            columns.push(nats);
+            columns.push(found.nats);
         }
         let Some((of, data, examples)) = first else {
             return Err(Error::setting("runs", 0, "give a run, or one for each class"));

@@ -105,6 +105,14 @@ pub struct RunFolder {
     fresh_optimizer: bool,
 }
 
+/// The run folder of a file of weights, which is taken for the run.
+fn of_weights(path: &Path) -> Option<&Path> {
+    let is_weights = path.extension().is_some_and(|extension| extension == "safetensors");
+    let parent = path.parent().filter(|_| is_weights && path.is_file())?;
+    let folder = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+    folder.join("config.toml").exists().then_some(folder)
+}
+
 impl RunFolder {
     /// Creates a new run folder, atomically.
     ///
@@ -188,10 +196,13 @@ impl RunFolder {
     /// # Errors
     /// If it is not a run folder, or has a newer format.
     pub fn open(path: &Path) -> Result<Self> {
+        let path = of_weights(path).unwrap_or(path);
         let file = path.join("config.toml");
         ancestral_data::check_plain(&file)?;
         let text = fs::read_to_string(&file).map_err(|e| match e.kind() {
-            ErrorKind::NotFound => Error::NoRun { path: path.to_owned(), is_folder: path.is_dir() },
+            ErrorKind::NotFound | ErrorKind::NotADirectory => {
+                Error::NoRun { path: path.to_owned(), exists: path.exists() }
+            }
             _ => DataError::io("read", &file, e).into(),
         })?;
         let text = with_large_seeds(&text);

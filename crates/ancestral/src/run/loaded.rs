@@ -217,7 +217,7 @@ impl Run {
     pub fn score(&self, examples: &Examples) -> Result<Vec<f64>> {
         let options = Options::default();
         let examples = &evaluate::rows_of(self.model(), examples);
-        Ok(evaluate::log_probabilities(self.model(), examples, options, &mut |_| {})?.0)
+        Ok(evaluate::log_probabilities(self.model(), examples, options, &mut |_| {})?.nats)
     }
 
     /// The log-probability of each example of a batch in nats, as [`Run::score`] computes it.

@@ -11,8 +11,9 @@ use super::session::Session;
 use crate::distributions::fitted::{chosen, fitted_parameters};
 use crate::evaluate::{
     self, BayesRule, Classification, Impossible, Likelihoods, NamedClassifier, Options, PixelCosts,
+    terms_by_column,
 };
-use crate::model::{Capability, DensityKind};
+use crate::model::{Capability, DensityKind, LogProbability};
 use crate::{Error, Result};
 
 /// Examples per batch.
@@ -44,11 +45,26 @@ pub struct LogScores {
     pub samples: usize,
     /// Whether the values are log-probabilities; else log-densities in the units of the data.
     pub is_mass: bool,
+    /// Their terms by column, if asked for.
+    pub terms: Option<ColumnTerms>,
+}
+
+/// The terms of log-probabilities by column, which add up to them.
+#[derive(Debug, Clone)]
+pub struct ColumnTerms {
+    /// The names of the columns.
+    pub columns: Vec<String>,
+    /// Each column given those before it in the model's order, in nats; `[examples, columns]`, row after
+    /// row.
+    pub nats: Vec<f64>,
 }
 
 impl LogScores {
     /// Adds the scores of later examples.
     fn extend(&mut self, later: Self) {
+        if let (Some(terms), Some(later)) = (&mut self.terms, later.terms) {
+            terms.nats.extend(later.nats);
+        }
         self.nats.extend(later.nats);
         self.mc_stderr.extend(later.mc_stderr);
     }
@@ -204,7 +220,9 @@ impl Session<'_> {
             let mc_stderr = vec![0.0; nats.len()];
             let is_mass = model.density().is_some_and(|density| density.is_mass(model.data()));
             let (kind, samples) = ("exact", 0);
-            let scores = LogScores { of: of.clone(), nats, mc_stderr, kind, samples, is_mass };
+            let of_part = of.clone();
+            let terms = None;
+            let scores = LogScores { of: of_part, nats, mc_stderr, kind, samples, is_mass, terms };
             each(Scores::LogProbabilities(scores))?;
             return Ok(of);
         }
@@ -445,6 +463,8 @@ fn weighted_likelihoods(run: &Run, rows: &[(f64, f64)]) -> Likelihoods {
         nll_nats: -mean,
         nll_stderr: (squares / total).sqrt() / (total - 1.0).max(1.0).sqrt(),
         mc_stderr: 0.0,
+        effective_samples: None,
+        heavy_tails: None,
         nll_standardized: None,
         measure: if mass { "mass" } else { "density" },
         bits_per_dim: mass.then(|| -mean / std::f64::consts::LN_2),
@@ -462,13 +482,26 @@ fn log_scores(
     progress: &mut dyn FnMut(usize),
 ) -> Result<LogScores> {
     let model = run.model();
-    let (nats, mc_stderr) = evaluate::log_probabilities(model, examples, options, progress)?;
+    let LogProbability { nats, monte_carlo } =
+        evaluate::log_probabilities(model, examples, options, progress)?;
+    let mc_stderr = match monte_carlo {
+        Some(found) => found.into_iter().map(|found| found.stderr).collect(),
+        None => vec![0.0; nats.len()],
+    };
     let (kind, samples) = match kind {
         DensityKind::Exact => ("exact", 0),
         DensityKind::LowerBound { samples } => ("bound", samples),
     };
     let is_mass = model.density().is_some_and(|density| density.is_mass(model.data()));
-    Ok(LogScores { of, nats, mc_stderr, kind, samples, is_mass })
+    let terms = match options.columns {
+        false => None,
+        true => {
+            let columns = (0..model.data().size()).map(|c| model.data().column_name(c)).collect();
+            let nats = terms_by_column(model, examples, options.members, &mut |_| {})?;
+            Some(ColumnTerms { columns, nats })
+        }
+    };
+    Ok(LogScores { of, nats, mc_stderr, kind, samples, is_mass, terms })
 }
 
 fn classify(

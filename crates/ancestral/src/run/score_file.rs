@@ -123,7 +123,7 @@ impl ScoreFile {
         part: &LogScores,
         classes: Option<&ClassScores>,
     ) -> Result<()> {
-        let LogScores { of, nats, mc_stderr, kind, samples, is_mass } = part;
+        let LogScores { of, nats, mc_stderr, kind, samples, is_mass, terms } = part;
         let mut text = String::new();
         for (i, (value, error)) in nats.iter().zip(mc_stderr).enumerate() {
             // Writing to a string cannot fail.
@@ -131,11 +131,19 @@ impl ScoreFile {
             if let Some(classes) = classes {
                 write_classes(&mut text, classes, i);
             }
+            if let Some(terms) = terms {
+                let count = terms.columns.len();
+                for nats in terms.nats.iter().skip(i * count).take(count) {
+                    let _ = write!(text, ",{nats}");
+                }
+            }
             text.push('\n');
         }
         let mut header =
             ["row", "log_probability", "kind", "mc_stderr"].map(str::to_owned).to_vec();
         header.extend(classes.into_iter().flat_map(|classes| class_header(&classes.classes)));
+        let columns = terms.iter().flat_map(|terms| &terms.columns);
+        header.extend(columns.map(|name| format!("log_probability_{name}")));
         self.write(out, &header, &text)?;
         let first = self.rows;
         let numbered = nats.iter().enumerate().map(|(i, &value)| (first + i, value));

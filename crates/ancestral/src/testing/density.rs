@@ -118,8 +118,8 @@ impl Sum {
             let batch = Batch { labels, ..Batch::of(values, count) };
             let found = density.log_probability(&batch, DensityOptions::new(SAMPLES, 2))?;
             total += found.nats.iter().map(|nats| nats.exp()).sum::<f64>();
-            variance = variance.zip(found.mc_stderr).map(|(variance, errors)| {
-                let each = found.nats.iter().zip(&errors);
+            variance = variance.zip(found.monte_carlo).map(|(variance, errors)| {
+                let each = found.nats.iter().zip(errors.iter().map(|found| found.stderr));
                 variance + each.map(|(nats, error)| (nats.exp() * error).powi(2)).sum::<f64>()
             });
         }

@@ -46,6 +46,7 @@ pub(crate) fn cases() -> Vec<(ModelEntry, Dataset, Table)> {
                 "iwae" => &[
                     "latent_dims = [2]\nhidden = [[8]]",
                     "latent_dims = [3, 2]\nhidden = [[8], [5]]\ndoubly_reparameterised = true",
+                    "latent_dims = [2]\nhidden = [[8]]\nimportance_samples = 1",
                 ],
                 "nade" => &["hidden = 7", "hidden = 9\norder = 'random'"],
                 "rnade" => &[

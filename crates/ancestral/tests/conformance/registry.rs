@@ -150,7 +150,7 @@ impl Density for Coins {
     }
 
     fn log_probability(&self, batch: &Batch, _: DensityOptions) -> Result<LogProbability> {
-        Ok(LogProbability { nats: self.nats(batch)?, mc_stderr: None })
+        Ok(LogProbability { nats: self.nats(batch)?, monte_carlo: None })
     }
 }
 

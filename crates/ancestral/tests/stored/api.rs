@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use ancestral::Registry;
+use ancestral::likelihood::MonteCarlo;
 use ancestral::model::{Completion, DensityOptions, Known, Model, SampleRequest, sample};
 use ancestral::run::{DataConfig, RunFolder, Training, Weights};
 use ancestral::spec::cpu;
@@ -171,7 +172,8 @@ impl Run {
         let options =
             DensityOptions { members: 0..members, ..DensityOptions::new(IMPORTANCE_SAMPLES, SEED) };
         let found = density.log_probability(batch, options).unwrap();
-        Some((found.nats, found.mc_stderr))
+        let errors = |found: Vec<MonteCarlo>| found.iter().map(|found| found.stderr).collect();
+        Some((found.nats, found.monte_carlo.map(errors)))
     }
 
     /// The validation metric, which selects checkpoints, per example.

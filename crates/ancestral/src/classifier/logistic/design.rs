@@ -38,6 +38,40 @@ impl Moments {
     }
 }
 
+/// Standardized terms: each less its mean, in units of its standard deviation.
+pub(super) struct Standard {
+    /// Each with its mean and the inverse of its standard deviation.
+    terms: Vec<(Term, f64, f64)>,
+    /// Whether they are the columns as they stand, all of them in their order.
+    plain: bool,
+}
+
+impl Standard {
+    /// Some of a design's terms, with the means and standard deviations of all.
+    pub(super) fn new(design: &Design, chosen: &[usize], mean: &[f64], scale: &[f64]) -> Self {
+        let of = |&t: &usize| (design.terms[t], mean[t], 1.0 / scale[t]);
+        let terms: Vec<_> = chosen.iter().map(of).collect();
+        let own = |(at, (term, ..)): (usize, &(Term, f64, f64))| {
+            term.column == at && term.category.is_none()
+        };
+        let plain = terms.len() == design.data.size() && terms.iter().enumerate().all(own);
+        Self { terms, plain }
+    }
+
+    /// The standardized terms of an example.
+    pub(super) fn apply(&self, example: &[f64], z: &mut [f64]) {
+        if self.plain {
+            for ((&(_, mean, factor), x), z) in self.terms.iter().zip(example).zip(z) {
+                *z = (x - mean) * factor;
+            }
+        } else {
+            for (&(term, mean, factor), z) in self.terms.iter().zip(z) {
+                *z = (term.value(example) - mean) * factor;
+            }
+        }
+    }
+}
+
 impl Design {
     pub(super) fn new(data: &DataSpec) -> Self {
         Self { data: data.clone(), terms: terms(data) }

@@ -4,14 +4,14 @@ use std::sync::atomic::AtomicBool;
 
 use ancestral_data::{Batch, Examples};
 use faer::linalg::matmul::matmul;
+use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::{Accum, MatMut, MatRef, Par};
 
-use super::design::{Design, Moments, unsuitable};
+use super::design::{Design, Moments, Standard, unsuitable};
 use crate::model::{Estimate, FitContext, block_sums, product};
 use crate::optim::minimize::{
     Cholesky, Evaluation, Limits, Minimum, dot, largest, lbfgs, modified_cholesky, newton,
 };
-use crate::terms::Term;
 use crate::{Error, Result};
 
 /// The largest number of parameters for Newton's method, whose memory is quadratic in it.
@@ -24,7 +24,12 @@ const COPIES: usize = 30;
 /// The size of an estimate with its name, in doubles.
 const ESTIMATE: usize = 12;
 /// Examples that are processed together.
-const ROWS: usize = 256;
+pub(super) const ROWS: usize = 256;
+/// The gradient at which Newton's method takes over from L-BFGS, whose iterations need no Hessian: its
+/// first step then leaves an error of about the square of this.
+const NEAR: f64 = 1e-4;
+/// Iterations of L-BFGS before Newton's method at most: separated classes have no end of them.
+const APPROACH: usize = 20;
 /// The fraction of a column's variance that is not explained by the columns before it, below which
 /// it counts as a linear combination of them: single precision, in which data is held, leaves 10⁻¹⁵.
 const ALIASED: f64 = 1e-10;
@@ -77,8 +82,7 @@ pub(super) struct Problem<'a> {
     scale: Vec<f64>,
     /// The terms that have weights.
     pub(super) chosen: Vec<usize>,
-    /// These, each with its mean and the inverse of its standard deviation.
-    standard: Vec<(Term, f64, f64)>,
+    standard: Standard,
     /// Parameters of a class: its bias and those weights.
     pub(super) width: usize,
     /// The number of each class among those with training examples.
@@ -120,9 +124,8 @@ impl<'a> Problem<'a> {
             let unit: f64 = if penalty.standardized { 1.0 } else { scale[t] };
             penalty.strength / (unit * unit * moments.of.examples)
         };
-        let standard = |&t: &usize| (design.terms[t], moments.of.mean[t], 1.0 / scale[t]);
         Self {
-            standard: chosen.iter().map(standard).collect(),
+            standard: Standard::new(design, &chosen, &moments.of.mean, &scale),
             gram: Vec::new(),
             ridge: std::iter::once(0.0).chain(chosen.iter().map(of)).collect(),
             width: chosen.len() + 1,
@@ -162,9 +165,7 @@ impl<'a> Problem<'a> {
             let of = |&label: &u32| self.rows[label as usize].unwrap_or(0);
             let labels: Vec<usize> = labels.iter().map(of).collect();
             for (example, z) in examples.chunks_exact(size).zip(z.chunks_exact_mut(width)) {
-                for ((term, mean, factor), z) in self.standard.iter().zip(&mut z[1..]) {
-                    *z = (term.value(example) - mean) * factor;
-                }
+                self.standard.apply(example, &mut z[1..]);
             }
             read(&labels, &z[..labels.len() * width]);
         }
@@ -225,7 +226,8 @@ impl<'a> Problem<'a> {
         block_sums(self.examples, stop, &mut |_| {}, empty, add, merge)
     }
 
-    /// Adds the Hessian of rows with these probabilities: Σ p_k (δ_kl − p_l) z zᵀ.
+    /// Adds the lower halves of the blocks of the Hessian of rows with these probabilities,
+    /// Σ p_k (δ_kl − p_l) z zᵀ.
     fn add_hessian(&self, z: &[f64], p: &[f64], hessian: &mut [f64]) {
         let (n, width, side) = (z.len() / self.width, self.width, self.free());
         let mut weighted = vec![0.0; z.len()];
@@ -237,14 +239,26 @@ impl<'a> Problem<'a> {
                     weighted.iter_mut().zip(z).for_each(|(w, z)| *w = weight * z);
                 }
                 let hessian = MatMut::from_row_major_slice_mut(hessian, side, side);
-                matmul(
+                add_products(
                     hessian.submatrix_mut((k - 1) * width, (l - 1) * width, width, width),
-                    Accum::Add,
-                    MatRef::from_row_major_slice(&weighted, n, width).transpose(),
+                    MatRef::from_row_major_slice(&weighted, n, width),
                     MatRef::from_row_major_slice(z, n, width),
-                    1.0,
-                    Par::Seq,
                 );
+            }
+        }
+    }
+
+    /// Fills the upper halves of the blocks below the diagonal, which are symmetric.
+    fn mirror_blocks(&self, hessian: &mut [f64]) {
+        let (width, side) = (self.width, self.free());
+        for k in 1..self.classes - 1 {
+            for l in 0..k {
+                for i in 0..width {
+                    for j in 0..i {
+                        hessian[(k * width + j) * side + l * width + i] =
+                            hessian[(k * width + i) * side + l * width + j];
+                    }
+                }
             }
         }
     }
@@ -262,6 +276,9 @@ impl<'a> Problem<'a> {
             return Err(self.separated("the classes of all training examples apart", parameters));
         }
         let n = self.moments.of.examples;
+        if curved {
+            self.mirror_blocks(&mut sums.hessian);
+        }
         let mut value = sums.nll / n;
         sums.gradient.iter_mut().for_each(|g| *g /= n);
         sums.hessian.iter_mut().for_each(|h| *h /= n);
@@ -316,7 +333,7 @@ impl<'a> Problem<'a> {
             self.parts(block, |labels, z| {
                 let z = MatRef::from_row_major_slice(z, labels.len(), width);
                 let sums = MatMut::from_row_major_slice_mut(sums, width, width);
-                matmul(sums, Accum::Add, z.transpose(), z, 1.0, Par::Seq);
+                add_products(sums, z, z);
             });
             Ok(())
         };
@@ -375,12 +392,23 @@ impl<'a> Problem<'a> {
         }
     }
 
+    /// By Newton's method, from near the minimum where the Gram matrix is at hand.
     pub(super) fn by_newton(
         &self,
         limits: Limits,
         stop: &AtomicBool,
         tell: &mut dyn FnMut(&[f64]),
     ) -> Result<Minimum> {
+        let (mut start, mut trace) = (vec![0.0; self.free()], Vec::new());
+        if !self.gram.is_empty() {
+            let near = Limits {
+                tolerance: limits.tolerance.max(NEAR),
+                iterations: limits.iterations.min(APPROACH),
+            };
+            let found = self.by_lbfgs(near, stop, tell)?;
+            (start, trace) = (found.at[self.width..].to_vec(), found.trace);
+        }
+        let limits = Limits { iterations: limits.iterations - trace.len(), ..limits };
         let mut evaluate = |free: &[f64]| {
             let found = self.objective(&self.all(free), true, stop)?;
             tell(&found.gradient);
@@ -394,8 +422,9 @@ impl<'a> Problem<'a> {
             }
             Ok(())
         };
-        let found = newton(vec![0.0; self.free()], limits, &mut evaluate, &mut flat)?;
-        Ok(Minimum { at: self.all(&found.at), ..found })
+        let found = newton(start, limits, &mut evaluate, &mut flat)?;
+        trace.extend(found.trace);
+        Ok(Minimum { at: self.all(&found.at), trace, ..found })
     }
 
     pub(super) fn by_lbfgs(
@@ -413,15 +442,17 @@ impl<'a> Problem<'a> {
             }
             modified_cholesky(&curvature, self.width)
         });
-        let precondition = |x: &mut [f64]| {
-            let Some(factor) = &factor else { return };
-            for x in x.chunks_exact_mut(self.width) {
-                x.copy_from_slice(&factor.solve(x));
+        let precondition = factor.as_ref().map(|factor| {
+            |x: &mut [f64]| {
+                for x in x.chunks_exact_mut(self.width) {
+                    x.copy_from_slice(&factor.solve(x));
+                }
             }
-        };
+        });
+        let precondition = precondition.as_ref().map(|by| by as &dyn Fn(&mut [f64]));
         // Over the parameters of all classes, which is better conditioned than with a reference class.
         let start = vec![0.0; self.classes * self.width];
-        let mut found = lbfgs(start, limits, &precondition, &mut |parameters| {
+        let mut found = lbfgs(start, limits, precondition, &mut |parameters| {
             let found = self.objective(parameters, false, stop)?;
             tell(&found.gradient);
             Ok(found)
@@ -522,6 +553,13 @@ impl<'a> Problem<'a> {
         });
         biases.chain(weights).collect()
     }
+}
+
+/// Adds the lower half of Aᵀ B, which is symmetric.
+fn add_products(sums: MatMut<'_, f64>, a: MatRef<'_, f64>, b: MatRef<'_, f64>) {
+    let whole = BlockStructure::Rectangular;
+    let half = BlockStructure::TriangularLower;
+    triangular::matmul(sums, half, Accum::Add, a.transpose(), whole, b, whole, 1.0, Par::Seq);
 }
 
 /// Turns scores into probabilities (softmax) and `residuals` into probability minus indicator of the
