@@ -17,6 +17,7 @@ mod spanning;
 use super::error::{Error, Result, setting};
 use super::metric::{Cosine, Euclidean, Manhattan, Metric};
 use super::points::{Points, Real};
+use super::watch::{Watch, Work};
 pub use condensed::{CondensedCluster, CondensedTree};
 pub use spanning::Edge;
 
@@ -91,6 +92,18 @@ impl HdbscanConfig {
     /// If a setting is out of range, `min_samples` is above the number of rows, or a row is all zeros and
     /// the metric is cosine.
     pub fn fit<T: Real>(&self, points: Points<'_, T>) -> Result<Hdbscan> {
+        self.fit_watched(points, &mut Watch::new(None, &mut |_, _| {}))
+    }
+
+    /// The same while someone watches.
+    ///
+    /// # Errors
+    /// As [`Self::fit`], and [`Error::Stopped`] if it is stopped.
+    pub fn fit_watched<T: Real>(
+        &self,
+        points: Points<'_, T>,
+        watch: &mut Watch<'_>,
+    ) -> Result<Hdbscan> {
         if self.min_cluster_size < 2 {
             return setting("min_cluster_size", self.min_cluster_size, "it is at least 2");
         }
@@ -109,15 +122,21 @@ impl HdbscanConfig {
         // Fewer rows than a cluster needs are all noise, whatever their core distances.
         let min_samples = self.min_samples.unwrap_or(self.min_cluster_size).min(rows);
         let (values, columns) = (self.metric.prepare(points)?, points.columns());
-        let (core_distances, spanning_tree) = match self.metric {
+        let spanning = |work: &Work<'_>| match self.metric {
             Metric::Euclidean => {
-                spanning::spanning_tree::<Euclidean>(&values, columns, min_samples)
+                spanning::spanning_tree::<Euclidean>(&values, columns, min_samples, work)
             }
             Metric::Manhattan => {
-                spanning::spanning_tree::<Manhattan>(&values, columns, min_samples)
+                spanning::spanning_tree::<Manhattan>(&values, columns, min_samples, work)
             }
-            Metric::Cosine => spanning::spanning_tree::<Cosine>(&values, columns, min_samples),
+            Metric::Cosine => {
+                spanning::spanning_tree::<Cosine>(&values, columns, min_samples, work)
+            }
         };
+        let (core_distances, spanning_tree) = watch.during(spanning);
+        if watch.is_stopped() {
+            return Err(Error::Stopped);
+        }
         let tree = CondensedTree::new(rows, &spanning_tree, self.min_cluster_size);
         let chosen = if rows < self.min_cluster_size {
             vec![false; tree.clusters.len()]
@@ -293,6 +312,17 @@ mod tests {
         let found = fit(&values, 2, config);
         assert!(found.labels.iter().all(|&label| label == Some(0)));
         assert!(found.probabilities.iter().all(|&p| p == 1.0));
+    }
+
+    #[test]
+    fn a_flag_stops_it_without_a_result() {
+        use std::sync::atomic::AtomicBool;
+        let (stop, values) = (AtomicBool::new(true), Noise::new(3).normals(8000));
+        let mut tell = |_, _| {};
+        let watch = &mut Watch::new(Some(&stop), &mut tell);
+        let points = Points::new(&values, 2).unwrap();
+        let found = HdbscanConfig::default().fit_watched(points, watch);
+        assert_eq!(found.unwrap_err(), Error::Stopped);
     }
 
     #[test]
