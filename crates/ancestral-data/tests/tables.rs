@@ -641,13 +641,20 @@ fn columns_are_left_out_and_read_as_text() {
     assert!(error(read_as("a.csv", &text, &late)).contains("'gap'"));
     // Without a header, the entries keep the numbers of their columns.
     let data = read_as("b.csv", "a,1.5,b,2.5\nc,3.5,d,4.5\n", &late).unwrap();
-    assert_eq!((data.column_names.clone(), values(&data)), (vec!["x1".into(), "x3".into()], vec![1.5, 2.5, 3.5, 4.5]));
+    assert_eq!(
+        (data.column_names.clone(), values(&data)),
+        (vec!["x1".into(), "x3".into()], vec![1.5, 2.5, 3.5, 4.5])
+    );
     let none = error(read_as("c.csv", "p,q\na,b\nc,d\n", &late));
     assert!(none.contains("no column holds numbers"), "{none}");
     let missing = OpenOptions { left: vec!["idd".to_owned()], ..leave.clone() };
     assert!(error(read_as("a.csv", &text, &missing)).contains("did you mean 'id'?"));
     // Classes beside chosen columns.
-    let chosen = OpenOptions { columns: vec!["y".to_owned()], with_classes: true, ..options(TextOptions::default()) };
+    let chosen = OpenOptions {
+        columns: vec!["y".to_owned()],
+        with_classes: true,
+        ..options(TextOptions::default())
+    };
     let data = read_as("a.csv", &text, &chosen).unwrap();
     assert_eq!((data.column_names.len(), data.class_names.len()), (1, 2));
 

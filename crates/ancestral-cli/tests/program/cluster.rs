@@ -330,7 +330,8 @@ fn mini_batches_go_where_all_rows_go() {
 fn interrupted(here: &Program, line: &str, words: &str) -> (Option<i32>, String, Duration) {
     use std::io::{BufRead, BufReader};
     use std::process::{Command, Stdio};
-    let mut child = here.command(line).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child =
+        here.command(line).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let mut said = String::new();
     let mut lines = BufReader::new(child.stderr.take().unwrap());
     let mut last = 0;

@@ -21,7 +21,9 @@ impl Reader<'_> {
         let none = |reader: &Self| {
             let has_left = reader.words_left[1] || !reader.left.is_empty();
             let problem = match has_left && reader.rows > 0 {
-                true => "no column holds numbers, of those that are not left out; expected at least one",
+                true => {
+                    "no column holds numbers, of those that are not left out; expected at least one"
+                }
                 false => "no numbers; expected at least one row of them",
             };
             DataError::malformed(reader.lines.path(), "line 1, column 1", problem)

@@ -4,12 +4,13 @@
 //! The core distance of a row is that to its `min_samples`-th nearest row, itself included, as in
 //! scikit-learn (`hdbscan` of PyPI counts without it). The minimum spanning tree of the mutual
 //! reachability distances max(core(a), core(b), d(a, b)) is exact, in double precision.
-//! Edges of one length are removed at once, as the paper has it; where several large parts meet at one
-//! distance, other programs remove one edge after another in an arbitrary order, and may differ in the
-//! rows that join these parts.
+//! Edges of one length are removed at once, as the paper has it. Rows between large parts that meet at one
+//! distance, as their own core distance is, would belong to none of them; other programs remove one edge after
+//! another in an arbitrary order, and leave such rows with one of the parts. Here it is the nearest one.
 //! Rows equal to `min_samples` others have an infinite density: they never part, and their cluster has
 //! an infinite stability.
 
+mod attach;
 mod condensed;
 mod select;
 mod spanning;
@@ -133,11 +134,25 @@ impl HdbscanConfig {
                 spanning::spanning_tree::<Cosine>(&values, columns, min_samples, work)
             }
         };
-        let (core_distances, spanning_tree) = watch.during(spanning);
+        let (core_distances, spanning_tree, neighbors) = watch.during(spanning);
         if watch.is_stopped() {
             return Err(Error::Stopped);
         }
-        let tree = CondensedTree::new(rows, &spanning_tree, self.min_cluster_size);
+        let near = |row: u32, height: f64, found: &mut dyn FnMut(u32, f64)| {
+            let row = &values[row as usize * columns..][..columns];
+            // Of rows with a larger core distance there is no edge of this length.
+            let found = &mut |other: u32, apart: f64| {
+                if core_distances[other as usize] <= height {
+                    found(other, apart);
+                }
+            };
+            match self.metric {
+                Metric::Euclidean => attach::within::<Euclidean>(&neighbors, row, height, found),
+                Metric::Manhattan => attach::within::<Manhattan>(&neighbors, row, height, found),
+                Metric::Cosine => attach::within::<Cosine>(&neighbors, row, height, found),
+            }
+        };
+        let tree = CondensedTree::new(rows, &spanning_tree, self.min_cluster_size, &near);
         let chosen = if rows < self.min_cluster_size {
             vec![false; tree.clusters.len()]
         } else {
@@ -312,6 +327,23 @@ mod tests {
         let found = fit(&values, 2, config);
         assert!(found.labels.iter().all(|&label| label == Some(0)));
         assert!(found.probabilities.iter().all(|&p| p == 1.0));
+    }
+
+    #[test]
+    fn a_row_between_two_clusters_belongs_to_the_nearer_one() {
+        // Five rows at either side, and one between them, whose core distance joins them.
+        let values = [0.0, 0.125, 0.25, 0.375, 0.5, 2.375, 4.0, 4.125, 4.25, 4.375, 4.5];
+        let config = HdbscanConfig { min_samples: Some(5), ..HdbscanConfig::default() };
+        let found = fit(&values, 1, config);
+        assert_eq!(found.clusters, 2);
+        assert_eq!(found.labels[5], found.labels[6]);
+        assert!(found.labels[0].is_some() && found.labels[0] != found.labels[6]);
+        let least = found.probabilities.iter().copied().fold(1.0, f64::min);
+        assert!(found.probabilities[5] > 0.0 && found.probabilities[5] == least);
+        // As near to both, it belongs to neither.
+        let mut even = values;
+        even[5] = 2.25;
+        assert_eq!(fit(&even, 1, config).labels[5], None);
     }
 
     #[test]

@@ -81,7 +81,8 @@ pub(super) fn explain(session: &mut Session<'_>, spec: &ExplainSpec) -> Result<E
             metrics
                 .push(json!({ "shapes": shapes.name, "method": method, "adjusted_rand": score }));
         }
-        let cells: Vec<String> = scores.iter().map(|&score| format!("{:>9}", shown(score))).collect();
+        let cells: Vec<String> =
+            scores.iter().map(|&score| format!("{:>9}", shown(score))).collect();
         lines.push(format!("{:<12} {}", shapes.name, cells.concat()));
         rows.push(("", Image::hstack(&panels)));
     }

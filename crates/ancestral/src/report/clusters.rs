@@ -288,11 +288,7 @@ fn cells(places: &[(f64, f64)], values: &[f64], side: usize) -> (Image, f64, f64
 
 /// The examples nearest to centers, a line for each cluster, after the center itself if it is an image;
 /// values are intensities in \[0, 1\]. Lines may be shorter than the longest.
-pub fn nearest_to_centers(
-    lines: &[Vec<Vec<f32>>],
-    shape: [usize; 3],
-    with_centers: bool,
-) -> Image {
+pub fn nearest_to_centers(lines: &[Vec<Vec<f32>>], shape: [usize; 3], with_centers: bool) -> Image {
     let size: usize = shape.iter().product();
     let columns = lines.iter().map(Vec::len).max().unwrap_or(1).max(1);
     let mut values: Vec<f32> = Vec::with_capacity(lines.len() * columns * size);

@@ -135,9 +135,16 @@ impl Session<'_> {
                 self.tell("comparing numbers of clusters", at as u64, counts.len() as u64)?;
                 let mut settings = config.settings.clone();
                 settings.insert(setting.to_owned(), toml::Value::Integer(clusters as i64));
-                let told = Told { what: "comparing numbers of clusters", done: Some((at, counts.len())) };
-                let found =
-                    self.one(&entry, &settings, &data_spec, (&matrix, &rows), (&given, seed), told)?;
+                let told =
+                    Told { what: "comparing numbers of clusters", done: Some((at, counts.len())) };
+                let found = self.one(
+                    &entry,
+                    &settings,
+                    &data_spec,
+                    (&matrix, &rows),
+                    (&given, seed),
+                    told,
+                )?;
                 compared.push(found.1.compared(clusters, &matrix, streams));
                 // Half of a comparison is none.
                 if found.1.stopped || self.is_stopped() {
@@ -162,8 +169,14 @@ impl Session<'_> {
             None => {
                 self.tell("clustering", 0, 1)?;
                 let told = Told { what: "clustering", done: None };
-                let (model, found) =
-                    self.one(&entry, &settings, &data_spec, (&matrix, &rows), (&given, seed), told)?;
+                let (model, found) = self.one(
+                    &entry,
+                    &settings,
+                    &data_spec,
+                    (&matrix, &rows),
+                    (&given, seed),
+                    told,
+                )?;
                 self.tell("clustering", 1, 1)?;
                 let sizes = sizes(&found.labels, found.clusters);
                 (model, found, sizes)
@@ -440,9 +453,8 @@ impl Session<'_> {
         data: &Dataset,
     ) -> Result<Vec<String>> {
         let own: Vec<String> = (0..data.shape.size()).map(|at| name_of(data, at)).collect();
-        let named = |name: &String| {
-            spec.identifiers.contains(name) || spec.weights.as_ref() == Some(name)
-        };
+        let named =
+            |name: &String| spec.identifiers.contains(name) || spec.weights.as_ref() == Some(name);
         // All columns of images are pixels.
         let is_image = data.shape.as_image().is_some();
         let stands = |name: &&String| named(name) || !is_image && !is_special(name);
@@ -507,12 +519,7 @@ impl Session<'_> {
     }
 
     /// The columns of a table that are not the run's.
-    fn others(
-        place: &str,
-        reading: &Reading,
-        own: &[String],
-        read: &Dataset,
-    ) -> Result<Beside> {
+    fn others(place: &str, reading: &Reading, own: &[String], read: &Dataset) -> Result<Beside> {
         if !is_table(place) || read.shape.as_image().is_some() || ancestral_data::is_pipe(place) {
             return Ok(Beside::new());
         }

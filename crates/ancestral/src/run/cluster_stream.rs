@@ -226,7 +226,8 @@ impl Session<'_> {
             ..OpenOptions::default()
         };
         let folder = std::env::temp_dir();
-        let Opened::Parts(parts) = open_in_parts(&place, &options, &Held { entries: held, folder })?
+        let Opened::Parts(parts) =
+            open_in_parts(&place, &options, &Held { entries: held, folder })?
         else {
             return Ok(None);
         };

@@ -543,14 +543,17 @@ impl RunSpec {
         }
         groups.model.extend(normalize(&model_fields, &self.settings)?);
         for (key, value) in &self.assignments {
-            groups.assign(key, value, &model_fields, &train_fields).map_err(|error| match error {
-                // A model that is fitted in one call has no training.
-                Error::UnknownSetting { name, .. } if entry.learning == Learning::Fit => {
-                    let names: Vec<&str> = model_fields.iter().map(|field| field.name).collect();
-                    unknown(&name, &names)
-                }
-                other => other,
-            })?;
+            groups.assign(key, value, &model_fields, &train_fields).map_err(
+                |error| match error {
+                    // A model that is fitted in one call has no training.
+                    Error::UnknownSetting { name, .. } if entry.learning == Learning::Fit => {
+                        let names: Vec<&str> =
+                            model_fields.iter().map(|field| field.name).collect();
+                        unknown(&name, &names)
+                    }
+                    other => other,
+                },
+            )?;
         }
         groups.train.extend(normalize(&train_fields, &self.train)?);
         Ok(groups)

@@ -18,7 +18,10 @@ fn groups(rows: usize) -> String {
 
 fn cluster(folder: &Path, out: &str, held: Option<usize>) -> Clustered {
     let data = folder.join("rows.csv").display().to_string();
-    let mut run = RunSpec { storage: Storage::Folder(folder.join(out)), ..RunSpec::named("kmeans", DataSource::Named(data)) };
+    let mut run = RunSpec {
+        storage: Storage::Folder(folder.join(out)),
+        ..RunSpec::named("kmeans", DataSource::Named(data))
+    };
     for setting in ["n_clusters=3", "n_init=5", "batch_size=64"] {
         run.assign(setting).unwrap();
     }

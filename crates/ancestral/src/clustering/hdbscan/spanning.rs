@@ -36,7 +36,7 @@ struct Candidate {
     other: Option<u32>,
 }
 
-/// Core distances by row, and the minimum spanning tree with edges in ascending order.
+/// Core distances by row, the minimum spanning tree with edges in ascending order, and the k-d tree.
 ///
 /// The core distance of a row is that to its `min_samples`-th nearest row, itself included.
 pub(super) fn spanning_tree<N: Norm>(
@@ -44,7 +44,7 @@ pub(super) fn spanning_tree<N: Norm>(
     columns: usize,
     min_samples: usize,
     work: &Work<'_>,
-) -> (Vec<f64>, Vec<Edge>) {
+) -> (Vec<f64>, Vec<Edge>, Tree) {
     // Core distances, and edges.
     work.expect(2 * (values.len() / columns));
     let tree = Tree::new(values, columns);
@@ -80,7 +80,7 @@ pub(super) fn spanning_tree<N: Norm>(
     for (&row, core) in tree.order().iter().zip(core) {
         by_row[row as usize] = N::restore(core);
     }
-    (by_row, edges)
+    (by_row, edges, tree)
 }
 
 /// The best edge of a row to its nearest rows, or a lower bound of its best edge.

@@ -68,9 +68,9 @@ pub(super) fn by_batches(
     streams: &dyn UniformStreams,
     watch: &mut Watch<'_>,
 ) -> std::result::Result<Kmeans, Failed> {
-    let begun = watch.stop_alone(|watch| {
-        with_points!(sample, points => start.fit_watched(points, None, streams, watch))
-    })?;
+    let begun = watch.stop_alone(
+        |watch| with_points!(sample, points => start.fit_watched(points, None, streams, watch)),
+    )?;
     if begun.stopped {
         return Ok(begun);
     }
