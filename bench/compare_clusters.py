@@ -103,30 +103,120 @@ def dbscan(program, folder):
     return same == total
 
 
+def single_linkage(edges, rows, heights):
+    """Joins rows by edges in ascending order, all edges of one height at once.
+
+    Yields for each height the parts that are joined there, as lists of their sizes, and the edges.
+    """
+    parents, sizes = list(range(rows)), [1] * rows
+
+    def find(at):
+        while parents[at] != at:
+            parents[at] = parents[parents[at]]
+            at = parents[at]
+        return at
+
+    start = 0
+    for end in heights:
+        group = edges[start:end]
+        parts = {root: sizes[root] for a, b in group for root in (find(a), find(b))}
+        for a, b in group:
+            a, b = find(a), find(b)
+            if a != b:
+                parents[b] = a
+                sizes[a] += sizes[b]
+        joined = {}
+        for root, size in parts.items():
+            joined.setdefault(find(root), []).append(size)
+        yield group, list(joined.values()), find
+        start = end
+
+
+def merges(left, right, rows):
+    """Edges between rows from a single-linkage tree as scipy has it: a row of each of two joined parts."""
+    some = list(range(rows))
+    edges = []
+    for a, b in zip(left, right):
+        edges.append((some[int(a)], some[int(b)]))
+        some.append(some[int(a)])
+    return edges
+
+
+def same_hierarchy(ours, theirs, rows):
+    """The largest relative difference of heights, and whether rows are parted alike at every distinct height."""
+    (a, x), (b, y) = ours, theirs
+    apart = float(np.max(np.abs(x - y) / np.maximum(np.maximum(x, y), 1e-300), initial=0.0))
+    # Heights that differ by rounding alone are one.
+    low, high = np.minimum(x, y), np.maximum(x, y)
+    ends = [i + 1 for i in range(len(x)) if i + 1 == len(x) or low[i + 1] > high[i] * (1 + 1e-9)]
+    same = True
+    for (own, _, of_ours), (other, _, of_theirs) in zip(
+        single_linkage(a, rows, ends), single_linkage(b, rows, ends)
+    ):
+        same &= all(of_theirs(i) == of_theirs(j) for i, j in own)
+        same &= all(of_ours(i) == of_ours(j) for i, j in other)
+    return apart, same, ends
+
+
+def ties(edges, rows, ends, size):
+    """Whether three parts or more meet at one height, such that the order of their edges says which of at least
+    `size` rows there are: without the largest of them, the others have as many rows together."""
+    return any(
+        len(parts) > 2 and sum(parts) - max(parts) >= size
+        for _, joined, _ in single_linkage(edges, rows, ends)
+        for parts in joined
+    )
+
+
 def hdbscan(program, folder):
     import hdbscan as pypi
     from sklearn.cluster import HDBSCAN
     from sklearn.metrics import adjusted_rand_score
 
-    good = equal = total = 0
+    # By whether there are ties: all, equal to scikit-learn's, to hdbscan's, to either, adjusted Rand >= 0.99.
+    counts = {False: [0] * 5, True: [0] * 5}
+    heights = {"scikit-learn": 0.0, "hdbscan": 0.0}
+    parted = total = 0
+    fine = True
     for path in sorted(folder.glob("artificial/*.arff.gz")):
         values, _ = read(path)
+        rows = len(values)
         data = program.file(path.stem.replace(".arff", "") + ".csv", values)
         for size in [5, 15, 50]:
-            _, ours, _ = program.cluster("hdbscan", data, f"min_cluster_size={size}", "min_samples=5")
-            theirs = HDBSCAN(min_cluster_size=size, min_samples=5, copy=True).fit_predict(values)
-            other = pypi.HDBSCAN(
-                min_cluster_size=size, min_samples=4, approx_min_span_tree=False
-            ).fit_predict(values)
-            total += 1
-            equal += np.array_equal(canonical(ours), canonical(theirs))
-            score = max(adjusted_rand_score(theirs, ours), adjusted_rand_score(other, ours))
-            good += score >= 0.99
-            if score < 0.99:
-                peers = adjusted_rand_score(theirs, other)
-                print(f"{path.name} min_cluster_size {size}: adjusted Rand {score:.4f}; of the two peers {peers:.4f}")
-    print(f"hdbscan: {equal} of {total} partitions equal scikit-learn's; {good} with adjusted Rand >= 0.99")
-    return good == total
+            _, ours, out = program.cluster("hdbscan", data, f"min_cluster_size={size}", "min_samples=5")
+            one = HDBSCAN(min_cluster_size=size, min_samples=5, copy=True).fit(values)
+            two = pypi.HDBSCAN(min_cluster_size=size, min_samples=4, approx_min_span_tree=False).fit(values)
+            tree = np.load(out / "spanning-tree.npy")
+            own = ([(int(a), int(b)) for a, b, _ in tree], tree[:, 2])
+            of_one = one._single_linkage_tree_
+            of_one = (merges(of_one["left_node"], of_one["right_node"], rows), of_one["value"])
+            of_two = two.single_linkage_tree_.to_numpy()
+            of_two = (merges(of_two[:, 0], of_two[:, 1], rows), of_two[:, 2])
+            for name, theirs in [("scikit-learn", of_one), ("hdbscan", of_two)]:
+                apart, same, ends = same_hierarchy(own, theirs, rows)
+                heights[name] = max(heights[name], apart)
+                total += 1
+                parted += same
+                if not same or apart > 1e-9:
+                    fine = False
+                    print(f"{path.name} {name}: heights differ by {apart:.1e}, partitions alike: {same}")
+            tied = ties(own[0], rows, ends, size)
+            equal = [np.array_equal(canonical(ours), canonical(other.labels_)) for other in (one, two)]
+            scores = [adjusted_rand_score(other.labels_, ours) for other in (one, two)]
+            for at, found in enumerate([True, *equal, any(equal), max(scores) >= 0.99]):
+                counts[tied][at] += found
+            if not any(equal) and (not tied or max(scores) < 0.99):
+                fine = False
+                peers = adjusted_rand_score(one.labels_, two.labels_)
+                print(f"{path.name} min_cluster_size {size}{', ties' if tied else ''}: adjusted Rand "
+                      f"{scores[0]:.4f} and {scores[1]:.4f}; of the two peers {peers:.4f}")
+    for name, apart in heights.items():
+        print(f"hdbscan: heights differ from those of {name} by {apart:.1e} at most")
+    print(f"hdbscan: rows are parted alike at every distinct height in {parted} of {total} hierarchies")
+    for tied, (all_, first, second, either, near) in counts.items():
+        print(f"hdbscan: of {all_} cases {'with' if tied else 'without'} ties, {first} have scikit-learn's labels, "
+              f"{second} hdbscan's, {either} those of one of them; {near} an adjusted Rand index of at least 0.99")
+    return fine
 
 
 def kmeans(program, folder):

@@ -119,15 +119,20 @@ fn cluster(method: &str, args: &MethodArgs, data_dir: Option<&Path>) -> Result<(
     let mut watch = ProgressReporter::new(args.output).early();
     let mut session = progress::session(data_dir, &mut watch);
     // The others have nothing to keep before their end.
-    if matches!(method, "kmeans" | "som") {
-        session = session.with_stop_flag(progress::stop_on_interrupt_saying(
-            !args.output.quiet && !args.output.json,
-            "stopping, and keeping what was found; press Ctrl-C again to quit without it",
-        )?);
-    }
-    let found = match session.cluster(&spec) {
+    let text = match method {
+        "kmeans" | "som" => {
+            "stopping, and keeping what was found; press Ctrl-C again to quit without it"
+        }
+        _ => "stopping; press Ctrl-C again to quit at once",
+    };
+    let talk = !args.output.quiet && !args.output.json;
+    session = session.with_stop_flag(progress::stop_on_interrupt_saying(talk, text)?);
+    progress::end_at_once();
+    let found = session.cluster(&spec);
+    progress::keep_on();
+    let found = match found {
         Err(Error::Interrupted) => {
-            output::print_error_line("interrupted before a result; nothing is written");
+            output::print_error_line(progress::NOTHING);
             return Err(Interrupted.into());
         }
         found => found?,
@@ -137,7 +142,7 @@ fn cluster(method: &str, args: &MethodArgs, data_dir: Option<&Path>) -> Result<(
         found.write_labels(path)?;
     }
     print(args, &found)?;
-    if found.clustering.stopped { Err(Interrupted.into()) } else { Ok(()) }
+    if found.stopped { Err(Interrupted.into()) } else { Ok(()) }
 }
 
 /// Indices by the key of JSON, with what is printed of them.
@@ -258,12 +263,17 @@ fn eps(args: &EpsArgs, data_dir: Option<&Path>) -> Result<()> {
     output::check_target("--out", &args.out, &[Some(Path::new(&args.rows.data))])?;
     let spec = spec_of("dbscan", &args.rows, &args.tables, &args.shape)?;
     let mut watch = ProgressReporter::new(args.output).early();
+    progress::stop_on_interrupt(false)?;
+    progress::end_at_once();
     let found = progress::session(data_dir, &mut watch).neighbor_distances(&spec)?;
+    progress::keep_on();
     watch.finish();
     match kind {
         "csv" => write_csv(&args.out, &["distance".to_owned()], &found.distances)?,
         _ => {
-            let title = format!("distances to neighbors in {}", found.data);
+            let name = Path::new(&found.data).file_name().map(Path::new);
+            let name = name.unwrap_or(Path::new(&found.data)).display();
+            let title = format!("distances to neighbors in {name}");
             report::neighbor_distances(&title, &found.distances, found.min_samples, found.bend)
                 .save(&args.out)?;
         }
@@ -302,7 +312,10 @@ fn assign(args: &AssignArgs, data_dir: Option<&Path>) -> Result<()> {
     let mut watch = ProgressReporter::new(args.output).early();
     let mut session = progress::session(data_dir, &mut watch);
     let run = inputs::load(&session, &args.run, Weights::Best, args.output)?;
+    progress::stop_on_interrupt(false)?;
+    progress::end_at_once();
     let found = session.assign(&run, &args.data, &reading).about("run", args.run.display())?;
+    progress::keep_on();
     watch.finish();
     found.write_labels(&args.labels)?;
     let Assigned { labels, sizes, noise, approximate, .. } = &found;

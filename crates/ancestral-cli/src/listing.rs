@@ -76,6 +76,9 @@ fn one(entry: &ModelEntry, output: OutputArgs) -> Result<()> {
     say!("\nSettings (--set KEY=VALUE):")?;
     print_fields(&fields)?;
     match entry.learning {
+        Learning::Fit if entry.tasks == [Task::Clustering] => {
+            say!("\nCluster with: ancestral cluster {} --data …", entry.name)?;
+        }
         Learning::Fit => {
             say!("\nFit it with: ancestral fit {} --data …", entry.name)?;
         }

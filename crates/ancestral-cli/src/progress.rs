@@ -2,7 +2,8 @@
 
 use std::io::{IsTerminal, Write};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use ancestral::run::Session;
@@ -20,6 +21,13 @@ const EACH_LINE: Duration = Duration::from_secs(1);
 const EACH_WORK_LINE: Duration = Duration::from_secs(5);
 /// The shortest time between two steps that are written as JSON.
 const EACH_STEP: Duration = Duration::from_secs(1);
+
+/// Whether Ctrl-C may end the program at once: nothing is found yet, and nothing is being written.
+static AT_ONCE: AtomicBool = AtomicBool::new(false);
+/// What is said then.
+pub(crate) const NOTHING: &str = "interrupted before a result; nothing is written";
+/// Work whose result is kept if it is stopped, or whose end says that there is none.
+const STOPPED: [&str; 2] = ["clustering", "comparing numbers of clusters"];
 
 /// A session with the options of a command.
 pub(crate) fn session<'a>(data_dir: Option<&Path>, observer: &'a mut dyn Observer) -> Session<'a> {
@@ -41,6 +49,10 @@ pub(crate) fn stop_on_interrupt_saying(
     static INSTALLED: AtomicBool = AtomicBool::new(false);
     if !INSTALLED.swap(true, Ordering::Relaxed) {
         ctrlc::set_handler(move || {
+            if AT_ONCE.load(Ordering::Relaxed) {
+                let _ = writeln!(std::io::stderr(), "\n{NOTHING}");
+                std::process::exit(i32::from(output::INTERRUPTED));
+            }
             // A second Ctrl-C does not wait for what is to be kept.
             if STOP.swap(true, Ordering::Relaxed) {
                 std::process::exit(i32::from(output::INTERRUPTED));
@@ -54,6 +66,16 @@ pub(crate) fn stop_on_interrupt_saying(
     Ok(&STOP)
 }
 
+/// Lets Ctrl-C end the program at once, until work begins that is stopped by a flag, or [`keep_on`].
+pub(crate) fn end_at_once() {
+    AT_ONCE.store(true, Ordering::Relaxed);
+}
+
+/// From here on, Ctrl-C does not end the program at once: something is being written.
+pub(crate) fn keep_on() {
+    AT_ONCE.store(false, Ordering::Relaxed);
+}
+
 /// Shows the progress of a command.
 pub(crate) struct ProgressReporter {
     output: OutputArgs,
@@ -64,6 +86,8 @@ pub(crate) struct ProgressReporter {
     bar: Option<ProgressBar>,
     /// The work shown by the bar.
     work: Option<(String, Instant)>,
+    /// The number of the work, and whether a line of it has been written.
+    line: Arc<(AtomicU64, AtomicBool)>,
     began: Instant,
     first_share: Option<f64>,
     last_line: Option<Instant>,
@@ -84,6 +108,7 @@ impl ProgressReporter {
             first_work_line: EACH_WORK_LINE,
             bar: None,
             work: None,
+            line: Arc::default(),
             began: Instant::now(),
             first_share: None,
             last_line: None,
@@ -189,6 +214,9 @@ impl ProgressReporter {
     }
 
     fn work(&mut self, what: &str, done: u64, total: u64) {
+        if STOPPED.contains(&what) {
+            keep_on();
+        }
         if self.silent() {
             return;
         }
@@ -197,19 +225,40 @@ impl ProgressReporter {
             let now = Instant::now();
             self.work = Some((what.to_owned(), now));
             self.last_line = Some(now);
+            self.line.0.fetch_add(1, Ordering::Relaxed);
+            self.line.1.store(false, Ordering::Relaxed);
             if std::io::stderr().is_terminal() {
                 self.bar = Some(work_bar(total, what));
+            } else if done < total && self.first_work_line == EACH_LINE {
+                self.say_in_time(what);
             }
         }
+        let is_due = self.is_first_line_due() || self.due(EACH_WORK_LINE);
         if let Some(bar) = &self.bar {
+            bar.set_length(total);
             bar.set_position(done);
-        } else if self.is_first_line_due() || self.due(EACH_WORK_LINE) {
+        } else if is_due && (done < total || total > 1) {
+            self.line.1.store(true, Ordering::Relaxed);
             output::print_error_line(&format!("{what} {done}/{total}"));
         }
         if done >= total {
             self.finish();
             self.work = None;
+            self.line.0.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Names work that has said nothing of itself for more than a second.
+    fn say_in_time(&self, what: &str) {
+        let (line, what) = (Arc::clone(&self.line), what.to_owned());
+        let number = line.0.load(Ordering::Relaxed);
+        std::thread::spawn(move || {
+            std::thread::sleep(EACH_LINE + EACH_LINE / 4);
+            let is_same = line.0.load(Ordering::Relaxed) == number;
+            if is_same && !line.1.swap(true, Ordering::Relaxed) {
+                output::print_error_line(&format!("{what} …"));
+            }
+        });
     }
 }
 

@@ -51,7 +51,9 @@ pub use domain::{Domain, Shape};
 pub use error::DataError;
 #[cfg(feature = "fetch")]
 pub use fetch::{Progress, fetch};
+pub use format::dialect::is_label_name;
 pub use format::parts::{Held, TableParts};
+pub use format::table::TextRows;
 pub use format::{Format, parse};
 pub use known::{Known, is_known, list};
 pub use memory::available as available_memory;

@@ -46,6 +46,13 @@ pub struct OpenOptions {
     /// Reads these columns of a table alone, by name (`x0`, `x1`, … where they have none), in this
     /// order; all columns if it is empty. A column that is named here is an entry, whatever its name.
     pub columns: Vec<String>,
+    /// Leaves these columns of a table out, whatever they hold, by name as in `columns`.
+    pub left: Vec<String>,
+    /// Leaves the columns of a table out that hold words, whatever words these are; a column of classes
+    /// stays one.
+    pub words_left: bool,
+    /// Reads a column of classes as such, also if columns are chosen and it is not.
+    pub with_classes: bool,
     /// How the text of a table is read.
     pub text: TextOptions,
     /// What is known of such data already, as by a run, where the data itself leaves it open.

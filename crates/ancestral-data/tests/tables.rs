@@ -9,7 +9,7 @@ use std::path::Path;
 
 use ancestral_data::{
     ColumnType, DataError, Dataset, Domain, Expected, OpenOptions, Sought, SplitName, TextOptions,
-    Values, describe, open,
+    TextRows, Values, describe, open,
 };
 use common::gz;
 
@@ -617,4 +617,66 @@ fn cells_are_looked_up_by_their_line() {
     assert_eq!(data.line_of(&Sought::Label("b".into())), Some(5));
     let swapped = data.select_columns(&[1, 0]).unwrap();
     assert_eq!(swapped.line_of(&Sought::Number { column: 0, value: 3.0 }), Some(5));
+}
+
+/// Columns that are left out may hold anything, and their cells are read as text.
+#[test]
+fn columns_are_left_out_and_read_as_text() {
+    let mut text = "id;x;gap;class;y\n".to_owned();
+    for row in 0..2500 {
+        let gap = ["", "\"a; b\"", "17"][row % 3];
+        text += &format!("n{row};{row},5;{gap};k{};{}\n", row % 2, row % 7);
+    }
+    let leave = OpenOptions {
+        left: vec!["gap".to_owned()],
+        words_left: true,
+        ..options(TextOptions::default())
+    };
+    let data = read_as("a.csv", &text, &leave).unwrap();
+    assert_eq!(data.column_names, ["x", "y"]);
+    assert_eq!(data.class_names, ["k0", "k1"]);
+    assert_eq!(values(&data)[..4], [0.5, 0.0, 1.5, 1.0]);
+    // Words that begin late, after missing cells, are words; after numbers they are none.
+    let late = OpenOptions { left: Vec::new(), ..leave.clone() };
+    let data = read_as("a.csv", &text, &late).unwrap();
+    assert_eq!(
+        (data.column_names.len(), values(&data)[..4].to_vec()),
+        (2, vec![0.5, 0.0, 1.5, 1.0])
+    );
+    let mixed = error(read_as("a.csv", "u,x\n7,1.5\nb7,2.5\n", &late));
+    assert!(mixed.contains("line 3, column 1 ('u')"), "{mixed}");
+    // Without a header, the entries keep the numbers of their columns.
+    let data = read_as("b.csv", "a,1.5,b,2.5\nc,3.5,d,4.5\n", &late).unwrap();
+    assert_eq!(
+        (data.column_names.clone(), values(&data)),
+        (vec!["x1".into(), "x3".into()], vec![1.5, 2.5, 3.5, 4.5])
+    );
+    let none = error(read_as("c.csv", "p,q\na,b\nc,d\n", &late));
+    assert!(none.contains("no column holds numbers"), "{none}");
+    let missing = OpenOptions { left: vec!["idd".to_owned()], ..leave.clone() };
+    assert!(error(read_as("a.csv", &text, &missing)).contains("did you mean 'id'?"));
+    // Classes beside chosen columns.
+    let chosen = OpenOptions {
+        columns: vec!["y".to_owned()],
+        with_classes: true,
+        ..options(TextOptions::default())
+    };
+    let data = read_as("a.csv", &text, &chosen).unwrap();
+    assert_eq!((data.column_names.len(), data.class_names.len()), (1, 2));
+
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.csv");
+    fs::write(&path, &text).unwrap();
+    assert_eq!(TextRows::names(&path, &leave).unwrap(), ["id", "x", "gap", "class", "y"]);
+    let mut rows = TextRows::open(&path, &["gap".to_owned(), "id".to_owned()], &leave).unwrap();
+    let (mut cells, mut count) = (Vec::new(), 0);
+    while rows.next_row(&mut cells).unwrap() {
+        let gap = ["", "a; b", "17"][count % 3];
+        assert_eq!(cells, [gap.to_owned(), format!("n{count}")]);
+        cells.clear();
+        count += 1;
+    }
+    assert_eq!(count, 2500);
+    let mut rows = TextRows::open(&path, &["z".to_owned()], &leave).unwrap();
+    assert!(rows.next_row(&mut cells).is_err());
 }

@@ -1,5 +1,8 @@
 //! `cluster`: labels, files and messages of good and bad data.
 
+#[cfg(target_os = "linux")]
+use std::time::{Duration, Instant};
+
 use ancestral_test_support::{Program, errors};
 
 #[cfg(target_os = "linux")]
@@ -320,26 +323,144 @@ fn mini_batches_go_where_all_rows_go() {
     here.bad("cluster kmeans --data groups.csv --set batch_size=8 --weights x", "take no weights");
 }
 
+/// Ctrl-C as soon as a line that begins with these words is written: the exit code, all that is said, and how
+/// long it took to end.
+#[cfg(target_os = "linux")]
+#[track_caller]
+fn interrupted(here: &Program, line: &str, words: &str) -> (Option<i32>, String, Duration) {
+    use std::io::{BufRead, BufReader};
+    use std::process::{Command, Stdio};
+    let mut child =
+        here.command(line).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = String::new();
+    let mut lines = BufReader::new(child.stderr.take().unwrap());
+    let mut last = 0;
+    while !said[last..].starts_with(words) {
+        last = said.len();
+        assert!(lines.read_line(&mut said).unwrap() > 0, "{line}: {said}");
+    }
+    let began = Instant::now();
+    let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(kill.success());
+    while lines.read_line(&mut said).unwrap() > 0 {}
+    (child.wait().unwrap().code(), said, began.elapsed())
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn an_interrupt_keeps_the_centers_found_so_far() {
-    use std::process::{Command, Stdio};
     let here = program();
     many(&here, "rows.csv", 200_000);
-    // Never converges: the shortest run that can be caught.
+    // Never converges.
     let line = "cluster kmeans --data rows.csv --set n_clusters=60 --set batch_size=64 \
                 --set max_no_improvement=1000000000 --set max_iter=1000000 --no-indices --out k";
-    let child = here.command(line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    std::thread::sleep(std::time::Duration::from_secs(3));
-    assert!(
-        Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success()
-    );
-    let output = child.wait_with_output().unwrap();
-    let said = errors(&output);
-    assert_eq!(output.status.code(), Some(130), "{said}");
+    let (code, said, _) = interrupted(&here, line, "clustering ");
+    assert_eq!(code, Some(130), "{said}");
     assert!(said.contains("go on from these centers with --set init=centers.npy"), "{said}");
     assert_eq!(labels(&here, "k/labels.csv").len(), 200_000);
     let more =
         "cluster kmeans --data rows.csv --set n_clusters=60 --set max_iter=2 --no-indices --out m";
     here.good(&format!("{more} --set init=k/centers.npy"));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_interrupt_of_a_method_with_nothing_to_keep_writes_nothing() {
+    let here = program();
+    let mut state = 1u64;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        ((state >> 33) % 1000).to_string()
+    };
+    // Far more pairs of rows in many columns than are compared within seconds.
+    let mut text = String::new();
+    for _ in 0..60_000 {
+        text += &(0..40).map(|_| next()).collect::<Vec<_>>().join(",");
+        text.push('\n');
+    }
+    here.write("wide.csv", text);
+    for (line, words) in [
+        ("cluster dbscan --set metric=manhattan --set eps=6000", "clustering "),
+        ("cluster hdbscan", "clustering "),
+        ("cluster eps", "computing distances "),
+    ] {
+        let out = if line.ends_with("eps") { "--out out.png" } else { "--labels l.csv --out out" };
+        let line = format!("{line} --data wide.csv {out}");
+        let (code, said, took) = interrupted(&here, &line, words);
+        assert_eq!(code, Some(130), "{line}: {said}");
+        assert!(said.contains("interrupted before a result; nothing is written"), "{line}: {said}");
+        assert!(took < Duration::from_secs(5), "{line}: {took:?}");
+        let files: Vec<_> = std::fs::read_dir(here.path(".")).unwrap().collect();
+        assert_eq!(files.len(), 1, "{line}: {files:?}");
+    }
+    // The clusters are kept without the silhouette of 20,000 rows.
+    let mut text = String::new();
+    for row in 0..25_000 {
+        let far = row % 2 * 1_000_000;
+        let mut next = || (next().parse::<usize>().unwrap() + far).to_string();
+        text += &(0..100).map(|_| next()).collect::<Vec<_>>().join(",");
+        text.push('\n');
+    }
+    here.write("two.csv", text);
+    let line = "cluster dbscan --set metric=manhattan --set eps=200000 --data two.csv --labels l.csv --out k";
+    let (code, said, _) = interrupted(&here, line, "computing indices ");
+    assert_eq!(code, Some(130), "{said}");
+    assert!(said.contains("stopped before the silhouette was computed"), "{said}");
+    assert_eq!(labels(&here, "l.csv").len(), 25_000);
+}
+
+/// Identifiers are words of any number and kind, also with missing ones.
+#[test]
+fn identifiers_stand_beside_the_labels() {
+    let here = program();
+    let mut text = "id,code,x,note,y,class\n".to_owned();
+    for row in 0..3000 {
+        let note = ["", "\"a, b\"", "said \"\"so\"\"", "7"][row % 4];
+        let note = if note.starts_with("said") { format!("\"{note}\"") } else { note.to_owned() };
+        let at = row % 3 * 10;
+        text += &format!("c{row},{row:05},{at}.5,{note},{}.25,k{}\n", at + row % 2, row % 3);
+    }
+    here.write("t.csv", &text);
+    let beside: Vec<String> = text
+        .lines()
+        .skip(1)
+        .map(|line| {
+            let cells: Vec<&str> = line.split(',').collect();
+            format!("{},{},{}", cells[0], cells[1], cells[3..cells.len() - 2].join(","))
+        })
+        .collect();
+    let check = |file: &str| {
+        let text = here.read(file);
+        let (head, rows) = text.split_once('\n').unwrap();
+        assert_eq!(head, "id,code,note,cluster");
+        assert_eq!(rows.lines().count(), 3000);
+        for (row, beside) in rows.lines().zip(&beside) {
+            assert_eq!(row.rsplit_once(',').unwrap().0, beside, "{file}");
+        }
+    };
+    let line = "cluster kmeans --data t.csv --set n_clusters=3 --id code --id note";
+    let said = here.json(&format!("{line} --out k"));
+    assert_eq!((&said["columns"], &said["adjusted_rand"]), (&2.into(), &1.0.into()), "{said}");
+    check("k/labels.csv");
+    // Columns that are asked for leave the others beside, and the classes to compare with.
+    let said = here.json("cluster dbscan --data t.csv --column x --column y --set eps=2 --out d");
+    assert_eq!((&said["columns"], &said["adjusted_rand"]), (&2.into(), &1.0.into()), "{said}");
+    assert!(here.read("d/labels.csv").starts_with("id,code,note,core,cluster\nc0,00000,,1,0\n"));
+    // So does a run with other rows.
+    here.good("cluster assign k --data t.csv --labels n.csv");
+    check("n.csv");
+    here.bad("cluster kmeans --data t.csv --id who --out none", "there is no such column");
+    // A column that begins with numbers is no column of words, unless it is named.
+    here.write("u.csv", "u,x\n7,1.5\nb7,2.5\n8,3.5\n");
+    let line = "cluster kmeans --data u.csv --set n_clusters=2";
+    here.bad(&format!("{line} --out none"), "line 3, column 1 ('u')");
+    here.good(&format!("{line} --id u --out u"));
+    assert!(here.read("u/labels.csv").contains("\nb7,"));
+}
+
+#[test]
+fn settings_of_methods_say_how_to_cluster() {
+    let here = program();
+    assert!(here.good("models som").contains("ancestral cluster som --data"));
+    assert!(here.good("models gmm").contains("ancestral fit gmm --data"));
 }

@@ -19,11 +19,14 @@ impl Reader<'_> {
     /// Decides on what only the whole column tells.
     pub(super) fn decide(&mut self, options: &OpenOptions) -> Result<Decided, DataError> {
         let none = |reader: &Self| {
-            DataError::malformed(
-                reader.lines.path(),
-                "line 1, column 1",
-                "no numbers; expected at least one row of them",
-            )
+            let has_left = reader.words_left[1] || !reader.left.is_empty();
+            let problem = match has_left && reader.rows > 0 {
+                true => {
+                    "no column holds numbers, of those that are not left out; expected at least one"
+                }
+                false => "no numbers; expected at least one row of them",
+            };
+            DataError::malformed(reader.lines.path(), "line 1, column 1", problem)
         };
         if self.rows == 0 {
             return Err(none(self));
@@ -70,7 +73,11 @@ impl Reader<'_> {
                         let problem = "words; expected the numbers of a pixel (--image)";
                         return Err(self.bad(line, column, problem));
                     }
-                    decided.names.extend(self.header.get(column).cloned());
+                    // Without a header, places among all columns are not those among the entries.
+                    let has_left = self.words_left[1] || !self.left.is_empty();
+                    if has_left || !self.header.is_empty() {
+                        decided.names.push(self.name(column));
+                    }
                     let column = found;
                     decided.columns.push(column);
                     decided.renumber.push(order);

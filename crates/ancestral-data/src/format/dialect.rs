@@ -14,7 +14,7 @@ const LABEL_NAMES: [&str; 3] = ["label", "class", "target"];
 pub(super) const FOLD_NAME: &str = "fold";
 
 /// Whether a column of this name holds classes.
-pub(super) fn is_label_name(name: &str) -> bool {
+pub fn is_label_name(name: &str) -> bool {
     LABEL_NAMES.iter().any(|label| name.eq_ignore_ascii_case(label))
 }
 

@@ -114,6 +114,14 @@ pub(super) struct Reader<'a> {
     pub(super) chosen: Vec<String>,
     /// Columns that are entries, whatever their names.
     pub(super) entries: Vec<String>,
+    /// Columns that are left out.
+    pub(super) left: Vec<String>,
+    /// Whether columns of words are left out, and whether some were.
+    pub(super) words_left: [bool; 2],
+    /// Whether a column of classes is read beside those that are chosen.
+    with_classes: bool,
+    /// Whether all columns are left out, so that only the cells of each row are of interest.
+    cells_alone: bool,
     /// Whether missing cells are NaN and infinities are kept.
     pub(super) open_ended: bool,
     pub(super) notes: Vec<String>,
@@ -157,26 +165,25 @@ impl<'a> Reader<'a> {
             blanks: [0; 2],
             chosen: options.columns.clone(),
             entries: options.expected.columns.clone(),
+            left: options.left.clone(),
+            words_left: [options.words_left, false],
+            with_classes: options.with_classes,
+            cells_alone: false,
             open_ended: false,
             notes: Vec::new(),
         }
     }
 
-    /// Whether a column is read, of those that can be chosen.
-    fn is_chosen(&self, column: usize) -> bool {
-        match self.header.get(column) {
-            Some(name) => self.chosen.contains(name),
-            None => self.chosen.contains(&format!("x{column}")),
-        }
+    /// The name of a column, by which it can be chosen.
+    pub(super) fn name(&self, column: usize) -> String {
+        self.header.get(column).cloned().unwrap_or_else(|| format!("x{column}"))
     }
 
-    /// Refuses columns that are to be read and are not there.
+    /// Refuses columns that are to be read, or left out, and are not there.
     fn check_chosen(&self, count: usize) -> Result<(), DataError> {
-        let name = |column: usize| {
-            self.header.get(column).cloned().unwrap_or_else(|| format!("x{column}"))
-        };
-        let names: Vec<String> = (0..count).map(name).filter(|name| !name.is_empty()).collect();
-        match self.chosen.iter().find(|name| !names.contains(name)) {
+        let names: Vec<String> =
+            (0..count).map(|column| self.name(column)).filter(|name| !name.is_empty()).collect();
+        match self.chosen.iter().chain(&self.left).find(|name| !names.contains(name)) {
             Some(missing) => Err(no_column(&self.lines.path().to_string_lossy(), missing, &names)),
             None => Ok(()),
         }
@@ -334,13 +341,18 @@ impl<'a> Reader<'a> {
         self.check_chosen(count)?;
         for column in 0..count {
             let name = self.header.get(column).map(String::as_str);
+            let own = self.name(column);
             let role = match name {
-                _ if self.is_chosen(column) => Role::Entry(Box::default()),
+                _ if self.cells_alone || self.left.contains(&own) => Role::Left,
+                _ if self.chosen.contains(&own) => Role::Entry(Box::default()),
                 Some(name) if self.entries.iter().any(|entry| entry == name) => {
                     Role::Entry(Box::default())
                 }
                 Some(name) if name.eq_ignore_ascii_case(FOLD_NAME) && !self.chosen.is_empty() => {
                     Role::Folds(Vec::new())
+                }
+                Some(name) if self.with_classes && dialect::is_label_name(name) => {
+                    Role::Labels { words: Words::default(), rows: Vec::new() }
                 }
                 _ if !self.chosen.is_empty() => Role::Left,
                 Some("") if row_names && column == 0 => Role::Left,
@@ -412,6 +424,7 @@ impl<'a> Reader<'a> {
                 ),
             ));
         }
+        let mut words = Vec::new();
         for column in 0..width {
             let cell = &text[self.cells.places[column].clone()];
             let value = match &mut self.roles[column] {
@@ -496,6 +509,9 @@ impl<'a> Reader<'a> {
                             }
                             Some(_) => {}
                         }
+                        if self.words_left[0] {
+                            words.push(column);
+                        }
                         let number = entry.words.number(&word);
                         if number as usize >= MOST_CATEGORIES {
                             return Err(self.bad(
@@ -550,7 +566,27 @@ impl<'a> Reader<'a> {
             self.values.push(value);
         }
         self.rows += 1;
+        words.into_iter().for_each(|column| self.leave_out(column));
         Ok(())
+    }
+
+    /// Leaves an entry out, with its values in the rows that are held.
+    fn leave_out(&mut self, column: usize) {
+        let of = |roles: &[Role]| roles.iter().filter(|r| matches!(r, Role::Entry(_))).count();
+        let (at, width) = (of(&self.roles[..column]), of(&self.roles));
+        let mut place = 0;
+        let mut stays = || {
+            let stays = place % width != at;
+            place += 1;
+            stays
+        };
+        match &mut self.values {
+            Values::Bits(bits) => bits.retain(|_| stays()),
+            Values::Reals(values) => values.retain(|_| stays()),
+        }
+        self.roles[column] = Role::Left;
+        self.gaps[column] = Gaps::default();
+        self.words_left[1] = true;
     }
 
     /// The table, whose rows are all held.
@@ -611,6 +647,74 @@ impl<'a> Reader<'a> {
                 return Ok(());
             }
         }
+    }
+}
+
+/// The cells of a table as text, row after row.
+pub struct TextRows {
+    reader: Reader<'static>,
+    columns: Vec<String>,
+    /// Places of the columns that are asked for, once a row has been read.
+    places: Option<Vec<usize>>,
+}
+
+impl std::fmt::Debug for TextRows {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TextRows").field("columns", &self.columns).finish_non_exhaustive()
+    }
+}
+
+impl TextRows {
+    /// Begins to read columns of a table, by name; the rows are those that [`crate::open`] takes for rows.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn open(path: &Path, columns: &[String], options: &OpenOptions) -> Result<Self, DataError> {
+        let plain = OpenOptions { columns: Vec::new(), left: Vec::new(), ..options.clone() };
+        let (stream, options) = arff::text_of(path, &plain)?;
+        let mut reader = Reader::open(stream, &options)?;
+        reader.cells_alone = true;
+        Ok(Self { reader, columns: columns.to_vec(), places: None })
+    }
+
+    /// The names of all columns of a table in their order, `x0`, `x1`, … where they have none.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn names(path: &Path, options: &OpenOptions) -> Result<Vec<String>, DataError> {
+        let mut rows = Self::open(path, &[], options)?;
+        rows.reader.next()?;
+        Ok((0..rows.reader.roles.len()).map(|column| rows.reader.name(column)).collect())
+    }
+
+    /// Adds the cells of the next row, in the order of the columns; false at the end of the table.
+    ///
+    /// # Errors
+    /// If the file cannot be read, a row has other cells than the first, or there is no such column.
+    pub fn next_row(&mut self, cells: &mut Vec<String>) -> Result<bool, DataError> {
+        if !self.reader.next()? {
+            return Ok(false);
+        }
+        let places = match self.places.take() {
+            Some(places) => places,
+            None => {
+                let count = self.reader.roles.len();
+                let names: Vec<String> = (0..count).map(|at| self.reader.name(at)).collect();
+                let place = |wanted: &String| {
+                    names.iter().position(|name| name == wanted).ok_or_else(|| {
+                        no_column(&self.reader.lines.path().to_string_lossy(), wanted, &names)
+                    })
+                };
+                self.columns.iter().map(place).collect::<Result<_, _>>()?
+            }
+        };
+        let text = self.reader.cells.text(self.reader.lines.text());
+        for &at in &places {
+            let cell = self.reader.cells.places.get(at).cloned().unwrap_or_default();
+            cells.push(String::from_utf8_lossy(&text[cell]).into_owned());
+        }
+        self.places = Some(places);
+        Ok(true)
     }
 }
 

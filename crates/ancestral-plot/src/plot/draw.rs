@@ -13,12 +13,12 @@ use plotters_backend::DrawingErrorKind;
 
 use super::axis::{Axis, clip};
 use super::{Background, Colored, Kind, Plot, Scale, Series};
-use crate::font::{FONT, text_width};
+use crate::font::{FONT, fitted, text_width};
 use crate::heat::{PALE, color as map_color};
 use crate::{Image, PlotError};
 
-/// Okabe and Ito's palette for all kinds of color vision, then two of Tol's.
-const PALETTE: [RGBColor; 10] = [
+/// Okabe and Ito's palette for all kinds of color vision, then two of Tol's, gray, and three for many series.
+const PALETTE: [RGBColor; 13] = [
     RGBColor(0x00, 0x72, 0xB2),
     RGBColor(0xD5, 0x5E, 0x00),
     RGBColor(0x00, 0x9E, 0x73),
@@ -29,6 +29,9 @@ const PALETTE: [RGBColor; 10] = [
     RGBColor(0x88, 0x22, 0x55),
     RGBColor(0x99, 0x99, 0x33),
     RGBColor(0xAA, 0xAA, 0xAA),
+    RGBColor(0x6A, 0x3D, 0x9A),
+    RGBColor(0x8C, 0x51, 0x0A),
+    RGBColor(0xB2, 0xDF, 0x8A),
 ];
 pub(super) const INK: RGBColor = RGBColor(0x40, 0x40, 0x40);
 const MESH: RGBColor = RGBColor(0xE4, 0xE4, 0xE4);
@@ -360,7 +363,8 @@ impl Plot {
             let color = PALETTE[series.group.unwrap_or(i) % PALETTE.len()];
             let y = top + 5 + LINE / 2 + line as i32 * LINE;
             area.draw(&Sample { kind: series.kind, color, at: ((left + 8) * s, y * s), k: s })?;
-            area.draw_text(&series.name, &style, ((left + 40) * s, y * s))?;
+            let name = fitted(&series.name, 14.0, (w - 48) as f32);
+            area.draw_text(&name, &style, ((left + 40) * s, y * s))?;
         }
         Ok(())
     }
@@ -501,10 +505,10 @@ impl Plot {
         (gap * share, bars.len().max(1) as u32)
     }
 
-    /// The width of the legend, in pixels; at most a third of the plot.
+    /// The width of the legend, in pixels; at most half of the plot.
     fn legend_width(&self) -> u32 {
         let longest = self.series.iter().map(|s| text_width(&s.name, 14.0)).fold(0.0, f32::max);
-        (longest as u32 + 60).min(self.size.0 / 3)
+        (longest as u32 + 60).min(self.size.0 / 2)
     }
 
     /// The width next to the plot, for a legend that would hide something inside it.

@@ -18,12 +18,15 @@ use super::metric::{Cosine, Euclidean, Manhattan, Metric, Norm};
 use super::points::{Points, Real};
 use super::tree::Tree;
 use super::union_find::UnionFind;
+use super::watch::{Watch, Work};
 use super::within::Within;
 
 /// Most columns for which a tree is used.
 const TREE_COLUMNS: usize = 16;
 /// Pairs of rows from which a node's pairs are joined in parallel.
 const PARALLEL: usize = 1 << 14;
+/// Rows after which progress is counted.
+const COUNTED: usize = 256;
 
 /// Settings of DBSCAN, with scikit-learn's names and defaults.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -59,6 +62,18 @@ impl DbscanConfig {
     /// # Errors
     /// If a setting is out of range, or a row is all zeros and the metric is cosine.
     pub fn fit<T: Real>(&self, points: Points<'_, T>) -> Result<Dbscan> {
+        self.fit_watched(points, &mut Watch::new(None, &mut |_, _| {}))
+    }
+
+    /// The same while someone watches.
+    ///
+    /// # Errors
+    /// As [`Self::fit`], and [`Error::Stopped`] if it is stopped.
+    pub fn fit_watched<T: Real>(
+        &self,
+        points: Points<'_, T>,
+        watch: &mut Watch<'_>,
+    ) -> Result<Dbscan> {
         if !(self.eps > 0.0 && self.eps.is_finite()) {
             return setting("eps", self.eps, "it is a finite number above 0");
         }
@@ -70,21 +85,22 @@ impl DbscanConfig {
         if self.min_samples > rows {
             return Ok(Dbscan { labels: vec![None; rows], core: vec![false; rows], clusters: 0 });
         }
-        Ok(match self.metric {
-            Metric::Euclidean => self.run::<Euclidean>(&values, columns),
-            Metric::Manhattan => self.run::<Manhattan>(&values, columns),
-            Metric::Cosine => self.run::<Cosine>(&values, columns),
-        })
+        let found = watch.during(|work| match self.metric {
+            Metric::Euclidean => self.run::<Euclidean>(&values, columns, work),
+            Metric::Manhattan => self.run::<Manhattan>(&values, columns, work),
+            Metric::Cosine => self.run::<Cosine>(&values, columns, work),
+        });
+        if watch.is_stopped() { Err(Error::Stopped) } else { Ok(found) }
     }
 
-    fn run<N: Norm>(&self, values: &[f64], columns: usize) -> Dbscan {
+    fn run<N: Norm>(&self, values: &[f64], columns: usize, work: &Work<'_>) -> Dbscan {
         let eps = N::reduce(self.eps);
         if columns <= TREE_COLUMNS {
-            by_tree::<N>(values, columns, eps, self.min_samples)
+            by_tree::<N>(values, columns, eps, self.min_samples, work)
         } else {
             let products = self.metric != Metric::Manhattan;
             of_distinct(values, columns, &|values, weights| {
-                let within = Within::new::<N>(values, columns, weights, eps, products);
+                let within = Within::new::<N>(values, columns, weights, eps, products, work);
                 by_pairs(&within, weights.len(), self.min_samples)
             })
         }
@@ -132,17 +148,37 @@ fn of_distinct(values: &[f64], columns: usize, fit: &dyn Fn(&[f64], &[u32]) -> D
 /// # Errors
 /// If `k` is 0 or above the number of rows, or a row is all zeros and the metric is cosine.
 pub fn k_distances<T: Real>(points: Points<'_, T>, k: usize, metric: Metric) -> Result<Vec<f64>> {
+    k_distances_watched(points, k, metric, &mut Watch::new(None, &mut |_, _| {}))
+}
+
+/// [`k_distances`] while someone watches.
+///
+/// # Errors
+/// As [`k_distances`], and [`Error::Stopped`] if it is stopped.
+pub fn k_distances_watched<T: Real>(
+    points: Points<'_, T>,
+    k: usize,
+    metric: Metric,
+    watch: &mut Watch<'_>,
+) -> Result<Vec<f64>> {
     if k == 0 {
         return setting("min_samples", 0, "it is at least 1");
     }
     if k > points.rows() {
         return Err(Error::Mismatch { what: "min_samples", found: k, expected: points.rows() });
     }
-    fn run<N: Norm>(values: &[f64], columns: usize, k: usize) -> Vec<f64> {
+    fn run<N: Norm>(values: &[f64], columns: usize, k: usize, work: &Work<'_>) -> Vec<f64> {
+        work.expect(values.len() / columns);
         let tree = Tree::new(values, columns);
         let mut found: Vec<f64> = (0..tree.len())
             .into_par_iter()
             .map_init(Vec::new, |nearest, position| {
+                if position % COUNTED == 0 {
+                    work.add(COUNTED);
+                }
+                if work.is_stopped() {
+                    return 0.0;
+                }
                 tree.nearest::<N>(tree.at(position), k, nearest);
                 nearest.last().map_or(0.0, |last| N::restore(last.0))
             })
@@ -151,11 +187,12 @@ pub fn k_distances<T: Real>(points: Points<'_, T>, k: usize, metric: Metric) -> 
         found
     }
     let (values, columns) = (metric.prepare(points)?, points.columns());
-    Ok(match metric {
-        Metric::Euclidean => run::<Euclidean>(&values, columns, k),
-        Metric::Manhattan => run::<Manhattan>(&values, columns, k),
-        Metric::Cosine => run::<Cosine>(&values, columns, k),
-    })
+    let found = watch.during(|work| match metric {
+        Metric::Euclidean => run::<Euclidean>(&values, columns, k, work),
+        Metric::Manhattan => run::<Manhattan>(&values, columns, k, work),
+        Metric::Cosine => run::<Cosine>(&values, columns, k, work),
+    });
+    if watch.is_stopped() { Err(Error::Stopped) } else { Ok(found) }
 }
 
 /// Numbers clusters by their lowest core row: the label of each core row, whose set is `set(row)`, and
@@ -177,17 +214,25 @@ fn number(rows: usize, set: impl Fn(usize) -> Option<usize>) -> (Vec<Option<u32>
 }
 
 /// DBSCAN by k-d trees of all rows and of the core rows.
-fn by_tree<N: Norm>(values: &[f64], columns: usize, eps: f64, min_samples: usize) -> Dbscan {
+fn by_tree<N: Norm>(
+    values: &[f64],
+    columns: usize,
+    eps: f64,
+    min_samples: usize,
+    work: &Work<'_>,
+) -> Dbscan {
     let rows = values.len() / columns;
+    // Counting, joining and border rows.
+    work.expect(3 * rows);
     let tree = Tree::new(values, columns);
-    let core = core_rows::<N>(&tree, eps, min_samples);
+    let core = core_rows::<N>(&tree, eps, min_samples, work);
     let core_tree = if core.iter().all(|&core| core) {
         tree
     } else {
         let rows = (0..rows as u32).filter(|&row| core[row as usize]).collect();
         Tree::of_rows(values, columns, rows)
     };
-    let join = Join::<N>::new(&core_tree, eps);
+    let join = Join::<N>::new(&core_tree, eps, work);
     if core_tree.len() > 0 {
         join.within(0);
     }
@@ -202,7 +247,10 @@ fn by_tree<N: Norm>(values: &[f64], columns: usize, eps: f64, min_samples: usize
         let border: Vec<Option<u32>> = (0..rows)
             .into_par_iter()
             .map(|row| {
-                if core[row] {
+                if row % COUNTED == 0 {
+                    work.add(COUNTED);
+                }
+                if core[row] || work.is_stopped() {
                     return labels[row];
                 }
                 let mut best = u32::MAX;
@@ -216,7 +264,7 @@ fn by_tree<N: Norm>(values: &[f64], columns: usize, eps: f64, min_samples: usize
 }
 
 /// Which rows have at least `min_samples` rows within `eps`.
-fn core_rows<N: Norm>(tree: &Tree, eps: f64, min_samples: usize) -> Vec<bool> {
+fn core_rows<N: Norm>(tree: &Tree, eps: f64, min_samples: usize, work: &Work<'_>) -> Vec<bool> {
     // Dense cells are all core; the rows of other leaves are counted.
     let (mut dense, mut leaves, mut stack) = (Vec::new(), Vec::new(), vec![0]);
     while let Some(node) = stack.pop() {
@@ -230,9 +278,16 @@ fn core_rows<N: Norm>(tree: &Tree, eps: f64, min_samples: usize) -> Vec<bool> {
             stack.extend([right, left]);
         }
     }
+    work.add(dense.iter().map(ExactSizeIterator::len).sum());
     let counted: Vec<Vec<bool>> = leaves
         .par_iter()
-        .map_init(Vec::new, |near, &leaf| count_leaf::<N>(tree, leaf, eps, min_samples, near))
+        .map_init(Vec::new, |near, &leaf| {
+            work.add(tree.nodes()[leaf].len());
+            match work.is_stopped() {
+                true => Vec::new(),
+                false => count_leaf::<N>(tree, leaf, eps, min_samples, near),
+            }
+        })
         .collect();
     let mut core = vec![false; tree.len()];
     for position in dense.into_iter().flatten() {
@@ -301,26 +356,29 @@ struct Join<'a, N> {
     /// Whether each node is a cell: its diameter is at most `eps`.
     cells: Vec<bool>,
     sets: UnionFind,
+    work: &'a Work<'a>,
     norm: std::marker::PhantomData<N>,
 }
 
 impl<'a, N: Norm> Join<'a, N> {
-    fn new(tree: &'a Tree, eps: f64) -> Self {
+    fn new(tree: &'a Tree, eps: f64, work: &'a Work<'a>) -> Self {
         let nodes = 0..tree.nodes().len();
         let cells = nodes.map(|node| tree.reach::<N>(node, node) <= eps).collect();
         let sets = UnionFind::new(tree.len());
-        Self { tree, eps, cells, sets, norm: std::marker::PhantomData }
+        Self { tree, eps, cells, sets, work, norm: std::marker::PhantomData }
     }
 
     /// Joins all pairs within a node.
     fn within(&self, node: usize) {
         let own = &self.tree.nodes()[node];
         if self.cells[node] {
+            self.work.add(own.len());
             let first = own.range().start;
             own.range().skip(1).for_each(|other| {
                 self.sets.join(first, other);
             });
         } else if own.is_leaf() {
+            self.work.add(own.len());
             for a in own.range() {
                 (own.range().start..a).for_each(|b| self.pair(a, b));
             }
@@ -339,7 +397,7 @@ impl<'a, N: Norm> Join<'a, N> {
     /// Joins all pairs between two nodes, each already joined within.
     fn between(&self, a: usize, b: usize) {
         let tree = self.tree;
-        if tree.gap::<N>(a, b) > self.eps {
+        if tree.gap::<N>(a, b) > self.eps || self.work.is_stopped() {
             return;
         }
         let (node_a, node_b) = (&tree.nodes()[a], &tree.nodes()[b]);
@@ -408,7 +466,7 @@ impl<'a, N: Norm> Join<'a, N> {
     /// Whether some pair between two nodes is within `eps`.
     fn touch(&self, a: usize, b: usize) -> bool {
         let tree = self.tree;
-        if tree.gap::<N>(a, b) > self.eps {
+        if tree.gap::<N>(a, b) > self.eps || self.work.is_stopped() {
             return false;
         }
         if tree.reach::<N>(a, b) <= self.eps {
@@ -605,8 +663,9 @@ mod tests {
         let mut values = blobs(3, 200, 1.0, 5);
         values.iter_mut().for_each(|x| *x += 1e7);
         let eps = 0.5f64.powi(2);
-        let by_trees = by_tree::<Euclidean>(&values, 2, eps, 6);
-        let within = Within::new::<Euclidean>(&values, 2, &[1; 600], eps, true);
+        let work = Work::alone();
+        let by_trees = by_tree::<Euclidean>(&values, 2, eps, 6, &work);
+        let within = Within::new::<Euclidean>(&values, 2, &[1; 600], eps, true, &work);
         assert_eq!(by_trees, by_pairs(&within, 600, 6));
         assert_eq!(by_trees, plain::<Euclidean>(&values, 2, 0.5, 6));
         assert!(by_trees.clusters >= 3 && by_trees.labels.contains(&None));
@@ -670,6 +729,22 @@ mod tests {
         assert!(labels.iter().zip(&moved.labels).all(|(a, b)| a.is_none() == b.is_none()));
         let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
         assert_eq!(pool.install(|| fit(&values, 2, config)), found);
+    }
+
+    #[test]
+    fn a_flag_stops_it_without_a_result() {
+        use std::sync::atomic::AtomicBool;
+        let stop = AtomicBool::new(true);
+        for columns in [2, 20] {
+            let values = Noise::new(3).normals(4000 * columns);
+            let points = Points::new(&values, columns).unwrap();
+            let mut tell = |_, _| {};
+            let watch = &mut Watch::new(Some(&stop), &mut tell);
+            let config = DbscanConfig { eps: 1.0, min_samples: 3, ..DbscanConfig::default() };
+            assert_eq!(config.fit_watched(points, watch), Err(Error::Stopped));
+            let curve = k_distances_watched(points, 3, Metric::Euclidean, watch);
+            assert_eq!(curve, Err(Error::Stopped));
+        }
     }
 
     #[test]

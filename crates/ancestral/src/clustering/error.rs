@@ -4,6 +4,9 @@
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// It was stopped before there was a result.
+    #[error("stopped before there was a result")]
+    Stopped,
     /// There are no rows.
     #[error("there are no rows to cluster")]
     Empty,

@@ -4,12 +4,13 @@
 //! The core distance of a row is that to its `min_samples`-th nearest row, itself included, as in
 //! scikit-learn (`hdbscan` of PyPI counts without it). The minimum spanning tree of the mutual
 //! reachability distances max(core(a), core(b), d(a, b)) is exact, in double precision.
-//! Edges of one length are removed at once, as the paper has it; where several large parts meet at one
-//! distance, other programs remove one edge after another in an arbitrary order, and may differ in the
-//! rows that join these parts.
+//! Edges of one length are removed at once, as the paper has it. Rows between large parts that meet at one
+//! distance, as their own core distance is, would belong to none of them; other programs remove one edge after
+//! another in an arbitrary order, and leave such rows with one of the parts. Here it is the nearest one.
 //! Rows equal to `min_samples` others have an infinite density: they never part, and their cluster has
 //! an infinite stability.
 
+mod attach;
 mod condensed;
 mod select;
 mod spanning;
@@ -17,6 +18,7 @@ mod spanning;
 use super::error::{Error, Result, setting};
 use super::metric::{Cosine, Euclidean, Manhattan, Metric};
 use super::points::{Points, Real};
+use super::watch::{Watch, Work};
 pub use condensed::{CondensedCluster, CondensedTree};
 pub use spanning::Edge;
 
@@ -91,6 +93,18 @@ impl HdbscanConfig {
     /// If a setting is out of range, `min_samples` is above the number of rows, or a row is all zeros and
     /// the metric is cosine.
     pub fn fit<T: Real>(&self, points: Points<'_, T>) -> Result<Hdbscan> {
+        self.fit_watched(points, &mut Watch::new(None, &mut |_, _| {}))
+    }
+
+    /// The same while someone watches.
+    ///
+    /// # Errors
+    /// As [`Self::fit`], and [`Error::Stopped`] if it is stopped.
+    pub fn fit_watched<T: Real>(
+        &self,
+        points: Points<'_, T>,
+        watch: &mut Watch<'_>,
+    ) -> Result<Hdbscan> {
         if self.min_cluster_size < 2 {
             return setting("min_cluster_size", self.min_cluster_size, "it is at least 2");
         }
@@ -109,16 +123,36 @@ impl HdbscanConfig {
         // Fewer rows than a cluster needs are all noise, whatever their core distances.
         let min_samples = self.min_samples.unwrap_or(self.min_cluster_size).min(rows);
         let (values, columns) = (self.metric.prepare(points)?, points.columns());
-        let (core_distances, spanning_tree) = match self.metric {
+        let spanning = |work: &Work<'_>| match self.metric {
             Metric::Euclidean => {
-                spanning::spanning_tree::<Euclidean>(&values, columns, min_samples)
+                spanning::spanning_tree::<Euclidean>(&values, columns, min_samples, work)
             }
             Metric::Manhattan => {
-                spanning::spanning_tree::<Manhattan>(&values, columns, min_samples)
+                spanning::spanning_tree::<Manhattan>(&values, columns, min_samples, work)
             }
-            Metric::Cosine => spanning::spanning_tree::<Cosine>(&values, columns, min_samples),
+            Metric::Cosine => {
+                spanning::spanning_tree::<Cosine>(&values, columns, min_samples, work)
+            }
         };
-        let tree = CondensedTree::new(rows, &spanning_tree, self.min_cluster_size);
+        let (core_distances, spanning_tree, neighbors) = watch.during(spanning);
+        if watch.is_stopped() {
+            return Err(Error::Stopped);
+        }
+        let near = |row: u32, height: f64, found: &mut dyn FnMut(u32, f64)| {
+            let row = &values[row as usize * columns..][..columns];
+            // Of rows with a larger core distance there is no edge of this length.
+            let found = &mut |other: u32, apart: f64| {
+                if core_distances[other as usize] <= height {
+                    found(other, apart);
+                }
+            };
+            match self.metric {
+                Metric::Euclidean => attach::within::<Euclidean>(&neighbors, row, height, found),
+                Metric::Manhattan => attach::within::<Manhattan>(&neighbors, row, height, found),
+                Metric::Cosine => attach::within::<Cosine>(&neighbors, row, height, found),
+            }
+        };
+        let tree = CondensedTree::new(rows, &spanning_tree, self.min_cluster_size, &near);
         let chosen = if rows < self.min_cluster_size {
             vec![false; tree.clusters.len()]
         } else {
@@ -293,6 +327,34 @@ mod tests {
         let found = fit(&values, 2, config);
         assert!(found.labels.iter().all(|&label| label == Some(0)));
         assert!(found.probabilities.iter().all(|&p| p == 1.0));
+    }
+
+    #[test]
+    fn a_row_between_two_clusters_belongs_to_the_nearer_one() {
+        // Five rows at either side, and one between them, whose core distance joins them.
+        let values = [0.0, 0.125, 0.25, 0.375, 0.5, 2.375, 4.0, 4.125, 4.25, 4.375, 4.5];
+        let config = HdbscanConfig { min_samples: Some(5), ..HdbscanConfig::default() };
+        let found = fit(&values, 1, config);
+        assert_eq!(found.clusters, 2);
+        assert_eq!(found.labels[5], found.labels[6]);
+        assert!(found.labels[0].is_some() && found.labels[0] != found.labels[6]);
+        let least = found.probabilities.iter().copied().fold(1.0, f64::min);
+        assert!(found.probabilities[5] > 0.0 && found.probabilities[5] == least);
+        // As near to both, it belongs to neither.
+        let mut even = values;
+        even[5] = 2.25;
+        assert_eq!(fit(&even, 1, config).labels[5], None);
+    }
+
+    #[test]
+    fn a_flag_stops_it_without_a_result() {
+        use std::sync::atomic::AtomicBool;
+        let (stop, values) = (AtomicBool::new(true), Noise::new(3).normals(8000));
+        let mut tell = |_, _| {};
+        let watch = &mut Watch::new(Some(&stop), &mut tell);
+        let points = Points::new(&values, 2).unwrap();
+        let found = HdbscanConfig::default().fit_watched(points, watch);
+        assert_eq!(found.unwrap_err(), Error::Stopped);
     }
 
     #[test]

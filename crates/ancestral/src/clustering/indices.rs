@@ -8,6 +8,7 @@ use super::error::{Error, Result};
 use super::metric::Metric;
 use super::points::{BLOCK, Points, Real, UniformStreams, index_below};
 use super::product::Packed;
+use super::watch::{Watch, Work};
 
 /// Most rows for which a silhouette over all rows is cheap.
 pub const SILHOUETTE_ROWS: usize = 20_000;
@@ -62,13 +63,38 @@ pub fn silhouettes<T: Real>(
     labels: &[u32],
     metric: Metric,
 ) -> Result<Vec<f64>> {
+    silhouettes_watched(points, labels, metric, &mut Watch::new(None, &mut |_, _| {}))
+}
+
+fn silhouettes_watched<T: Real>(
+    points: Points<'_, T>,
+    labels: &[u32],
+    metric: Metric,
+    watch: &mut Watch<'_>,
+) -> Result<Vec<f64>> {
     let (labels, sizes) = checked("the silhouette", points.rows(), labels)?;
     let (mut values, columns) = (metric.prepare(points)?, points.columns());
-    let blocks: Vec<Vec<f64>> = if metric == Metric::Manhattan || columns < PRODUCTS {
+    let products = metric != Metric::Manhattan && columns >= PRODUCTS;
+    if products && metric == Metric::Euclidean {
+        // Near the origin products lose few digits.
+        let means = Points::new(&values, columns)?.means();
+        for row in values.chunks_exact_mut(columns) {
+            row.iter_mut().zip(&means).for_each(|(x, mean)| *x -= mean);
+        }
+    }
+    let blocks = watch.during(|work| -> Vec<Vec<f64>> {
+        work.expect(labels.len());
+        if products {
+            return by_products(&values, columns, (&labels, &sizes), metric, work);
+        }
         let row = |i: usize| &values[i * columns..][..columns];
         let all: Vec<usize> = (0..labels.len()).collect();
         all.par_chunks(ROWS)
             .map(|rows| {
+                work.add(rows.len());
+                if work.is_stopped() {
+                    return Vec::new();
+                }
                 let each = |&i: &usize| {
                     let mut sums = vec![0.0; sizes.len()];
                     for (other, &cluster) in labels.iter().enumerate() {
@@ -79,17 +105,8 @@ pub fn silhouettes<T: Real>(
                 rows.iter().map(each).collect()
             })
             .collect()
-    } else {
-        if metric == Metric::Euclidean {
-            // Near the origin products lose few digits.
-            let means = Points::new(&values, columns)?.means();
-            for row in values.chunks_exact_mut(columns) {
-                row.iter_mut().zip(&means).for_each(|(x, mean)| *x -= mean);
-            }
-        }
-        by_products(&values, columns, (&labels, &sizes), metric)
-    };
-    Ok(blocks.concat())
+    });
+    if watch.is_stopped() { Err(Error::Stopped) } else { Ok(blocks.concat()) }
 }
 
 /// The coefficient of a row, from the sums of its distances to the rows of each cluster.
@@ -113,6 +130,7 @@ fn by_products(
     columns: usize,
     (labels, sizes): (&[usize], &[usize]),
     metric: Metric,
+    work: &Work<'_>,
 ) -> Vec<Vec<f64>> {
     let rows: Vec<&[f64]> = values.chunks_exact(columns).collect();
     let squares: Vec<f64> = rows.iter().map(|row| row.iter().map(|x| x * x).sum()).collect();
@@ -120,6 +138,10 @@ fn by_products(
         values.par_chunks(OTHERS * columns).map(|part| Packed::new(part, columns)).collect();
     let block = |(at, own): (usize, &[&[f64]])| {
         let first = at * ROWS;
+        work.add(own.len());
+        if work.is_stopped() {
+            return Vec::new();
+        }
         let mut sums = vec![0.0; own.len() * sizes.len()];
         let mut dots = vec![0.0; own.len() * OTHERS];
         for (part, packed) in packed.iter().enumerate() {
@@ -159,9 +181,23 @@ pub fn silhouette<T: Real>(
     metric: Metric,
     streams: &dyn UniformStreams,
 ) -> Result<Silhouette> {
+    silhouette_watched(points, labels, metric, streams, &mut Watch::new(None, &mut |_, _| {}))
+}
+
+/// [`silhouette`] while someone watches.
+///
+/// # Errors
+/// As [`silhouette`], and [`Error::Stopped`] if it is stopped.
+pub fn silhouette_watched<T: Real>(
+    points: Points<'_, T>,
+    labels: &[u32],
+    metric: Metric,
+    streams: &dyn UniformStreams,
+    watch: &mut Watch<'_>,
+) -> Result<Silhouette> {
     let rows = points.rows();
     if rows <= SILHOUETTE_ROWS || labels.len() != rows {
-        let all = silhouettes(points, labels, metric)?;
+        let all = silhouettes_watched(points, labels, metric, watch)?;
         return Ok(Silhouette { mean: mean(&all), rows });
     }
     let mut uniform = streams.stream("silhouette", 0);
@@ -173,7 +209,8 @@ pub fn silhouette<T: Real>(
     order.sort_unstable();
     let values: Vec<T> = order.iter().flat_map(|&row| points.row(row)).copied().collect();
     let some: Vec<u32> = order.iter().map(|&row| labels[row]).collect();
-    let all = silhouettes(Points::new(&values, points.columns())?, &some, metric)?;
+    let points = Points::new(&values, points.columns())?;
+    let all = silhouettes_watched(points, &some, metric, watch)?;
     Ok(Silhouette { mean: mean(&all), rows: SILHOUETTE_ROWS })
 }
 

@@ -91,7 +91,7 @@ impl KmeansConfig {
     ///
     /// # Errors
     /// If a setting is out of range, there are more clusters than rows, or weights or given centers do
-    /// not suit the rows.
+    /// not suit the rows; [`Error::Stopped`] if it is stopped before there are starting centers.
     pub fn fit<T: Real>(
         &self,
         points: Points<'_, T>,
@@ -133,6 +133,8 @@ impl KmeansConfig {
                 watch.tell(done + iterations, total);
                 watch.is_stopped()
             });
+            // Without starting centers.
+            let Some(found) = found else { break };
             let stopped = found.stopped;
             inertias.push(found.inertia);
             // Equal inertias keep the earlier start.
@@ -147,7 +149,7 @@ impl KmeansConfig {
             Some(best) => {
                 Ok(Kmeans { starts: inertias, stopped: best.stopped || watch.is_stopped(), ..best })
             }
-            None => setting("n_init", 0, "it is at least 1"),
+            None => Err(Error::Stopped),
         }
     }
 
@@ -190,12 +192,14 @@ impl KmeansConfig {
         limits: Limits,
         uniform: &mut dyn FnMut() -> f64,
         stops: &mut dyn FnMut(usize) -> bool,
-    ) -> Kmeans {
+    ) -> Option<Kmeans> {
         let columns = data.columns();
         let of_rows =
             |rows: Vec<usize>| rows.iter().flat_map(|&row| data.row(row)).copied().collect();
         let start: Vec<T> = match &self.init {
-            Init::PlusPlus => of_rows(seeding::plus_plus(data, self.n_clusters, uniform)),
+            Init::PlusPlus => {
+                of_rows(seeding::plus_plus(data, self.n_clusters, uniform, &mut || stops(0))?)
+            }
             Init::Random => of_rows(seeding::random(data, self.n_clusters, uniform)),
             Init::Centers(values) => {
                 let rows = values.chunks_exact(columns);
@@ -229,7 +233,7 @@ impl KmeansConfig {
             starts: Vec::new(),
         };
         found.inertia = inertia(points, data, &found);
-        found
+        Some(found)
     }
 }
 

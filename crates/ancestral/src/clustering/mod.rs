@@ -30,12 +30,12 @@ mod watch;
 mod within;
 
 pub use components::Plane;
-pub use dbscan::{Dbscan, DbscanConfig, k_distances};
+pub use dbscan::{Dbscan, DbscanConfig, k_distances, k_distances_watched};
 pub use error::{Error, Result};
 pub use hdbscan::{CondensedCluster, CondensedTree, Edge, Hdbscan, HdbscanConfig, Selection};
 pub use indices::{
     SILHOUETTE_ROWS, Silhouette, adjusted_mutual_information, adjusted_rand, calinski_harabasz,
-    davies_bouldin, normalized_mutual_information, silhouette, silhouettes,
+    davies_bouldin, normalized_mutual_information, silhouette, silhouette_watched, silhouettes,
 };
 pub use kmeans::{Init, Kmeans, KmeansConfig, MiniBatch, MiniBatchConfig};
 pub use methods::{

@@ -13,6 +13,7 @@ use super::metric::Norm;
 use super::points::Points;
 use super::product::{Packed, vectorized};
 use super::tree::Tree;
+use super::watch::Work;
 
 /// Rows of a block.
 const ROWS: usize = 128;
@@ -37,6 +38,7 @@ pub(super) struct Within<'a> {
     /// For each block, which later ones it has pairs with, as bits.
     partners: Vec<Vec<u64>>,
     counts: Vec<u32>,
+    work: &'a Work<'a>,
 }
 
 /// Centered rows in single precision, for products.
@@ -88,6 +90,7 @@ impl<'a> Within<'a> {
         weights: &'a [u32],
         eps: f64,
         products: bool,
+        work: &'a Work<'a>,
     ) -> Self {
         let order = Tree::new(values, columns).order().to_vec();
         let products = products.then(|| Products::new(values, columns, &order, eps)).flatten();
@@ -104,13 +107,21 @@ impl<'a> Within<'a> {
             kept,
             partners,
             counts,
+            work,
         };
+        // They are gone through three times: counting, joining and border rows.
+        work.expect(3 * own.pairs_of_blocks());
         own.count();
         own
     }
 
     fn rows(&self) -> usize {
         self.values.len() / self.columns
+    }
+
+    fn pairs_of_blocks(&self) -> usize {
+        let blocks = self.rows().div_ceil(ROWS);
+        blocks * (blocks + 1) / 2
     }
 
     /// The weight of the rows within the distance of each row, itself included.
@@ -126,7 +137,11 @@ impl<'a> Within<'a> {
             .into_par_iter()
             .map(|block| {
                 let (mut pairs, mut partners) = (Vec::new(), vec![0; blocks.div_ceil(64)]);
+                self.work.add(blocks - block);
                 for other in block..blocks {
+                    if self.work.is_stopped() {
+                        break;
+                    }
                     let mut any = false;
                     self.block(block, other, &mut |a, b| {
                         any = true;
@@ -160,6 +175,7 @@ impl<'a> Within<'a> {
         pair: &(dyn Fn(usize, usize) + Sync),
     ) {
         if !self.kept.is_empty() {
+            self.work.add(self.pairs_of_blocks());
             let pairs = self.kept.par_iter();
             pairs.for_each(|block| block.iter().for_each(|&(a, b)| pair(a as usize, b as usize)));
             return;
@@ -168,7 +184,11 @@ impl<'a> Within<'a> {
         (0..rows.len()).into_par_iter().for_each(|block| {
             let is_partner =
                 |other: &usize| self.partners[block][other / 64] >> (other % 64) & 1 == 1;
+            self.work.add(rows.len() - block);
             for other in (block..rows.len()).filter(is_partner) {
+                if self.work.is_stopped() {
+                    return;
+                }
                 if !skip([rows[block], rows[other]]) {
                     self.block(block, other, &mut |a, b| {
                         pair(self.order[a] as usize, self.order[b] as usize);

@@ -52,6 +52,11 @@ fn panel(title: &str, points: &[(f64, f64)], labels: &[Option<u32>]) -> Result<I
     Ok(plot.to_image()?)
 }
 
+/// A score with two decimals, without the sign of a zero.
+fn shown(score: f64) -> String {
+    format!("{:.2}", (100.0 * score).round() / 100.0 + 0.0)
+}
+
 /// Clusters each of the shapes by each method.
 pub(super) fn explain(session: &mut Session<'_>, spec: &ExplainSpec) -> Result<Explanation> {
     spec.make_folder()?;
@@ -70,13 +75,14 @@ pub(super) fn explain(session: &mut Session<'_>, spec: &ExplainSpec) -> Result<E
         for method in METHODS {
             let found = session.cluster(&spec_of(method, shapes, eps, spec.seed())?)?;
             let score = found.indices.adjusted_rand.unwrap_or(0.0);
-            let title = format!("{}: {method} {score:.2}", shapes.name);
+            let title = format!("{}: {method} {}", shapes.name, shown(score));
             panels.push(("", panel(&title, &points, &found.clustering.labels)?));
             scores.push(score);
             metrics
                 .push(json!({ "shapes": shapes.name, "method": method, "adjusted_rand": score }));
         }
-        let cells: Vec<String> = scores.iter().map(|score| format!("{score:>9.2}")).collect();
+        let cells: Vec<String> =
+            scores.iter().map(|&score| format!("{:>9}", shown(score))).collect();
         lines.push(format!("{:<12} {}", shapes.name, cells.concat()));
         rows.push(("", Image::hstack(&panels)));
     }

@@ -17,6 +17,11 @@ const MIN_SAMPLES: usize = 5;
 /// Corners of a circle.
 const CORNERS: usize = 60;
 
+/// "2 clusters"
+fn counted(clusters: usize) -> String {
+    format!("{clusters} cluster{}", if clusters == 1 { "" } else { "s" })
+}
+
 fn panel(points: &[(f64, f64)], found: &Dbscan, eps: f64) -> Result<Image> {
     let kind = |row: usize| (found.core[row], found.labels[row]);
     let of = |wanted: &dyn Fn(bool, Option<u32>) -> bool| -> Vec<(f64, f64)> {
@@ -28,9 +33,7 @@ fn panel(points: &[(f64, f64)], found: &Dbscan, eps: f64) -> Result<Image> {
     };
     let noise = of(&|_, label| label.is_none());
     let border = of(&|core, label| !core && label.is_some());
-    let clusters = found.clusters;
-    let plural = if clusters == 1 { "" } else { "s" };
-    let title = format!("eps = {eps}: {clusters} cluster{plural}, {} noise", noise.len());
+    let title = format!("eps = {eps}: {}, {} noise", counted(found.clusters), noise.len());
     let mut plot = Plot::new(title, "", "").size(430, 400).equal_aspect();
     plot = plot.with(Series::points("", noise).group(9));
     for color in 0..6 {
@@ -83,8 +86,8 @@ pub(super) fn explain(spec: &ExplainSpec) -> Result<Explanation> {
         let border = points.len() - core - noise;
         panels.push(("", panel(&points, &found, eps)?));
         lines.push(format!(
-            "eps {eps}: {} clusters, {core} core rows, {border} border rows, {noise} noise",
-            found.clusters
+            "eps {eps}: {}, {core} core rows, {border} border rows, {noise} noise",
+            counted(found.clusters)
         ));
         tried.push(json!({
             "eps": eps, "clusters": found.clusters, "core": core, "border": border, "noise": noise,

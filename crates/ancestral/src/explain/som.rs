@@ -98,8 +98,8 @@ pub(super) fn explain(session: &mut Session<'_>, spec: &ExplainSpec) -> Result<E
         errors.iter().enumerate().map(|(pass, e)| (pass as f64 + 1.0, of(e))).collect()
     };
     Plot::new("errors of the map", "passes over the rows", "error")
-        .with(Series::line("quantization: distance to the nearest unit", curve(&|e| e.1)))
-        .with(Series::line("topographic: two nearest units apart", curve(&|e| e.2)))
+        .with(Series::line("quantization error", curve(&|e| e.1)))
+        .with(Series::line("topographic error", curve(&|e| e.2)))
         .save(spec.out.join("errors.png"))?;
     let last = errors.last().copied().unwrap_or((0.0, 0.0, 0.0));
     let first = errors.first().copied().unwrap_or((0.0, 0.0, 0.0));

@@ -7,10 +7,12 @@ use super::samples::grid;
 use crate::clustering::CondensedTree;
 
 /// Colors of clusters before they repeat, and the group of noise, which is gray.
-const COLORS: usize = 9;
+const COLORS: usize = 12;
 const NOISE: usize = 9;
-/// The most clusters that a legend names.
-const NAMED: usize = 12;
+/// The most clusters that a legend names: each has a color of its own.
+const NAMED: usize = COLORS;
+/// The fewest pixels that a chosen cluster of a condensed tree is high.
+const SEEN: usize = 3;
 /// The most points that are drawn.
 const MOST_POINTS: usize = 20_000;
 /// The side of a map of units in pixels, and of a small one.
@@ -45,13 +47,13 @@ pub fn cluster_scatter(
             let own = shown()
                 .filter(|(_, label)| label.is_some_and(|l| l as usize % COLORS == color))
                 .map(|(point, _)| *point);
-            plot = plot.with(Series::points("", own).group(color));
+            plot = plot.with(Series::points("", own).group(group(color)));
         }
         return plot;
     }
     for cluster in 0..clusters as u32 {
         let series = Series::points(cluster.to_string(), of(Some(cluster)));
-        plot = plot.with(series.group(cluster as usize % COLORS));
+        plot = plot.with(series.group(group(cluster as usize)));
     }
     plot
 }
@@ -138,12 +140,15 @@ pub fn condensed_tree(tree: &CondensedTree, selected: &[u32]) -> crate::Result<I
             None => [0xBB; 3],
         };
         let from = if at == 0 { 0.0 } else { cluster.birth };
+        // The shortest-lived chosen cluster is seen, too.
+        let least = if label.is_some() { from + (SEEN as f64 / height as f64) * top } else { from };
         for y in 0..height {
             let lambda = (1.0 - (y as f64 + 0.5) / height as f64) * top;
-            if lambda < from || lambda > cluster.death {
+            if lambda < from || lambda > cluster.death.max(least) {
                 continue;
             }
-            let gone = leaves[at].partition_point(|&leave| leave < lambda);
+            let until = lambda.min(cluster.death);
+            let gone = leaves[at].partition_point(|&leave| leave < until);
             let left_over = (leaves[at].len() - gone) as f64;
             let middle = left[at] + cluster.size as f64 / 2.0;
             let scale = width as f64 / rows as f64;
@@ -166,9 +171,15 @@ pub fn condensed_tree(tree: &CondensedTree, selected: &[u32]) -> crate::Result<I
     for color in 0..selected.len().min(NAMED) {
         // A name in the legend.
         plot = plot
-            .with(Series::points(color.to_string(), [(f64::NAN, f64::NAN)]).group(color % COLORS));
+            .with(Series::points(color.to_string(), [(f64::NAN, f64::NAN)]).group(group(color)));
     }
     Ok(plot.to_image()?)
+}
+
+/// The group of a cluster in plots: all but that of noise, then again.
+fn group(cluster: usize) -> usize {
+    let color = cluster % COLORS;
+    color + usize::from(color >= NOISE)
 }
 
 /// The color of a cluster, that of its series in plots.
@@ -183,6 +194,9 @@ fn palette(cluster: usize) -> [u8; 3] {
         [0x33, 0x33, 0x33],
         [0x88, 0x22, 0x55],
         [0x99, 0x99, 0x33],
+        [0x6A, 0x3D, 0x9A],
+        [0x8C, 0x51, 0x0A],
+        [0xB2, 0xDF, 0x8A],
     ];
     ALL[cluster % COLORS]
 }
@@ -272,9 +286,9 @@ fn cells(places: &[(f64, f64)], values: &[f64], side: usize) -> (Image, f64, f64
     (image, low, top)
 }
 
-/// Centers with the examples nearest to them, a line for each cluster; values are intensities in
-/// \[0, 1\], the center first. Lines may be shorter than the longest.
-pub fn nearest_to_centers(lines: &[Vec<Vec<f32>>], shape: [usize; 3]) -> Image {
+/// The examples nearest to centers, a line for each cluster, after the center itself if it is an image;
+/// values are intensities in \[0, 1\]. Lines may be shorter than the longest.
+pub fn nearest_to_centers(lines: &[Vec<Vec<f32>>], shape: [usize; 3], with_centers: bool) -> Image {
     let size: usize = shape.iter().product();
     let columns = lines.iter().map(Vec::len).max().unwrap_or(1).max(1);
     let mut values: Vec<f32> = Vec::with_capacity(lines.len() * columns * size);
@@ -282,7 +296,10 @@ pub fn nearest_to_centers(lines: &[Vec<Vec<f32>>], shape: [usize; 3]) -> Image {
         line.iter().for_each(|example| values.extend(example));
         values.extend(std::iter::repeat_n(1.0, (columns - line.len()) * size));
     }
-    let title = "centers, and the examples nearest to each";
+    let title = match with_centers {
+        true => "centers, and the examples nearest to each",
+        false => "the examples nearest to each center",
+    };
     Image::vstack(&[(title, grid(&values, shape, columns))])
 }
 
@@ -299,6 +316,11 @@ mod tests {
         let names: Vec<&str> = plot.series.iter().map(|s| s.name.as_str()).collect();
         assert_eq!(names, ["noise", "0", "1", "2"]);
         assert_eq!(plot.series.iter().map(|s| s.points.len()).sum::<usize>(), 30);
+        // Each that is named has a color of its own, none of them that of noise.
+        let twelve: Vec<Option<u32>> = (0..30).map(|i| (i < 24).then_some(i % 12)).collect();
+        let plot = cluster_scatter("rows", ["a", "b"], &points, &twelve, 12);
+        let groups: std::collections::BTreeSet<_> = plot.series.iter().map(|s| s.group).collect();
+        assert_eq!((plot.series.len(), groups.len()), (13, 13));
         let many: Vec<Option<u32>> = (0..30).map(Some).collect();
         let plot = cluster_scatter("rows", ["a", "b"], &points, &many, 30);
         assert!(plot.series.iter().all(|series| series.name.is_empty()));

@@ -1,10 +1,11 @@
 //! Clustering of data: labels, centers, indices.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 
 use ancestral_data::{
-    Batch, Binarize, ColumnType, Dataset, Domain, Examples, OpenOptions, Shape, Split, SplitName,
-    Streams, Values, is_table, open, read_columns,
+    Batch, Binarize, Dataset, Domain, Examples, OpenOptions, Shape, Split, SplitName, Streams,
+    TextRows, Values, is_label_name, is_table, open, read_columns,
 };
 
 use super::cluster_spec::{
@@ -33,9 +34,19 @@ const COMPARED_ROWS: usize = 5000;
 /// What rows are clustered, and what they were before they were encoded.
 struct Source {
     spec: RunSpec,
-    /// The data that is drawn and written beside the labels, if it was encoded.
+    /// The data that is drawn, if it was encoded.
     original: Option<Dataset>,
-    beside: Beside,
+    /// The columns of a table, of which those that are not clustered are written beside the labels.
+    table: Option<Table>,
+}
+
+/// A table of text whose rows are clustered.
+pub(super) struct Table {
+    pub(super) path: PathBuf,
+    /// How its text is read.
+    pub(super) options: OpenOptions,
+    /// The names of all columns.
+    names: Vec<String>,
 }
 
 /// Opens a file of numbers without guessing at labels.
@@ -50,22 +61,18 @@ fn table_of(path: &Path) -> Result<(Vec<f64>, usize)> {
     }
 }
 
-/// The cells of a column as text.
-fn cells(data: &Dataset, column: usize) -> Result<Vec<String>> {
-    let size = data.shape.size();
-    let words = data.columns.get(column).map(|column| column.categories.clone());
-    let cell = |x: f64| match words.as_ref().and_then(|words| words.get(x as usize)) {
-        Some(word) => word.clone(),
-        None => x.to_string(),
-    };
-    Ok(match &data.split(SplitName::Train)?.values {
-        Values::Reals(values) => {
-            values.iter().skip(column).step_by(size).map(|&x| cell(x)).collect()
-        }
-        Values::Bytes(values) => {
-            values.iter().skip(column).step_by(size).map(|&x| cell(x.into())).collect()
-        }
-    })
+/// The cells of columns of a table, as they are written in the file.
+fn cells(table: &Table, names: &[String]) -> Result<Beside> {
+    let mut beside: Beside = names.iter().map(|name| (name.clone(), Vec::new())).collect();
+    if names.is_empty() {
+        return Ok(beside);
+    }
+    let mut rows = TextRows::open(&table.path, names, &table.options)?;
+    let mut row = Vec::new();
+    while rows.next_row(&mut row)? {
+        beside.iter_mut().zip(row.drain(..)).for_each(|((_, cells), cell)| cells.push(cell));
+    }
+    Ok(beside)
 }
 
 fn name_of(data: &Dataset, column: usize) -> String {
@@ -83,9 +90,7 @@ impl Session<'_> {
         let name = spec.run.model.clone().unwrap_or_default();
         let entry = self.method(&name)?;
         let (mut stream, source) = match self.stream(spec)? {
-            Some((stream, spec)) => {
-                (Some(stream), Source { spec, original: None, beside: Beside::new() })
-            }
+            Some((stream, spec)) => (Some(stream), Source { spec, original: None, table: None }),
             None => (None, self.source(spec)?),
         };
         let mut run_spec = source.spec;
@@ -116,6 +121,10 @@ impl Session<'_> {
             config.data.chosen = is_table(place);
         }
         let given = self.given(spec, &name, &data_spec, &matrix)?;
+        let beside = match &source.table {
+            Some(table) => cells(table, &self.beside(spec, table, &data)?)?,
+            None => Beside::new(),
+        };
 
         let (mut compared, mut compared_rows) = (Vec::new(), 0);
         if let Some(range) = range {
@@ -126,11 +135,19 @@ impl Session<'_> {
                 self.tell("comparing numbers of clusters", at as u64, counts.len() as u64)?;
                 let mut settings = config.settings.clone();
                 settings.insert(setting.to_owned(), toml::Value::Integer(clusters as i64));
-                let found =
-                    self.one(&entry, &settings, &data_spec, (&matrix, &rows), &given, seed)?;
+                let told =
+                    Told { what: "comparing numbers of clusters", done: Some((at, counts.len())) };
+                let found = self.one(
+                    &entry,
+                    &settings,
+                    &data_spec,
+                    (&matrix, &rows),
+                    (&given, seed),
+                    told,
+                )?;
                 compared.push(found.1.compared(clusters, &matrix, streams));
                 // Half of a comparison is none.
-                if found.1.stopped {
+                if found.1.stopped || self.is_stopped() {
                     return Err(Error::Interrupted);
                 }
             }
@@ -151,8 +168,15 @@ impl Session<'_> {
             }
             None => {
                 self.tell("clustering", 0, 1)?;
-                let (model, found) =
-                    self.one(&entry, &settings, &data_spec, (&matrix, &rows), &given, seed)?;
+                let told = Told { what: "clustering", done: None };
+                let (model, found) = self.one(
+                    &entry,
+                    &settings,
+                    &data_spec,
+                    (&matrix, &rows),
+                    (&given, seed),
+                    told,
+                )?;
                 self.tell("clustering", 1, 1)?;
                 let sizes = sizes(&found.labels, found.clusters);
                 (model, found, sizes)
@@ -165,9 +189,16 @@ impl Session<'_> {
         let mut indices = ClusterIndices::default();
         if spec.indices {
             self.tell("computing indices", 0, 1)?;
-            indices = indices_of(&clustering, &matrix, metric, rows.labels(), streams);
+            let told = Told { what: "computing indices", done: None };
+            indices = self.watching(told, |watch| {
+                Ok(indices_of(&clustering, &matrix, metric, rows.labels(), streams, watch))
+            })?;
             self.tell("computing indices", 1, 1)?;
+            if self.is_stopped() && indices.silhouette.is_none() {
+                self.tell_notes(&["stopped before the silhouette was computed".to_owned()])?;
+            }
         }
+        let stopped = self.is_stopped();
         let (kept, data, examples) = match source.original {
             Some(original) => {
                 let examples = Examples::new(&original, SplitName::Train, binarize, seed)?;
@@ -191,18 +222,21 @@ impl Session<'_> {
             matrix,
             data,
             examples,
-            beside: source.beside,
+            beside,
             files: Vec::new(),
+            stopped,
             in_parts: None,
         };
         if let Some(stream) = &mut stream {
             let labels = clustered.run.path().map(|folder| folder.join("labels.csv"));
             if let Some(path) = &labels {
-                self.tell("writing labels", 0, 1)?;
-                stream.write_labels(path, &clustered.own_centers())?;
-                self.tell("writing labels", 1, 1)?;
+                let (centers, rows) = (clustered.own_centers(), stream.rows());
+                self.working("writing labels", rows, |progress| {
+                    stream.write_labels(path, &centers, progress)
+                })?;
             }
-            clustered.in_parts = Some(InParts { rows: stream.rows(), labels });
+            let beside = stream.beside().to_vec();
+            clustered.in_parts = Some(InParts { rows: stream.rows(), labels, beside });
         }
         self.tell("writing files", 0, 1)?;
         clustered.store()?;
@@ -221,6 +255,9 @@ impl Session<'_> {
         let ResolvedRun { config, data } =
             source.spec.resolve(&self.registry, self.data_dir(), &self.device)?;
         self.tell_notes(&data.notes)?;
+        if let Some(table) = &source.table {
+            self.beside(spec, table, &data)?;
+        }
         let binarize = config.data.binarize.parse::<Binarize>()?;
         let rows = Examples::new(&data, SplitName::Train, binarize, config.seed)?;
         let data_spec = config.data.spec()?;
@@ -233,9 +270,12 @@ impl Session<'_> {
         }
         self.tell("computing distances", 0, 1)?;
         let metric = settings.metric.into();
-        let distances = with_points!(&matrix, points =>
-            clustering::k_distances(points, min_samples, metric))
-        .map_err(|error| wrong("dbscan", &data_spec, error))?;
+        let told = Told { what: "computing distances", done: None };
+        let distances = self.watching(told, |watch| {
+            with_points!(&matrix, points =>
+                clustering::k_distances_watched(points, min_samples, metric, watch))
+            .map_err(|error| wrong("dbscan", &data_spec, error))
+        })?;
         self.tell("computing distances", 1, 1)?;
         Ok(Distances { bend: bend(&distances), distances, min_samples, data: data.name })
     }
@@ -272,7 +312,7 @@ impl Session<'_> {
         } else {
             open(place, &options)?
         };
-        let beside = self.others(place, reading, &reader.column_names(), &data)?;
+        let beside = Self::others(place, reading, &reader.column_names(), &data)?;
         let data = reader.fit_to_run(data, 0)?;
         self.tell_notes(&data.notes)?;
         let binarize: Binarize = reader.config.data.binarize.parse()?;
@@ -363,38 +403,65 @@ impl Session<'_> {
                 return Err(Error::setting("identifier", name, allowed));
             }
             run.data.columns = asked;
-            return Ok(Source { spec: run, original: None, beside: Beside::new() });
+            return Ok(Source { spec: run, original: None, table: None });
         }
-        let data = run.with_columns(Vec::new(), self.data_dir())?;
-        let names: Vec<String> = (0..data.shape.size()).map(|at| name_of(&data, at)).collect();
-        let known = |name: &&String| !names.contains(name) && spec.weights.as_ref() != Some(*name);
-        if let Some(name) = asked.iter().chain(&spec.identifiers).find(known) {
+        let place = match &run.data.source {
+            DataSource::Named(place) => place.clone(),
+            _ => String::new(),
+        };
+        let table = self.table(&place, &run, spec, &asked)?;
+        choose(&mut run, spec, asked);
+        Ok(Source { spec: run, original: None, table: Some(table) })
+    }
+
+    /// A table with the names of its columns, among which are those that are asked for.
+    pub(super) fn table(
+        &self,
+        place: &str,
+        run: &RunSpec,
+        spec: &ClusterSpec,
+        asked: &[String],
+    ) -> Result<Table> {
+        let path = PathBuf::from(place);
+        let options = OpenOptions { text: run.data.text.clone(), ..OpenOptions::default() };
+        // What is no file of text has an error of its own.
+        let is_file = path.is_file();
+        let names = match is_file.then(|| TextRows::names(&path, &options)) {
+            Some(Ok(names)) => names,
+            other => {
+                run.with_columns(Vec::new(), self.data_dir())?;
+                other.transpose()?.unwrap_or_default()
+            }
+        };
+        let mut wanted = asked.iter().chain(&spec.identifiers).chain(&spec.weights);
+        if let Some(name) = wanted.find(|name| !names.contains(name)) {
             return Err(Error::setting(
                 "column",
                 name,
                 format!("there is no such column; the columns are {}", names.join(", ")),
             ));
         }
-        let (mut chosen, mut beside, mut words) = (Vec::new(), Beside::new(), Vec::new());
-        for (at, name) in names.iter().enumerate() {
-            let is_words =
-                data.columns.get(at).is_some_and(|column| column.kind == ColumnType::Category);
-            let left = spec.identifiers.contains(name) || spec.weights.as_ref() == Some(name);
-            if asked.contains(name) || asked.is_empty() && !left && !is_words {
-                chosen.push(name.clone());
-            } else {
-                beside.push((name.clone(), cells(&data, at)?));
-                if is_words && !left && asked.is_empty() {
-                    words.push(format!("'{name}'"));
-                }
-            }
-        }
-        if chosen.is_empty() {
-            return Err(Error::UnsuitableData {
-                model: run.model.clone().unwrap_or_default(),
-                problem: "no column holds numbers; distances need columns of numbers".to_owned(),
-            });
-        }
+        Ok(Table { path, options, names })
+    }
+
+    /// The columns of a table that are written beside the labels of some data of it: all that are neither
+    /// clustered nor classes.
+    pub(super) fn beside(
+        &mut self,
+        spec: &ClusterSpec,
+        table: &Table,
+        data: &Dataset,
+    ) -> Result<Vec<String>> {
+        let own: Vec<String> = (0..data.shape.size()).map(|at| name_of(data, at)).collect();
+        let named =
+            |name: &String| spec.identifiers.contains(name) || spec.weights.as_ref() == Some(name);
+        // All columns of images are pixels.
+        let is_image = data.shape.as_image().is_some();
+        let stands = |name: &&String| named(name) || !is_image && !is_special(name);
+        let others: Vec<&String> = table.others(&own).filter(stands).collect();
+        let is_asked = !spec.run.data.columns.is_empty();
+        let words = others.iter().filter(|name| !is_asked && !named(name));
+        let words: Vec<String> = words.map(|name| format!("'{name}'")).collect();
         match &words[..] {
             [] => {}
             [one] => self.tell_notes(&[format!(
@@ -405,10 +472,7 @@ impl Session<'_> {
                 all.join(", ")
             )])?,
         }
-        if chosen.len() < names.len() {
-            run.data.columns = chosen;
-        }
-        Ok(Source { spec: run, original: None, beside })
+        Ok(others.into_iter().cloned().collect())
     }
 
     /// The latent codes of a request's rows.
@@ -445,42 +509,26 @@ impl Session<'_> {
             Dataset::new(data.name.clone(), Domain::Real, Shape::columns(dims), split, None, None)?;
         codes.class_names.clone_from(&data.class_names);
         codes.column_names = (0..dims).map(|at| format!("z{at}")).collect();
-        let beside = match spec.identifiers.is_empty() {
-            true => Beside::new(),
-            false => {
-                let allowed = "codes have no other columns";
-                return Err(Error::setting("identifier", &spec.identifiers[0], allowed));
-            }
-        };
+        if let Some(name) = spec.identifiers.first() {
+            return Err(Error::setting("identifier", name, "codes have no other columns"));
+        }
         run.data.source = DataSource::Given(codes);
         run.data.columns.clear();
         run.binarize = None;
-        Ok(Source { spec: run, original: Some(data), beside })
+        Ok(Source { spec: run, original: Some(data), table: None })
     }
 
     /// The columns of a table that are not the run's.
-    fn others(
-        &self,
-        place: &str,
-        reading: &Reading,
-        own: &[String],
-        read: &Dataset,
-    ) -> Result<Beside> {
+    fn others(place: &str, reading: &Reading, own: &[String], read: &Dataset) -> Result<Beside> {
         if !is_table(place) || read.shape.as_image().is_some() || ancestral_data::is_pipe(place) {
             return Ok(Beside::new());
         }
-        let options = OpenOptions {
-            data_dir: self.data_dir().map(Path::to_path_buf),
-            whole: true,
-            real: true,
-            no_labels: reading.no_labels,
-            text: reading.text.clone(),
-            ..OpenOptions::default()
-        };
-        let all = open(place, &options)?;
-        let names = (0..all.shape.size()).map(|at| name_of(&all, at));
-        let left = names.enumerate().filter(|(_, name)| !own.contains(name));
-        left.map(|(at, name)| Ok((name, cells(&all, at)?))).collect()
+        let options = OpenOptions { text: reading.text.clone(), ..OpenOptions::default() };
+        let path = PathBuf::from(place);
+        let names = TextRows::names(&path, &options)?;
+        let table = Table { path, options, names };
+        let others: Vec<String> = table.others(own).filter(|n| !is_special(n)).cloned().collect();
+        cells(&table, &others)
     }
 
     /// Weights and starting centers.
@@ -514,8 +562,9 @@ impl Session<'_> {
             kmeans_alone("init", shown.clone())?;
             let (values, columns) = table_of(path)?;
             if columns != matrix.columns() {
+                let s = if columns == 1 { "" } else { "s" };
                 let allowed =
-                    format!("it has {columns} columns, and the data has {}", matrix.columns());
+                    format!("it has {columns} column{s}, and the data has {}", matrix.columns());
                 return Err(Error::setting("init", shown, allowed));
             }
             given.centers = Some(standardized(values, data));
@@ -523,20 +572,26 @@ impl Session<'_> {
         Ok(given)
     }
 
-    /// Work of clustering that observers are told of, and that the stop flag ends.
-    pub(super) fn clustering<T>(
+    /// Work that observers are told of, and that the stop flag ends.
+    pub(super) fn watching<T>(
         &mut self,
+        as_what: Told,
         work: impl FnOnce(&mut Watch<'_>) -> Result<T>,
     ) -> Result<T> {
         let (stop, mut told) = (self.stop, Ok(()));
         let mut tell = |done: u64, total: u64| {
             if told.is_ok() {
-                told = self.tell("clustering", done, total);
+                told = as_what.tell(self, done, total);
             }
         };
         let found = work(&mut Watch::new(stop, &mut tell))?;
         told?;
         Ok(found)
+    }
+
+    /// Whether work is to end.
+    fn is_stopped(&self) -> bool {
+        self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed))
     }
 
     /// One clustering with these settings, kept by a model.
@@ -546,34 +601,48 @@ impl Session<'_> {
         settings: &toml::Table,
         data: &DataSpec,
         (matrix, rows): (&Matrix, &Examples),
-        given: &Given,
-        seed: u64,
+        (given, seed): (&Given, u64),
+        told: Told,
     ) -> Result<(Box<dyn Model>, Clustering)> {
         let init = Init::new(&self.device, seed);
         let mut model = self.registry.build(entry.name, settings, data, &init)?;
         if let Some(mut method) = clustering::method(entry.name, settings, data)? {
             let streams = RunStreams(Streams::new(seed));
-            let found = self.clustering(|watch| method.cluster(matrix, given, &streams, watch))?;
+            let found =
+                self.watching(told, |watch| method.cluster(matrix, given, &streams, watch))?;
             method.keep(&found, matrix);
             model.load(&method.tensors())?;
             return Ok((model, found));
         }
-        let found = self.mixture(model.as_mut(), rows, seed)?;
+        let found = self.mixture(model.as_mut(), rows, seed, told)?;
         Ok((model, found))
     }
 
     /// A model with clusters that is fitted in one call, as a mixture.
-    fn mixture(&mut self, model: &mut dyn Model, rows: &Examples, seed: u64) -> Result<Clustering> {
+    fn mixture(
+        &mut self,
+        model: &mut dyn Model,
+        rows: &Examples,
+        seed: u64,
+        as_what: Told,
+    ) -> Result<Clustering> {
         let never = std::sync::atomic::AtomicBool::new(false);
         let stop = self.stop.unwrap_or(&never);
         let name = model.name().to_owned();
+        let (mut told, thousand) = (Ok(()), 1000);
+        let mut progress = |share: f64| {
+            if told.is_ok() {
+                told = as_what.tell(self, (share * thousand as f64) as u64, thousand);
+            }
+        };
         let report = match model.estimator() {
             Some(estimator) => estimator.fit(
                 rows,
-                &mut FitContext { streams: Streams::new(seed), progress: &mut |_| {}, stop },
+                &mut FitContext { streams: Streams::new(seed), progress: &mut progress, stop },
             )?,
             None => return Err(Error::OtherLearning { model: name, fitted: false }),
         };
+        told?;
         let (Some(clusterer), Some(density)) = (model.clusterer(), model.density()) else {
             return Err(Error::OtherLearning { model: name, fitted: false });
         };
@@ -601,6 +670,52 @@ impl Session<'_> {
         let notes = report.notes.into_iter().filter(|note| note.contains("converge")).collect();
         let found = Found::Mixture(shares);
         Ok(Clustering { labels, clusters, found, values, stopped: false, notes })
+    }
+}
+
+/// As what work is told of.
+#[derive(Clone, Copy)]
+pub(super) struct Told {
+    /// Its name.
+    pub(super) what: &'static str,
+    /// How much is done and how much there is, if it is a part of other work.
+    pub(super) done: Option<(usize, usize)>,
+}
+
+impl Told {
+    fn tell(self, session: &mut Session<'_>, done: u64, total: u64) -> Result<()> {
+        match self.done {
+            Some((done, total)) => session.tell(self.what, done as u64, total as u64),
+            // The end is told when all is over.
+            None => session.tell(self.what, done.min(total.saturating_sub(1)), total),
+        }
+    }
+}
+
+impl Table {
+    /// The columns with names that are not among some.
+    fn others<'t>(&'t self, own: &'t [String]) -> impl Iterator<Item = &'t String> {
+        let numbered = |at: usize, name: &str| at == 0 && name == "Unnamed: 0";
+        let named = self.names.iter().enumerate();
+        let named = named.filter(move |(at, name)| !name.is_empty() && !numbered(*at, name));
+        named.map(|(_, name)| name).filter(|name| !own.contains(name))
+    }
+}
+
+/// Whether a column of this name holds classes or folds, which are no properties of rows.
+fn is_special(name: &str) -> bool {
+    is_label_name(name) || name.eq_ignore_ascii_case("fold")
+}
+
+/// Sets which columns of a table are clustered: those that are asked for, else all of numbers that are no
+/// identifiers and no weights.
+pub(super) fn choose(run: &mut RunSpec, spec: &ClusterSpec, asked: Vec<String>) {
+    run.data.with_classes = true;
+    if asked.is_empty() {
+        run.data.left = spec.identifiers.iter().chain(&spec.weights).cloned().collect();
+        run.data.words_left = true;
+    } else {
+        run.data.columns = asked;
     }
 }
 
@@ -645,8 +760,11 @@ fn silhouette(
     labels: &[u32],
     metric: Metric,
     streams: RunStreams,
+    watch: &mut Watch<'_>,
 ) -> Option<Silhouette> {
-    with_points!(matrix, points => clustering::silhouette(points, labels, metric, &streams)).ok()
+    with_points!(matrix, points =>
+        clustering::silhouette_watched(points, labels, metric, &streams, watch))
+    .ok()
 }
 
 impl Clustering {
@@ -663,7 +781,11 @@ impl Clustering {
         let picked: Vec<usize> = some.iter().map(|&at| rows[at]).collect();
         let labels: Vec<u32> = some.iter().map(|&at| labels[at]).collect();
         let found = (!picked.is_empty())
-            .then(|| silhouette(&matrix.pick(&picked), &labels, Metric::Euclidean, streams))
+            .then(|| {
+                let mut told = |_, _| {};
+                let watch = &mut Watch::new(None, &mut told);
+                silhouette(&matrix.pick(&picked), &labels, Metric::Euclidean, streams, watch)
+            })
             .flatten();
         Compared {
             clusters,
@@ -681,6 +803,7 @@ fn indices_of(
     metric: Metric,
     truth: Option<&[u32]>,
     streams: RunStreams,
+    watch: &mut Watch<'_>,
 ) -> ClusterIndices {
     let (rows, labels) = clustered_rows(found);
     let mut indices = ClusterIndices::default();
@@ -693,7 +816,7 @@ fn indices_of(
                 &picked
             }
         };
-        let shape = silhouette(inner, &labels, metric, streams);
+        let shape = silhouette(inner, &labels, metric, streams, watch);
         indices.silhouette = shape.map(|found| found.mean);
         indices.silhouette_rows = shape.map_or(0, |found| found.rows);
         indices.davies_bouldin =

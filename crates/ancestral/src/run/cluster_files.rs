@@ -51,15 +51,17 @@ fn write_labels(
 }
 
 /// Copies labels that are in a file.
-fn copy_labels(from: &Path, to: &Path) -> Result<()> {
+fn copy_labels(from: &Path, to: &Path, beside: &[String]) -> Result<()> {
     let problem = |error: std::io::Error| Error::run(from, error.to_string());
-    let mut lines = BufReader::new(File::open(from).map_err(problem)?).lines();
-    let header = lines.next().transpose().map_err(problem)?.unwrap_or_default();
-    let mut file = CsvWriter::create(to, &[header])?;
-    for line in lines {
-        let mut line = line.map_err(problem)?;
-        line.push('\n');
+    let mut lines = BufReader::new(File::open(from).map_err(problem)?);
+    let names: Vec<String> = beside.iter().cloned().chain(["cluster".to_owned()]).collect();
+    let header = names.iter().map(|name| csv_cell(name)).collect::<Vec<_>>().join(",");
+    lines.seek_relative(header.len() as i64 + 1).map_err(problem)?;
+    let mut file = CsvWriter::create(to, &names)?;
+    let mut line = String::new();
+    while lines.read_line(&mut line).map_err(problem)? > 0 {
         file.text(&line)?;
+        line.clear();
     }
     Ok(file.finish()?)
 }
@@ -85,8 +87,8 @@ impl Clustered {
     /// # Errors
     /// If the file cannot be written.
     pub fn write_labels(&self, path: &Path) -> Result<()> {
-        if let Some(InParts { labels: Some(written), .. }) = &self.in_parts {
-            return copy_labels(written, path);
+        if let Some(InParts { labels: Some(written), beside, .. }) = &self.in_parts {
+            return copy_labels(written, path, beside);
         }
         let shares;
         let mut numbers: Numbers<'_> = Vec::new();
@@ -123,6 +125,14 @@ impl Clustered {
             self.write_labels(&labels)?;
         }
         self.files.push(labels);
+        if let Found::Hdbscan(found) = &self.clustering.found {
+            let edges = found.spanning_tree.iter();
+            let values: Vec<f64> =
+                edges.flat_map(|edge| [edge.a.into(), edge.b.into(), edge.distance]).collect();
+            let path = folder.join("spanning-tree.npy");
+            write_npy(&path, &values, &[found.spanning_tree.len(), 3])?;
+            self.files.push(path);
+        }
         let centers = self.centers();
         let columns = self.matrix.columns();
         if !centers.is_empty() {

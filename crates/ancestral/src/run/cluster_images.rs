@@ -138,7 +138,7 @@ impl Clustered {
         if lines.is_empty() || matches!(self.clustering.found, Found::Som(..)) {
             return None;
         }
-        Some(report::nearest_to_centers(&lines, shape))
+        Some(report::nearest_to_centers(&lines, shape, drawn.is_some()))
     }
 
     /// The weights of the units of a map of images, as images at the places of the units.

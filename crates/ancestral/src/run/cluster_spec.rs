@@ -76,6 +76,8 @@ pub struct InParts {
     pub rows: usize,
     /// Its labels in the folder of the run.
     pub labels: Option<PathBuf>,
+    /// The columns that are written beside them.
+    pub beside: Vec<String>,
 }
 
 /// The clusters of some data.
@@ -106,6 +108,9 @@ pub struct Clustered {
     pub beside: Beside,
     /// Files that were written.
     pub files: Vec<PathBuf>,
+    /// Whether work was stopped before all was found: the clusters are those found until then, or indices are
+    /// missing.
+    pub stopped: bool,
     /// The file, if it was clustered in parts; rows, labels, examples and indices are then those of a sample,
     /// sizes and inertia those of the file.
     pub in_parts: Option<InParts>,

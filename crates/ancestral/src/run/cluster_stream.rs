@@ -5,10 +5,11 @@ use std::fmt::Write;
 use std::path::Path;
 
 use ancestral_data::{
-    Binarize, ColumnType, CsvWriter, Dataset, Examples, Held, OpenOptions, Opened, Split,
-    SplitName, Streams, TableParts, Values, is_pipe, is_table, open_in_parts,
+    Binarize, CsvWriter, Dataset, Examples, Held, OpenOptions, Opened, Split, SplitName, Streams,
+    TableParts, TextRows, Values, csv_cell, is_pipe, is_table, open_in_parts,
 };
 
+use super::cluster::{Table, Told, choose};
 use super::cluster_spec::ClusterSpec;
 use super::session::Session;
 use super::spec::{DataSource, RunSpec};
@@ -31,6 +32,8 @@ pub(super) struct Stream {
     held: usize,
     /// What examples of the parts need, once it is known.
     described: Option<(Binarize, DataSpec)>,
+    /// The table, if it is one, with the columns that are written beside the labels.
+    beside: Option<(Table, Vec<String>)>,
 }
 
 impl Stream {
@@ -104,17 +107,45 @@ impl Stream {
         Ok(data)
     }
 
-    /// Writes the label of each row.
-    pub(super) fn write_labels(&mut self, path: &Path, centers: &[f64]) -> Result<()> {
-        let mut file = CsvWriter::create(path, &["cluster".to_owned()])?;
+    /// The columns that are written beside the labels.
+    pub(super) fn beside(&self) -> &[String] {
+        self.beside.as_ref().map_or(&[], |(_, names)| names)
+    }
+
+    /// Writes the label of each row after the columns that stand beside it, and tells of the rows that are
+    /// done.
+    pub(super) fn write_labels(
+        &mut self,
+        path: &Path,
+        centers: &[f64],
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<()> {
+        let names = self.beside().iter().cloned().chain(["cluster".to_owned()]);
+        let mut file = CsvWriter::create(path, &names.collect::<Vec<_>>())?;
+        let mut beside = match &self.beside {
+            Some((table, names)) if !names.is_empty() => {
+                Some(TextRows::open(&table.path, names, &table.options)?)
+            }
+            _ => None,
+        };
+        let (mut done, mut cells) = (0, Vec::new());
         self.restart();
         while let Some(part) = self.next()? {
             let mut text = String::new();
             for found in nearest(&part, centers, self)? {
+                if let Some(rows) = &mut beside {
+                    rows.next_row(&mut cells)?;
+                }
+                for cell in cells.drain(..) {
+                    text += &csv_cell(&cell);
+                    text.push(',');
+                }
                 // Writing to a string cannot fail.
                 let _ = writeln!(text, "{}", found.center);
             }
             file.text(&text)?;
+            done += part.rows();
+            progress(done);
         }
         Ok(file.finish()?)
     }
@@ -170,46 +201,43 @@ impl Session<'_> {
             return Ok(None);
         }
         let held = spec.held.unwrap_or(HELD_ENTRIES).max(1);
-        let mut options = OpenOptions {
+        let table = match is_table(&place) {
+            true => {
+                run.data.real = true;
+                let asked = std::mem::take(&mut run.data.columns);
+                let table = self.table(&place, &run, spec, &asked)?;
+                choose(&mut run, spec, asked);
+                Some(table)
+            }
+            false => None,
+        };
+        let options = OpenOptions {
             data_dir: self.data_dir().map(Path::to_path_buf),
             whole: true,
             real: is_table(&place),
             no_labels: run.data.no_labels,
             text: run.data.text.clone(),
             columns: run.data.columns.clone(),
+            left: run.data.left.clone(),
+            words_left: run.data.words_left,
+            with_classes: run.data.with_classes,
             image_shape: run.data.image.map(|[h, w, c]| [c, h, w]),
             levels: run.data.levels,
             ..OpenOptions::default()
         };
-        let open = |options: &OpenOptions| -> Result<Option<Stream>> {
-            let folder = std::env::temp_dir();
-            Ok(match open_in_parts(&place, options, &Held { entries: held, folder })? {
-                Opened::Parts(parts) => Some(Stream { parts, held, described: None }),
-                Opened::Whole(_) => None,
-            })
+        let folder = std::env::temp_dir();
+        let Opened::Parts(parts) =
+            open_in_parts(&place, &options, &Held { entries: held, folder })?
+        else {
+            return Ok(None);
         };
-        let Some(mut stream) = open(&options)? else { return Ok(None) };
-        if let (true, Some(first)) = (options.columns.is_empty(), stream.next_rows()?) {
-            // Words, and columns that are not to be clustered, are left out.
-            let is_words = |at: usize| {
-                first.columns.get(at).is_some_and(|column| column.kind == ColumnType::Category)
-            };
-            let names = first.column_names.iter().enumerate();
-            let kept =
-                names.filter(|&(at, name)| !is_words(at) && !spec.identifiers.contains(name));
-            let kept: Vec<String> = kept.map(|(_, name)| name.clone()).collect();
-            if !kept.is_empty() && kept.len() < first.column_names.len() {
-                self.tell_notes(&["of a file in parts, columns that are not clustered do not \
-                                   stand beside the labels"
-                    .to_owned()])?;
-                options.columns = kept;
-                let Some(chosen) = open(&options)? else { return Ok(None) };
-                stream = chosen;
-            }
-        }
+        let mut stream = Stream { parts, held, described: None, beside: None };
         self.tell("sampling", 0, 1)?;
-        stream.restart();
         let sample = stream.sample(run.seed.unwrap_or(0))?;
+        if let Some(table) = table {
+            let names = self.beside(spec, &table, &sample)?;
+            stream.beside = Some((table, names));
+        }
         self.tell("sampling", 1, 1)?;
         self.tell_notes(&[format!(
             "the file is read in parts; columns are standardized, and indices and plots made, by {} random \
@@ -221,6 +249,8 @@ impl Session<'_> {
         (run.data.all_train, run.data.whole) = (true, true);
         run.data.source = DataSource::Given(sample);
         run.data.columns.clear();
+        run.data.left.clear();
+        run.data.words_left = false;
         Ok(Some((stream, run)))
     }
 
@@ -236,8 +266,9 @@ impl Session<'_> {
     ) -> Result<Streamed> {
         let mut method = clustering::kmeans(settings, data)?;
         let streams = RunStreams(Streams::new(seed));
+        let told = Told { what: "clustering", done: None };
         let mut found =
-            self.clustering(|watch| method.in_batches(sample, stream, given, &streams, watch))?;
+            self.watching(told, |watch| method.in_batches(sample, stream, given, &streams, watch))?;
         let sizes = loop {
             let mut sizes = vec![0; found.centers.len() / found.columns];
             found.inertia = 0.0;

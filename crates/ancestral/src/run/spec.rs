@@ -136,6 +136,12 @@ pub struct DataRequest {
     pub no_labels: bool,
     /// The columns of a table that are read; all if there are none.
     pub columns: Vec<String>,
+    /// The columns of a table that are left out.
+    pub left: Vec<String>,
+    /// Whether columns of words are left out.
+    pub words_left: bool,
+    /// Whether a column of classes is read as such beside chosen columns.
+    pub with_classes: bool,
     /// Whether every row of data without splits of its own is for training.
     pub whole: bool,
     /// Whether whole numbers are read as real values.
@@ -452,6 +458,9 @@ impl RunSpec {
                     whole,
                     real,
                     columns: columns.clone(),
+                    left: asked.left.clone(),
+                    words_left: asked.words_left,
+                    with_classes: asked.with_classes,
                     ..OpenOptions::default()
                 };
                 let data = ancestral_data::open(&place, &options)?;
@@ -483,7 +492,7 @@ impl RunSpec {
         (described.class, described.no_labels) = (class, no_labels);
         if place.is_some() {
             (described.whole, described.real) = (whole, real);
-            described.chosen = !columns.is_empty();
+            described.chosen = !columns.is_empty() || !asked.left.is_empty() || asked.words_left;
         }
         if let Some(place) = place {
             described.set_place(&place, data_dir.or(file.data.data_dir.as_deref()));
@@ -534,7 +543,17 @@ impl RunSpec {
         }
         groups.model.extend(normalize(&model_fields, &self.settings)?);
         for (key, value) in &self.assignments {
-            groups.assign(key, value, &model_fields, &train_fields)?;
+            groups.assign(key, value, &model_fields, &train_fields).map_err(
+                |error| match error {
+                    // A model that is fitted in one call has no training.
+                    Error::UnknownSetting { name, .. } if entry.learning == Learning::Fit => {
+                        let names: Vec<&str> =
+                            model_fields.iter().map(|field| field.name).collect();
+                        unknown(&name, &names)
+                    }
+                    other => other,
+                },
+            )?;
         }
         groups.train.extend(normalize(&train_fields, &self.train)?);
         Ok(groups)

@@ -6,6 +6,7 @@
 
 mod adversarial;
 mod budgets;
+mod clusters;
 mod data;
 mod interrupted;
 mod latent;

@@ -4,6 +4,7 @@
 //! Edges of one length are removed at once, as in the paper, so that the hierarchy does not depend on
 //! the order of rows: a cluster may part into more than two.
 
+use super::attach::{Near, owners};
 use super::spanning::Edge;
 
 /// A node of the single-linkage hierarchy.
@@ -97,9 +98,57 @@ fn find(parents: &mut [u32], mut at: u32) -> u32 {
     at
 }
 
+/// Rows in an order in which those under each node of the hierarchy are next to each other.
+struct Order {
+    rows: Vec<u32>,
+    /// The place of each row.
+    places: Vec<u32>,
+    /// The first place of each node.
+    starts: Vec<u32>,
+    /// The number of rows under each node.
+    sizes: Vec<u32>,
+}
+
+impl Order {
+    fn new(rows: usize, merges: &[Merge]) -> Self {
+        let mut sizes = vec![1; rows];
+        sizes.extend(merges.iter().map(|merge| merge.size));
+        let mut own = Self {
+            rows: vec![0; rows],
+            places: vec![0; rows],
+            starts: vec![0; rows + merges.len()],
+            sizes,
+        };
+        // Parents come after their children.
+        for (at, merge) in merges.iter().enumerate().rev() {
+            let mut next = own.starts[rows + at];
+            for &child in &merge.children {
+                own.starts[child as usize] = next;
+                next += own.sizes[child as usize];
+            }
+        }
+        for row in 0..rows {
+            own.places[row] = own.starts[row];
+            own.rows[own.starts[row] as usize] = row as u32;
+        }
+        own
+    }
+
+    /// The places of the rows under a node.
+    fn range(&self, node: u32) -> std::ops::Range<u32> {
+        let start = self.starts[node as usize];
+        start..start + self.sizes[node as usize]
+    }
+}
+
 impl CondensedTree {
     /// Condenses the hierarchy of a spanning tree with edges in ascending order.
-    pub(super) fn new(rows: usize, edges: &[Edge], min_cluster_size: usize) -> Self {
+    pub(super) fn new(
+        rows: usize,
+        edges: &[Edge],
+        min_cluster_size: usize,
+        near: &Near<'_>,
+    ) -> Self {
         let merges = hierarchy(rows, edges);
         let root = CondensedCluster {
             parent: None,
@@ -115,6 +164,7 @@ impl CondensedTree {
             // A single row, which no distance separates from itself.
             return tree;
         }
+        let order = Order::new(rows, &merges);
         let size = |node: u32| match (node as usize).checked_sub(rows) {
             Some(merge) => merges[merge].size as usize,
             None => 1,
@@ -132,27 +182,42 @@ impl CondensedTree {
             }
             let (large, small): (Vec<u32>, Vec<u32>) =
                 merge.children.iter().partition(|&&child| size(child) >= min_cluster_size);
-            for child in small {
-                tree.leave(&merges, child, cluster, lambda);
-            }
-            if let [only] = large[..] {
-                stack.push((only, cluster));
+            if let [] | [_] = large[..] {
+                for child in small {
+                    tree.leave(&merges, child, cluster, lambda);
+                }
+                stack.extend(large.into_iter().map(|only| (only, cluster)));
                 continue;
             }
-            for child in large {
+            // Small parts between large ones go with the nearest.
+            let mut with: Vec<Vec<u32>> = vec![Vec::new(); large.len()];
+            let parts: Vec<_> = large.iter().chain(&small).map(|&n| order.range(n)).collect();
+            let owners =
+                owners(&parts, large.len(), merge.height, &order.rows, &order.places, near);
+            for (child, owner) in small.into_iter().zip(owners) {
+                match owner {
+                    Some(owner) => with[owner].push(child),
+                    None => tree.leave(&merges, child, cluster, lambda),
+                }
+            }
+            for (child, others) in large.into_iter().zip(with) {
                 let number = tree.clusters.len() as u32;
+                let size = size(child) + others.iter().map(|&other| size(other)).sum::<usize>();
                 let parent = &mut tree.clusters[cluster as usize];
                 parent.children.push(number);
                 parent.death = parent.death.max(lambda);
-                parent.stability += (lambda - parent.birth) * size(child) as f64;
+                parent.stability += (lambda - parent.birth) * size as f64;
                 tree.clusters.push(CondensedCluster {
                     parent: Some(cluster),
                     children: Vec::new(),
                     birth: lambda,
                     death: lambda,
-                    size: size(child),
+                    size,
                     stability: 0.0,
                 });
+                for other in others {
+                    tree.leave(&merges, other, number, lambda);
+                }
                 stack.push((child, number));
             }
         }

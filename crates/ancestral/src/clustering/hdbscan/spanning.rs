@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use super::super::metric::Norm;
 use super::super::tree::Tree;
 use super::super::union_find::UnionFind;
+use super::super::watch::Work;
 
 /// Rows that share a bound during a search.
 const GROUP: usize = 64;
@@ -13,6 +14,8 @@ const GROUP: usize = 64;
 const FIRST: usize = 8;
 /// In `Search::components`: a node with rows of several components.
 const MIXED: u32 = u32::MAX;
+/// Rows after which progress is counted.
+const COUNTED: usize = 256;
 
 /// An edge of a spanning tree, between two rows.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -33,20 +36,29 @@ struct Candidate {
     other: Option<u32>,
 }
 
-/// Core distances by row, and the minimum spanning tree with edges in ascending order.
+/// Core distances by row, the minimum spanning tree with edges in ascending order, and the k-d tree.
 ///
 /// The core distance of a row is that to its `min_samples`-th nearest row, itself included.
 pub(super) fn spanning_tree<N: Norm>(
     values: &[f64],
     columns: usize,
     min_samples: usize,
-) -> (Vec<f64>, Vec<Edge>) {
+    work: &Work<'_>,
+) -> (Vec<f64>, Vec<Edge>, Tree) {
+    // Core distances, and edges.
+    work.expect(2 * (values.len() / columns));
     let tree = Tree::new(values, columns);
     let rows = tree.len();
     let k = min_samples.max(FIRST).min(rows);
     let found: Vec<(f64, Vec<(f64, u32)>)> = (0..rows)
         .into_par_iter()
         .map_init(Vec::new, |nearest, position| {
+            if position % COUNTED == 0 {
+                work.add(COUNTED);
+            }
+            if work.is_stopped() {
+                return (f64::INFINITY, Vec::new());
+            }
             tree.nearest::<N>(tree.at(position), k, nearest);
             let core = nearest.get(min_samples - 1).map_or(f64::INFINITY, |n| n.0);
             (core, nearest[..k.min(FIRST)].to_vec())
@@ -59,7 +71,7 @@ pub(super) fn spanning_tree<N: Norm>(
         .map(|(position, (own, nearest))| first_candidate(position as u32, *own, nearest, &core))
         .collect();
     drop(found);
-    let mut edges = Boruvka::<N>::new(&tree, &core, first).run();
+    let mut edges = Boruvka::<N>::new(&tree, &core, first, work).run();
     edges.iter_mut().for_each(|edge| edge.distance = N::restore(edge.distance));
     edges.sort_by(|x, y| {
         x.distance.total_cmp(&y.distance).then_with(|| (x.a, x.b).cmp(&(y.a, y.b)))
@@ -68,7 +80,7 @@ pub(super) fn spanning_tree<N: Norm>(
     for (&row, core) in tree.order().iter().zip(core) {
         by_row[row as usize] = N::restore(core);
     }
-    (by_row, edges)
+    (by_row, edges, tree)
 }
 
 /// The best edge of a row to its nearest rows, or a lower bound of its best edge.
@@ -96,6 +108,7 @@ struct Boruvka<'a, N> {
     /// The least core distance of each node.
     least_core: Vec<f64>,
     candidates: Vec<Candidate>,
+    work: &'a Work<'a>,
     norm: std::marker::PhantomData<N>,
 }
 
@@ -108,7 +121,12 @@ struct Components {
 }
 
 impl<'a, N: Norm> Boruvka<'a, N> {
-    fn new(tree: &'a Tree, core: &'a [f64], candidates: Vec<Candidate>) -> Self {
+    fn new(
+        tree: &'a Tree,
+        core: &'a [f64],
+        candidates: Vec<Candidate>,
+        work: &'a Work<'a>,
+    ) -> Self {
         let mut least_core = vec![f64::INFINITY; tree.nodes().len()];
         for (node, own) in tree.nodes().iter().enumerate().rev() {
             least_core[node] = if own.is_leaf() {
@@ -118,7 +136,7 @@ impl<'a, N: Norm> Boruvka<'a, N> {
                 least_core[left].min(least_core[right])
             };
         }
-        Self { tree, core, least_core, candidates, norm: std::marker::PhantomData }
+        Self { tree, core, least_core, candidates, work, norm: std::marker::PhantomData }
     }
 
     fn run(mut self) -> Vec<Edge> {
@@ -128,18 +146,21 @@ impl<'a, N: Norm> Boruvka<'a, N> {
         while edges.len() + 1 < rows {
             let components = self.components(&sets);
             let best = self.round(&components);
-            let mut joined = false;
+            if self.work.is_stopped() {
+                break;
+            }
+            let before = edges.len();
             // In ascending order of components. Of edges that close a cycle, all have the same weight,
             // and the last is left out.
             for (weight, a, b) in best.into_iter().flatten() {
                 if sets.join(a as usize, b as usize) {
-                    joined = true;
                     let order = self.tree.order();
                     let (a, b) = (order[a as usize], order[b as usize]);
                     edges.push(Edge { a: a.min(b), b: a.max(b), distance: weight });
                 }
             }
-            if !joined {
+            self.work.add(edges.len() - before);
+            if edges.len() == before {
                 break;
             }
         }
@@ -231,6 +252,9 @@ impl<'a, N: Norm> Boruvka<'a, N> {
         let mut found: Vec<(u32, Candidate)> = Vec::new();
         let mut lowered: Option<(u32, f64)> = None;
         for row in group * GROUP..self.tree.len().min((group + 1) * GROUP) {
+            if self.work.is_stopped() {
+                break;
+            }
             let own = components.of[row];
             let bound = match lowered {
                 Some((component, bound)) if component == own => bound,

@@ -9,18 +9,22 @@ use super::data::Data;
 /// Rows of starting centers, each drawn with a probability proportional to its weight times its squared
 /// distance to the nearest center so far; of 2 + ln k draws, the one that lowers the total most is kept.
 ///
-/// They are fewer than `count` if there are fewer distinct rows of positive weight.
+/// They are fewer than `count` if there are fewer distinct rows of positive weight; `None` if it is stopped.
 pub(super) fn plus_plus<T: Real>(
     data: &Data<'_, T>,
     count: usize,
     uniform: &mut dyn FnMut() -> f64,
-) -> Vec<usize> {
+    stops: &mut dyn FnMut() -> bool,
+) -> Option<Vec<usize>> {
     let trials = 2 + (count as f64).ln() as usize;
     let weights: Vec<f64> = (0..data.rows()).map(|row| data.weight(row)).collect();
     let mut chosen = vec![Draw::new(&weights).row(uniform())];
     let mut nearest = vec![f64::INFINITY; data.rows()];
     lower(data, &mut nearest, &distances(data, &chosen), 1, 0);
     while chosen.len() < count {
+        if stops() {
+            return None;
+        }
         let scaled: Vec<f64> = nearest.iter().zip(&weights).map(|(d, w)| d * w).collect();
         let draw = Draw::new(&scaled);
         if draw.total() <= 0.0 {
@@ -38,7 +42,7 @@ pub(super) fn plus_plus<T: Real>(
         lower(data, &mut nearest, &found, trials, best);
         chosen.push(candidates[best]);
     }
-    chosen
+    Some(chosen)
 }
 
 /// Different rows, drawn with a probability proportional to their weights.

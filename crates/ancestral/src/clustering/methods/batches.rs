@@ -68,7 +68,12 @@ pub(super) fn by_batches(
     streams: &dyn UniformStreams,
     watch: &mut Watch<'_>,
 ) -> std::result::Result<Kmeans, Failed> {
-    let begun = with_points!(sample, points => start.fit(points, None, streams))?;
+    let begun = watch.stop_alone(
+        |watch| with_points!(sample, points => start.fit_watched(points, None, streams, watch)),
+    )?;
+    if begun.stopped {
+        return Ok(begun);
+    }
     let columns = begun.columns;
     let config = MiniBatchConfig { rows: Some(parts.rows() as u64), ..batches.config };
     let mut model = MiniBatch::new(begun.centers.clone(), columns, config)?;

@@ -78,11 +78,11 @@ impl Method for DbscanMethod {
         matrix: &Matrix,
         _: &Given,
         _: &dyn UniformStreams,
-        _: &mut Watch<'_>,
+        watch: &mut Watch<'_>,
     ) -> Result<Clustering> {
         let DbscanSettings { eps, min_samples, .. } = self.settings;
         let config = DbscanConfig { eps, min_samples, metric: self.metric() };
-        let found = with_points!(matrix, points => config.fit(points))
+        let found = with_points!(matrix, points => config.fit_watched(points, watch))
             .map_err(|error| wrong(Self::NAME, &self.data, error))?;
         let core = found.core.iter().filter(|&&core| core).count();
         let mut notes = Vec::new();

@@ -7,6 +7,7 @@ use crate::model::DataSpec;
 /// An error of clustering, in the words of the library.
 pub(crate) fn wrong(method: &str, data: &DataSpec, problem: Problem) -> Error {
     match problem {
+        Problem::Stopped => Error::Interrupted,
         Problem::Setting { field, value, allowed } => Error::setting(field, value, allowed),
         Problem::TooManyClusters { clusters, rows } => Error::setting(
             "n_clusters",
@@ -24,6 +25,13 @@ pub(crate) fn wrong(method: &str, data: &DataSpec, problem: Problem) -> Error {
                 "row {} has {value} in column '{}'; fill or drop missing values",
                 row + 1,
                 data.column_name(column)
+            ),
+        ),
+        Problem::Weight { row, value } => unsuitable(
+            method,
+            format!(
+                "the weight of row {} is {value}; weights are finite numbers, at least 0 and not all 0",
+                row + 1
             ),
         ),
         Problem::ZeroRow { row } => unsuitable(

@@ -157,7 +157,7 @@ impl Method for HdbscanMethod {
         matrix: &Matrix,
         _: &Given,
         _: &dyn UniformStreams,
-        _: &mut Watch<'_>,
+        watch: &mut Watch<'_>,
     ) -> Result<Clustering> {
         let of = &self.settings;
         let config = HdbscanConfig {
@@ -172,7 +172,7 @@ impl Method for HdbscanMethod {
             },
             metric: self.metric(),
         };
-        let found = with_points!(matrix, points => config.fit(points))
+        let found = with_points!(matrix, points => config.fit_watched(points, watch))
             .map_err(|error| wrong(Self::NAME, &self.data, error))?;
         let mut notes = Vec::new();
         if found.clusters == 0 {
