@@ -128,6 +128,9 @@ pub fn newton(
     Ok(Minimum { at, gradient: here.gradient, hessian: here.hessian, trace, ended })
 }
 
+/// Multiplies by an approximation of the inverse Hessian, in place; or nothing does.
+pub type Precondition<'a> = Option<&'a dyn Fn(&mut [f64])>;
+
 /// Limited-memory BFGS.
 ///
 /// `precondition` multiplies by a symmetric positive definite approximation of the inverse Hessian.
@@ -137,7 +140,7 @@ pub fn newton(
 pub fn lbfgs(
     start: Vec<f64>,
     limits: Limits,
-    precondition: Option<&dyn Fn(&mut [f64])>,
+    precondition: Precondition<'_>,
     evaluate: &mut dyn FnMut(&[f64]) -> Result<Evaluation>,
 ) -> Result<Minimum> {
     let (mut at, mut trace) = (start, Vec::new());
@@ -225,11 +228,7 @@ struct Pair {
 }
 
 /// The direction −H g, with the inverse Hessian H of the pairs (two-loop recursion).
-fn two_loops(
-    gradient: &[f64],
-    pairs: &[Pair],
-    precondition: Option<&dyn Fn(&mut [f64])>,
-) -> Vec<f64> {
+fn two_loops(gradient: &[f64], pairs: &[Pair], precondition: Precondition<'_>) -> Vec<f64> {
     let precondition = |x: &mut [f64]| precondition.into_iter().for_each(|by| by(x));
     let mut q: Vec<f64> = gradient.iter().map(|g| -g).collect();
     let mut factors = vec![0.0; pairs.len()];

@@ -15,7 +15,7 @@ def log_weights(k, spread):
 
 for k, spread in [(25, 0.5), (100, 0.3), (100, 0.9), (1000, 0.7), (1000, 1.5), (5000, 0.1)]:
     logs = log_weights(k, spread)
-    shape = psislw(logs)[1]
+    shape = psislw(logs.copy())[1]
     weights = np.exp(logs)
     without = np.array([np.log(np.delete(weights, i).mean()) for i in range(k)])
     error = np.sqrt((k - 1) / k * ((without - without.mean()) ** 2).sum())
