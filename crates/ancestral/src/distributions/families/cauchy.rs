@@ -4,8 +4,10 @@
 //! equal; then there is none.
 
 use super::error::Result;
+use super::expansion::Expansion;
 use super::family::{Domain, Family, Fixed, Parameter, Support, Unit, refuse_constant};
-use super::sample::Sample;
+use super::passes::{Terms, sums};
+use super::sample::{Rows, Sample};
 use super::scalar::Scalar;
 use super::special::LogTails;
 use super::student_t::refuse_ties;
@@ -14,6 +16,24 @@ use std::f64::consts::PI;
 /// The Cauchy distribution; parameters location and scale.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Cauchy;
+
+/// The derivatives of ψ = −ln(1 + z²).
+struct Row {
+    location: f64,
+    scale: f64,
+}
+
+impl Terms<5> for Row {
+    #[inline(always)]
+    fn of(&self, x: f64) -> ([f64; 5], f64) {
+        let z = (x - self.location) / self.scale;
+        let factor = 1.0 + z * z;
+        let inverse = 1.0 / factor;
+        let slope = -2.0 * z * inverse;
+        let curve = 2.0 * (z * z - 1.0) * inverse * inverse;
+        ([slope, z * slope, curve, z * curve, z * z * curve], factor)
+    }
+}
 
 impl Family for Cauchy {
     const NAME: &'static str = "cauchy";
@@ -41,6 +61,12 @@ impl Family for Cauchy {
         -z.square().ln_1p()
     }
 
+    fn expansion(&self, theta: &[f64], rows: Rows<'_>) -> Option<Expansion> {
+        let (location, scale) = (theta[0], theta[1]);
+        let ([a, b, c, d, e], logs) = sums(rows, &Row { location, scale });
+        Expansion::of_location_and_scale(0, scale, [-logs, a, b, c, d, e]).finite()
+    }
+
     fn log_tails(&self, theta: &[f64], x: f64) -> LogTails {
         let z = (x - theta[0]) / theta[1];
         let small = (1.0_f64.atan2(z.abs()) / PI).ln();
@@ -66,7 +92,7 @@ impl Family for Cauchy {
 
     fn starts(&self, sample: &Sample, (): &(), fixed: &Fixed) -> Vec<Vec<f64>> {
         let few = sample.thinned(2000);
-        let quarters = [0.25, 0.5, 0.75].map(|p| few.quantile(p));
+        let quarters = few.quantiles([0.25, 0.5, 0.75]);
         let spread = 0.5 * (quarters[2] - quarters[0]);
         let spread = if spread > 0.0 { spread } else { few.mean(|x| (x - quarters[1]).abs()) };
         // With a fixed scale there may be several maxima, near rows.

@@ -5,7 +5,7 @@ use super::family::{Domain, Family, Fixed, Parameter, Support, Unit};
 use super::sample::Sample;
 use super::scalar::Scalar;
 use super::special::LogTails;
-use super::summary::Moments;
+use super::summary::Powers;
 
 /// The exponential distribution; parameter scale, which is its mean.
 #[derive(Debug, Clone, Copy, Default)]
@@ -14,9 +14,10 @@ pub struct Exponential;
 impl Family for Exponential {
     const NAME: &'static str = "exponential";
     const ABOUT: &'static str = "exponential distribution";
+    const CLOSED: bool = true;
     const PARAMETERS: &'static [Parameter] =
         &[Parameter::new("scale", "scale θ, the mean", Domain::Positive, Unit::Scale)];
-    type Summary = Moments;
+    type Summary = Powers;
 
     fn support(&self, _: &[f64]) -> Support {
         Support::NONNEGATIVE
@@ -30,8 +31,8 @@ impl Family for Exponential {
         theta[0].recip() * -x
     }
 
-    fn summarized<T: Scalar>(&self, theta: &[T], s: &Moments) -> Option<T> {
-        Some(theta[0].recip() * (-s.weight * s.mean))
+    fn summarized<T: Scalar>(&self, theta: &[T], s: &Powers) -> Option<T> {
+        Some(theta[0].recip() * -s.sum)
     }
 
     fn log_tails(&self, theta: &[f64], x: f64) -> LogTails {
@@ -46,8 +47,8 @@ impl Family for Exponential {
         zeros(Self::NAME, sample, fixed)
     }
 
-    fn starts(&self, _: &Sample, s: &Moments, _: &Fixed) -> Vec<Vec<f64>> {
-        vec![vec![s.mean.max(1e-300)]]
+    fn starts(&self, _: &Sample, s: &Powers, _: &Fixed) -> Vec<Vec<f64>> {
+        vec![vec![(s.sum / s.weight).max(1e-300)]]
     }
 }
 

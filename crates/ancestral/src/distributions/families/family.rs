@@ -2,7 +2,8 @@
 //! in [`Distribution`](super::Distribution), which every family has by itself.
 
 use super::error::{Error, Result};
-use super::sample::Sample;
+use super::expansion::Expansion;
+use super::sample::{Rows, Sample};
 use super::scalar::{Scalar, sigmoid};
 use super::special::LogTails;
 use super::summary::Summary;
@@ -141,7 +142,9 @@ impl Support {
     pub fn words(self) -> String {
         let open = if self.lower_closed { '[' } else { '(' };
         let close = if self.upper_closed { ']' } else { ')' };
-        let number = |x: f64| if x.is_infinite() { "∞".to_owned() } else { x.abs().to_string() };
+        let number = |x: f64| {
+            if x.is_infinite() { "∞".to_owned() } else { x.abs().to_string() }
+        };
         let sign = |x: f64| if x < 0.0 { "−" } else { "" };
         let (a, b) = (self.lower, self.upper);
         format!("{open}{}{}, {}{}{close}", sign(a), number(a), sign(b), number(b))
@@ -185,6 +188,8 @@ pub trait Family: Clone + Send + Sync + 'static {
     const PARAMETERS: &'static [Parameter];
     /// Whether it has a mass on whole numbers instead of a density.
     const DISCRETE: bool = false;
+    /// Whether sums, or the range of the rows, give its maximum: rows of a usual size then need no unit.
+    const CLOSED: bool = false;
     /// Its limits that are families of their own.
     const LIMITS: &'static [Limit] = &[];
     /// A remark on every fit.
@@ -202,6 +207,13 @@ pub trait Family: Clone + Send + Sync + 'static {
     /// The sum of the log-kernels by their summary; `None` if the family has none.
     fn summarized<T: Scalar>(&self, theta: &[T], summary: &Self::Summary) -> Option<T> {
         let _ = (theta, summary);
+        None
+    }
+    /// The sum of the log-kernels of a block of rows with its derivatives in closed form; `None` if the
+    /// family has none, or they would lose digits or are not finite: they are found by automatic
+    /// differentiation of [`Family::log_kernel`] then.
+    fn expansion(&self, theta: &[f64], rows: Rows<'_>) -> Option<Expansion> {
+        let _ = (theta, rows);
         None
     }
     /// ln P(X ≤ x) and ln P(X > x), for any x.
@@ -241,9 +253,9 @@ pub trait Family: Clone + Send + Sync + 'static {
         let _ = (theta, parameter, rows);
         None
     }
-    /// Why what the climb found is no maximum, although it ended there.
-    fn refuses(&self, theta: &[f64], converged: bool) -> Option<&'static str> {
-        let _ = (theta, converged);
+    /// Why what the climb found for so many rows is no maximum, although it ended there.
+    fn refuses(&self, theta: &[f64], rows: f64, converged: bool) -> Option<&'static str> {
+        let _ = (theta, rows, converged);
         None
     }
     /// A remark on parameters of maximum likelihood.

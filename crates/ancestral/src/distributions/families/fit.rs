@@ -4,7 +4,7 @@
 use super::error::{Error, Result};
 use super::family::{Family, Limit, Pinned, Support, Unit};
 use super::likelihood::{Likelihood, Objective};
-use super::newton::{Optimum, cholesky, climb, inverse};
+use super::newton::{Optimum, cholesky, climb, climb_to, inverse};
 use super::profile;
 use super::sample::Sample;
 use super::scalar::{Jet, Scalar};
@@ -12,9 +12,17 @@ use super::summary::Summary;
 use std::borrow::Cow;
 
 /// Rows from which starts are chosen.
-const FEW: usize = 1000;
+const FEW: usize = 250;
+/// Rows that the unit is chosen by.
+const UNIT_ROWS: usize = 100;
+/// How many times as far as they are apart rows may be from 0 without an origin of their own.
+const FAR_ORIGIN: f64 = 100.0;
+/// Values whose squares and inverses are far from the ends of what numbers can be.
+const USUAL: (f64, f64) = (1e-60, 1e60);
 /// How many times as many rows the search goes on with, until it has all.
 const MORE: usize = 16;
+/// The accuracy of the maximum for a part of the rows, in its standard errors.
+const ROUGH: f64 = 1e-2;
 /// Nats that a limit may be lower by, for few rows, so that it is looked at for all.
 const HOPELESS: f64 = 20.0;
 
@@ -120,21 +128,31 @@ impl Standard {
     /// A choice by the middle half of the rows.
     fn of<F: Family>(sample: &Sample) -> Self {
         let has = |unit| F::PARAMETERS.iter().any(|p| p.unit == unit);
+        let (low, high) = sample.range();
+        let size = low.abs().max(high.abs());
+        let usual = match has(Unit::Location) {
+            // An origin far away would cost digits.
+            true => size <= FAR_ORIGIN * (high - low) && size >= USUAL.0,
+            false => low >= USUAL.0,
+        } && size <= USUAL.1;
+        if F::CLOSED && usual && sample.intervals().is_empty() {
+            return Self { origin: 0.0, unit: 1.0 };
+        }
         let few = match sample.intervals().is_empty() {
-            true => sample.thinned(FEW),
-            false => sample.points().thinned(FEW),
+            true => sample.thinned(UNIT_ROWS),
+            false => sample.points().thinned(UNIT_ROWS),
         };
         let nonzero = |x: f64| x.is_finite() && x > 0.0;
         if has(Unit::Location) {
             let [low, origin, high] = few.quantiles([0.25, 0.5, 0.75]);
             let spread = high - low;
             let mean = few.mean(|x| (x - origin).abs());
-            let unit = [spread, mean].into_iter().find(|&x| nonzero(x)).unwrap_or(1.0);
+            let unit = [spread, mean, high - low].into_iter().find(|&x| nonzero(x)).unwrap_or(1.0);
             Self { origin, unit: power_of_two(unit) }
         } else if has(Unit::Scale) || has(Unit::LogScale) {
             let middle = few.quantile(0.5).abs();
             let mean = few.mean(f64::abs);
-            let unit = [middle, mean].into_iter().find(|&x| nonzero(x)).unwrap_or(1.0);
+            let unit = [middle, mean, size].into_iter().find(|&x| nonzero(x)).unwrap_or(1.0);
             Self { origin: 0.0, unit: power_of_two(unit) }
         } else {
             Self { origin: 0.0, unit: 1.0 }
@@ -216,7 +234,7 @@ fn fit_rows<F: Family>(family: &F, sample: &Sample, options: &FitOptions) -> Res
     let mut work = if standard == (Standard { origin: 0.0, unit: 1.0 }) {
         sample.clone()
     } else {
-        sample.map(move |x| (x - standard.origin) / standard.unit)
+        sample.standardized(standard.origin, standard.unit)
     };
     if F::DISCRETE {
         work = work.distinct();
@@ -230,7 +248,7 @@ fn fit_rows<F: Family>(family: &F, sample: &Sample, options: &FitOptions) -> Res
         }
     }
     let (best, limit) = highest(&likelihood, &held)?;
-    if let Some(reason) = family.refuses(&best.theta, best.converged) {
+    if let Some(reason) = family.refuses(&best.theta, sample.total(), best.converged) {
         let rows = sample.total().round() as usize;
         return Err(Error::NoMaximum { family: F::NAME, reason: reason.to_owned(), rows });
     }
@@ -318,14 +336,8 @@ fn highest<F: Family>(
         }
     };
     let mut best: Option<Optimum> = None;
-    let refused = |o: &Optimum| likelihood.family.refuses(&o.theta, o.converged).is_some();
     for found in climbs(likelihood, &points, summary, fixed, None) {
-        let prefer = |b: &Optimum| match (refused(&found), refused(b)) {
-            (false, true) => true,
-            (true, false) => false,
-            _ => better(&found, b),
-        };
-        if best.as_ref().is_none_or(prefer) {
+        if best.as_ref().is_none_or(|best| better(likelihood, &found, best)) {
             best = Some(found);
         }
     }
@@ -376,12 +388,15 @@ fn climbs<F: Family>(
     if summarized || !all.intervals().is_empty() {
         return from_all(&starts);
     }
-    let (mut size, mut from) = (FEW, starts.clone());
+    // A single start is as good as the maximum for a few rows.
+    let (mut size, mut from) =
+        (if starts.len() == 1 && rival.is_none() { MORE * FEW } else { FEW }, starts.clone());
     while 4 * size < all.exact_rows() {
         let few = all.thinned(size);
         let part = Likelihood::new(likelihood.family, &few);
-        let found = from.iter().filter_map(|start| climb(&part, start, &free));
-        let Some(best) = found.reduce(|a, b| if better(&b, &a) { b } else { a }) else { break };
+        let found = from.iter().filter_map(|start| climb_to(&part, start, &free, ROUGH));
+        let higher = |a: Optimum, b: Optimum| if better(&part, &b, &a) { b } else { a };
+        let Some(best) = found.reduce(higher) else { break };
         if let Some(rival) = rival.filter(|rival| rival.converged && best.converged)
             && best.at.value + HOPELESS < part.value(&rival.theta)
         {
@@ -397,9 +412,13 @@ fn climbs<F: Family>(
     from_all(&starts)
 }
 
-/// Whether a maximum is to be preferred: one that is a maximum, then the higher one.
-fn better(a: &Optimum, b: &Optimum) -> bool {
-    (a.converged, a.at.value) > (b.converged, b.at.value)
+/// Whether a maximum is to be preferred: one that is not refused, that is a maximum, then the higher one.
+fn better<F: Family>(likelihood: &Likelihood<'_, F>, a: &Optimum, b: &Optimum) -> bool {
+    let of = |o: &Optimum| {
+        let refused = likelihood.family.refuses(&o.theta, likelihood.rows(), o.converged);
+        (refused.is_none(), o.converged, o.at.value)
+    };
+    of(a) > of(b)
 }
 
 /// The report in the units of the data.
@@ -508,7 +527,7 @@ fn covariance<F: Family>(likelihood: &Likelihood<'_, F>, best: &Optimum) -> Opti
         return Some(rough);
     }
     let direction = |i: usize, k: usize| directions[i][k];
-    let at = likelihood.exact_along(&best.u, &best.free, &best.theta, direction);
+    let at = likelihood.exact_along((&best.u, &best.free, &best.theta), direction, false);
     let Some(inner) = inverse(&at.hessian) else { return Some(rough) };
     let entry = |i: usize, j: usize| {
         let of = |k: usize| (0..n).map(|l| inner[k][l] * directions[j][l]).sum::<f64>();

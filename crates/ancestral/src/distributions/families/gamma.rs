@@ -19,6 +19,7 @@ pub struct Gamma;
 impl Family for Gamma {
     const NAME: &'static str = "gamma";
     const ABOUT: &'static str = "gamma distribution";
+    const CLOSED: bool = true;
     const PARAMETERS: &'static [Parameter] = &[
         Parameter::new("shape", "shape k", Domain::Positive, Unit::Shape),
         Parameter::new("scale", "scale θ", Domain::Positive, Unit::Scale),

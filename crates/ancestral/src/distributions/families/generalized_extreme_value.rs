@@ -2,13 +2,16 @@
 //! the shape ξ is positive for heavy tails, and 0 is the Gumbel distribution.
 //!
 //! Below ξ = −1 the likelihood has no bound as the upper end of the support goes to the largest row; the
-//! interior maximum is given, if there is one. It is regular above −½ (Smith 1985).
+//! interior maximum is given, if there is one. Nor has it a bound for ξ > n − 1, where the scale goes to 0
+//! at the smallest of n rows. It is regular above −½ (Smith 1985).
 
 use super::error::Result;
+use super::expansion::Expansion;
 use super::family::{Domain, Family, Fixed, Parameter, Support, Unit, refuse_constant};
-use super::sample::Sample;
+use super::passes::{Terms, sums};
+use super::sample::{Rows, Sample};
 use super::scalar::Scalar;
-use super::special::LogTails;
+use super::special::{LogTails, vectorized};
 use super::summary::Moments;
 
 /// The generalized extreme value distribution; parameters shape, location and scale.
@@ -23,6 +26,91 @@ pub(super) const IRREGULAR: &str =
 /// Why a shape below −1 is no maximum.
 pub(super) const UNBOUNDED: &str = "the shape went below −1, where it grows without bound as the \
                                     upper end of the support goes to the largest row";
+
+/// y = ln(1 + ξ z) / ξ with 1 / (1 + ξ z) and the first and the second derivative of y in ξ; NaN close to the
+/// end of the support, where 1 + ξ z has lost digits, and beyond.
+#[inline(always)]
+pub(super) fn reduced_slopes(shape: f64, z: f64) -> [f64; 4] {
+    const CLOSE: f64 = 0.02 - 1.0;
+    let w = shape * z;
+    let (log, q) = vectorized::ln_1p(w);
+    let inside = if w > CLOSE { 0.0 } else { f64::NAN };
+    let inverse = 1.0 / shape;
+    let y = log * inverse;
+    let first = (z * q - y) * inverse;
+    let second = -(z * z * q * q + 2.0 * first) * inverse;
+    // Near ξ z = 0: y = z r A(s²), with r = 2 / (2 + w), s = w / (2 + w) and A(a) = artanh(√a) / √a.
+    let r = 2.0 / (2.0 + w);
+    let s = 0.5 * w * r;
+    let a = s * s;
+    let [series, slope, curve] = [
+        vectorized::polynomial(&ARTANH[0], a),
+        vectorized::polynomial(&ARTANH[1], a),
+        vectorized::polynomial(&ARTANH[2], a),
+    ];
+    // The derivatives of r and s in w are −½ r² and ½ r².
+    let by_w = 0.5 * r * r * (2.0 * r * s * slope - series);
+    let by_w_twice =
+        0.5 * r * r * r * (series + r * slope * (r - 4.0 * s) + 2.0 * r * r * a * curve);
+    let near = w.abs() < 0.1;
+    let y = if near { z * r * series } else { y };
+    let first = if near { z * z * by_w } else { first };
+    let second = if near { z * z * z * by_w_twice } else { second };
+    [y + inside, q, first, second]
+}
+
+/// A(a) = Σ aᵏ / (2 k + 1) and its first and second derivative, for a up to 0.003.
+const ARTANH: [[f64; 8]; 3] = {
+    let (mut series, mut k) = ([[0.0; 8]; 3], 0);
+    while k < 8 {
+        let n = k as f64;
+        series[0][k] = 1.0 / (2.0 * n + 1.0);
+        series[1][k] = (n + 1.0) / (2.0 * n + 3.0);
+        series[2][k] = (n + 1.0) * (n + 2.0) / (2.0 * n + 5.0);
+        k += 1;
+    }
+    series
+};
+
+/// ψ = −(1 + ξ) y − e^(−y) with its derivatives in z, then those in ξ.
+struct Row {
+    shape: f64,
+    location: f64,
+    scale: f64,
+}
+
+impl Terms<10> for Row {
+    #[inline(always)]
+    fn of(&self, x: f64) -> ([f64; 10], f64) {
+        let z = (x - self.location) / self.scale;
+        let [y, q, first, second] = reduced_slopes(self.shape, z);
+        let e = vectorized::exp(-y);
+        // ψ in y.
+        let by_y = e - (1.0 + self.shape);
+        let slope = by_y * q;
+        let curve = -q * q * (e + self.shape * by_y);
+        let by_shape = by_y * first - y;
+        let by_shape_twice = by_y * second - first * (2.0 + e * first);
+        let mixed = -q * (1.0 + e * first + by_y * z * q);
+        let value = -(1.0 + self.shape) * y - e;
+        let z_curve = z * curve;
+        (
+            [
+                value,
+                slope,
+                z * slope,
+                curve,
+                z_curve,
+                z * z_curve,
+                by_shape,
+                by_shape_twice,
+                mixed,
+                z * mixed,
+            ],
+            1.0,
+        )
+    }
+}
 
 impl Family for GeneralizedExtremeValue {
     const NAME: &'static str = "gev";
@@ -56,6 +144,13 @@ impl Family for GeneralizedExtremeValue {
         }
     }
 
+    fn expansion(&self, theta: &[f64], rows: Rows<'_>) -> Option<Expansion> {
+        let (shape, location, scale) = (theta[0], theta[1], theta[2]);
+        let ([a, b, c, d, e, f, in_shape @ ..], _) = sums(rows, &Row { shape, location, scale });
+        let around = Expansion::of_location_and_scale(1, scale, [a, b, c, d, e, f]);
+        around.with_shape(scale, in_shape).finite()
+    }
+
     fn log_tails(&self, theta: &[f64], x: f64) -> LogTails {
         let y = reduced(theta[0], theta[1], theta[2], x).unwrap_or_else(|end| end);
         LogTails::from_lower(-(-y).exp())
@@ -71,8 +166,8 @@ impl Family for GeneralizedExtremeValue {
     }
 
     fn starts(&self, sample: &Sample, s: &Moments, fixed: &Fixed) -> Vec<Vec<f64>> {
-        let few = sample.thinned(2000);
-        let quartiles = [0.25, 0.5, 0.75].map(|p| few.quantile(p));
+        let few = sample.thinned(500);
+        let quartiles = few.quantiles([0.25, 0.5, 0.75]);
         let spread = (quartiles[2] - quartiles[0]) / 1.5;
         let deviation = 0.779_696_8 * s.variance().sqrt();
         let range = few.range();
@@ -91,8 +186,15 @@ impl Family for GeneralizedExtremeValue {
         starts
     }
 
-    fn refuses(&self, theta: &[f64], _: bool) -> Option<&'static str> {
-        (theta[0] <= -1.0).then_some(UNBOUNDED)
+    fn refuses(&self, theta: &[f64], rows: f64, converged: bool) -> Option<&'static str> {
+        if theta[0] <= -1.0 {
+            return Some(UNBOUNDED);
+        }
+        // With the location at the smallest row it is (n − 1) / ξ − 1 times ln σ, and bounded terms.
+        (!converged && theta[0] >= rows - 1.0).then_some(
+            "for a shape above the number of rows less 1 it grows without bound as the scale goes to 0 at \
+             the smallest row, and no interior maximum was found",
+        )
     }
 
     fn note(&self, theta: &[f64]) -> Option<&'static str> {

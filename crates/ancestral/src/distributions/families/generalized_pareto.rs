@@ -4,10 +4,14 @@
 //! Below ξ = −1 the likelihood has no bound, as the generalized extreme value distribution's.
 
 use super::error::Result;
+use super::expansion::Expansion;
 use super::exponential::zeros;
 use super::family::{Domain, Family, Fixed, Parameter, Support, Unit, refuse_constant};
-use super::generalized_extreme_value::{IRREGULAR, REGULAR, UNBOUNDED, expanded, reduced};
-use super::sample::Sample;
+use super::generalized_extreme_value::{
+    IRREGULAR, REGULAR, UNBOUNDED, expanded, reduced, reduced_slopes,
+};
+use super::passes::{Terms, sums};
+use super::sample::{Rows, Sample};
 use super::scalar::Scalar;
 use super::special::LogTails;
 use super::summary::Moments;
@@ -15,6 +19,26 @@ use super::summary::Moments;
 /// The generalized Pareto distribution; parameters shape and scale.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct GeneralizedPareto;
+
+/// ψ = −(1 + ξ) y with its derivatives in z = x / σ, then those in ξ.
+struct Row {
+    shape: f64,
+    scale: f64,
+}
+
+impl Terms<6> for Row {
+    #[inline(always)]
+    fn of(&self, x: f64) -> ([f64; 6], f64) {
+        let z = x / self.scale;
+        let [y, q, first, second] = reduced_slopes(self.shape, z);
+        let by_y = -(1.0 + self.shape);
+        let zq = z * q;
+        let by_shape = by_y * first - y;
+        let by_shape_twice = by_y * second - 2.0 * first;
+        let mixed = -zq * (1.0 + by_y * zq);
+        ([by_y * y, by_y * zq, -self.shape * by_y * zq * zq, by_shape, by_shape_twice, mixed], 1.0)
+    }
+}
 
 impl Family for GeneralizedPareto {
     const NAME: &'static str = "gpd";
@@ -43,6 +67,18 @@ impl Family for GeneralizedPareto {
         }
     }
 
+    fn expansion(&self, theta: &[f64], rows: Rows<'_>) -> Option<Expansion> {
+        let (shape, scale) = (theta[0], theta[1]);
+        let ([value, slope, curve, by_shape, by_shape_twice, mixed], _) =
+            sums(rows, &Row { shape, scale });
+        let mut all = Expansion { value, ..Expansion::default() };
+        all.gradient = [by_shape, -slope / scale, 0.0];
+        all.hessian[0][0] = by_shape_twice;
+        all.hessian[1][0] = -mixed / scale;
+        all.hessian[1][1] = (2.0 * slope + curve) / (scale * scale);
+        all.finite()
+    }
+
     fn log_tails(&self, theta: &[f64], x: f64) -> LogTails {
         if x <= 0.0 {
             return LogTails::NONE;
@@ -60,7 +96,7 @@ impl Family for GeneralizedPareto {
     }
 
     fn starts(&self, sample: &Sample, s: &Moments, fixed: &Fixed) -> Vec<Vec<f64>> {
-        let few = sample.thinned(2000);
+        let few = sample.thinned(500);
         let ratio = s.mean * s.mean / s.variance();
         let middle = few.quantile(0.5).max(1e-300);
         let largest = sample.range().1;
@@ -76,7 +112,7 @@ impl Family for GeneralizedPareto {
             .collect()
     }
 
-    fn refuses(&self, theta: &[f64], _: bool) -> Option<&'static str> {
+    fn refuses(&self, theta: &[f64], _: f64, _: bool) -> Option<&'static str> {
         (theta[0] <= -1.0).then_some(UNBOUNDED)
     }
 

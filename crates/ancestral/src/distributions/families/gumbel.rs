@@ -1,15 +1,33 @@
 //! The Gumbel distribution of maxima: F(x) = exp(−e^(−z)), z = (x − μ) / β.
 
 use super::error::Result;
+use super::expansion::Expansion;
 use super::family::{Domain, Family, Fixed, Parameter, Support, Unit, refuse_constant};
-use super::sample::Sample;
+use super::passes::{Terms, sums};
+use super::sample::{Rows, Sample};
 use super::scalar::Scalar;
-use super::special::LogTails;
+use super::special::{LogTails, vectorized};
 use super::summary::Moments;
 
 /// The Gumbel distribution; parameters location and scale.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Gumbel;
+
+/// ψ = −z − e^(−z).
+struct Row {
+    location: f64,
+    scale: f64,
+}
+
+impl Terms<6> for Row {
+    #[inline(always)]
+    fn of(&self, x: f64) -> ([f64; 6], f64) {
+        let z = (x - self.location) / self.scale;
+        let e = vectorized::exp(-z);
+        let slope = e - 1.0;
+        ([-z - e, slope, z * slope, -e, -z * e, -z * z * e], 1.0)
+    }
+}
 
 impl Family for Gumbel {
     const NAME: &'static str = "gumbel";
@@ -31,6 +49,12 @@ impl Family for Gumbel {
     fn log_kernel<T: Scalar>(&self, theta: &[T], x: f64) -> T {
         let z = (theta[0] - x) / theta[1];
         z - z.exp()
+    }
+
+    fn expansion(&self, theta: &[f64], rows: Rows<'_>) -> Option<Expansion> {
+        let (location, scale) = (theta[0], theta[1]);
+        let (sums, _) = sums(rows, &Row { location, scale });
+        Expansion::of_location_and_scale(0, scale, sums).finite()
     }
 
     fn log_tails(&self, theta: &[f64], x: f64) -> LogTails {

@@ -8,7 +8,7 @@ use super::sample::Sample;
 use super::scalar::Scalar;
 use super::special::normal::{normal_quantile, normal_tails};
 use super::special::{HALF_LN_TAU, LN_2, LogTails};
-use super::summary::Moments;
+use super::summary::Powers;
 
 /// The half-normal distribution; parameter scale.
 #[derive(Debug, Clone, Copy, Default)]
@@ -17,9 +17,10 @@ pub struct HalfNormal;
 impl Family for HalfNormal {
     const NAME: &'static str = "half-normal";
     const ABOUT: &'static str = "half-normal distribution";
+    const CLOSED: bool = true;
     const PARAMETERS: &'static [Parameter] =
         &[Parameter::new("scale", "scale σ", Domain::Positive, Unit::Scale)];
-    type Summary = Moments;
+    type Summary = Powers;
 
     fn support(&self, _: &[f64]) -> Support {
         Support::NONNEGATIVE
@@ -33,8 +34,8 @@ impl Family for HalfNormal {
         (theta[0].recip() * x).square() * -0.5
     }
 
-    fn summarized<T: Scalar>(&self, theta: &[T], s: &Moments) -> Option<T> {
-        Some(theta[0].recip().square() * (-0.5 * (s.squares + s.weight * s.mean * s.mean)))
+    fn summarized<T: Scalar>(&self, theta: &[T], s: &Powers) -> Option<T> {
+        Some(theta[0].recip().square() * (-0.5 * s.squares))
     }
 
     fn log_tails(&self, theta: &[f64], x: f64) -> LogTails {
@@ -61,7 +62,7 @@ impl Family for HalfNormal {
         zeros(Self::NAME, sample, fixed)
     }
 
-    fn starts(&self, _: &Sample, s: &Moments, _: &Fixed) -> Vec<Vec<f64>> {
-        vec![vec![(s.variance() + s.mean * s.mean).sqrt().max(1e-300)]]
+    fn starts(&self, _: &Sample, s: &Powers, _: &Fixed) -> Vec<Vec<f64>> {
+        vec![vec![(s.squares / s.weight).sqrt().max(1e-300)]]
     }
 }

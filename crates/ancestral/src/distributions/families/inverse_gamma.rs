@@ -29,6 +29,7 @@ impl Summary for Inverses {
 impl Family for InverseGamma {
     const NAME: &'static str = "inverse-gamma";
     const ABOUT: &'static str = "inverse gamma distribution";
+    const CLOSED: bool = true;
     const PARAMETERS: &'static [Parameter] = &[
         Parameter::new("shape", "shape k", Domain::Positive, Unit::Shape),
         Parameter::new("scale", "scale θ", Domain::Positive, Unit::Scale),

@@ -4,11 +4,12 @@
 
 use super::error::Result;
 use super::family::{Domain, Family, Fixed, Parameter, Support, Unit, refuse_constant};
+use super::passes::{Terms, sums};
 use super::sample::{Rows, Sample};
 use super::scalar::Scalar;
 use super::special::normal::{normal_tails, scaled_erfc};
 use super::special::{HALF_LN_TAU, LN_2, LogTails, ln_add_exp};
-use super::summary::Summary;
+use super::summary::{Summary, log_sum};
 use std::f64::consts::FRAC_1_SQRT_2;
 
 /// The inverse Gaussian distribution; parameters mean and shape, both in the unit of the data.
@@ -26,12 +27,26 @@ pub struct Sums {
     logs: f64,
 }
 
+/// (x − mean)² / (mean² x) and ln x.
+struct Row {
+    mean: f64,
+}
+
+impl Terms<1> for Row {
+    #[inline(always)]
+    fn of(&self, x: f64) -> ([f64; 1], f64) {
+        let apart = (x - self.mean) / self.mean;
+        ([apart * apart / x], x)
+    }
+}
+
 impl Summary for Sums {
     fn of(rows: Rows<'_>) -> Self {
         let weight = rows.total();
-        let mean = rows.iter().map(|(x, w)| w * x).sum::<f64>() / weight;
-        let excess = rows.iter().map(|(x, w)| w * ((x - mean) / mean).powi(2) / x).sum();
-        let logs = rows.iter().map(|(x, w)| w * x.ln()).sum();
+        let [sum] = rows.sums(|x| [x]);
+        let mean = sum / weight;
+        let ([excess], logs) = sums(rows, &Row { mean });
+        let logs = if logs.is_nan() { log_sum(rows) } else { logs };
         Self { weight, mean, excess, logs }
     }
     fn merge(&mut self, later: &Self) {
@@ -46,6 +61,7 @@ impl Summary for Sums {
 impl Family for InverseGaussian {
     const NAME: &'static str = "inverse-gaussian";
     const ABOUT: &'static str = "inverse Gaussian (Wald) distribution";
+    const CLOSED: bool = true;
     const PARAMETERS: &'static [Parameter] = &[
         Parameter::new("mean", "mean μ", Domain::Positive, Unit::Scale),
         Parameter::new("shape", "shape λ", Domain::Positive, Unit::Scale),

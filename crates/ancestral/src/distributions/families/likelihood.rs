@@ -1,10 +1,11 @@
 //! The log-likelihood of a sample as a function of coordinates, with its derivatives.
 //!
-//! Exact rows are differentiated by the formulas themselves ([`Jet`]); censored ones, whose tails
+//! Exact rows are differentiated in closed form, where a family has one, else by the formulas themselves
+//! ([`Jet`]); censored ones, whose tails
 //! have no closed derivatives in a shape, by central differences of sixth order.
 
 use super::family::{Domain, Family, log_density};
-use super::sample::{Interval, Sample};
+use super::sample::{Interval, Rows, Sample};
 use super::scalar::{Jet, Scalar};
 use super::special::{LN_2, ln_sub_exp};
 use super::summary::Summary;
@@ -32,6 +33,12 @@ pub trait Objective: Sync {
     /// The log-likelihood with its derivatives in at most three free coordinates; `spread` is the
     /// standard deviation that one row would give each coordinate, the unit of differences.
     fn evaluate(&self, u: &[f64], free: &[usize], fixed: &[f64], spread: &[f64]) -> Evaluation;
+
+    /// Whether parameters on the way to a maximum are where the likelihood has no bound.
+    fn unbounded(&self, theta: &[f64]) -> bool {
+        let _ = theta;
+        false
+    }
 
     /// The parameters at coordinates; those that are not free are taken as they are.
     fn parameters(&self, u: &[f64], free: &[usize], fixed: &[f64]) -> Vec<f64> {
@@ -70,10 +77,9 @@ impl<'a, F: Family> Likelihood<'a, F> {
     /// The exact rows with their derivatives along N directions of the free coordinates.
     fn exact_jet<const N: usize>(
         &self,
-        u: &[f64],
-        free: &[usize],
-        fixed: &[f64],
+        (u, free, fixed): (&[f64], &[usize], &[f64]),
         direction: impl Fn(usize, usize) -> f64,
+        closed: bool,
     ) -> Evaluation {
         let mut theta: Vec<Jet<N>> = fixed.iter().map(|&x| Jet::constant(x)).collect();
         for (place, (&i, &u)) in free.iter().zip(u).enumerate() {
@@ -82,46 +88,52 @@ impl<'a, F: Family> Likelihood<'a, F> {
                 *x = p.domain.parameter(Jet { gradient, ..Jet::constant(u) });
             }
         }
-        let jet = self.exact_rows(&theta);
+        let jet = self.exact_rows(&theta, closed);
         let entry = |i: usize, j: usize| jet.hessian[i.max(j)][i.min(j)];
         let hessian = (0..N).map(|i| (0..N).map(|j| entry(i, j)).collect()).collect();
         Evaluation { value: jet.value, gradient: jet.gradient.to_vec(), hessian }
     }
 
     /// The exact rows with their derivatives along as many directions as there are free coordinates, one to
-    /// three: `direction(i, k)` is coordinate i of direction k.
+    /// three: `direction(i, k)` is coordinate i of direction k. Where derivatives in the parameters would
+    /// cancel along them, every row is differentiated by itself, not in `closed` form.
     pub(super) fn exact_along(
         &self,
-        u: &[f64],
-        free: &[usize],
-        fixed: &[f64],
+        (u, free, fixed): (&[f64], &[usize], &[f64]),
         direction: impl Fn(usize, usize) -> f64,
+        closed: bool,
     ) -> Evaluation {
+        let at = (u, free, fixed);
         if const { F::PARAMETERS.len() >= 3 } && free.len() == 3 {
-            self.exact_jet::<3>(u, free, fixed, direction)
+            self.exact_jet::<3>(at, direction, closed)
         } else if const { F::PARAMETERS.len() >= 2 } && free.len() == 2 {
-            self.exact_jet::<2>(u, free, fixed, direction)
+            self.exact_jet::<2>(at, direction, closed)
         } else if free.len() == 1 {
-            self.exact_jet::<1>(u, free, fixed, direction)
+            self.exact_jet::<1>(at, direction, closed)
         } else {
-            let value = self.exact_rows::<f64>(fixed);
+            let value = self.exact_rows::<f64>(fixed, closed);
             Evaluation { value, gradient: Vec::new(), hessian: Vec::new() }
         }
     }
 
     /// Σ w (normalizer + kernel) over the exact rows.
-    fn exact_rows<T: Scalar>(&self, theta: &[T]) -> T {
+    fn exact_rows<T: Scalar>(&self, theta: &[T], closed: bool) -> T {
         let zero = T::constant(0.0);
         let Some(summary) = &self.summary else { return zero };
         let normalizer = self.family.log_normalizer(theta) * self.exact;
         if let Some(kernels) = self.family.summarized(theta, summary) {
             return normalizer + kernels;
         }
-        let blocks = self.sample.blocks(|rows| match rows.weights {
+        let values: Vec<f64> = theta.iter().map(|x| x.value()).collect();
+        let one_by_one = |rows: Rows<'_>| match rows.weights {
             None => rows.values.iter().fold(zero, |sum, &x| sum + self.family.log_kernel(theta, x)),
             Some(_) => {
                 rows.iter().fold(zero, |sum, (x, w)| sum + self.family.log_kernel(theta, x) * w)
             }
+        };
+        let blocks = self.sample.quick_blocks(|rows| {
+            let found = if closed { self.family.expansion(&values, rows) } else { None };
+            found.map_or_else(|| one_by_one(rows), |found| T::composed(theta, &found))
         });
         blocks.into_iter().fold(normalizer, |sum, block| sum + block)
     }
@@ -186,13 +198,17 @@ impl<F: Family> Objective for Likelihood<'_, F> {
         self.sample.total()
     }
 
+    fn unbounded(&self, theta: &[f64]) -> bool {
+        self.family.refuses(theta, self.rows(), true).is_some()
+    }
+
     fn value(&self, theta: &[f64]) -> f64 {
-        self.exact_rows::<f64>(theta) + self.censored(theta)
+        self.exact_rows::<f64>(theta, true) + self.censored(theta)
     }
 
     fn evaluate(&self, u: &[f64], free: &[usize], fixed: &[f64], spread: &[f64]) -> Evaluation {
         let own = |i: usize, k: usize| f64::from(i == k);
-        let mut all = self.exact_along(u, free, fixed, own);
+        let mut all = self.exact_along((u, free, fixed), own, true);
         if !self.sample.intervals().is_empty() {
             self.add_censored(&mut all, u, free, fixed, spread);
         }

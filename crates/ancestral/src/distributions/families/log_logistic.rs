@@ -1,15 +1,32 @@
 //! The log-logistic (Fisk) distribution: ln X is logistic, F(x) = 1 / (1 + (x / α)^(−β)), x > 0.
 
 use super::error::Result;
+use super::expansion::Expansion;
 use super::family::{Domain, Family, Fixed, Parameter, Support, Unit, refuse_constant};
-use super::logistic::logistic_tails;
-use super::sample::Sample;
+use super::logistic::{logistic_tails, slopes};
+use super::passes::{Terms, sums};
+use super::sample::{Rows, Sample};
 use super::scalar::Scalar;
-use super::special::LogTails;
+use super::special::{LogTails, vectorized};
 
 /// The log-logistic distribution; parameters shape and scale.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LogLogistic;
+
+/// ψ of the logistic distribution at t = β l, l = ln(x / α), with ψ′, l ψ′, ψ″, l ψ″, l² ψ″ and l.
+struct Row {
+    shape: f64,
+    scale: f64,
+}
+
+impl Terms<7> for Row {
+    #[inline(always)]
+    fn of(&self, x: f64) -> ([f64; 7], f64) {
+        let l = vectorized::ln(x / self.scale);
+        let ([far, slope, curve], factor) = slopes(self.shape * l);
+        ([far, slope, l * slope, curve, l * curve, l * l * curve, l], factor)
+    }
+}
 
 impl Family for LogLogistic {
     const NAME: &'static str = "log-logistic";
@@ -34,6 +51,13 @@ impl Family for LogLogistic {
         let tiny = ratio.value() < f64::MIN_POSITIVE;
         let z = theta[0] * if tiny { theta[1].ln() - x.ln() } else { ratio.ln() };
         z - z.softplus() * 2.0 - x.ln()
+    }
+
+    fn expansion(&self, theta: &[f64], rows: Rows<'_>) -> Option<Expansion> {
+        let (shape, scale) = (theta[0], theta[1]);
+        let ([far, sums @ .., l], logs) = sums(rows, &Row { shape, scale });
+        let value = far - 2.0 * logs - (l + rows.total() * scale.ln());
+        Expansion::of_shape_and_scale(theta, value, sums).finite()
     }
 
     fn log_tails(&self, theta: &[f64], x: f64) -> LogTails {

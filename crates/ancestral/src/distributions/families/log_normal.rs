@@ -5,7 +5,7 @@ use super::family::{Domain, Family, Fixed, Parameter, Support, Unit, refuse_cons
 use super::sample::{Rows, Sample};
 use super::scalar::Scalar;
 use super::special::normal::{normal_quantile, normal_tails};
-use super::special::{HALF_LN_TAU, LogTails};
+use super::special::{HALF_LN_TAU, LogTails, vectorized};
 use super::summary::{Moments, Summary};
 
 /// The log-normal distribution; parameters μ and σ of the logarithm.
@@ -32,7 +32,11 @@ impl LogMoments {
 impl Summary for LogMoments {
     fn of(rows: Rows<'_>) -> Self {
         let reference = rows.values.first().copied().unwrap_or(1.0);
-        Self { reference, moments: Moments::by(rows, |x| log_ratio(x, reference)) }
+        let mut logs = rows.mapped(|x| vectorized::ln_ratio(x, reference));
+        if logs.iter().any(|x| x.is_nan()) {
+            logs = rows.values.iter().map(|&x| log_ratio(x, reference)).collect();
+        }
+        Self { reference, moments: Moments::of(Rows { values: &logs, ..rows }) }
     }
     fn merge(&mut self, later: &Self) {
         let mut moved = later.moments;
@@ -50,6 +54,7 @@ fn log_ratio(x: f64, c: f64) -> f64 {
 impl Family for LogNormal {
     const NAME: &'static str = "log-normal";
     const ABOUT: &'static str = "log-normal distribution";
+    const CLOSED: bool = true;
     const PARAMETERS: &'static [Parameter] = &[
         Parameter::new("mu", "mean μ of the logarithm", Domain::Real, Unit::LogScale),
         Parameter::new(

@@ -1,15 +1,41 @@
 //! The logistic distribution: F(x) = 1 / (1 + e^(−z)), z = (x − μ) / s.
 
 use super::error::Result;
+use super::expansion::Expansion;
 use super::family::{Domain, Family, Fixed, Parameter, Support, Unit, refuse_constant};
-use super::sample::Sample;
+use super::passes::{Terms, sums};
+use super::sample::{Rows, Sample};
 use super::scalar::Scalar;
-use super::special::LogTails;
+use super::special::{LogTails, vectorized};
 use super::summary::Moments;
 
 /// The logistic distribution; parameters location and scale.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Logistic;
+
+/// ψ = −|z| − 2 ln(1 + e^(−|z|)), ψ′ = −tanh(z / 2) and ψ″, and the number whose logarithm is in ψ.
+#[inline(always)]
+pub(super) fn slopes(z: f64) -> ([f64; 3], f64) {
+    let e = vectorized::exp(-z.abs());
+    let inverse = 1.0 / (1.0 + e);
+    let slope = (1.0 - e) * inverse;
+    let slope = if z < 0.0 { slope } else { -slope };
+    ([-z.abs(), slope, -2.0 * e * inverse * inverse], 1.0 + e)
+}
+
+struct Row {
+    location: f64,
+    scale: f64,
+}
+
+impl Terms<6> for Row {
+    #[inline(always)]
+    fn of(&self, x: f64) -> ([f64; 6], f64) {
+        let z = (x - self.location) / self.scale;
+        let ([far, slope, curve], factor) = slopes(z);
+        ([far, slope, z * slope, curve, z * curve, z * z * curve], factor)
+    }
+}
 
 impl Family for Logistic {
     const NAME: &'static str = "logistic";
@@ -31,6 +57,13 @@ impl Family for Logistic {
     fn log_kernel<T: Scalar>(&self, theta: &[T], x: f64) -> T {
         let z = (theta[0] - x) / theta[1];
         z - z.softplus() * 2.0
+    }
+
+    fn expansion(&self, theta: &[f64], rows: Rows<'_>) -> Option<Expansion> {
+        let (location, scale) = (theta[0], theta[1]);
+        let (mut sums, logs) = sums(rows, &Row { location, scale });
+        sums[0] -= 2.0 * logs;
+        Expansion::of_location_and_scale(0, scale, sums).finite()
     }
 
     fn log_tails(&self, theta: &[f64], x: f64) -> LogTails {

@@ -14,6 +14,7 @@
 pub mod compare;
 pub mod distribution;
 pub mod error;
+pub mod expansion;
 pub mod family;
 pub mod fit;
 pub mod gof;
@@ -21,6 +22,7 @@ pub mod inference;
 pub mod likelihood;
 pub mod located;
 pub mod newton;
+pub mod passes;
 pub mod profile;
 pub mod sample;
 pub mod scalar;

@@ -9,6 +9,8 @@ use super::likelihood::{Evaluation, Objective};
 const LONGEST: f64 = 2.0;
 /// Maximum iterations.
 const ITERATIONS: usize = 200;
+/// For a rough maximum.
+const ROUGH_ITERATIONS: usize = 30;
 /// Where a coordinate ends: e^±300 is beyond any parameter of standardized data.
 const FARTHEST: f64 = 300.0;
 
@@ -45,8 +47,24 @@ pub(super) fn inverse(hessian: &[Vec<f64>]) -> Option<Vec<Vec<f64>>> {
     Some((0..n).map(|i| solve(&factor, &unit(i))).collect())
 }
 
+/// Steps up to which convergence is taken to be quadratic, in standard errors.
+const SQUARES: f64 = 1e-2;
+/// The accuracy of a maximum, in standard errors.
+const ACCURACY: f64 = 1e-6;
+
 /// Climbs from parameters; those that are not `free` stay.
 pub fn climb(likelihood: &dyn Objective, start: &[f64], free: &[usize]) -> Option<Optimum> {
+    climb_to(likelihood, start, free, ACCURACY)
+}
+
+/// The same, until a step is as small, in standard errors. A rough maximum takes few steps, and none
+/// where the likelihood has no bound.
+pub fn climb_to(
+    likelihood: &dyn Objective,
+    start: &[f64],
+    free: &[usize],
+    accuracy: f64,
+) -> Option<Optimum> {
     let domains = likelihood.domains();
     let mut u: Vec<f64> = free
         .iter()
@@ -62,12 +80,17 @@ pub fn climb(likelihood: &dyn Objective, start: &[f64], free: &[usize]) -> Optio
     let mut reach = vec![1.0_f64; free.len()];
     let mut here = likelihood.evaluate(&u, free, start, &spread);
     let (mut damping, mut converged, mut iterations) = (0.0_f64, false, 0);
+    // The size of the last step in standard errors, if it was Newton's own.
+    let mut last = f64::NAN;
     if !here.value.is_finite() {
         return None;
     }
-    while iterations < ITERATIONS && !free.is_empty() {
+    let rough = accuracy > ACCURACY;
+    let most = if rough { ROUGH_ITERATIONS } else { ITERATIONS };
+    while iterations < most && !free.is_empty() {
         iterations += 1;
-        if !usable(&here) {
+        let stuck = rough && likelihood.unbounded(&likelihood.parameters(&u, free, start));
+        if stuck || !usable(&here) {
             break;
         }
         for (i, s) in spread.iter_mut().enumerate() {
@@ -83,12 +106,15 @@ pub fn climb(likelihood: &dyn Objective, start: &[f64], free: &[usize]) -> Optio
         let longest = step.iter().fold(0.0_f64, |m, s| m.max(s.abs()));
         // The gain that rounding hides.
         let rounding = 1e-14 * here.value.abs().max(1.0);
-        // After such a step, another one would be its square, in standard errors.
-        let small = |i: usize, s: f64| {
-            let error = (-here.hessian[i][i]).abs().sqrt().recip();
-            s.abs() <= 1e-6 * error || s.abs() <= 1e-14 * u[i].abs().max(1e-3)
-        };
-        let settled = exact && step.iter().enumerate().all(|(i, &s)| small(i, s));
+        let size = |i: usize, s: f64| s.abs() * (-here.hessian[i][i]).abs().sqrt();
+        let errors = step.iter().enumerate().map(|(i, &s)| size(i, s)).fold(0.0, f64::max);
+        let small =
+            |i: usize, s: f64| size(i, s) <= accuracy || s.abs() <= 1e-14 * u[i].abs().max(1e-3);
+        // Newton's steps are as the squares of those before: what the next one would be.
+        let next = errors * (errors / last).powi(2);
+        let settled = exact
+            && (step.iter().enumerate().all(|(i, &s)| small(i, s))
+                || errors <= SQUARES && next <= 1e-4 * accuracy);
         let limits = step.iter().zip(&reach).map(|(s, reach)| LONGEST * reach / s.abs());
         let mut share = limits.fold(1.0_f64, f64::min);
         let mut accepted = None;
@@ -129,6 +155,7 @@ pub fn climb(likelihood: &dyn Objective, start: &[f64], free: &[usize]) -> Optio
         let still = gain <= 1e-13 && longest * share <= 1e-9;
         let flat = (found.value - here.value).abs() <= rounding && gain <= 1e-12 * rows.sqrt();
         (u, here) = (next, found);
+        last = if exact && share == 1.0 { errors } else { f64::NAN };
         damping = if share == 1.0 { damping * 0.1 } else { damping };
         damping = if damping < 1e-9 { 0.0 } else { damping };
         if settled || still {

@@ -17,6 +17,7 @@ pub struct Normal;
 impl Family for Normal {
     const NAME: &'static str = "normal";
     const ABOUT: &'static str = "normal (Gaussian) distribution";
+    const CLOSED: bool = true;
     const PARAMETERS: &'static [Parameter] = &[
         Parameter::new("mean", "mean μ", Domain::Real, Unit::Location),
         Parameter::new("deviation", "standard deviation σ", Domain::Positive, Unit::Scale),

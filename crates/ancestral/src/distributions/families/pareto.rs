@@ -15,6 +15,7 @@ pub struct Pareto;
 impl Family for Pareto {
     const NAME: &'static str = "pareto";
     const ABOUT: &'static str = "Pareto distribution";
+    const CLOSED: bool = true;
     const PARAMETERS: &'static [Parameter] = &[
         Parameter::new("shape", "shape α, the tail index", Domain::Positive, Unit::Shape),
         Parameter::new("scale", "scale x_m, the smallest value", Domain::Positive, Unit::Scale),

@@ -2,43 +2,50 @@
 //! the mean square.
 
 use super::family::{Domain, Family, Fixed, Parameter, Support, Unit};
+use super::passes::{Terms, sums};
 use super::sample::{Rows, Sample};
 use super::scalar::Scalar;
 use super::special::LogTails;
-use super::summary::{Moments, Summary};
+use super::summary::{Summary, log_sum};
 
 /// The Rayleigh distribution; parameter scale.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Rayleigh;
 
-/// The moments of x and Σ w ln x.
+/// Σ w x² and Σ w ln x.
 #[derive(Debug, Clone, Copy)]
 pub struct Sums {
-    moments: Moments,
+    weight: f64,
+    squares: f64,
     logs: f64,
+}
+
+struct Row;
+
+impl Terms<1> for Row {
+    #[inline(always)]
+    fn of(&self, x: f64) -> ([f64; 1], f64) {
+        ([x * x], x)
+    }
 }
 
 impl Summary for Sums {
     fn of(rows: Rows<'_>) -> Self {
-        let logs = rows.iter().map(|(x, w)| w * x.ln()).sum();
-        Self { moments: Moments::of(rows), logs }
+        let ([squares], logs) = sums(rows, &Row);
+        let logs = if logs.is_nan() { log_sum(rows) } else { logs };
+        Self { weight: rows.total(), squares, logs }
     }
     fn merge(&mut self, later: &Self) {
-        self.moments.merge_with(&later.moments);
+        self.weight += later.weight;
+        self.squares += later.squares;
         self.logs += later.logs;
-    }
-}
-
-impl Sums {
-    /// Σ w x².
-    fn squares(&self) -> f64 {
-        self.moments.squares + self.moments.weight * self.moments.mean * self.moments.mean
     }
 }
 
 impl Family for Rayleigh {
     const NAME: &'static str = "rayleigh";
     const ABOUT: &'static str = "Rayleigh distribution";
+    const CLOSED: bool = true;
     const PARAMETERS: &'static [Parameter] =
         &[Parameter::new("scale", "scale σ, the mode", Domain::Positive, Unit::Scale)];
     type Summary = Sums;
@@ -56,7 +63,7 @@ impl Family for Rayleigh {
     }
 
     fn summarized<T: Scalar>(&self, theta: &[T], s: &Sums) -> Option<T> {
-        Some(theta[0].recip().square() * (-0.5 * s.squares()) + s.logs)
+        Some(theta[0].recip().square() * (-0.5 * s.squares) + s.logs)
     }
 
     fn log_tails(&self, theta: &[f64], x: f64) -> LogTails {
@@ -69,6 +76,6 @@ impl Family for Rayleigh {
     }
 
     fn starts(&self, _: &Sample, s: &Sums, _: &Fixed) -> Vec<Vec<f64>> {
-        vec![vec![(0.5 * s.squares() / s.moments.weight).sqrt()]]
+        vec![vec![(0.5 * s.squares / s.weight).sqrt()]]
     }
 }

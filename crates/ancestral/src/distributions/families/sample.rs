@@ -1,7 +1,9 @@
 //! The rows that a distribution is fitted to: exact values, weights or counts, censored rows.
 
 use super::error::{Error, Result};
+use super::passes::{self, joined, least, vectorized};
 use rayon::prelude::*;
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
@@ -42,31 +44,103 @@ impl Rows<'_> {
         self.weights.map_or(self.values.len() as f64, |w| w.iter().sum())
     }
 
+    /// The smallest and the largest value.
+    pub fn range(self) -> (f64, f64) {
+        let (_, low, high) = vectorized(Ends(self.values));
+        (low, high)
+    }
+
+    /// Each value by a function of a few operations.
+    pub fn mapped(self, f: impl Fn(f64) -> f64) -> Vec<f64> {
+        let mut values = vec![0.0; self.values.len()];
+        vectorized(Mapping { values: self.values, into: &mut values, f });
+        values
+    }
+
     /// Sums of functions with the weights, formed in eight parts.
     pub fn sums<const K: usize>(self, f: impl Fn(f64) -> [f64; K]) -> [f64; K] {
-        let mut sums = [[0.0; LANES]; K];
-        let mut add = |lane: usize, x: f64, w: f64| {
-            for (sum, term) in sums.iter_mut().zip(f(x)) {
-                sum[lane] += w * term;
-            }
-        };
-        match self.weights {
-            None => {
-                let (chunks, rest) = self.values.as_chunks::<LANES>();
-                for chunk in chunks {
-                    (0..LANES).for_each(|lane| add(lane, chunk[lane], 1.0));
-                }
-                rest.iter().enumerate().for_each(|(lane, x)| add(lane, *x, 1.0));
-            }
-            Some(_) => self.iter().enumerate().for_each(|(i, (x, w))| add(i % LANES, x, w)),
-        }
-        sums.map(|[a, b, c, d, e, f, g, h]| ((a + e) + (c + g)) + ((b + f) + (d + h)))
+        vectorized(Sums { rows: self, f })
     }
 
     /// The values with their weights.
     pub fn iter(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
         let weight = |i: usize| self.weights.and_then(|w| w.get(i)).copied().unwrap_or(1.0);
         self.values.iter().enumerate().map(move |(i, &x)| (x, weight(i)))
+    }
+}
+
+/// A call of [`Rows::mapped`].
+struct Mapping<'a, F> {
+    values: &'a [f64],
+    into: &'a mut [f64],
+    f: F,
+}
+
+impl<F: Fn(f64) -> f64> pulp::NullaryFnOnce for Mapping<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        self.into.iter_mut().zip(self.values).for_each(|(into, &x)| *into = (self.f)(x));
+    }
+}
+
+/// A call of [`Rows::sums`].
+struct Sums<'a, F> {
+    rows: Rows<'a>,
+    f: F,
+}
+
+impl<F: Fn(f64) -> [f64; K], const K: usize> pulp::NullaryFnOnce for Sums<'_, F> {
+    type Output = [f64; K];
+
+    #[inline(always)]
+    fn call(self) -> [f64; K] {
+        let mut sums = [[0.0; LANES]; K];
+        let mut add = |lane: usize, x: f64, w: f64| {
+            for (sum, term) in sums.iter_mut().zip((self.f)(x)) {
+                sum[lane] += w * term;
+            }
+        };
+        match self.rows.weights {
+            None => {
+                let (chunks, rest) = self.rows.values.as_chunks::<LANES>();
+                for chunk in chunks {
+                    (0..LANES).for_each(|lane| add(lane, chunk[lane], 1.0));
+                }
+                rest.iter().enumerate().for_each(|(lane, x)| add(lane, *x, 1.0));
+            }
+            Some(_) => self.rows.iter().enumerate().for_each(|(i, (x, w))| add(i % LANES, x, w)),
+        }
+        sums.map(joined)
+    }
+}
+
+/// The sum, the smallest and the largest of some values.
+struct Ends<'a>(&'a [f64]);
+
+impl pulp::NullaryFnOnce for Ends<'_> {
+    type Output = (f64, f64, f64);
+
+    #[inline(always)]
+    fn call(self) -> Self::Output {
+        let mut sums = [0.0; LANES];
+        let (mut low, mut high) = ([f64::INFINITY; LANES], [f64::NEG_INFINITY; LANES]);
+        let (chunks, rest) = self.0.as_chunks::<LANES>();
+        for chunk in chunks {
+            for lane in 0..LANES {
+                sums[lane] += chunk[lane];
+                low[lane] = least(low[lane], chunk[lane]);
+                high[lane] = passes::most(high[lane], chunk[lane]);
+            }
+        }
+        for (lane, &x) in rest.iter().enumerate() {
+            sums[lane] += x;
+            low[lane] = least(low[lane], x);
+            high[lane] = passes::most(high[lane], x);
+        }
+        let low = low.into_iter().fold(f64::INFINITY, f64::min);
+        (joined(sums), low, high.into_iter().fold(f64::NEG_INFINITY, f64::max))
     }
 }
 
@@ -150,7 +224,7 @@ const FEW_ENOUGH: u64 = 1 << 18;
 /// quantiles are the same then, bit by bit.
 #[derive(Debug, Clone)]
 pub struct Sample {
-    values: Vec<f64>,
+    values: Arc<Vec<f64>>,
     /// The smallest and the largest exact value, once it was asked for.
     range: Arc<OnceLock<(f64, f64)>>,
     /// Instead of `values`, without weights and intervals.
@@ -172,6 +246,7 @@ impl PartialEq for Sample {
 impl Sample {
     /// Rows of which the range is not known.
     fn of_parts(values: Vec<f64>, weights: Vec<f64>, intervals: Vec<Interval>, total: f64) -> Self {
+        let values = Arc::new(values);
         Self { values, range: Arc::default(), walked: None, weights, intervals, total }
     }
 
@@ -197,17 +272,19 @@ impl Sample {
     pub fn walked(rows: Arc<dyn Walk>) -> Result<Self> {
         let total = rows.len() as f64;
         let walked = Walked { rows, maps: Vec::new(), fault: Arc::default() };
-        let (nan, infinite) = walked
-            .blocks(0..walked.rows.len().div_ceil(BLOCK), |rows| {
-                let count = |f: fn(f64) -> bool| rows.values.iter().filter(|x| f(**x)).count();
-                (count(f64::is_nan), count(f64::is_infinite))
-            })
-            .into_iter()
-            .fold((0, 0), |(a, b), (c, d)| (a + c, b + d));
+        let found = walked.blocks(walked.all(), |rows| {
+            let count = |f: fn(f64) -> bool| rows.values.iter().filter(|x| f(**x)).count();
+            let (_, low, high) = vectorized(Ends(rows.values));
+            (count(f64::is_nan), count(f64::is_infinite), low, high)
+        });
+        let none = (0, 0, f64::INFINITY, f64::NEG_INFINITY);
+        let (nan, infinite, low, high) =
+            found.into_iter().fold(none, |a, b| (a.0 + b.0, a.1 + b.1, a.2.min(b.2), a.3.max(b.3)));
         let sample = Self::of_parts(Vec::new(), Vec::new(), Vec::new(), total);
         let sample = Self { walked: Some(walked), ..sample };
         sample.check_read()?;
         refuse_values(nan, infinite)?;
+        let _ = sample.range.set((low, high));
         if total == 0.0 { Err(Error::NoRows) } else { Ok(sample) }
     }
 
@@ -265,8 +342,8 @@ impl Sample {
                 return Err(Error::Weight { rows });
             }
         }
-        let values = Vec::with_capacity(ends.len());
-        let mut out = Self::of_parts(values, Vec::new(), Vec::new(), 0.0);
+        let mut values = Vec::with_capacity(ends.len());
+        let mut out = Self::of_parts(Vec::new(), Vec::new(), Vec::new(), 0.0);
         let (mut nan, mut reversed) = (0, 0);
         for (i, &(lower, upper)) in ends.iter().enumerate() {
             let weight = weights.and_then(|w| w.get(i)).copied().unwrap_or(1.0);
@@ -276,7 +353,7 @@ impl Sample {
             nan += usize::from(lower.is_nan() || upper.is_nan());
             reversed += usize::from(lower > upper);
             if lower == upper {
-                out.values.push(lower);
+                values.push(lower);
                 if weights.is_some() {
                     out.weights.push(weight);
                 }
@@ -291,7 +368,8 @@ impl Sample {
         if reversed > 0 {
             return Err(Error::Reversed { rows: reversed });
         }
-        let _ = out.range.set(check_values(&out.values)?);
+        let _ = out.range.set(check_values(&values)?);
+        out.values = Arc::new(values);
         if out.values.is_empty() && out.intervals.is_empty() {
             return Err(Error::NoRows);
         }
@@ -374,6 +452,18 @@ impl Sample {
         self.values.par_chunks(BLOCK).enumerate().map(of).collect()
     }
 
+    /// Every value from an origin, in a unit that is a power of two.
+    #[must_use]
+    pub fn standardized(&self, origin: f64, unit: f64) -> Self {
+        let inverse = unit.recip();
+        let by = move |x: f64| (x - origin) * inverse;
+        let out = self.map(by);
+        if let Some(&(low, high)) = self.range.get() {
+            let _ = out.range.set((by(low), by(high)));
+        }
+        out
+    }
+
     /// Every value by a function, which keeps the order if there are intervals.
     #[must_use]
     pub fn map(&self, f: impl Fn(f64) -> f64 + Send + Sync + 'static) -> Self {
@@ -385,7 +475,7 @@ impl Sample {
         let ends = |i: &Interval| Interval { lower: f(i.lower), upper: f(i.upper), ..*i };
         let intervals = self.intervals.iter().map(ends).collect();
         let values = match self.values.len() <= QUICK {
-            true => self.values.iter().map(|&x| f(x)).collect(),
+            true => Rows { values: &self.values, weights: None }.mapped(f),
             false => self.values.par_iter().with_min_len(BLOCK).map(|&x| f(x)).collect(),
         };
         Self::of_parts(values, self.weights.clone(), intervals, self.total)
@@ -398,7 +488,10 @@ impl Sample {
         if let Some(walked) = &self.walked {
             return walked.distinct().map_or_else(
                 || self.clone(),
-                |(values, weights)| Self { values, weights, walked: None, ..self.clone() },
+                |(values, weights)| {
+                    let values = Arc::new(values);
+                    Self { values, weights, walked: None, ..self.clone() }
+                },
             );
         }
         let mut rows: Vec<(f64, f64)> = self.weighted_values().collect();
@@ -426,13 +519,14 @@ impl Sample {
         if out.weights.is_empty() {
             out.weights = vec![1.0; out.values.len()];
         }
+        let values = Arc::make_mut(&mut out.values);
         for i in &self.intervals {
             let at = match (i.lower.is_finite(), i.upper.is_finite()) {
                 (true, true) => 0.5 * (i.lower + i.upper),
                 (true, false) => i.lower,
                 _ => i.upper,
             };
-            out.values.push(at);
+            values.push(at);
             out.weights.push(i.weight);
         }
         out
@@ -441,7 +535,7 @@ impl Sample {
     /// The smallest and the largest exact value.
     pub fn range(&self) -> (f64, f64) {
         *self.range.get_or_init(|| {
-            let found = self.quick_blocks(|rows| range(rows.values));
+            let found = self.quick_blocks(|rows| rows.range());
             let ends = (f64::INFINITY, f64::NEG_INFINITY);
             found.into_iter().fold(ends, |(a, b), (c, d)| (a.min(c), b.max(d)))
         })
@@ -459,12 +553,12 @@ impl Sample {
             return shares.map(|p| walked.quantile(p));
         }
         if self.weights.is_empty() {
-            let mut rows = self.values.clone();
+            let mut rows = self.values.to_vec();
             let n = rows.len();
             return shares.map(|p| {
                 let rank = (p * n as f64 * (1.0 - 1e-12)).ceil().max(1.0) as usize;
                 match rows.get(rank.min(n).wrapping_sub(1)) {
-                    Some(_) => *rows.select_nth_unstable_by(rank.min(n) - 1, f64::total_cmp).1,
+                    Some(_) => *rows.select_nth_unstable_by(rank.min(n) - 1, ascending).1,
                     None => f64::NAN,
                 }
             });
@@ -481,6 +575,26 @@ impl Sample {
             }
             sorted.values.last().copied().unwrap_or(f64::NAN)
         })
+    }
+
+    /// The smallest and the largest median: they differ if as many rows, by weight, are above as below.
+    pub fn medians(&self) -> (f64, f64) {
+        let n = self.exact_rows();
+        if !self.weights.is_empty() {
+            return (self.quantile(0.5), -self.map(|x| -x).quantile(0.5));
+        }
+        if let Some(walked) = &self.walked {
+            // The rank of the larger one, by a share that no rounding moves to another.
+            let above = ((n / 2) as f64 + 0.5) / n as f64;
+            return (walked.quantile(0.5), walked.quantile(above));
+        }
+        let mut rows = self.values.to_vec();
+        if rows.is_empty() {
+            return (f64::NAN, f64::NAN);
+        }
+        let (_, &mut low, above) = rows.select_nth_unstable_by((n - 1) / 2, ascending);
+        let (_, next, _) = vectorized(Ends(above));
+        (low, if n.is_multiple_of(2) { next } else { low })
     }
 
     /// At most a few thousand exact values, evenly spaced among the rows, to choose starts by.
@@ -509,6 +623,10 @@ impl Sample {
             let enough = rows.filter(|(_, weight)| *weight >= goal);
             enough.reduce(|best, row| if row.1 > best.1 { row } else { best })
         };
+        if share >= 0.5 && self.weights.is_empty() && !self.has_equal_pairs() {
+            // Half of the rows can be equal if each pair has one of them.
+            return most(&mut self.first_pair().into_iter().map(|x| (x, self.weight_at(x))));
+        }
         if count > 2 && !self.is_walked() {
             return most(&mut self.distinct().weighted_values());
         }
@@ -516,6 +634,32 @@ impl Sample {
         let candidates = (1..=count).map(|k| self.quantile(share * k as f64));
         most(&mut candidates.map(|x| (x, self.weight_at(x))))
     }
+}
+
+impl Sample {
+    /// Whether rows 2 i and 2 i + 1 are equal for some i.
+    fn has_equal_pairs(&self) -> bool {
+        let any = |rows: Rows<'_>| {
+            let pairs = rows.values.as_chunks::<2>().0;
+            pairs.iter().fold(false, |any, [a, b]| any | (a == b))
+        };
+        self.quick_blocks(any).into_iter().any(|any| any)
+    }
+
+    /// The first two rows, if there are as many.
+    fn first_pair(&self) -> Vec<f64> {
+        let Some(walked) = &self.walked else {
+            return self.values.iter().take(2).copied().collect();
+        };
+        let mut first = vec![0.0; walked.rows.len().min(2)];
+        walked.read(0, &mut first);
+        first
+    }
+}
+
+/// The order of finite numbers; 0 and −0 are equal.
+fn ascending(a: &f64, b: &f64) -> Ordering {
+    a.partial_cmp(b).unwrap_or(Ordering::Equal)
 }
 
 /// The order of numbers as that of whole ones, and back.
@@ -623,38 +767,15 @@ impl Walked {
     }
 }
 
-/// The smallest and the largest of finite values.
-fn range(values: &[f64]) -> (f64, f64) {
-    let (mut low, mut high) = ([f64::INFINITY; LANES], [f64::NEG_INFINITY; LANES]);
-    let (chunks, rest) = values.as_chunks::<LANES>();
-    let mut add = |values: &[f64]| {
-        for ((low, high), &x) in low.iter_mut().zip(&mut high).zip(values) {
-            *low = if x < *low { x } else { *low };
-            *high = if x > *high { x } else { *high };
-        }
-    };
-    chunks.iter().for_each(|chunk| add(chunk));
-    add(rest);
-    (
-        low.into_iter().fold(f64::INFINITY, f64::min),
-        high.into_iter().fold(f64::NEG_INFINITY, f64::max),
-    )
-}
-
 /// Refuses NaN and infinities; the range of the values.
 fn check_values(values: &[f64]) -> Result<(f64, f64)> {
-    // Zero times an infinity or NaN is NaN.
-    let mut zeros = [0.0; LANES];
-    let (chunks, rest) = values.as_chunks::<LANES>();
-    for chunk in chunks {
-        zeros.iter_mut().zip(chunk).for_each(|(zero, x)| *zero += 0.0 * x);
-    }
-    rest.iter().for_each(|x| zeros[0] += 0.0 * x);
-    if zeros.iter().any(|x| x.is_nan()) {
+    let (sum, low, high) = vectorized(Ends(values));
+    // The sum of finite values may be infinite, too.
+    if !sum.is_finite() {
         let count = |f: fn(f64) -> bool| values.iter().filter(|x| f(**x)).count();
         refuse_values(count(f64::is_nan), count(f64::is_infinite))?;
     }
-    Ok(range(values))
+    Ok((low, high))
 }
 
 /// Refuses so many values that are not finite.

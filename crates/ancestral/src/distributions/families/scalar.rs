@@ -1,6 +1,7 @@
 //! Numbers with their first and second derivatives with respect to the parameters of a fit, so that
 //! a family writes its log-density once (forward-mode automatic differentiation).
 
+use super::expansion::Expansion;
 use super::special::{deviance, gamma};
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
@@ -25,6 +26,9 @@ pub trait Scalar:
     fn value(self) -> f64;
     /// f(self), given f there and, when needed, f′ and f″.
     fn chain(self, f: f64, derivatives: impl FnOnce() -> (f64, f64)) -> Self;
+
+    /// A function of several numbers by its derivatives in them.
+    fn composed(theta: &[Self], outer: &Expansion) -> Self;
 
     /// 1 / x.
     fn recip(self) -> Self {
@@ -141,6 +145,9 @@ impl Scalar for f64 {
     fn chain(self, f: f64, _: impl FnOnce() -> (f64, f64)) -> Self {
         f
     }
+    fn composed(_: &[Self], outer: &Expansion) -> Self {
+        outer.value
+    }
 }
 
 /// A number with its gradient and Hessian in N parameters.
@@ -196,6 +203,22 @@ impl<const N: usize> Scalar for Jet<N> {
             for j in 0..=i {
                 out.hessian[i][j] =
                     first * self.hessian[i][j] + second * self.gradient[i] * self.gradient[j];
+            }
+        }
+        out
+    }
+    fn composed(theta: &[Self], outer: &Expansion) -> Self {
+        let mut out = Self::constant(outer.value);
+        for (a, x) in theta.iter().enumerate() {
+            for i in 0..N {
+                out.gradient[i] += outer.gradient[a] * x.gradient[i];
+                for j in 0..=i {
+                    let mut sum = outer.gradient[a] * x.hessian[i][j];
+                    for (b, y) in theta.iter().enumerate() {
+                        sum += outer.hessian[a.max(b)][a.min(b)] * x.gradient[i] * y.gradient[j];
+                    }
+                    out.hessian[i][j] += sum;
+                }
             }
         }
         out

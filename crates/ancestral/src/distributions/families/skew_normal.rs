@@ -5,20 +5,68 @@
 //! row.
 
 use super::error::Result;
+use super::expansion::Expansion;
 use super::family::{
     Domain, Family, Fixed, Limit, Parameter, Pinned, Support, Unit, quantile_by_search,
     refuse_constant,
 };
-use super::sample::Sample;
+use super::passes::{Terms, sums};
+use super::sample::{Rows, Sample};
 use super::scalar::Scalar;
 use super::special::normal::{normal_log_density, normal_quantile, normal_tails, scaled_erfc};
 use super::special::owen::{gauss_legendre, owens_t};
-use super::special::{HALF_LN_TAU, LN_2, LogTails};
+use super::special::{HALF_LN_TAU, LN_2, LogTails, vectorized};
+use super::student_t::Square;
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_PI, PI};
 
 /// The skew-normal distribution; parameters shape, location and scale.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SkewNormal;
+
+/// ψ = −½ z² + ln Φ(v), v = α z, with its derivatives in z, then those in α. In ψ, ln of the factor
+/// min(1, e^(½ v²)) Φ(v) is left out.
+struct Row {
+    shape: f64,
+    location: f64,
+    scale: f64,
+}
+
+impl Terms<10> for Row {
+    #[inline(always)]
+    fn of(&self, x: f64) -> ([f64; 10], f64) {
+        let z = (x - self.location) / self.scale;
+        let v = self.shape * z;
+        let half_square = 0.5 * v * v;
+        let tail = 0.5 * vectorized::scaled_erfc(v.abs() * FRAC_1_SQRT_2);
+        let density = vectorized::exp(-half_square);
+        let below = v < 0.0;
+        let factor = if below { tail } else { 1.0 - tail * density };
+        // φ(v) / Φ(v).
+        let ratio = (if below { 1.0 } else { density }) / factor * (0.5 * FRAC_2_PI.sqrt());
+        let bend = -ratio * (v + ratio);
+        let value = -0.5 * z * z - if below { half_square } else { 0.0 };
+        let slope = self.shape * ratio - z;
+        let curve = self.shape * self.shape * bend - 1.0;
+        let mixed = ratio + v * bend;
+        // v + φ / Φ has lost digits far below, where its limits are used.
+        let inside = if v > FAR { 0.0 } else { f64::NAN };
+        (
+            [
+                value + inside,
+                slope,
+                z * slope,
+                curve,
+                z * curve,
+                z * z * curve,
+                z * ratio,
+                z * z * bend,
+                mixed,
+                z * mixed,
+            ],
+            factor,
+        )
+    }
+}
 
 impl Family for SkewNormal {
     const NAME: &'static str = "skew-normal";
@@ -62,6 +110,18 @@ impl Family for SkewNormal {
         square + log_phi(theta[0] * z)
     }
 
+    fn expansion(&self, theta: &[f64], rows: Rows<'_>) -> Option<Expansion> {
+        let (shape, location, scale) = (theta[0], theta[1], theta[2]);
+        if shape.is_infinite() {
+            let inside = |x: &f64| *x == location || (*x > location) == (shape > 0.0);
+            let all = rows.values.iter().all(inside);
+            return if all { Square { location, scale }.expansion(rows) } else { None };
+        }
+        let ([a, b, c, d, e, f, in_shape @ ..], logs) = sums(rows, &Row { shape, location, scale });
+        let around = Expansion::of_location_and_scale(1, scale, [a + logs, b, c, d, e, f]);
+        around.with_shape(scale, in_shape).finite()
+    }
+
     fn log_tails(&self, theta: &[f64], x: f64) -> LogTails {
         let z = (x - theta[1]) / theta[2];
         if theta[0] < 0.0 { tails(-theta[0], -z).swapped() } else { tails(theta[0], z) }
@@ -96,7 +156,7 @@ impl Family for SkewNormal {
     }
 
     fn starts(&self, sample: &Sample, (): &(), fixed: &Fixed) -> Vec<Vec<f64>> {
-        let few = sample.thinned(2000);
+        let few = sample.thinned(500);
         let mean = few.mean(|x| x);
         let variance = few.mean(|x| (x - mean).powi(2)).max(1e-300);
         let skew = few.mean(|x| (x - mean).powi(3)) / variance.powf(1.5);
@@ -128,11 +188,14 @@ impl Family for SkewNormal {
     }
 }
 
+/// Where φ(x) / Φ(x) is −x to all digits that its derivative keeps.
+const FAR: f64 = -1e4;
+
 /// ln Φ(x) with its derivatives λ and −λ (x + λ), where λ = φ(x) / Φ(x).
 fn log_phi<T: Scalar>(x: T) -> T {
     let z = x.value();
     x.chain(normal_tails(z).lower, || {
-        if z < -1e4 {
+        if z < FAR {
             return (-z, -1.0);
         }
         let ratio = if z < 0.0 {

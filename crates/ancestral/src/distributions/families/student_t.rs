@@ -6,16 +6,68 @@
 //! likelihood rises to the normal distribution, ν = ∞.
 
 use super::error::{Error, Result};
+use super::expansion::Expansion;
 use super::family::{Domain, Family, Fixed, Limit, Parameter, Support, Unit, refuse_constant};
-use super::sample::Sample;
+use super::passes::{Terms, sums};
+use super::sample::{Rows, Sample};
 use super::scalar::Scalar;
 use super::special::beta::{beta_tails, ln_beta};
 use super::special::normal::{normal_quantile, normal_tails};
-use super::special::{HALF_LN_TAU, LN_2, LogTails};
+use super::special::{HALF_LN_TAU, LN_2, LogTails, vectorized};
 
 /// Student's t distribution; parameters degrees of freedom, location and scale.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct StudentT;
+
+/// ψ = −½ (ν + 1) ln(1 + w), w = z² / ν, with its derivatives in z, then those in ν.
+struct Row {
+    df: f64,
+    location: f64,
+    scale: f64,
+}
+
+impl Terms<10> for Row {
+    #[inline(always)]
+    fn of(&self, x: f64) -> ([f64; 10], f64) {
+        let z = (x - self.location) / self.scale;
+        let w = z * z / self.df;
+        let (log, q) = vectorized::ln_1p(w);
+        let (half, ratio) = (0.5 * (self.df + 1.0), 1.0 + 1.0 / self.df);
+        let slope = -ratio * z * q;
+        let curve = -ratio * q * q * (1.0 - w);
+        // −∂/∂ν ln(1 + w).
+        let inner = w * q / self.df;
+        let by_df = half * inner - 0.5 * log;
+        let by_df_twice = inner * (1.0 - 0.5 * ratio * (2.0 + w) * q);
+        let mixed = z * q * (1.0 / self.df - ratio * w * q) / self.df;
+        let terms = [-half * log, slope, z * slope, curve, z * curve, z * z * curve];
+        let [a, b, c, d, e, f] = terms;
+        ([a, b, c, d, e, f, by_df, by_df_twice, mixed, z * mixed], 1.0)
+    }
+}
+
+/// ψ = −½ z², the limit, by Σ z and Σ z².
+pub(super) struct Square {
+    pub(super) location: f64,
+    pub(super) scale: f64,
+}
+
+impl Terms<2> for Square {
+    #[inline(always)]
+    fn of(&self, x: f64) -> ([f64; 2], f64) {
+        let z = (x - self.location) / self.scale;
+        ([z, z * z], 1.0)
+    }
+}
+
+impl Square {
+    /// In a location at place 1 and a scale at place 2.
+    pub(super) fn expansion(self, rows: Rows<'_>) -> Option<Expansion> {
+        let ([first, second], _) = sums(rows, &self);
+        let sums = [-0.5 * second, -first, -second, -rows.total(), -first, -second];
+        Expansion::of_location_and_scale(1, self.scale, sums).finite()
+    }
+}
 
 impl Family for StudentT {
     const NAME: &'static str = "student-t";
@@ -60,6 +112,16 @@ impl Family for StudentT {
         (df + 1.0) * (square / df).ln_1p() * -0.5
     }
 
+    fn expansion(&self, theta: &[f64], rows: Rows<'_>) -> Option<Expansion> {
+        let (df, location, scale) = (theta[0], theta[1], theta[2]);
+        if df.is_infinite() {
+            return Square { location, scale }.expansion(rows);
+        }
+        let ([a, b, c, d, e, f, shape @ ..], _) = sums(rows, &Row { df, location, scale });
+        let around = Expansion::of_location_and_scale(1, scale, [a, b, c, d, e, f]);
+        around.with_shape(scale, shape).finite()
+    }
+
     fn log_tails(&self, theta: &[f64], x: f64) -> LogTails {
         standard_tails(theta[0], (x - theta[1]) / theta[2])
     }
@@ -92,9 +154,10 @@ impl Family for StudentT {
     }
 
     fn starts(&self, sample: &Sample, (): &(), fixed: &Fixed) -> Vec<Vec<f64>> {
-        let few = sample.thinned(2000);
-        let middle = fixed[1].unwrap_or_else(|| few.quantile(0.5));
-        let spread = 0.5 * (few.quantile(0.75) - few.quantile(0.25));
+        let few = sample.thinned(500);
+        let quartiles = few.quantiles([0.25, 0.5, 0.75]);
+        let middle = fixed[1].unwrap_or(quartiles[1]);
+        let spread = 0.5 * (quartiles[2] - quartiles[0]);
         let spread = if spread > 0.0 { spread } else { few.mean(|x| (x - middle).abs()) };
         if fixed[0].is_some() {
             return vec![vec![1.0, middle, spread]];

@@ -1,6 +1,7 @@
 //! Sums over the rows that determine the likelihood of a family (sufficient statistics), built block
 //! by block and merged in order.
 
+use super::passes::{Terms, sums};
 use super::sample::{Rows, Sample};
 use super::special::deviance;
 
@@ -49,15 +50,7 @@ pub struct Moments {
 impl Moments {
     /// Of a function of the values.
     pub fn by(rows: Rows<'_>, f: impl Fn(f64) -> f64) -> Self {
-        let values: Vec<f64> = rows.values.iter().map(|&x| f(x)).collect();
-        let rows = Rows { values: &values, ..rows };
-        let weight = rows.total();
-        let [sum] = rows.sums(|y| [y]);
-        let mean = sum / weight;
-        // The mean's own rounding error is taken out of both.
-        let [rest, squares] = rows.sums(|y| [y - mean, (y - mean) * (y - mean)]);
-        let rest = rest / weight;
-        Self { weight, mean: mean + rest, squares: squares - weight * rest * rest }
+        Self::of(Rows { values: &rows.mapped(f), ..rows })
     }
 
     /// Adds later ones.
@@ -78,7 +71,13 @@ impl Moments {
 
 impl Summary for Moments {
     fn of(rows: Rows<'_>) -> Self {
-        Self::by(rows, |x| x)
+        let weight = rows.total();
+        let [sum] = rows.sums(|y| [y]);
+        let mean = sum / weight;
+        // The mean's own rounding error is taken out of both.
+        let [rest, squares] = rows.sums(|y| [y - mean, (y - mean) * (y - mean)]);
+        let rest = rest / weight;
+        Self { weight, mean: mean + rest, squares: squares - weight * rest * rest }
     }
     fn merge(&mut self, later: &Self) {
         self.merge_with(later);
@@ -100,20 +99,7 @@ pub struct Deviance {
 impl Deviance {
     /// Of a positive function of the values.
     pub fn by(rows: Rows<'_>, f: impl Fn(f64) -> f64) -> Self {
-        let values: Vec<f64> = rows.values.iter().map(|&x| f(x)).collect();
-        let rows = Rows { values: &values, ..rows };
-        let weight = rows.total();
-        let [sum] = rows.sums(|y| [y]);
-        let mean = sum / weight;
-        let [apart, squares] = rows.sums(|y| [y / mean - 1.0, (y / mean - 1.0).powi(2)]);
-        // φ(t) = t − 1 − ln t, where the terms do not cancel.
-        let logarithm = match rows.weights.is_none() && squares > 1e-2 * weight {
-            true => log_product(&values, mean),
-            false => None,
-        };
-        let deviance = logarithm
-            .map_or_else(|| rows.sums(|y| [deviance(y / mean)])[0], |logarithm| apart - logarithm);
-        Self { weight, mean, deviance }
+        Self::of(Rows { values: &rows.mapped(f), ..rows })
     }
 
     /// Adds later ones.
@@ -133,45 +119,73 @@ impl Deviance {
     }
 }
 
+/// t − 1, (t − 1)² and ln t for t = x / mean.
+struct Relative {
+    mean: f64,
+}
+
+impl Terms<2> for Relative {
+    #[inline(always)]
+    fn of(&self, x: f64) -> ([f64; 2], f64) {
+        let t = x / self.mean;
+        ([t - 1.0, (t - 1.0) * (t - 1.0)], t)
+    }
+}
+
 impl Summary for Deviance {
     fn of(rows: Rows<'_>) -> Self {
-        Self::by(rows, |x| x)
+        let weight = rows.total();
+        let [sum] = rows.sums(|y| [y]);
+        let mean = sum / weight;
+        let ([apart, squares], logs) = sums(rows, &Relative { mean });
+        // φ(t) = t − 1 − ln t, where the terms do not cancel.
+        let apart = apart - logs;
+        let deviance = match squares > 1e-2 * weight && apart.is_finite() {
+            true => apart,
+            false => rows.iter().map(|(y, w)| w * deviance(y / mean)).sum(),
+        };
+        Self { weight, mean, deviance }
     }
     fn merge(&mut self, later: &Self) {
         self.merge_with(later);
     }
 }
 
-/// Σ ln(x / unit) as the logarithm of a product, whose exponents are summed apart; `None` if a quotient
-/// is not a normal number.
-fn log_product(values: &[f64], unit: f64) -> Option<f64> {
-    const LANES: usize = 8;
-    // Products of so many numbers below 2 are below the largest number.
-    const MOST: usize = 1000;
-    const MANTISSA: u64 = (1 << 52) - 1;
-    const ONE: u64 = 1023 << 52;
-    let (mut sum, mut exponents, mut normal) = (0.0, 0_u64, true);
-    for part in values.chunks(MOST * LANES) {
-        let (mut products, mut powers) = ([1.0; LANES], [0_u64; LANES]);
-        let (mut low, mut high) = ([f64::INFINITY; LANES], [0.0; LANES]);
-        let mut add = |values: &[f64]| {
-            for (lane, x) in values.iter().enumerate() {
-                let t = x / unit;
-                low[lane] = if t < low[lane] { t } else { low[lane] };
-                high[lane] = if t > high[lane] { t } else { high[lane] };
-                let bits = t.to_bits();
-                powers[lane] = powers[lane].wrapping_add(bits >> 52);
-                products[lane] *= f64::from_bits(bits & MANTISSA | ONE);
-            }
-        };
-        let (chunks, rest) = part.as_chunks::<LANES>();
-        chunks.iter().for_each(|chunk| add(chunk));
-        add(rest);
-        normal &=
-            low.iter().all(|t| *t >= f64::MIN_POSITIVE) && high.iter().all(|t| *t <= f64::MAX);
-        sum += products.iter().map(|p| p.ln()).sum::<f64>();
-        exponents += powers.iter().sum::<u64>();
+/// A factor of its own.
+struct Itself;
+
+impl Terms<0> for Itself {
+    #[inline(always)]
+    fn of(&self, x: f64) -> ([f64; 0], f64) {
+        ([], x)
     }
-    let powers = exponents as i64 - 1023 * values.len() as i64;
-    normal.then_some(sum + powers as f64 * super::special::LN_2)
+}
+
+/// Σ w ln x.
+pub fn log_sum(rows: Rows<'_>) -> f64 {
+    let (_, logs) = sums(rows, &Itself);
+    if logs.is_nan() { rows.iter().map(|(x, w)| w * x.ln()).sum() } else { logs }
+}
+
+/// Σ w x and Σ w x².
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Powers {
+    /// Σ w.
+    pub weight: f64,
+    /// Σ w x.
+    pub sum: f64,
+    /// Σ w x².
+    pub squares: f64,
+}
+
+impl Summary for Powers {
+    fn of(rows: Rows<'_>) -> Self {
+        let [sum, squares] = rows.sums(|x| [x, x * x]);
+        Self { weight: rows.total(), sum, squares }
+    }
+    fn merge(&mut self, later: &Self) {
+        self.weight += later.weight;
+        self.sum += later.sum;
+        self.squares += later.squares;
+    }
 }

@@ -3,22 +3,45 @@
 
 use super::error::Result;
 use super::family::{Domain, Family, Fixed, Parameter, Pinned, Support, Unit, refuse_constant};
-use super::sample::Sample;
+use super::sample::{Rows, Sample};
 use super::scalar::Scalar;
 use super::special::LogTails;
+use super::summary::Summary;
 
 /// The uniform distribution; parameters lower and upper.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Uniform;
 
+/// The range of the rows.
+#[derive(Debug, Clone, Copy)]
+pub struct Ends {
+    low: f64,
+    high: f64,
+}
+
+impl Summary for Ends {
+    fn of(rows: Rows<'_>) -> Self {
+        let (low, high) = rows.range();
+        Self { low, high }
+    }
+    fn merge(&mut self, later: &Self) {
+        *self = Self { low: self.low.min(later.low), high: self.high.max(later.high) };
+    }
+    fn of_sample(sample: &Sample) -> Option<Self> {
+        let (low, high) = sample.range();
+        (low <= high).then_some(Self { low, high })
+    }
+}
+
 impl Family for Uniform {
     const NAME: &'static str = "uniform";
     const ABOUT: &'static str = "uniform distribution";
+    const CLOSED: bool = true;
     const PARAMETERS: &'static [Parameter] = &[
         Parameter::new("lower", "lower end a", Domain::Real, Unit::Location),
         Parameter::new("upper", "upper end b", Domain::Real, Unit::Location),
     ];
-    type Summary = ();
+    type Summary = Ends;
 
     fn support(&self, theta: &[f64]) -> Support {
         let or = |x: f64, other: f64| if x.is_nan() { other } else { x };
@@ -32,6 +55,11 @@ impl Family for Uniform {
     fn log_kernel<T: Scalar>(&self, theta: &[T], x: f64) -> T {
         let inside = theta[0].value() <= x && x <= theta[1].value();
         T::constant(if inside { 0.0 } else { f64::NEG_INFINITY })
+    }
+
+    fn summarized<T: Scalar>(&self, theta: &[T], s: &Ends) -> Option<T> {
+        let inside = theta[0].value() <= s.low && s.high <= theta[1].value();
+        Some(T::constant(if inside { 0.0 } else { f64::NEG_INFINITY }))
     }
 
     fn log_tails(&self, theta: &[f64], x: f64) -> LogTails {
@@ -67,7 +95,7 @@ impl Family for Uniform {
             .collect()
     }
 
-    fn starts(&self, sample: &Sample, (): &(), _: &Fixed) -> Vec<Vec<f64>> {
+    fn starts(&self, sample: &Sample, _: &Ends, _: &Fixed) -> Vec<Vec<f64>> {
         let (low, high) = sample.range();
         vec![vec![low, high]]
     }

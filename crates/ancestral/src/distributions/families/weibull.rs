@@ -1,10 +1,12 @@
 //! The Weibull distribution: f(x) = k / λ (x / λ)^(k − 1) exp(−(x / λ)ᵏ), x > 0.
 
 use super::error::Result;
+use super::expansion::Expansion;
 use super::family::{Domain, Family, Fixed, Parameter, Support, Unit, refuse_constant};
+use super::passes::{Terms, sums};
 use super::sample::{Rows, Sample};
 use super::scalar::Scalar;
-use super::special::LogTails;
+use super::special::{LogTails, vectorized};
 use super::summary::{Moments, Summary};
 
 /// The Weibull distribution; parameters shape and scale.
@@ -17,10 +19,31 @@ pub struct Logs(Moments);
 
 impl Summary for Logs {
     fn of(rows: Rows<'_>) -> Self {
-        Self(Moments::by(rows, f64::ln))
+        let mut logs = rows.mapped(vectorized::ln);
+        if logs.iter().any(|x| x.is_nan()) {
+            logs = rows.values.iter().map(|x| x.ln()).collect();
+        }
+        Self(Moments::of(Rows { values: &logs, ..rows }))
     }
     fn merge(&mut self, later: &Self) {
         self.0.merge_with(&later.0);
+    }
+}
+
+/// ψ = t − eᵗ at t = k l, l = ln(x / λ), with ψ′, l ψ′, ψ″, l ψ″, l² ψ″ and l.
+struct Row {
+    shape: f64,
+    scale: f64,
+}
+
+impl Terms<7> for Row {
+    #[inline(always)]
+    fn of(&self, x: f64) -> ([f64; 7], f64) {
+        let l = vectorized::ln(x / self.scale);
+        let t = self.shape * l;
+        let e = vectorized::exp(t);
+        let slope = 1.0 - e;
+        ([t - e, slope, l * slope, -e, -l * e, -l * l * e, l], 1.0)
     }
 }
 
@@ -44,6 +67,13 @@ impl Family for Weibull {
     fn log_kernel<T: Scalar>(&self, theta: &[T], x: f64) -> T {
         let t = theta[0] * (T::constant(x) / theta[1]).ln();
         t - t.exp() - x.ln()
+    }
+
+    fn expansion(&self, theta: &[f64], rows: Rows<'_>) -> Option<Expansion> {
+        let (shape, scale) = (theta[0], theta[1]);
+        let ([value, sums @ .., l], _) = sums(rows, &Row { shape, scale });
+        let value = value - (l + rows.total() * scale.ln());
+        Expansion::of_shape_and_scale(theta, value, sums).finite()
     }
 
     fn log_tails(&self, theta: &[f64], x: f64) -> LogTails {

@@ -4,7 +4,8 @@
 
 A line is family, rows, shape of the data, factor, offset, first row, log-likelihood; CASES of them a
 family (default 10), of all or of one. Cases where scipy ends with an infinite or impossible point are left
-out, and extreme values whose upper end is free to make the likelihood infinite (a shape ξ of −1 or below).
+out, and extreme values whose upper end is free to make the likelihood infinite (a shape ξ of −1 or below) or
+whose scale goes to 0 at the smallest of n rows (ξ of n − 1 or above).
 Data are those of maxima.py, from a first row on.
 """
 
@@ -58,7 +59,7 @@ def main():
                 value = peer.logpdf(x, *found).sum()
             except Exception:
                 continue
-            if name == "gev" and found[0] >= 1 or name == "gpd" and found[0] <= -1:
+            if name == "gev" and not -(n - 1) < found[0] < 1 or name == "gpd" and found[0] <= -1:
                 continue
             if np.isfinite(value):
                 print("\t".join([name, str(n), shape, repr(factor), repr(offset), str(first), repr(float(value))]), flush=True)

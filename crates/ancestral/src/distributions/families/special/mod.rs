@@ -8,6 +8,7 @@ pub mod beta;
 pub mod gamma;
 pub mod normal;
 pub mod owen;
+pub mod vectorized;
 
 /// ½ ln 2π.
 pub const HALF_LN_TAU: f64 = 0.918_938_533_204_672_8;

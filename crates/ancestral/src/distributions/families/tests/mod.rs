@@ -2,6 +2,7 @@
 //! samples without a maximum, properties.
 
 mod censored;
+mod expansions;
 mod faults;
 mod golden;
 mod located;

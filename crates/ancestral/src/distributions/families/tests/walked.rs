@@ -71,6 +71,7 @@ fn ranges_quantiles_and_distinct_values_are_those_of_held_rows() {
         (held.map(|x| 1e200 * x), walked.map(|x| 1e200 * x)),
     ] {
         assert_eq!(held.range(), walked.range());
+        assert_eq!(held.medians(), walked.medians());
         assert_eq!(held.thinned(100), walked.thinned(100));
         assert_eq!(held.thinned(3000), walked.thinned(3000));
         assert_eq!(held.distinct().values(), walked.distinct().values());
@@ -80,6 +81,30 @@ fn ranges_quantiles_and_distinct_values_are_those_of_held_rows() {
         }
         for p in [0.0, 1e-5, 0.25, 0.5, 0.731, 1.0] {
             assert_eq!(held.quantile(p), walked.quantile(p), "{p}");
+        }
+    }
+}
+
+#[test]
+fn ties_and_medians_are_found_among_rows_that_alternate() {
+    for count in [1, 2, 3, 6, 7, 9000] {
+        // Half of the rows are 3, none next to another; of odd counts less or more than half.
+        for first in [0, 1] {
+            let value = |i: usize| if i % 2 == first { 3.0 } else { 10.0 + i as f64 };
+            let rows: Vec<f64> = (0..count).map(value).collect();
+            let equal = rows.iter().filter(|x| **x == 3.0).count();
+            let (held, walked) = (Sample::new(rows.clone()).unwrap(), walked(&rows));
+            let ones = Sample::weighted(&rows, &vec![1.0; count]).unwrap();
+            let expected = (2 * equal >= count && equal > 0).then_some((3.0, equal as f64));
+            for sample in [&held, &walked, &ones] {
+                if equal > 1 {
+                    assert_eq!(sample.tied(0.5), expected, "{count} {first}");
+                }
+                let mut sorted = rows.clone();
+                sorted.sort_by(f64::total_cmp);
+                let medians = (sorted[(count - 1) / 2], sorted[count / 2]);
+                assert_eq!(sample.medians(), medians, "{count} {first}");
+            }
         }
     }
 }
