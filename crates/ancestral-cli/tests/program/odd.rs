@@ -510,7 +510,7 @@ fn small_slips_are_answered_or_understood() {
     for (command, answer) in [
         ("train vae --data digits --steps -3", "'-3' for '--steps <N>': it must be a whole number"),
         ("train vae --data digits --time -3s", "-3s"),
-        ("sample run -n -4", "'-4' for '-n <"),
+        ("sample run -n -4", "'-4' for '--n <N>': it must be"),
         ("evaluate run --limit -1", "'-1' for '--limit <"),
         ("train vae --data digits --steps many", "it must be a whole number, 0 or more"),
         ("train vae --data digits --steps 99999999999999999999", "it is too large"),

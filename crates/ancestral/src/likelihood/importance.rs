@@ -17,7 +17,7 @@ pub struct MonteCarlo {
     pub effective_samples: f64,
     /// The shape k̂ of the generalized Pareto distribution of the largest weights (Vehtari et al. 2024,
     /// arXiv:1507.02646). Above 1/2 the weights have no variance and above 0.7 no error can be trusted.
-    /// `None` below 25 samples, and −∞ where the largest weights are all equal.
+    /// `None` below 21 samples, and −∞ where the largest weights are all equal.
     pub pareto_k: Option<f64>,
 }
 
@@ -62,7 +62,7 @@ impl MonteCarlo {
 /// K, as the mean of a posterior over its scale (Zhang and Stephens 2009), drawn to 1/2 where they are few.
 fn pareto_shape(mut weights: Vec<f64>) -> Option<f64> {
     let k = weights.len();
-    let tail = (k / 5).min((3.0 * (k as f64).sqrt()) as usize);
+    let tail = (k as f64 / 5.0).min(3.0 * (k as f64).sqrt()).ceil() as usize;
     if tail < LEAST_TAIL {
         return None;
     }
