@@ -506,7 +506,8 @@ fn lines_without_an_end_are_wrong_input() {
 #[test]
 fn small_slips_are_answered_or_understood() {
     let here = program();
-    here.write("rows.csv", "a,b\n1,2\n2,1\n3,5\n4,4\n5,3\n6,1\n7,2\n8,9\n".repeat(4));
+    let rows = "1,2\n2,1\n3,5\n4,4\n5,3\n6,1\n7,2\n8,9\n".repeat(4);
+    here.write("rows.csv", format!("a,b\n{rows}"));
     for (command, answer) in [
         ("train vae --data digits --steps -3", "'-3' for '--steps <N>': it must be a whole number"),
         ("train vae --data digits --time -3s", "-3s"),
