@@ -3,7 +3,8 @@
 
 use super::error::{Error, Result};
 use super::expansion::Expansion;
-use super::sample::{Rows, Sample};
+use super::rows::Rows;
+use super::sample::Sample;
 use super::scalar::{Scalar, sigmoid};
 use super::special::LogTails;
 use super::summary::Summary;

@@ -11,7 +11,8 @@ use super::generalized_extreme_value::{
     IRREGULAR, REGULAR, UNBOUNDED, expanded, reduced, reduced_slopes,
 };
 use super::passes::{Terms, sums};
-use super::sample::{Rows, Sample};
+use super::rows::Rows;
+use super::sample::Sample;
 use super::scalar::Scalar;
 use super::special::LogTails;
 use super::summary::Moments;

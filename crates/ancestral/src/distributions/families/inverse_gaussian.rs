@@ -5,7 +5,8 @@
 use super::error::Result;
 use super::family::{Domain, Family, Fixed, Parameter, Support, Unit, refuse_constant};
 use super::passes::{Terms, sums};
-use super::sample::{Rows, Sample};
+use super::rows::Rows;
+use super::sample::Sample;
 use super::scalar::Scalar;
 use super::special::normal::{normal_tails, scaled_erfc};
 use super::special::{HALF_LN_TAU, LN_2, LogTails, ln_add_exp};

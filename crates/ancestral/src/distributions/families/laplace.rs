@@ -6,7 +6,8 @@
 use super::error::Result;
 use super::expansion::Expansion;
 use super::family::{Domain, Family, Fixed, Parameter, Pinned, Support, Unit, refuse_constant};
-use super::sample::{Rows, Sample};
+use super::rows::Rows;
+use super::sample::Sample;
 use super::scalar::Scalar;
 use super::special::{LN_2, LogTails};
 

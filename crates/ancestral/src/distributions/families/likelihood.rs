@@ -5,7 +5,8 @@
 //! have no closed derivatives in a shape, by central differences of sixth order.
 
 use super::family::{Domain, Family, log_density};
-use super::sample::{Interval, Rows, Sample};
+use super::rows::Rows;
+use super::sample::{Interval, Sample};
 use super::scalar::{Jet, Scalar};
 use super::special::{LN_2, ln_sub_exp};
 use super::summary::Summary;

@@ -5,7 +5,8 @@ use super::expansion::Expansion;
 use super::family::{Domain, Family, Fixed, Parameter, Support, Unit, refuse_constant};
 use super::logistic::{logistic_tails, slopes};
 use super::passes::{Terms, sums};
-use super::sample::{Rows, Sample};
+use super::rows::Rows;
+use super::sample::Sample;
 use super::scalar::Scalar;
 use super::special::{LogTails, vectorized};
 

@@ -2,7 +2,8 @@
 
 use super::error::Result;
 use super::family::{Domain, Family, Fixed, Parameter, Support, Unit, refuse_constant};
-use super::sample::{Rows, Sample};
+use super::rows::Rows;
+use super::sample::Sample;
 use super::scalar::Scalar;
 use super::special::normal::{normal_quantile, normal_tails};
 use super::special::{HALF_LN_TAU, LogTails, vectorized};

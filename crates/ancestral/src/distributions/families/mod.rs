@@ -24,6 +24,7 @@ pub mod located;
 pub mod newton;
 pub mod passes;
 pub mod profile;
+pub mod rows;
 pub mod sample;
 pub mod scalar;
 pub mod section;

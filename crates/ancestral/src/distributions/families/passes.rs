@@ -1,20 +1,10 @@
-//! Passes over rows that are compiled to vector instructions, with the same bits on every machine and
-//! for any number of threads.
+//! Sums of several functions of a value over rows, in one pass that is compiled to vector instructions.
 
-use super::sample::Rows;
+use super::rows::{LANES, Rows, joined, least, most, vectorized};
 use super::special::vectorized::{self, LogProduct};
 
 /// Rows whose terms are found before they are summed.
 const CHUNK: usize = 128;
-/// Sums that are formed side by side.
-const LANES: usize = 8;
-
-/// Calls a function compiled for the vector instructions of this machine. What it calls has to be
-/// inlined.
-#[inline(always)]
-pub fn vectorized<F: pulp::NullaryFnOnce>(f: F) -> F::Output {
-    pulp::Arch::new().dispatch(f)
-}
 
 /// K functions of a value, and a number above 0 whose logarithm is summed, too.
 pub trait Terms<const K: usize> {
@@ -87,22 +77,4 @@ impl<T: Terms<K>, const K: usize> pulp::NullaryFnOnce for Pass<'_, T, K> {
             low.iter().all(|x| *x >= f64::MIN_POSITIVE) && high.iter().all(|x| *x <= f64::MAX);
         (all.map(joined), if normal { joined(logs) } else { f64::NAN })
     }
-}
-
-/// The smaller number, by an instruction for vectors.
-#[inline(always)]
-pub fn least(a: f64, b: f64) -> f64 {
-    a.min(b)
-}
-
-/// The larger number.
-#[inline(always)]
-pub fn most(a: f64, b: f64) -> f64 {
-    a.max(b)
-}
-
-/// The sum of eight, in pairs.
-#[inline(always)]
-pub fn joined([a, b, c, d, e, f, g, h]: [f64; LANES]) -> f64 {
-    ((a + e) + (c + g)) + ((b + f) + (d + h))
 }

@@ -3,7 +3,8 @@
 
 use super::family::{Domain, Family, Fixed, Parameter, Support, Unit};
 use super::passes::{Terms, sums};
-use super::sample::{Rows, Sample};
+use super::rows::Rows;
+use super::sample::Sample;
 use super::scalar::Scalar;
 use super::special::LogTails;
 use super::summary::{Summary, log_sum};

@@ -1,7 +1,7 @@
 //! The rows that a distribution is fitted to: exact values, weights or counts, censored rows.
 
 use super::error::{Error, Result};
-use super::passes::{self, joined, least, vectorized};
+use super::rows::{Ends, Rows, vectorized};
 use rayon::prelude::*;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -13,8 +13,6 @@ use std::sync::{Arc, OnceLock};
 pub const BLOCK: usize = 4096;
 /// Rows up to which work of some nanoseconds a row is not worth another thread.
 const QUICK: usize = 16 * BLOCK;
-/// Rows that are summed side by side.
-const LANES: usize = 8;
 
 /// A row known to lie between two ends, one of which may be infinite.
 ///
@@ -27,121 +25,6 @@ pub struct Interval {
     pub upper: f64,
     /// The weight.
     pub weight: f64,
-}
-
-/// A block of exact values.
-#[derive(Debug, Clone, Copy)]
-pub struct Rows<'a> {
-    /// The values.
-    pub values: &'a [f64],
-    /// As many weights, or `None` if each is 1.
-    pub weights: Option<&'a [f64]>,
-}
-
-impl Rows<'_> {
-    /// Σ weights.
-    pub fn total(self) -> f64 {
-        self.weights.map_or(self.values.len() as f64, |w| w.iter().sum())
-    }
-
-    /// The smallest and the largest value.
-    pub fn range(self) -> (f64, f64) {
-        let (_, low, high) = vectorized(Ends(self.values));
-        (low, high)
-    }
-
-    /// Each value by a function of a few operations.
-    pub fn mapped(self, f: impl Fn(f64) -> f64) -> Vec<f64> {
-        let mut values = vec![0.0; self.values.len()];
-        vectorized(Mapping { values: self.values, into: &mut values, f });
-        values
-    }
-
-    /// Sums of functions with the weights, formed in eight parts.
-    pub fn sums<const K: usize>(self, f: impl Fn(f64) -> [f64; K]) -> [f64; K] {
-        vectorized(Sums { rows: self, f })
-    }
-
-    /// The values with their weights.
-    pub fn iter(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
-        let weight = |i: usize| self.weights.and_then(|w| w.get(i)).copied().unwrap_or(1.0);
-        self.values.iter().enumerate().map(move |(i, &x)| (x, weight(i)))
-    }
-}
-
-/// A call of [`Rows::mapped`].
-struct Mapping<'a, F> {
-    values: &'a [f64],
-    into: &'a mut [f64],
-    f: F,
-}
-
-impl<F: Fn(f64) -> f64> pulp::NullaryFnOnce for Mapping<'_, F> {
-    type Output = ();
-
-    #[inline(always)]
-    fn call(self) {
-        self.into.iter_mut().zip(self.values).for_each(|(into, &x)| *into = (self.f)(x));
-    }
-}
-
-/// A call of [`Rows::sums`].
-struct Sums<'a, F> {
-    rows: Rows<'a>,
-    f: F,
-}
-
-impl<F: Fn(f64) -> [f64; K], const K: usize> pulp::NullaryFnOnce for Sums<'_, F> {
-    type Output = [f64; K];
-
-    #[inline(always)]
-    fn call(self) -> [f64; K] {
-        let mut sums = [[0.0; LANES]; K];
-        let mut add = |lane: usize, x: f64, w: f64| {
-            for (sum, term) in sums.iter_mut().zip((self.f)(x)) {
-                sum[lane] += w * term;
-            }
-        };
-        match self.rows.weights {
-            None => {
-                let (chunks, rest) = self.rows.values.as_chunks::<LANES>();
-                for chunk in chunks {
-                    (0..LANES).for_each(|lane| add(lane, chunk[lane], 1.0));
-                }
-                rest.iter().enumerate().for_each(|(lane, x)| add(lane, *x, 1.0));
-            }
-            Some(_) => self.rows.iter().enumerate().for_each(|(i, (x, w))| add(i % LANES, x, w)),
-        }
-        sums.map(joined)
-    }
-}
-
-/// The sum, the smallest and the largest of some values.
-struct Ends<'a>(&'a [f64]);
-
-impl pulp::NullaryFnOnce for Ends<'_> {
-    type Output = (f64, f64, f64);
-
-    #[inline(always)]
-    fn call(self) -> Self::Output {
-        let mut sums = [0.0; LANES];
-        let (mut low, mut high) = ([f64::INFINITY; LANES], [f64::NEG_INFINITY; LANES]);
-        let (chunks, rest) = self.0.as_chunks::<LANES>();
-        for chunk in chunks {
-            for lane in 0..LANES {
-                sums[lane] += chunk[lane];
-                low[lane] = least(low[lane], chunk[lane]);
-                high[lane] = passes::most(high[lane], chunk[lane]);
-            }
-        }
-        for (lane, &x) in rest.iter().enumerate() {
-            sums[lane] += x;
-            low[lane] = least(low[lane], x);
-            high[lane] = passes::most(high[lane], x);
-        }
-        let low = low.into_iter().fold(f64::INFINITY, f64::min);
-        (joined(sums), low, high.into_iter().fold(f64::NEG_INFINITY, f64::max))
-    }
 }
 
 /// Exact values that are not held but read block by block, as often as they are needed.

@@ -11,7 +11,8 @@ use super::family::{
     refuse_constant,
 };
 use super::passes::{Terms, sums};
-use super::sample::{Rows, Sample};
+use super::rows::Rows;
+use super::sample::Sample;
 use super::scalar::Scalar;
 use super::special::normal::{normal_log_density, normal_quantile, normal_tails, scaled_erfc};
 use super::special::owen::{gauss_legendre, owens_t};

@@ -2,7 +2,8 @@
 //! by block and merged in order.
 
 use super::passes::{Terms, sums};
-use super::sample::{Rows, Sample};
+use super::rows::Rows;
+use super::sample::Sample;
 use super::special::deviance;
 
 /// Sums of some rows.

@@ -6,7 +6,8 @@
 
 use super::error::Result;
 use super::family::{Domain, Family, Fixed, Parameter, Support, Unit, refuse_constant};
-use super::sample::{Rows, Sample};
+use super::rows::Rows;
+use super::sample::Sample;
 use super::scalar::Scalar;
 use super::special::bessel::{resultant_rest, resultant_slope, scaled_i0};
 use super::special::owen::gauss_legendre;
