@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use ancestral::evaluate::{DENSITY_NEIGHBORS, PRECISION_NEIGHBORS, Quality};
+use ancestral::evaluate::{
+    COPYING_LIMIT, Copying, DENSITY_NEIGHBORS, PRECISION_NEIGHBORS, Quality,
+};
 use ancestral::report::{self, Nearest};
 use ancestral::run::{
     DataQuery, ImageFolder, LEAST_SAMPLES, ModesReport, QualityReport, QualitySpec, Weights,
@@ -235,7 +237,23 @@ fn table(network: &str, columns: &[(String, &Quality)]) -> Result<()> {
     let rows: Vec<(String, Cell<'_>)> = vec![
         (
             format!("Fréchet distance ({network})"),
-            Box::new(|q| Some(format!("{:.3}", q.frechet_distance))),
+            Box::new(|q| {
+                Some(match q.frechet_stderr {
+                    Some(error) => format!("{:.3} ± {error:.3}", q.frechet_distance),
+                    None => format!("{:.3}", q.frechet_distance),
+                })
+            }),
+        ),
+        (
+            format!("Fréchet distance to training examples ({network})"),
+            Box::new(|q| Some(format!("{:.3}", q.frechet_distance_train?))),
+        ),
+        (
+            format!("nearer to training than held-out examples are ({network})"),
+            Box::new(|q| {
+                let found = q.copying?;
+                Some(format!("{:.3}, p = {}", found.nearer, output::digits(found.p_value, 2)))
+            }),
         ),
         (
             format!("kernel distance ({network})"),
@@ -283,6 +301,15 @@ fn table(network: &str, columns: &[(String, &Quality)]) -> Result<()> {
         let cells: Vec<Option<String>> = columns.iter().map(|(_, q)| cell(q)).collect();
         if cells.iter().any(Option::is_some) {
             line(name, cells.into_iter().map(|c| c.unwrap_or_else(|| "-".to_owned())).collect())?;
+        }
+    }
+    for (title, q) in columns {
+        if let Some(found) = q.copying.filter(Copying::found) {
+            say!(
+                "{title}: {} lie nearer to training examples than held-out examples do (p < \
+                 {COPYING_LIMIT}): training examples are repeated, and the other metrics say nothing",
+                output::count(found.n, "sample")
+            )?;
         }
     }
     let Some((_, q)) = columns.first() else { return Ok(()) };

@@ -70,6 +70,9 @@ settings! {
         pub start_std: f64 = 0.0, in 0.0..;
         /// Critic updates for each generator update.
         pub critic_steps: usize = 1, in 1..=1000;
+        /// Factor of the critic's score: with spectral normalization, the steepest slope that it can
+        /// have.
+        pub score_scale: f64 = 1.0, in above(0.0);
         /// Learning rate of the critic divided by that of the generator.
         pub critic_rate: f64 = 1.0, in above(0.0);
         /// Strength of the data augmentation: random affine transforms of the images that the critic
@@ -152,6 +155,16 @@ impl GanConfig {
                 format!(
                     "the critic of loss {} is an autoencoder, whose input gradient cannot be penalized; \
                          choose none or clip",
+                    self.loss
+                ),
+            ));
+        }
+        if loss.uses_energy() && self.score_scale != 1.0 {
+            return Err(Error::setting(
+                "score_scale",
+                self.score_scale,
+                format!(
+                    "the score of loss {} is the error of an autoencoder; set it to 1",
                     self.loss
                 ),
             ));

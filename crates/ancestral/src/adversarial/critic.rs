@@ -90,6 +90,8 @@ pub(crate) struct CriticArchitecture<'a> {
     pub(crate) continuous: usize,
     /// Dimensions of an autoencoder's code.
     pub(crate) code_dim: usize,
+    /// The factor of the score.
+    pub(crate) scale: f64,
     /// The activation of an autoencoder's last layer.
     pub(crate) output: Activation,
     pub(crate) start: WeightInit,
@@ -126,6 +128,9 @@ pub(crate) struct Critic {
     /// error).
     #[module(skip)]
     squared: bool,
+    /// The factor of the score.
+    #[module(skip)]
+    pub(super) scale: f64,
 }
 
 /// The outputs of a critic for a batch.
@@ -291,6 +296,7 @@ impl Critic {
             maps: networks.family != Family::Mlp,
             concat,
             squared: architecture.loss == Loss::Ebgan,
+            scale: architecture.scale,
         })
     }
 
@@ -344,6 +350,9 @@ impl Critic {
         }
         if let (Some(embedding), Some(hot)) = (&self.embedding, hot) {
             score = score + (self.embed(embedding, hot) * flat(features.clone())).sum_dim(1);
+        }
+        if self.scale != 1.0 {
+            score = score * self.scale;
         }
         let codes = match &self.recognition {
             Some(recognition) => {
@@ -403,10 +412,10 @@ impl Critic {
         let shape = features.dims();
         let (score, _, trace) = self.head.forward(features, Mode::Training, true);
         let Some(trace) = trace else { return flat(score) };
-        let ones = score.detach() * 0.0 + 1.0;
-        let mut v = self.head.vjp(trace, ones).reshape(shape);
+        let slope = score.detach() * 0.0 + self.scale;
+        let mut v = self.head.vjp(trace, slope).reshape(shape);
         if let (Some(embedding), Some(hot)) = (&self.embedding, hot) {
-            v = v + self.embed(embedding, hot).reshape(shape);
+            v = v + self.embed(embedding, hot).reshape(shape) * self.scale;
         }
         // The gradient for concatenated classes is left out.
         flat(self.trunk.vjp(passed, v)).narrow(1, 0, width).reshape([n, width])

@@ -165,6 +165,7 @@ impl GanConfig {
             categories: self.categories,
             continuous: self.continuous,
             code_dim: self.code_dim,
+            scale: self.score_scale,
             // Behind a saturated tanh the gradient of began's absolute error vanishes.
             output: if self.loss == Loss::Began { Activation::Identity } else { output },
             start,
@@ -403,11 +404,7 @@ impl Gan {
             };
             (right(&on_real.score, true) + right(&on_fake.score, false)) / 2.0
         });
-        let mean = |score: &Tensor<2>| {
-            let scores = to_f64(score.clone());
-            scores.iter().sum::<f64>() / scores.len() as f64
-        };
-        let energies = (-mean(&on_real.score), -mean(&on_fake.score));
+        let energy = energy(&on_real.score);
         let mut loss = self.config.loss.critic(on_real.score.clone(), on_fake.score.clone(), terms);
         if let (Some(logits), Some(hot)) = (&on_real.classes, &hot) {
             let real = cross_entropy(logits.clone(), hot.clone());
@@ -433,13 +430,8 @@ impl Gan {
             if self.config.penalty == Penalty::Clip {
                 critic.clip(self.config.clip);
             }
-            if self.config.loss == Loss::Began {
-                let drift = self.config.diversity * energies.0 - energies.1;
-                let k = critic.balance() + self.config.balance_rate * drift;
-                critic.set_balance(k.clamp(0.0, 1.0));
-            }
         }
-        Ok(CriticMetrics { loss: value, accuracy, penalty, energies })
+        Ok(CriticMetrics { loss: value, accuracy, penalty, energy })
     }
 }
 
@@ -448,8 +440,14 @@ struct CriticMetrics {
     loss: f64,
     accuracy: Option<f64>,
     penalty: Option<f64>,
-    /// Mean −D of data and of samples.
-    energies: (f64, f64),
+    /// The mean energy of data.
+    energy: f64,
+}
+
+/// The mean energy, −D.
+fn energy(score: &Tensor<2>) -> f64 {
+    let scores = to_f64(score.clone());
+    -scores.iter().sum::<f64>() / scores.len() as f64
 }
 
 /// Samples `[rows, size]` on the scale of the networks.
@@ -549,7 +547,7 @@ impl Trainable for Gan {
     fn step(&mut self, context: &mut StepContext<'_>) -> Result<Metrics> {
         let times = self.config.critic_steps as f64;
         let (mut critic_loss, mut accuracy, mut penalty) = (0.0, None, None);
-        let mut energies = (0.0, 0.0);
+        let mut energy_of_data = 0.0;
         let add = |sum: Option<f64>, value: Option<f64>| {
             value.map(|value| sum.unwrap_or(0.0) + value / times)
         };
@@ -558,7 +556,7 @@ impl Trainable for Gan {
             critic_loss += found.loss / times;
             accuracy = add(accuracy, found.accuracy);
             penalty = add(penalty, found.penalty);
-            energies = found.energies;
+            energy_of_data = found.energy;
         }
         let batch = context.batches.next_batch();
         let (generator, critic) = self.parts()?;
@@ -577,6 +575,7 @@ impl Trainable for Gan {
             let seen = self.augmented(real.clone(), context, "data moved", &batch);
             critic.forward(seen, shown, Mode::Training).score
         });
+        let energy_of_samples = energy(&output.score);
         let mut loss = self.config.loss.generator(output.score.clone(), on_real);
         if let Some(heads) = self.heads_loss(&output, &source) {
             loss = loss + heads;
@@ -600,11 +599,13 @@ impl Trainable for Gan {
         let mut metrics = vec![("loss", value), ("critic_loss", critic_loss)];
         metrics.extend(accuracy.map(|share| ("critic_accuracy", share)));
         metrics.extend(penalty.map(|value| ("penalty", value)));
-        if self.config.loss == Loss::Began {
-            let (real, fake) = energies;
-            let measure = real + (self.config.diversity * real - fake).abs();
-            metrics.push(("convergence", measure));
-            metrics.push(("balance", self.parts()?.1.balance()));
+        if let (Loss::Began, Some(critic)) = (self.config.loss, &mut self.critic) {
+            // Berthelot et al. 2017, equation 1: of the samples that the generator was updated with.
+            let drift = self.config.diversity * energy_of_data - energy_of_samples;
+            let k = critic.balance() + self.config.balance_rate * drift;
+            critic.set_balance(k.clamp(0.0, 1.0));
+            metrics.push(("convergence", energy_of_data + drift.abs()));
+            metrics.push(("balance", critic.balance()));
         }
         metrics.push(("spread", spread));
         metrics.push(("nearest", nearest));

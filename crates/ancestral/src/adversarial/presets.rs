@@ -124,7 +124,8 @@ named! {
         "[settings]\nloss = 'began'\nbalance_rate = 0.05", "";
     11: "dragan", "non-saturating loss, gradient penalty around data",
         "Kodali et al. 2017, arXiv:1705.07215", SAMPLES, PRESETS,
-        "[settings]\npenalty = 'dragan'\n[train]\nlearning_rate = 1e-4\nbeta2 = 0.9", "";
+        "[settings]\npenalty = 'dragan'\n[train]\nlearning_rate = 1e-4\nbeta2 = 0.9",
+        "[settings]\npenalty_weight = 0.1\n[train]\nlearning_rate = 1e-3";
     12: "hinge-gan", "hinge loss",
         "Lim and Ye 2017, arXiv:1705.02894", SAMPLES, PRESETS,
         "[settings]\nloss = 'hinge'", "";

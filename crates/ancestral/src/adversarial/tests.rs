@@ -33,6 +33,7 @@ fn critic_architecture(networks: Architecture<'_>) -> CriticArchitecture<'_> {
         categories: 0,
         continuous: 0,
         code_dim: 1,
+        scale: 1.0,
         output: Activation::Tanh,
         start: WeightInit::Glorot,
     }
@@ -169,6 +170,13 @@ fn the_penalty_of_an_affine_critic_is_in_closed_form() {
         let found = to_f64(penalty.of(critic.input_gradients(x.clone(), None)))[0];
         assert!((found - expected).abs() < 1e-9, "{penalty:?}: {found} {expected}");
     }
+    let scores = |critic: &Critic| to_f64(critic.forward(x.clone(), None, Mode::Training).score);
+    let mut steep = critic.clone();
+    steep.scale = 3.0;
+    let scaled: Vec<f64> = scores(&critic).iter().map(|score| 3.0 * score).collect();
+    assert_eq!(scores(&steep), scaled);
+    let found = to_f64(Penalty::R1.of(steep.input_gradients(x, None)))[0];
+    assert!((found - 4.5 * squares).abs() < 1e-9, "{found} {squares}");
 }
 
 /// A matrix made of known singular vectors and values, one of them the largest.
@@ -244,6 +252,8 @@ fn settings_that_exclude_each_other_are_named() {
         ("conditioning = 'concat'", 0, "labels of at least 2 classes"),
         ("conditioning = 'auxiliary'", 1, "labels of at least 2 classes"),
         ("loss = 'began'\npenalty = 'r1'", 10, "autoencoder"),
+        ("loss = 'ebgan'\nscore_scale = 2.0", 10, "set it to 1"),
+        ("score_scale = 0.0", 0, "score_scale"),
         ("loss = 'ebgan'\nconditioning = 'auxiliary'", 10, "none or concat"),
         ("loss = 'wasserstein'\nlabel_smoothing = 0.1", 10, "no target to smooth"),
         ("conditioning = 'mutual-information'\ncategories = 1", 0, "categories"),

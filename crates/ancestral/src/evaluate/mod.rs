@@ -4,6 +4,7 @@
 mod bayes;
 mod calibration;
 mod classes;
+mod copying;
 mod costs;
 mod distances;
 mod evaluator;
@@ -19,8 +20,12 @@ pub use calibration::{
     classification_of, reliability,
 };
 pub use classes::{best_assignment, class_agreement, classifier_score, confusion, most_probable};
+pub(crate) use copying::spread;
+pub use copying::{COPYING_LIMIT, Copying, Training, copying};
 pub use costs::{PixelCosts, pixel_costs};
-pub use distances::{Gaussian, chamfer_distance, frechet_distance, kernel_distance};
+pub use distances::{
+    Gaussian, chamfer_distance, frechet_distance, frechet_estimate, kernel_distance,
+};
 pub use evaluator::{ChamferEvaluator, FrechetEvaluator, LEAST_VALIDATION};
 pub use manifold::{Coverage, DENSITY_NEIGHBORS, Neighbor, PRECISION_NEIGHBORS, coverage, nearest};
 pub use modes::{Modes, modes};

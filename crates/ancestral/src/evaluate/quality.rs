@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::classes::{
     best_assignment, class_agreement, classifier_score, confusion, most_probable,
 };
-use super::distances::{frechet_distance, kernel_distance};
+use super::copying::{Copying, Training, copying, spread};
+use super::distances::{frechet_distance, frechet_estimate, kernel_distance};
 use super::manifold::{Coverage, coverage};
 use super::rows::Rows;
 use crate::model::{self, Classified, Classifier, Estimate, Model, SampleRequest};
@@ -219,6 +220,16 @@ pub struct Quality {
     pub n_reference: usize,
     /// Squared Fréchet distance; lower is better.
     pub frechet_distance: f64,
+    /// Its resampling error ([`frechet_estimate`]).
+    #[serde(default)]
+    pub frechet_stderr: Option<f64>,
+    /// The squared Fréchet distance to as many training examples as there are of the reference: where it
+    /// is far below the other one, training examples were repeated.
+    #[serde(default)]
+    pub frechet_distance_train: Option<f64>,
+    /// Whether training examples were repeated.
+    #[serde(default)]
+    pub copying: Option<Copying>,
     /// Kernel distance; lower is better, about 0 for one distribution. Absent for fewer than 20
     /// examples on a side.
     pub kernel_distance: Option<f64>,
@@ -244,7 +255,8 @@ pub struct Quality {
 }
 
 /// Compares generated examples with a reference, by their features; `requested` are the classes
-/// that the generated ones were conditioned on.
+/// that the generated ones were conditioned on, `train` the training examples, none of which is in the
+/// reference.
 ///
 /// `seed` affects only the subsets of the kernel distance.
 ///
@@ -256,6 +268,7 @@ pub fn quality(
     generated: &Classified,
     requested: Option<RequestedClasses<'_>>,
     reference: &Classified,
+    train: Option<Training<'_>>,
     seed: u64,
 ) -> Result<Quality> {
     let began = Instant::now();
@@ -266,6 +279,15 @@ pub fn quality(
     let rows = Rows::new(&generated.features, dim, "the features of generated examples")?;
     let others = Rows::new(&reference.features, dim, "the features of the reference")?;
     let coverage = coverage(rows, others)?;
+    let frechet = frechet_estimate(rows, others)?;
+    let known = train.map(|train| features(train.examples, dim)).transpose()?;
+    let held_out = train.and_then(|train| train.held_out);
+    let held_out = held_out.map(|held_out| features(held_out, dim)).transpose()?;
+    let as_many = |known: Rows<'_>| -> Result<f64> {
+        let some = spread(others.len(), known.len()).flat_map(|i| known.row(i));
+        let some: Vec<f32> = some.copied().collect();
+        frechet_distance(rows, Rows::new(&some, dim, "features")?)
+    };
     let kernel = match rows.len().min(others.len()) {
         0..20 => None,
         _ => Some(kernel_distance(rows, others, seed)?),
@@ -286,7 +308,10 @@ pub fn quality(
         network: network.name.to_owned(),
         n: rows.len(),
         n_reference: others.len(),
-        frechet_distance: frechet_distance(rows, others)?,
+        frechet_distance: frechet.value,
+        frechet_stderr: frechet.stderr,
+        frechet_distance_train: known.map(as_many).transpose()?,
+        copying: known.map(|known| copying(rows, held_out, others, known)).transpose()?,
         kernel_distance: kernel.as_ref().map(|k| k.value),
         kernel_stderr: kernel.and_then(|k| k.stderr),
         coverage,
@@ -298,6 +323,11 @@ pub fn quality(
         classes_found: found.len(),
         seconds: began.elapsed().as_secs_f64(),
     })
+}
+
+/// The features of training or held-out examples.
+fn features(of: &Classified, dim: usize) -> Result<Rows<'_>> {
+    Rows::new(&of.features, dim, "the features of training examples")
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use ancestral_plot::Image;
 use serde::Serialize;
 
 use super::samples::grid;
-use crate::evaluate::{self, Neighbor, Rows};
+use crate::evaluate::{self, Neighbor, Rows, spread};
 use crate::{Error, Result};
 
 /// The largest number of examples whose nearest training example is searched for.
@@ -48,8 +48,6 @@ pub fn nearest_examples(
     let all = |examples: &Examples, chosen: &[u64]| -> Vec<f32> {
         examples.batch(chosen, 0).values.iter().map(|&v| v as f32 * unit).collect()
     };
-    // Evenly spaced, since data may be sorted by class.
-    let spread = |n: usize, of: usize| (0..n.min(of)).map(move |i| i * of / n.min(of));
     let n = values.len() / size;
     let rows: Vec<f32> = spread(LOOKED_AT, n)
         .flat_map(|i| values[i * size..(i + 1) * size].iter().map(|&v| v as f32 * unit))

@@ -12,7 +12,7 @@ use super::networks::FeatureNetwork;
 use super::session::Session;
 use crate::evaluate::{
     self, DENSITY_NEIGHBORS, GeneratedExamples, Modes, NamedClassifier, Quality, RequestedClasses,
-    Rows,
+    Rows, Training,
 };
 use crate::model::{Capability, Classified, SampleRequest};
 use crate::{Error, Result};
@@ -219,6 +219,12 @@ impl Session<'_> {
         let network = NamedClassifier::new(&name, network_run.model())?;
         network.check("the samples", model.data().domain().unwrap_or(Domain::Real), &shape)?;
         let seen = self.classify_all(&network, &reference, "reference")?;
+        let train = Examples::new(&data, SplitName::Train, reference.binarize(), seed)?;
+        let trained = self.classify_train(&network, &train, &reference)?;
+        let others = validation(&network, &data, &reference, spec)?;
+        // Among all of the training file are those of validation.
+        let held_out = others.as_ref().filter(|_| !first.config.data.all_train);
+        let training = trained.as_ref().map(|examples| Training { examples, held_out });
         let mut samples = Vec::new();
         let mut first_values = None;
         for (weights, run) in runs {
@@ -241,11 +247,13 @@ impl Session<'_> {
                 }
                 _ => None,
             };
-            let quality = evaluate::quality(&network, &of_samples, requested, &seen, spec.seed)?;
+            let quality =
+                evaluate::quality(&network, &of_samples, requested, &seen, training, spec.seed)?;
             samples.push(WeightsQuality { weights, step: run.weights().step, quality });
             first_values.get_or_insert(drawn.values);
         }
-        let data_itself = data_itself(&network, &data, &reference, &seen, spec)?;
+        let of_others = |others| evaluate::quality(&network, others, None, &seen, None, spec.seed);
+        let data_itself = others.as_ref().map(of_others).transpose()?;
         Ok(QualityReport {
             data: data.name.clone(),
             binarize: reference.binarize().as_str(),
@@ -256,7 +264,7 @@ impl Session<'_> {
             samples,
             data_itself,
             values: first_values.unwrap_or_default(),
-            train: Examples::new(&data, SplitName::Train, reference.binarize(), seed)?,
+            train,
             reference,
         })
     }
@@ -334,7 +342,12 @@ impl Session<'_> {
         network.check("the images", images.domain, &images.shape)?;
         let seen = self.classify_all(&network, &reference, "reference")?;
         let of_images = network.classify(&values, images.domain, &images.shape)?;
-        let quality = evaluate::quality(&network, &of_images, None, &seen, spec.seed)?;
+        let train = Examples::new(&data, SplitName::Train, Binarize::None, spec.seed)?;
+        let trained = self.classify_train(&network, &train, &reference)?;
+        let others = validation(&network, &data, &reference, spec)?;
+        let training =
+            trained.as_ref().map(|examples| Training { examples, held_out: others.as_ref() });
+        let quality = evaluate::quality(&network, &of_images, None, &seen, training, spec.seed)?;
         rescale(&mut values, images.domain, data.domain);
         Ok(QualityReport {
             data: data.name.clone(),
@@ -346,7 +359,7 @@ impl Session<'_> {
             samples: vec![WeightsQuality { weights: "images", step: 0, quality }],
             data_itself: None,
             values,
-            train: Examples::new(&data, SplitName::Train, Binarize::None, spec.seed)?,
+            train,
             reference,
         })
     }
@@ -371,6 +384,19 @@ impl Session<'_> {
         })
     }
 
+    /// Training examples, unless they are the reference.
+    fn classify_train(
+        &mut self,
+        network: &NamedClassifier<'_>,
+        train: &Examples,
+        reference: &Examples,
+    ) -> Result<Option<Classified>> {
+        match reference.split_name() {
+            SplitName::Train => Ok(None),
+            _ => self.classify_all(network, train, "training examples").map(Some),
+        }
+    }
+
     fn classify_all(
         &mut self,
         network: &NamedClassifier<'_>,
@@ -384,14 +410,14 @@ impl Session<'_> {
     }
 }
 
-/// The metrics of real examples instead of samples.
-fn data_itself(
+/// As many validation examples as samples, which the network was not trained on; `None` if they are the
+/// reference or too few.
+fn validation(
     network: &NamedClassifier<'_>,
     data: &Dataset,
     reference: &Examples,
-    seen: &Classified,
     spec: &QualitySpec,
-) -> Result<Option<Quality>> {
+) -> Result<Option<Classified>> {
     let split = SplitName::Valid;
     if reference.split_name() == split {
         return Ok(None);
@@ -404,8 +430,7 @@ fn data_itself(
         return Ok(None);
     }
     let indices: Vec<u64> = (0..others.len() as u64).collect();
-    let of_others = network.classify_examples(&others, &indices, &mut |_| {})?;
-    Ok(Some(evaluate::quality(network, &of_others, None, seen, spec.seed)?))
+    network.classify_examples(&others, &indices, &mut |_| {}).map(Some)
 }
 
 /// The values of every split.
