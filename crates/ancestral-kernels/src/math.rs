@@ -7,7 +7,7 @@ use crate::{activation::Activation, simd::Simd};
 
 /// Σ cᵢ xⁱ, the highest power first in `c`.
 #[inline(always)]
-fn polynomial<S: Simd, const K: usize>(s: S, x: S::V, c: [f32; K]) -> S::V {
+pub(crate) fn polynomial<S: Simd, const K: usize>(s: S, x: S::V, c: [f32; K]) -> S::V {
     let mut sum = s.splat(c[0]);
     let mut i = 1;
     while i < K {
@@ -150,7 +150,7 @@ pub(crate) fn unit_sigmoid<S: Simd>(s: S, x: S::V) -> S::V {
 
 /// ln(1 + z) for z in [0, 1], by ln(1 + z) = 2 artanh(z / (2 + z)).
 #[inline(always)]
-fn log1p_unit<S: Simd>(s: S, z: S::V) -> S::V {
+pub(crate) fn log1p_unit<S: Simd>(s: S, z: S::V) -> S::V {
     let r = s.div(z, s.add(s.splat(2.0), z));
     let w = s.mul(r, r);
     // Least squares over w in [0, 1/9]; relative error of the sum 5e−9.

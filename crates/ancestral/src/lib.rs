@@ -58,6 +58,7 @@ pub mod rules;
 pub mod run;
 pub mod settings;
 pub mod spec;
+pub mod special;
 mod terms;
 #[cfg(feature = "testing")]
 pub mod testing;

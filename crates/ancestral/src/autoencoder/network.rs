@@ -1,11 +1,12 @@
 //! The encoder and decoder networks of autoencoders: dense layers, or convolutions with stride 2 next
 //! to the data.
 
-use burn::module::Module;
+use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
+use crate::likelihood::Deviation;
 use crate::model::{DataSpec, Init, SizeBuilder, product};
-use crate::nn::{Activation, Dense, DownConv, KERNEL, Mlp, UpConv};
+use crate::nn::{Activation, Dense, DownConv, KERNEL, Mlp, UpConv, frozen};
 use crate::{Error, Result};
 
 /// The sizes of the layers next to the data.
@@ -187,6 +188,8 @@ pub(super) struct Decoder {
     /// To the outputs, or to the smallest feature maps before transposed convolutions.
     output: Dense,
     image: Vec<UpConv>,
+    /// ln σ of all entries `[1]` or of each `[size]`, where no layer computes it.
+    log_sigma: Option<Param<Tensor<1>>>,
     /// `[channels, height, width]` of the smallest feature maps.
     #[module(skip)]
     smallest: [usize; 3],
@@ -214,6 +217,7 @@ impl Decoder {
                 hidden,
                 output: Dense::init(last, size, Activation::Identity, "output", init),
                 image: Vec::new(),
+                log_sigma: None,
                 smallest: [0; 3],
                 channels: 0,
             });
@@ -230,7 +234,26 @@ impl Decoder {
             let from = layers.channels[i];
             image.push(UpConv::init(from, to, sizes[i], activation, &name, init));
         }
-        Ok(Self { hidden, output, image, smallest: [top, height, width], channels })
+        let smallest = [top, height, width];
+        Ok(Self { hidden, output, image, log_sigma: None, smallest, channels })
+    }
+
+    /// Adds ln σ of the entries as weights, `start` at first, or as a constant.
+    pub(super) fn with_deviation(
+        mut self,
+        deviation: Deviation,
+        entries: usize,
+        start: f32,
+        init: &Init,
+    ) -> Self {
+        let weights = |n: usize| frozen(vec![start; n], init).set_require_grad(true);
+        self.log_sigma = match deviation {
+            Deviation::Predicted => None,
+            Deviation::Shared => Some(weights(1)),
+            Deviation::PerEntry => Some(weights(entries)),
+            Deviation::Fixed(log_sigma) => Some(frozen(vec![log_sigma as f32], init)),
+        };
+        self
     }
 
     /// `[rows, latent]`, with the class if conditional, to the last hidden layer.
@@ -245,6 +268,19 @@ impl Decoder {
 
     /// `[rows, latent]` to `[rows, size · outputs]`, the outputs of one entry side by side.
     pub(super) fn forward(&self, code: Tensor<2>, class: Option<Tensor<2>>) -> Tensor<2> {
+        let y = self.layers(code, class);
+        match &self.log_sigma {
+            None => y,
+            Some(log_sigma) => {
+                let [rows, size] = y.dims();
+                let log_sigma = log_sigma.val().unsqueeze::<2>().expand([rows, size]);
+                Tensor::stack::<3>(vec![y, log_sigma], 2).reshape([rows, 2 * size])
+            }
+        }
+    }
+
+    /// The outputs of the layers.
+    fn layers(&self, code: Tensor<2>, class: Option<Tensor<2>>) -> Tensor<2> {
         let y = self.output.forward(self.hidden(code, class));
         if self.image.is_empty() {
             return y;

@@ -28,7 +28,7 @@ use rayon::prelude::*;
 
 use super::network::{Decoder, Encoder, Layers};
 use super::normal::{Normal, standard_log_density};
-use crate::likelihood::{Likelihood, MonteCarlo, log_mean_exp, log_sum_exp};
+use crate::likelihood::{Deviation, Likelihood, MonteCarlo, log_mean_exp, log_sum_exp};
 use crate::model::{
     Abilities, Core, DataSpec, Density, DensityKind, DensityOptions, ElboTerms, Init, Latent,
     LogProbability, Metrics, NeuralModel, SampleRequest, Sampler, Size, SizeBuilder, StepContext,
@@ -77,11 +77,15 @@ impl VaeConfig {
                 prior.push(GaussianBlock::init(features, latent, &name, init));
             }
         }
-        let decoder =
-            Decoder::init(&next_to_data, self.latent_dims[0], likelihood.outputs(), init)?;
+        let deviation = self.likelihood.deviation(domain);
+        let (outputs, _) = decoder_outputs(likelihood, deviation, data);
+        let decoder = Decoder::init(&next_to_data, self.latent_dims[0], outputs, init)?;
         // An initial log σ far from 0 would make the squared errors of the first steps enormous.
-        let decoder =
-            if likelihood == Likelihood::Gaussian { decoder.scaled_output(0.1) } else { decoder };
+        let gaussian =
+            matches!(likelihood, Likelihood::Gaussian | Likelihood::GaussianLevels { .. });
+        let decoder = if gaussian { decoder.scaled_output(0.1) } else { decoder };
+        let start = likelihood.output_bias(&[0.0]).last().copied().unwrap_or(0.0);
+        let decoder = decoder.with_deviation(deviation, data.shape.size(), start, init);
         let scale = Scale::init(domain, data, init);
         let network = Network { encoder, prior, decoder, scale };
         let pipeline = InputPipeline::new(name, data, domain, init);
@@ -118,7 +122,14 @@ impl VaeConfig {
                 size.kept((latent as u64).saturating_mul(6));
             }
         }
-        next_to_data.count_decoder(&mut size, self.latent_dims[0], likelihood.outputs())?;
+        let deviation = self.likelihood.deviation(domain);
+        let (outputs, weights) = decoder_outputs(likelihood, deviation, data);
+        next_to_data.count_decoder(&mut size, self.latent_dims[0], outputs)?;
+        match deviation {
+            Deviation::Predicted => {}
+            Deviation::Fixed(_) => size.buffer(&[weights]),
+            Deviation::Shared | Deviation::PerEntry => size.trained(&[weights]),
+        }
         if self.importance_samples > 1 {
             size.kept(entries as u64);
         }
@@ -142,6 +153,19 @@ impl VaeConfig {
         self.check(data)?;
         let domain = data.one_domain(name, KINDS)?;
         Ok((domain, Likelihood::choose(self.likelihood, domain)?))
+    }
+}
+
+/// Outputs of the decoder's layers for each entry, and its weights of ln σ.
+fn decoder_outputs(
+    likelihood: Likelihood,
+    deviation: Deviation,
+    data: &DataSpec,
+) -> (usize, usize) {
+    match deviation {
+        Deviation::Predicted => (likelihood.outputs(), 0),
+        Deviation::PerEntry => (1, product(data.shape.dims())),
+        Deviation::Shared | Deviation::Fixed(_) => (1, 1),
     }
 }
 
@@ -488,7 +512,13 @@ impl Trainable for Vae {
 
     fn start(&mut self, examples: &Examples) -> Result<()> {
         let (scale, means) = self.core.pipeline.fit(examples);
-        let bias = |means: &[f64]| self.likelihood.output_bias(means);
+        let deviation = self.config.likelihood.deviation(self.core.pipeline.domain);
+        let each = self.likelihood.outputs();
+        let bias = |means: &[f64]| match (self.likelihood.output_bias(means), deviation) {
+            (bias, Deviation::Predicted) => bias,
+            // ln σ is no output of a layer.
+            (bias, _) => bias.into_iter().step_by(each).collect(),
+        };
         self.core.change(|network| Network {
             decoder: network.decoder.start_at(&means, bias),
             scale: scale.or(network.scale),

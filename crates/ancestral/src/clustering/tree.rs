@@ -61,10 +61,12 @@ impl Tree {
 
     /// A tree over some rows.
     pub(super) fn of_rows(values: &[f64], columns: usize, mut order: Vec<u32>) -> Self {
-        let (nodes, boxes) = if order.is_empty() {
-            (Vec::new(), Vec::new())
-        } else {
-            build(values, columns, &mut order, 0)
+        let build = Build { values, columns };
+        let (nodes, boxes) = match columns {
+            1 => build.points::<1>(&mut order),
+            2 => build.points::<2>(&mut order),
+            3 => build.points::<3>(&mut order),
+            _ => build.tree(&mut order),
         };
         let mut own = Vec::with_capacity(order.len() * columns);
         for &row in &order {
@@ -180,57 +182,152 @@ impl Tree {
     }
 }
 
-/// Nodes and boxes over `rows`, which are sorted into the tree's order; `start` is their first position.
-fn build(values: &[f64], columns: usize, rows: &mut [u32], start: usize) -> (Vec<Node>, Vec<f64>) {
-    let mut low = vec![f64::INFINITY; columns];
-    let mut high = vec![f64::NEG_INFINITY; columns];
-    for &row in rows.iter() {
-        let row = &values[row as usize * columns..][..columns];
-        for ((low, high), &x) in low.iter_mut().zip(&mut high).zip(row) {
-            *low = low.min(x);
-            *high = high.max(x);
+/// A row while a tree is built.
+trait Item: Copy + Send + Sync {
+    /// Its number.
+    fn row(self) -> u32;
+    /// Its value of a column; `values` are those of all rows.
+    fn value(self, values: &[f64], columns: usize, column: usize) -> f64;
+}
+
+impl Item for u32 {
+    #[inline]
+    fn row(self) -> u32 {
+        self
+    }
+
+    #[inline]
+    fn value(self, values: &[f64], columns: usize, column: usize) -> f64 {
+        values[self as usize * columns + column]
+    }
+}
+
+/// A row of few columns with its values, which then move with it.
+#[derive(Clone, Copy)]
+struct Point<const C: usize> {
+    row: u32,
+    values: [f64; C],
+}
+
+impl<const C: usize> Item for Point<C> {
+    #[inline]
+    fn row(self) -> u32 {
+        self.row
+    }
+
+    #[inline]
+    fn value(self, _: &[f64], _: usize, column: usize) -> f64 {
+        self.values[column]
+    }
+}
+
+/// The number of nodes over n rows, and over n + 1.
+fn counts(n: usize) -> (usize, usize) {
+    if n < LEAF {
+        return (1, 1);
+    }
+    let (of_half, of_more) = counts(n / 2);
+    let of = |n: usize, halves: usize| if n <= LEAF { 1 } else { 1 + halves };
+    match n % 2 {
+        0 => (of(n, 2 * of_half), of(n + 1, of_half + of_more)),
+        _ => (of(n, of_half + of_more), of(n + 1, 2 * of_more)),
+    }
+}
+
+/// Rows that are sorted into a tree, and where its nodes and boxes go.
+struct Build<'a> {
+    values: &'a [f64],
+    columns: usize,
+}
+
+/// A subtree: its rows with the position of the first, and its nodes with the number of the first.
+struct Part<'a, I> {
+    rows: &'a mut [I],
+    start: usize,
+    nodes: &'a mut [Node],
+    first: usize,
+    boxes: &'a mut [f64],
+}
+
+impl Build<'_> {
+    /// Nodes and boxes over rows, which are sorted into the tree's order.
+    fn tree<I: Item>(&self, rows: &mut [I]) -> (Vec<Node>, Vec<f64>) {
+        let count = if rows.is_empty() { 0 } else { counts(rows.len()).0 };
+        let mut nodes = vec![Node { start: 0, end: 0, right: 0 }; count];
+        let mut boxes = vec![0.0; count * 2 * self.columns];
+        if count > 0 {
+            self.part(Part { rows, start: 0, nodes: &mut nodes, first: 0, boxes: &mut boxes });
+        }
+        (nodes, boxes)
+    }
+
+    fn part<I: Item>(&self, part: Part<'_, I>) {
+        let Self { values, columns } = *self;
+        let Part { rows, start, nodes, first, boxes } = part;
+        let (own, nodes) = nodes.split_at_mut(1);
+        let (corners, boxes) = boxes.split_at_mut(2 * columns);
+        let (low, high) = corners.split_at_mut(columns);
+        low.fill(f64::INFINITY);
+        high.fill(f64::NEG_INFINITY);
+        for row in rows.iter() {
+            for (column, (low, high)) in low.iter_mut().zip(high.iter_mut()).enumerate() {
+                let x = row.value(values, columns, column);
+                *low = low.min(x);
+                *high = high.max(x);
+            }
+        }
+        let end = start + rows.len();
+        own[0] = Node { start: start as u32, end: end as u32, right: 0 };
+        if rows.len() <= LEAF {
+            return;
+        }
+        let mut widest = 0;
+        for column in 1..columns {
+            if high[column] - low[column] > high[widest] - low[widest] {
+                widest = column;
+            }
+        }
+        let middle = rows.len() / 2;
+        let value = |item: &I| item.value(values, columns, widest);
+        rows.select_nth_unstable_by(middle, |a, b| {
+            value(a).total_cmp(&value(b)).then_with(|| a.row().cmp(&b.row()))
+        });
+        let parallel = rows.len() >= PARALLEL;
+        let (left_rows, right_rows) = rows.split_at_mut(middle);
+        let below = counts(middle).0;
+        let (left_nodes, right_nodes) = nodes.split_at_mut(below);
+        let (left_boxes, right_boxes) = boxes.split_at_mut(below * 2 * columns);
+        let right_first = first + 1 + below;
+        own[0].right = right_first as u32;
+        let left =
+            Part { rows: left_rows, start, nodes: left_nodes, first: first + 1, boxes: left_boxes };
+        let right = Part {
+            rows: right_rows,
+            start: start + middle,
+            nodes: right_nodes,
+            first: right_first,
+            boxes: right_boxes,
+        };
+        if parallel {
+            rayon::join(|| self.part(left), || self.part(right));
+        } else {
+            self.part(left);
+            self.part(right);
         }
     }
-    let end = start + rows.len();
-    let own = Node { start: start as u32, end: end as u32, right: 0 };
-    let (mut nodes, mut boxes) = (vec![own], low.clone());
-    boxes.extend_from_slice(&high);
-    if rows.len() <= LEAF {
-        return (nodes, boxes);
+
+    /// The same with rows that hold their values.
+    fn points<const C: usize>(&self, order: &mut [u32]) -> (Vec<Node>, Vec<f64>) {
+        let point = |&row: &u32| {
+            let mut values = [0.0; C];
+            values.copy_from_slice(&self.values[row as usize * C..][..C]);
+            Point { row, values }
+        };
+        let mut points: Vec<Point<C>> = order.iter().map(point).collect();
+        let found = self.tree(&mut points);
+        order.iter_mut().zip(&points).for_each(|(row, point)| *row = point.row);
+        found
     }
-    let mut widest = 0;
-    for column in 1..columns {
-        if high[column] - low[column] > high[widest] - low[widest] {
-            widest = column;
-        }
-    }
-    let value = |row: u32| values[row as usize * columns + widest];
-    let middle = rows.len() / 2;
-    rows.select_nth_unstable_by(middle, |&a, &b| {
-        value(a).total_cmp(&value(b)).then_with(|| a.cmp(&b))
-    });
-    let parallel = rows.len() >= PARALLEL;
-    let (left, right) = rows.split_at_mut(middle);
-    let halves = if parallel {
-        rayon::join(
-            || build(values, columns, left, start),
-            || build(values, columns, right, start + middle),
-        )
-    } else {
-        (build(values, columns, left, start), build(values, columns, right, start + middle))
-    };
-    for (place, (below, corners)) in [halves.0, halves.1].into_iter().enumerate() {
-        let offset = nodes.len() as u32;
-        if place == 1 {
-            nodes[0].right = offset;
-        }
-        nodes.extend(below.into_iter().map(|node| Node {
-            right: if node.right == 0 { 0 } else { node.right + offset },
-            ..node
-        }));
-        boxes.extend(corners);
-    }
-    (nodes, boxes)
 }
 
 #[cfg(test)]
@@ -261,6 +358,31 @@ mod tests {
                     assert!(distance <= tree.most::<N>(tree.at(other), number));
                 }
             }
+        }
+    }
+
+    /// Nodes follow each other in the order of their rows.
+    #[test]
+    fn the_number_of_nodes_is_known_before() {
+        for rows in [0, 1, 15, 16, 17, 31, 32, 33, 34, 35, 63, 64, 65, 100, 1000, 1023, 1024, 1025]
+        {
+            let tree = Tree::new(&Noise::new(7).normals(rows * 2), 2);
+            fn check(tree: &Tree, node: usize) -> usize {
+                if tree.nodes()[node].is_leaf() {
+                    assert!((1..=LEAF).contains(&tree.nodes()[node].len()));
+                    return node + 1;
+                }
+                let (left, right) = tree.children(node);
+                assert_eq!(check(tree, left), right);
+                let [a, b] = [left, right].map(|child| tree.nodes()[child].range());
+                assert_eq!((a.start, a.end, b.end), {
+                    let own = tree.nodes()[node].range();
+                    (own.start, b.start, own.end)
+                });
+                check(tree, right)
+            }
+            let count = if rows == 0 { 0 } else { check(&tree, 0) };
+            assert_eq!(count, tree.nodes().len(), "{rows}");
         }
     }
 

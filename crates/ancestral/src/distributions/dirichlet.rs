@@ -7,7 +7,6 @@
 use ancestral_data::Batch;
 use burn::tensor::TensorData;
 
-use super::families::special::gamma::{digamma, ln_gamma, trigamma};
 use super::families::{Family, gamma::Gamma};
 use super::fitted::open_uniform;
 use super::take;
@@ -16,6 +15,7 @@ use crate::model::{
     NamedTensors, SampleRequest, Sampler, Size, SizeBuilder, SumEstimator, product,
 };
 use crate::settings::{Settings, above};
+use crate::special::gamma::{digamma, ln_gamma, trigamma};
 use crate::{Error, Result, settings};
 
 /// The kinds of columns it takes.

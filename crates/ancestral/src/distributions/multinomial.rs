@@ -5,7 +5,6 @@
 use ancestral_data::Batch;
 use burn::tensor::TensorData;
 
-use super::families::special::gamma::ln_gamma;
 use super::families::{Family, binomial::Binomial};
 use super::fitted::open_uniform;
 use super::take;
@@ -14,6 +13,7 @@ use crate::model::{
     NamedTensors, SampleRequest, Sampler, Size, SizeBuilder, SumEstimator, product,
 };
 use crate::settings::Settings;
+use crate::special::gamma::ln_gamma;
 use crate::{Error, Result, settings};
 
 /// The kinds of columns it takes.

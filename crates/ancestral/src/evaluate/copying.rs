@@ -12,8 +12,8 @@ use super::manifold::nearest;
 use super::roc::roc;
 use super::rows::Rows;
 use crate::Result;
-use crate::distributions::families::special::normal::normal_tails;
 use crate::model::Classified;
+use crate::special::normal::normal_tails;
 
 /// Samples, and held-out examples, that are placed: half of 1,000 samples being copies is seen with
 /// certainty, and the small preference for training examples of a model that generalizes is not.

@@ -10,10 +10,10 @@ use super::spec::{ExplainSpec, Explanation};
 use crate::distributions::categorical::die;
 use crate::distributions::families::binomial::Binomial;
 use crate::distributions::families::normal::Normal;
-use crate::distributions::families::special::normal::normal_tails;
 use crate::distributions::families::{self, Distribution, FitOptions, Sample};
 use crate::distributions::{coin, coin_log_likelihood, fitted::open_uniform};
 use crate::report;
+use crate::special::normal::normal_tails;
 use crate::{Error, Result};
 
 /// The coin of the textbooks.

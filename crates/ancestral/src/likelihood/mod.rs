@@ -5,7 +5,7 @@ mod importance;
 mod observation;
 
 pub use importance::MonteCarlo;
-pub use observation::{Likelihood, LikelihoodName};
+pub use observation::{Deviation, Likelihood, LikelihoodName};
 
 use burn::tensor::Tensor;
 

@@ -6,25 +6,36 @@
 //! | `bernoulli` | binary | logit l | x l − log(1 + eˡ) |
 //! | `categorical` | levels | one logit per level | l_x − log Σ eˡ |
 //! | `logistic-mixture` | levels | weight, mean and log-scale per component | mass of the level's interval under a mixture of logistics (Salimans et al. 2017, eq. 2) |
+//! | `gaussian` | levels | mean and log σ | mass of the level's interval under N(mean, σ²) |
 //! | `gaussian` | reals | mean and log σ | density of N(mean, σ²) |
 //! | `gaussian-fixed` | reals | mean | density of N(mean, 1) |
+//! | `continuous-bernoulli` | levels | logit η | mass of the level's part of \[0, 1\] under the density ∝ e^(η x) (Loaiza-Ganem and Cunningham 2019, eq. 5) |
 //! | Gaussian mixture | reals | weight, mean and log σ per component | log Σ π N(x; mean, σ²) (Uria et al. 2013) |
 //! | Laplace mixture | reals | weight, mean and log b per component | log Σ π exp(−|x − mean| / b) / 2b |
+//!
+//! The levels 0 to L − 1 stand at −1 to 1; each interval reaches half a step to both sides, those at the
+//! ends to infinity, so that the masses sum to one. `gaussian-shared` and `gaussian-per-entry` have the
+//! outputs of `gaussian`, of which log σ is a weight instead of a network's output, and `gaussian-fixed`
+//! over levels has a constant there ([`Deviation`]).
 
 use std::f64::consts::LN_2;
 
 use ancestral_data::Domain;
-use ancestral_kernels::{self as kernels, Isa};
+use ancestral_kernels::{self as kernels, Isa, LOGISTIC_COMPONENTS as COMPONENTS, Levels};
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 
 use super::log_sum_exp;
+use crate::special::ln_1m_exp;
+use crate::special::normal::{normal_log_density as normal_ln, normal_tails};
 use crate::{Error, Result, choices};
 
-/// Components of the mixture of discretized logistics.
-const COMPONENTS: usize = 5;
-/// Lower limit of log-scales: a narrower logistic is a point mass on the grid of levels.
-const MIN_LOG_SCALE: f64 = -7.0;
+/// Lower limit of log-scales: a narrower distribution is a point mass on the grid of levels.
+const MIN_LOG_SCALE: f64 = kernels::LOG_SCALES[0] as f64;
+/// The upper limit keeps the scale finite.
+const MAX_LOG_SCALE: f64 = kernels::LOG_SCALES[1] as f64;
+/// Beyond this many scales a tail has no weight in double precision.
+const FAR: f64 = 40.0;
 
 choices! {
     /// The name of an observation model that a setting may choose.
@@ -37,10 +48,43 @@ choices! {
         Categorical = "categorical",
         /// mixture of discretized logistics, for ordered levels
         LogisticMixture = "logistic-mixture",
-        /// Gaussian with a predicted variance for each entry, for real data
+        /// Gaussian with a predicted variance for each entry, for real data and ordered levels
         Gaussian = "gaussian",
-        /// Gaussian with variance 1, for standardized real data
+        /// Gaussian with one learned variance
+        GaussianShared = "gaussian-shared",
+        /// Gaussian with a learned variance for each entry
+        GaussianPerEntry = "gaussian-per-entry",
+        /// Gaussian with variance 1, for standardized real data; over levels with a standard deviation
+        /// of a tenth of their range
         GaussianFixed = "gaussian-fixed",
+        /// continuous Bernoulli, for ordered levels
+        ContinuousBernoulli = "continuous-bernoulli",
+    }
+}
+
+/// Where the standard deviation of a Gaussian comes from.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Deviation {
+    /// From the network, or the observation model has none.
+    Predicted,
+    /// One weight for all entries.
+    Shared,
+    /// A weight for each entry.
+    PerEntry,
+    /// A constant ln σ, where the levels stand at −1 to 1.
+    Fixed(f64),
+}
+
+impl LikelihoodName {
+    /// Where the standard deviation comes from, for data of this domain.
+    pub fn deviation(self, domain: Domain) -> Deviation {
+        match (self, domain) {
+            (Self::GaussianShared, _) => Deviation::Shared,
+            (Self::GaussianPerEntry, _) => Deviation::PerEntry,
+            // A tenth of the range from −1 to 1.
+            (Self::GaussianFixed, Domain::Levels(_)) => Deviation::Fixed(0.2f64.ln()),
+            _ => Deviation::Predicted,
+        }
     }
 }
 
@@ -59,8 +103,18 @@ pub enum Likelihood {
         /// The number of levels.
         levels: usize,
     },
-    /// For real data, with a predicted variance for each entry.
+    /// For real data, with a variance for each entry.
     Gaussian,
+    /// For entries of this many ordered levels, with a variance for each.
+    GaussianLevels {
+        /// The number of levels.
+        levels: usize,
+    },
+    /// For entries of this many ordered levels.
+    ContinuousBernoulli {
+        /// The number of levels.
+        levels: usize,
+    },
     /// For real data, with variance 1 (of standardized data).
     GaussianFixed,
     /// For real data.
@@ -88,7 +142,18 @@ impl Likelihood {
             (Name::Auto | Name::Bernoulli, Domain::Binary) => Self::Bernoulli,
             (Name::Auto, Domain::Levels(..=2)) => Self::Categorical { levels },
             (Name::Auto, Domain::Levels(_)) => Self::LogisticMixture { levels },
-            (Name::Auto | Name::Gaussian, Domain::Real) => Self::Gaussian,
+            (
+                Name::Auto | Name::Gaussian | Name::GaussianShared | Name::GaussianPerEntry,
+                Domain::Real,
+            ) => Self::Gaussian,
+            (
+                Name::Gaussian
+                | Name::GaussianShared
+                | Name::GaussianPerEntry
+                | Name::GaussianFixed,
+                Domain::Levels(_),
+            ) => Self::GaussianLevels { levels },
+            (Name::ContinuousBernoulli, Domain::Levels(_)) => Self::ContinuousBernoulli { levels },
             (Name::GaussianFixed, Domain::Real) => Self::GaussianFixed,
             (Name::Categorical, Domain::Binary | Domain::Levels(_)) => Self::Categorical { levels },
             (Name::LogisticMixture, Domain::Levels(_)) => Self::LogisticMixture { levels },
@@ -120,7 +185,8 @@ impl Likelihood {
             Self::Bernoulli => "bernoulli",
             Self::Categorical { .. } => "categorical",
             Self::LogisticMixture { .. } => "logistic-mixture",
-            Self::Gaussian => "gaussian",
+            Self::Gaussian | Self::GaussianLevels { .. } => "gaussian",
+            Self::ContinuousBernoulli { .. } => "continuous-bernoulli",
             Self::GaussianFixed => "gaussian-fixed",
             Self::GaussianMixture { .. } => "gaussian-mixture",
             Self::LaplaceMixture { .. } => "laplace-mixture",
@@ -130,10 +196,10 @@ impl Likelihood {
     /// Network outputs per entry.
     pub fn outputs(self) -> usize {
         match self {
-            Self::Bernoulli | Self::GaussianFixed => 1,
+            Self::Bernoulli | Self::GaussianFixed | Self::ContinuousBernoulli { .. } => 1,
             Self::Categorical { levels } => levels,
             Self::LogisticMixture { .. } => 3 * COMPONENTS,
-            Self::Gaussian => 2,
+            Self::Gaussian | Self::GaussianLevels { .. } => 2,
             Self::GaussianMixture { components } | Self::LaplaceMixture { components } => {
                 components.saturating_mul(3)
             }
@@ -144,11 +210,11 @@ impl Likelihood {
     /// the backward pass.
     pub fn kept(self) -> u64 {
         match self {
-            Self::Bernoulli => 2,
-            Self::GaussianFixed => 4,
+            Self::Bernoulli | Self::ContinuousBernoulli { .. } => 2,
+            Self::GaussianFixed | Self::GaussianLevels { .. } => 4,
             Self::Gaussian => 10,
             Self::Categorical { levels } => levels as u64,
-            Self::LogisticMixture { .. } => 12 * COMPONENTS as u64,
+            Self::LogisticMixture { .. } => 4 * COMPONENTS as u64,
             Self::GaussianMixture { components } | Self::LaplaceMixture { components } => {
                 (components as u64).saturating_mul(10)
             }
@@ -180,6 +246,14 @@ impl Likelihood {
                     bias.extend([-1.5; COMPONENTS]);
                 }
                 Self::Gaussian => bias.extend([mean as f32, 0.0]),
+                Self::GaussianLevels { levels } => {
+                    bias.extend([(2.0 * mean / (levels - 1) as f64 - 1.0) as f32, -0.7]);
+                }
+                Self::ContinuousBernoulli { levels } => {
+                    // The logit of a Bernoulli with this mean; the first steps correct it.
+                    let p = (mean / (levels - 1) as f64).clamp(1e-3, 1.0 - 1e-3);
+                    bias.push((p / (1.0 - p)).ln() as f32);
+                }
                 Self::GaussianFixed => bias.push(mean as f32),
                 Self::GaussianMixture { components } | Self::LaplaceMixture { components } => {
                     bias.extend(std::iter::repeat_n(0.0, components));
@@ -212,9 +286,13 @@ impl Likelihood {
             Self::Bernoulli => x * outputs.clone() - kernels::softplus(outputs),
             Self::Categorical { .. } => kernels::categorical_log_probability(outputs, x),
             Self::LogisticMixture { levels } => {
-                let outputs: Tensor<4> = outputs.reshape([rows, size, 3, COMPONENTS]);
-                let [weight, mean, log_scale] = [0, 1, 2].map(|i| part(&outputs, i));
-                mixture(weight, discretized_logistic(x, mean, log_scale, levels))
+                kernels::level_log_probability(Levels::LogisticMixture, outputs, x, levels)
+            }
+            Self::GaussianLevels { levels } => {
+                kernels::level_log_probability(Levels::Gaussian, outputs, x, levels)
+            }
+            Self::ContinuousBernoulli { levels } => {
+                kernels::level_log_probability(Levels::ContinuousBernoulli, outputs, x, levels)
             }
             Self::Gaussian => {
                 let outputs: Tensor<3> = outputs.reshape([rows, size, 2]);
@@ -249,8 +327,7 @@ impl Likelihood {
     pub fn log_probability_of(self, outputs: &[f32], x: f32) -> f64 {
         let x = f64::from(x);
         let at = |i: usize| f64::from(outputs[i]);
-        // The upper limit keeps the scale finite.
-        let log_scale = |i: usize| at(i).clamp(MIN_LOG_SCALE, 50.0);
+        let log_scale = |i: usize| at(i).clamp(MIN_LOG_SCALE, MAX_LOG_SCALE);
         let normal = |mean: f64, log_sigma: f64| {
             let z = (x - mean) * (-log_sigma).exp();
             -0.5 * z * z - log_sigma - half_log_tau()
@@ -274,6 +351,8 @@ impl Likelihood {
             }),
             Self::Gaussian => normal(at(0), log_scale(1)),
             Self::GaussianFixed => normal(at(0), 0.0),
+            Self::GaussianLevels { levels } => normal_level_of(x, at(0), log_scale(1), levels),
+            Self::ContinuousBernoulli { levels } => geometric_level_of(x, at(0), levels),
             Self::GaussianMixture { components: n } => {
                 mixed(n, &|k| normal(at(n + k), log_scale(2 * n + k)))
             }
@@ -332,8 +411,10 @@ impl Likelihood {
         let t = temperature.max(1e-6) as f32;
         for o in outputs.chunks_exact_mut(self.outputs()) {
             let (logits, log_scales) = match self {
-                Self::Bernoulli | Self::Categorical { .. } => (o.len(), 0),
-                Self::Gaussian => (0, 1),
+                Self::Bernoulli | Self::Categorical { .. } | Self::ContinuousBernoulli { .. } => {
+                    (o.len(), 0)
+                }
+                Self::Gaussian | Self::GaussianLevels { .. } => (0, 1),
                 // A fixed scale has no output.
                 Self::GaussianFixed => (0, 0),
                 Self::LogisticMixture { .. } => (COMPONENTS, COMPONENTS),
@@ -357,12 +438,19 @@ impl Likelihood {
                 Self::LogisticMixture { levels } => {
                     let of = |k: usize| {
                         let log_scale = f64::from(o[2 * COMPONENTS + k]).max(MIN_LOG_SCALE);
-                        discretized_logistic_mean(o[COMPONENTS + k].into(), log_scale, levels)
+                        let above = |z: f64| 1.0 / (1.0 + z.exp());
+                        mean_level(o[COMPONENTS + k].into(), log_scale.exp(), levels, above)
                     };
                     let weights = softmax(&o[..COMPONENTS]).map(f64::from).enumerate();
                     weights.map(|(k, p)| p * of(k)).sum::<f64>() as f32
                 }
                 Self::Gaussian | Self::GaussianFixed => o[0],
+                Self::GaussianLevels { levels } => {
+                    let log_sigma = f64::from(o[1]).clamp(MIN_LOG_SCALE, MAX_LOG_SCALE);
+                    let above = |z: f64| normal_tails(z).upper.exp();
+                    mean_level(o[0].into(), log_sigma.exp(), levels, above) as f32
+                }
+                Self::ContinuousBernoulli { levels } => geometric_mean(o[0].into(), levels) as f32,
                 Self::GaussianMixture { components } | Self::LaplaceMixture { components } => {
                     softmax(&o[..components]).zip(&o[components..]).map(|(p, mean)| p * mean).sum()
                 }
@@ -419,6 +507,15 @@ impl Likelihood {
                     o[0] + sigma * box_muller(u[0], u[1])
                 }
                 Self::GaussianFixed => o[0] + box_muller(u[0], u[1]),
+                Self::GaussianLevels { levels } => {
+                    let top = (levels - 1) as f32;
+                    let sigma = o[1].clamp(MIN_LOG_SCALE as f32, MAX_LOG_SCALE as f32).exp();
+                    let x = o[0] + sigma * box_muller(u[0], u[1]);
+                    ((x + 1.0) * 0.5 * top).round().clamp(0.0, top)
+                }
+                Self::ContinuousBernoulli { levels } => {
+                    geometric_draw(o[0].into(), u[0].into(), levels) as f32
+                }
                 Self::GaussianMixture { components: n }
                 | Self::LaplaceMixture { components: n } => {
                     let k = pick(&o[..n], u[0]);
@@ -468,7 +565,7 @@ fn log_sum(x: impl Iterator<Item = f64> + Clone) -> f64 {
     max + x.map(|v| (v - max).exp()).sum::<f64>().ln()
 }
 
-/// Like [`discretized_logistic`], of one level under one logistic.
+/// log p of a level under a logistic whose mass is cut into levels.
 fn discretized_logistic_of(x: f64, mean: f64, log_scale: f64, levels: usize) -> f64 {
     let top = (levels - 1) as f64;
     let softplus = |v: f64| v.max(0.0) + (-v.abs()).exp().ln_1p();
@@ -487,47 +584,76 @@ fn discretized_logistic_of(x: f64, mean: f64, log_scale: f64, levels: usize) -> 
     }
 }
 
-/// The mean level Σ k p_k of a logistic over the levels' intervals, as Σ p(level ≥ k) over k ≥ 1.
-fn discretized_logistic_mean(mean: f64, log_scale: f64, levels: usize) -> f64 {
-    /// Beyond this many scales a tail has no weight in double precision.
-    const FAR: f64 = 40.0;
+/// The mean level Σ k p_k of a distribution over the levels' intervals, as Σ P(level ≥ k) over k ≥ 1;
+/// `above` is its upper tail in scales.
+fn mean_level(mean: f64, scale: f64, levels: usize, above: impl Fn(f64) -> f64) -> f64 {
     let top = (levels - 1) as f64;
-    let scale = log_scale.exp();
     // The lower end of level k is (2k − 1) / top − 1.
     let level = |x: f64| ((x + 1.0) * top + 1.0) * 0.5;
     let [from, to] = [-FAR, FAR].map(|z| level(mean + z * scale).clamp(0.0, top).floor());
-    let above = |k: usize| {
-        let z = (mean - ((2.0 * k as f64 - 1.0) / top - 1.0)) / scale;
-        1.0 / (1.0 + (-z).exp())
-    };
+    let above = |k: usize| above(((2.0 * k as f64 - 1.0) / top - 1.0 - mean) / scale);
     // All levels up to `from` are passed.
     from + (from as usize + 1..=to as usize).map(above).sum::<f64>()
 }
 
-/// Log-mass `[rows, size, components]` of each level's interval under each logistic, the end
-/// intervals reaching to infinity.
-///
-/// With a and b the standardized upper and lower ends, σ(a) − σ(b) = σ(a) σ(−b) (1 − e^(b−a)),
-/// whose logarithm is free of cancellation.
-fn discretized_logistic(
-    x: Tensor<2>,
-    mean: Tensor<3>,
-    log_scale: Tensor<3>,
-    levels: usize,
-) -> Tensor<3> {
+/// log p of a level under a normal whose mass is cut into levels.
+fn normal_level_of(x: f64, mean: f64, log_sigma: f64, levels: usize) -> f64 {
     let top = (levels - 1) as f64;
-    let x: Tensor<3> = x.unsqueeze_dim(2);
-    let first = x.clone().lower_equal_elem(0.0).expand(mean.shape());
-    let last = x.clone().greater_equal_elem(top).expand(mean.shape());
-    let inverse = kernels::exp(log_scale.clamp_min(MIN_LOG_SCALE).neg());
-    let middle = (x * (2.0 / top) - 1.0 - mean) * inverse.clone();
+    let inverse = (-log_sigma).exp();
+    let middle = (x * (2.0 / top) - 1.0 - mean) * inverse;
     let half = inverse / top;
-    let log_upper = kernels::softplus((middle.clone() + half.clone()).neg()).neg();
-    let log_lower = kernels::softplus(middle - half.clone()).neg();
-    // 1 − e^(−2h) = tanh(h) (1 + e^(−2h)), which keeps its digits for small h.
-    let log_width = kernels::log(kernels::tanh(half.clone())) + kernels::softplus(half * -2.0);
-    let inside = log_upper.clone() + log_lower.clone() + log_width;
-    inside.mask_where(first, log_upper).mask_where(last, log_lower)
+    if x <= 0.0 {
+        return normal_tails(middle + half).lower;
+    }
+    if x >= top {
+        return normal_tails(middle - half).upper;
+    }
+    let far = middle.abs();
+    if half * far.max(1.0) < 1e-3 {
+        // An interval so narrow that the density in its middle, with its curvature, serves.
+        return normal_ln(middle)
+            + (2.0 * half).ln()
+            + (half * half * (far * far - 1.0) / 6.0).ln_1p();
+    }
+    let near = normal_tails(far - half).upper;
+    near + ln_1m_exp(normal_tails(far + half).upper - near)
+}
+
+/// y = |η| and a = y / L.
+fn geometric(logit: f64, levels: usize) -> (f64, f64) {
+    (logit.abs(), logit.abs() / levels as f64)
+}
+
+/// log p of a level under a continuous Bernoulli of logit η whose mass is cut into L levels, a geometric
+/// series: log p = −a k − log (1 − e^(−y)) / (1 − e^(−a)).
+fn geometric_level_of(x: f64, logit: f64, levels: usize) -> f64 {
+    let (y, a) = geometric(logit, levels);
+    let from_end = if logit > 0.0 { (levels - 1) as f64 - x } else { x };
+    let total =
+        if y < 1e-6 { (levels as f64).ln() - 0.5 * y } else { ln_1m_exp(-y) - ln_1m_exp(-a) };
+    -a * from_end - total
+}
+
+/// The mean level of the same.
+fn geometric_mean(logit: f64, levels: usize) -> f64 {
+    let (y, a) = geometric(logit, levels);
+    let n = levels as f64;
+    let from_end = if y < 1e-3 {
+        // To y³.
+        (n - 1.0) * 0.5 - y * (n - 1.0 / n) / 12.0
+    } else {
+        1.0 / a.exp_m1() - n / y.exp_m1()
+    };
+    if logit > 0.0 { n - 1.0 - from_end } else { from_end }
+}
+
+/// A level of the same from a uniform number.
+fn geometric_draw(logit: f64, u: f64, levels: usize) -> f64 {
+    let (y, _) = geometric(logit, levels);
+    let top = (levels - 1) as f64;
+    let share = if y < 1e-6 { u } else { -(u * (-y).exp_m1()).ln_1p() / y };
+    let from_end = (share * levels as f64).floor().min(top);
+    if logit > 0.0 { top - from_end } else { from_end }
 }
 
 fn softmax(logits: &[f32]) -> impl Iterator<Item = f32> + '_ {
@@ -618,6 +744,8 @@ mod tests {
             Likelihood::Bernoulli,
             Likelihood::Categorical { levels: 5 },
             Likelihood::LogisticMixture { levels: 5 },
+            Likelihood::GaussianLevels { levels: 5 },
+            Likelihood::ContinuousBernoulli { levels: 5 },
         ] {
             let levels = match likelihood {
                 Likelihood::Bernoulli => 2,
@@ -666,6 +794,8 @@ mod tests {
             (Likelihood::Bernoulli, 2),
             (Likelihood::Categorical { levels: 5 }, 5),
             (Likelihood::LogisticMixture { levels: 17 }, 17),
+            (Likelihood::GaussianLevels { levels: 17 }, 17),
+            (Likelihood::ContinuousBernoulli { levels: 17 }, 17),
             (Likelihood::Gaussian, 0),
             (Likelihood::GaussianFixed, 0),
             (Likelihood::GaussianMixture { components: 3 }, 0),

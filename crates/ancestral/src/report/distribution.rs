@@ -7,9 +7,9 @@ use crate::Result;
 use crate::distributions::categorical::die;
 use crate::distributions::families::compare::Ranking;
 use crate::distributions::families::family::Domain;
-use crate::distributions::families::special::gamma::chi_squared_tails;
 use crate::distributions::families::{Distribution, Fit, FitOptions, Sample, by_name};
 use crate::distributions::{coin, coin_log_likelihood};
+use crate::special::gamma::chi_squared_tails;
 
 /// Points of a curve.
 const POINTS: usize = 400;

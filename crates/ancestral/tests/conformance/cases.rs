@@ -146,6 +146,19 @@ pub(crate) fn cases() -> Vec<(ModelEntry, Dataset, Table)> {
         let entry = find("vae");
         cases.push((entry, shaped(domain, shape), settings.parse().unwrap()));
     }
+    for (name, domain, likelihood) in [
+        ("vae", Domain::Levels(5), "gaussian"),
+        ("vae", Domain::Levels(256), "gaussian-shared"),
+        ("iwae", Domain::Levels(5), "gaussian-per-entry"),
+        ("vae", Domain::Levels(5), "gaussian-fixed"),
+        ("vae", Domain::Levels(256), "continuous-bernoulli"),
+        ("vae", Domain::Real, "gaussian-shared"),
+        ("vae", Domain::Real, "gaussian-per-entry"),
+    ] {
+        let settings = format!("latent_dims = [2]\nhidden = [[5]]\nlikelihood = '{likelihood}'");
+        let settings = settings.parse().unwrap();
+        cases.push((find(name), shaped(domain, Shape::columns(6)), settings));
+    }
     // Networks of convolutions, with a penalty through each kind of layer.
     for (name, shape, settings) in [
         ("dcgan", Shape::image(1, 8, 8), ""),
@@ -180,6 +193,11 @@ pub(crate) fn cases() -> Vec<(ModelEntry, Dataset, Table)> {
                 Domain::Levels(5),
                 Shape::image(1, 4, 2),
                 "layers = 2\nhidden = 2\nhead = 2\nconditional = true\nfirst_kernel = 5\nfourier = 3",
+            ),
+            (
+                Domain::Levels(7),
+                Shape::image(1, 2, 3),
+                "layers = 1\nhidden = 3\nhead = 3\nlikelihood = 'gaussian'",
             ),
         ] {
             let settings = format!("activation = 'softplus'\n{kernel}{settings}");

@@ -17,7 +17,7 @@ use crate::autoregressive::sequential::{
     self, AutoregressiveSampler, Observer, Ordering, SamplerState, SequentialModel,
 };
 use crate::autoregressive::{DISCRETE, OrderName, order};
-use crate::likelihood::{Likelihood, LikelihoodName};
+use crate::likelihood::{Deviation, Likelihood, LikelihoodName};
 use crate::model::{
     Abilities, Capability, Core, DataSpec, Density, DensityKind, DensityOptions, Init, Learning,
     LogProbability, Metrics, Model, ModelEntry, NeuralModel, Preset, SampleRequest, Size,
@@ -162,7 +162,16 @@ pub(crate) trait PixelSettings: Settings {
         }
         let likelihood = match values.likelihood {
             LikelihoodName::Auto => Likelihood::discrete(domain),
-            name => Likelihood::choose(name, domain)?,
+            name if name.deviation(domain) == Deviation::Predicted => {
+                Likelihood::choose(name, domain)?
+            }
+            name => {
+                return Err(Error::setting(
+                    "likelihood",
+                    format!("'{name}'"),
+                    "a pixel's conditional has a variance of its own; choose gaussian",
+                ));
+            }
         };
         Ok(Common {
             classes: if values.conditional { data.classes } else { 0 },

@@ -40,8 +40,10 @@ impl Moments {
 
 /// Standardized terms: each less its mean, in units of its standard deviation.
 pub(super) struct Standard {
-    /// Each with its mean and the inverse of its standard deviation.
-    terms: Vec<(Term, f64, f64)>,
+    terms: Vec<Term>,
+    /// The mean of each, and the inverse of its standard deviation.
+    means: Vec<f64>,
+    factors: Vec<f64>,
     /// Whether they are the columns as they stand, all of them in their order.
     plain: bool,
 }
@@ -49,23 +51,23 @@ pub(super) struct Standard {
 impl Standard {
     /// Some of a design's terms, with the means and standard deviations of all.
     pub(super) fn new(design: &Design, chosen: &[usize], mean: &[f64], scale: &[f64]) -> Self {
-        let of = |&t: &usize| (design.terms[t], mean[t], 1.0 / scale[t]);
-        let terms: Vec<_> = chosen.iter().map(of).collect();
-        let own = |(at, (term, ..)): (usize, &(Term, f64, f64))| {
-            term.column == at && term.category.is_none()
-        };
+        let terms: Vec<Term> = chosen.iter().map(|&t| design.terms[t]).collect();
+        let own = |(at, term): (usize, &Term)| term.column == at && term.category.is_none();
         let plain = terms.len() == design.data.size() && terms.iter().enumerate().all(own);
-        Self { terms, plain }
+        let means = chosen.iter().map(|&t| mean[t]).collect();
+        let factors = chosen.iter().map(|&t| 1.0 / scale[t]).collect();
+        Self { terms, means, factors, plain }
     }
 
     /// The standardized terms of an example.
     pub(super) fn apply(&self, example: &[f64], z: &mut [f64]) {
+        let of = self.means.iter().zip(&self.factors);
         if self.plain {
-            for ((&(_, mean, factor), x), z) in self.terms.iter().zip(example).zip(z) {
+            for (((mean, factor), x), z) in of.zip(example).zip(z) {
                 *z = (x - mean) * factor;
             }
         } else {
-            for (&(term, mean, factor), z) in self.terms.iter().zip(z) {
+            for ((term, (mean, factor)), z) in self.terms.iter().zip(of).zip(z) {
                 *z = (term.value(example) - mean) * factor;
             }
         }

@@ -8,10 +8,12 @@ use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::{Accum, MatMut, MatRef, Par};
 
 use super::design::{Design, Moments, Standard, unsuitable};
+use crate::distributions::families::rows::vectorized as compiled;
 use crate::model::{Estimate, FitContext, block_sums, product};
 use crate::optim::minimize::{
     Cholesky, Evaluation, Limits, Minimum, dot, largest, lbfgs, modified_cholesky, newton,
 };
+use crate::special::vectorized;
 use crate::{Error, Result};
 
 /// The largest number of parameters for Newton's method, whose memory is quadratic in it.
@@ -193,16 +195,15 @@ impl<'a> Problem<'a> {
             let (width, classes) = (self.width, self.classes);
             let mut p = vec![0.0; ROWS * classes];
             let mut residuals = vec![0.0; ROWS * classes];
+            let mut rest = vec![0.0; ROWS];
             self.parts(block, |labels, z| {
                 let n = labels.len();
                 let (p, residuals) = (&mut p[..n * classes], &mut residuals[..n * classes]);
                 self.scores(parameters, z, p);
-                let rows = p.chunks_exact_mut(classes).zip(residuals.chunks_exact_mut(classes));
-                for ((p, residuals), &label) in rows.zip(labels) {
-                    let (nll, margin) = softmax_residuals(p, label, residuals);
-                    sums.nll += nll;
-                    sums.margin = sums.margin.min(margin);
-                }
+                let (nll, margin) =
+                    compiled(Softmax { scores: p, labels, residuals, rest: &mut rest });
+                sums.nll += nll;
+                sums.margin = sums.margin.min(margin);
                 matmul(
                     MatMut::from_row_major_slice_mut(&mut sums.gradient, classes, width),
                     Accum::Add,
@@ -562,23 +563,67 @@ fn add_products(sums: MatMut<'_, f64>, a: MatRef<'_, f64>, b: MatRef<'_, f64>) {
     triangular::matmul(sums, half, Accum::Add, a.transpose(), whole, b, whole, 1.0, Par::Seq);
 }
 
-/// Turns scores into probabilities (softmax) and `residuals` into probability minus indicator of the
-/// label; returns −log p(label) and the margin of the label's score.
-fn softmax_residuals(scores: &mut [f64], label: usize, residuals: &mut [f64]) -> (f64, f64) {
-    let (mut top, mut rival) = (0, f64::NEG_INFINITY);
-    for (k, &score) in scores.iter().enumerate() {
-        top = if score > scores[top] { k } else { top };
-        rival = if k == label { rival } else { rival.max(score) };
+/// Turns the scores `[rows, classes]` of examples into probabilities (softmax) and `residuals` into
+/// probability minus indicator of the label; returns Σ −log p(label) and the smallest margin.
+///
+/// `rest` has a place for each row.
+#[inline(always)]
+fn softmax_residuals(
+    scores: &mut [f64],
+    labels: &[usize],
+    residuals: &mut [f64],
+    rest: &mut [f64],
+) -> (f64, f64) {
+    let classes = scores.len() / labels.len().max(1);
+    let (mut nll, mut least) = (0.0, f64::INFINITY);
+    for (scores, &label) in scores.chunks_exact_mut(classes).zip(labels) {
+        let (mut most, mut rival) = (f64::NEG_INFINITY, f64::NEG_INFINITY);
+        for (k, &score) in scores.iter().enumerate() {
+            most = if score > most { score } else { most };
+            rival = if k != label && score > rival { score } else { rival };
+        }
+        let own = scores[label];
+        least = f64::min(least, own - rival);
+        nll += most - own;
+        scores.iter_mut().for_each(|score| *score -= most);
     }
-    let (most, own) = (scores[top], scores[label]);
-    scores.iter_mut().for_each(|score| *score = (*score - most).exp());
-    // The sum of the terms other than the largest, to keep full precision where they are small.
-    let sum = |all: &[f64], but: usize| {
-        all.iter().enumerate().filter(|&(k, _)| k != but).map(|(_, x)| x).sum::<f64>()
-    };
-    let rest = sum(scores, top);
-    scores.iter_mut().for_each(|e| *e /= 1.0 + rest);
-    residuals.copy_from_slice(scores);
-    residuals[label] = -sum(scores, label);
-    (most - own + rest.ln_1p(), own - rival)
+    scores.iter_mut().for_each(|score| *score = vectorized::exp(*score));
+    let rows = scores.chunks_exact_mut(classes).zip(residuals.chunks_exact_mut(classes));
+    for (((scores, residuals), &label), rest) in rows.zip(labels).zip(rest.iter_mut()) {
+        // The sums of the terms other than the largest, which is 1, and other than the label's, to keep
+        // full precision where they are small.
+        let (mut others, mut of_rivals, mut is_left) = (0.0, 0.0, true);
+        for (k, &x) in scores.iter().enumerate() {
+            let is_top = is_left && x == 1.0;
+            is_left &= !is_top;
+            others += if is_top { 0.0 } else { x };
+            of_rivals += if k == label { 0.0 } else { x };
+        }
+        let share = 1.0 / (1.0 + others);
+        scores.iter_mut().for_each(|e| *e *= share);
+        residuals.copy_from_slice(scores);
+        residuals[label] = -of_rivals * share;
+        *rest = others;
+    }
+    let rest = &mut rest[..labels.len()];
+    rest.iter_mut().for_each(|rest| *rest = vectorized::ln_1p(*rest).0);
+    nll += rest.iter().sum::<f64>();
+    (nll, least)
+}
+
+/// [`softmax_residuals`], compiled for the vector instructions of the machine.
+struct Softmax<'a> {
+    scores: &'a mut [f64],
+    labels: &'a [usize],
+    residuals: &'a mut [f64],
+    rest: &'a mut [f64],
+}
+
+impl pulp::NullaryFnOnce for Softmax<'_> {
+    type Output = (f64, f64);
+
+    #[inline(always)]
+    fn call(self) -> Self::Output {
+        softmax_residuals(self.scores, self.labels, self.residuals, self.rest)
+    }
 }

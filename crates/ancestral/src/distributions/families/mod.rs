@@ -28,7 +28,7 @@ pub mod rows;
 pub mod sample;
 pub mod scalar;
 pub mod section;
-pub mod special;
+pub use crate::special;
 pub mod summary;
 
 pub mod beta;

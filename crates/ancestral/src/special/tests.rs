@@ -11,7 +11,7 @@ fn close(found: f64, expected: f64, tolerance: f64) -> bool {
 fn special_functions_agree_with_mpmath() {
     let mut worst: Vec<(String, f64)> = Vec::new();
     let mut faults = Vec::new();
-    for line in include_str!("../golden/special.tsv").lines() {
+    for line in include_str!("golden/special.tsv").lines() {
         let mut fields = line.split('\t');
         let name = fields.next().unwrap();
         let v: Vec<f64> = fields.map(|f| f.parse().unwrap()).collect();
