@@ -540,7 +540,9 @@ fn what_does_not_fit_is_named() {
         assert!(error.contains("first_kernel") && error.contains("odd"), "{error}");
         let error = build(name, "conditional = true", &color);
         assert!(error.contains("conditional") && error.contains("labels"), "{error}");
-        let error = build(name, "likelihood = 'gaussian'", &color);
+        let error = build(name, "likelihood = 'gaussian-shared'", &color);
+        assert!(error.contains("likelihood") && error.contains("choose gaussian"), "{error}");
+        let error = build(name, "likelihood = 'bernoulli'", &color);
         assert!(error.contains("likelihood"), "{error}");
         let model = model(name, "conditional = true", Domain::Binary, Shape::image(1, 2, 2), 3);
         let unlabelled = Batch::of(vec![0.0; 4], 1);
