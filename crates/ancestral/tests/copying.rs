@@ -13,8 +13,8 @@ fn zoo() -> PathBuf {
 }
 
 /// What is found for samples that are training examples of the digits, in part or all of them, and for
-/// validation examples as samples, beside the Fréchet distances to the test and the training split.
-fn of_digits(copied: usize) -> (Copying, [f64; 2]) {
+/// validation examples as samples.
+fn of_digits(copied: usize) -> Copying {
     let run = Run::load(zoo().join("features-digits")).unwrap();
     let network = NamedClassifier::new("features-digits", run.model()).unwrap();
     let data = Dataset::open("digits").unwrap();
@@ -33,17 +33,17 @@ fn of_digits(copied: usize) -> (Copying, [f64; 2]) {
     let training = Training { examples: &of_train, held_out: None };
     let found =
         quality(&network, &samples, None, &seen(&test, &all(&test)), Some(training), 0).unwrap();
-    (found.copying.unwrap(), [found.frechet_distance, found.frechet_distance_train.unwrap()])
+    assert!(found.frechet_stderr.is_some() && found.frechet_distance_train.is_some());
+    found.copying.unwrap()
 }
 
 #[test]
 fn copies_of_training_digits_are_found() {
-    let (all, [to_test, to_train]) = of_digits(200);
+    let all = of_digits(200);
     assert!(all.found() && all.nearer > 0.99, "{all:?}");
-    assert!(to_train < to_test, "{to_train} {to_test}");
-    let (half, _) = of_digits(100);
+    let half = of_digits(100);
     assert!(half.found() && (0.65..0.85).contains(&half.nearer), "{half:?}");
-    let (none, _) = of_digits(0);
+    let none = of_digits(0);
     assert!(!none.found() && (0.4..0.6).contains(&none.nearer), "{none:?}");
 }
 

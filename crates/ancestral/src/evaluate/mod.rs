@@ -20,6 +20,7 @@ pub use calibration::{
     classification_of, reliability,
 };
 pub use classes::{best_assignment, class_agreement, classifier_score, confusion, most_probable};
+#[cfg(feature = "plot")]
 pub(crate) use copying::spread;
 pub use copying::{COPYING_LIMIT, Copying, Training, copying};
 pub use costs::{PixelCosts, pixel_costs};
