@@ -252,7 +252,11 @@ fn table(network: &str, columns: &[(String, &Quality)]) -> Result<()> {
             format!("nearer to training than held-out examples are ({network})"),
             Box::new(|q| {
                 let found = q.copying?;
-                Some(format!("{:.3}, p = {}", found.nearer, output::digits(found.p_value, 2)))
+                Some(match found.p_value {
+                    // It is below the smallest number.
+                    0.0 => format!("{:.3}, p < 1e-300", found.nearer),
+                    p => format!("{:.3}, p = {}", found.nearer, output::digits(p, 2)),
+                })
             }),
         ),
         (
@@ -304,11 +308,10 @@ fn table(network: &str, columns: &[(String, &Quality)]) -> Result<()> {
         }
     }
     for (title, q) in columns {
-        if let Some(found) = q.copying.filter(Copying::found) {
+        if q.copying.as_ref().is_some_and(Copying::found) {
             say!(
-                "{title}: {} lie nearer to training examples than held-out examples do (p < \
-                 {COPYING_LIMIT}): training examples are repeated, and the other metrics say nothing",
-                output::count(found.n, "sample")
+                "{title}: training examples are repeated, since samples lie nearer to them than \
+                 held-out examples do (p < {COPYING_LIMIT}); the other metrics do not see copies"
             )?;
         }
     }

@@ -2,6 +2,7 @@
 //! weights.
 
 mod importance;
+mod levels;
 mod observation;
 
 pub use importance::MonteCarlo;

@@ -25,17 +25,13 @@ use ancestral_kernels::{self as kernels, Isa, LOGISTIC_COMPONENTS as COMPONENTS,
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 
-use super::log_sum_exp;
-use crate::special::ln_1m_exp;
-use crate::special::normal::{normal_log_density as normal_ln, normal_tails};
+use super::{levels, log_sum_exp};
 use crate::{Error, Result, choices};
 
 /// Lower limit of log-scales: a narrower distribution is a point mass on the grid of levels.
 const MIN_LOG_SCALE: f64 = kernels::LOG_SCALES[0] as f64;
 /// The upper limit keeps the scale finite.
 const MAX_LOG_SCALE: f64 = kernels::LOG_SCALES[1] as f64;
-/// Beyond this many scales a tail has no weight in double precision.
-const FAR: f64 = 40.0;
 
 choices! {
     /// The name of an observation model that a setting may choose.
@@ -347,12 +343,12 @@ impl Likelihood {
             }
             Self::LogisticMixture { levels } => mixed(COMPONENTS, &|k| {
                 let (mean, log_scale) = (at(COMPONENTS + k), log_scale(2 * COMPONENTS + k));
-                discretized_logistic_of(x, mean, log_scale, levels)
+                levels::logistic(x, mean, log_scale, levels)
             }),
             Self::Gaussian => normal(at(0), log_scale(1)),
             Self::GaussianFixed => normal(at(0), 0.0),
-            Self::GaussianLevels { levels } => normal_level_of(x, at(0), log_scale(1), levels),
-            Self::ContinuousBernoulli { levels } => geometric_level_of(x, at(0), levels),
+            Self::GaussianLevels { levels } => levels::normal(x, at(0), log_scale(1), levels),
+            Self::ContinuousBernoulli { levels } => levels::geometric(x, at(0), levels),
             Self::GaussianMixture { components: n } => {
                 mixed(n, &|k| normal(at(n + k), log_scale(2 * n + k)))
             }
@@ -438,8 +434,7 @@ impl Likelihood {
                 Self::LogisticMixture { levels } => {
                     let of = |k: usize| {
                         let log_scale = f64::from(o[2 * COMPONENTS + k]).max(MIN_LOG_SCALE);
-                        let above = |z: f64| 1.0 / (1.0 + z.exp());
-                        mean_level(o[COMPONENTS + k].into(), log_scale.exp(), levels, above)
+                        levels::logistic_mean(o[COMPONENTS + k].into(), log_scale.exp(), levels)
                     };
                     let weights = softmax(&o[..COMPONENTS]).map(f64::from).enumerate();
                     weights.map(|(k, p)| p * of(k)).sum::<f64>() as f32
@@ -447,10 +442,11 @@ impl Likelihood {
                 Self::Gaussian | Self::GaussianFixed => o[0],
                 Self::GaussianLevels { levels } => {
                     let log_sigma = f64::from(o[1]).clamp(MIN_LOG_SCALE, MAX_LOG_SCALE);
-                    let above = |z: f64| normal_tails(z).upper.exp();
-                    mean_level(o[0].into(), log_sigma.exp(), levels, above) as f32
+                    levels::normal_mean(o[0].into(), log_sigma.exp(), levels) as f32
                 }
-                Self::ContinuousBernoulli { levels } => geometric_mean(o[0].into(), levels) as f32,
+                Self::ContinuousBernoulli { levels } => {
+                    levels::geometric_mean(o[0].into(), levels) as f32
+                }
                 Self::GaussianMixture { components } | Self::LaplaceMixture { components } => {
                     softmax(&o[..components]).zip(&o[components..]).map(|(p, mean)| p * mean).sum()
                 }
@@ -514,7 +510,7 @@ impl Likelihood {
                     ((x + 1.0) * 0.5 * top).round().clamp(0.0, top)
                 }
                 Self::ContinuousBernoulli { levels } => {
-                    geometric_draw(o[0].into(), u[0].into(), levels) as f32
+                    levels::geometric_draw(o[0].into(), u[0].into(), levels) as f32
                 }
                 Self::GaussianMixture { components: n }
                 | Self::LaplaceMixture { components: n } => {
@@ -565,97 +561,6 @@ fn log_sum(x: impl Iterator<Item = f64> + Clone) -> f64 {
     max + x.map(|v| (v - max).exp()).sum::<f64>().ln()
 }
 
-/// log p of a level under a logistic whose mass is cut into levels.
-fn discretized_logistic_of(x: f64, mean: f64, log_scale: f64, levels: usize) -> f64 {
-    let top = (levels - 1) as f64;
-    let softplus = |v: f64| v.max(0.0) + (-v.abs()).exp().ln_1p();
-    let inverse = (-log_scale).exp();
-    let middle = (x * (2.0 / top) - 1.0 - mean) * inverse;
-    let half = inverse / top;
-    let log_upper = -softplus(-(middle + half));
-    let log_lower = -softplus(middle - half);
-    if x <= 0.0 {
-        log_upper
-    } else if x >= top {
-        log_lower
-    } else {
-        // log(1 − e^(−2h)).
-        log_upper + log_lower + (-(-2.0 * half).exp_m1()).ln()
-    }
-}
-
-/// The mean level Σ k p_k of a distribution over the levels' intervals, as Σ P(level ≥ k) over k ≥ 1;
-/// `above` is its upper tail in scales.
-fn mean_level(mean: f64, scale: f64, levels: usize, above: impl Fn(f64) -> f64) -> f64 {
-    let top = (levels - 1) as f64;
-    // The lower end of level k is (2k − 1) / top − 1.
-    let level = |x: f64| ((x + 1.0) * top + 1.0) * 0.5;
-    let [from, to] = [-FAR, FAR].map(|z| level(mean + z * scale).clamp(0.0, top).floor());
-    let above = |k: usize| above(((2.0 * k as f64 - 1.0) / top - 1.0 - mean) / scale);
-    // All levels up to `from` are passed.
-    from + (from as usize + 1..=to as usize).map(above).sum::<f64>()
-}
-
-/// log p of a level under a normal whose mass is cut into levels.
-fn normal_level_of(x: f64, mean: f64, log_sigma: f64, levels: usize) -> f64 {
-    let top = (levels - 1) as f64;
-    let inverse = (-log_sigma).exp();
-    let middle = (x * (2.0 / top) - 1.0 - mean) * inverse;
-    let half = inverse / top;
-    if x <= 0.0 {
-        return normal_tails(middle + half).lower;
-    }
-    if x >= top {
-        return normal_tails(middle - half).upper;
-    }
-    let far = middle.abs();
-    if half * far.max(1.0) < 1e-3 {
-        // An interval so narrow that the density in its middle, with its curvature, serves.
-        return normal_ln(middle)
-            + (2.0 * half).ln()
-            + (half * half * (far * far - 1.0) / 6.0).ln_1p();
-    }
-    let near = normal_tails(far - half).upper;
-    near + ln_1m_exp(normal_tails(far + half).upper - near)
-}
-
-/// y = |η| and a = y / L.
-fn geometric(logit: f64, levels: usize) -> (f64, f64) {
-    (logit.abs(), logit.abs() / levels as f64)
-}
-
-/// log p of a level under a continuous Bernoulli of logit η whose mass is cut into L levels, a geometric
-/// series: log p = −a k − log (1 − e^(−y)) / (1 − e^(−a)).
-fn geometric_level_of(x: f64, logit: f64, levels: usize) -> f64 {
-    let (y, a) = geometric(logit, levels);
-    let from_end = if logit > 0.0 { (levels - 1) as f64 - x } else { x };
-    let total =
-        if y < 1e-6 { (levels as f64).ln() - 0.5 * y } else { ln_1m_exp(-y) - ln_1m_exp(-a) };
-    -a * from_end - total
-}
-
-/// The mean level of the same.
-fn geometric_mean(logit: f64, levels: usize) -> f64 {
-    let (y, a) = geometric(logit, levels);
-    let n = levels as f64;
-    let from_end = if y < 1e-3 {
-        // To y³.
-        (n - 1.0) * 0.5 - y * (n - 1.0 / n) / 12.0
-    } else {
-        1.0 / a.exp_m1() - n / y.exp_m1()
-    };
-    if logit > 0.0 { n - 1.0 - from_end } else { from_end }
-}
-
-/// A level of the same from a uniform number.
-fn geometric_draw(logit: f64, u: f64, levels: usize) -> f64 {
-    let (y, _) = geometric(logit, levels);
-    let top = (levels - 1) as f64;
-    let share = if y < 1e-6 { u } else { -(u * (-y).exp_m1()).ln_1p() / y };
-    let from_end = (share * levels as f64).floor().min(top);
-    if logit > 0.0 { top - from_end } else { from_end }
-}
-
 fn softmax(logits: &[f32]) -> impl Iterator<Item = f32> + '_ {
     let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let sum: f32 = logits.iter().map(|l| (l - max).exp()).sum();
@@ -694,6 +599,12 @@ mod tests {
                 (Likelihood::LogisticMixture { levels }, 0.3),
                 (Likelihood::LogisticMixture { levels }, 2.0),
                 (Likelihood::LogisticMixture { levels }, 6.0),
+                (Likelihood::GaussianLevels { levels }, 0.3),
+                (Likelihood::GaussianLevels { levels }, 1.0),
+                (Likelihood::GaussianLevels { levels }, 4.0),
+                (Likelihood::ContinuousBernoulli { levels }, 1e-4),
+                (Likelihood::ContinuousBernoulli { levels }, 1.0),
+                (Likelihood::ContinuousBernoulli { levels }, 200.0),
             ] {
                 let (entries, width) = (40, likelihood.outputs());
                 let mut outputs =
@@ -719,6 +630,8 @@ mod tests {
             (Likelihood::Categorical { levels: 17 }, 17),
             (Likelihood::LogisticMixture { levels: 17 }, 17),
             (Likelihood::LogisticMixture { levels: 256 }, 256),
+            (Likelihood::GaussianLevels { levels: 256 }, 256),
+            (Likelihood::ContinuousBernoulli { levels: 256 }, 256),
         ] {
             for spread in [0.1f32, 1.0, 4.0] {
                 let width = likelihood.outputs();
