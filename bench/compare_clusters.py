@@ -2,7 +2,7 @@
 
     python bench/compare_clusters.py PROGRAM CLUSTERING_DATA [dbscan|hdbscan|kmeans|som ...]
 
-CLUSTERING_DATA is the folder of ARFF files (artificial/, real-world/). Exits with 1 if a comparison fails.
+CLUSTERING_DATA is the folder of ARFF files (artificial/, real-world/), with that of MNIST beside it. Exits with 1 if a comparison fails.
 """
 
 import csv
@@ -219,13 +219,24 @@ def hdbscan(program, folder):
     return fine
 
 
+def mnist(folder):
+    """The training images beside the folder of ARFF files, a row each."""
+    with gzip.open(folder.parent / "mnist/train-images-idx3-ubyte.gz") as file:
+        return np.frombuffer(file.read(), np.uint8, offset=16).reshape(-1, 784).astype(float)
+
+
 def kmeans(program, folder):
     from sklearn.cluster import KMeans
 
     fine = True
-    for name, clusters in [("artificial/s-set1", 15), ("artificial/D31", 31), ("real-world/letter", 26)]:
-        values, _ = read(folder / f"{name}.arff.gz")
-        data = program.file(name.split("/")[1] + ".csv", values)
+    for name, clusters in [("artificial/s-set1", 15), ("artificial/D31", 31), ("real-world/letter", 26), ("mnist", 10)]:
+        if name == "mnist":
+            values = mnist(folder)
+            data = pathlib.Path(program.folder.name) / "mnist.npy"
+            np.save(data, values)
+        else:
+            values, _ = read(folder / f"{name}.arff.gz")
+            data = program.file(name.split("/")[1] + ".csv", values)
         ours, theirs = [], []
         for start in range(10):
             rows = np.random.default_rng(start).choice(len(values), clusters, replace=False)
