@@ -31,16 +31,18 @@ pub(super) const UNBOUNDED: &str = "the shape went below −1, where it grows wi
 /// end of the support, where 1 + ξ z has lost digits, and beyond.
 #[inline(always)]
 pub(super) fn reduced_slopes(shape: f64, z: f64) -> [f64; 4] {
-    const CLOSE: f64 = 0.02 - 1.0;
+    const CLOSE: f64 = 1e-3 - 1.0;
     let w = shape * z;
-    let (log, q) = vectorized::ln_1p(w);
+    // One division for 1 / (1 + w) and 2 / (2 + w).
+    let joint = 1.0 / ((1.0 + w) * (2.0 + w));
+    let (q, r) = ((2.0 + w) * joint, 2.0 * (1.0 + w) * joint);
+    let log = vectorized::ln_1p_by(w, q);
     let inside = if w > CLOSE { 0.0 } else { f64::NAN };
     let inverse = 1.0 / shape;
     let y = log * inverse;
     let first = (z * q - y) * inverse;
     let second = -(z * z * q * q + 2.0 * first) * inverse;
-    // Near ξ z = 0: y = z r A(s²), with r = 2 / (2 + w), s = w / (2 + w) and A(a) = artanh(√a) / √a.
-    let r = 2.0 / (2.0 + w);
+    // Near ξ z = 0: y = z r A(s²), with s = w / (2 + w) and A(a) = artanh(√a) / √a.
     let s = 0.5 * w * r;
     let a = s * s;
     let [series, slope, curve] = [
@@ -59,10 +61,19 @@ pub(super) fn reduced_slopes(shape: f64, z: f64) -> [f64; 4] {
     [y + inside, q, first, second]
 }
 
+/// What rows have of which one is beyond the end of the support, if one is so clearly.
+pub(super) fn beyond(rows: Rows<'_>, shape: f64, location: f64, scale: f64) -> Option<Expansion> {
+    const CLEARLY: f64 = 1.0 + 1e-9;
+    let (low, high) = rows.range();
+    let extreme = if shape > 0.0 { low } else { high };
+    let outside = shape * ((extreme - location) / scale) < -CLEARLY;
+    outside.then_some(Expansion { value: f64::NEG_INFINITY, ..Expansion::default() })
+}
+
 /// A(a) = Σ aᵏ / (2 k + 1) and its first and second derivative, for a up to 0.003.
-const ARTANH: [[f64; 8]; 3] = {
-    let (mut series, mut k) = ([[0.0; 8]; 3], 0);
-    while k < 8 {
+const ARTANH: [[f64; 7]; 3] = {
+    let (mut series, mut k) = ([[0.0; 7]; 3], 0);
+    while k < 7 {
         let n = k as f64;
         series[0][k] = 1.0 / (2.0 * n + 1.0);
         series[1][k] = (n + 1.0) / (2.0 * n + 3.0);
@@ -82,7 +93,7 @@ struct Row {
 impl Terms<10> for Row {
     #[inline(always)]
     fn of(&self, x: f64) -> ([f64; 10], f64) {
-        let z = (x - self.location) / self.scale;
+        let z = (x - self.location) * (1.0 / self.scale);
         let [y, q, first, second] = reduced_slopes(self.shape, z);
         let e = vectorized::exp(-y);
         // ψ in y.
@@ -148,7 +159,8 @@ impl Family for GeneralizedExtremeValue {
         let (shape, location, scale) = (theta[0], theta[1], theta[2]);
         let ([a, b, c, d, e, f, in_shape @ ..], _) = sums(rows, &Row { shape, location, scale });
         let around = Expansion::of_location_and_scale(1, scale, [a, b, c, d, e, f]);
-        around.with_shape(scale, in_shape).finite()
+        let found = around.with_shape(scale, in_shape).finite();
+        found.or_else(|| beyond(rows, shape, location, scale))
     }
 
     fn log_tails(&self, theta: &[f64], x: f64) -> LogTails {

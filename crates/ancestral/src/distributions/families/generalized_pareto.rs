@@ -8,7 +8,7 @@ use super::expansion::Expansion;
 use super::exponential::zeros;
 use super::family::{Domain, Family, Fixed, Parameter, Support, Unit, refuse_constant};
 use super::generalized_extreme_value::{
-    IRREGULAR, REGULAR, UNBOUNDED, expanded, reduced, reduced_slopes,
+    IRREGULAR, REGULAR, UNBOUNDED, beyond, expanded, reduced, reduced_slopes,
 };
 use super::passes::{Terms, sums};
 use super::sample::{Rows, Sample};
@@ -29,7 +29,7 @@ struct Row {
 impl Terms<6> for Row {
     #[inline(always)]
     fn of(&self, x: f64) -> ([f64; 6], f64) {
-        let z = x / self.scale;
+        let z = x * (1.0 / self.scale);
         let [y, q, first, second] = reduced_slopes(self.shape, z);
         let by_y = -(1.0 + self.shape);
         let zq = z * q;
@@ -76,7 +76,7 @@ impl Family for GeneralizedPareto {
         all.hessian[0][0] = by_shape_twice;
         all.hessian[1][0] = -mixed / scale;
         all.hessian[1][1] = (2.0 * slope + curve) / (scale * scale);
-        all.finite()
+        all.finite().or_else(|| beyond(rows, shape, 0.0, scale))
     }
 
     fn log_tails(&self, theta: &[f64], x: f64) -> LogTails {
