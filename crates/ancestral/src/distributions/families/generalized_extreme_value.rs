@@ -23,6 +23,8 @@ pub(super) const REGULAR: f64 = -0.5;
 /// What is said then.
 pub(super) const IRREGULAR: &str =
     "the shape is below −½, where standard errors and intervals are not valid";
+/// A shape up to this one is below −1, or is held there by rounding on its way down.
+pub(super) const LEAST: f64 = -1.0 + 1e-9;
 /// Why a shape below −1 is no maximum.
 pub(super) const UNBOUNDED: &str = "the shape went below −1, where it grows without bound as the \
                                     upper end of the support goes to the largest row";
@@ -199,7 +201,7 @@ impl Family for GeneralizedExtremeValue {
     }
 
     fn refuses(&self, theta: &[f64], rows: f64, converged: bool) -> Option<&'static str> {
-        if theta[0] <= -1.0 {
+        if theta[0] <= LEAST {
             return Some(UNBOUNDED);
         }
         // With the location at the smallest row it is (n − 1) / ξ − 1 times ln σ, and bounded terms.

@@ -8,7 +8,7 @@ use super::expansion::Expansion;
 use super::exponential::zeros;
 use super::family::{Domain, Family, Fixed, Parameter, Support, Unit, refuse_constant};
 use super::generalized_extreme_value::{
-    IRREGULAR, REGULAR, UNBOUNDED, beyond, expanded, reduced, reduced_slopes,
+    IRREGULAR, LEAST, REGULAR, UNBOUNDED, beyond, expanded, reduced, reduced_slopes,
 };
 use super::passes::{Terms, sums};
 use super::sample::{Rows, Sample};
@@ -113,7 +113,7 @@ impl Family for GeneralizedPareto {
     }
 
     fn refuses(&self, theta: &[f64], _: f64, _: bool) -> Option<&'static str> {
-        (theta[0] <= -1.0).then_some(UNBOUNDED)
+        (theta[0] <= LEAST).then_some(UNBOUNDED)
     }
 
     fn note(&self, theta: &[f64]) -> Option<&'static str> {

@@ -135,7 +135,7 @@ impl<'a, F: Family> Likelihood<'a, F> {
             let found = if closed { self.family.expansion(&values, rows) } else { None };
             found.map_or_else(|| one_by_one(rows), |found| T::composed(theta, &found))
         };
-        let blocks = if F::CLOSED { self.sample.quick_blocks(of) } else { self.sample.blocks(of) };
+        let blocks = self.sample.quick_blocks(of);
         blocks.into_iter().fold(normalizer, |sum, block| sum + block)
     }
 
