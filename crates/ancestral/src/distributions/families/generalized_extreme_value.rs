@@ -23,6 +23,8 @@ pub(super) const REGULAR: f64 = -0.5;
 /// What is said then.
 pub(super) const IRREGULAR: &str =
     "the shape is below −½, where standard errors and intervals are not valid";
+/// A shape from which on no series is needed.
+pub(super) const SMALL: f64 = 0.1;
 /// A shape up to this one is below −1, or is held there by rounding on its way down.
 pub(super) const LEAST: f64 = -1.0 + 1e-9;
 /// Why a shape below −1 is no maximum.
@@ -31,8 +33,10 @@ pub(super) const UNBOUNDED: &str = "the shape went below −1, where it grows wi
 
 /// y = ln(1 + ξ z) / ξ with 1 / (1 + ξ z) and the first and the second derivative of y in ξ; NaN close to the
 /// end of the support, where 1 + ξ z has lost digits, and beyond.
+///
+/// Near ξ z = 0 they are formed by a `SERIES`; without it errors of rows there are of the size of 1 / ξ².
 #[inline(always)]
-pub(super) fn reduced_slopes(shape: f64, z: f64) -> [f64; 4] {
+pub(super) fn reduced_slopes<const SERIES: bool>(shape: f64, z: f64) -> [f64; 4] {
     const CLOSE: f64 = 1e-3 - 1.0;
     let w = shape * z;
     // One division for 1 / (1 + w) and 2 / (2 + w).
@@ -44,6 +48,9 @@ pub(super) fn reduced_slopes(shape: f64, z: f64) -> [f64; 4] {
     let y = log * inverse;
     let first = (z * q - y) * inverse;
     let second = -(z * z * q * q + 2.0 * first) * inverse;
+    if !SERIES {
+        return [y + inside, q, first, second];
+    }
     // Near ξ z = 0: y = z r A(s²), with s = w / (2 + w) and A(a) = artanh(√a) / √a.
     let s = 0.5 * w * r;
     let a = s * s;
@@ -86,17 +93,17 @@ const ARTANH: [[f64; 7]; 3] = {
 };
 
 /// ψ = −(1 + ξ) y − e^(−y) with its derivatives in z, then those in ξ.
-struct Row {
+struct Row<const SERIES: bool> {
     shape: f64,
     location: f64,
     scale: f64,
 }
 
-impl Terms<10> for Row {
+impl<const SERIES: bool> Terms<10> for Row<SERIES> {
     #[inline(always)]
     fn of(&self, x: f64) -> ([f64; 10], f64) {
         let z = (x - self.location) * (1.0 / self.scale);
-        let [y, q, first, second] = reduced_slopes(self.shape, z);
+        let [y, q, first, second] = reduced_slopes::<SERIES>(self.shape, z);
         let e = vectorized::exp(-y);
         // ψ in y.
         let by_y = e - (1.0 + self.shape);
@@ -159,7 +166,11 @@ impl Family for GeneralizedExtremeValue {
 
     fn expansion(&self, theta: &[f64], rows: Rows<'_>) -> Option<Expansion> {
         let (shape, location, scale) = (theta[0], theta[1], theta[2]);
-        let ([a, b, c, d, e, f, in_shape @ ..], _) = sums(rows, &Row { shape, location, scale });
+        let (found, _) = match shape.abs() < SMALL {
+            true => sums(rows, &Row::<true> { shape, location, scale }),
+            false => sums(rows, &Row::<false> { shape, location, scale }),
+        };
+        let [a, b, c, d, e, f, in_shape @ ..] = found;
         let around = Expansion::of_location_and_scale(1, scale, [a, b, c, d, e, f]);
         let found = around.with_shape(scale, in_shape).finite();
         found.or_else(|| beyond(rows, shape, location, scale))

@@ -9,6 +9,8 @@ use super::likelihood::{Evaluation, Objective};
 const LONGEST: f64 = 2.0;
 /// Maximum iterations.
 const ITERATIONS: usize = 200;
+/// The damping that does not change the steps of a rough maximum.
+const SLIGHT: f64 = 0.1;
 /// For a rough maximum.
 const ROUGH_ITERATIONS: usize = 30;
 /// Where a coordinate ends: e^±300 is beyond any parameter of standardized data.
@@ -110,7 +112,8 @@ pub fn climb_to(
         let errors = step.iter().enumerate().map(|(i, &s)| size(i, s)).fold(0.0, f64::max);
         let small =
             |i: usize, s: f64| size(i, s) <= accuracy || s.abs() <= 1e-14 * u[i].abs().max(1e-3);
-        if exact && step.iter().enumerate().all(|(i, &s)| small(i, s)) {
+        let near = exact || rough && damping <= SLIGHT;
+        if near && step.iter().enumerate().all(|(i, &s)| small(i, s)) {
             // The value would gain the square of the step, in standard errors.
             u.iter_mut().zip(&step).for_each(|(u, s)| *u += s);
             converged = true;
