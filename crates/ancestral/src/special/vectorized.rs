@@ -131,13 +131,19 @@ pub fn ln_ratio(x: f64, c: f64) -> f64 {
 /// ln(1 + x) for x > −1, given with 1 / (1 + x).
 #[inline(always)]
 pub fn ln_1p(x: f64) -> (f64, f64) {
+    let inverse = 1.0 / (1.0 + x);
+    (ln_1p_by(x, inverse), inverse)
+}
+
+/// ln(1 + x) for x > −1, by 1 / (1 + x) to a few digits.
+#[inline(always)]
+pub fn ln_1p_by(x: f64, inverse: f64) -> f64 {
     let u = 1.0 + x;
-    let inverse = 1.0 / u;
     // What the sum has lost (Knuth's two-sum).
     let taken = u - 1.0;
     let lost = (1.0 - (u - taken)) + (x - taken);
     let (k, m) = parts(u);
-    (joined(k, m, lost * inverse), inverse)
+    joined(k, m, lost * inverse)
 }
 
 /// e^(x²) erfc(x) for x ≥ 0.

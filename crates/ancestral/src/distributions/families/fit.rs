@@ -20,9 +20,11 @@ const FAR_ORIGIN: f64 = 100.0;
 /// Values whose squares and inverses are far from the ends of what numbers can be.
 const USUAL: (f64, f64) = (1e-60, 1e60);
 /// How many times as many rows the search goes on with, until it has all.
-const MORE: usize = 16;
+const MORE: usize = 4;
+/// Rows that a single start is improved by: it is as good as the maximum for fewer.
+const SINGLE: usize = 4000;
 /// The accuracy of the maximum for a part of the rows, in its standard errors.
-const ROUGH: f64 = 1e-2;
+const ROUGH: f64 = 0.1;
 /// Nats that a limit may be lower by, for few rows, so that it is looked at for all.
 const HOPELESS: f64 = 20.0;
 
@@ -388,9 +390,8 @@ fn climbs<F: Family>(
     if summarized || !all.intervals().is_empty() {
         return from_all(&starts);
     }
-    // A single start is as good as the maximum for a few rows.
     let (mut size, mut from) =
-        (if starts.len() == 1 && rival.is_none() { MORE * FEW } else { FEW }, starts.clone());
+        (if starts.len() == 1 && rival.is_none() { SINGLE } else { FEW }, starts.clone());
     while 4 * size < all.exact_rows() {
         let few = all.thinned(size);
         let part = Likelihood::new(likelihood.family, &few);

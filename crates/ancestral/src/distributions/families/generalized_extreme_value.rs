@@ -24,24 +24,35 @@ pub(super) const REGULAR: f64 = -0.5;
 /// What is said then.
 pub(super) const IRREGULAR: &str =
     "the shape is below −½, where standard errors and intervals are not valid";
+/// A shape from which on no series is needed.
+pub(super) const SMALL: f64 = 0.1;
+/// A shape up to this one is below −1, or is held there by rounding on its way down.
+pub(super) const LEAST: f64 = -1.0 + 1e-9;
 /// Why a shape below −1 is no maximum.
 pub(super) const UNBOUNDED: &str = "the shape went below −1, where it grows without bound as the \
                                     upper end of the support goes to the largest row";
 
 /// y = ln(1 + ξ z) / ξ with 1 / (1 + ξ z) and the first and the second derivative of y in ξ; NaN close to the
 /// end of the support, where 1 + ξ z has lost digits, and beyond.
+///
+/// Near ξ z = 0 they are formed by a `SERIES`; without it errors of rows there are of the size of 1 / ξ².
 #[inline(always)]
-pub(super) fn reduced_slopes(shape: f64, z: f64) -> [f64; 4] {
-    const CLOSE: f64 = 0.02 - 1.0;
+pub(super) fn reduced_slopes<const SERIES: bool>(shape: f64, z: f64) -> [f64; 4] {
+    const CLOSE: f64 = 1e-3 - 1.0;
     let w = shape * z;
-    let (log, q) = vectorized::ln_1p(w);
+    // One division for 1 / (1 + w) and 2 / (2 + w).
+    let joint = 1.0 / ((1.0 + w) * (2.0 + w));
+    let (q, r) = ((2.0 + w) * joint, 2.0 * (1.0 + w) * joint);
+    let log = vectorized::ln_1p_by(w, q);
     let inside = if w > CLOSE { 0.0 } else { f64::NAN };
     let inverse = 1.0 / shape;
     let y = log * inverse;
     let first = (z * q - y) * inverse;
     let second = -(z * z * q * q + 2.0 * first) * inverse;
-    // Near ξ z = 0: y = z r A(s²), with r = 2 / (2 + w), s = w / (2 + w) and A(a) = artanh(√a) / √a.
-    let r = 2.0 / (2.0 + w);
+    if !SERIES {
+        return [y + inside, q, first, second];
+    }
+    // Near ξ z = 0: y = z r A(s²), with s = w / (2 + w) and A(a) = artanh(√a) / √a.
     let s = 0.5 * w * r;
     let a = s * s;
     let [series, slope, curve] = [
@@ -60,10 +71,19 @@ pub(super) fn reduced_slopes(shape: f64, z: f64) -> [f64; 4] {
     [y + inside, q, first, second]
 }
 
+/// What rows have of which one is beyond the end of the support, if one is so clearly.
+pub(super) fn beyond(rows: Rows<'_>, shape: f64, location: f64, scale: f64) -> Option<Expansion> {
+    const CLEARLY: f64 = 1.0 + 1e-9;
+    let (low, high) = rows.range();
+    let extreme = if shape > 0.0 { low } else { high };
+    let outside = shape * ((extreme - location) / scale) < -CLEARLY;
+    outside.then_some(Expansion { value: f64::NEG_INFINITY, ..Expansion::default() })
+}
+
 /// A(a) = Σ aᵏ / (2 k + 1) and its first and second derivative, for a up to 0.003.
-const ARTANH: [[f64; 8]; 3] = {
-    let (mut series, mut k) = ([[0.0; 8]; 3], 0);
-    while k < 8 {
+const ARTANH: [[f64; 7]; 3] = {
+    let (mut series, mut k) = ([[0.0; 7]; 3], 0);
+    while k < 7 {
         let n = k as f64;
         series[0][k] = 1.0 / (2.0 * n + 1.0);
         series[1][k] = (n + 1.0) / (2.0 * n + 3.0);
@@ -74,17 +94,17 @@ const ARTANH: [[f64; 8]; 3] = {
 };
 
 /// ψ = −(1 + ξ) y − e^(−y) with its derivatives in z, then those in ξ.
-struct Row {
+struct Row<const SERIES: bool> {
     shape: f64,
     location: f64,
     scale: f64,
 }
 
-impl Terms<10> for Row {
+impl<const SERIES: bool> Terms<10> for Row<SERIES> {
     #[inline(always)]
     fn of(&self, x: f64) -> ([f64; 10], f64) {
-        let z = (x - self.location) / self.scale;
-        let [y, q, first, second] = reduced_slopes(self.shape, z);
+        let z = (x - self.location) * (1.0 / self.scale);
+        let [y, q, first, second] = reduced_slopes::<SERIES>(self.shape, z);
         let e = vectorized::exp(-y);
         // ψ in y.
         let by_y = e - (1.0 + self.shape);
@@ -147,9 +167,14 @@ impl Family for GeneralizedExtremeValue {
 
     fn expansion(&self, theta: &[f64], rows: Rows<'_>) -> Option<Expansion> {
         let (shape, location, scale) = (theta[0], theta[1], theta[2]);
-        let ([a, b, c, d, e, f, in_shape @ ..], _) = sums(rows, &Row { shape, location, scale });
+        let (found, _) = match shape.abs() < SMALL {
+            true => sums(rows, &Row::<true> { shape, location, scale }),
+            false => sums(rows, &Row::<false> { shape, location, scale }),
+        };
+        let [a, b, c, d, e, f, in_shape @ ..] = found;
         let around = Expansion::of_location_and_scale(1, scale, [a, b, c, d, e, f]);
-        around.with_shape(scale, in_shape).finite()
+        let found = around.with_shape(scale, in_shape).finite();
+        found.or_else(|| beyond(rows, shape, location, scale))
     }
 
     fn log_tails(&self, theta: &[f64], x: f64) -> LogTails {
@@ -188,7 +213,7 @@ impl Family for GeneralizedExtremeValue {
     }
 
     fn refuses(&self, theta: &[f64], rows: f64, converged: bool) -> Option<&'static str> {
-        if theta[0] <= -1.0 {
+        if theta[0] <= LEAST {
             return Some(UNBOUNDED);
         }
         // With the location at the smallest row it is (n − 1) / ξ − 1 times ln σ, and bounded terms.

@@ -8,7 +8,7 @@ use super::expansion::Expansion;
 use super::exponential::zeros;
 use super::family::{Domain, Family, Fixed, Parameter, Support, Unit, refuse_constant};
 use super::generalized_extreme_value::{
-    IRREGULAR, REGULAR, UNBOUNDED, expanded, reduced, reduced_slopes,
+    IRREGULAR, LEAST, REGULAR, SMALL, UNBOUNDED, beyond, expanded, reduced, reduced_slopes,
 };
 use super::passes::{Terms, sums};
 use super::rows::Rows;
@@ -22,16 +22,16 @@ use super::summary::Moments;
 pub struct GeneralizedPareto;
 
 /// ψ = −(1 + ξ) y with its derivatives in z = x / σ, then those in ξ.
-struct Row {
+struct Row<const SERIES: bool> {
     shape: f64,
     scale: f64,
 }
 
-impl Terms<6> for Row {
+impl<const SERIES: bool> Terms<6> for Row<SERIES> {
     #[inline(always)]
     fn of(&self, x: f64) -> ([f64; 6], f64) {
-        let z = x / self.scale;
-        let [y, q, first, second] = reduced_slopes(self.shape, z);
+        let z = x * (1.0 / self.scale);
+        let [y, q, first, second] = reduced_slopes::<SERIES>(self.shape, z);
         let by_y = -(1.0 + self.shape);
         let zq = z * q;
         let by_shape = by_y * first - y;
@@ -70,14 +70,17 @@ impl Family for GeneralizedPareto {
 
     fn expansion(&self, theta: &[f64], rows: Rows<'_>) -> Option<Expansion> {
         let (shape, scale) = (theta[0], theta[1]);
-        let ([value, slope, curve, by_shape, by_shape_twice, mixed], _) =
-            sums(rows, &Row { shape, scale });
+        let (found, _) = match shape.abs() < SMALL {
+            true => sums(rows, &Row::<true> { shape, scale }),
+            false => sums(rows, &Row::<false> { shape, scale }),
+        };
+        let [value, slope, curve, by_shape, by_shape_twice, mixed] = found;
         let mut all = Expansion { value, ..Expansion::default() };
         all.gradient = [by_shape, -slope / scale, 0.0];
         all.hessian[0][0] = by_shape_twice;
         all.hessian[1][0] = -mixed / scale;
         all.hessian[1][1] = (2.0 * slope + curve) / (scale * scale);
-        all.finite()
+        all.finite().or_else(|| beyond(rows, shape, 0.0, scale))
     }
 
     fn log_tails(&self, theta: &[f64], x: f64) -> LogTails {
@@ -114,7 +117,7 @@ impl Family for GeneralizedPareto {
     }
 
     fn refuses(&self, theta: &[f64], _: f64, _: bool) -> Option<&'static str> {
-        (theta[0] <= -1.0).then_some(UNBOUNDED)
+        (theta[0] <= LEAST).then_some(UNBOUNDED)
     }
 
     fn note(&self, theta: &[f64]) -> Option<&'static str> {

@@ -132,10 +132,11 @@ impl<'a, F: Family> Likelihood<'a, F> {
                 rows.iter().fold(zero, |sum, (x, w)| sum + self.family.log_kernel(theta, x) * w)
             }
         };
-        let blocks = self.sample.quick_blocks(|rows| {
+        let of = |rows: Rows<'_>| {
             let found = if closed { self.family.expansion(&values, rows) } else { None };
             found.map_or_else(|| one_by_one(rows), |found| T::composed(theta, &found))
-        });
+        };
+        let blocks = self.sample.quick_blocks(of);
         blocks.into_iter().fold(normalizer, |sum, block| sum + block)
     }
 

@@ -9,6 +9,8 @@ use super::likelihood::{Evaluation, Objective};
 const LONGEST: f64 = 2.0;
 /// Maximum iterations.
 const ITERATIONS: usize = 200;
+/// The damping that does not change the steps of a rough maximum.
+const SLIGHT: f64 = 0.1;
 /// For a rough maximum.
 const ROUGH_ITERATIONS: usize = 30;
 /// Where a coordinate ends: e^±300 is beyond any parameter of standardized data.
@@ -23,7 +25,7 @@ pub struct Optimum {
     pub free: Vec<usize>,
     /// Their coordinates.
     pub u: Vec<f64>,
-    /// The log-likelihood with its derivatives.
+    /// The log-likelihood with its derivatives, there or less than the accuracy away.
     pub at: Evaluation,
     /// Whether the last step was far below the standard errors.
     pub converged: bool,
@@ -110,11 +112,16 @@ pub fn climb_to(
         let errors = step.iter().enumerate().map(|(i, &s)| size(i, s)).fold(0.0, f64::max);
         let small =
             |i: usize, s: f64| size(i, s) <= accuracy || s.abs() <= 1e-14 * u[i].abs().max(1e-3);
+        let near = exact || rough && damping <= SLIGHT;
+        if near && step.iter().enumerate().all(|(i, &s)| small(i, s)) {
+            // The value would gain the square of the step, in standard errors.
+            u.iter_mut().zip(&step).for_each(|(u, s)| *u += s);
+            converged = true;
+            break;
+        }
         // Newton's steps are as the squares of those before: what the next one would be.
         let next = errors * (errors / last).powi(2);
-        let settled = exact
-            && (step.iter().enumerate().all(|(i, &s)| small(i, s))
-                || errors <= SQUARES && next <= 1e-4 * accuracy);
+        let settled = exact && errors <= SQUARES && next <= 1e-4 * accuracy;
         let limits = step.iter().zip(&reach).map(|(s, reach)| LONGEST * reach / s.abs());
         let mut share = limits.fold(1.0_f64, f64::min);
         let mut accepted = None;

@@ -16,13 +16,17 @@ fn compare<F: Family>(family: &F, sample: &Sample, theta: &[f64]) -> usize {
     let own = |i: usize, k: usize| f64::from(i == k);
     let [closed, exact] =
         [true, false].map(|closed| likelihood.exact_along((&u, &all, theta), own, closed));
+    if closed.value == f64::NEG_INFINITY && exact.value == closed.value {
+        return 1;
+    }
     let numbers = |e: &super::super::likelihood::Evaluation| {
         let mut all = vec![e.value];
         all.extend(&e.gradient);
         all.extend(e.hessian.iter().flatten());
         all
     };
-    let mut allowed = 1e-12;
+    // Near the end of the support 1 + ξ z has lost up to three digits.
+    let mut allowed = if matches!(F::NAME, "gev" | "gpd") { 1e-11 } else { 1e-12 };
     if let ("skew-normal", [shape, location, scale]) = (F::NAME, theta)
         && shape.is_finite()
     {
