@@ -71,7 +71,7 @@ pub struct Reproduced {
     pub commands: Vec<String>,
     /// The obtained value.
     pub obtained: f64,
-    /// Its standard error over examples.
+    /// Its standard error: over folds where there are any, else over examples.
     pub stderr: f64,
     /// The number of test examples over all runs.
     pub n: usize,
@@ -340,17 +340,25 @@ impl Session<'_> {
                     .to_owned(),
             });
         }
-        let count = values.len() as f64;
+        let (obtained, over_folds) = mean(&values);
         Ok(Reproduced {
             commands,
-            obtained: values.iter().sum::<f64>() / count,
-            // Over examples, of each fold; the mean over folds adds them up.
-            stderr: measured.iter().map(|m| m.nll_stderr.powi(2)).sum::<f64>().sqrt() / count,
+            obtained,
+            // One run has that of its examples.
+            stderr: if row.folds > 1 { over_folds } else { measured[0].nll_stderr },
             n: measured.iter().map(|m| m.n).sum(),
             seconds,
             measured,
         })
     }
+}
+
+/// The mean of the values of folds, with its standard error over them.
+fn mean(values: &[f64]) -> (f64, f64) {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let squares: f64 = values.iter().map(|x| (x - mean).powi(2)).sum();
+    (mean, (squares / ((n - 1.0).max(1.0) * n)).sqrt())
 }
 
 #[cfg(test)]
