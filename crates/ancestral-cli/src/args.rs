@@ -146,7 +146,7 @@ pub(crate) enum Command {
     Models(ModelsArgs),
     /// List runs with their metrics, the best first
     #[command(
-        after_help = "Examples:\n  ancestral runs\n  ancestral runs zoo runs/vae-digits-1 --json"
+        after_help = "Examples:\n  ancestral runs\n  ancestral runs zoo runs/vae-digits-1 --json\n  ancestral runs --filter model=vae --filter 'epoch>5' --sort learning_rate"
     )]
     Runs(RunsArgs),
     /// List, inspect and download data sets
@@ -403,6 +403,10 @@ pub(crate) struct SampleArgs {
     /// Complete the first N rows only
     #[arg(long, value_name = "N", requires = "complete", help_heading = SAMPLING)]
     pub(crate) limit: Option<NonZeroUsize>,
+    /// Label the image: a caption and, for conditional models, the samples of each class in a row of their
+    /// own, equally many, from the same noise in all rows
+    #[arg(long, conflicts_with_all = ["complete", "class", "frames"], help_heading = OUTPUT)]
+    pub(crate) labels: bool,
     /// Write the output to this file (.png, .npy or .csv), or an image for each sample to this new
     /// folder (DIR/)
     #[arg(long, value_name = "FILE", default_value = "samples.png", help_heading = OUTPUT)]
@@ -479,9 +483,10 @@ pub(crate) struct EvaluateArgs {
     /// Select the split: train, valid or test
     #[arg(long, default_value = "test", help_heading = DATA)]
     pub(crate) split: String,
-    /// Set the number of importance samples K per example, for models with a lower bound
-    #[arg(long, default_value_t = 1000, value_name = "K", help_heading = EVALUATION)]
-    pub(crate) samples: usize,
+    /// Set the number of importance samples K per example, for models with a lower bound [default:
+    /// that of the model, as 250 for vae]
+    #[arg(long, value_name = "K", help_heading = EVALUATION)]
+    pub(crate) samples: Option<usize>,
     /// Average the probabilities over this many orderings or masks, for ensembles (deep-nade, made)
     #[arg(
         long,
@@ -728,6 +733,17 @@ pub(crate) struct RunsArgs {
     /// List these runs, and the runs in these folders
     #[arg(default_value = "runs")]
     pub(crate) folders: Vec<PathBuf>,
+    /// List the runs for which this holds: KEY=VALUE, KEY<VALUE or KEY>VALUE, where KEY is run, model,
+    /// data, binarize, step, epoch, validation, test, time (in seconds), finished or a setting;
+    /// repeatable
+    #[arg(long, value_name = "CONDITION")]
+    pub(crate) filter: Vec<String>,
+    /// Sort by such a key, the smallest value first [default: model, data and validation]
+    #[arg(long, value_name = "KEY")]
+    pub(crate) sort: Option<String>,
+    /// Reverse the order
+    #[arg(long)]
+    pub(crate) reverse: bool,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }

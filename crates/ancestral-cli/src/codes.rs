@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::args::{EncodeArgs, InterpolateArgs, LatentArgs, ReconstructArgs};
 use crate::inputs::{self, About};
-use crate::output::{self, shown, usage};
+use crate::output::{self, say, shown, usage};
 use crate::progress::{self, ProgressReporter};
 
 /// The most points of a scatter plot of codes.
@@ -87,15 +87,21 @@ pub(crate) fn interpolate(args: &InterpolateArgs, data_dir: Option<&Path>) -> Re
         .interpolate(&run, &query, ends, args.n)
         .about("data of", args.examples.run.display())?;
     let model = run.model();
+    let data = args.examples.data.as_deref().unwrap_or(&run.config.data.name);
+    let split = inputs::split(&args.examples.split)?;
+    let walk = format!("from example {} to {} of {data}, {split} split", args.from, args.to);
     match kind {
         "npy" => write_npy(&args.out, &decoded, &rows(args.n, model.data().shape.dims()))?,
         "gif" => save_gif(&report::interpolation_frames(model, &decoded)?, FRAME, &args.out)?,
-        _ => report::interpolation(model, &decoded)?.save_png(&args.out)?,
+        _ => report::interpolation(model, &decoded)?.captioned(&walk).save_png(&args.out)?,
     }
     if args.examples.output.json {
         return output::json(
             &json!({ "from": args.from, "to": args.to, "n": args.n, "out": shown(&args.out) }),
         );
+    }
+    if !args.examples.output.quiet {
+        say!("{walk}")?;
     }
     output::wrote(args.examples.output, &args.out)
 }

@@ -130,7 +130,7 @@ pub(crate) fn run(args: &EvaluateArgs, data_dir: Option<&Path>) -> Result<()> {
     }
     let weights = args.weights.as_deref().map_or(Ok(Weights::Best), inputs::weights)?;
     let split = inputs::split(&args.split)?;
-    inputs::check_counts(args.samples, args.orderings)?;
+    inputs::check_counts(args.samples.unwrap_or(1), args.orderings)?;
     let given = args.data.as_deref().map(Path::new);
     if let Some(map) = &args.map {
         output::check_target("--map", map, &[given, Some(path)])?;
@@ -152,8 +152,9 @@ pub(crate) fn run(args: &EvaluateArgs, data_dir: Option<&Path>) -> Result<()> {
     let limit = args.limit.map(|n| n.get());
     let reading = inputs::reading(&args.tables)?;
     let query = DataQuery { data: args.data.clone(), split: Some(split), limit, reading };
-    let options =
-        Options { samples: args.samples, seed: args.seed, members: args.orderings, columns: false };
+    let by_model = || run.model().density().map_or(1, |density| density.default_samples());
+    let samples = args.samples.unwrap_or_else(by_model);
+    let options = Options { samples, seed: args.seed, members: args.orderings, columns: false };
     if args.bayes {
         let (of, found) =
             session.bayes_rule(&run, &query, options).about("data of", path.display())?;

@@ -1,17 +1,14 @@
-//! `models` and `runs`: lists.
-
-use std::path::{Path, PathBuf};
+//! `models`: the list of models, and the settings of one.
 
 use ancestral::Registry;
 use ancestral::model::{Capability, KindName, Learning, ModelEntry, Task};
-use ancestral::run::{RunSummary, training_fields};
+use ancestral::run::training_fields;
 use ancestral::settings::{Field, schema};
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use crate::args::{ModelsArgs, OutputArgs, RunsArgs};
-use crate::inputs;
-use crate::output::{self, say, shown, usage};
+use crate::args::{ModelsArgs, OutputArgs};
+use crate::output::{self, say};
 
 pub(crate) fn models(args: &ModelsArgs) -> Result<()> {
     let registry = Registry::standard();
@@ -110,92 +107,4 @@ fn print_fields(fields: &[Field]) -> Result<()> {
         say!("  {:<28} {doc}{notes}", format!("{} = {}", field.name, field.default))?;
     }
     Ok(())
-}
-
-pub(crate) fn runs(args: &RunsArgs) -> Result<()> {
-    let mut rows = Vec::new();
-    for folder in &args.folders {
-        if folder.join("config.toml").exists() {
-            match RunSummary::read(folder) {
-                Ok(found) => rows.push(found),
-                // Among others, it does not spoil the list.
-                Err(error) if args.folders.len() > 1 => {
-                    output::warn(args.output, &format!("skipped: {error}"));
-                }
-                Err(error) => return Err(error.into()),
-            }
-            continue;
-        }
-        if !folder.is_dir() {
-            if *folder == Path::new("runs") {
-                continue;
-            }
-            return Err(usage(format!("{}: no such folder", folder.display())));
-        }
-        let entries =
-            std::fs::read_dir(folder).map_err(|e| usage(format!("{}: {e}", folder.display())))?;
-        let mut inside: Vec<PathBuf> = entries.flatten().map(|e| e.path()).collect();
-        inside.sort();
-        for path in inside.iter().filter(|p| p.join("config.toml").exists()) {
-            match RunSummary::read(path) {
-                Ok(found) => rows.push(found),
-                Err(error) => output::warn(args.output, &format!("skipped: {error}")),
-            }
-        }
-    }
-    for row in &rows {
-        inputs::say_damaged(&row.path, row.damaged_events, args.output);
-    }
-    if args.output.json {
-        let list: Vec<_> = rows
-            .iter()
-            .map(|r| {
-                json!({
-                    "run": shown(&r.path), "model": r.model, "data": data(r), "step": r.step,
-                    "epoch": r.epoch, "validation": r.validation.as_ref().map(|v| &v.0),
-                    "best_validation": r.validation.as_ref().map(|v| v.1),
-                    "test_nll_nats": r.test_nll_nats, "seconds": r.seconds, "finished": r.finished,
-                })
-            })
-            .collect();
-        return output::json(&list);
-    }
-    if rows.is_empty() {
-        say!("no runs here yet; `ancestral train vae` makes one")?;
-        return Ok(());
-    }
-    // Best first among runs of the same model and data.
-    let best = |row: &RunSummary| row.validation.as_ref().map_or(f64::INFINITY, |v| v.1);
-    rows.sort_by(|a, b| {
-        (&a.model, &a.data).cmp(&(&b.model, &b.data)).then(best(a).total_cmp(&best(b)))
-    });
-    say!(
-        "{:<34} {:<10} {:<26} {:>8} {:>24} {:>10} {:>9}",
-        "run",
-        "model",
-        "data",
-        "epoch",
-        "best validation",
-        "test nats",
-        "time"
-    )?;
-    for r in rows {
-        say!(
-            "{:<34} {:<10} {:<26} {:>8.1} {:>24} {:>10} {:>9}{}",
-            r.path.display().to_string(),
-            r.model,
-            data(&r),
-            r.epoch,
-            r.validation.map_or("-".to_owned(), |(name, v)| format!("{name} {v:.3}")),
-            r.test_nll_nats.map_or("-".to_owned(), |v| format!("{v:.3}")),
-            crate::progress::duration(r.seconds),
-            if r.finished { "" } else { "  unfinished" }
-        )?;
-    }
-    Ok(())
-}
-
-/// The data of a run and how it was binarized.
-fn data(run: &RunSummary) -> String {
-    format!("{} ({})", run.data, run.binarize)
 }

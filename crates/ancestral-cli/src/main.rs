@@ -21,6 +21,7 @@ mod progress;
 mod quality;
 mod reproduce;
 mod rules;
+mod runs;
 mod sample;
 mod score;
 mod train;
@@ -136,7 +137,7 @@ fn run(args: args::Args) -> anyhow::Result<()> {
         Command::Explain(args) => explain::run(&args, data_dir),
         Command::Reproduce(args) => reproduce::run(&args, data_dir),
         Command::Models(args) => listing::models(&args),
-        Command::Runs(args) => listing::runs(&args),
+        Command::Runs(args) => runs::run(&args),
         Command::Data(args) => data::run(&args, data_dir),
         Command::Completions { shell } => {
             let mut text = Vec::new();

@@ -150,8 +150,12 @@ impl ProgressReporter {
 
     fn message(&self, p: &Progress) -> String {
         let mut text = format!("epoch {:.1}", p.epoch);
-        if let Some((name, value)) = p.values.first() {
-            text += &format!("  {name} {value:.3}");
+        let shown: Vec<_> = p.values.iter().filter(|(name, _)| is_shown(name)).collect();
+        if shown.len() > 1 {
+            text += &format!("  step {}", p.step);
+        }
+        for (name, value) in shown {
+            text += &format!("  {} {value:.3}", name.replace('_', " "));
         }
         if let Some((name, value)) = &p.validation {
             text += &format!("  valid {name} {value:.3}");
@@ -284,6 +288,12 @@ impl Observer for ProgressReporter {
     fn wants_model(&self) -> bool {
         false
     }
+}
+
+/// Whether a metric of training is part of its line: the loss, and of two networks in turn the losses of
+/// both and how well the one tells data from samples.
+fn is_shown(metric: &str) -> bool {
+    matches!(metric, "loss" | "critic_loss" | "critic_accuracy")
 }
 
 /// A bar on a terminal, nothing elsewhere or when quiet.

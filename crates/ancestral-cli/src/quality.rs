@@ -260,6 +260,14 @@ fn table(network: &str, columns: &[(String, &Quality)]) -> Result<()> {
             }),
         ),
         (
+            "farther from training examples than 99.9 % of held-out ones".to_owned(),
+            Box::new(|q| {
+                let found = q.noise?;
+                let (share, stderr) = (100.0 * found.share, 100.0 * found.stderr);
+                Some(format!("{share:.2} ± {stderr:.2} %"))
+            }),
+        ),
+        (
             format!("kernel distance ({network})"),
             Box::new(|q| Some(with_error(q.kernel_distance?, q.kernel_stderr))),
         ),

@@ -33,7 +33,7 @@ struct Report<'a> {
 }
 
 pub(crate) fn run(args: &ReproduceArgs, data_dir: Option<&Path>) -> Result<()> {
-    let Some(name) = &args.name else { return list(args) };
+    let Some(name) = &args.name else { return list(args, data_dir) };
     let talk = !args.output.quiet && !args.output.json;
     let stop = progress::stop_on_interrupt(talk)?;
     let mut watch = ProgressReporter::training(args.output);
@@ -63,6 +63,11 @@ fn row(
     row: &PublishedResult,
     out: &Path,
 ) -> Result<()> {
+    // Before any work: the data is there, or what is missing is said.
+    let place = data_place(row, session.data_dir())?;
+    if !args.output.quiet && !args.output.json {
+        say!("data {}: {place}", row.recipe.data)?;
+    }
     let mut said = Ok(());
     let found = session.reproduce(row, out, &mut |now| {
         if args.output.quiet || args.output.json || said.is_err() {
@@ -142,13 +147,33 @@ fn table(args: &ReproduceArgs, session: &mut Session<'_>, out: &Path) -> Result<
     say!("{}", out.join("table.md").display())
 }
 
-fn list(args: &ReproduceArgs) -> Result<()> {
+/// Where the data of a row is.
+fn data_place(row: &PublishedResult, data_dir: Option<&Path>) -> Result<String> {
+    let name = row.recipe.data;
+    let known = ancestral_data::list(data_dir).into_iter().find(|known| known.name == name);
+    let Some(known) = known else { return Ok("built in".to_owned()) };
+    if !known.present {
+        // Opening it says what is missing, and how to get it.
+        let data_dir = data_dir.map(Path::to_owned);
+        let options = ancestral_data::OpenOptions { data_dir, ..Default::default() };
+        ancestral_data::open(name, &options)?;
+    }
+    let folder = known.looked_in.map(|folder| format!("{} in {}", known.files, folder.display()));
+    Ok(folder.unwrap_or_else(|| "built in".to_owned()))
+}
+
+fn list(args: &ReproduceArgs, data_dir: Option<&Path>) -> Result<()> {
+    let known = ancestral_data::list(data_dir);
+    let is_present = |row: &PublishedResult| {
+        known.iter().any(|known| known.name == row.recipe.data && known.present)
+    };
     if args.output.json {
         let rows: Vec<_> = PUBLISHED
             .iter()
             .map(|row| {
                 serde_json::json!({
-                    "row": row.name, "command": row.recipe.words(), "folds": row.folds,
+                    "row": row.name, "command": row.recipe.words(), "data": row.recipe.data,
+                    "present": is_present(row), "folds": row.folds,
                     "orderings": row.members, "samples": row.samples,
                     "figure": row.metric.as_str(),
                     "published": row.published, "source": row.source,
@@ -157,11 +182,17 @@ fn list(args: &ReproduceArgs) -> Result<()> {
             .collect();
         return output::json(&rows);
     }
-    say!("{:<22} {:>9}  source", "name", "published")?;
+    say!("{:<22} {:>9}  {:<26}  source", "name", "published", "data")?;
     for row in PUBLISHED {
-        say!("{:<22} {:>9.2}  {}", row.name, row.published, row.source)?;
+        let here = if is_present(row) { "" } else { " (missing)" };
+        let data = format!("{}{here}", row.recipe.data);
+        say!("{:<22} {:>9.2}  {data:<26}  {}", row.name, row.published, row.source)?;
     }
-    say!("{GAN_TABLE:<22} {:>9}  all adversarial networks with the same settings", "table")?;
+    say!(
+        "{GAN_TABLE:<22} {:>9}  {:<26}  all adversarial networks with the same settings",
+        "table",
+        "mnist"
+    )?;
     if !args.output.quiet {
         say!(
             "\nRetrain one: ancestral reproduce NAME (values in nats; rnade on standardized columns)"

@@ -161,12 +161,14 @@ struct Report<'a> {
     validation: Option<&'a str>,
     best_validation: Option<f64>,
     test: Option<&'a Likelihoods>,
+    /// What is wrong with the run, in sentences.
+    health: &'a [String],
     samples: Option<String>,
 }
 
 /// Prints the results at the end of a run and where they are stored.
 fn report(output: OutputArgs, path: &Path, trained: &Trained) -> Result<()> {
-    let Trained { run, outcome, validation, test, images, .. } = trained;
+    let Trained { run, outcome, validation, test, images, health, .. } = trained;
     let (config, interrupted) = (&run.config, outcome.reason == StopReason::Interrupted);
     let still = |path: &&PathBuf| path.extension().is_some_and(|e| e == "png");
     let samples = images.iter().find(still);
@@ -183,6 +185,7 @@ fn report(output: OutputArgs, path: &Path, trained: &Trained) -> Result<()> {
             validation: validation.as_deref(),
             best_validation: outcome.best.map(|b| b.value),
             test: test.as_ref(),
+            health,
             samples: samples.map(|path| output::shown(path)),
         })?;
         return if interrupted { Err(output::Interrupted.into()) } else { Ok(()) };
@@ -218,6 +221,9 @@ fn report(output: OutputArgs, path: &Path, trained: &Trained) -> Result<()> {
     if let Some(found) = test {
         say!("{}", evaluate::sentence(found, "test", &config.data.binarize))?;
     }
+    for sentence in health {
+        say!("warning: {sentence}")?;
+    }
     say!("run      {}", path.display())?;
     for image in images.iter().filter(|image| !still(image)) {
         say!("training {}", image.display())?;
@@ -236,7 +242,8 @@ fn without_validation(trained: &Trained) -> Result<()> {
         n if n < LEAST_VALIDATION => {
             format!("evaluating samples takes at least {LEAST_VALIDATION} validation examples")
         }
-        _ => "no built-in feature network fits this data".to_owned(),
+        _ if run.config.train.validate_every == 0 => "validate_every is 0".to_owned(),
+        _ => "the run was begun by an earlier version".to_owned(),
     };
     say!("no validation, so the last weights are used as the best: {why}")
 }

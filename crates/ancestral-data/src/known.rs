@@ -27,6 +27,9 @@ pub struct Known {
     pub present: bool,
     /// Whether it can be downloaded by name; never without the feature `fetch`.
     pub fetchable: bool,
+    /// Its files as they are published; empty if it needs none.
+    #[serde(skip)]
+    pub files: String,
     /// Whether it has folds instead of official splits.
     #[serde(skip)]
     pub has_folds: bool,
@@ -209,6 +212,7 @@ pub fn list(data_dir: Option<&Path>) -> Vec<Known> {
         looked_in: None,
         present: true,
         fetchable: false,
+        files: String::new(),
         has_folds: false,
     };
     let others = SETS.iter().map(|set| Known {
@@ -218,6 +222,7 @@ pub fn list(data_dir: Option<&Path>) -> Vec<Known> {
         looked_in: options.folders_of(set.folder).into_iter().next(),
         present: set.find_folder(&options).is_ok(),
         fetchable: is_fetchable(set.name),
+        files: set.files(),
         has_folds: matches!(set.layout, Layout::Folds),
     });
     let toys = TOYS.iter().map(|&(name, about)| Known {
@@ -227,6 +232,7 @@ pub fn list(data_dir: Option<&Path>) -> Vec<Known> {
         looked_in: None,
         present: true,
         fetchable: false,
+        files: String::new(),
         has_folds: false,
     });
     std::iter::once(digits).chain(toys).chain(others).collect()

@@ -101,7 +101,7 @@ fn left(run: &Path) -> Left {
         model: std::fs::read(run.join("model.safetensors")).unwrap(),
         last,
         events: kept.collect(),
-        finished: RunSummary::read(run).unwrap().finished,
+        finished: RunSummary::read(run).unwrap().result.finished,
     }
 }
 

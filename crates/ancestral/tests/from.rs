@@ -33,6 +33,7 @@ fn run(
         data: DataConfig::describe(data, binarize),
         settings: "latent_dims = [2]\nhidden = [[6]]".parse().unwrap(),
         train: TrainConfig::parse(&"epochs = 2\nsample_count = 0".parse().unwrap()).unwrap(),
+        result: None,
     };
     RunFolder::create(path, config).unwrap()
 }

@@ -25,6 +25,7 @@ mod readme;
 mod reproduce;
 mod rules;
 mod run_files;
+mod runs;
 mod sample;
 mod score;
 mod stored;

@@ -18,7 +18,13 @@ fn a_packed_run_is_still_a_run() {
     };
     assert_eq!(nll("full"), nll("run"));
     here.good("sample half -n 4");
-    assert!(here.good("runs half full").contains("half"));
+    let listed = here.json("runs half full run");
+    for at in 1..3 {
+        for key in ["step", "epoch", "best_validation", "test_nll_nats", "finished"] {
+            assert_eq!(listed[at][key], listed[0][key], "{key}");
+        }
+    }
+    assert!(listed[0]["best_validation"].as_f64().is_some(), "{listed}");
     here.bad("pack run --out half", "already exists");
     here.bad("pack half --weights last --out other", "no checkpoint");
     here.bad("train --resume half", "no checkpoint");

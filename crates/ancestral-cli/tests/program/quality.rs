@@ -38,6 +38,7 @@ fn metrics_are_named_after_the_network() {
     assert_eq!(Image::open(&here.path("near.png")).size(), (1160, 352));
     let found = here.json(quality);
     let samples = &found["samples"][0];
+    assert!((0.0..=1.0).contains(&samples["noise"]["share"].as_f64().unwrap()), "{samples}");
     assert_eq!((&samples["n"], &samples["n_reference"]), (&300.into(), &300.into()));
     assert_eq!(found["network"], "net");
     // Beside validation, test data stays unread.
@@ -106,6 +107,19 @@ fn images_of_a_folder_are_compared_with_data() {
     assert!(said.contains("Fréchet distance (net)"), "{said}");
     assert_eq!(Image::open(&here.path("n.png")).size().0, 1160);
     assert_eq!(here.json(&format!("{good} --gray"))["quality"]["n"], 30);
+    // White noise is farther from training examples than all but one in a thousand held-out ones.
+    std::fs::create_dir_all(here.path("noise")).unwrap();
+    for i in 0..30u32 {
+        let pixels = (0..64u32).map(|at| ((i * 64 + at).wrapping_mul(2_654_435_761) >> 24) as u8);
+        let rgb = pixels.flat_map(|gray| [gray; 3]).collect();
+        let image = ancestral_plot::Image::new(8, 8, rgb).unwrap();
+        image.save_png(here.path(&format!("noise/{i}.png"))).unwrap();
+    }
+    let noise = here.json("evaluate --generated noise --data digits --features net --gray");
+    assert_eq!(
+        (&noise["quality"]["noise"]["share"], &noise["quality"]["noise"]["n"]),
+        (&1.0.into(), &30.into())
+    );
     images("color", 30, 8, true);
     here.bad(
         "evaluate --generated color --data digits --features net",

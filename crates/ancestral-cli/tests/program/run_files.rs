@@ -18,7 +18,7 @@ fn row<'a>(rows: &'a [Listed], of: &str) -> &'a Listed {
 }
 
 /// The runs by their folders.
-const RUNS: [&str; 7] = ["vae", "gan", "images", "nade", "features", "ae", "rows"];
+const RUNS: [&str; 8] = ["vae", "gan", "images", "nade", "features", "ae", "rows", "table"];
 /// Those of clusters.
 const CLUSTERED: [&str; 4] = ["means", "tree", "map", "image-map"];
 /// The file that TensorBoard reads.
@@ -32,6 +32,8 @@ fn train(here: &Program) {
     let gan =
         "ns-gan --data moons --steps 100 --batch-size 200 --out gan --set generator_norm=none";
     let ae = "ae --data drawn --resize 8x8 --background white --steps 1 --out ae";
+    let table: String = (0..250).map(|i| format!("{i}.5,{},{}\n", i % 7, i * i % 31)).collect();
+    here.write("table.csv", format!("a,b,c\n{table}"));
     for command in [
         format!("{vae} {small} average_decay=0.9"),
         format!("{gan} {small} learning_rate=1e-9"),
@@ -40,10 +42,12 @@ fn train(here: &Program) {
         format!("features --steps 1 --out features {small} channels=[4]"),
         format!("{ae} {small} hidden=[4]"),
         format!("rnade --data rows.csv --fold 1 --steps 1 --out rows {small} hidden=4"),
+        format!("gan --data table.csv --steps 1 --out table {small} critic_hidden=[4]"),
     ] {
         here.good(&format!("train {command}"));
     }
     here.good("train --resume vae --epochs 2 --quiet");
+    here.good("pack vae --out packed --quiet");
     for command in [
         "kmeans --data digits --set n_clusters=2..3 --out means",
         "hdbscan --data rows.csv --out tree",
@@ -139,6 +143,11 @@ fn check_config(here: &Path) {
         let unknown: Vec<String> = names("settings").difference(&known.words()).cloned().collect();
         assert!(unknown.is_empty(), "{run}: {unknown:?} are in no list");
     }
+    let packed: Table =
+        std::fs::read_to_string(here.join("packed/config.toml")).unwrap().parse().unwrap();
+    let result = packed["result"].as_table().unwrap().keys().cloned().collect();
+    assert_listed("keys of result", &result, &row(&rows, "result").words());
+    top.extend(packed.keys().cloned());
     // These stand where there is something to say.
     top.extend(["from", "encoder"].map(str::to_owned));
     let others = ["fold", "resize", "background", "kinds", "categories", "data_dir", "text"];

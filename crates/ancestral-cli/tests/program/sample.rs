@@ -14,6 +14,12 @@ fn samples_are_of_the_class_that_was_asked_for() {
     here.good("sample run -n 4 --class 3 --out threes.csv");
     here.good("sample run -n 4 --class 4 --out fours.csv");
     assert_ne!(here.read("threes.csv"), here.read("fours.csv"));
+    // Ten rows of two images, a caption above each and one above all.
+    let labeled = here.json("sample run --labels -n 20 --out labeled.png");
+    assert_eq!(labeled["n"], 20);
+    assert_eq!(Image::open(&here.path("labeled.png")).size().1, 10 * (80 + 24) + 24);
+    here.bad("sample run --labels -n 20 --out labeled.csv", "--labels labels one image");
+    here.bad("sample run --labels --class 3", "cannot be used with");
     here.bad("sample run --class 12 -n 4", "classes 0 to 9");
     here.bad("sample nowhere", "does not exist; `ancestral runs` lists the existing runs");
     here.bad("sample nowhere --out a.svg", "must end in .png, .npy or .csv");

@@ -115,3 +115,20 @@ fn a_table_larger_than_what_is_held_is_scored_in_bounded_memory() {
     assert!(here.read("new/piped.csv") == here.read("scored-small.csv"));
     assert_eq!(std::fs::read_dir(here.path("new")).unwrap().count(), 1);
 }
+
+/// The test split of a fold is that of the run, whether its data is named again or not.
+#[test]
+fn a_fold_is_that_of_the_run() {
+    let here = program();
+    let row = |i: u32| format!("{},{}.5,{}\n", i % 4 + 1, i * i % 17, i % 5);
+    here.write("folds.csv", format!("fold,a,b\n{}", (0..90).map(row).collect::<String>()));
+    here.good("fit gaussian --data folds.csv --fold 3 --out run --quiet");
+    let own = here.json("evaluate run");
+    assert_eq!(own["n"], 22, "{own}");
+    let named = here.json("evaluate run --data folds.csv --split test");
+    assert_eq!((&named["n"], &named["nll_nats"]), (&own["n"], &own["nll_nats"]));
+    here.good("score run --data ./folds.csv --split test --out scores.csv --quiet");
+    assert_eq!(here.read("scores.csv").lines().count(), 23);
+    here.good("score run --data folds.csv --out all.csv --quiet");
+    assert_eq!(here.read("all.csv").lines().count(), 91);
+}

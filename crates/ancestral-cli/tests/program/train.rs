@@ -4,12 +4,33 @@ use serde_json::Value;
 
 use crate::program;
 
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
 #[test]
 fn it_says_what_chose_the_weights_and_what_was_drawn() {
     let here = program();
     let said = here.good("train gan --data rings:8 --steps 26 --set critic_hidden=[4]");
     assert!(said.contains("best validation chamfer_distance"), "{said}");
     assert!(said.contains("training runs/gan-rings-8-1/training.gif"), "{said}");
+    // A budget that is too small, and samples that are far from the data, are said with what to do.
+    assert!(said.contains("warning: this budget has 26 updates of the generator"), "{said}");
+    assert!(said.contains("warning: samples are far from the data"), "{said}");
+    let told = here.json("train gan --data rings:8 --steps 26 --set critic_hidden=[4]");
+    assert_eq!(told["health"].as_array().unwrap().len(), 2, "{told}");
+    assert_eq!(
+        here.json("train nade --set hidden=4 --steps 5")["health"].as_array().unwrap().len(),
+        0
+    );
+    let table: String = (0..400).map(|i| format!("{i}.5,{},{}\n", i % 7, (i * i) % 31)).collect();
+    here.write("table.csv", format!("a,b,c\n{table}"));
+    let output = here.run("train gan --data table.csv --steps 30");
+    let (said, told) = (text(&output.stdout), text(&output.stderr));
+    assert!(said.contains("best validation energy_distance"), "{said}");
+    for words in ["step 30", "critic loss", "critic accuracy"] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
     let units: String =
         (0..40).map(|i| format!("{},{}\n", 1000 * i, 0.001 * f64::from(i % 7))).collect();
     here.write("units.csv", format!("price,weight\n{units}"));

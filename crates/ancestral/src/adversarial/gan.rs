@@ -647,6 +647,15 @@ impl Trainable for Gan {
         warnings
     }
 
+    fn too_few_steps(&self, steps: u64) -> Option<String> {
+        (steps < LEAST_UPDATES).then(|| {
+            format!(
+                "this budget has {steps} updates of the generator, and samples take thousands; give \
+                 more --epochs, --steps or --time"
+            )
+        })
+    }
+
     fn start(&mut self, examples: &Examples) -> Result<()> {
         if let Some(generator) = &mut self.generator
             && generator.scale.is_some()
@@ -735,6 +744,9 @@ impl Sampler for Gan {
 
 /// Samples per batch.
 const SAMPLE_BATCH: usize = 256;
+/// Updates of the generator below which a budget is too small: the quickest presets draw all modes of
+/// `rings:8` after about as many.
+const LEAST_UPDATES: u64 = 1000;
 /// Batches for standing statistics.
 const STATISTICS_BATCHES: u64 = 4;
 /// Examples whose nearest neighbors are searched for; more would cost as much as a layer.

@@ -189,6 +189,29 @@ pub fn chamfer_distance(a: Rows<'_>, b: Rows<'_>) -> Result<f64> {
     Ok(one_way(&a, &b) + one_way(&b, &a))
 }
 
+/// The energy distance relative to its largest value (Székely and Rizzo 2013, "Energy statistics", the
+/// coefficient H): (2 E|X − Y| − E|X − X′| − E|Y − Y′|) / (2 E|X − Y|), by means over distinct pairs. It
+/// is 0 for equal distributions, up to chance on both sides of 0, and 1 for two different points.
+///
+/// # Errors
+/// If a side has fewer than two rows or their widths differ.
+pub fn energy_distance(a: Rows<'_>, b: Rows<'_>) -> Result<f64> {
+    a.expect("the energy distance", 2, &b)?;
+    let distance = |x: &[f32], y: &[f32]| {
+        x.iter().zip(y).map(|(x, y)| (f64::from(*x) - f64::from(*y)).powi(2)).sum::<f64>().sqrt()
+    };
+    // Summed by rows, so that the value does not depend on the number of threads.
+    let sum = |a: Rows<'_>, b: Rows<'_>| -> f64 {
+        let of_row = |i| (0..b.len()).map(|j| distance(a.row(i), b.row(j))).sum::<f64>();
+        let rows: Vec<f64> = (0..a.len()).into_par_iter().map(of_row).collect();
+        rows.iter().sum()
+    };
+    let (n, m) = (a.len() as f64, b.len() as f64);
+    let between = 2.0 * sum(a, b) / (n * m);
+    let within = sum(a, a) / (n * (n - 1.0)) + sum(b, b) / (m * (m - 1.0));
+    Ok(if between > 0.0 { (between - within) / between } else { 0.0 })
+}
+
 /// Examples per side in a subset of the kernel distance, if there are at least ten times as many.
 const SUBSET: usize = 1000;
 /// The smallest number of subsets.
@@ -283,6 +306,18 @@ mod tests {
         near(found, 2.5, 1e-12);
         let set = golden(30, 3, 0.7, 0.2);
         near(chamfer_distance(rows(&set, 3), rows(&set, 3)).unwrap(), 0.0, 1e-12);
+    }
+
+    /// Two points at 0 and 1 and two at 2 and 4: between them 2.5 on average, within 1 and 2.
+    #[test]
+    fn the_energy_distance_is_its_formula() {
+        let (a, b) = ([0.0, 1.0], [2.0, 4.0]);
+        near(energy_distance(rows(&a, 1), rows(&b, 1)).unwrap(), 2.0 / 5.0, 1e-12);
+        near(energy_distance(rows(&[1.0; 4], 2), rows(&[3.0; 6], 2)).unwrap(), 1.0, 1e-12);
+        near(energy_distance(rows(&[1.0; 4], 2), rows(&[1.0; 6], 2)).unwrap(), 0.0, 1e-12);
+        let (a, b) = (golden(200, 3, 0.7, 0.2), golden(150, 3, 0.7, 0.2));
+        assert!(energy_distance(rows(&a, 3), rows(&b, 3)).unwrap().abs() < 0.02);
+        assert!(energy_distance(rows(&a, 3), rows(&[1.0], 1)).is_err());
     }
 
     fn near(found: f64, expected: f64, error: f64) {

@@ -10,6 +10,7 @@ mod distances;
 mod evaluator;
 mod manifold;
 mod modes;
+mod noise;
 mod quality;
 mod roc;
 mod rows;
@@ -25,11 +26,14 @@ pub(crate) use copying::spread;
 pub use copying::{COPYING_LIMIT, Copying, Training, copying};
 pub use costs::{PixelCosts, pixel_costs};
 pub use distances::{
-    Gaussian, chamfer_distance, frechet_distance, frechet_estimate, kernel_distance,
+    Gaussian, chamfer_distance, energy_distance, frechet_distance, frechet_estimate,
+    kernel_distance,
 };
-pub use evaluator::{ChamferEvaluator, FrechetEvaluator, LEAST_VALIDATION};
+pub(crate) use evaluator::LEAST_FOR_NETWORK;
+pub use evaluator::{ChamferEvaluator, EnergyEvaluator, FrechetEvaluator, LEAST_VALIDATION};
 pub use manifold::{Coverage, DENSITY_NEIGHBORS, Neighbor, PRECISION_NEIGHBORS, coverage, nearest};
 pub use modes::{Modes, modes};
+pub use noise::{NoiseReference, NoiseShare};
 pub use quality::{GeneratedExamples, NamedClassifier, Quality, RequestedClasses, draw, quality};
 pub use roc::{Averages, ByClass, ClassMetrics, Curve, by_class, precision_recall, roc, wilson};
 pub use rows::Rows;
@@ -257,6 +261,46 @@ pub fn likelihoods(
         seconds: began.elapsed().as_secs_f64(),
     })
 }
+
+/// The cost of [`likelihoods`].
+#[derive(Debug, Clone, Copy)]
+pub struct Cost {
+    /// Seconds that all examples take.
+    pub seconds: f64,
+    /// How many of the first examples fit a limit; at least one.
+    pub fitting: usize,
+}
+
+/// The cost of [`likelihoods`], and how many of the first examples take at most `limit` seconds, from the
+/// time of fewer; a small share of the limit is spent on it.
+///
+/// # Errors
+/// As [`likelihoods`].
+pub fn cost(model: &dyn Model, examples: &Examples, options: Options, limit: f64) -> Result<Cost> {
+    let all = examples.len();
+    let mut n = FEW.min(all);
+    loop {
+        let began = Instant::now();
+        likelihoods(model, &examples.clone().first(n), options, &mut |_| {})?;
+        let spent = began.elapsed().as_secs_f64();
+        let each = spent / n as f64;
+        let seconds = each * all as f64;
+        if seconds <= limit {
+            return Ok(Cost { seconds, fitting: all });
+        }
+        // Small batches take longer an example, so that few are not enough to tell.
+        if spent > PROBE * limit || 4 * n > all {
+            let fitting = ((limit - spent) / each).max(1.0) as usize;
+            return Ok(Cost { seconds, fitting: fitting.min(all) });
+        }
+        n *= 4;
+    }
+}
+
+/// Examples that are timed first.
+const FEW: usize = 16;
+/// The share of a limit that timing examples may take.
+const PROBE: f64 = 0.03;
 
 /// The median; `None` of no values.
 fn median(values: impl Iterator<Item = f64>) -> Option<f64> {

@@ -12,6 +12,7 @@ use super::classes::{
 use super::copying::{Copying, Training, copying, spread};
 use super::distances::{frechet_distance, frechet_estimate, kernel_distance};
 use super::manifold::{Coverage, coverage};
+use super::noise::NoiseShare;
 use super::rows::Rows;
 use crate::model::{self, Classified, Classifier, Estimate, Model, SampleRequest};
 use crate::{Error, Result};
@@ -230,6 +231,9 @@ pub struct Quality {
     /// Whether training examples were repeated.
     #[serde(default)]
     pub copying: Option<Copying>,
+    /// Samples that are like no data, by their values rather than their features.
+    #[serde(default)]
+    pub noise: Option<NoiseShare>,
     /// Kernel distance; lower is better, about 0 for one distribution. Absent for fewer than 20
     /// examples on a side.
     pub kernel_distance: Option<f64>,
@@ -312,6 +316,7 @@ pub fn quality(
         frechet_stderr: frechet.stderr,
         frechet_distance_train: known.map(as_many).transpose()?,
         copying: known.map(|known| copying(rows, held_out, others, known)).transpose()?,
+        noise: None,
         kernel_distance: kernel.as_ref().map(|k| k.value),
         kernel_stderr: kernel.and_then(|k| k.stderr),
         coverage,

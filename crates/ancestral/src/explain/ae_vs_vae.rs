@@ -15,7 +15,7 @@ use crate::report::{grid, intensities};
 use crate::run::Session;
 
 /// Dimensions of the latent codes.
-const CODE: usize = 8;
+const CODE: usize = 2;
 /// Latent codes that are decoded, and how many per row of the image.
 const DRAWN: u64 = 100;
 const ACROSS: usize = 10;

@@ -4,7 +4,7 @@
 use std::f64::consts::PI;
 
 use ancestral_data::{Batch, Binarize, Examples, SplitName};
-use ancestral_plot::{Image, Plot, Series, heat};
+use ancestral_plot::{Image, Plot, Series};
 use serde_json::{Value, json};
 
 use super::inputs::{open, train};
@@ -19,6 +19,9 @@ use crate::{Error, Result};
 /// The square of latent codes for the integral, [−REACH, REACH]², and its cells per side.
 const REACH: f64 = 6.0;
 const CELLS: usize = 240;
+/// The cells per side of the part that is shown, and its range on both axes.
+const MIDDLE: usize = CELLS / 2;
+const SPAN: (f64, f64) = (-REACH / 2.0, REACH / 2.0);
 /// The side of a cell.
 const WIDTH: f64 = 2.0 * REACH / CELLS as f64;
 /// Latent codes per batch.
@@ -90,9 +93,18 @@ pub(super) fn explain(session: &mut Session<'_>, spec: &ExplainSpec) -> Result<E
         });
     };
     plot(&gaps).save(spec.out.join("gap.png"))?;
+    // One scale for both.
+    let most = posterior.iter().chain(&q).copied().fold(0.0, f64::max);
+    let map = |title: &str, values: &[f64]| {
+        Plot::new(title, "first entry of z", "second entry of z")
+            .with_map_between(values, MIDDLE, SPAN, SPAN, "density", (0.0, most))
+            .equal_aspect()
+            .size(620, 520)
+            .to_image()
+    };
     Image::hstack(&[
-        ("p(z|x) of example 0 on [−3, 3]²", posterior),
-        ("q(z|x), its Gaussian approximation", q),
+        ("", map("p(z|x) of test example 0", &posterior)?),
+        ("", map("q(z|x), its Gaussian approximation", &q)?),
     ])
     .save_png(spec.out.join("posterior.png"))?;
     let metric = |gap: &Gap| {
@@ -174,14 +186,12 @@ fn bounds(
 }
 
 /// The central part [−3, 3]² of a map.
-fn middle(map: Vec<f64>) -> Image {
-    let kept: Vec<f64> = map
-        .chunks_exact(CELLS)
+fn middle(map: Vec<f64>) -> Vec<f64> {
+    map.chunks_exact(CELLS)
         .skip(CELLS / 4)
-        .take(CELLS / 2)
+        .take(MIDDLE)
         .flat_map(|row| row[CELLS / 4..CELLS * 3 / 4].iter().copied())
-        .collect();
-    heat(&kept, CELLS / 2).enlarged(4)
+        .collect()
 }
 
 fn lines(gaps: &[Gap]) -> Vec<String> {

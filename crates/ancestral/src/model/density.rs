@@ -83,6 +83,11 @@ pub trait Density {
     /// If the batch does not fit the model.
     fn log_probability(&self, batch: &Batch, options: DensityOptions) -> Result<LogProbability>;
 
+    /// The importance samples K of an evaluation unless told otherwise; unused by exact densities.
+    fn default_samples(&self) -> usize {
+        100
+    }
+
     /// The ensemble whose members can be averaged, for models that have one.
     fn ensemble(&self) -> Option<Ensemble> {
         None

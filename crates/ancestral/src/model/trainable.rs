@@ -126,6 +126,11 @@ pub trait Trainable {
         Vec::new()
     }
 
+    /// What to say of a budget of this many steps if it is too small for such a model whatever the data.
+    fn too_few_steps(&self, _steps: u64) -> Option<String> {
+        None
+    }
+
     /// Called once before the first step of a new run, with the training examples, for initial
     /// values that depend on the data (such as an output bias at the logits of the marginals).
     ///

@@ -4,7 +4,7 @@ use ancestral_plot::{Plot, Series};
 
 use crate::train::Event;
 
-/// The learning curves of a run, each with its file name: training loss and validation in one plot,
+/// The learning curves of a run, each with its name: training loss and validation in one plot,
 /// and a validation metric of another scale in a plot of its own.
 pub fn curves(title: &str, events: &[Event]) -> Vec<(&'static str, Plot)> {
     let has = |name: &str| {
@@ -38,16 +38,17 @@ pub fn curves(title: &str, events: &[Event]) -> Vec<(&'static str, Plot)> {
     }
     if !series.is_empty() {
         let plot = Plot::new(title, "epoch", unit);
-        plots.push(("curves.svg", series.into_iter().fold(plot, Plot::with)));
+        plots.push(("curves", series.into_iter().fold(plot, Plot::with)));
     }
     for (name, unit) in [
         ("frechet_distance", "Fréchet distance of features, validation split"),
         ("chamfer_distance", "Chamfer distance, validation split"),
+        ("energy_distance", "energy distance, validation split"),
     ] {
         let points = points(events, "valid", name);
         if !points.is_empty() {
             let plot = Plot::new(title, "epoch", unit).with(Series::line("", points));
-            plots.push(("validation.svg", plot));
+            plots.push(("validation", plot));
         }
     }
     plots

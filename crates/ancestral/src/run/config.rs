@@ -247,6 +247,17 @@ impl DataConfig {
         self.path.as_ref().map_or_else(|| self.name.clone(), |path| path.display().to_string())
     }
 
+    /// Whether the data is found under this name or path.
+    pub(super) fn is_at(&self, name: &str) -> bool {
+        let full = |path: &Path| path.canonicalize().ok();
+        name == self.place()
+            || self
+                .path
+                .as_deref()
+                .and_then(full)
+                .is_some_and(|own| full(Path::new(name)) == Some(own))
+    }
+
     /// The number of a class, given by name, or by number if no class has a number for a name.
     ///
     /// # Errors
@@ -736,6 +747,35 @@ pub struct RunConfig {
     /// The training settings.
     #[serde(deserialize_with = "settings::deserialize")]
     pub train: TrainConfig,
+    /// How training ended, in a packed run, whose events are elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<RunResult>,
+}
+
+/// How far a run was trained, and its metrics.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RunResult {
+    /// Steps.
+    pub step: u64,
+    /// Epochs.
+    pub epoch: f64,
+    /// Seconds of training.
+    pub seconds: f64,
+    /// Whether it used up its budget.
+    pub finished: bool,
+    /// The name of the validation metric.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validation: Option<String>,
+    /// Its best value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub best_validation: Option<f64>,
+    /// The negative log-likelihood of the test split, in nats per example.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test_nll_nats: Option<f64>,
+    /// The number of test examples that it is the mean over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test_n: Option<u64>,
 }
 
 /// Which feature network evaluates the samples of a run.

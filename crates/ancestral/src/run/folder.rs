@@ -8,7 +8,7 @@
 //! | `model.safetensors` | the weights that other commands read |
 //! | `events.jsonl` | the events of the run |
 //! | `events.out.tfevents.*` | the same for TensorBoard |
-//! | `curves.svg` | the same as a plot |
+//! | `curves.svg`, `curves.png` | the same as a plot |
 //! | `samples/` | grids of samples during training |
 
 use std::fs;
@@ -24,6 +24,7 @@ use toml::Table;
 use super::checkpoint::{self, over, under};
 use super::config::{ByNetwork, FORMAT, RunConfig};
 use super::event_log::read_events;
+use super::summary::RunSummary;
 use crate::model::{Init, Learning, Model, NamedTensors};
 use crate::registry::Registry;
 use crate::settings::with_large_seeds;
@@ -310,6 +311,7 @@ impl RunFolder {
         // The path of the data is private and useless elsewhere.
         config.data.path = None;
         config.data.data_dir = None;
+        config.result = Some(RunSummary::of(self)?.result);
         // The same file belongs to the same checkpoint.
         let [last, model] = self.ids();
         let id = last.or(model).filter(|_| weights == Weights::Best && !half);

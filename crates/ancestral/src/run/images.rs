@@ -73,8 +73,12 @@ mod drawn {
 
         pub(in crate::run) fn draw_curves(&self, run: &RunFolder) -> Result<()> {
             let title = format!("{} on {}", run.config.model, run.config.data.name);
-            for (file, plot) in report::curves(&title, &run.events()?) {
-                write_atomic_in(run.path(), Path::new(file), plot.to_svg()?.as_bytes())?;
+            for (name, plot) in report::curves(&title, &run.events()?) {
+                let write = |ending: &str, bytes: &[u8]| {
+                    write_atomic_in(run.path(), Path::new(&format!("{name}.{ending}")), bytes)
+                };
+                write("svg", plot.to_svg()?.as_bytes())?;
+                write("png", &plot.to_image()?.to_png()?)?;
             }
             Ok(())
         }

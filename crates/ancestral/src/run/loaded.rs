@@ -382,8 +382,11 @@ impl Run {
             columns: self.config.data.columns.clone(),
             classes: self.config.data.class_names.clone(),
         };
+        // Splits of the data that it was trained on are those of the training.
+        let is_own = !whole && self.config.data.is_at(name);
         OpenOptions {
             whole,
+            fold: self.config.data.fold.filter(|_| is_own),
             text,
             expected,
             no_labels: own.no_labels || reading.no_labels,

@@ -46,7 +46,7 @@ pub use classify::{ClassReport, ClassifiedRows, ClassifySpec, DecidedBy, Priors}
 pub use cluster_spec::{
     Assigned, Beside, ClusterIndices, ClusterSpec, Clustered, Compared, Distances, InParts,
 };
-pub use config::{DataConfig, FORMAT, RunConfig};
+pub use config::{DataConfig, FORMAT, RunConfig, RunResult};
 pub use distribution::{
     ColumnFit, ColumnRanking, DistributionRequest, FamilyFit, PValues, Rows, auto_options,
 };
@@ -71,5 +71,5 @@ pub use session::{Prepared, Session, Trained};
 pub use spec::{
     DataRequest, DataSource, ResolvedRun, RunSpec, SettingsFile, Storage, training_fields,
 };
-pub use summary::RunSummary;
+pub use summary::{RunSummary, differing_settings};
 pub use training::Training;

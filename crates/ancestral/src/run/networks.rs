@@ -7,7 +7,10 @@ use burn::tensor::Device;
 use super::checkpoint;
 use super::config::{ByNetwork, RunConfig};
 use super::loaded::Run;
-use crate::evaluate::{ChamferEvaluator, FrechetEvaluator, LEAST_VALIDATION, NamedClassifier};
+use crate::evaluate::{
+    ChamferEvaluator, EnergyEvaluator, FrechetEvaluator, LEAST_FOR_NETWORK, LEAST_VALIDATION,
+    NamedClassifier,
+};
 use crate::model::{Init, Model};
 use crate::registry::Registry;
 use crate::train::{Evaluator, TrainConfig, WeightsInfo};
@@ -92,35 +95,48 @@ pub(super) fn measures_samples(model: &dyn Model, train: &TrainConfig) -> bool {
     model.density().is_none() && model.sampler().is_some() && train.validate_every > 0
 }
 
+/// In the place of a fingerprint: samples are evaluated by their energy distance.
+pub(super) const ENERGY: &str = "energy_distance";
+
 /// The fingerprint of the network for evaluating samples on this data, if there is one for such
-/// images.
+/// images, or the energy distance for others; `None` for two-dimensional data, which has a metric of its
+/// own, and for few examples.
 pub(super) fn fingerprint(
     data: &Dataset,
     binarize: Binarize,
     device: &Device,
 ) -> Result<Option<String>> {
-    let Some(network) = FeatureNetwork::of(&data.name) else { return Ok(None) };
     if data.is_empty() || data.len(SplitName::Valid) < LEAST_VALIDATION {
         return Ok(None);
     }
     let valid = Examples::new(data, SplitName::Valid, binarize, SEED)?;
-    let model = network.load(device)?;
-    let features = NamedClassifier::new(network.name, model.as_ref())?;
-    let fits = features.check("the examples", valid.domain(), valid.shape()).is_ok();
-    Ok(fits.then(|| network.fingerprint()))
+    if ChamferEvaluator::suits(&valid) {
+        return Ok(None);
+    }
+    if let Some(network) = FeatureNetwork::of(&data.name)
+        && valid.len() >= LEAST_FOR_NETWORK
+    {
+        let model = network.load(device)?;
+        let features = NamedClassifier::new(network.name, model.as_ref())?;
+        if features.check("the examples", valid.domain(), valid.shape()).is_ok() {
+            return Ok(Some(network.fingerprint()));
+        }
+    }
+    Ok(Some(ENERGY.to_owned()))
 }
 
-/// The evaluator of samples on this data, if there is a network for such images or the data is
-/// two-dimensional.
+/// The evaluator of samples on this data, as the configuration names it, or for two-dimensional data.
 pub(super) fn evaluator(
     data: &Dataset,
     binarize: Binarize,
     network: &ByNetwork,
     device: &Device,
 ) -> Result<Option<Box<dyn Evaluator>>> {
+    let energy = matches!(network, ByNetwork::Of(print) if print == ENERGY);
     let chosen = match network {
         ByNetwork::OfData => FeatureNetwork::of(&data.name),
         ByNetwork::None => None,
+        ByNetwork::Of(_) if energy => None,
         ByNetwork::Of(print) => {
             let found = FEATURE_NETWORKS.iter().find(|network| network.fingerprint() == *print);
             Some(found.ok_or_else(|| Error::UnknownEvaluator { fingerprint: print.clone() })?)
@@ -130,11 +146,16 @@ pub(super) fn evaluator(
         return Ok(None);
     }
     let valid = Examples::new(data, SplitName::Valid, binarize, SEED)?;
-    if let Some(evaluator) = ChamferEvaluator::new(&valid) {
+    let train = Examples::new(data, SplitName::Train, binarize, SEED)?;
+    if let Some(evaluator) = ChamferEvaluator::new(&train, &valid)? {
         return Ok(Some(Box::new(evaluator)));
     }
+    if energy {
+        let found = EnergyEvaluator::new(&train, &valid)?;
+        return Ok(found.map(|evaluator| Box::new(evaluator) as Box<dyn Evaluator>));
+    }
     let Some(chosen) = chosen else { return Ok(None) };
-    let found = FrechetEvaluator::new(chosen.name, chosen.load(device)?, &valid)?;
+    let found = FrechetEvaluator::new(chosen.name, chosen.load(device)?, &train, &valid)?;
     Ok(found.map(|evaluator| Box::new(evaluator) as Box<dyn Evaluator>))
 }
 

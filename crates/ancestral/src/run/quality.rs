@@ -11,8 +11,8 @@ use super::loaded::{DataQuery, Run};
 use super::networks::FeatureNetwork;
 use super::session::Session;
 use crate::evaluate::{
-    self, DENSITY_NEIGHBORS, GeneratedExamples, Modes, NamedClassifier, Quality, RequestedClasses,
-    Rows, Training,
+    self, DENSITY_NEIGHBORS, GeneratedExamples, Modes, NamedClassifier, NoiseReference, Quality,
+    RequestedClasses, Rows, Training,
 };
 use crate::model::{Capability, Classified, SampleRequest};
 use crate::{Error, Result};
@@ -225,6 +225,7 @@ impl Session<'_> {
         // Among all of the training file are those of validation.
         let held_out = others.as_ref().filter(|_| !first.config.data.all_train);
         let training = trained.as_ref().map(|examples| Training { examples, held_out });
+        let noise = self.noise_reference(&data, &reference, first.config.data.all_train)?;
         let mut samples = Vec::new();
         let mut first_values = None;
         for (weights, run) in runs {
@@ -247,8 +248,9 @@ impl Session<'_> {
                 }
                 _ => None,
             };
-            let quality =
+            let mut quality =
                 evaluate::quality(&network, &of_samples, requested, &seen, training, spec.seed)?;
+            quality.noise = noise.as_ref().map(|noise| noise.share(&drawn.values)).transpose()?;
             samples.push(WeightsQuality { weights, step: run.weights().step, quality });
             first_values.get_or_insert(drawn.values);
         }
@@ -347,8 +349,11 @@ impl Session<'_> {
         let others = validation(&network, &data, &reference, spec)?;
         let training =
             trained.as_ref().map(|examples| Training { examples, held_out: others.as_ref() });
-        let quality = evaluate::quality(&network, &of_images, None, &seen, training, spec.seed)?;
+        let mut quality =
+            evaluate::quality(&network, &of_images, None, &seen, training, spec.seed)?;
         rescale(&mut values, images.domain, data.domain);
+        let noise = self.noise_reference(&data, &reference, false)?;
+        quality.noise = noise.map(|noise| noise.share(&values)).transpose()?;
         Ok(QualityReport {
             data: data.name.clone(),
             binarize: reference.binarize().as_str(),
@@ -395,6 +400,27 @@ impl Session<'_> {
             SplitName::Train => Ok(None),
             _ => self.classify_all(network, train, "training examples").map(Some),
         }
+    }
+
+    /// What samples that are like no data are told by: training and validation examples, or those of the
+    /// reference where validation is trained on; `None` if it is the training split.
+    fn noise_reference(
+        &mut self,
+        data: &Dataset,
+        reference: &Examples,
+        all_train: bool,
+    ) -> Result<Option<NoiseReference>> {
+        if reference.split_name() == SplitName::Train {
+            return Ok(None);
+        }
+        let seed = 0;
+        let of = |split| Examples::new(data, split, reference.binarize(), seed);
+        let train = of(SplitName::Train)?;
+        let held_out = match all_train || data.len(SplitName::Valid) == 0 {
+            true => reference.clone(),
+            false => of(SplitName::Valid)?,
+        };
+        self.working("nearest examples", 1, |_| NoiseReference::new(&train, &held_out)).map(Some)
     }
 
     fn classify_all(

@@ -24,6 +24,9 @@ use crate::{Error, Result};
 /// Importance samples of the bound at the end of training.
 const FINAL_SAMPLES: usize = 100;
 
+/// The share of a time budget that the test pass may take in addition.
+const TEST_SHARE: f64 = 0.08;
+
 /// Trains, samples and evaluates runs, with a registry of models, on a device, with an optional
 /// observer and a flag that stops the work.
 ///
@@ -66,6 +69,9 @@ pub struct Trained {
     pub validation_examples: usize,
     /// Images in the run folder: samples or reconstructions, and the animation of the training.
     pub images: Vec<PathBuf>,
+    /// What is wrong with the run, in sentences: warnings of the last epoch, samples that are far from the
+    /// data.
+    pub health: Vec<String>,
 }
 
 impl Default for Session<'_> {
@@ -247,6 +253,10 @@ impl<'a> Session<'a> {
             Kind::Folder(training) => training.train(observer, stop)?,
             Kind::Memory(trainer) => trainer.train(&mut InMemory(observer), stop)?,
         };
+        let health = match &kind {
+            Kind::Folder(training) => training.health(),
+            Kind::Memory(trainer) => trainer.health(),
+        };
         let (mut run, training) = match kind {
             Kind::Folder(training) => {
                 let folder = training.run_folder();
@@ -268,12 +278,13 @@ impl<'a> Session<'a> {
             test: None,
             validation_examples: data.len(SplitName::Valid),
             images: Vec::new(),
+            health,
         };
         if outcome.reason == StopReason::Interrupted {
             return Ok(trained);
         }
         if !skip_test {
-            trained.test = self.measure_test(&trained.run, &data)?;
+            trained.test = self.measure_test(&trained.run, &data, trained.outcome.seconds)?;
         }
         if let Some(training) = &training {
             training.run_folder().check_there()?;
@@ -282,6 +293,7 @@ impl<'a> Session<'a> {
             let values = vec![
                 ("nll_nats".to_owned(), found.nll_nats),
                 ("nll_stderr".to_owned(), found.nll_stderr),
+                ("n".to_owned(), found.n as f64),
             ];
             training.record_test(values, or_noop(&mut self.observer, &mut noop))?;
         }
@@ -326,15 +338,37 @@ impl<'a> Session<'a> {
         name.or_else(|| Some(run.model_mut().trainable()?.validation_name().to_owned()))
     }
 
-    /// The likelihood of the test split, if the model has one and the data a test split.
-    fn measure_test(&mut self, run: &Run, data: &Dataset) -> Result<Option<Likelihoods>> {
+    /// The likelihood of the test split, if the model has one and the data a test split; after training
+    /// for a time, of as many of its first examples as fit a little more time.
+    fn measure_test(
+        &mut self,
+        run: &Run,
+        data: &Dataset,
+        trained: f64,
+    ) -> Result<Option<Likelihoods>> {
         if run.model().density().is_none() || data.len(SplitName::Test) == 0 {
             return Ok(None);
         }
         let binarize: Binarize = run.config.data.binarize.parse()?;
         let examples = |split| Examples::new(data, split, binarize, run.config.seed);
         let options = evaluate::Options { samples: FINAL_SAMPLES, ..Default::default() };
-        let mut found = self.likelihoods(run, &examples(SplitName::Test)?, options, "test")?;
+        let mut test = examples(SplitName::Test)?;
+        let budget = run.config.train.seconds;
+        if budget > 0.0 {
+            let left = (1.0 + TEST_SHARE) * budget - trained;
+            let rows = evaluate::rows_of(run.model(), &test);
+            let cost = evaluate::cost(run.model(), &rows, options, left)?;
+            if cost.fitting < test.len() {
+                let (n, all) = (cost.fitting, test.len());
+                self.tell_notes(&[format!(
+                    "the test pass over {all} examples would take about {:.0} s, more than the time \
+                     budget leaves; it measures the first {n}, and `evaluate` can measure all",
+                    cost.seconds
+                )])?;
+                test = test.first(n);
+            }
+        }
+        let mut found = self.likelihoods(run, &test, options, "test")?;
         if run.is_standardizable() {
             found.standardize(&examples(SplitName::Train)?);
         }

@@ -360,6 +360,7 @@ impl RunSpec {
             data: described,
             settings: built.settings(),
             train,
+            result: None,
         };
         if let Some(weights) = starting_weights(&config)? {
             let from = config.from.clone().unwrap_or_default();
@@ -628,7 +629,7 @@ impl FileData {
 }
 
 /// The keys of a file of settings.
-const FILE_KEYS: [&str; 12] = [
+const FILE_KEYS: [&str; 13] = [
     "format",
     "version",
     "command",
@@ -641,6 +642,7 @@ const FILE_KEYS: [&str; 12] = [
     "settings",
     "train",
     "data",
+    "result",
 ];
 
 impl Groups {

@@ -105,6 +105,11 @@ impl Training {
         self.trainer.state()
     }
 
+    /// What is wrong with the run, in sentences.
+    pub fn health(&self) -> Vec<String> {
+        self.trainer.health()
+    }
+
     /// Trains until the budget is used up, early stopping applies, or `stop` is set.
     ///
     /// # Errors

@@ -158,6 +158,7 @@ pub(super) fn a_resumed_run_equals_a_whole_one(subject: &Subject<'_>) -> Tried {
         data: DataConfig::describe(&case.data, Binarize::None),
         settings: case.settings.clone(),
         train: TrainConfig::parse(&train)?,
+        result: None,
     };
     let folder = tempfile::tempdir()?;
     let (whole, parts) = (folder.path().join("whole"), folder.path().join("parts"));

@@ -14,7 +14,7 @@ mod trainer;
 pub use config::{Budget, TrainConfig};
 pub use event::{Entry, Event, Image, Note, Progress, Work};
 pub use memory::check_memory;
-pub use observer::{Evaluator, InMemory, NoopObserver, Observer, Recorder};
+pub use observer::{Evaluator, InMemory, NoopObserver, Observer, Recorder, SampleScale};
 pub(crate) use state::not_finite;
 pub use state::{Best, Checkpoint, Ended, State, WeightsInfo};
 pub use trainer::{Outcome, Start, StopReason, Trainer, check_batch_size};

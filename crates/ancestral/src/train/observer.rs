@@ -47,6 +47,20 @@ pub trait Evaluator {
     /// # Errors
     /// Those of sampling and evaluating.
     fn evaluate(&self, model: &dyn Model) -> Result<(&'static str, f64)>;
+
+    /// What such values mean, where it is known.
+    fn scale(&self) -> Option<SampleScale> {
+        None
+    }
+}
+
+/// The scale of a metric of samples.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SampleScale {
+    /// Its value for training examples in the place of samples.
+    pub of_data: f64,
+    /// From this value on, samples are far from the data.
+    pub far: f64,
 }
 
 /// An observer that also stores checkpoints.

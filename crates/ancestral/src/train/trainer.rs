@@ -74,6 +74,8 @@ pub struct Trainer {
     state: State,
     best: Option<Arc<NamedTensors>>,
     validated: Option<&'static str>,
+    /// The warnings of the last report.
+    warned: Vec<String>,
     /// Whether it goes on from a checkpoint, even one of step 0.
     resumed: bool,
 }
@@ -137,6 +139,7 @@ impl Trainer {
             state,
             best,
             validated: None,
+            warned: Vec::new(),
             resumed,
         })
     }
@@ -362,15 +365,39 @@ impl Trainer {
         self.state.summed = 0;
         let means = self.state.sums.drain(..).map(|(name, sum)| (name, sum / n));
         let values: Vec<(String, f64)> = means.collect();
-        let warnings = match self.state.step {
+        let share = self.share();
+        let step = self.state.step;
+        let model = trainable(&mut self.model)?;
+        let mut warnings = match step {
             ..UNSETTLED => Vec::new(),
-            _ => trainable(&mut self.model)?.warnings(&values),
+            _ => model.warnings(&values),
         };
+        let expected = if share < 1.0 { (step as f64 / share).round() as u64 } else { step };
+        warnings.extend(model.too_few_steps(expected));
         recorder.event(&Event::Train(Entry { values, ..self.entry() }))?;
-        for note in warnings {
-            recorder.event(&Event::Warning(Entry { note, ..self.entry() }))?;
+        for note in &warnings {
+            recorder.event(&Event::Warning(Entry { note: note.clone(), ..self.entry() }))?;
         }
+        self.warned = warnings;
         Ok(())
+    }
+
+    /// What is wrong with the run, in sentences: the warnings of the last epoch, and samples that are far
+    /// from the data.
+    pub fn health(&self) -> Vec<String> {
+        let mut found = self.warned.clone();
+        if let Some(scale) = self.evaluator.as_ref().and_then(|evaluator| evaluator.scale())
+            && let (Some(best), Some(name)) = (self.state.best, self.validated)
+            && best.value > scale.far
+        {
+            let name = name.replace('_', " ");
+            let (value, of_data) = (best.value, scale.of_data);
+            found.push(format!(
+                "samples are far from the data: their {name} is {value:.3} at its best, that of \
+                 training examples {of_data:.3}; train longer, or change the settings"
+            ));
+        }
+        found
     }
 
     /// The state of training as an entry of the event log.

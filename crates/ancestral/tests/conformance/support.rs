@@ -35,6 +35,7 @@ pub(crate) fn config(
         data: DataConfig::describe(data, Binarize::None),
         settings: settings.clone(),
         train,
+        result: None,
     }
 }
 

@@ -1,8 +1,10 @@
 //! Runs that have ended and are resumed.
 
+use ancestral::evaluate;
 use ancestral::prelude::*;
 use ancestral::run::RunFolder;
 use ancestral::train::StopReason;
+use ancestral_data::{Binarize, Examples, OpenOptions, SplitName};
 
 use crate::{refused, spec, train, weights};
 
@@ -45,4 +47,28 @@ fn a_finished_run_that_is_resumed_keeps_one_test_value() {
     assert_eq!(again.test.unwrap().nll_nats, begun.test.unwrap().nll_nats);
     let events = RunFolder::open(&path).unwrap().events().unwrap();
     assert_eq!(events.iter().filter(|event| event.kind() == "test").count(), 1, "{events:?}");
+}
+
+/// A test pass that does not fit is measured on fewer examples, and how many is known.
+#[test]
+fn the_cost_of_a_test_pass_is_known_before() {
+    let done = train(&spec("vae", "digits", "hidden=[[8]] epochs=1 sample_count=0"));
+    let data = ancestral_data::open("digits", &OpenOptions::default()).unwrap();
+    let test = Examples::new(&data, SplitName::Test, Binarize::None, 0).unwrap();
+    let options = evaluate::Options::default();
+    let cost = |limit| evaluate::cost(done.run.model(), &test, options, limit).unwrap();
+    assert_eq!(cost(1e6).fitting, test.len());
+    let none = cost(0.0);
+    assert!(none.fitting == 1 && none.seconds > 0.0, "{none:?}");
+    let half = cost(0.5 * cost(1e-9).seconds);
+    assert!((1..=test.len()).contains(&half.fitting), "{half:?}");
+}
+
+/// A time budget holds for the test pass too.
+#[test]
+fn a_run_by_time_measures_what_fits() {
+    let slow = "hidden=[[600,600]] sample_count=0 validate_every=0";
+    let done = train(&spec("vae", "digits", slow).budget(Budget { seconds: 0.1, ..epochs(0) }));
+    let n = done.test.unwrap().n;
+    assert!((1..300).contains(&n), "{n}");
 }

@@ -69,8 +69,8 @@ fn values_name_the_binarization_that_was_used() {
     assert_eq!((scores.kind, scores.samples, scores.of.binarize), ("bound", 3, "none"));
     let listed = RunSummary::read(&path).unwrap();
     assert_eq!(listed.binarize, "none");
-    assert_eq!(listed.validation.unwrap().0, "negative_elbo");
-    assert!(listed.test_nll_nats.unwrap() > 0.0);
+    assert_eq!(listed.validation().unwrap().0, "negative_elbo");
+    assert!(listed.result.test_nll_nats.unwrap() > 0.0);
 }
 
 #[test]

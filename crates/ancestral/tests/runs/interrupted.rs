@@ -60,11 +60,11 @@ fn a_larger_budget_is_kept_though_no_checkpoint_followed() {
     let whole = Session::new().resume(&path("whole"), Some((more, "more")), true).unwrap();
     assert_eq!(whole.outcome.step, 7);
     extend(&path("cut"), more);
-    assert!(!RunSummary::read(&path("cut")).unwrap().finished);
+    assert!(!RunSummary::read(&path("cut")).unwrap().result.finished);
     let again = Session::new().resume(&path("cut"), None, true).unwrap();
     assert_eq!((again.outcome.step, again.outcome.reason), (7, StopReason::Budget));
     assert!(weights(&path("whole")) == weights(&path("cut")));
-    assert!(RunSummary::read(&path("cut")).unwrap().finished);
+    assert!(RunSummary::read(&path("cut")).unwrap().result.finished);
     let third = Session::new().resume(&path("cut"), None, true).unwrap();
     assert_eq!(third.outcome.step, 7, "a finished run goes on");
 }
@@ -128,7 +128,7 @@ fn weights_that_are_not_finite_are_neither_saved_nor_believed() {
         assert!(error.contains("not finite") && error.contains("step 1"), "{error}");
         let kept = checkpoint(&run);
         assert_eq!((kept.state.step, kept.state.finished), (0, false));
-        assert!(!RunSummary::read(&run).unwrap().finished);
+        assert!(!RunSummary::read(&run).unwrap().result.finished);
         Run::load(&run).unwrap();
     }
     // In memory, too.
