@@ -22,9 +22,8 @@ use serde::{Deserialize, Serialize};
 use toml::Table;
 
 use super::checkpoint::{self, over, under};
-use super::config::{ByNetwork, FORMAT, RunConfig};
+use super::config::{ByNetwork, FORMAT, RunConfig, RunResult};
 use super::event_log::read_events;
-use super::summary::RunSummary;
 use crate::model::{Init, Learning, Model, NamedTensors};
 use crate::registry::Registry;
 use crate::settings::with_large_seeds;
@@ -311,11 +310,46 @@ impl RunFolder {
         // The path of the data is private and useless elsewhere.
         config.data.path = None;
         config.data.data_dir = None;
-        config.result = Some(RunSummary::of(self)?.result);
+        config.result = Some(self.result()?);
         // The same file belongs to the same checkpoint.
         let [last, model] = self.ids();
         let id = last.or(model).filter(|_| weights == Weights::Best && !half);
         Ok((Self::create_with(path, config, Some((&tensors, info, id)))?, info))
+    }
+
+    /// How far it was trained, and its metrics: by its events, or of a packed run as it was packed.
+    ///
+    /// # Errors
+    /// If its events cannot be read.
+    pub fn result(&self) -> Result<RunResult> {
+        let events = self.events()?;
+        if let Some(result) = self.config.result.as_ref().filter(|_| events.is_empty()) {
+            return Ok(result.clone());
+        }
+        let last = events.iter().rev().find_map(Event::entry).cloned().unwrap_or_default();
+        let first_value = |event: &Event| event.entry()?.values.first().cloned();
+        let of = |kind: &'static str| events.iter().filter(move |event| event.kind() == kind);
+        let validation = of("valid").filter_map(first_value).min_by(|a, b| a.1.total_cmp(&b.1));
+        let (validation, best_validation) = validation.unzip();
+        let test = of("test").next_back();
+        Ok(RunResult {
+            step: last.step,
+            epoch: last.epoch,
+            seconds: last.seconds,
+            finished: match self.read_state() {
+                Ok(Some(state)) => state.is_finished(&self.config.train),
+                // A fitted or packed model has weights and neither checkpoint nor events.
+                _ if events.is_empty() => self.path.join(MODEL).exists(),
+                _ => of("end").next().is_some(),
+            },
+            validation,
+            best_validation,
+            test_nll_nats: test.and_then(first_value).map(|(_, nats)| nats),
+            test_n: test.and_then(Event::entry).and_then(|entry| {
+                let n = entry.values.iter().find(|(name, _)| name == "n");
+                n.map(|(_, n)| *n as u64)
+            }),
+        })
     }
 
     /// The requested tensors, and the step they are from.

@@ -71,14 +71,17 @@ mod drawn {
             Ok(Some(Image { step, epoch, seconds, name, path: Some(path), png: Some(png.into()) }))
         }
 
-        pub(in crate::run) fn draw_curves(&self, run: &RunFolder) -> Result<()> {
+        /// Plots the metrics, as PNG too once the run has ended.
+        pub(in crate::run) fn draw_curves(&self, run: &RunFolder, ended: bool) -> Result<()> {
             let title = format!("{} on {}", run.config.model, run.config.data.name);
             for (name, plot) in report::curves(&title, &run.events()?) {
                 let write = |ending: &str, bytes: &[u8]| {
                     write_atomic_in(run.path(), Path::new(&format!("{name}.{ending}")), bytes)
                 };
                 write("svg", plot.to_svg()?.as_bytes())?;
-                write("png", &plot.to_image()?.to_png()?)?;
+                if ended {
+                    write("png", &plot.to_image()?.to_png()?)?;
+                }
             }
             Ok(())
         }
@@ -133,7 +136,7 @@ mod none {
             Ok(None)
         }
 
-        pub(in crate::run) fn draw_curves(&self, _run: &RunFolder) -> Result<()> {
+        pub(in crate::run) fn draw_curves(&self, _run: &RunFolder, _ended: bool) -> Result<()> {
             Ok(())
         }
     }

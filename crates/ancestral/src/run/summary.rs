@@ -8,7 +8,6 @@ use toml::Value;
 use super::config::RunResult;
 use super::folder::RunFolder;
 use crate::Result;
-use crate::train::Event;
 
 /// The summary of a run folder.
 #[derive(Debug, Clone)]
@@ -35,12 +34,7 @@ impl RunSummary {
     /// # Errors
     /// If it is not a run folder, or cannot be read.
     pub fn read(path: &Path) -> Result<Self> {
-        Self::of(&RunFolder::open(path)?)
-    }
-
-    /// Of an open run folder.
-    pub(super) fn of(run: &RunFolder) -> Result<Self> {
-        let (events, damaged_events) = (run.events()?, run.damaged_events()?);
+        let run = RunFolder::open(path)?;
         let config = &run.config;
         let mut settings: BTreeMap<String, String> =
             config.settings.iter().map(|(key, value)| (key.clone(), value.to_string())).collect();
@@ -53,12 +47,9 @@ impl RunSummary {
             model: config.model.clone(),
             data: config.data.name.clone(),
             binarize: config.data.binarize.clone(),
-            result: match &config.result {
-                Some(result) if events.is_empty() => result.clone(),
-                _ => result(run, &events),
-            },
+            result: run.result()?,
             settings,
-            damaged_events,
+            damaged_events: run.damaged_events()?,
         })
     }
 
@@ -68,45 +59,13 @@ impl RunSummary {
     }
 }
 
-/// The result of a run by its events.
-fn result(run: &RunFolder, events: &[Event]) -> RunResult {
-    let last = events.iter().rev().find_map(Event::entry).cloned().unwrap_or_default();
-    let first_value = |event: &Event| event.entry()?.values.first().cloned();
-    let of = |kind: &'static str| events.iter().filter(move |event| event.kind() == kind);
-    let validation = of("valid").filter_map(first_value).min_by(|a, b| a.1.total_cmp(&b.1));
-    let (validation, best_validation) = validation.unzip();
-    let test = of("test").next_back();
-    RunResult {
-        step: last.step,
-        epoch: last.epoch,
-        seconds: last.seconds,
-        finished: match run.read_state() {
-            Ok(Some(state)) => state.is_finished(&run.config.train),
-            // A fitted or packed model has weights and neither checkpoint nor events.
-            _ if events.is_empty() => run.path().join("model.safetensors").exists(),
-            _ => of("end").next().is_some(),
-        },
-        validation,
-        best_validation,
-        test_nll_nats: test.and_then(first_value).map(|(_, nats)| nats),
-        test_n: test.and_then(Event::entry).and_then(|entry| {
-            let n = entry.values.iter().find(|(name, _)| name == "n");
-            n.map(|(_, n)| *n as u64)
-        }),
-    }
-}
-
-/// The settings of each run that differ between runs of its model.
+/// The settings of each run that differ between runs of its model; one that a run of an earlier version
+/// lacks does not.
 pub fn differing_settings(runs: &[RunSummary]) -> Vec<BTreeMap<&str, &str>> {
-    let mut values: BTreeMap<(&str, &str), BTreeSet<Option<&str>>> = BTreeMap::new();
-    let keys: BTreeSet<(&str, &str)> = runs
-        .iter()
-        .flat_map(|run| run.settings.keys().map(|key| (run.model.as_str(), key.as_str())))
-        .collect();
+    let mut values: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
     for run in runs {
-        for &(model, key) in keys.iter().filter(|(model, _)| *model == run.model) {
-            let value = run.settings.get(key).map(String::as_str);
-            values.entry((model, key)).or_default().insert(value);
+        for (key, value) in &run.settings {
+            values.entry((run.model.as_str(), key.as_str())).or_default().insert(value);
         }
     }
     let differs = |run: &RunSummary, key: &str| {

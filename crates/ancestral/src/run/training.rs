@@ -209,6 +209,6 @@ impl Recorder for InFolder<'_> {
     fn checkpoint(&mut self, mut checkpoint: Checkpoint) -> Result<()> {
         checkpoint.state.event_offset = self.log.sync()?;
         self.run.write_checkpoint(&checkpoint)?;
-        self.painter.draw_curves(self.run)
+        self.painter.draw_curves(self.run, checkpoint.state.finished)
     }
 }

@@ -12,7 +12,8 @@ fn a_published_row_is_reproduced_from_start_to_end() {
     let mut session = Session::new().with_data_dir(Some(&data));
     let out = dir.path().join("run");
     let found = session.reproduce(row, &out, &mut |_| {}).unwrap();
-    assert!((found.obtained - row.published).abs() < 0.5, "{}", found.obtained);
+    // NADE has 9.81, outside of this.
+    assert!((found.obtained - row.published).abs() < 0.2, "{}", found.obtained);
     // The run is there, and going on with it changes nothing.
     let again = session.reproduce(row, &out, &mut |_| {}).unwrap();
     assert_eq!(again.obtained, found.obtained);
