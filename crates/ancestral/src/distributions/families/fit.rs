@@ -310,7 +310,7 @@ fn check_support<F: Family>(family: &F, sample: &Sample, fixed: &[Option<f64>]) 
         }
     }
     if F::DISCRETE {
-        let rows = sample.count(|x| x.fract() != 0.0);
+        let rows = sample.fractional();
         if rows > 0 {
             return Err(Error::NotWhole { family: F::NAME, rows });
         }
@@ -404,7 +404,17 @@ fn climbs<F: Family>(
             return Vec::new();
         }
         from = vec![best.theta];
+        if F::CLOSER {
+            break;
+        }
         size *= MORE;
+    }
+    if F::CLOSER && MORE * FEW < all.exact_rows() {
+        for theta in &mut from {
+            if let Some(closer) = likelihood.family.closer(theta, all, fixed) {
+                *theta = closer;
+            }
+        }
     }
     let found = from_all(&from);
     if from == starts || found.iter().any(|found| found.converged) {
