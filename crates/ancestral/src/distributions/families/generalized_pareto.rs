@@ -1,7 +1,8 @@
 //! The generalized Pareto distribution of excesses over a threshold: P(X > x) = (1 + ξ x / σ)^(−1/ξ),
 //! x ≥ 0; the shape ξ is positive for heavy tails, and 0 is the exponential distribution.
 //!
-//! Below ξ = −1 the likelihood has no bound, as the generalized extreme value distribution's.
+//! Below ξ = −1 the likelihood has no bound, as the generalized extreme value distribution's; nor has it
+//! one for a large shape if some rows are 0. The interior maximum is given, if there is one.
 
 use super::error::Result;
 use super::expansion::Expansion;
@@ -20,6 +21,9 @@ use super::summary::Moments;
 /// The generalized Pareto distribution; parameters shape and scale.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct GeneralizedPareto;
+
+/// Below this scale, in standardized units, a fit does not end at a maximum.
+const NOTHING: f64 = 1e-100;
 
 /// ψ = −(1 + ξ) y with its derivatives in z = x / σ, then those in ξ.
 struct Row<const SERIES: bool> {
@@ -74,7 +78,7 @@ fn peaks(few: &Sample, largest: f64) -> Vec<Vec<f64>> {
     const TIMES: [f64; 14] =
         [0.0, 1e-3, 0.01, 0.03, 0.1, 0.2, 0.4, 0.8, 1.6, 4.0, 10.0, 40.0, 300.0, 1e4];
     let middle = few.quantile(0.5);
-    if !(middle > 0.0) {
+    if middle.is_nan() || middle <= 0.0 {
         return Vec::new();
     }
     let n = few.exact_weight();
@@ -218,8 +222,15 @@ impl Family for GeneralizedPareto {
         None
     }
 
-    fn refuses(&self, theta: &[f64], _: f64, _: bool) -> Option<&'static str> {
-        (theta[0] <= LEAST).then_some(UNBOUNDED)
+    fn refuses(&self, theta: &[f64], _: f64, converged: bool) -> Option<&'static str> {
+        if theta[0] <= LEAST {
+            return Some(UNBOUNDED);
+        }
+        // Of n rows of which m are 0 it is (n − m) / ξ − m times ln σ, and bounded terms.
+        (!converged && theta[1] < NOTHING).then_some(
+            "some rows are 0: for a large shape it grows without bound as the scale goes to 0, and no \
+             interior maximum was found",
+        )
     }
 
     fn note(&self, theta: &[f64]) -> Option<&'static str> {

@@ -94,6 +94,32 @@ fn densities_tails_and_quantiles_agree_with_mpmath() {
     assert!(faults.is_empty(), "{} faults\n{}", faults.len(), faults.join("\n"));
 }
 
+/// Lines of two hundred values that were once off: where Φ(α z) rises between 0 and the value, and where the
+/// distance from the end of the circle is no double.
+#[test]
+fn tails_beside_a_kink_and_at_the_ends_of_the_circle_agree_with_mpmath() {
+    for (name, line) in [
+        (
+            "skew-normal",
+            "D\t-10000.0\t0.0\t1.0\t-0.038973222185013014\t-0.22655080866846863\t-0.031581756906648763\t\
+             -3.4709249583377231",
+        ),
+        (
+            "von-mises",
+            "D\t1.0\t2.0\t-3.1415926535159935\t-3.7424752197527819\t-27.072140916538845\t\
+             -1.7487131933846477e-12",
+        ),
+        (
+            "von-mises",
+            "D\t3.0\t2.0\t3.1415926535081256\t-0.68188561466836096\t-4.1296294116342866e-11\t\
+             -23.910248350847418",
+        ),
+    ] {
+        let (_, faults, lines) = compare(by_name(name).unwrap().as_ref(), line);
+        assert!(lines == 1 && faults.is_empty(), "{faults:?}");
+    }
+}
+
 /// A family with its lines; the binomial one for each number of trials, which its lines begin with.
 fn families(name: &str, text: &str) -> Vec<(Box<dyn Distribution>, String)> {
     if let Some(family) = by_name(name) {
