@@ -191,6 +191,8 @@ pub trait Family: Clone + Send + Sync + 'static {
     const DISCRETE: bool = false;
     /// Whether sums, or the range of the rows, give its maximum: rows of a usual size then need no unit.
     const CLOSED: bool = false;
+    /// Whether it knows a way to the maximum that costs less than [`Family::expansion`].
+    const CLOSER: bool = false;
     /// Its limits that are families of their own.
     const LIMITS: &'static [Limit] = &[];
     /// A remark on every fit.
@@ -244,6 +246,12 @@ pub trait Family: Clone + Send + Sync + 'static {
     /// that are fixed are overwritten. The climb goes on from the one that is best for a part of a
     /// large sample.
     fn starts(&self, sample: &Sample, summary: &Self::Summary, fixed: &Fixed) -> Vec<Vec<f64>>;
+    /// Parameters closer to the maximum for exact rows, from those for a part of them; `None` if they
+    /// are not found.
+    fn closer(&self, theta: &[f64], sample: &Sample, fixed: &Fixed) -> Option<Vec<f64>> {
+        let _ = (theta, sample, fixed);
+        None
+    }
     /// Parameters known in advance, among those that are not fixed, in standardized units.
     fn pinned(&self, sample: &Sample, fixed: &Fixed) -> Vec<Pinned> {
         let _ = (sample, fixed);

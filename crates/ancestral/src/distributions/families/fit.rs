@@ -3,6 +3,7 @@
 
 use super::error::{Error, Result};
 use super::family::{Family, Limit, Pinned, Support, Unit};
+use super::inference::edge_interval;
 use super::likelihood::{Likelihood, Objective};
 use super::newton::{Optimum, cholesky, climb, climb_to, inverse};
 use super::profile;
@@ -70,7 +71,8 @@ pub struct Estimate {
     pub value: f64,
     /// Its standard error; `None` for a fixed one and where there is none.
     pub stderr: Option<f64>,
-    /// The profile-likelihood interval; an end may be infinite.
+    /// The profile-likelihood interval, of a parameter on the edge of the support the exact one; an end
+    /// may be infinite.
     pub interval: Option<(f64, f64)>,
     /// Whether it was given.
     pub fixed: bool,
@@ -218,7 +220,14 @@ pub fn fit<F: Family>(family: &F, sample: &Sample, options: &FitOptions) -> Resu
     let found = fit_rows(family, sample, options);
     // What could not be read was taken for NaN.
     sample.check_read()?;
-    found
+    let mut fit = found?;
+    for place in 0..if options.intervals { fit.parameters.len() } else { 0 } {
+        let exact = edge_interval(&fit, sample, place, options.confidence);
+        if let Some(estimate) = fit.estimates.get_mut(place) {
+            estimate.interval = estimate.interval.or(exact);
+        }
+    }
+    Ok(fit)
 }
 
 /// The same, of rows that can be read.
@@ -310,7 +319,7 @@ fn check_support<F: Family>(family: &F, sample: &Sample, fixed: &[Option<f64>]) 
         }
     }
     if F::DISCRETE {
-        let rows = sample.count(|x| x.fract() != 0.0);
+        let rows = sample.fractional();
         if rows > 0 {
             return Err(Error::NotWhole { family: F::NAME, rows });
         }
@@ -404,7 +413,17 @@ fn climbs<F: Family>(
             return Vec::new();
         }
         from = vec![best.theta];
+        if F::CLOSER {
+            break;
+        }
         size *= MORE;
+    }
+    if F::CLOSER && MORE * FEW < all.exact_rows() {
+        for theta in &mut from {
+            if let Some(closer) = likelihood.family.closer(theta, all, fixed) {
+                *theta = closer;
+            }
+        }
     }
     let found = from_all(&from);
     if from == starts || found.iter().any(|found| found.converged) {
@@ -460,13 +479,17 @@ fn report<F: Family>(
             covariance[k][k].sqrt() * slope
         });
         let pin = pinned.iter().find(|pin| pin.parameter == i);
-        let stderr = stderr.or_else(|| {
-            let error = likelihood.family.pinned_error(&best.theta, pin?.parameter, n)?;
-            Some(error * standard.factor(p.unit))
-        });
+        let pinned_error = pin.and_then(|_| likelihood.family.pinned_error(&best.theta, i, n));
+        let stderr = stderr.or_else(|| Some(pinned_error? * standard.factor(p.unit)));
         let interval = place.filter(|_| options.intervals && covariance.is_some()).map(|k| {
             let ends = profile::interval(likelihood, &best, k, options.confidence);
             (standard.outward(p.unit, ends.0), standard.outward(p.unit, ends.1))
+        });
+        let interval = interval.or_else(|| {
+            let error = pinned_error.filter(|_| options.intervals)?;
+            let ends =
+                profile::interval_of_pinned(likelihood, &best, (i, error), options.confidence);
+            Some((standard.outward(p.unit, ends.0), standard.outward(p.unit, ends.1)))
         });
         let fixed = fixed.get(i).is_some_and(Option::is_some);
         estimates.push(Estimate { name: p.name, value: natural[i], stderr, interval, fixed });

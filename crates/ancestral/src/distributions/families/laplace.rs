@@ -1,7 +1,8 @@
 //! The Laplace distribution: f(x) = exp(−|z|) / (2 b), z = (x − μ) / b.
 //!
 //! Its maximum is the median, where the likelihood has no derivative, and the mean absolute deviation
-//! from it. The standard error of the location is that of the expected information, b / √n.
+//! from it. The standard error of the location is that of the expected information, b / √n; its interval
+//! is of the likelihood itself, as for other parameters.
 
 use super::error::Result;
 use super::expansion::Expansion;

@@ -1,10 +1,7 @@
 //! Sums of several functions of a value over rows, in one pass that is compiled to vector instructions.
 
-use super::rows::{LANES, Rows, joined, least, most, vectorized};
+use super::rows::{CHUNK, LANES, Rows, joined, least, most, vectorized};
 use super::special::vectorized::{self, LogProduct};
-
-/// Rows whose terms are found before they are summed.
-const CHUNK: usize = 128;
 
 /// K functions of a value, and a number above 0 whose logarithm is summed, too.
 pub trait Terms<const K: usize> {

@@ -17,17 +17,49 @@ pub fn interval(
     k: usize,
     confidence: f64,
 ) -> (f64, f64) {
-    let z = normal_quantile(LogTails::from_probability(0.5 * (1.0 - confidence))).abs();
     let error = best.covariance().and_then(|c| Some(c.get(k)?.get(k)?.sqrt())).unwrap_or(1.0);
-    (end(likelihood, best, k, -z, error), end(likelihood, best, k, z, error))
+    let (Some(&place), Some(&middle)) = (best.free.get(k), best.u.get(k)) else {
+        return (f64::NAN, f64::NAN);
+    };
+    ends(likelihood, best, (place, middle), error, confidence)
+}
+
+/// The interval of a parameter at `place` that was known in advance, by its standard error.
+pub fn interval_of_pinned(
+    likelihood: &dyn Objective,
+    best: &Optimum,
+    (place, error): (usize, f64),
+    confidence: f64,
+) -> (f64, f64) {
+    let domains = likelihood.domains();
+    let (Some(&theta), Some(domain)) = (best.theta.get(place), domains.get(place)) else {
+        return (f64::NAN, f64::NAN);
+    };
+    let middle = domain.coordinate(theta);
+    ends(likelihood, best, (place, middle), error / domain.slope(middle), confidence)
+}
+
+/// Both ends, around the coordinate of a parameter.
+fn ends(
+    likelihood: &dyn Objective,
+    best: &Optimum,
+    at: (usize, f64),
+    error: f64,
+    confidence: f64,
+) -> (f64, f64) {
+    let z = normal_quantile(LogTails::from_probability(0.5 * (1.0 - confidence))).abs();
+    (end(likelihood, best, at, -z, error), end(likelihood, best, at, z, error))
 }
 
 /// The end where the signed root of the deviance, √(2 (ℓ̂ − ℓ)), is z: it is nearly linear in the
 /// parameter, so that the secant method takes a few steps, within a bracket.
-fn end(likelihood: &dyn Objective, best: &Optimum, k: usize, z: f64, error: f64) -> f64 {
-    let (Some(&place), Some(&middle)) = (best.free.get(k), best.u.get(k)) else {
-        return f64::NAN;
-    };
+fn end(
+    likelihood: &dyn Objective,
+    best: &Optimum,
+    (place, middle): (usize, f64),
+    z: f64,
+    error: f64,
+) -> f64 {
     let Some(domain) = likelihood.domains().get(place).copied() else { return f64::NAN };
     let others: Vec<usize> = best.free.iter().copied().filter(|&i| i != place).collect();
     let mut nuisance = best.theta.clone();

@@ -3,6 +3,8 @@
 
 /// Sums that are formed side by side.
 pub const LANES: usize = 8;
+/// Rows whose terms are found before they are summed.
+pub(super) const CHUNK: usize = 128;
 
 /// A block of exact values.
 #[derive(Debug, Clone, Copy)]
@@ -72,20 +74,28 @@ impl<F: Fn(f64) -> [f64; K], const K: usize> pulp::NullaryFnOnce for Sums<'_, F>
     #[inline(always)]
     fn call(self) -> [f64; K] {
         let mut sums = [[0.0; LANES]; K];
-        let mut add = |lane: usize, x: f64, w: f64| {
-            for (sum, term) in sums.iter_mut().zip((self.f)(x)) {
-                sum[lane] += w * term;
+        if self.rows.weights.is_some() {
+            for (i, (x, w)) in self.rows.iter().enumerate() {
+                let terms = (self.f)(x);
+                sums.iter_mut().zip(terms).for_each(|(sum, term)| sum[i % LANES] += w * term);
             }
-        };
-        match self.rows.weights {
-            None => {
-                let (chunks, rest) = self.rows.values.as_chunks::<LANES>();
-                for chunk in chunks {
-                    (0..LANES).for_each(|lane| add(lane, chunk[lane], 1.0));
+            return sums.map(joined);
+        }
+        let mut terms = [[0.0; CHUNK]; K];
+        for values in self.rows.values.chunks(CHUNK) {
+            for (i, &x) in values.iter().enumerate() {
+                let of = (self.f)(x);
+                for k in 0..K {
+                    terms[k][i] = of[k];
                 }
-                rest.iter().enumerate().for_each(|(lane, x)| add(lane, *x, 1.0));
             }
-            Some(_) => self.rows.iter().enumerate().for_each(|(i, (x, w))| add(i % LANES, x, w)),
+            for (sums, terms) in sums.iter_mut().zip(&terms) {
+                let (eights, rest) = terms[..values.len()].as_chunks::<LANES>();
+                for eight in eights {
+                    sums.iter_mut().zip(eight).for_each(|(sum, term)| *sum += term);
+                }
+                sums.iter_mut().zip(rest).for_each(|(sum, term)| *sum += term);
+            }
         }
         sums.map(joined)
     }
@@ -101,18 +111,21 @@ impl pulp::NullaryFnOnce for Ends<'_> {
     fn call(self) -> Self::Output {
         let mut sums = [0.0; LANES];
         let (mut low, mut high) = ([f64::INFINITY; LANES], [f64::NEG_INFINITY; LANES]);
-        let (chunks, rest) = self.0.as_chunks::<LANES>();
-        for chunk in chunks {
-            for lane in 0..LANES {
-                sums[lane] += chunk[lane];
-                low[lane] = least(low[lane], chunk[lane]);
-                high[lane] = most(high[lane], chunk[lane]);
+        // One after the other: together they are not compiled to vector instructions.
+        for values in self.0.chunks(CHUNK) {
+            let (eights, rest) = values.as_chunks::<LANES>();
+            for eight in eights {
+                sums.iter_mut().zip(eight).for_each(|(sum, x)| *sum += x);
             }
-        }
-        for (lane, &x) in rest.iter().enumerate() {
-            sums[lane] += x;
-            low[lane] = least(low[lane], x);
-            high[lane] = most(high[lane], x);
+            sums.iter_mut().zip(rest).for_each(|(sum, x)| *sum += x);
+            for eight in eights {
+                low.iter_mut().zip(eight).for_each(|(low, x)| *low = least(*low, *x));
+            }
+            low.iter_mut().zip(rest).for_each(|(low, x)| *low = least(*low, *x));
+            for eight in eights {
+                high.iter_mut().zip(eight).for_each(|(high, x)| *high = most(*high, *x));
+            }
+            high.iter_mut().zip(rest).for_each(|(high, x)| *high = most(*high, *x));
         }
         let low = low.into_iter().fold(f64::INFINITY, f64::min);
         (joined(sums), low, high.into_iter().fold(f64::NEG_INFINITY, f64::max))
@@ -126,16 +139,16 @@ pub fn vectorized<F: pulp::NullaryFnOnce>(f: F) -> F::Output {
     pulp::Arch::new().dispatch(f)
 }
 
-/// The smaller number, by an instruction for vectors.
+/// The smaller number, a if b is NaN: one instruction for vectors.
 #[inline(always)]
 pub fn least(a: f64, b: f64) -> f64 {
-    a.min(b)
+    if b < a { b } else { a }
 }
 
-/// The larger number.
+/// The larger number, a if b is NaN.
 #[inline(always)]
 pub fn most(a: f64, b: f64) -> f64 {
-    a.max(b)
+    if b > a { b } else { a }
 }
 
 /// The sum of eight, in pairs.

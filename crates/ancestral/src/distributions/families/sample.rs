@@ -307,6 +307,15 @@ impl Sample {
         self.blocks(|rows| rows.values.iter().filter(|x| f(**x)).count()).into_iter().sum()
     }
 
+    /// How many exact values are no whole numbers.
+    pub fn fractional(&self) -> usize {
+        let of = |rows: Rows<'_>| {
+            let rows = Rows { weights: None, ..rows };
+            rows.sums(|x| [if x.trunc() == x { 0.0 } else { 1.0 }])[0]
+        };
+        self.quick_blocks(of).into_iter().sum::<f64>() as usize
+    }
+
     /// Sums of functions over the exact values with their weights, the same for any number of threads;
     /// for functions that cost little.
     pub fn quick_blocks<T: Send>(&self, f: impl Fn(Rows<'_>) -> T + Sync) -> Vec<T> {
@@ -377,6 +386,9 @@ impl Sample {
                 },
             );
         }
+        if let Some((values, weights)) = self.counted() {
+            return Self::of_parts(values, weights, self.intervals.clone(), self.total);
+        }
         let mut rows: Vec<(f64, f64)> = self.weighted_values().collect();
         rows.par_sort_by(|a, b| a.0.total_cmp(&b.0));
         let (mut values, mut weights): (Vec<f64>, Vec<f64>) = (Vec::new(), Vec::new());
@@ -390,6 +402,28 @@ impl Sample {
             }
         }
         Self::of_parts(values, weights, self.intervals.clone(), self.total)
+    }
+
+    /// The same of whole numbers of which the largest is not far above the number of rows, by a table.
+    fn counted(&self) -> Option<(Vec<f64>, Vec<f64>)> {
+        // A number added to it is rounded to a whole one, which is in its last bits.
+        const ROUND: f64 = 4_503_599_627_370_496.0;
+        let (low, high) = self.range();
+        let most = (4 * self.values.len()).max(BLOCK) as f64;
+        if !(low >= 0.0 && high < most) {
+            return None;
+        }
+        let mut table = vec![0.0; high as usize + 1];
+        for (x, weight) in self.weighted_values() {
+            let rounded = x + ROUND;
+            let place = (rounded.to_bits() - ROUND.to_bits()) as usize;
+            if rounded - ROUND != x {
+                return None;
+            }
+            *table.get_mut(place)? += weight;
+        }
+        let seen = table.into_iter().enumerate().filter(|(_, weight)| *weight > 0.0);
+        Some(seen.map(|(x, weight)| (x as f64, weight)).unzip())
     }
 
     /// Exact values and, for censored ones, a point of their interval: what a start is found from.

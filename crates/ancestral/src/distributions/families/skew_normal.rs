@@ -227,24 +227,38 @@ fn tails(shape: f64, z: f64) -> LogTails {
         if upper < 0.9 {
             return LogTails::from_upper(above + (part / above.exp()).ln_1p());
         }
+        return LogTails::from_lower(beside_zero(shape, z).ln());
     } else if part < 0.5 * below.exp() {
         return LogTails::from_lower(below + (-part / below.exp()).ln_1p());
     }
     LogTails::from_lower(lower_tail(shape, z))
 }
 
-/// ln of the lower tail by integration away from the value, in steps that double.
+/// P(X ≤ z) for a small z > 0: what is below 0, and an integral in steps that double from the width in
+/// which Φ(α t) rises.
+fn beside_zero(shape: f64, z: f64) -> f64 {
+    let (mut start, mut width, mut area) = (0.0, shape.recip().max(1e-18 * z), 0.0);
+    while start < z {
+        let end = z.min(start + width);
+        area += gauss_legendre(start, end, |t| {
+            (normal_log_density(t) + normal_tails(shape * t).lower).exp()
+        });
+        (start, width) = (end, 2.0 * width);
+    }
+    shape.recip().atan() / PI + 2.0 * area
+}
+
+/// ln of the lower tail of a value of 0 or less, by integration away from it in steps that double.
 fn lower_tail(shape: f64, z: f64) -> f64 {
     let log = |t: f64| normal_log_density(t) + normal_tails(shape * t).lower;
-    // The highest point of the integrand below z.
-    let top = if z > 0.0 { log(0.0).max(log(z)) } else { log(z) };
+    let top = log(z);
     let slope = z.abs() * (1.0 + shape * shape) + shape.min(1e8) + 1.0;
     let (mut end, mut width, mut area) = (z, 1.0 / slope, 0.0);
     for _ in 0..200 {
         let more = gauss_legendre(end - width, end, |t| (log(t) - top).exp());
         area += more;
         (end, width) = (end - width, 2.0 * width);
-        if more <= 1e-18 * area && end < 0.0 {
+        if more <= 1e-18 * area {
             break;
         }
     }

@@ -15,6 +15,9 @@ use super::special::{LogTails, ln_add_exp};
 use super::summary::Summary;
 use std::f64::consts::{PI, TAU};
 
+/// What π has beyond the double.
+const PI_REST: f64 = 1.224_646_799_147_353_2e-16;
+
 /// The von Mises distribution; parameters location and concentration.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct VonMises;
@@ -93,6 +96,13 @@ fn log_piece(from: f64, to: f64, k: f64) -> f64 {
     area.ln() - k * versine(from)
 }
 
+/// ln of the same from −π up to a value close to it, at a distance d: the ends of the circle, and their
+/// differences from μ, are no doubles.
+fn log_end(d: f64, m: f64, k: f64) -> f64 {
+    let area = gauss_legendre(0.0, d, |s| (-2.0 * k * (m - 0.5 * s).sin() * (0.5 * s).sin()).exp());
+    area.ln() - 2.0 * k * (0.5 * m).cos().powi(2)
+}
+
 impl Family for VonMises {
     const NAME: &'static str = "von-mises";
     const ABOUT: &'static str = "von Mises distribution of angles";
@@ -131,6 +141,14 @@ impl Family for VonMises {
         }
         let (m, k) = (theta[0], theta[1]);
         let norm = (TAU * scaled_i0(k)).ln();
+        let (below, above) = ((x + PI) + PI_REST, (PI - x) + PI_REST);
+        let close = 0.1 / k.max(1.0);
+        if below < close {
+            return LogTails::from_lower(log_end(below, m, k) - norm);
+        }
+        if above < close {
+            return LogTails::from_upper(log_end(above, -m, k) - norm);
+        }
         let lower = log_arc(-PI - m, x - m, k) - norm;
         let upper = log_arc(x - m, PI - m, k) - norm;
         if lower < upper {

@@ -4,14 +4,16 @@
 
 A line is D, parameters, value, log-density, log of the lower tail, log of the upper tail; or Q,
 parameters, probability, quantile; or U, parameters, upper probability, quantile. VALUES is how many
-values each set of parameters has (default 7). Every number is a double, or what follows from doubles.
+values each set of parameters has (default 7). Every number is a double, or what follows from doubles;
+those of scipy are where the search for a quantile starts, and the number of trials is the first parameter
+of the binomial distribution.
 """
 
 import sys
 
 from mpmath import mp, mpf
+from scipy import stats
 
-mp.dps = 36
 INF = mpf("inf")
 
 
@@ -82,6 +84,7 @@ class Family:
     """Parameters, log-density, tails, and a map of the real numbers onto the support."""
 
     discrete = False
+    digits = 36
     # Further probabilities of the upper tail.
     further = ()
     chart = staticmethod(mp.exp)
@@ -216,7 +219,7 @@ class skew_normal(Family):
         inner = mp.quad(f, [0] + [k for k in steps if k < z] + [z]) if z > 0 else 0
         if middle + inner < mpf(1) / 2:
             return middle + inner, 1 - middle - inner
-        high = mp.quad(f, [z] + [z + k / 4 for k in (1, 2, 4, 8, 16, 40)])
+        high = mp.quad(f, [z + k / (1 + z) for k in (0, 0.5, 1, 2, 4, 8, 16, 32, 64, 128)])
         return 1 - high, high
 
     standard = lambda a, m, s: (m, s)
@@ -467,6 +470,8 @@ class gpd(Family):
 class von_mises(Family):
     """Location and concentration; tails on [−π, π]."""
 
+    # The smallest tail and more.
+    digits = 320
     sets = [(1, 2), (-3, 0.1), (0.5, 1e4), (3, 2)]
     chart = staticmethod(lambda t: 1 / (1 + mp.exp(-t)))
     standard = lambda m, k: (-mp.pi, 2 * mp.pi)
@@ -474,28 +479,85 @@ class von_mises(Family):
     def log_density(x, m, k):
         return k * mp.cos(x - m) - mp.log(2 * mp.pi * mp.besseli(0, k))
 
-    def area(a, b, m, k):
-        """The integral of the density, in steps that grow away from its peaks."""
-        if b <= a:
-            return mpf(0)
-        w = 1 / max(mp.sqrt(k), 1)
-        cuts = {a, b}
-        for end in (a, b):
-            near = 1 / max(k * abs(mp.sin(end - m)), mp.sqrt(k), 1)
-            cuts |= {end + s * near * 2**j for s in (-1, 1) for j in range(-2, 12)}
-        for turn in (-2, -1, 0, 1, 2):
-            peak = m + turn * mp.pi
-            cuts |= {peak} | {peak + s * w * 2**j for s in (-1, 1) for j in range(-2, 12)}
-        cuts = sorted(c for c in cuts if a <= c <= b)
-        return mp.quad(lambda t: mp.exp(k * (mp.cos(t - m) - 1)), cuts) / (2 * mp.pi * mp.besseli(0, k) * mp.exp(-k))
+    def ratios(k):
+        """I_j(κ) / (I_0(κ) j) in multiples of 2^-bits, for j = 1, 2, … by recurrence from far on (Miller's algorithm)."""
+        if k not in RATIOS:
+            count = 240 + int(40 * mp.sqrt(k))
+            values = [mpf(0), mpf(1)]
+            for j in range(count, 0, -1):
+                values.append(values[-2] + 2 * j / k * values[-1])
+            values.reverse()
+            bits = mp.prec + 64
+            RATIOS[k] = [int(mp.ldexp(v / values[0] / j, bits)) for j, v in enumerate(values[1:-1], 1)]
+        return RATIOS[k]
 
     def tails(x, m, k):
+        """By the Fourier series, to absolute errors far below the tails."""
         if x <= -mp.pi:
             return mpf(0), mpf(1)
         if x >= mp.pi:
             return mpf(1), mpf(0)
-        low, high = von_mises.area(-mp.pi, x, m, k), von_mises.area(x, mp.pi, m, k)
-        return (low, 1 - low) if low < high else (1 - high, high)
+        ratios = von_mises.ratios(k)
+
+        bits = mp.prec + 64
+
+        def primitive(y):
+            """By Clenshaw's recurrence, in whole multiples of 2^-bits."""
+            twice = int(mp.ldexp(2 * mp.cos(y), bits))
+            b, after = 0, 0
+            for term in reversed(ratios):
+                b, after = term + (twice * b >> bits) - after, b
+            return y / 2 + mp.ldexp(b, -bits) * mp.sin(y)
+
+        if (m, k) not in FIRST:
+            FIRST[m, k] = primitive(-mp.pi - m)
+        low = (primitive(x - m) - FIRST[m, k]) / mp.pi
+        return low, 1 - low
+
+
+RATIOS, FIRST = {}, {}
+
+
+class binomial(Family):
+    """The number of trials and the probability."""
+
+    sets = [(1, 0.3), (10, 0.999), (365, 0.02), (100000, 0.5), (1000000, 1e-6)]
+    discrete = True
+
+    def log_density(x, n, p):
+        ln = mp.loggamma(n + 1) - mp.loggamma(x + 1) - mp.loggamma(n - x + 1)
+        return ln + x * mp.log(p) + (n - x) * mp.log1p(-p)
+
+    def tails(x, n, p):
+        return beta_tails(n - x, x + 1, 1 - p, p) if x < n else (mpf(1), mpf(0))
+
+
+# scipy's distributions, whose quantiles are where the search starts.
+PEERS = {
+    gamma: lambda k, s: stats.gamma(k, 0, s),
+    inverse_gamma: lambda k, s: stats.invgamma(k, 0, s),
+    chi_squared: stats.chi2,
+    beta: stats.beta,
+    student_t: stats.t,
+    skew_normal: stats.skewnorm,
+    poisson: stats.poisson,
+    negative_binomial: lambda r, m: stats.nbinom(r, r / (r + m)),
+    binomial: stats.binom,
+}
+
+
+def guess(family, side, p, theta):
+    """A finite number, or None."""
+    if family is von_mises:
+        return theta[0]
+    if family not in PEERS:
+        return None
+    peer = PEERS[family](*map(float, theta))
+    try:
+        found = float(peer.ppf(p) if side == "Q" else peer.isf(p))
+    except OverflowError:
+        return None
+    return mpf(found) if abs(found) < 1e300 else None
 
 
 def log_tails(family, x, theta):
@@ -518,6 +580,37 @@ def spread(values):
     return [("Q", p) for p in each] + [("U", p) for p in each]
 
 
+def newton(family, side, goal, theta, z):
+    """By Newton's method on the logarithm of the tail, in the coordinate of the support; None if that does
+    not converge."""
+    location, scale = family.standard(*theta) if hasattr(family, "standard") else (0, 1)
+    if family.chart == mp.sinh:
+        t = mp.asinh(z)
+        slope = mp.cosh
+    elif family.chart == mp.exp:
+        t = mp.log(z) if z > 0 else None
+        slope = mp.exp
+    else:
+        t = mp.log(z) - mp.log1p(-z) if 0 < z < 1 else None
+        slope = lambda t: 1 / (2 + mp.exp(t) + mp.exp(-t))
+    for _ in range(60):
+        if t is None or not abs(t) < 3000:
+            return None
+        x = location + scale * family.chart(t)
+        low, high = log_tails(family, x, theta)
+        tail, sign = (low, 1) if side == "Q" else (high, -1)
+        if not mp.isfinite(tail):
+            return None
+        ratio = mp.exp(family.log_density(x, *theta) - tail) * scale * slope(t)
+        step = sign * (goal - tail) / ratio if ratio > 0 else INF
+        small = max(abs(step), abs(goal - tail)) < mpf(10) ** -10 * max(1, abs(t))
+        t += max(min(step, 20), -20)
+        # Its square is what is left.
+        if small:
+            return location + scale * family.chart(t)
+    return None
+
+
 def quantile(family, side, p, theta):
     """By halving on the logarithm of the tail, in the coordinate of the support."""
     if hasattr(family, "inverse"):
@@ -525,6 +618,10 @@ def quantile(family, side, p, theta):
     location, scale = family.standard(*theta) if hasattr(family, "standard") else (0, 1)
     at = lambda t: location + scale * family.chart(t)
     goal = mp.log(p)
+    first = guess(family, side, p, theta)
+    found = None if first is None else newton(family, side, goal, theta, (first - location) / scale)
+    if found is not None:
+        return found
     def error(t):
         low, high = log_tails(family, at(t), theta)
         return low - goal if side == "Q" else goal - high
@@ -566,6 +663,9 @@ def whole_quantile(family, side, p, theta):
     first = 1 if family is geometric else 0
     if enough(first):
         return first
+    near = guess(family, side, p, theta)
+    if near is not None and near > first + 1 and not enough(int(near) - 1):
+        first = int(near) - 1
     low, step = first, 1
     while not enough(low + step):
         low, step = low + step, step * 2
@@ -584,6 +684,7 @@ def main():
     name = sys.argv[1]
     family = globals()[name.replace("-", "_")]
     values = int(sys.argv[2]) if len(sys.argv) > 2 else 7
+    mp.dps = family.digits
     for theta in family.sets:
         theta = [mpf(x) for x in theta]
         show = [repr(float(x)) for x in theta]

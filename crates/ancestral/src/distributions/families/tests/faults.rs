@@ -56,6 +56,18 @@ fn rows_at_fault_are_counted() {
 }
 
 #[test]
+fn rows_of_nothing_but_zeros_and_ones_leave_excesses_without_a_maximum() {
+    let mut values = vec![0.0; 40];
+    values.push(1.0);
+    let said = fit("gpd", &values).unwrap_err().to_string();
+    assert!(said.contains("some rows are 0"), "{said}");
+    // A few zeros are rows like others.
+    let mut few = rows(60, "exponential", 1.0, 0.0);
+    few.push(0.0);
+    assert!(fit("gpd", &few).unwrap().converged);
+}
+
+#[test]
 fn ties_of_half_of_the_rows_leave_cauchy_without_a_maximum() {
     let tied = fit("cauchy", &[5.0, 5.0, 1.0, 9.0]);
     assert_eq!(tied, Err(Error::Ties { family: "cauchy", value: 5.0, rows: 2, of: 4 }));
