@@ -139,12 +139,10 @@ fn of_data(error: &DataError) -> Option<String> {
                 false => String::new(),
             };
             let known = ancestral_data::list(None).into_iter().find(|known| known.name == name);
-            let files = known.map_or(String::new(), |known| {
-                format!(" (it holds {}; source and terms: {})", known.files, known.terms)
-            });
+            let files = known.map_or(String::new(), |known| format!("; it holds {}", known.files));
             format!(
-                "{fetch}set the folder that contains '{folder}'{files} with --data-dir or \
-                 ANCESTRAL_DATA"
+                "{fetch}set the folder that contains '{folder}' with --data-dir or \
+                 ANCESTRAL_DATA{files}"
             )
         }
         DataError::Transparent { .. } if !has_flag("background") => {

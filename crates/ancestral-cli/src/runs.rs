@@ -152,10 +152,7 @@ fn table(rows: &[RunSummary], differing: &[std::collections::BTreeMap<&str, &str
 
 /// The data of a run and how it was binarized.
 fn data(run: &RunSummary) -> String {
-    match run.binarize.as_str() {
-        "none" => run.data.clone(),
-        binarize => format!("{} ({binarize})", run.data),
-    }
+    format!("{} ({})", run.data, run.binarize)
 }
 
 /// The value of a run under a key, as text.

@@ -38,7 +38,7 @@ fn the_commands_of_the_readme_work() {
         ("runs/vae-digits-1/samples.png", (1180, 608), BLACK, 0.71..0.84, 115.0..135.0),
         ("more.png", (728, 728), BLACK, 0.64..0.77, 110.0..127.0),
         ("reconstructions.png", (1160, 208), BLACK, 0.67..0.78, 138.0..154.0),
-        ("interpolation.png", (872, 80), BLACK, 0.69..0.81, 108.0..124.0),
+        ("interpolation.png", (872, 104), BLACK, 0.75..0.88, 138.0..158.0),
         ("latent.png", (800, 520), WHITE, 0.04..0.08, 244.0..251.0),
     ] {
         let image = Image::open(&here.path(file));

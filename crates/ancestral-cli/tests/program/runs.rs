@@ -22,7 +22,7 @@ fn runs_are_filtered_sorted_and_told_apart() {
     assert_eq!(names("runs --filter hidden>4"), ["wide"]);
     assert_eq!(names("runs --filter step<60 --filter model=nade"), ["wide"]);
     assert_eq!(names("runs --filter data=moons"), ["normal"]);
-    assert_eq!(names("runs --sort epoch"), ["wide", "small", "normal"].map(String::from));
+    assert_eq!(names("runs --sort epoch"), ["normal", "wide", "small"].map(String::from));
     let said = here.good("runs");
     for words in ["hidden=16  steps=30", "hidden=4  steps=60"] {
         assert!(said.contains(words), "{words}: {said}");
