@@ -131,7 +131,8 @@ named! {
         "[settings]\nloss = 'hinge'", "";
     13: "sngan", "hinge loss, spectral normalization of the critic",
         "Miyato et al. 2018, arXiv:1802.05957", SAMPLES, PRESETS,
-        "[settings]\nloss = 'hinge'\ncritic_norm = 'spectral'", "";
+        "[settings]\nloss = 'hinge'\ncritic_norm = 'spectral'",
+        "[settings]\nscore_scale = 30.0";
     14: "ragan", "relativistic average loss",
         "Jolicoeur-Martineau 2018, arXiv:1807.00734", SAMPLES, PRESETS,
         "[settings]\nloss = 'relativistic'",
