@@ -71,7 +71,7 @@ mod drawn {
             Ok(Some(Image { step, epoch, seconds, name, path: Some(path), png: Some(png.into()) }))
         }
 
-        /// Plots the metrics, as PNG too once the run has ended.
+        /// Plots the metrics, as PNG too once a run with images has ended.
         pub(in crate::run) fn draw_curves(&self, run: &RunFolder, ended: bool) -> Result<()> {
             let title = format!("{} on {}", run.config.model, run.config.data.name);
             for (name, plot) in report::curves(&title, &run.events()?) {
@@ -79,7 +79,7 @@ mod drawn {
                     write_atomic_in(run.path(), Path::new(&format!("{name}.{ending}")), bytes)
                 };
                 write("svg", plot.to_svg()?.as_bytes())?;
-                if ended {
+                if ended && self.count > 0 {
                     write("png", &plot.to_image()?.to_png()?)?;
                 }
             }
