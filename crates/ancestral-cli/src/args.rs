@@ -408,9 +408,9 @@ pub(crate) struct SampleArgs {
     #[arg(long, conflicts_with_all = ["complete", "class", "frames"], help_heading = OUTPUT)]
     pub(crate) labels: bool,
     /// Write the output to this file (.png, .npy or .csv), or an image for each sample to this new
-    /// folder (DIR/)
-    #[arg(long, value_name = "FILE", default_value = "samples.png", help_heading = OUTPUT)]
-    pub(crate) out: PathBuf,
+    /// folder (DIR/) [default: samples.png, or samples.csv of rows that are no images]
+    #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
+    pub(crate) out: Option<PathBuf>,
     /// Draw the sampling into this file too (.gif): the images pixel by pixel, with the distribution
     /// of each pixel; 1 to 6 images of an autoregressive model [default of -n: 1]
     #[arg(long, value_name = "FILE", conflicts_with = "mean", help_heading = OUTPUT)]

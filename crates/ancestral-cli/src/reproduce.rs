@@ -188,10 +188,11 @@ fn list(args: &ReproduceArgs, data_dir: Option<&Path>) -> Result<()> {
         let data = format!("{}{here}", row.recipe.data);
         say!("{:<22} {:>9.2}  {data:<26}  {}", row.name, row.published, row.source)?;
     }
+    let mnist = known.iter().any(|known| known.name == "mnist" && known.present);
+    let data = if mnist { "mnist" } else { "mnist (missing)" };
     say!(
-        "{GAN_TABLE:<22} {:>9}  {:<26}  all adversarial networks with the same settings",
-        "table",
-        "mnist"
+        "{GAN_TABLE:<22} {:>9}  {data:<26}  all adversarial networks with the same settings",
+        "table"
     )?;
     if !args.output.quiet {
         say!(

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ancestral::memory;
 use ancestral::report::{self, MOST_FRAMED};
-use ancestral::run::{Given, Mask, Run, SampleFile, SampleSpec, Samples, Session};
+use ancestral::run::{Given, Mask, Run, RunFolder, SampleFile, SampleSpec, Samples, Session};
 use ancestral_plot::Image;
 use anyhow::Result;
 use serde_json::json;
@@ -18,10 +18,12 @@ use crate::progress::{self, ProgressReporter};
 const USUAL: usize = 64;
 
 pub(crate) fn run(args: &SampleArgs, data_dir: Option<&Path>) -> Result<()> {
+    let usual = usual_out(&args.run);
+    let out = args.out.as_deref().unwrap_or(usual);
     // A grid in one image, unless a file is given that holds samples one after another.
-    let file = match args.out.as_os_str().as_encoded_bytes().ends_with(b"/") {
+    let file = match out.as_os_str().as_encoded_bytes().ends_with(b"/") {
         true => Some(SampleFile::Images),
-        false => match output::extension(&args.out, &["png", "npy", "csv"])? {
+        false => match output::extension(out, &["png", "npy", "csv"])? {
             "npy" => Some(SampleFile::Npy),
             "csv" => Some(SampleFile::Csv),
             _ => None,
@@ -30,7 +32,7 @@ pub(crate) fn run(args: &SampleArgs, data_dir: Option<&Path>) -> Result<()> {
     let [complete, mask] =
         [&args.complete, &args.mask].map(|given| given.as_deref().map(Path::new));
     let inputs = [complete, mask, Some(args.run.as_path())];
-    output::check_target("--out", &args.out, &inputs)?;
+    output::check_target("--out", out, &inputs)?;
     if let Some(frames) = &args.frames {
         output::ending("--frames", frames, &["gif"])?;
         output::check_target("--frames", frames, &inputs)?;
@@ -54,7 +56,7 @@ pub(crate) fn run(args: &SampleArgs, data_dir: Option<&Path>) -> Result<()> {
     if draws && model.sampler().is_some() && shape.as_image().is_none() {
         return Err(usage(format!(
             "--out {}: examples of shape {shape} are not images; use .csv or .npy",
-            args.out.display()
+            out.display()
         )));
     }
     if args.frames.is_some() && shape.as_image().is_none() {
@@ -88,14 +90,14 @@ pub(crate) fn run(args: &SampleArgs, data_dir: Option<&Path>) -> Result<()> {
     if let (true, Some(image)) = (args.labels, shape.as_image()) {
         let (labeled, drawn) = labeled_grid(&mut session, &run, &spec, image)?;
         watch.finish();
-        labeled.save_png(&args.out)?;
-        return report_written(args, model.name(), drawn);
+        labeled.save_png(out)?;
+        return report_written(args, out, model.name(), drawn);
     }
     if let (Some(file), None) = (file, &args.frames) {
-        let drawn = session.sample_to(&run, &spec, file, &args.out);
+        let drawn = session.sample_to(&run, &spec, file, out);
         let count = about(args, drawn)?;
         watch.finish();
-        return report_written(args, model.name(), count);
+        return report_written(args, out, model.name(), count);
     }
     let drawn = match &args.frames {
         None => session.sample(&run, &spec).map(|drawn| (drawn, None)),
@@ -109,14 +111,20 @@ pub(crate) fn run(args: &SampleArgs, data_dir: Option<&Path>) -> Result<()> {
             // The completions of a row are drawn in one line.
             let columns = if *each > 1 { *each } else { (*count as f64).sqrt().ceil() as usize };
             let values = report::intensities(model, values);
-            report::grid(&values, image, columns).save_png(&args.out)?;
+            report::grid(&values, image, columns).save_png(out)?;
         }
-        (file, _) => samples.save(&run, file.unwrap_or(SampleFile::Csv), &args.out)?,
+        (file, _) => samples.save(&run, file.unwrap_or(SampleFile::Csv), out)?,
     }
     if let (Some(frames), Some(path)) = (frames, &args.frames) {
         frames.save_gif(path)?;
     }
-    report_written(args, model.name(), samples.count)
+    report_written(args, out, model.name(), samples.count)
+}
+
+/// The file without --out: an image, or a table of rows that are no images.
+fn usual_out(run: &Path) -> &'static Path {
+    let is_table = RunFolder::open(run).is_ok_and(|run| run.config.data.shape.len() != 3);
+    Path::new(if is_table { "samples.csv" } else { "samples.png" })
 }
 
 /// Samples under a caption and, for conditional models, one row for each class, with their number.
@@ -165,17 +173,17 @@ fn about<T>(args: &SampleArgs, drawn: ancestral::Result<T>) -> Result<T> {
 }
 
 /// Prints what was written.
-fn report_written(args: &SampleArgs, model: &str, count: usize) -> Result<()> {
+fn report_written(args: &SampleArgs, out: &Path, model: &str, count: usize) -> Result<()> {
     if args.output.json {
         let mut report = json!({
-            "model": model, "n": count, "seed": args.seed, "out": shown(&args.out),
+            "model": model, "n": count, "seed": args.seed, "out": shown(out),
         });
         if let Some(path) = &args.frames {
             report["frames"] = shown(path).into();
         }
         return output::json(&report);
     }
-    output::wrote(args.output, &args.out)?;
+    output::wrote(args.output, out)?;
     args.frames.as_ref().map_or(Ok(()), |path| output::wrote(args.output, path))
 }
 

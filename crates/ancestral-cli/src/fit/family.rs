@@ -30,12 +30,14 @@ pub(crate) fn run(args: &FitArgs, data_dir: Option<&Path>) -> Result<()> {
         None => DataSource::Default,
     };
     let mut spec = spec_of(args, source)?;
-    let mut watch = ProgressReporter::new(args.output);
-    let talk = !args.output.quiet && !args.output.json;
-    let stop = progress::stop_on_interrupt(talk)?;
+    let mut watch = ProgressReporter::new(args.output).early();
+    let stop = progress::stop_on_interrupt(false)?;
     let mut session = progress::session(data_dir, &mut watch).with_stop_flag(stop);
+    // A run is written by one rename.
+    progress::end_at_once();
     if args.family != "auto" {
         let found = session.fit_family(&spec, &request)?;
+        progress::keep_on();
         watch.finish();
         return print(args, &found);
     }
@@ -53,6 +55,7 @@ pub(crate) fn run(args: &FitArgs, data_dir: Option<&Path>) -> Result<()> {
             ));
         }
     };
+    progress::keep_on();
     watch.finish();
     print_rankings(args, &columns, best.as_ref())
 }
@@ -287,9 +290,14 @@ fn json_of(found: &FamilyFit, path: &Path, plots: &[std::path::PathBuf]) -> Resu
 
 /// An interval as text.
 fn interval(ends: (f64, f64)) -> String {
+    let width = ends.1 - ends.0;
+    // Far from 0 the ends have the digits that their distance calls for.
+    let far = |x: f64| width > 0.0 && x.abs() < 1e15 && x.abs() > 1e4 * width;
+    let decimals = (2.0 - width.log10().floor()).clamp(0.0, 17.0) as usize;
     let one = |x: f64| match x.is_infinite() {
         true if x > 0.0 => "∞".to_owned(),
         true => "−∞".to_owned(),
+        false if far(x) => format!("{x:.decimals$}"),
         false => output::significant(x),
     };
     format!("{} to {}", one(ends.0), one(ends.1))

@@ -267,7 +267,7 @@ pub fn likelihoods(
 pub struct Cost {
     /// Seconds that all examples take.
     pub seconds: f64,
-    /// How many of the first examples fit a limit; at least one.
+    /// How many of the first examples fit a limit; at least 50.
     pub fitting: usize,
 }
 
@@ -290,13 +290,15 @@ pub fn cost(model: &dyn Model, examples: &Examples, options: Options, limit: f64
         }
         // Small batches take longer an example, so that few are not enough to tell.
         if spent > PROBE * limit || 4 * n > all {
-            let fitting = ((limit - spent) / each).max(1.0) as usize;
+            let fitting = ((limit - spent) / each).max(LEAST) as usize;
             return Ok(Cost { seconds, fitting: fitting.min(all) });
         }
         n *= 4;
     }
 }
 
+/// Fewer examples have no standard error that could be trusted.
+const LEAST: f64 = 50.0;
 /// Examples that are timed first.
 const FEW: usize = 16;
 /// The share of a limit that timing examples may take.

@@ -14,7 +14,7 @@ use super::spec::{DataSource, ResolvedRun, RunSpec};
 use super::walked::THINNED;
 use crate::distributions::families::compare::{Ranking, RatioTest, rank, ratio_tests};
 use crate::distributions::families::gof::Goodness;
-use crate::distributions::families::inference::{Derived, above, edge_interval, quantile};
+use crate::distributions::families::inference::{Derived, above, quantile};
 use crate::distributions::families::located::{Located, fit_located, has_origin};
 use crate::distributions::families::{self, Distribution, Fit, FitOptions, Sample, full_name};
 use crate::distributions::fitted::{chosen, column_error, open_uniform, parameter_tensors};
@@ -538,15 +538,6 @@ fn fit_column(
         None => family.fit(&sample, options)?,
     };
     fit.notes.extend(turned);
-    // Of the others the distribution is not that of a fixed origin.
-    for at in 0..if located.is_some() { 0 } else { fit.parameters.len() } {
-        let exact = edge_interval(&fit, &sample, at, options.confidence);
-        if let Some(estimate) = fit.estimates.get_mut(at)
-            && exact.is_some()
-        {
-            estimate.interval = exact;
-        }
-    }
     let wanted = match request.p_values {
         // Each sample would need an origin of its own.
         _ if located.is_some() => false,

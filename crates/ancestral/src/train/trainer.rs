@@ -372,8 +372,11 @@ impl Trainer {
             ..UNSETTLED => Vec::new(),
             _ => model.warnings(&values),
         };
-        let expected = if share < 1.0 { (step as f64 / share).round() as u64 } else { step };
-        warnings.extend(model.too_few_steps(expected));
+        // At first a share of the time says little about the steps.
+        if share >= 0.2 {
+            let expected = if share < 1.0 { (step as f64 / share).round() as u64 } else { step };
+            warnings.extend(model.too_few_steps(expected));
+        }
         recorder.event(&Event::Train(Entry { values, ..self.entry() }))?;
         for note in &warnings {
             recorder.event(&Event::Warning(Entry { note: note.clone(), ..self.entry() }))?;

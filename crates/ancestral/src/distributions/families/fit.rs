@@ -3,7 +3,6 @@
 
 use super::error::{Error, Result};
 use super::family::{Family, Limit, Pinned, Support, Unit};
-use super::inference::edge_interval;
 use super::likelihood::{Likelihood, Objective};
 use super::newton::{Optimum, cholesky, climb, climb_to, inverse};
 use super::profile;
@@ -230,7 +229,35 @@ pub fn fit<F: Family>(family: &F, sample: &Sample, options: &FitOptions) -> Resu
     Ok(fit)
 }
 
-/// The same, of rows that can be read.
+/// The exact interval of a parameter on the edge of the support, of unweighted exact rows: an end of
+/// the uniform distribution, the scale of the Pareto distribution. With the range R or the fitted
+/// shape α̂ as unit, its distance t from the extreme row has P(t > s) = (1 + s)^−(n − 1).
+fn edge_interval(fit: &Fit, sample: &Sample, place: usize, confidence: f64) -> Option<(f64, f64)> {
+    let n = sample.exact_rows();
+    let plain = sample.intervals().is_empty() && sample.total() == n as f64;
+    let fixed = |i: usize| fit.estimates.get(i).is_some_and(|e| e.fixed);
+    if !plain || n < 2 || fixed(place) {
+        return None;
+    }
+    let reach = (-(-confidence).ln_1p() / (n as f64 - 1.0)).exp_m1();
+    let value = *fit.parameters.get(place)?;
+    match (fit.family, place) {
+        ("uniform", 0 | 1) if !fixed(1 - place) => {
+            let range = fit.parameters.get(1)? - fit.parameters.first()?;
+            Some(if place == 0 {
+                (value - reach * range, value)
+            } else {
+                (value, value + reach * range)
+            })
+        }
+        ("pareto", 1) if !fixed(0) => {
+            Some((value * (-reach / fit.parameters.first()?).exp(), value))
+        }
+        _ => None,
+    }
+}
+
+/// [`fit`] of rows that can be read.
 fn fit_rows<F: Family>(family: &F, sample: &Sample, options: &FitOptions) -> Result<Fit> {
     let fixed = fixed_parameters::<F>(options)?;
     check_support(family, sample, &fixed)?;
