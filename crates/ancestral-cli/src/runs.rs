@@ -1,9 +1,9 @@
 //! `runs`: the list of runs, filtered and sorted, with the settings in which they differ.
 
-use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use ancestral::run::{RunSummary, differing_settings};
+use ancestral::run::{RunCondition, RunSummary, differing_settings, sort_runs};
 use anyhow::Result;
 use serde_json::{Value, json};
 
@@ -12,10 +12,6 @@ use crate::inputs;
 use crate::output::{self, say, shown, usage};
 use crate::progress::duration;
 
-/// What a run can be filtered and sorted by, besides its settings.
-const KEYS: [&str; 10] =
-    ["run", "model", "data", "binarize", "step", "epoch", "validation", "test", "time", "finished"];
-
 pub(crate) fn run(args: &RunsArgs) -> Result<()> {
     let mut rows = read(args)?;
     for row in &rows {
@@ -23,19 +19,10 @@ pub(crate) fn run(args: &RunsArgs) -> Result<()> {
     }
     let any = !rows.is_empty();
     for text in &args.filter {
-        let condition = Condition::parse(text)?;
-        check_key(&condition.key, &rows)?;
-        rows.retain(|row| condition.holds(row));
+        let condition: RunCondition = text.parse()?;
+        rows = condition.select(rows)?;
     }
-    // Best first among runs of the same model and data.
-    rows.sort_by(|a, b| {
-        let of = |row: &RunSummary| row.validation().map_or(f64::INFINITY, |v| v.1);
-        (&a.model, &a.data).cmp(&(&b.model, &b.data)).then(of(a).total_cmp(&of(b)))
-    });
-    if let Some(key) = &args.sort {
-        check_key(key, &rows)?;
-        rows.sort_by(|a, b| compare(value(a, key).as_deref(), value(b, key).as_deref()));
-    }
+    sort_runs(&mut rows, args.sort.as_deref())?;
     if args.reverse {
         rows.reverse();
     }
@@ -105,7 +92,7 @@ fn read(args: &RunsArgs) -> Result<Vec<RunSummary>> {
 }
 
 /// Prints columns as wide as their longest cell.
-fn table(rows: &[RunSummary], differing: &[std::collections::BTreeMap<&str, &str>]) -> Result<()> {
+fn table(rows: &[RunSummary], differing: &[BTreeMap<&str, &str>]) -> Result<()> {
     let head = ["run", "model", "data", "epoch", "best validation", "test nats", "time", ""];
     let mut cells = vec![head.map(str::to_owned)];
     for (row, settings) in rows.iter().zip(differing) {
@@ -121,11 +108,7 @@ fn table(rows: &[RunSummary], differing: &[std::collections::BTreeMap<&str, &str
             row.model.clone(),
             data(row),
             // Of a fitted model there are none.
-            if result.step > 0 || result.epoch > 0.0 {
-                format!("{:.1}", result.epoch)
-            } else {
-                "-".to_owned()
-            },
+            if result.epoch > 0.0 { format!("{:.1}", result.epoch) } else { "-".to_owned() },
             validation.map_or("-".to_owned(), |(name, v)| format!("{name} {v:.3}")),
             match (result.test_nll_nats, result.test_n) {
                 (None, _) => "-".to_owned(),
@@ -153,78 +136,4 @@ fn table(rows: &[RunSummary], differing: &[std::collections::BTreeMap<&str, &str
 /// The data of a run and how it was binarized.
 fn data(run: &RunSummary) -> String {
     format!("{} ({})", run.data, run.binarize)
-}
-
-/// The value of a run under a key, as text.
-fn value(row: &RunSummary, key: &str) -> Option<String> {
-    let result = &row.result;
-    match key {
-        "run" => Some(row.path.display().to_string()),
-        "model" => Some(row.model.clone()),
-        "data" => Some(row.data.clone()),
-        "binarize" => Some(row.binarize.clone()),
-        "step" => Some(result.step.to_string()),
-        "epoch" => Some(result.epoch.to_string()),
-        "validation" => result.best_validation.map(|v| v.to_string()),
-        "test" => result.test_nll_nats.map(|v| v.to_string()),
-        "time" => Some(result.seconds.to_string()),
-        "finished" => Some(result.finished.to_string()),
-        _ => row.settings.get(key).map(|text| text.trim_matches('"').to_owned()),
-    }
-}
-
-/// Refuses a key that no run has.
-fn check_key(key: &str, rows: &[RunSummary]) -> Result<()> {
-    let known = KEYS.contains(&key) || rows.iter().any(|row| row.settings.contains_key(key));
-    if known || rows.is_empty() {
-        return Ok(());
-    }
-    Err(usage(format!("'{key}' is no setting of these runs, and none of {}", KEYS.join(", "))))
-}
-
-/// Numbers by their size, other values by their letters, missing ones last.
-fn compare(a: Option<&str>, b: Option<&str>) -> Ordering {
-    let number = |text: &str| text.parse::<f64>().ok();
-    match (a, b) {
-        (None, None) => Ordering::Equal,
-        (None, Some(_)) => Ordering::Greater,
-        (Some(_), None) => Ordering::Less,
-        (Some(a), Some(b)) => match (number(a), number(b)) {
-            (Some(a), Some(b)) => a.total_cmp(&b),
-            _ => a.cmp(b),
-        },
-    }
-}
-
-/// A condition of --filter: KEY=VALUE, KEY<VALUE or KEY>VALUE.
-struct Condition {
-    key: String,
-    order: Ordering,
-    value: String,
-}
-
-impl Condition {
-    fn parse(text: &str) -> Result<Self> {
-        let at = text.find(['=', '<', '>']).filter(|&at| at > 0 && at + 1 < text.len());
-        let at = at.ok_or_else(|| {
-            usage(format!(
-                "--filter {text}: give KEY=VALUE, KEY<VALUE or KEY>VALUE, as in model=vae"
-            ))
-        })?;
-        let order = match text.as_bytes()[at] {
-            b'<' => Ordering::Less,
-            b'>' => Ordering::Greater,
-            _ => Ordering::Equal,
-        };
-        let (key, value) = (text[..at].trim().to_owned(), text[at + 1..].trim().to_owned());
-        if order.is_ne() && value.parse::<f64>().is_err() {
-            return Err(usage(format!("--filter {text}: {value} is not a number")));
-        }
-        Ok(Self { key, order, value })
-    }
-
-    fn holds(&self, row: &RunSummary) -> bool {
-        value(row, &self.key)
-            .is_some_and(|value| compare(Some(&value), Some(&self.value)) == self.order)
-    }
 }

@@ -4,8 +4,7 @@ use std::path::Path;
 
 use ancestral::memory;
 use ancestral::report::{self, MOST_FRAMED};
-use ancestral::run::{Given, Mask, Run, RunFolder, SampleFile, SampleSpec, Samples, Session};
-use ancestral_plot::Image;
+use ancestral::run::{Given, Mask, RunFolder, SampleFile, SampleSpec, Samples};
 use anyhow::Result;
 use serde_json::json;
 
@@ -87,8 +86,8 @@ pub(crate) fn run(args: &SampleArgs, data_dir: Option<&Path>) -> Result<()> {
         mean: args.mean,
         complete,
     };
-    if let (true, Some(image)) = (args.labels, shape.as_image()) {
-        let (labeled, drawn) = labeled_grid(&mut session, &run, &spec, image)?;
+    if args.labels {
+        let (labeled, drawn) = session.sample_labeled(&run, &spec)?;
         watch.finish();
         labeled.save_png(out)?;
         return report_written(args, out, model.name(), drawn);
@@ -125,43 +124,6 @@ pub(crate) fn run(args: &SampleArgs, data_dir: Option<&Path>) -> Result<()> {
 fn usual_out(run: &Path) -> &'static Path {
     let is_table = RunFolder::open(run).is_ok_and(|run| run.config.data.shape.len() != 3);
     Path::new(if is_table { "samples.csv" } else { "samples.png" })
-}
-
-/// Samples under a caption and, for conditional models, one row for each class, with their number.
-fn labeled_grid(
-    session: &mut Session<'_>,
-    run: &Run,
-    spec: &SampleSpec,
-    image: [usize; 3],
-) -> Result<(Image, usize)> {
-    let model = run.model();
-    let data = &run.config.data;
-    let caption = format!("{} on {}, seed {}", model.name(), data.name, spec.seed);
-    let sampler = model.sampler();
-    let classes = sampler.map_or(0, |sampler| sampler.classes());
-    let codes = sampler.is_some_and(|sampler| sampler.classes_are_codes());
-    let mut draw = |spec: &SampleSpec, columns: usize| -> Result<Image> {
-        let drawn = session.sample(run, spec)?;
-        Ok(report::grid(&report::intensities(model, &drawn.values), image, columns))
-    };
-    if classes == 0 {
-        let columns = (spec.count as f64).sqrt().ceil() as usize;
-        return Ok((draw(spec, columns)?.captioned(&caption), spec.count));
-    }
-    let each = spec.count.div_ceil(classes);
-    let mut rows = Vec::with_capacity(classes);
-    for class in 0..classes {
-        let name = match data.class_names.get(class) {
-            Some(name) if !codes => name.clone(),
-            _ => class.to_string(),
-        };
-        let title = if codes { format!("code {name}") } else { format!("class {name}") };
-        let spec = SampleSpec { count: each, class: Some(name), ..spec.clone() };
-        rows.push((title, draw(&spec, each)?));
-    }
-    let rows: Vec<(&str, Image)> =
-        rows.iter().map(|(name, row)| (name.as_str(), row.clone())).collect();
-    Ok((Image::vstack(&rows).captioned(&caption), each * classes))
 }
 
 /// Adds to an error the rows that were to be completed.

@@ -71,5 +71,5 @@ pub use session::{Prepared, Session, Trained};
 pub use spec::{
     DataRequest, DataSource, ResolvedRun, RunSpec, SettingsFile, Storage, training_fields,
 };
-pub use summary::{RunSummary, differing_settings};
+pub use summary::{RunCondition, RunSummary, differing_settings, sort_runs};
 pub use training::Training;

@@ -140,6 +140,48 @@ impl Session<'_> {
         Ok((drawn, animation))
     }
 
+    /// Draws samples of images as a grid under a caption, and says how many: of a conditional model those of
+    /// each class, or code, in a row of its own, equally many, from the same noise in all rows.
+    ///
+    /// # Errors
+    /// As [`Session::sample`], or if the samples are no images.
+    #[cfg(feature = "plot")]
+    pub fn sample_labeled(
+        &mut self,
+        run: &Run,
+        spec: &SampleSpec,
+    ) -> Result<(ancestral_plot::Image, usize)> {
+        let (model, data) = (run.model(), &run.config.data);
+        let shape = &model.data().shape;
+        let image = shape.as_image().ok_or_else(|| Error::NoImage { shape: shape.clone() })?;
+        let caption = format!("{} on {}, seed {}", model.name(), data.name, spec.seed);
+        let (classes, codes) = match model.sampler() {
+            Some(sampler) => (sampler.classes(), sampler.classes_are_codes()),
+            None => (0, false),
+        };
+        let mut draw = |spec: &SampleSpec, columns: usize| -> Result<_> {
+            let drawn = self.sample(run, spec)?;
+            Ok(report::grid(&report::intensities(model, &drawn.values), image, columns))
+        };
+        if classes == 0 {
+            let columns = (spec.count as f64).sqrt().ceil() as usize;
+            return Ok((draw(spec, columns)?.captioned(&caption), spec.count));
+        }
+        let each = spec.count.div_ceil(classes);
+        let mut rows = Vec::with_capacity(classes);
+        for class in 0..classes {
+            let name = match data.class_names.get(class) {
+                Some(name) if !codes => name.clone(),
+                _ => class.to_string(),
+            };
+            let title = if codes { format!("code {name}") } else { format!("class {name}") };
+            let spec = SampleSpec { count: each, class: Some(name), ..spec.clone() };
+            rows.push((title, draw(&spec, each)?));
+        }
+        let rows: Vec<_> = rows.iter().map(|(title, row)| (title.as_str(), row.clone())).collect();
+        Ok((ancestral_plot::Image::vstack(&rows).captioned(&caption), each * classes))
+    }
+
     /// Draws samples in parts, which `each` gets row after row; completions come in one part.
     pub(super) fn sample_parts(
         &mut self,

@@ -262,6 +262,13 @@ pub trait Family: Clone + Send + Sync + 'static {
         let _ = (theta, parameter, rows);
         None
     }
+    /// The exact interval of a parameter on the edge of the support: in its own unit, the distance t of the
+    /// parameter from the extreme row has P(t > s) = (1 + s)^−(n − 1), and `reach` is the s of the
+    /// confidence.
+    fn exact_interval(&self, theta: &[f64], parameter: usize, reach: f64) -> Option<(f64, f64)> {
+        let _ = (theta, parameter, reach);
+        None
+    }
     /// Why what the climb found for so many rows is no maximum, although it ended there.
     fn refuses(&self, theta: &[f64], rows: f64, converged: bool) -> Option<&'static str> {
         let _ = (theta, rows, converged);

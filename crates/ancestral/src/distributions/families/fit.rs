@@ -220,40 +220,24 @@ pub fn fit<F: Family>(family: &F, sample: &Sample, options: &FitOptions) -> Resu
     // What could not be read was taken for NaN.
     sample.check_read()?;
     let mut fit = found?;
-    for place in 0..if options.intervals { fit.parameters.len() } else { 0 } {
-        let exact = edge_interval(&fit, sample, place, options.confidence);
-        if let Some(estimate) = fit.estimates.get_mut(place) {
-            estimate.interval = estimate.interval.or(exact);
-        }
+    if options.intervals {
+        exact_intervals(family, &mut fit, sample, options.confidence);
     }
     Ok(fit)
 }
 
-/// The exact interval of a parameter on the edge of the support, of unweighted exact rows: an end of
-/// the uniform distribution, the scale of the Pareto distribution. With the range R or the fitted
-/// shape α̂ as unit, its distance t from the extreme row has P(t > s) = (1 + s)^−(n − 1).
-fn edge_interval(fit: &Fit, sample: &Sample, place: usize, confidence: f64) -> Option<(f64, f64)> {
+/// The exact intervals of parameters on the edge of the support, of unweighted exact rows where no
+/// parameter is given ([`Family::exact_interval`]).
+fn exact_intervals<F: Family>(family: &F, fit: &mut Fit, sample: &Sample, confidence: f64) {
     let n = sample.exact_rows();
     let plain = sample.intervals().is_empty() && sample.total() == n as f64;
-    let fixed = |i: usize| fit.estimates.get(i).is_some_and(|e| e.fixed);
-    if !plain || n < 2 || fixed(place) {
-        return None;
+    if !plain || n < 2 || fit.estimates.iter().any(|estimate| estimate.fixed) {
+        return;
     }
     let reach = (-(-confidence).ln_1p() / (n as f64 - 1.0)).exp_m1();
-    let value = *fit.parameters.get(place)?;
-    match (fit.family, place) {
-        ("uniform", 0 | 1) if !fixed(1 - place) => {
-            let range = fit.parameters.get(1)? - fit.parameters.first()?;
-            Some(if place == 0 {
-                (value - reach * range, value)
-            } else {
-                (value, value + reach * range)
-            })
-        }
-        ("pareto", 1) if !fixed(0) => {
-            Some((value * (-reach / fit.parameters.first()?).exp(), value))
-        }
-        _ => None,
+    for (place, estimate) in fit.estimates.iter_mut().enumerate() {
+        let exact = family.exact_interval(&fit.parameters, place, reach);
+        estimate.interval = estimate.interval.or(exact);
     }
 }
 

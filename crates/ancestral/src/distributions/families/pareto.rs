@@ -78,6 +78,11 @@ impl Family for Pareto {
         vec![Pinned { parameter: 1, value, note }]
     }
 
+    /// Of the logarithm of the scale, in units of 1 / α̂.
+    fn exact_interval(&self, theta: &[f64], parameter: usize, reach: f64) -> Option<(f64, f64)> {
+        (parameter == 1).then(|| (theta[1] * (-reach / theta[0]).exp(), theta[1]))
+    }
+
     fn starts(&self, sample: &Sample, s: &Deviance, fixed: &Fixed) -> Vec<Vec<f64>> {
         let scale = fixed[1].unwrap_or_else(|| sample.range().0);
         let mean = ((s.mean - scale) / scale).ln_1p() - s.deviance / s.weight;

@@ -96,6 +96,13 @@ impl Family for Uniform {
             .collect()
     }
 
+    /// In units of the range.
+    fn exact_interval(&self, theta: &[f64], parameter: usize, reach: f64) -> Option<(f64, f64)> {
+        let (low, high) = (theta[0], theta[1]);
+        let far = reach * (high - low);
+        Some(if parameter == 0 { (low - far, low) } else { (high, high + far) })
+    }
+
     fn starts(&self, sample: &Sample, _: &Ends, _: &Fixed) -> Vec<Vec<f64>> {
         let (low, high) = sample.range();
         vec![vec![low, high]]
