@@ -444,7 +444,8 @@ pub(crate) struct EvaluateArgs {
     pub(crate) run: Option<PathBuf>,
     /// Evaluate samples instead of likelihoods, by the features of a classifier: Fréchet distance (as
     /// in FID), kernel distance (as in KID), precision, recall, density, coverage, classifier score
-    /// (as in the Inception score); for `rings:K` and `grid:N`, count the modes that samples cover
+    /// (as in the Inception score); for `rings:K` and `grid:N`, count the modes that samples cover;
+    /// for data that no classifier fits, as tables, by the energy distance
     #[arg(long, help_heading = QUALITY)]
     pub(crate) quality: bool,
     /// Evaluate the images of this folder instead of a run, compared with those of --data

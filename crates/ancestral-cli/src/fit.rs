@@ -39,6 +39,7 @@ pub(crate) fn run(args: &FitArgs, data_dir: Option<&Path>) -> Result<()> {
         ("--quantile", !args.quantiles.is_empty()),
         ("--above", !args.above.is_empty()),
         ("--gof", args.gof),
+        ("--no-gof", args.no_gof),
         ("--in-parts", args.in_parts),
         ("--plot", args.plot.is_some() && name != "linear"),
     ] {

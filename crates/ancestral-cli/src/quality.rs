@@ -7,8 +7,8 @@ use ancestral::evaluate::{
 };
 use ancestral::report::{self, Nearest};
 use ancestral::run::{
-    DataQuery, ImageFolder, LEAST_SAMPLES, ModesReport, QualityReport, QualitySpec, Weights,
-    WeightsQuality,
+    DataQuery, DistanceReport, ImageFolder, LEAST_SAMPLES, ModesReport, QualityReport, QualitySpec,
+    Weights, WeightsQuality,
 };
 use ancestral_data::SplitName;
 use anyhow::Result;
@@ -59,10 +59,20 @@ pub(crate) fn of_run(args: &EvaluateArgs, path: &Path, data_dir: Option<&Path>) 
         }
         return print_modes(args, path, &found);
     }
+    let model = runs.first().map_or("", |(_, run)| run.model().name());
+    if let Some(found) = session.distances(&runs, &spec).about("data of", path.display())? {
+        watch.finish();
+        if args.nearest.is_some() {
+            return Err(usage(format!(
+                "--nearest: no feature network fits {}; leave it out",
+                found.data
+            )));
+        }
+        return print_distances(args, (path, model), &found);
+    }
     let found = session.quality(&runs, &spec).about("data of", path.display())?;
     watch.finish();
     let near = nearest(args, &found)?;
-    let model = runs.first().map_or("", |(_, run)| run.model().name());
     if args.output.json {
         return output::json(&json!({
             "model": model, "run": shown(path), "data": found.data, "split": split.as_str(),
@@ -194,6 +204,49 @@ fn sentence(near: &Nearest) -> String {
          samples{reference}; exact copies: {}",
         near.median, near.n, near.copies
     )
+}
+
+fn print_distances(
+    args: &EvaluateArgs,
+    (path, model): (&Path, &str),
+    found: &DistanceReport,
+) -> Result<()> {
+    let training = found.training.as_ref();
+    if args.output.json {
+        return output::json(&json!({
+            "model": model, "run": shown(path), "data": found.data, "split": found.split.as_str(),
+            "seed": args.seed, "n_reference": found.n_reference, "samples": found.samples,
+            "training": training.map(|t| json!({"value": t.value, "stderr": t.stderr})),
+        }));
+    }
+    let with_error = |value: f64, error: Option<f64>| match error {
+        Some(error) => format!("{value:.4} ± {error:.4}"),
+        None => format!("{value:.4}"),
+    };
+    for of in &found.samples {
+        if args.output.quiet {
+            say!("{}", of.energy_distance)?;
+            continue;
+        }
+        say!(
+            "energy distance {} between {} samples of {} ({model}, {} weights, step {}) and {} examples of \
+             {}, {} split (0 if equal in distribution, 1 at most)",
+            with_error(of.energy_distance, of.energy_stderr),
+            of.n,
+            path.display(),
+            of.weights,
+            of.step,
+            found.n_reference,
+            found.data,
+            found.split.as_str(),
+        )?;
+    }
+    match training {
+        Some(t) if !args.output.quiet => {
+            say!("training examples in the place of samples: {}", with_error(t.value, t.stderr))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn print_modes(args: &EvaluateArgs, path: &Path, found: &ModesReport) -> Result<()> {

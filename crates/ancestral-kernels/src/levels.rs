@@ -833,6 +833,59 @@ mod tests {
         }
     }
 
+    /// PyTorch's, in double precision, of 17 levels:
+    /// ```python
+    /// import torch
+    /// f = lambda *v: torch.tensor(v, dtype=torch.float64, requires_grad=True)
+    /// def ends(x, mean, log_scale, law):
+    ///     at = lambda k: (k / 8 - 1 - mean) * torch.exp(-log_scale)
+    ///     return (law(at(x + 0.5)) if x < 16 else 1) - (law(at(x - 0.5)) if x > 0 else 0)
+    /// for x in [0, 5, 16]:
+    ///     o = f(0.4, -0.3, 0.2, 0.1, -0.6, -0.8, -0.2, 0.1, 0.5, 0.9, -1.5, -1.0, -2.0, -0.4, 0.3)
+    ///     m = torch.stack([torch.log(ends(x, o[5 + k], o[10 + k], torch.sigmoid)) for k in range(5)])
+    ///     mixture = torch.logsumexp(torch.log_softmax(o[:5], 0) + m, 0)
+    ///     n, b = f(-0.3, -1.2), f(-2.3)
+    ///     normal = torch.log(ends(x, n[0], n[1], torch.special.ndtr))
+    ///     bernoulli = torch.log_softmax(b * torch.arange(17) / 17, 0)[x]
+    ///     for p, o in [(mixture, o), (normal, n), (bernoulli, b)]:
+    ///         p.backward()
+    ///         print(x, p.item(), o.grad.tolist())
+    /// ```
+    #[test]
+    fn golden_values() {
+        let mixture =
+            [0.4, -0.3, 0.2, 0.1, -0.6, -0.8, -0.2, 0.1, 0.5, 0.9, -1.5, -1.0, -2.0, -0.4, 0.3];
+        let x = [0.0, 5.0, 16.0];
+        let of = |of, outputs: &[f32], terms: [f64; 3], slopes: &[f64]| {
+            let (found, gradient) = forward(Isa::best(), of, &outputs.repeat(3), &x, 17);
+            close(&doubles(&found), &terms, 2e-6);
+            close(&doubles(&gradient), slopes, 1e-5);
+        };
+        #[rustfmt::skip]
+        let slopes = [
+            0.331077775, -0.040271423, -0.238433103, -0.078325612, 0.025952362,
+            -1.813462382, -0.25096038, -0.005031286, -0.184332254, -0.078657281,
+            0.249351078, 0.185083281, 0.005219959, 0.264977615, 0.144532753,
+            0.116634605, 0.111358875, -0.097725845, -0.067059438, -0.063208197,
+            1.344973784, -0.161604396, -0.97807494, -0.12754191, -0.014412972,
+            0.159554665, -0.227078866, 0.315036262, -0.03769784, -0.025849633,
+            -0.291150269, -0.098005473, -0.235456974, 0.336616201, 0.287996515,
+            0.004052613, 0.122274051, 0.026969052, 0.542492905, 0.148508094,
+            0.007041416, 0.139086733, 0.022586581, 0.237340646, 0.005569054,
+        ];
+        let terms = [-1.805816147, -3.093546819, -2.010184947];
+        of(Levels::LogisticMixture, &mixture, terms, &slopes);
+        #[rustfmt::skip]
+        let slopes = [
+            -8.223468656, 5.242461268, -0.814942041, -0.925488115, 14.37373063, 17.787491654,
+        ];
+        let terms = [-4.065874519, -1.836096337, -10.824821414];
+        of(Levels::Gaussian, &[-0.3, -1.2], terms, &slopes);
+        let terms = [-1.961540548, -2.638011136, -4.12624643];
+        let slopes = [-0.294603085, -0.000485438, 0.646573386];
+        of(Levels::ContinuousBernoulli, &[-2.3], terms, &slopes);
+    }
+
     #[test]
     fn masses_sum_to_one() {
         for of in ALL {

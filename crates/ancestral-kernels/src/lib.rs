@@ -14,7 +14,9 @@
 //!   [`PixelLstm`]: the same one pixel at a time, for sampling.
 //! - [`bernoulli_nll`]: the Bernoulli loss from logits, and [`bernoulli_log_probabilities`] the same
 //!   on slices, in `f64`; [`bernoulli_log_likelihood`]: one example under thousands of latent codes,
-//!   on slices; [`categorical_log_probability`]: levels under a softmax.
+//!   on slices; [`categorical_log_probability`]: levels under a softmax;
+//!   [`level_log_probability`]: levels under distributions of reals; [`tilted_log_probability`]:
+//!   levels under exponential tilts of a histogram.
 //! - [`nade`]: a neural autoregressive distribution estimator, all dimensions in one pass.
 //! - [`block_triangular_linear`]: a dense layer with a block-triangular weight matrix;
 //!   [`batched_rows`]: layers for autoregressive sampling, one dimension at a time.
@@ -63,6 +65,7 @@ mod raster;
 mod simd;
 mod sparse;
 mod thread_tuner;
+mod tilted;
 pub mod vector;
 
 pub use activation::Activation;
@@ -83,6 +86,7 @@ pub use raster::{
 };
 pub use simd::Isa;
 pub use thread_tuner::ThreadTuner;
+pub use tilted::{Tilt, tilted_log_probability};
 
 /// The example of the README is compiled and run.
 #[cfg(doctest)]

@@ -190,6 +190,7 @@ fn entry() -> ModelEntry {
         },
         build: |settings, data, init| Ok(Box::new(RealNvp::new(settings, data, init)?)),
         train: |_| Table::new(),
+        complete: |_, _| {},
     }
 }
 

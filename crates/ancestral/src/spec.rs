@@ -41,6 +41,8 @@ pub struct DataSpec {
     pub offset: Vec<f64>,
     /// What each column is then divided by.
     pub scale: Vec<f64>,
+    /// How often each level occurs in the training data, for models that ask for it; else empty.
+    pub histogram: Vec<u64>,
 }
 
 impl DataSpec {
@@ -54,6 +56,7 @@ impl DataSpec {
             class_names: Vec::new(),
             offset: Vec::new(),
             scale: Vec::new(),
+            histogram: Vec::new(),
         }
     }
 
@@ -177,6 +180,7 @@ mod tests {
             class_names: Vec::new(),
             offset: Vec::new(),
             scale: Vec::new(),
+            histogram: Vec::new(),
         }
     }
 

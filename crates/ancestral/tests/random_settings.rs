@@ -99,6 +99,7 @@ fn tables() -> Vec<DataSpec> {
         class_names: Vec::new(),
         offset: Vec::new(),
         scale: Vec::new(),
+        histogram: Vec::new(),
     })
     .collect()
 }

@@ -100,6 +100,9 @@ pub(crate) struct FitArgs {
     /// rows]
     #[arg(long, help_heading = EVALUATION)]
     pub(crate) gof: bool,
+    /// Compute no p-values of goodness of fit
+    #[arg(long, conflicts_with = "gof", help_heading = EVALUATION)]
+    pub(crate) no_gof: bool,
     /// Set the seed of random splits, of binarization and of the bootstrap
     #[arg(long, default_value_t = 0, help_heading = DATA)]
     pub(crate) seed: u64,

@@ -115,7 +115,11 @@ fn request(args: &FitArgs) -> Result<DistributionRequest> {
         free_location: args.free_location,
         quantiles: args.quantiles.clone(),
         above: args.above.clone(),
-        p_values: if args.gof { PValues::Always } else { PValues::OfFewRows },
+        p_values: match (args.gof, args.no_gof) {
+            (true, _) => PValues::Always,
+            (_, true) => PValues::Never,
+            _ => PValues::OfFewRows,
+        },
         in_parts: args.in_parts,
     })
 }

@@ -323,6 +323,12 @@ fn rows_that_are_read_in_parts_have_the_fit_of_rows_in_memory() {
     here.write("few.csv", format!("time,count,kind\n{}\n", first.join("\n")));
     let few = json(&here, "fit gamma --data few.csv --column time --in-parts");
     assert_eq!((&few["n"], few["train"].is_null()), (&30.0.into(), true), "{few}");
+    // p-values of few rows by a bootstrap, unless they are declined.
+    let line = "fit gamma --data few.csv --column time --all-train";
+    assert!(here.good(line).contains("p by 499 samples"), "{line}");
+    let without = here.good(&format!("{line} --no-gof"));
+    assert!(without.contains("Kolmogorov") && !without.contains("p by"), "{without}");
+    here.bad(&format!("{line} --gof --no-gof"), "cannot be used with");
     // The run knows its data again.
     here.good("fit gamma --data t.csv --column time --in-parts --out g --plot p");
     let own = json(&here, "evaluate g --split train");

@@ -154,6 +154,10 @@ fn keys_and_columns_of_every_command_are_listed() {
     said.run("evaluate --bayes", "evaluate pixels --bayes");
     let near = "--features features --nearest near.png";
     said.run("evaluate --quality", &format!("evaluate vae --quality --samples-count 20 {near}"));
+    let rows: String = (0..240).map(|i| format!("{}.5,{}\n", i * 7 % 23, i * i % 17)).collect();
+    program.write("many.csv", format!("a,b\n{rows}"));
+    program.good("fit gaussian --data many.csv --out many");
+    said.run("evaluate --quality, without a network", "evaluate many --quality");
     said.run("evaluate --quality, of modes", "evaluate gan --quality --samples-count 20");
     let generated = format!("evaluate --generated images --gray --data digits {near}");
     said.run("evaluate --generated", &generated);

@@ -1,6 +1,6 @@
 //! `evaluate --quality` and `--generated`: metrics of samples in words and as JSON.
 
-use ancestral_test_support::{Image, Program};
+use ancestral_test_support::{Image, Program, data_dir_with};
 use serde_json::Value;
 
 use crate::program;
@@ -87,6 +87,33 @@ fn modes_of_a_mixture_are_counted() {
     here.bad("evaluate gan --quality --mean", "without noise");
 }
 
+/// Of a table: a Gaussian fitted to it is nearer than one of other rows.
+#[test]
+fn samples_of_tables_are_compared_by_their_energy_distance() {
+    let here = program();
+    let rows = |shift: u32| -> String {
+        let row = |i: u32| format!("{}.5,{}\n", i * 7 % 23 + shift, i * i % 17);
+        (0..400).map(row).collect()
+    };
+    here.write("rows.csv", format!("a,b\n{}", rows(0)));
+    here.write("others.csv", format!("a,b\n{}", rows(15)));
+    here.good("fit gaussian --data rows.csv --out g");
+    here.good("fit gaussian --data others.csv --out other");
+    let said = here.good("evaluate g --quality --samples-count 500");
+    for words in ["energy distance", "500 samples of g", "40 examples of rows.csv, test split"] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    assert!(said.contains("training examples in the place of samples: "), "{said}");
+    let near = here.json("evaluate g --quality");
+    let far = here.json("evaluate other --quality --data rows.csv --split test");
+    let of = |found: &Value, key: &str| found["samples"][0][key].as_f64().unwrap();
+    let (a, b) = (of(&near, "energy_distance"), of(&far, "energy_distance"));
+    assert!(b > a + 5.0 * of(&near, "energy_stderr") && b < 1.0, "{near} {far}");
+    here.good("train gan --data rows.csv --steps 5 --set critic_hidden=[4] --quiet --out gan");
+    assert!(here.good("evaluate gan --quality").contains("energy distance"));
+    here.bad("evaluate gan --quality --nearest n.png", "no feature network fits rows.csv");
+}
+
 #[test]
 fn images_of_a_folder_are_compared_with_data() {
     let here = program();
@@ -131,4 +158,29 @@ fn images_of_a_folder_are_compared_with_data() {
     here.bad(&format!("{other} --features net"), "trained on 1×8×8");
     here.bad("evaluate --generated nowhere --data digits", "no such folder of images");
     here.bad("evaluate --generated good", "--data");
+}
+
+/// Draws and means of the model that a first run on gray images has are digits, if the images are there.
+#[test]
+fn a_first_vae_of_gray_images_draws_no_noise() {
+    let Some(sets) = data_dir_with("mnist") else { return };
+    let here = program();
+    let data = format!("--data-dir {}", sets.display());
+    let train = "train vae --data mnist --epochs 3 --set sample_count=0 --skip-test --quiet";
+    here.good(&format!("{train} {data} --out v"));
+    let config = here.read("v/config.toml");
+    for line in ["likelihood = \"tilted-histogram\"", "beta = 3.0", "average_decay = 0.999"] {
+        assert!(config.contains(line), "{line}: {config}");
+    }
+    for what in ["", "--mean"] {
+        let quality = "evaluate v --quality --samples-count 2000 --split valid --weights best";
+        let found = here.json(&format!("{quality} {what} {data}"));
+        let share = found["samples"][0]["noise"]["share"].as_f64().unwrap();
+        assert!(share < 0.01, "{what}: {share}");
+        let distance = found["samples"][0]["frechet_distance"].as_f64().unwrap();
+        assert!(distance < 200.0, "{what}: {distance}");
+    }
+    // The meaning that a stored run has.
+    here.good(&format!("train --from v --steps 2 --quiet {data} --out w --skip-test"));
+    assert!(here.read("w/config.toml").contains("beta = 3.0"));
 }

@@ -155,6 +155,7 @@ pub fn entries() -> Vec<ModelEntry> {
         fields: named.fields,
         build: named.build,
         train: named.train,
+        complete: |_, _| {},
     };
     NAMED.iter().map(entry).collect()
 }

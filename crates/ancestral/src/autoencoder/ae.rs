@@ -94,6 +94,7 @@ pub fn entry() -> ModelEntry {
         fields: AeConfig::fields,
         build: |table, data, init| Ok(Box::new(AeConfig::from_table(table)?.init(data, init)?)),
         train: |_| toml::Table::new(),
+        complete: |_, _| {},
     }
 }
 

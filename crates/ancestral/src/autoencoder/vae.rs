@@ -78,7 +78,7 @@ impl VaeConfig {
             }
         }
         let deviation = self.likelihood.deviation(domain);
-        let (outputs, _) = decoder_outputs(likelihood, deviation, data);
+        let (outputs, _) = decoder_outputs(&likelihood, deviation, data);
         let decoder = Decoder::init(&next_to_data, self.latent_dims[0], outputs, init)?;
         // An initial log σ far from 0 would make the squared errors of the first steps enormous.
         let gaussian =
@@ -123,7 +123,7 @@ impl VaeConfig {
             }
         }
         let deviation = self.likelihood.deviation(domain);
-        let (outputs, weights) = decoder_outputs(likelihood, deviation, data);
+        let (outputs, weights) = decoder_outputs(&likelihood, deviation, data);
         next_to_data.count_decoder(&mut size, self.latent_dims[0], outputs)?;
         match deviation {
             Deviation::Predicted => {}
@@ -133,7 +133,7 @@ impl VaeConfig {
         if self.importance_samples > 1 {
             size.kept(entries as u64);
         }
-        size.likelihood(likelihood, entries);
+        size.likelihood(&likelihood, entries);
         Ok(size.finish())
     }
 
@@ -152,13 +152,13 @@ impl VaeConfig {
     fn suits(&self, name: &str, data: &DataSpec) -> Result<(Domain, Likelihood)> {
         self.check(data)?;
         let domain = data.one_domain(name, KINDS)?;
-        Ok((domain, Likelihood::choose(self.likelihood, domain)?))
+        Ok((domain, Likelihood::choose(self.likelihood, domain, &data.histogram)?))
     }
 }
 
 /// Outputs of the decoder's layers for each entry, and its weights of ln σ.
 fn decoder_outputs(
-    likelihood: Likelihood,
+    likelihood: &Likelihood,
     deviation: Deviation,
     data: &DataSpec,
 ) -> (usize, usize) {
@@ -717,5 +717,51 @@ impl Latent for Vae {
             Some(scale) => scale.restore(values),
             None => as_f64(values),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ancestral_data::{Binarize, Dataset, Shape, Split, SplitName, Values};
+
+    use super::*;
+
+    /// The loss, the reconstruction and the divergence of a batch at an epoch.
+    fn terms(settings: &str, epoch: f64) -> [f64; 3] {
+        let values = Values::Bytes((0..48u8).map(|i| i % 3 % 2).collect());
+        let split = Split { values, labels: None };
+        let shape = Shape::columns(6);
+        let data = Dataset::new("bits", Domain::Binary, shape.clone(), split, None, None).unwrap();
+        let spec = DataSpec::new(Domain::Binary, shape, 0);
+        let common = "latent_dims = [4]\nhidden = [[5]]\n";
+        let config = VaeConfig::from_table(&format!("{common}{settings}").parse().unwrap());
+        let init = Init::new(&crate::spec::cpu(), 1);
+        let vae = config.unwrap().init("vae", &spec, &init).unwrap();
+        let examples = Examples::new(&data, SplitName::Train, Binarize::None, 0).unwrap();
+        let batch = examples.batch(&[0, 1, 2], 0);
+        let network = vae.core.inference().unwrap();
+        let (_, found) = vae.loss(&network, &batch, Streams::new(0), epoch).unwrap();
+        ["loss", "reconstruction", "kl"]
+            .map(|name| found.iter().find(|(of, _)| *of == name).unwrap().1)
+    }
+
+    #[test]
+    fn the_loss_weighs_the_divergence_and_leaves_bits_free() {
+        let [loss, reconstruction, kl] = terms("", 0.0);
+        assert!(kl > 1e-4 && (loss - kl + reconstruction).abs() < 1e-5, "{loss} {kl}");
+        let weight = |settings: &str, epoch| {
+            let [loss, reconstruction, kl] = terms(settings, epoch);
+            (loss + reconstruction) / kl
+        };
+        assert!((weight("beta = 3.0", 0.0) - 3.0).abs() < 1e-3);
+        let warm = "beta = 2.0\nkl_warmup_epochs = 10.0";
+        for (epoch, expected) in [(0.0, 0.0), (2.5, 0.5), (10.0, 2.0), (25.0, 2.0)] {
+            assert!((weight(warm, epoch) - expected).abs() < 1e-3, "{epoch}");
+        }
+        // Each of four dimensions counts as much as it may, and no less than it has.
+        let [loss, reconstruction, same] = terms("free_bits = 0.5", 0.0);
+        assert!((loss + reconstruction - 4.0 * 0.5).abs() < 1e-5 && same == kl, "{loss}");
+        let [loss, reconstruction, _] = terms("free_bits = 1e-9", 0.0);
+        assert!((loss + reconstruction - kl).abs() < 1e-5, "{loss}");
     }
 }

@@ -108,6 +108,7 @@ pub fn entry() -> ModelEntry {
         ],
         fields: DeepNadeConfig::fields,
         train: |_| toml::Table::new(),
+        complete: |_, _| {},
         build: |table, data, init| {
             Ok(Box::new(DeepNadeConfig::from_table(table)?.init(data, init)?))
         },
@@ -152,7 +153,7 @@ impl DeepNadeConfig {
         let mut size = SizeBuilder::new(data);
         let last = size.mlp(both, &self.hidden);
         size.dense(last, product(&[entries, likelihood.outputs()]));
-        size.likelihood(likelihood, entries);
+        size.likelihood(&likelihood, entries);
         size.scale(data, domain);
         if self.every_conditional {
             // The interleaved rows of both halves of the weights, and their gradients.
@@ -226,9 +227,9 @@ impl DeepNade {
         let input = Tensor::cat(vec![shown * observed.clone(), observed], 1);
         let mut outputs = network.output.forward(network.hidden.forward(input));
         if let (true, Likelihood::GaussianMixture { components }) =
-            (self.config.scale_mean_gradients, self.likelihood)
+            (self.config.scale_mean_gradients, &self.likelihood)
         {
-            outputs = nade::scaled_means(outputs, size, components);
+            outputs = nade::scaled_means(outputs, size, *components);
         }
         Ok(self.likelihood.entry_log_probability(outputs, x).neg() * weight)
     }
@@ -271,7 +272,7 @@ impl DeepNade {
         streams: Streams,
     ) -> Result<Vec<f64>> {
         let network = self.core.inference()?;
-        let (size, likelihood) = (self.size(), self.likelihood);
+        let (size, likelihood) = (self.size(), &self.likelihood);
         let (width, draws) = (likelihood.outputs(), likelihood.draws());
         let numbers: Vec<u64> = (first..first + count as u64).collect();
         let uniforms = streams.purpose("sample entries", 0).uniforms(&numbers, size * draws);
@@ -496,8 +497,8 @@ impl AutoregressiveSampler for Flat<'_> {
         self.model.size()
     }
 
-    fn likelihood(&self) -> Likelihood {
-        self.model.likelihood
+    fn likelihood(&self) -> &Likelihood {
+        &self.model.likelihood
     }
 
     fn rows_at_once(&self, _count: usize) -> usize {

@@ -44,6 +44,7 @@ pub fn entry() -> ModelEntry {
         fields: FvsbnConfig::fields,
         build: |table, data, init| Ok(Box::new(FvsbnConfig::from_table(table)?.init(data, init)?)),
         train: |_| toml::Table::new(),
+        complete: |_, _| {},
     }
 }
 

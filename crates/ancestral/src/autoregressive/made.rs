@@ -121,6 +121,7 @@ pub fn entry() -> ModelEntry {
         fields: MadeConfig::fields,
         build: |table, data, init| Ok(Box::new(MadeConfig::from_table(table)?.init(data, init)?)),
         train: |_| toml::Table::new(),
+        complete: |_, _| {},
     }
 }
 
@@ -175,7 +176,7 @@ impl MadeConfig {
         if self.direct {
             layer(entries, outputs, &|output| entry(output));
         }
-        size.likelihood(likelihood, entries);
+        size.likelihood(&likelihood, entries);
         Ok(size.finish())
     }
 
@@ -775,8 +776,8 @@ impl AutoregressiveSampler for Flat<'_> {
         self.model.size()
     }
 
-    fn likelihood(&self) -> Likelihood {
-        self.model.likelihood
+    fn likelihood(&self) -> &Likelihood {
+        &self.model.likelihood
     }
 
     fn rows_at_once(&self, _count: usize) -> usize {

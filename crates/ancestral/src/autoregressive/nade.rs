@@ -82,6 +82,7 @@ pub fn entry() -> ModelEntry {
         fields: NadeConfig::fields,
         build: |table, data, init| Ok(Box::new(NadeConfig::from_table(table)?.init(data, init)?)),
         train: |_| toml::Table::new(),
+        complete: |_, _| {},
     }
 }
 
@@ -102,7 +103,7 @@ impl NadeConfig {
     /// The size of a model with these settings.
     fn size(&self, data: &DataSpec) -> Result<Size> {
         let (domain, likelihood) = self.check(data)?;
-        Ok(size_of(self.hidden, likelihood, false, (data, domain)))
+        Ok(size_of(self.hidden, &likelihood, false, (data, domain)))
     }
 
     /// A model with its initial weights, sized by the data.
@@ -130,7 +131,7 @@ pub(super) struct Setup {
 /// How large a NADE is, of which [`Network`] lists the tensors.
 pub(super) fn size_of(
     hidden: usize,
-    likelihood: Likelihood,
+    likelihood: &Likelihood,
     rescale: bool,
     (data, domain): (&DataSpec, Domain),
 ) -> Size {
@@ -163,9 +164,9 @@ pub(super) fn kernel_scratch(entries: usize, rows: usize, outputs: usize, hidden
 }
 
 /// Rows of W per entry.
-fn rows_of(likelihood: Likelihood) -> usize {
+fn rows_of(likelihood: &Likelihood) -> usize {
     match likelihood {
-        Likelihood::Categorical { levels } => levels,
+        Likelihood::Categorical { levels } => *levels,
         _ => 1,
     }
 }
@@ -204,7 +205,7 @@ impl Nade {
         init: &Init,
     ) -> Self {
         let (size, hidden, outputs) = (data.shape.size(), setup.hidden, setup.likelihood.outputs());
-        let levels = rows_of(setup.likelihood);
+        let levels = rows_of(&setup.likelihood);
         let vector = |value: f32, n: usize| parameter(TensorData::new(vec![value; n], [n]), init);
         let network = Network {
             weight: glorot([size * levels, hidden], size + hidden, "weight", init),
@@ -305,9 +306,9 @@ impl Trainable for Nade {
         let x = self.ordered(network, &batch)?;
         let mut outputs = self.outputs(network, x.clone());
         if let (true, Likelihood::GaussianMixture { components }) =
-            (self.scaled_means, self.setup.likelihood)
+            (self.scaled_means, &self.setup.likelihood)
         {
-            outputs = scaled_means(outputs, self.size(), components);
+            outputs = scaled_means(outputs, self.size(), *components);
         }
         let loss = self.setup.likelihood.log_probability(outputs, x).mean().neg();
         let log_jacobian = network.scale.as_ref().map_or(0.0, Scale::log_jacobian);
@@ -410,8 +411,8 @@ impl AutoregressiveSampler for Ready<'_> {
         self.model.size()
     }
 
-    fn likelihood(&self) -> Likelihood {
-        self.model.setup.likelihood
+    fn likelihood(&self) -> &Likelihood {
+        &self.model.setup.likelihood
     }
 
     fn rows_at_once(&self, count: usize) -> usize {
@@ -454,5 +455,35 @@ impl SamplerState for NadeRows<'_> {
             *held = v.clamp(-CONDITION_LIMIT, CONDITION_LIMIT);
         }
         self.push(place, &held[..values.len()]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::TensorData;
+
+    use super::*;
+
+    /// The values stay, and of the gradient only that of means changes, by σ.
+    #[test]
+    fn gradients_of_means_are_multiplied_by_their_deviation() {
+        let (size, components) = (2, 3);
+        let values: Vec<f32> = (0..36).map(|i| (0.7 * i as f32).sin()).collect();
+        let data = TensorData::new(values.clone(), [2, 18]);
+        let outputs: Tensor<2> =
+            Tensor::from_data(data, &crate::spec::cpu().autodiff()).require_grad();
+        let weights: Vec<f32> = (0..36).map(|i| (1.3 * i as f32).cos()).collect();
+        let weight: Tensor<2> =
+            Tensor::from_data(TensorData::new(weights.clone(), [2, 18]), &outputs.device());
+        let scaled = scaled_means(outputs.clone(), size, components);
+        let as_values = |t: Tensor<2>| t.into_data().try_to_vec::<f32>().unwrap();
+        assert_eq!(as_values(scaled.clone()), values);
+        let found = as_values(outputs.grad(&(scaled * weight).sum().backward()).unwrap());
+        for (i, found) in found.into_iter().enumerate() {
+            // Of each entry: weights, means, log σ.
+            let is_mean = i % 9 / components == 1;
+            let sigma = if is_mean { values[i + components].exp() } else { 1.0 };
+            assert!((found - weights[i] * sigma).abs() < 1e-6, "{i}: {found} {sigma}");
+        }
     }
 }

@@ -83,6 +83,7 @@ pub fn entry() -> ModelEntry {
         fields: RnadeConfig::fields,
         build: |table, data, init| Ok(Box::new(RnadeConfig::from_table(table)?.init(data, init)?)),
         train: |_| toml::Table::new(),
+        complete: |_, _| {},
     }
 }
 
@@ -108,7 +109,7 @@ impl RnadeConfig {
         self.check_values()?;
         let domain = data.one_domain("rnade", REAL)?;
         let likelihood = self.family.mixture(self.components);
-        Ok(nade::size_of(self.hidden, likelihood, self.rescale, (data, domain)))
+        Ok(nade::size_of(self.hidden, &likelihood, self.rescale, (data, domain)))
     }
 
     /// A model with its initial weights, sized by the data.

@@ -21,7 +21,7 @@ pub(super) trait AutoregressiveSampler: Sync {
     fn entries(&self) -> usize;
 
     /// The observation model of an entry, given its outputs.
-    fn likelihood(&self) -> Likelihood;
+    fn likelihood(&self) -> &Likelihood;
 
     /// The number of rows that are processed together, of `count`.
     fn rows_at_once(&self, count: usize) -> usize;

@@ -67,6 +67,7 @@ pub fn entry() -> ModelEntry {
         }],
         fields: FeaturesConfig::fields,
         train: |_| toml::Table::new(),
+        complete: |_, _| {},
         build: |table, data, init| {
             Ok(Box::new(FeaturesConfig::from_table(table)?.init(data, init)?))
         },

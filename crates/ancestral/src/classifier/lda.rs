@@ -50,6 +50,7 @@ pub fn entry() -> ModelEntry {
         presets: &[],
         fields: LdaConfig::fields,
         train: |_| Table::new(),
+        complete: |_, _| {},
         build: |table, data, _| LdaConfig::from_table(table)?.init(data),
     }
 }

@@ -114,6 +114,7 @@ pub fn entry() -> ModelEntry {
         presets: &[],
         fields: LogisticConfig::fields,
         train: |_| Table::new(),
+        complete: |_, _| {},
         build: |table, data, _| Ok(Box::new(LogisticConfig::from_table(table)?.init(data)?)),
     }
 }

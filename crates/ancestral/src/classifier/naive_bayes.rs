@@ -119,6 +119,7 @@ pub fn entry() -> ModelEntry {
         presets: &[],
         fields: NaiveBayesConfig::fields,
         train: |_| Table::new(),
+        complete: |_, _| {},
         build: |table, data, _| NaiveBayesConfig::from_table(table)?.init(data),
     }
 }
@@ -724,6 +725,17 @@ impl ClassConditional for NaiveBayes {
         let mut notes = Vec::new();
         let sums = self.sums(examples, context)?;
         let priors = Labeled::new(NAME, &self.data).priors(&sums.counts, &mut notes)?;
+        let has_reals =
+            (0..self.data.size()).any(|at| self.data.kind(at) == Some(ColumnKind::Real));
+        let single = sums.counts.iter().enumerate().filter(|(_, n)| **n == 1.0);
+        let single: Vec<String> = single.map(|(class, _)| self.data.class_name(class)).collect();
+        if has_reals && !single.is_empty() {
+            notes.push(format!(
+                "with one training example, so that its variances are no estimates but var_smoothing: class \
+                 {}",
+                single.join(", ")
+            ));
+        }
         let mut families = self.families.clone();
         let theta = match self.config.columns {
             ChosenBy::Kind => self.by_kind(&sums)?,

@@ -50,6 +50,7 @@ pub fn entry() -> ModelEntry {
         presets: &[],
         fields: QdaConfig::fields,
         train: |_| Table::new(),
+        complete: |_, _| {},
         build: |table, data, _| QdaConfig::from_table(table)?.init(data),
     }
 }

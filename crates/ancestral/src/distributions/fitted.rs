@@ -202,6 +202,7 @@ fn entry<F: Configured>() -> ModelEntry {
         presets: &[],
         fields: F::fields,
         train: |_| Table::new(),
+        complete: |_, _| {},
         build: |table, data, _| Ok(Box::new(Fitted::new(F::chosen(table)?, data)?)),
     }
 }

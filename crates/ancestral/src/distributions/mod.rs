@@ -35,6 +35,7 @@ macro_rules! distribution {
                 presets: &[],
                 fields: <$config as $crate::settings::Settings>::fields,
                 train: |_| toml::Table::new(),
+                complete: |_, _| {},
                 build: |table, data, _| Ok(Box::new($read(table)?.init(data)?)),
             }
         }

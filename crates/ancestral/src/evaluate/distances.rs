@@ -193,23 +193,47 @@ pub fn chamfer_distance(a: Rows<'_>, b: Rows<'_>) -> Result<f64> {
 /// coefficient H): (2 E|X − Y| − E|X − X′| − E|Y − Y′|) / (2 E|X − Y|), by means over distinct pairs. It
 /// is 0 for equal distributions, up to chance on both sides of 0, and 1 for two different points.
 ///
+/// Its standard error is that of the jackknife over the rows of both sides, from three on each.
+///
 /// # Errors
 /// If a side has fewer than two rows or their widths differ.
-pub fn energy_distance(a: Rows<'_>, b: Rows<'_>) -> Result<f64> {
+pub fn energy_distance(a: Rows<'_>, b: Rows<'_>) -> Result<Estimate> {
     a.expect("the energy distance", 2, &b)?;
     let distance = |x: &[f32], y: &[f32]| {
         x.iter().zip(y).map(|(x, y)| (f64::from(*x) - f64::from(*y)).powi(2)).sum::<f64>().sqrt()
     };
     // Summed by rows, so that the value does not depend on the number of threads.
-    let sum = |a: Rows<'_>, b: Rows<'_>| -> f64 {
+    let sums = |a: Rows<'_>, b: Rows<'_>| -> Vec<f64> {
         let of_row = |i| (0..b.len()).map(|j| distance(a.row(i), b.row(j))).sum::<f64>();
-        let rows: Vec<f64> = (0..a.len()).into_par_iter().map(of_row).collect();
-        rows.iter().sum()
+        (0..a.len()).into_par_iter().map(of_row).collect()
+    };
+    let [a_to_b, b_to_a, a_to_a, b_to_b] = [sums(a, b), sums(b, a), sums(a, a), sums(b, b)];
+    let [between, in_a, in_b] =
+        [&a_to_b, &a_to_a, &b_to_b].map(|sums: &Vec<f64>| sums.iter().sum::<f64>());
+    let value = |n: f64, m: f64, between: f64, in_a: f64, in_b: f64| {
+        let between = 2.0 * between / (n * m);
+        let within = in_a / (n * (n - 1.0)) + in_b / (m * (m - 1.0));
+        if between > 0.0 { (between - within) / between } else { 0.0 }
     };
     let (n, m) = (a.len() as f64, b.len() as f64);
-    let between = 2.0 * sum(a, b) / (n * m);
-    let within = sum(a, a) / (n * (n - 1.0)) + sum(b, b) / (m * (m - 1.0));
-    Ok(if between > 0.0 { (between - within) / between } else { 0.0 })
+    let variance = |without: Vec<f64>| {
+        let n = without.len() as f64;
+        let mean = without.iter().sum::<f64>() / n;
+        (n - 1.0) / n * without.iter().map(|x| (x - mean).powi(2)).sum::<f64>()
+    };
+    let stderr = (a.len() > 2 && b.len() > 2).then(|| {
+        // Without a row of a side; its pairs within the side were counted twice.
+        let rows = a_to_b.iter().zip(&a_to_a);
+        let of_a = rows.map(|(to, own)| value(n - 1.0, m, between - to, in_a - 2.0 * own, in_b));
+        let rows = b_to_a.iter().zip(&b_to_b);
+        let of_b = rows.map(|(to, own)| value(n, m - 1.0, between - to, in_a, in_b - 2.0 * own));
+        (variance(of_a.collect()) + variance(of_b.collect())).sqrt()
+    });
+    Ok(Estimate {
+        name: "energy distance".to_owned(),
+        value: value(n, m, between, in_a, in_b),
+        stderr,
+    })
 }
 
 /// Examples per side in a subset of the kernel distance, if there are at least ten times as many.
@@ -312,11 +336,11 @@ mod tests {
     #[test]
     fn the_energy_distance_is_its_formula() {
         let (a, b) = ([0.0, 1.0], [2.0, 4.0]);
-        near(energy_distance(rows(&a, 1), rows(&b, 1)).unwrap(), 2.0 / 5.0, 1e-12);
-        near(energy_distance(rows(&[1.0; 4], 2), rows(&[3.0; 6], 2)).unwrap(), 1.0, 1e-12);
-        near(energy_distance(rows(&[1.0; 4], 2), rows(&[1.0; 6], 2)).unwrap(), 0.0, 1e-12);
+        near(energy_distance(rows(&a, 1), rows(&b, 1)).unwrap().value, 2.0 / 5.0, 1e-12);
+        near(energy_distance(rows(&[1.0; 4], 2), rows(&[3.0; 6], 2)).unwrap().value, 1.0, 1e-12);
+        near(energy_distance(rows(&[1.0; 4], 2), rows(&[1.0; 6], 2)).unwrap().value, 0.0, 1e-12);
         let (a, b) = (golden(200, 3, 0.7, 0.2), golden(150, 3, 0.7, 0.2));
-        assert!(energy_distance(rows(&a, 3), rows(&b, 3)).unwrap().abs() < 0.02);
+        assert!(energy_distance(rows(&a, 3), rows(&b, 3)).unwrap().value.abs() < 0.02);
         assert!(energy_distance(rows(&a, 3), rows(&[1.0], 1)).is_err());
     }
 

@@ -7,7 +7,7 @@ use super::distances::{Gaussian, chamfer_distance, energy_distance};
 use super::quality::{NamedClassifier, draw};
 use super::rows::{Rows, singles};
 use crate::Result;
-use crate::model::{Model, SampleRequest};
+use crate::model::{Estimate, Model, SampleRequest};
 use crate::train::{Evaluator, SampleScale};
 
 /// The fewest validation examples of a Fréchet or a Chamfer distance.
@@ -19,7 +19,7 @@ const SAMPLES: usize = 2000;
 /// The seed of the samples, so that every checkpoint of every run is evaluated with the same noise.
 const SEED: u64 = 0;
 /// Samples and examples a side of the energy distance.
-const ENERGY_SAMPLES: usize = 500;
+pub(crate) const ENERGY_SAMPLES: usize = 500;
 /// Images are averaged over squares, so that they have at most this many rows and columns.
 const ENERGY_SIDE: usize = 16;
 /// Fréchet distances of samples beyond this multiple of that of training examples are those of no data.
@@ -147,7 +147,7 @@ impl Evaluator for ChamferEvaluator {
 pub struct EnergyEvaluator {
     points: Vec<f32>,
     reduction: Reduction,
-    of_data: Option<f64>,
+    of_data: Option<Estimate>,
 }
 
 impl EnergyEvaluator {
@@ -183,19 +183,38 @@ impl EnergyEvaluator {
         };
         Ok(Some(Self { points, reduction, of_data }))
     }
+
+    /// The distance of the first samples of these, at most 500.
+    ///
+    /// # Errors
+    /// If a value is not finite.
+    pub fn distance(&self, samples: &[f64]) -> Result<Estimate> {
+        let size = self.reduction.shape.size();
+        let first = &samples[..samples.len().min(ENERGY_SAMPLES * size)];
+        let drawn = self.reduction.of(&singles(first));
+        let rows = |values, what| Rows::new(values, self.reduction.dim(), what);
+        energy_distance(rows(&drawn, "samples")?, rows(&self.points, "data")?)
+    }
+
+    /// The distance of as many training examples; `None` if they are too few.
+    pub fn distance_of_data(&self) -> Option<&Estimate> {
+        self.of_data.as_ref()
+    }
+
+    /// The number of examples that samples are compared with.
+    pub fn reference_len(&self) -> usize {
+        self.points.len() / self.reduction.dim()
+    }
 }
 
 impl Evaluator for EnergyEvaluator {
     fn evaluate(&self, model: &dyn Model) -> Result<(&'static str, f64)> {
         let drawn = draw(model, &SampleRequest::new(ENERGY_SAMPLES, SEED), &mut |_| {})?.values;
-        let drawn = self.reduction.of(&singles(&drawn));
-        let rows = |values, what| Rows::new(values, self.reduction.dim(), what);
-        let distance = energy_distance(rows(&drawn, "samples")?, rows(&self.points, "data")?)?;
-        Ok(("energy_distance", distance))
+        Ok(("energy_distance", self.distance(&drawn)?.value))
     }
 
     fn scale(&self) -> Option<SampleScale> {
-        let of_data = self.of_data?;
+        let of_data = self.of_data.as_ref()?.value;
         Some(SampleScale { of_data, far: of_data.max(0.0) + FAR_ENERGY })
     }
 }

@@ -29,6 +29,7 @@ pub use distances::{
     Gaussian, chamfer_distance, energy_distance, frechet_distance, frechet_estimate,
     kernel_distance,
 };
+pub(crate) use evaluator::ENERGY_SAMPLES;
 pub(crate) use evaluator::LEAST_FOR_NETWORK;
 pub use evaluator::{ChamferEvaluator, EnergyEvaluator, FrechetEvaluator, LEAST_VALIDATION};
 pub use manifold::{Coverage, DENSITY_NEIGHBORS, Neighbor, PRECISION_NEIGHBORS, coverage, nearest};

@@ -27,26 +27,97 @@ pub(super) fn logistic(x: f64, mean: f64, log_scale: f64, levels: usize) -> f64 
     }
 }
 
-/// The mean level Σ k p_k of a distribution over the levels' intervals, as Σ P(level ≥ k) over k ≥ 1;
-/// `above` is its upper tail in scales, of no weight in double precision beyond `far`.
-fn mean(mean: f64, scale: f64, levels: usize, far: f64, above: impl Fn(f64) -> f64) -> f64 {
+/// A standardized distribution, by its upper tail Q.
+trait Upper {
+    /// In scales, from where on a tail has no weight in double precision.
+    const FAR: f64;
+
+    fn tail(z: f64) -> f64;
+
+    /// An antiderivative of Q.
+    fn integral(z: f64) -> f64;
+
+    /// Q′ and Q‴.
+    fn slopes(z: f64) -> [f64; 2];
+}
+
+struct Logistic;
+
+impl Upper for Logistic {
+    const FAR: f64 = 40.0;
+
+    fn tail(z: f64) -> f64 {
+        1.0 / (1.0 + z.exp())
+    }
+
+    fn integral(z: f64) -> f64 {
+        z.min(0.0) - (-z.abs()).exp().ln_1p()
+    }
+
+    fn slopes(z: f64) -> [f64; 2] {
+        let density = Self::tail(z) * Self::tail(-z);
+        [-density, -density * (1.0 - 6.0 * density)]
+    }
+}
+
+struct Normal;
+
+impl Upper for Normal {
+    const FAR: f64 = 9.0;
+
+    fn tail(z: f64) -> f64 {
+        normal_tails(z).upper.exp()
+    }
+
+    fn integral(z: f64) -> f64 {
+        z * Self::tail(z) - normal_log_density(z).exp()
+    }
+
+    fn slopes(z: f64) -> [f64; 2] {
+        let density = normal_log_density(z).exp();
+        [-density, -density * (z * z - 1.0)]
+    }
+}
+
+/// A scale in levels from where on the sum of tails is an integral with the corrections of its ends: what
+/// the next one would add is below 1e-9.
+const WIDE: f64 = 8.0;
+
+/// The mean level Σ k p_k of a distribution over the levels' intervals, as Σ P(level ≥ k) over k ≥ 1.
+fn mean<U: Upper>(center: f64, scale: f64, levels: usize) -> f64 {
     let top = (levels - 1) as f64;
-    // The lower end of level k is (2k − 1) / top − 1.
-    let level = |x: f64| ((x + 1.0) * top + 1.0) * 0.5;
-    let [from, to] = [-far, far].map(|z| level(mean + z * scale).clamp(0.0, top).floor());
-    let above = |k: usize| above(((2.0 * k as f64 - 1.0) / top - 1.0 - mean) / scale);
-    // All levels up to `from` are passed.
-    from + (from as usize + 1..=to as usize).map(above).sum::<f64>()
+    // In levels; the lower end of level k is k − ½.
+    let (center, scale) = ((center + 1.0) * 0.5 * top, scale * 0.5 * top);
+    let at = |x: f64| (x - center) / scale;
+    if scale < WIDE {
+        let [from, to] =
+            [-U::FAR, U::FAR].map(|z| (center + z * scale + 0.5).clamp(0.0, top).floor());
+        // All levels up to `from` are passed.
+        let rest = from as usize + 1..=to as usize;
+        return from + rest.map(|k| U::tail(at(k as f64 - 0.5))).sum::<f64>();
+    }
+    // Euler and Maclaurin's formula for the middles of intervals.
+    let (a, b) = (at(0.0), at(top));
+    let difference = |i: usize| U::slopes(b)[i] - U::slopes(a)[i];
+    let integral = if b - a < 0.01 {
+        // The difference would cancel; by Simpson's rule.
+        (U::tail(a) + 4.0 * U::tail(0.5 * (a + b)) + U::tail(b)) * top / 6.0
+    } else {
+        scale * (U::integral(b) - U::integral(a))
+    };
+    let sum =
+        integral - difference(0) / (24.0 * scale) + 7.0 * difference(1) / (5760.0 * scale.powi(3));
+    sum.clamp(0.0, top)
 }
 
 /// The mean level of a logistic.
 pub(super) fn logistic_mean(center: f64, scale: f64, levels: usize) -> f64 {
-    mean(center, scale, levels, 40.0, |z| 1.0 / (1.0 + z.exp()))
+    mean::<Logistic>(center, scale, levels)
 }
 
 /// The mean level of a normal.
 pub(super) fn normal_mean(center: f64, sigma: f64, levels: usize) -> f64 {
-    mean(center, sigma, levels, 9.0, |z| normal_tails(z).upper.exp())
+    mean::<Normal>(center, sigma, levels)
 }
 
 /// log p of a level under a normal whose mass is cut into levels.
@@ -107,4 +178,35 @@ pub(super) fn geometric_draw(logit: f64, u: f64, levels: usize) -> f64 {
     let share = if y < 1e-6 { u } else { -(u * (-y).exp_m1()).ln_1p() / y };
     let from_end = (share * levels as f64).floor().min(top);
     if logit > 0.0 { top - from_end } else { from_end }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Means are Σ P(level ≥ k), from scales of a thousandth of a level to e⁵⁰, near the levels and far.
+    #[test]
+    fn means_are_the_sums_of_tails() {
+        for levels in [2usize, 17, 256] {
+            let top = (levels - 1) as f64;
+            for scale in [1e-3, 0.5, 7.9, 8.1, 40.0, 2e3, 2.6e4, 1e9, 5e21].map(|s| s * 2.0 / top) {
+                for center in [-1e4, -3.0, -1.0, -0.2, 0.6, 1.0, 2.0, 1e4] {
+                    let sum = |tail: &dyn Fn(f64) -> f64| -> f64 {
+                        let at = |k: f64| ((2.0 * k - 1.0) / top - 1.0 - center) / scale;
+                        (1..levels).map(|k| tail(at(k as f64))).sum()
+                    };
+                    for (found, expected) in [
+                        (logistic_mean(center, scale, levels), sum(&Logistic::tail)),
+                        (normal_mean(center, scale, levels), sum(&Normal::tail)),
+                    ] {
+                        let error = (found - expected).abs();
+                        assert!(
+                            error < 2e-9 * (1.0 + top),
+                            "{levels} {scale} {center}: {found} {expected}"
+                        );
+                    }
+                }
+            }
+        }
+    }
 }

@@ -10,6 +10,7 @@
 //! | `gaussian` | reals | mean and log σ | density of N(mean, σ²) |
 //! | `gaussian-fixed` | reals | mean | density of N(mean, 1) |
 //! | `continuous-bernoulli` | levels | logit η | mass of the level's part of \[0, 1\] under the density ∝ e^(η x) (Loaiza-Ganem and Cunningham 2019, eq. 5) |
+//! | `tilted-histogram` | levels | logit η | mass ∝ h_k e^(η k / (L − 1)), the exponential tilt of the distribution h of the mean of three levels of the training data (Rathouz and Gao 2009, *Biostatistics* 10:205-218) |
 //! | Gaussian mixture | reals | weight, mean and log σ per component | log Σ π N(x; mean, σ²) (Uria et al. 2013) |
 //! | Laplace mixture | reals | weight, mean and log b per component | log Σ π exp(−|x − mean| / b) / 2b |
 //!
@@ -19,9 +20,10 @@
 //! over levels has a constant there ([`Deviation`]).
 
 use std::f64::consts::LN_2;
+use std::sync::Arc;
 
 use ancestral_data::Domain;
-use ancestral_kernels::{self as kernels, Isa, LOGISTIC_COMPONENTS as COMPONENTS, Levels};
+use ancestral_kernels::{self as kernels, Isa, LOGISTIC_COMPONENTS as COMPONENTS, Levels, Tilt};
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 
@@ -32,6 +34,13 @@ use crate::{Error, Result, choices};
 const MIN_LOG_SCALE: f64 = kernels::LOG_SCALES[0] as f64;
 /// The upper limit keeps the scale finite.
 const MAX_LOG_SCALE: f64 = kernels::LOG_SCALES[1] as f64;
+
+/// Levels whose mean has the base distribution of `tilted-histogram`: with three, the variance is near the
+/// squared error of what small networks reconstruct.
+const TILTED_DRAWS: usize = 3;
+
+/// Levels from which a table of `tilted-histogram` would be slow to make.
+const MOST_TILTED: u32 = 1024;
 
 choices! {
     /// The name of an observation model that a setting may choose.
@@ -55,6 +64,9 @@ choices! {
         GaussianFixed = "gaussian-fixed",
         /// continuous Bernoulli, for ordered levels
         ContinuousBernoulli = "continuous-bernoulli",
+        /// distribution of the mean of three levels of the training data, tilted exponentially to a
+        /// predicted mean, for ordered levels
+        TiltedHistogram = "tilted-histogram",
     }
 }
 
@@ -85,7 +97,7 @@ impl LikelihoodName {
 }
 
 /// An observation model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Likelihood {
     /// For binary entries.
     Bernoulli,
@@ -111,6 +123,8 @@ pub enum Likelihood {
         /// The number of levels.
         levels: usize,
     },
+    /// For entries of ordered levels, with the histogram of the training data.
+    TiltedHistogram(Arc<Tilt>),
     /// For real data, with variance 1 (of standardized data).
     GaussianFixed,
     /// For real data.
@@ -126,13 +140,16 @@ pub enum Likelihood {
 }
 
 impl Likelihood {
-    /// The observation model of a name for a domain; `auto` takes the domain's default.
+    /// The observation model of a name for a domain; `auto` takes the domain's default. `histogram`
+    /// counts the levels of the training data; empty, all are alike.
     ///
     /// # Errors
     /// If it does not suit the domain.
-    pub fn choose(name: LikelihoodName, domain: Domain) -> Result<Self> {
+    pub fn choose(name: LikelihoodName, domain: Domain, histogram: &[u64]) -> Result<Self> {
         use LikelihoodName as Name;
         let levels = domain.max_level().map_or(0, |max| max as usize + 1);
+        let counts =
+            || if histogram.len() == levels { histogram.to_vec() } else { vec![1; levels] };
         let refused = |why: String| Error::setting("likelihood", format!("'{name}'"), why);
         Ok(match (name, domain) {
             (Name::Auto | Name::Bernoulli, Domain::Binary) => Self::Bernoulli,
@@ -150,6 +167,16 @@ impl Likelihood {
                 Domain::Levels(_),
             ) => Self::GaussianLevels { levels },
             (Name::ContinuousBernoulli, Domain::Levels(_)) => Self::ContinuousBernoulli { levels },
+            (Name::TiltedHistogram, Domain::Levels(MOST_TILTED..)) => {
+                let why = format!(
+                    "it takes fewer than {MOST_TILTED} levels; choose gaussian-shared or \
+                     logistic-mixture"
+                );
+                return Err(refused(why));
+            }
+            (Name::TiltedHistogram, Domain::Levels(_)) => {
+                Self::TiltedHistogram(Arc::new(Tilt::new(&counts(), TILTED_DRAWS)))
+            }
             (Name::GaussianFixed, Domain::Real) => Self::GaussianFixed,
             (Name::Categorical, Domain::Binary | Domain::Levels(_)) => Self::Categorical { levels },
             (Name::LogisticMixture, Domain::Levels(_)) => Self::LogisticMixture { levels },
@@ -176,13 +203,14 @@ impl Likelihood {
     }
 
     /// The name, as settings take it.
-    pub fn name(self) -> &'static str {
-        match self {
+    pub fn name(&self) -> &'static str {
+        match *self {
             Self::Bernoulli => "bernoulli",
             Self::Categorical { .. } => "categorical",
             Self::LogisticMixture { .. } => "logistic-mixture",
             Self::Gaussian | Self::GaussianLevels { .. } => "gaussian",
             Self::ContinuousBernoulli { .. } => "continuous-bernoulli",
+            Self::TiltedHistogram(_) => "tilted-histogram",
             Self::GaussianFixed => "gaussian-fixed",
             Self::GaussianMixture { .. } => "gaussian-mixture",
             Self::LaplaceMixture { .. } => "laplace-mixture",
@@ -190,9 +218,12 @@ impl Likelihood {
     }
 
     /// Network outputs per entry.
-    pub fn outputs(self) -> usize {
-        match self {
-            Self::Bernoulli | Self::GaussianFixed | Self::ContinuousBernoulli { .. } => 1,
+    pub fn outputs(&self) -> usize {
+        match *self {
+            Self::Bernoulli
+            | Self::GaussianFixed
+            | Self::ContinuousBernoulli { .. }
+            | Self::TiltedHistogram(_) => 1,
             Self::Categorical { levels } => levels,
             Self::LogisticMixture { .. } => 3 * COMPONENTS,
             Self::Gaussian | Self::GaussianLevels { .. } => 2,
@@ -204,9 +235,9 @@ impl Likelihood {
 
     /// The approximate number of values that [`Likelihood::log_probability`] keeps per entry for
     /// the backward pass.
-    pub fn kept(self) -> u64 {
-        match self {
-            Self::Bernoulli | Self::ContinuousBernoulli { .. } => 2,
+    pub fn kept(&self) -> u64 {
+        match *self {
+            Self::Bernoulli | Self::ContinuousBernoulli { .. } | Self::TiltedHistogram(_) => 2,
             Self::GaussianFixed | Self::GaussianLevels { .. } => 4,
             Self::Gaussian => 10,
             Self::Categorical { levels } => levels as u64,
@@ -219,10 +250,10 @@ impl Likelihood {
 
     /// The initial bias of the output layer, from the mean of each entry (in levels, or
     /// standardized), so that training starts at the marginals.
-    pub fn output_bias(self, means: &[f64]) -> Vec<f32> {
+    pub fn output_bias(&self, means: &[f64]) -> Vec<f32> {
         let mut bias = Vec::with_capacity(means.len() * self.outputs());
         for &mean in means {
-            match self {
+            match *self {
                 Self::Bernoulli => {
                     let p = mean.clamp(1e-3, 1.0 - 1e-3);
                     bias.push((p / (1.0 - p)).ln() as f32);
@@ -250,6 +281,7 @@ impl Likelihood {
                     let p = (mean / (levels - 1) as f64).clamp(1e-3, 1.0 - 1e-3);
                     bias.push((p / (1.0 - p)).ln() as f32);
                 }
+                Self::TiltedHistogram(ref tilt) => bias.push(tilt.logit_of_mean(mean) as f32),
                 Self::GaussianFixed => bias.push(mean as f32),
                 Self::GaussianMixture { components } | Self::LaplaceMixture { components } => {
                     bias.extend(std::iter::repeat_n(0.0, components));
@@ -268,17 +300,17 @@ impl Likelihood {
 
     /// log p(x | outputs) of each row in nats: outputs `[rows, size · outputs]`, x `[rows, size]`
     /// in levels or real values.
-    pub fn log_probability(self, outputs: Tensor<2>, x: Tensor<2>) -> Tensor<1> {
-        match self {
+    pub fn log_probability(&self, outputs: Tensor<2>, x: Tensor<2>) -> Tensor<1> {
+        match *self {
             Self::Bernoulli => kernels::bernoulli_nll(outputs, x).neg(),
             _ => self.entry_log_probability(outputs, x).sum_dim(1).squeeze_dim(1),
         }
     }
 
     /// log p(x | outputs) of each entry `[rows, size]` in nats, from the same.
-    pub fn entry_log_probability(self, outputs: Tensor<2>, x: Tensor<2>) -> Tensor<2> {
+    pub fn entry_log_probability(&self, outputs: Tensor<2>, x: Tensor<2>) -> Tensor<2> {
         let [rows, size] = x.dims();
-        match self {
+        match *self {
             Self::Bernoulli => x * outputs.clone() - kernels::softplus(outputs),
             Self::Categorical { .. } => kernels::categorical_log_probability(outputs, x),
             Self::LogisticMixture { levels } => {
@@ -290,6 +322,7 @@ impl Likelihood {
             Self::ContinuousBernoulli { levels } => {
                 kernels::level_log_probability(Levels::ContinuousBernoulli, outputs, x, levels)
             }
+            Self::TiltedHistogram(ref tilt) => kernels::tilted_log_probability(tilt, outputs, x),
             Self::Gaussian => {
                 let outputs: Tensor<3> = outputs.reshape([rows, size, 2]);
                 let mean: Tensor<2> = outputs.clone().narrow(2, 0, 1).squeeze_dim(2);
@@ -309,7 +342,7 @@ impl Likelihood {
                 let log_scale = log_scale.clamp_min(MIN_LOG_SCALE);
                 let x: Tensor<3> = x.unsqueeze_dim(2);
                 let z = (x - mean) * kernels::exp(log_scale.clone().neg());
-                let component = if let Self::GaussianMixture { .. } = self {
+                let component = if let Self::GaussianMixture { .. } = *self {
                     (z.clone() * z * 0.5 + log_scale + half_log_tau()).neg()
                 } else {
                     (z.abs() + log_scale + LN_2).neg()
@@ -320,7 +353,7 @@ impl Likelihood {
     }
 
     /// log p(x | outputs) of one entry in nats, in double precision; finite for any finite real.
-    pub fn log_probability_of(self, outputs: &[f32], x: f32) -> f64 {
+    pub fn log_probability_of(&self, outputs: &[f32], x: f32) -> f64 {
         let x = f64::from(x);
         let at = |i: usize| f64::from(outputs[i]);
         let log_scale = |i: usize| at(i).clamp(MIN_LOG_SCALE, MAX_LOG_SCALE);
@@ -333,7 +366,7 @@ impl Likelihood {
             let weights = (0..components).map(at);
             log_sum(weights.clone().enumerate().map(|(k, w)| w + term(k))) - log_sum(weights)
         };
-        match self {
+        match *self {
             Self::Bernoulli => {
                 let l = if x > 0.5 { at(0) } else { -at(0) };
                 l.min(0.0) - (-l.abs()).exp().ln_1p()
@@ -349,6 +382,7 @@ impl Likelihood {
             Self::GaussianFixed => normal(at(0), 0.0),
             Self::GaussianLevels { levels } => levels::normal(x, at(0), log_scale(1), levels),
             Self::ContinuousBernoulli { levels } => levels::geometric(x, at(0), levels),
+            Self::TiltedHistogram(ref tilt) => tilt.log_probability(at(0), x).0,
             Self::GaussianMixture { components: n } => {
                 mixed(n, &|k| normal(at(n + k), log_scale(2 * n + k)))
             }
@@ -361,8 +395,8 @@ impl Likelihood {
 
     /// log p(x | outputs) of each row in nats, summed in double precision: `outputs`
     /// `[rows, size · outputs]`, `x` `[rows, size]`.
-    pub fn row_log_probabilities(self, outputs: &[f32], x: &[f32], size: usize) -> Vec<f64> {
-        if self == Self::Bernoulli {
+    pub fn row_log_probabilities(&self, outputs: &[f32], x: &[f32], size: usize) -> Vec<f64> {
+        if *self == Self::Bernoulli {
             return kernels::bernoulli_log_probabilities(outputs, x, size);
         }
         let width = self.outputs();
@@ -376,14 +410,14 @@ impl Likelihood {
 
     /// log p(x | outputs) of each entry `[rows, size]` in nats, which add up to
     /// [`Likelihood::row_log_probabilities`] of the same.
-    pub fn term_log_probabilities(self, outputs: &[f32], x: &[f32], size: usize) -> Vec<f64> {
+    pub fn term_log_probabilities(&self, outputs: &[f32], x: &[f32], size: usize) -> Vec<f64> {
         let width = self.outputs();
         let mut terms: Vec<f64> = outputs
             .par_chunks_exact(width)
             .zip(x)
             .map(|(outputs, &x)| self.log_probability_of(outputs, x))
             .collect();
-        if self == Self::Bernoulli {
+        if *self == Self::Bernoulli {
             // The kernel rounds sums in single precision; the difference is distributed over the terms.
             let sums = self.row_log_probabilities(outputs, x, size);
             for (terms, total) in terms.chunks_exact_mut(size).zip(sums) {
@@ -400,16 +434,17 @@ impl Likelihood {
     /// unchanged, values below 1 sharpen it, and at 0 only its mode remains.
     ///
     /// Logits are divided by the temperature, scales multiplied.
-    pub fn temper(self, outputs: &mut [f32], temperature: f64) {
+    pub fn temper(&self, outputs: &mut [f32], temperature: f64) {
         if temperature == 1.0 {
             return;
         }
         let t = temperature.max(1e-6) as f32;
         for o in outputs.chunks_exact_mut(self.outputs()) {
-            let (logits, log_scales) = match self {
-                Self::Bernoulli | Self::Categorical { .. } | Self::ContinuousBernoulli { .. } => {
-                    (o.len(), 0)
-                }
+            let (logits, log_scales) = match *self {
+                Self::Bernoulli
+                | Self::Categorical { .. }
+                | Self::ContinuousBernoulli { .. }
+                | Self::TiltedHistogram(_) => (o.len(), 0),
                 Self::Gaussian | Self::GaussianLevels { .. } => (0, 1),
                 // A fixed scale has no output.
                 Self::GaussianFixed => (0, 0),
@@ -425,10 +460,10 @@ impl Likelihood {
     }
 
     /// The mean of each entry, in levels or real values, from outputs `[rows, size · outputs]`.
-    pub fn mean(self, outputs: &[f32]) -> Vec<f32> {
+    pub fn mean(&self, outputs: &[f32]) -> Vec<f32> {
         outputs
             .par_chunks_exact(self.outputs())
-            .map(|o| match self {
+            .map(|o| match *self {
                 Self::Bernoulli => 1.0 / (1.0 + (-o[0]).exp()),
                 Self::Categorical { .. } => softmax(o).enumerate().map(|(k, p)| k as f32 * p).sum(),
                 Self::LogisticMixture { levels } => {
@@ -447,6 +482,7 @@ impl Likelihood {
                 Self::ContinuousBernoulli { levels } => {
                     levels::geometric_mean(o[0].into(), levels) as f32
                 }
+                Self::TiltedHistogram(ref tilt) => tilt.mean(o[0].into()) as f32,
                 Self::GaussianMixture { components } | Self::LaplaceMixture { components } => {
                     softmax(&o[..components]).zip(&o[components..]).map(|(p, mean)| p * mean).sum()
                 }
@@ -455,8 +491,8 @@ impl Likelihood {
     }
 
     /// Uniform numbers per entry in [`Likelihood::draw`].
-    pub fn draws(self) -> usize {
-        match self {
+    pub fn draws(&self) -> usize {
+        match *self {
             Self::GaussianMixture { .. } | Self::LaplaceMixture { .. } => 3,
             _ => 2,
         }
@@ -464,7 +500,7 @@ impl Likelihood {
 
     /// Draws each entry, in levels or real values, with [`Likelihood::draws`] uniform numbers per
     /// entry.
-    pub fn draw(self, outputs: &[f32], uniforms: &[f32]) -> Vec<f32> {
+    pub fn draw(&self, outputs: &[f32], uniforms: &[f32]) -> Vec<f32> {
         let mut drawn = vec![0.0; outputs.len() / self.outputs()];
         let outputs = &outputs[..drawn.len() * self.outputs()];
         self.draw_into(outputs, uniforms, self.draws(), &mut drawn);
@@ -476,17 +512,17 @@ impl Likelihood {
     ///
     /// # Panics
     /// If the number of outputs does not fit `drawn`.
-    pub fn draw_into(self, outputs: &[f32], uniforms: &[f32], stride: usize, drawn: &mut [f32]) {
+    pub fn draw_into(&self, outputs: &[f32], uniforms: &[f32], stride: usize, drawn: &mut [f32]) {
         assert_eq!(outputs.len(), drawn.len() * self.outputs(), "draw: outputs of all entries");
         let uniforms = uniforms.chunks(stride);
-        if self == Self::Bernoulli {
+        if *self == Self::Bernoulli {
             kernels::vector::sigmoid(Isa::best(), outputs, drawn);
             drawn.iter_mut().zip(uniforms).for_each(|(p, u)| *p = f32::from(u[0] < *p));
             return;
         }
         let outputs = outputs.chunks_exact(self.outputs());
         for ((drawn, o), u) in drawn.iter_mut().zip(outputs).zip(uniforms) {
-            *drawn = match self {
+            *drawn = match *self {
                 // Drawn above, all entries together.
                 Self::Bernoulli => continue,
                 Self::Categorical { .. } => pick(o, u[0]) as f32,
@@ -512,13 +548,14 @@ impl Likelihood {
                 Self::ContinuousBernoulli { levels } => {
                     levels::geometric_draw(o[0].into(), u[0].into(), levels) as f32
                 }
+                Self::TiltedHistogram(ref tilt) => tilt.draw(o[0].into(), u[0].into()) as f32,
                 Self::GaussianMixture { components: n }
                 | Self::LaplaceMixture { components: n } => {
                     let k = pick(&o[..n], u[0]);
                     let scale = o[2 * n + k].max(MIN_LOG_SCALE as f32).exp();
                     o[n + k]
                         + scale
-                            * match self {
+                            * match *self {
                                 Self::GaussianMixture { .. } => box_muller(u[1], u[2]),
                                 // A Laplace distribution: an exponential on either side.
                                 _ => u[1].ln().copysign(u[2] - 0.5),
@@ -590,6 +627,14 @@ mod tests {
     use ancestral_data::Streams;
     use burn::tensor::TensorData;
 
+    /// With most entries at the first level.
+    fn tilted(levels: usize) -> Likelihood {
+        let count = |k: usize| if k == 0 { 90_000 } else { 50 * (k as u64 % 7) };
+        let counts: Vec<u64> = (0..levels).map(count).collect();
+        let domain = Domain::Levels(levels as u32);
+        Likelihood::choose(LikelihoodName::TiltedHistogram, domain, &counts).unwrap()
+    }
+
     /// The mean of levels is Σ k p_k, also where a component is wide or lies outside.
     #[test]
     fn means_are_those_of_the_masses() {
@@ -605,6 +650,8 @@ mod tests {
                 (Likelihood::ContinuousBernoulli { levels }, 1e-4),
                 (Likelihood::ContinuousBernoulli { levels }, 1.0),
                 (Likelihood::ContinuousBernoulli { levels }, 200.0),
+                (tilted(levels), 1.0),
+                (tilted(levels), 200.0),
             ] {
                 let (entries, width) = (40, likelihood.outputs());
                 let mut outputs =
@@ -632,6 +679,7 @@ mod tests {
             (Likelihood::LogisticMixture { levels: 256 }, 256),
             (Likelihood::GaussianLevels { levels: 256 }, 256),
             (Likelihood::ContinuousBernoulli { levels: 256 }, 256),
+            (tilted(256), 256),
         ] {
             for spread in [0.1f32, 1.0, 4.0] {
                 let width = likelihood.outputs();
@@ -659,6 +707,7 @@ mod tests {
             Likelihood::LogisticMixture { levels: 5 },
             Likelihood::GaussianLevels { levels: 5 },
             Likelihood::ContinuousBernoulli { levels: 5 },
+            tilted(5),
         ] {
             let levels = match likelihood {
                 Likelihood::Bernoulli => 2,
@@ -709,6 +758,7 @@ mod tests {
             (Likelihood::LogisticMixture { levels: 17 }, 17),
             (Likelihood::GaussianLevels { levels: 17 }, 17),
             (Likelihood::ContinuousBernoulli { levels: 17 }, 17),
+            (tilted(17), 17),
             (Likelihood::Gaussian, 0),
             (Likelihood::GaussianFixed, 0),
             (Likelihood::GaussianMixture { components: 3 }, 0),
@@ -794,12 +844,13 @@ mod tests {
 
     #[test]
     fn names_that_do_not_suit_the_data_say_what_does() {
-        let error = Likelihood::choose(LikelihoodName::Bernoulli, Domain::Levels(17)).unwrap_err();
+        let error =
+            Likelihood::choose(LikelihoodName::Bernoulli, Domain::Levels(17), &[]).unwrap_err();
         assert!(error.to_string().contains("binarize"), "{error}");
-        assert!(Likelihood::choose(LikelihoodName::Gaussian, Domain::Binary).is_err());
+        assert!(Likelihood::choose(LikelihoodName::Gaussian, Domain::Binary, &[]).is_err());
         for levels in [17, 256] {
             assert_eq!(
-                Likelihood::choose(LikelihoodName::Auto, Domain::Levels(levels)).unwrap(),
+                Likelihood::choose(LikelihoodName::Auto, Domain::Levels(levels), &[]).unwrap(),
                 Likelihood::LogisticMixture { levels: levels as usize }
             );
         }

@@ -152,6 +152,8 @@ pub struct ModelEntry {
     pub build: fn(&Table, &DataSpec, &Init) -> Result<Box<dyn Model>>,
     /// Settings of the training loop that differ from the defaults on such data.
     pub train: fn(&DataSpec) -> Table,
+    /// Completes settings of a new run that are left open (absent, or "auto") by what suits such data.
+    pub complete: fn(&mut Table, &DataSpec),
 }
 
 /// Typed settings of a model.

@@ -63,7 +63,7 @@ pub struct SampleStep<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct Conditional<'a> {
     /// The observation model.
-    pub likelihood: Likelihood,
+    pub likelihood: &'a Likelihood,
     /// Its outputs `[rows, outputs of an entry]`, at the temperature of the request.
     pub outputs: &'a [f32],
 }

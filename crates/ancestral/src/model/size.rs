@@ -176,7 +176,7 @@ impl SizeBuilder {
     }
 
     /// The log-probabilities of `entries` entries.
-    pub fn likelihood(&mut self, likelihood: Likelihood, entries: usize) {
+    pub fn likelihood(&mut self, likelihood: &Likelihood, entries: usize) {
         self.kept((entries as u64).saturating_mul(likelihood.kept()));
     }
 

@@ -109,6 +109,7 @@ pub fn entry() -> ModelEntry {
         presets: &[],
         fields: LinearConfig::fields,
         train: |_| Table::new(),
+        complete: |_, _| {},
         build: |table, data, _| Ok(Box::new(LinearConfig::from_table(table)?.init(data)?)),
     }
 }

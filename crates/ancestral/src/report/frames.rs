@@ -125,7 +125,7 @@ impl Recording {
             self.rows[row].steps.push(Drawn {
                 entry: step.entry,
                 value,
-                likelihood: conditional.likelihood,
+                likelihood: conditional.likelihood.clone(),
                 outputs: outputs.to_vec(),
             });
         }

@@ -4,6 +4,7 @@
 use ancestral_data::{Binarize, Dataset, Domain, Examples, SplitName, Values};
 
 use super::config::DataConfig;
+use crate::model::DataSpec;
 use crate::nn::{Moments, deviation};
 use crate::{Error, Result};
 
@@ -57,6 +58,18 @@ pub(super) fn standardize_all(described: &mut DataConfig, data: &Dataset, seed: 
     described.scale = columns.map(|(&mean, &std)| deviation(mean, std)).collect();
     described.offset = moments.means;
     Ok(())
+}
+
+/// How often each level occurs in the training split; empty for data of no common number of levels.
+pub(super) fn histogram(spec: &DataSpec, data: &Dataset) -> Result<Vec<u64>> {
+    let (Some(Domain::Levels(levels)), Values::Bytes(values)) =
+        (spec.domain(), &data.split(SplitName::Train)?.values)
+    else {
+        return Ok(Vec::new());
+    };
+    let mut counts = vec![0; levels as usize];
+    values.iter().for_each(|&level| counts[usize::from(level)] += 1);
+    Ok(counts)
 }
 
 /// Notes on constant columns, and on columns whose values single precision merges.

@@ -101,6 +101,9 @@ pub struct DataConfig {
     /// The scale that each real column is then divided by, in double precision.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scale: Vec<f64>,
+    /// How often each level occurs in the training split, for models that ask for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub histogram: Vec<u64>,
     /// The decimals of each column of a table of text, to which samples are rounded; −1 for all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub decimals: Vec<i32>,
@@ -163,6 +166,7 @@ impl DataConfig {
             kinds,
             offset: Vec::new(),
             scale: Vec::new(),
+            histogram: Vec::new(),
             decimals: if domain == Domain::Real { decimals(data) } else { Vec::new() },
             categories,
             censored: Vec::new(),
@@ -182,7 +186,7 @@ impl DataConfig {
     }
 
     /// The keys of the table `data`.
-    pub(super) const KEYS: [&str; 31] = [
+    pub(super) const KEYS: [&str; 32] = [
         "name",
         "path",
         "data_dir",
@@ -211,6 +215,7 @@ impl DataConfig {
         "kinds",
         "offset",
         "scale",
+        "histogram",
         "decimals",
         "text",
         "categories",
@@ -655,6 +660,14 @@ impl DataConfig {
         }
         spec.offset.clone_from(&self.offset);
         spec.scale.clone_from(&self.scale);
+        if !self.histogram.is_empty() && self.histogram.len() != self.levels as usize {
+            return Err(Error::setting(
+                "data.histogram",
+                format!("{} counts", self.histogram.len()),
+                format!("give one count for each of {} levels, or none", self.levels),
+            ));
+        }
+        spec.histogram.clone_from(&self.histogram);
         if !self.kinds.is_empty() {
             let kinds = self.kinds.iter().map(|kind| {
                 let wrong = |e: UnknownKind| Error::setting("data.kinds", kind, e.to_string());

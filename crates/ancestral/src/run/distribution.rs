@@ -235,22 +235,29 @@ impl Session<'_> {
         let (seed, streams) = (config.seed, Streams::new(config.seed));
         let never = AtomicBool::new(false);
         let stop = self.stop.unwrap_or(&never);
-        let total = gathered.columns.len();
+        // A bootstrap is many fits.
+        let of_column = match request.p_values {
+            PValues::Never => 1,
+            PValues::OfFewRows | PValues::Always => 1 + SAMPLES as usize,
+        };
+        let total = gathered.columns.len() * of_column;
         let columns = self.working("fitting", total, |progress| {
             let mut done = Vec::new();
             for (column, sample) in gathered.columns {
                 if stop.load(Ordering::Relaxed) {
                     return Err(Error::Interrupted);
                 }
+                let before = done.len() * of_column;
                 let fitted = fit_column(
                     (&column, sample),
                     &family.family,
                     &options,
                     request,
                     (streams, located.as_ref()),
+                    &mut |fits| progress(before + fits as usize),
                 );
                 done.push(fitted.map_err(|error| column_error(&name, &column, error))?);
-                progress(done.len());
+                progress(before + of_column);
             }
             Ok(done)
         })?;
@@ -531,6 +538,7 @@ fn fit_column(
     options: &FitOptions,
     request: &DistributionRequest,
     (streams, located): (Streams, Option<&Located>),
+    progress: &mut dyn FnMut(u64),
 ) -> families::Result<ColumnFit> {
     let (sample, turned) = on_circle(family.as_ref(), sample)?;
     let mut fit = match located {
@@ -556,7 +564,7 @@ fn fit_column(
             let mut rng = purpose.item(number);
             Box::new(move || open_uniform(&mut rng))
         };
-        goodness.with_p_values(family.as_ref(), &fit, options, SAMPLES, &uniforms)
+        goodness.with_p_values(family.as_ref(), &fit, options, SAMPLES, &uniforms, progress)
     });
     let tests = ratio_tests(family.as_ref(), &fit, &sample, options).unwrap_or_default();
     let confidence = options.confidence;

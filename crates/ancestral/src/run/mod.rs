@@ -57,8 +57,8 @@ pub use latent::{Codes, Reconstructions};
 pub use loaded::{DataQuery, Reading, Run};
 pub use networks::{FEATURE_NETWORKS, FeatureNetwork};
 pub use quality::{
-    ImageFolder, LEAST_SAMPLES, ModesReport, NamedWeights, QualityReport, QualitySpec,
-    WeightsModes, WeightsQuality,
+    DistanceReport, ImageFolder, LEAST_SAMPLES, ModesReport, NamedWeights, QualityReport,
+    QualitySpec, WeightsDistance, WeightsModes, WeightsQuality,
 };
 pub use recipe::Recipe;
 pub use reproduce::{PUBLISHED, PublishedMetric, PublishedResult, ReproduceProgress, Reproduced};

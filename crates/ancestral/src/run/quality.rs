@@ -11,10 +11,10 @@ use super::loaded::{DataQuery, Run};
 use super::networks::FeatureNetwork;
 use super::session::Session;
 use crate::evaluate::{
-    self, DENSITY_NEIGHBORS, GeneratedExamples, Modes, NamedClassifier, NoiseReference, Quality,
-    RequestedClasses, Rows, Training,
+    self, DENSITY_NEIGHBORS, ENERGY_SAMPLES, EnergyEvaluator, GeneratedExamples, Modes,
+    NamedClassifier, NoiseReference, Quality, RequestedClasses, Rows, Training,
 };
-use crate::model::{Capability, Classified, SampleRequest};
+use crate::model::{Capability, Classified, Estimate, SampleRequest};
 use crate::{Error, Result};
 
 /// The fewest samples of the nearest-neighbor metrics.
@@ -120,6 +120,36 @@ pub struct WeightsModes {
     pub modes: Modes,
 }
 
+/// The energy distance of samples from a split, for data that no feature network fits.
+#[derive(Debug, Clone)]
+pub struct DistanceReport {
+    /// The name of the data.
+    pub data: String,
+    /// The split.
+    pub split: SplitName,
+    /// The number of its examples that are compared.
+    pub n_reference: usize,
+    /// The distance for each of the run's weights.
+    pub samples: Vec<WeightsDistance>,
+    /// That of training examples in the place of samples.
+    pub training: Option<Estimate>,
+}
+
+/// The energy distance of the samples of some weights.
+#[derive(Debug, Clone, Serialize)]
+pub struct WeightsDistance {
+    /// "best" or "last".
+    pub weights: &'static str,
+    /// The step of the weights.
+    pub step: u64,
+    /// The number of samples.
+    pub n: usize,
+    /// The distance, from 0 to 1 but for chance.
+    pub energy_distance: f64,
+    /// Its standard error.
+    pub energy_stderr: Option<f64>,
+}
+
 /// Runs with different weights, each with the name of the weights.
 pub type NamedWeights = Vec<(&'static str, Run)>;
 
@@ -171,6 +201,55 @@ impl Session<'_> {
             samples.push(WeightsModes { weights, step: run.weights().step, modes });
         }
         Ok(Some(ModesReport { data, std, samples }))
+    }
+
+    /// The energy distance of samples from a split, at most 500 on each side; `None` if a feature network
+    /// is asked for or fits the data, or the split has too few examples.
+    ///
+    /// # Errors
+    /// If the model cannot be sampled, the data is not found, or a value is not finite.
+    pub fn distances(
+        &mut self,
+        runs: &NamedWeights,
+        spec: &QualitySpec,
+    ) -> Result<Option<DistanceReport>> {
+        let Some((_, first)) = runs.first() else { return Ok(None) };
+        if spec.mean || spec.network.is_some() || first.model().sampler().is_none() {
+            return Ok(None);
+        }
+        let (reference, data) = first.query(&spec.reference, self.data_dir())?;
+        if FeatureNetwork::of(&data.name).is_some() {
+            return Ok(None);
+        }
+        let binarize = reference.binarize();
+        let train = Examples::new(&data, SplitName::Train, binarize, first.config.seed)?;
+        let Some(evaluator) = EnergyEvaluator::new(&train, &reference)? else { return Ok(None) };
+        self.tell_notes(&data.notes)?;
+        let mut samples = Vec::new();
+        for (weights, run) in runs {
+            let few = QualitySpec { count: spec.count.min(ENERGY_SAMPLES), ..spec.clone() };
+            let mut drawn = self.draw(run, &few)?;
+            let own = run.model().data().domain().unwrap_or(Domain::Real);
+            rescale(&mut drawn.values, own, reference.domain());
+            let found = evaluator.distance(&drawn.values)?;
+            samples.push(WeightsDistance {
+                weights,
+                step: run.weights().step,
+                n: few.count,
+                energy_distance: found.value,
+                energy_stderr: found.stderr,
+            });
+        }
+        Ok(Some(DistanceReport {
+            data: data.name.clone(),
+            split: reference.split_name(),
+            n_reference: evaluator.reference_len(),
+            samples,
+            training: evaluator
+                .distance_of_data()
+                .filter(|_| reference.split_name() != SplitName::Train)
+                .cloned(),
+        }))
     }
 
     /// The samples of a run compared with a split, by the features of a network.

@@ -12,6 +12,7 @@ use toml::{Table, Value};
 use super::config::{DataConfig, FORMAT, RunConfig, seed};
 use super::folder::{RunFolder, starting_weights};
 use super::networks;
+use crate::likelihood::LikelihoodName;
 use crate::model::{DataSpec, Init, KindName, Learning, ModelConfig, ModelEntry, NamedTensors};
 use crate::registry::Registry;
 use crate::settings::{Field, Settings, normalize, parse_assignment, unknown, with_large_seeds};
@@ -221,9 +222,13 @@ pub struct ResolvedRun {
 }
 
 impl RunSpec {
-    /// A run of the model with these settings, on this data.
-    pub fn new(config: &impl ModelConfig, data: impl Into<DataSource>) -> Self {
-        Self { settings: config.to_table(), ..Self::named(config.model_name(), data) }
+    /// A run of the model with those of these settings that differ from the defaults, on this data; the
+    /// others are what suits the data.
+    pub fn new<C: ModelConfig>(config: &C, data: impl Into<DataSource>) -> Self {
+        let usual = C::default().to_table();
+        let given = config.to_table().into_iter();
+        let settings = given.filter(|(name, value)| usual.get(name) != Some(value)).collect();
+        Self { settings, ..Self::named(config.model_name(), data) }
     }
 
     /// A run of the model with this name and default settings, on this data.
@@ -314,6 +319,7 @@ impl RunSpec {
                 described.offset.clone_from(&known.offset);
                 described.scale.clone_from(&known.scale);
                 described.precision.clone_from(&known.precision);
+                described.histogram.clone_from(&known.histogram);
                 data = described.in_precision(data)?;
             }
             None if by_steps => super::columns::standardize(&mut described, &data)?,
@@ -323,7 +329,16 @@ impl RunSpec {
             None => {}
         }
         data.notes.extend(super::columns::check(&described, &data, by_steps)?);
-        let spec = described.spec()?;
+        let mut spec = described.spec()?;
+        // A stored run has all its settings, with the meaning of its time.
+        let is_stored = self.file.as_ref().is_some_and(|file| file.table.contains_key("format"));
+        if source.is_none() && !is_stored {
+            (entry.complete)(&mut groups.model, &spec);
+        }
+        if described.histogram.is_empty() && asks_for_histogram(&groups.model) {
+            described.histogram = super::columns::histogram(&spec, &data)?;
+            spec = described.spec()?;
+        }
         groups.complete(entry, &spec);
         let train = TrainConfig::parse(&groups.train)?;
         train.check_budget()?;
@@ -559,6 +574,12 @@ impl RunSpec {
         groups.train.extend(normalize(&train_fields, &self.train)?);
         Ok(groups)
     }
+}
+
+/// Whether a model with these settings has the histogram of its training data.
+fn asks_for_histogram(settings: &Table) -> bool {
+    let name = settings.get("likelihood").and_then(Value::as_str);
+    name.is_some_and(|name| name == LikelihoodName::TiltedHistogram.to_string())
 }
 
 /// The training settings with the defaults of a model, those for images like the embedded digits

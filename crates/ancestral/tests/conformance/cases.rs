@@ -152,6 +152,7 @@ pub(crate) fn cases() -> Vec<(ModelEntry, Dataset, Table)> {
         (Domain::Levels(5), "gaussian-per-entry"),
         (Domain::Levels(5), "gaussian-fixed"),
         (Domain::Levels(256), "continuous-bernoulli"),
+        (Domain::Levels(256), "tilted-histogram"),
         (Domain::Real, "gaussian-shared"),
         (Domain::Real, "gaussian-per-entry"),
     ] {

@@ -194,6 +194,7 @@ fn coins() -> ModelEntry {
         size: |_, data| Ok(size(data, data.size())),
         build: |settings, data, init| build_coins("coins", settings, data, init, Flaw::None),
         train: |_| Table::new(),
+        complete: |_, _| {},
     }
 }
 
@@ -307,6 +308,7 @@ fn centers() -> ModelEntry {
             }))
         },
         train: |_| Table::new(),
+        complete: |_, _| {},
     }
 }
 

@@ -65,9 +65,11 @@ fn few_rows_and_constant_columns_are_named() {
     assert!(error.contains("1 example in class 1"), "{error}");
     let rows = examples(&values, 2, Some(&labels));
     for (name, settings) in [("qda", "reg_param = 0.5"), ("lda", ""), ("naive-bayes", "")] {
-        let (model, _) = fitted(name, settings, &spec(vec![REAL; 2], 2), &rows).unwrap();
+        let (model, report) = fitted(name, settings, &spec(vec![REAL; 2], 2), &rows).unwrap();
         let found = probabilities(model.as_ref(), &values[14..16]);
         assert!(found.iter().all(|p| (0.0..=1.0).contains(p)), "{name}: {found:?}");
+        let is_said = report.notes.iter().any(|note| note.contains("one training example"));
+        assert_eq!(is_said, name == "naive-bayes", "{:?}", report.notes);
     }
     // 0.1 has no exact sum, and is constant all the same.
     let values: Vec<f64> = (0..60).flat_map(|i| [noise(i), 0.1]).collect();

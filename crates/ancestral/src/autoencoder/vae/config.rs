@@ -1,6 +1,7 @@
 //! Settings of the variational autoencoder, their checks, and the entries `vae` and `iwae`.
 
-use toml::Table;
+use ancestral_data::Domain;
+use toml::{Table, Value};
 
 use crate::likelihood::LikelihoodName;
 use crate::model::{
@@ -21,11 +22,13 @@ settings! {
         /// Channels of each convolution between the data and the hidden layers, with stride 2; empty
         /// for a dense network.
         pub channels: Vec<usize> = vec![], in 1..;
-        /// Activation of the hidden layers.
+        /// Activation of the hidden layers; relu by default for images of more than 32 levels.
         pub activation: HiddenActivation = HiddenActivation::Tanh;
-        /// Observation model p(x | z).
+        /// Observation model p(x | z); auto is bernoulli for binary data, tilted-histogram for images
+        /// of more than 32 levels, logistic-mixture for other levels, and gaussian for reals.
         pub likelihood: LikelihoodName = LikelihoodName::Auto;
-        /// Weight β of the KL divergence in the objective; 1 for the ELBO, other values for a β-VAE.
+        /// Weight β of the KL divergence in the objective; 1 for the ELBO, other values for a β-VAE; 3 by
+        /// default for vae with tilted-histogram.
         pub beta: f64 = 1.0, in 0.0..;
         /// KL annealing: epochs over which the weight β rises linearly from 0.
         pub kl_warmup_epochs: f64 = 0.0, in 0.0.., unit "epochs";
@@ -79,11 +82,59 @@ pub fn entry() -> ModelEntry {
             },
         ],
         fields: VaeConfig::fields,
-        train: |_| toml::Table::new(),
+        train: training,
+        complete: complete_vae,
         build: |table, data, init| {
             Ok(Box::new(VaeConfig::from_table(table)?.init("vae", data, init)?))
         },
     }
+}
+
+/// Levels of images up to which a logit for each, or an interval, serves.
+const FEW_LEVELS: u32 = 32;
+
+/// Whether data is images of many levels.
+fn has_many_levels(data: &DataSpec) -> bool {
+    let many = matches!(data.domain(), Some(Domain::Levels(levels)) if levels > FEW_LEVELS);
+    many && data.shape.as_image().is_some()
+}
+
+/// What suits images of many levels: where each entry has a scale of its own, it becomes so small that codes
+/// carry more than their prior gives back, and samples are noise. The histogram's tilt has the variance of
+/// the data, and with three of its levels for each entry the divergence counts three times.
+fn complete(settings: &mut Table, data: &DataSpec) {
+    if !has_many_levels(data) {
+        return;
+    }
+    let mut fill = |name: &str, value: Value| {
+        settings.entry(name).or_insert(value);
+    };
+    fill("activation", HiddenActivation::Relu.to_string().into());
+    let auto = LikelihoodName::Auto.to_string();
+    let given = settings.get("likelihood").and_then(Value::as_str);
+    if given.is_some_and(|name| name != auto) {
+        return;
+    }
+    settings.insert("likelihood".to_owned(), LikelihoodName::TiltedHistogram.to_string().into());
+}
+
+/// The same for `vae`.
+fn complete_vae(settings: &mut Table, data: &DataSpec) {
+    complete(settings, data);
+    let tilted = Value::from(LikelihoodName::TiltedHistogram.to_string());
+    let is_plain = !settings.contains_key("importance_samples");
+    if settings.get("likelihood") == Some(&tilted) && is_plain {
+        settings.entry("beta").or_insert(3.0.into());
+    }
+}
+
+/// Averaged weights for images of many levels.
+fn training(data: &DataSpec) -> Table {
+    let mut settings = Table::new();
+    if has_many_levels(data) {
+        settings.insert("average_decay".to_owned(), 0.999.into());
+    }
+    settings
 }
 
 /// The default number of importance samples of `iwae`.
@@ -120,7 +171,8 @@ pub fn iwae_entry() -> ModelEntry {
             };
             VaeConfig::fields().into_iter().map(five).collect()
         },
-        train: |_| toml::Table::new(),
+        train: training,
+        complete,
         build: |table, data, init| Ok(Box::new(iwae(table)?.init("iwae", data, init)?)),
     }
 }
@@ -182,5 +234,43 @@ impl VaeConfig {
             return Err(Error::setting("conditional", true, "this data has no labels"));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ancestral_data::Shape;
+
+    use super::*;
+
+    #[test]
+    fn what_is_left_open_suits_the_data() {
+        let gray = DataSpec::new(Domain::Levels(256), Shape::image(1, 28, 28), 10);
+        let completed = |settings: &str, data: &DataSpec| {
+            let mut settings: Table = settings.parse().unwrap();
+            complete_vae(&mut settings, data);
+            VaeConfig::from_table(&settings).unwrap()
+        };
+        let usual = VaeConfig::default();
+        for open in ["", "likelihood = 'auto'", "likelihood = 'tilted-histogram'"] {
+            let found = completed(open, &gray);
+            assert_eq!(found.likelihood, LikelihoodName::TiltedHistogram, "{open}");
+            assert_eq!((found.beta, found.activation), (3.0, HiddenActivation::Relu), "{open}");
+        }
+        // What is given stays.
+        let found = completed("beta = 1.0\nactivation = 'tanh'", &gray);
+        assert_eq!((found.beta, found.activation), (1.0, HiddenActivation::Tanh));
+        let found = completed("likelihood = 'categorical'", &gray);
+        assert_eq!((found.beta, found.likelihood), (1.0, LikelihoodName::Categorical));
+        assert_eq!(completed("importance_samples = 5", &gray).beta, 1.0);
+        for data in [
+            DataSpec::new(Domain::Levels(17), Shape::image(1, 8, 8), 10),
+            DataSpec::new(Domain::Levels(256), Shape::columns(9), 0),
+            DataSpec::new(Domain::Binary, Shape::image(1, 28, 28), 10),
+            DataSpec::new(Domain::Real, Shape::image(1, 28, 28), 10),
+        ] {
+            assert_eq!(completed("", &data), usual, "{data:?}");
+            assert!(training(&data).is_empty());
+        }
     }
 }

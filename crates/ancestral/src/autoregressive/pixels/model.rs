@@ -162,8 +162,16 @@ pub(crate) trait PixelSettings: Settings {
         }
         let likelihood = match values.likelihood {
             LikelihoodName::Auto => Likelihood::discrete(domain),
+            LikelihoodName::TiltedHistogram => {
+                return Err(Error::setting(
+                    "likelihood",
+                    "'tilted-histogram'",
+                    "it has one parameter, and a pixel's conditional many forms; choose categorical or \
+                     logistic-mixture",
+                ));
+            }
             name if name.deviation(domain) == Deviation::Predicted => {
-                Likelihood::choose(name, domain)?
+                Likelihood::choose(name, domain, &[])?
             }
             name => {
                 return Err(Error::setting(
@@ -321,6 +329,7 @@ pub(crate) fn entry<C: PixelSettings, B: Body>(
             Ok(Box::new(model) as Box<dyn Model>)
         },
         train: |_| Table::new(),
+        complete: |_, _| {},
     }
 }
 
@@ -341,7 +350,7 @@ fn size_of<B: Body>(common: &Common, data: &DataSpec) -> Size {
     hidden.iter().for_each(|form| size.conv(form));
     size.output_conv(&output);
     let entries = size.area.saturating_mul(common.groups.0);
-    size.size.likelihood(common.likelihood, entries);
+    size.size.likelihood(&common.likelihood, entries);
     size.size.finish()
 }
 
@@ -430,7 +439,7 @@ impl<B: Body> PixelModel<B> {
     fn in_parts(
         &self,
         batch: &Batch,
-        of: impl Fn(Likelihood, &[f32], &[f32]) -> Vec<f64>,
+        of: impl Fn(&Likelihood, &[f32], &[f32]) -> Vec<f64>,
     ) -> Result<Vec<f64>> {
         let network = self.core.inference()?;
         let common = &self.common;
@@ -444,7 +453,7 @@ impl<B: Body> PixelModel<B> {
         for first in (0..batch.len()).step_by(together) {
             let part = part(batch, first..batch.len().min(first + together));
             let (outputs, x) = self.scored(&network, &part, None)?;
-            all.extend(of(common.likelihood, &Values::of(outputs), &Values::of(x)));
+            all.extend(of(&common.likelihood, &Values::of(outputs), &Values::of(x)));
         }
         Ok(all)
     }
@@ -577,8 +586,8 @@ impl<B: Body> AutoregressiveSampler for Ready<'_, B> {
         self.model.entries()
     }
 
-    fn likelihood(&self) -> Likelihood {
-        self.model.common.likelihood
+    fn likelihood(&self) -> &Likelihood {
+        &self.model.common.likelihood
     }
 
     fn rows_at_once(&self, count: usize) -> usize {

@@ -91,6 +91,7 @@ fn entry<M: Listed + 'static>() -> ModelEntry {
             Ok(Box::new(ClusteringModel { method, data: data.clone() }))
         },
         train: |_| Table::new(),
+        complete: |_, _| {},
     }
 }
 

@@ -133,6 +133,9 @@ pub struct Bootstrap {
     pub chi_squared: Option<f64>,
 }
 
+/// Samples of a bootstrap between two reports of progress.
+const TOGETHER: u64 = 16;
+
 /// Uniform numbers in (0, 1) of a bootstrap sample, by its number.
 pub type Uniforms<'a> = &'a (dyn Fn(u64) -> Box<dyn FnMut() -> f64> + Sync);
 
@@ -155,7 +158,7 @@ impl Goodness {
     }
 
     /// With p-values by `count` samples of as many rows, each fitted as the rows were; samples without a
-    /// maximum are left out. The same for any number of threads.
+    /// maximum are left out. The same for any number of threads. `progress` is told how many are done.
     #[must_use]
     pub fn with_p_values(
         mut self,
@@ -164,6 +167,7 @@ impl Goodness {
         options: &FitOptions,
         count: u64,
         uniforms: Uniforms<'_>,
+        progress: &mut dyn FnMut(u64),
     ) -> Self {
         let rows = fit.n.round().max(1.0) as usize;
         let options = FitOptions { intervals: false, ..options.clone() };
@@ -173,7 +177,12 @@ impl Goodness {
             let sample = Sample::new((0..rows).map(draw).collect()).ok()?;
             Self::of(family, &family.fit(&sample, &options).ok()?, &sample)
         };
-        let found: Vec<Self> = (0..count).into_par_iter().filter_map(of_sample).collect();
+        let mut found: Vec<Self> = Vec::new();
+        for first in (0..count).step_by(TOGETHER as usize) {
+            let last = count.min(first + TOGETHER);
+            found.par_extend((first..last).into_par_iter().filter_map(of_sample));
+            progress(last);
+        }
         let p = |own: f64, of: &dyn Fn(&Self) -> f64| {
             let above = found.iter().filter(|other| of(other) >= own).count();
             (above as f64 + 1.0) / (found.len() as f64 + 1.0)
