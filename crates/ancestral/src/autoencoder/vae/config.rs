@@ -106,24 +106,20 @@ fn complete(settings: &mut Table, data: &DataSpec) {
     if !has_many_levels(data) {
         return;
     }
-    let mut fill = |name: &str, value: Value| {
-        settings.entry(name).or_insert(value);
-    };
-    fill("activation", HiddenActivation::Relu.to_string().into());
-    let auto = LikelihoodName::Auto.to_string();
-    let given = settings.get("likelihood").and_then(Value::as_str);
-    if given.is_some_and(|name| name != auto) {
-        return;
+    let text = |name: &dyn std::fmt::Display| Value::from(name.to_string());
+    settings.entry("activation").or_insert(text(&HiddenActivation::Relu));
+    let likelihood = settings.entry("likelihood").or_insert(text(&LikelihoodName::Auto));
+    if *likelihood == text(&LikelihoodName::Auto) {
+        *likelihood = text(&LikelihoodName::TiltedHistogram);
     }
-    settings.insert("likelihood".to_owned(), LikelihoodName::TiltedHistogram.to_string().into());
 }
 
 /// The same for `vae`.
 fn complete_vae(settings: &mut Table, data: &DataSpec) {
     complete(settings, data);
     let tilted = Value::from(LikelihoodName::TiltedHistogram.to_string());
-    let is_plain = !settings.contains_key("importance_samples");
-    if settings.get("likelihood") == Some(&tilted) && is_plain {
+    let samples = settings.get("importance_samples").and_then(Value::as_integer);
+    if settings.get("likelihood") == Some(&tilted) && samples.is_none_or(|k| k <= 1) {
         settings.entry("beta").or_insert(3.0.into());
     }
 }
