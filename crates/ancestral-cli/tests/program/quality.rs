@@ -100,7 +100,9 @@ fn samples_of_tables_are_compared_by_their_energy_distance() {
     here.good("fit gaussian --data rows.csv --out g");
     here.good("fit gaussian --data others.csv --out other");
     let said = here.good("evaluate g --quality --samples-count 500");
-    for words in ["energy distance", "500 samples of g", "40 examples of rows.csv, test split"] {
+    for words in
+        ["energy distance", "500 samples of g", "and 40 examples of ", "rows.csv, test split"]
+    {
         assert!(said.contains(words), "{words}: {said}");
     }
     assert!(said.contains("training examples in the place of samples: "), "{said}");

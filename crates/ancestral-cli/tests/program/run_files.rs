@@ -152,7 +152,7 @@ fn check_config(here: &Path) {
     top.extend(["from", "encoder"].map(str::to_owned));
     let others = ["fold", "resize", "background", "kinds", "categories", "data_dir", "text"];
     data.extend(others.map(str::to_owned));
-    data.extend(["image", "asked_levels", "no_labels"].map(str::to_owned));
+    data.extend(["image", "asked_levels", "no_labels", "histogram"].map(str::to_owned));
     data.extend(["chosen", "whole", "real", "censored", "class"].map(str::to_owned));
     assert_listed("keys of config.toml", &top, &row(&rows, "the file").words());
     assert_listed("keys of data", &data, &row(&rows, "data").words());
