@@ -206,6 +206,13 @@ fn sentence(near: &Nearest) -> String {
     )
 }
 
+fn with_error(value: f64, error: Option<f64>) -> String {
+    match error {
+        Some(error) => format!("{value:.4} ± {error:.4}"),
+        None => format!("{value:.4}"),
+    }
+}
+
 fn print_distances(
     args: &EvaluateArgs,
     (path, model): (&Path, &str),
@@ -219,10 +226,6 @@ fn print_distances(
             "training": training.map(|t| json!({"value": t.value, "stderr": t.stderr})),
         }));
     }
-    let with_error = |value: f64, error: Option<f64>| match error {
-        Some(error) => format!("{value:.4} ± {error:.4}"),
-        None => format!("{value:.4}"),
-    };
     for of in &found.samples {
         if args.output.quiet {
             say!("{}", of.energy_distance)?;
@@ -281,10 +284,6 @@ fn print_modes(args: &EvaluateArgs, path: &Path, found: &ModesReport) -> Result<
 
 /// Prints the metrics side by side, each named after its network.
 fn table(network: &str, columns: &[(String, &Quality)]) -> Result<()> {
-    let with_error = |value: f64, error: Option<f64>| match error {
-        Some(error) => format!("{value:.4} ± {error:.4}"),
-        None => format!("{value:.4}"),
-    };
     let (near, far) = (PRECISION_NEIGHBORS, DENSITY_NEIGHBORS);
     type Cell<'a> = Box<dyn Fn(&Quality) -> Option<String> + 'a>;
     let rows: Vec<(String, Cell<'_>)> = vec![

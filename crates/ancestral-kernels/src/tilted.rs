@@ -199,8 +199,8 @@ fn composed_tilted(tilt: &Tilt, logits: Tensor<2>, x: Tensor<2>) -> Tensor<2> {
     };
     let places = constant((0..levels).map(|k| k as f64 / top).collect());
     let base = constant(tilt.log_base.clone());
-    let each: Tensor<3> = logits.clone().unsqueeze_dim(2);
-    let all = each * places.reshape([1, 1, levels]) + base.clone().reshape([1, 1, levels]);
+    let each: Tensor<3> = logits.clamp(-LIMIT, LIMIT).unsqueeze_dim(2);
+    let all = each * places.reshape([1, 1, levels]) + base.reshape([1, 1, levels]);
     let log_p = activation::log_softmax(all, 2);
     let at: Tensor<3, Int> = x.int().unsqueeze_dim(2);
     log_p.gather(2, at).reshape([rows, entries])
@@ -393,7 +393,7 @@ mod tests {
             for [rows, entries] in [[1, 1], [3, 5], [2, 31], [9, 1000]] {
                 let n = rows * entries;
                 let logits =
-                    tensor(noise(1, n).iter().map(|x| 30.0 * x).collect(), [rows, entries]);
+                    tensor(noise(1, n).iter().map(|x| 300.0 * x).collect(), [rows, entries]);
                 let x = (0..n).map(|i| (i * 7 % counts.len()) as f32).collect();
                 let x = tensor(x, [rows, entries]);
                 let weights = tensor(noise(2, n), [rows, entries]);

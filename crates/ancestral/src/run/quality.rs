@@ -150,6 +150,11 @@ pub struct WeightsDistance {
     pub energy_stderr: Option<f64>,
 }
 
+/// The name of the data that samples are compared with, before it is read.
+fn reference_name<'a>(run: &'a Run, spec: &'a QualitySpec) -> &'a str {
+    spec.reference.data.as_deref().unwrap_or(&run.config.data.name)
+}
+
 /// Runs with different weights, each with the name of the weights.
 pub type NamedWeights = Vec<(&'static str, Run)>;
 
@@ -186,12 +191,9 @@ impl Session<'_> {
         spec: &QualitySpec,
     ) -> Result<Option<ModesReport>> {
         let Some((_, first)) = runs.first() else { return Ok(None) };
-        let name = match &spec.reference.data {
-            Some(name) => name,
-            None => &first.config.data.name,
-        };
+        let name = reference_name(first, spec);
         let Some(mixture) = ancestral_data::modes(name) else { return Ok(None) };
-        let (data, std) = (name.clone(), mixture.std);
+        let (data, std) = (name.to_owned(), mixture.std);
         let mut samples = Vec::new();
         for (weights, run) in runs {
             let GeneratedExamples { values, .. } = self.draw(run, spec)?;
@@ -214,13 +216,12 @@ impl Session<'_> {
         spec: &QualitySpec,
     ) -> Result<Option<DistanceReport>> {
         let Some((_, first)) = runs.first() else { return Ok(None) };
-        if spec.mean || spec.network.is_some() || first.model().sampler().is_none() {
+        let has_network =
+            spec.network.is_some() || FeatureNetwork::of(reference_name(first, spec)).is_some();
+        if has_network || spec.mean || first.model().sampler().is_none() {
             return Ok(None);
         }
         let (reference, data) = first.query(&spec.reference, self.data_dir())?;
-        if FeatureNetwork::of(&data.name).is_some() {
-            return Ok(None);
-        }
         let binarize = reference.binarize();
         let train = Examples::new(&data, SplitName::Train, binarize, first.config.seed)?;
         let Some(evaluator) = EnergyEvaluator::new(&train, &reference)? else { return Ok(None) };
