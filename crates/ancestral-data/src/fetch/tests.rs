@@ -333,8 +333,9 @@ fn every_operation_of_a_download_may_be_the_last_or_fail() {
         for kind in 0..3 {
             let dir = tempfile::tempdir().unwrap();
             let folder = dir.path().join("set");
-            let (done, _) = attempt(&folder, Some((kind, at)));
-            assert!(done.is_err(), "fault {kind} at {at} went unnoticed");
+            let (done, made) = attempt(&folder, Some((kind, at)));
+            // The body may come in fewer pieces than before, and be whole by then.
+            assert!(done.is_err() || made <= at, "fault {kind} at {at} went unnoticed");
             if folder.join("f.bin").exists() {
                 assert_eq!(fs::read(folder.join("f.bin")).unwrap(), BODY);
             }
