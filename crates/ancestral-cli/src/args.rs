@@ -154,6 +154,14 @@ pub(crate) enum Command {
         after_help = "Examples:\n  ancestral data list\n  ancestral data show mnist\n  ancestral data fetch mnist"
     )]
     Data(DataArgs),
+    /// Show what of this machine is used: the instruction set of the kernels, threads, memory
+    ///
+    /// The kernels use the fastest instruction set that the processor has, or the one that the variable
+    /// ANCESTRAL_ISA names, for comparisons.
+    #[command(
+        after_help = "Examples:\n  ancestral env\n  ANCESTRAL_ISA=portable ancestral evaluate zoo/nade-mnist"
+    )]
+    Env(OutputArgs),
     /// Generate shell completions
     #[command(
         after_help = "Examples:\n  ancestral completions bash > ~/.local/share/bash-completion/completions/ancestral\n  ancestral completions fish > ~/.config/fish/completions/ancestral.fish"
@@ -189,6 +197,7 @@ impl Command {
                 DataCommand::List(output) => output.json,
                 DataCommand::Show { output, .. } | DataCommand::Fetch { output, .. } => output.json,
             },
+            Self::Env(output) => output.json,
             Self::Completions { .. } => false,
         }
     }

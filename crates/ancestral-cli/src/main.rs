@@ -6,6 +6,7 @@ mod classify;
 mod cluster;
 mod codes;
 mod data;
+mod env;
 mod evaluate;
 mod explain;
 mod fit;
@@ -28,6 +29,7 @@ mod train;
 
 use std::process::ExitCode;
 
+use ancestral::environment::Isa;
 use clap::{CommandFactory, FromArgMatches};
 
 fn main() -> ExitCode {
@@ -105,6 +107,9 @@ fn check_variables() -> anyhow::Result<()> {
 
 fn run(args: args::Args) -> anyhow::Result<()> {
     use args::Command;
+    if let Err(error) = Isa::requested() {
+        return Err(output::usage(format!("{}: {error}", Isa::VARIABLE)));
+    }
     if let Some(threads) = args.threads {
         let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
         if threads.get() > 4 * cores {
@@ -139,6 +144,7 @@ fn run(args: args::Args) -> anyhow::Result<()> {
         Command::Models(args) => listing::models(&args),
         Command::Runs(args) => runs::run(&args),
         Command::Data(args) => data::run(&args, data_dir),
+        Command::Env(output) => env::run(output, data_dir),
         Command::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(shell, &mut args::Args::command(), "ancestral", &mut text);

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::args::{OutputArgs, RunsArgs};
 use crate::inputs;
+use crate::json::number;
 use crate::output::{self, say, shown, usage};
 use crate::progress::duration;
 
@@ -41,7 +42,9 @@ pub(crate) fn run(args: &RunsArgs) -> Result<()> {
                     "run": shown(&row.path), "model": row.model, "data": data(row),
                     "step": result.step, "epoch": result.epoch, "validation": result.validation,
                     "best_validation": result.best_validation,
-                    "test_nll_nats": result.test_nll_nats, "test_n": result.test_n, "seconds": result.seconds,
+                    "test_nll_nats": result.test_nll_nats.map(number), "test_n": result.test_n,
+                    "train_nll_nats": result.train_nll_nats.map(number), "train_n": result.train_n,
+                    "seconds": result.seconds,
                     "finished": result.finished, "settings": settings,
                 })
             })
@@ -110,10 +113,12 @@ fn table(rows: &[RunSummary], differing: &[BTreeMap<&str, &str>]) -> Result<()> 
             // Of a fitted model there are none.
             if result.epoch > 0.0 { format!("{:.1}", result.epoch) } else { "-".to_owned() },
             validation.map_or("-".to_owned(), |(name, v)| format!("{name} {v:.3}")),
-            match (result.test_nll_nats, result.test_n) {
-                (None, _) => "-".to_owned(),
-                (Some(nats), Some(n)) => format!("{nats:.3} (n = {n})"),
-                (Some(nats), None) => format!("{nats:.3}"),
+            match (result.test_nll_nats, result.test_n, result.train_nll_nats, result.train_n) {
+                (Some(nats), Some(n), ..) => format!("{nats:.3} (n = {n})"),
+                (Some(nats), ..) => format!("{nats:.3}"),
+                // Of a fit without a test split.
+                (None, _, Some(nats), Some(n)) => format!("train {nats:.3} (n = {n})"),
+                _ => "-".to_owned(),
             },
             if result.seconds > 0.0 { duration(result.seconds) } else { "-".to_owned() },
             notes.join("  "),

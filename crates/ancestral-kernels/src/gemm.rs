@@ -6,7 +6,9 @@ use rayon::prelude::*;
 
 use crate::{
     activation::Activation,
-    flex, math,
+    flex,
+    gemm_isa::{self, Strided},
+    math,
     parallel::{self, SharedPtr},
     simd::{Isa, Kernel, Simd},
 };
@@ -128,29 +130,15 @@ unsafe fn parted(
     parallelism: ::gemm::Parallelism,
 ) {
     assert!(rows.end <= a.rows && columns.end <= b.columns, "parts lie inside their matrices");
+    let out = Strided { at: out, row: row_stride as isize, column: column_stride as isize };
+    let size = [rows.len(), columns.len(), a.columns];
     // SAFETY: the strides and sizes are those of the slices, and the caller guarantees for `out`.
     unsafe {
-        ::gemm::gemm(
-            rows.len(),
-            columns.len(),
-            a.columns,
-            out,
-            column_stride as isize,
-            row_stride as isize,
-            false,
-            a.values.as_ptr().offset(rows.start as isize * a.row_stride),
-            a.column_stride,
-            a.row_stride,
-            b.values.as_ptr().offset(columns.start as isize * b.column_stride),
-            b.column_stride,
-            b.row_stride,
-            0.0,
-            1.0,
-            false,
-            false,
-            false,
-            parallelism,
-        );
+        let from = a.values.as_ptr().offset(rows.start as isize * a.row_stride);
+        let left = Strided { at: from, row: a.row_stride, column: a.column_stride };
+        let from = b.values.as_ptr().offset(columns.start as isize * b.column_stride);
+        let right = Strided { at: from, row: b.row_stride, column: b.column_stride };
+        gemm_isa::product(Isa::best(), size, out, false, left, right, parallelism);
     }
 }
 
@@ -201,29 +189,12 @@ pub(crate) unsafe fn strided(
     (a, [a_row, a_column]): (*const f32, [usize; 2]),
     (b, [b_row, b_column]): (*const f32, [usize; 2]),
 ) {
+    let out = Strided { at: out, row: out_stride as isize, column: 1 };
+    let left = Strided { at: a, row: a_row as isize, column: a_column as isize };
+    let right = Strided { at: b, row: b_row as isize, column: b_column as isize };
     // SAFETY: the caller's.
     unsafe {
-        ::gemm::gemm(
-            m,
-            n,
-            k,
-            out,
-            1,
-            out_stride as isize,
-            accumulate,
-            a,
-            a_column as isize,
-            a_row as isize,
-            b,
-            b_column as isize,
-            b_row as isize,
-            1.0,
-            1.0,
-            false,
-            false,
-            false,
-            NO_THREADS,
-        );
+        gemm_isa::product(Isa::best(), [m, n, k], out, accumulate, left, right, NO_THREADS);
     }
 }
 

@@ -28,7 +28,7 @@
 //!
 //! Tensors of `f32` on the Flex backend take the kernels; any other type or backend takes the same
 //! formula composed of Burn's operations, gradient included, which is also what the kernels are
-//! tested against. The instruction set is chosen at run time ([`Isa`]). No result depends
+//! tested against. The instruction set is chosen at run time ([`Isa`]), or by `ANCESTRAL_ISA`. No result depends
 //! on the number of threads.
 //!
 //! No kernel has process-wide state, except [`keep_freed_memory`]. Work is distributed in the rayon
@@ -53,6 +53,7 @@ mod elementwise;
 mod flex;
 mod gather;
 mod gemm;
+mod gemm_isa;
 mod levels;
 mod linear;
 mod math;
@@ -84,7 +85,7 @@ pub use norm::{batch_norm, layer_norm, layer_norm_vjp, leaky_relu, leaky_relu_vj
 pub use raster::{
     PixelConv, PixelLstm, PixelMap, Scan, Tap, lstm_scan, masked_conv2d, sum_of_sides,
 };
-pub use simd::Isa;
+pub use simd::{Isa, UnknownIsa};
 pub use thread_tuner::ThreadTuner;
 pub use tilted::{Tilt, tilted_log_probability};
 

@@ -1,12 +1,14 @@
 //! A small trait for SIMD vectors.
 //!
 //! A kernel is written once, over [`Simd`], and compiled for every instruction set; [`Isa`]
-//! chooses among them at run time. Results agree bit for bit between runs on one kind of
+//! chooses among them at run time, the fastest unless `ANCESTRAL_ISA` names another. Results agree bit for bit between runs on one kind of
 //! processor; between instruction sets they differ by rounding, because the portable path has no
 //! fused multiply-add, and the instruction for pairs of bf16 rounds differently.
 
 #[cfg(target_arch = "x86_64")]
 use core::arch::x86_64::*;
+use std::fmt;
+use std::str::FromStr;
 use std::sync::OnceLock;
 
 /// An instruction set that the kernels are compiled for.
@@ -23,11 +25,70 @@ pub enum Isa {
     Portable,
 }
 
+/// An instruction set that was asked for by a name of none that this processor has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownIsa {
+    /// The name.
+    pub name: String,
+}
+
+impl fmt::Display for UnknownIsa {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let known: Vec<&str> = Isa::available().into_iter().map(Isa::as_str).collect();
+        let name = &self.name;
+        write!(
+            f,
+            "there is no instruction set '{name}' here; this processor has {}",
+            known.join(", ")
+        )
+    }
+}
+
+impl std::error::Error for UnknownIsa {}
+
+impl FromStr for Isa {
+    type Err = UnknownIsa;
+
+    fn from_str(name: &str) -> Result<Self, UnknownIsa> {
+        let found = Isa::available().into_iter().find(|isa| isa.as_str() == name);
+        found.ok_or_else(|| UnknownIsa { name: name.to_owned() })
+    }
+}
+
 impl Isa {
-    /// The fastest instruction set this processor has.
+    /// The variable of the environment that names an instruction set for the kernels.
+    pub const VARIABLE: &str = "ANCESTRAL_ISA";
+
+    /// The instruction set that the kernels use: that of [`Isa::VARIABLE`] if this processor has it,
+    /// else the fastest.
     pub fn best() -> Self {
         static BEST: OnceLock<Isa> = OnceLock::new();
-        *BEST.get_or_init(|| Self::available().first().copied().unwrap_or(Isa::Portable))
+        *BEST.get_or_init(|| Self::requested().ok().flatten().unwrap_or_else(Self::fastest))
+    }
+
+    /// The fastest instruction set this processor has.
+    pub fn fastest() -> Self {
+        static FASTEST: OnceLock<Isa> = OnceLock::new();
+        *FASTEST.get_or_init(|| Self::available().first().copied().unwrap_or(Isa::Portable))
+    }
+
+    /// What [`Isa::VARIABLE`] asks for.
+    ///
+    /// # Errors
+    /// If this processor has no such instruction set.
+    pub fn requested() -> Result<Option<Self>, UnknownIsa> {
+        let value = std::env::var_os(Self::VARIABLE).filter(|value| !value.is_empty());
+        value.map(|value| value.to_string_lossy().parse()).transpose()
+    }
+
+    /// The name: `avx512-bf16`, `avx512`, `avx2` or `portable`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Isa::Avx512Bf16 => "avx512-bf16",
+            Isa::Avx512 => "avx512",
+            Isa::Avx2 => "avx2",
+            Isa::Portable => "portable",
+        }
     }
 
     /// Every instruction set this processor has, fastest first.
@@ -75,7 +136,7 @@ impl Isa {
                 kernel.run(Avx2(()))
             }
             // The best one is known to be there, without asking again.
-            let present = self == Isa::best() || self.is_available();
+            let present = self == Isa::fastest() || self.is_available();
             match self {
                 // SAFETY: the processor has the features, as was just asked.
                 Isa::Avx512Bf16 | Isa::Avx512 if present => return unsafe { avx512(kernel) },
@@ -97,7 +158,7 @@ impl Isa {
             fn avx512_bf16<K: Kernel>(kernel: K) -> K::Output {
                 kernel.run(Avx512::<true>(()))
             }
-            if self == Isa::Avx512Bf16 && (self == Isa::best() || self.is_available()) {
+            if self == Isa::Avx512Bf16 && (self == Isa::fastest() || self.is_available()) {
                 // SAFETY: the processor has the features, as was just asked.
                 return unsafe { avx512_bf16(kernel) };
             }
@@ -806,7 +867,20 @@ mod tests {
     fn the_best_is_available_and_portable_always_is() {
         assert!(Isa::best().is_available());
         assert_eq!(Isa::available().last(), Some(&Isa::Portable));
-        assert_eq!(Isa::available().first(), Some(&Isa::best()));
+        assert_eq!(Isa::available().first(), Some(&Isa::fastest()));
+        match Isa::requested() {
+            Ok(Some(isa)) => assert_eq!(isa, Isa::best()),
+            _ => assert_eq!(Isa::fastest(), Isa::best()),
+        }
+    }
+
+    #[test]
+    fn names_are_those_of_this_processor() {
+        for isa in Isa::available() {
+            assert_eq!(isa.as_str().parse(), Ok(isa));
+        }
+        let error = "sse".parse::<Isa>().unwrap_err().to_string();
+        assert!(error.contains("'sse'") && error.ends_with("portable"), "{error}");
     }
 
     /// Every part size; the values next to the part stay unchanged.

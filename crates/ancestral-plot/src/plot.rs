@@ -124,6 +124,14 @@ pub(crate) struct Colored {
     scale: Scale,
 }
 
+/// A word in the plot.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Text {
+    at: (f64, f64),
+    text: String,
+    light: bool,
+}
+
 /// The smallest and the largest finite value.
 fn ends(values: impl Iterator<Item = f64>) -> (f64, f64) {
     values
@@ -153,6 +161,7 @@ pub struct Plot {
     horizontal: Vec<Marker>,
     background: Option<Background>,
     colored: Option<Colored>,
+    texts: Vec<Text>,
     size: (u32, u32),
 }
 
@@ -179,6 +188,7 @@ impl Plot {
             horizontal: Vec::new(),
             background: None,
             colored: None,
+            texts: Vec::new(),
             size: (800, 520),
         }
     }
@@ -250,6 +260,13 @@ impl Plot {
     #[must_use]
     pub fn horizontal_marker(mut self, y: f64, label: impl Into<String>) -> Self {
         self.horizontal.push(Marker { at: y, label: label.into() });
+        self
+    }
+
+    /// Writes a text centered at a point, over everything else; `light` on a dark ground.
+    #[must_use]
+    pub fn text(mut self, at: (f64, f64), text: impl Into<String>, light: bool) -> Self {
+        self.texts.push(Text { at, text: text.into(), light });
         self
     }
 

@@ -40,6 +40,7 @@ pub mod classifier;
 pub mod clustering;
 pub mod columns;
 pub mod distributions;
+pub mod environment;
 pub mod error;
 pub mod evaluate;
 #[cfg(feature = "plot")]

@@ -17,7 +17,18 @@ use syn::{Attribute, Item, UseTree, Visibility};
 /// The layers of the library, bottom to top; a module imports modules of its own layer or of lower
 /// ones. `lib` holds no more than the alias `Result`.
 const LAYERS: &[&[&str]] = &[
-    &["lib", "columns", "error", "memory", "rules", "settings", "spec", "special", "terms"],
+    &[
+        "lib",
+        "columns",
+        "environment",
+        "error",
+        "memory",
+        "rules",
+        "settings",
+        "spec",
+        "special",
+        "terms",
+    ],
     &["optim", "nn", "likelihood"],
     &["model"],
     &["distributions", "clustering"],

@@ -71,6 +71,16 @@ fn a_family_has_its_textbook_maximum_and_is_a_run() {
     let nll = evaluated["nll_nats"].as_f64().unwrap();
     assert!((nll + likelihood / 10.0).abs() < 1e-9, "{evaluated}");
     here.bad("evaluate e", "no test split");
+    // The list of runs has its value, and that of a fit with a test split.
+    let listed = json(&here, "runs e");
+    assert!((listed[0]["train_nll_nats"].as_f64().unwrap() - nll).abs() < 1e-12, "{listed}");
+    assert_eq!((&listed[0]["train_n"], &listed[0]["test_n"]), (&10.into(), &Value::Null));
+    assert!(here.good("runs e").contains("  train 2.171 (n = 10)"));
+    let fit = json(&here, "fit gaussian --data digits --out g");
+    let listed = json(&here, "runs g");
+    assert_eq!(listed[0]["test_nll_nats"], fit["test"]["nll_nats"], "{fit}");
+    here.good("pack g --out packed");
+    assert_eq!(json(&here, "runs packed")[0]["test_nll_nats"], listed[0]["test_nll_nats"]);
 }
 
 #[test]
@@ -215,6 +225,20 @@ fn data_without_a_maximum_is_an_error_that_says_why() {
     here.good("sample f -n 5 --out f.csv");
     // Missing cells of other columns do not matter.
     here.good("fit normal --data missing.csv --column y --all-train");
+}
+
+#[test]
+fn all_columns_that_cannot_be_fitted_are_named() {
+    let here = program();
+    let rows: String = (1..40).map(|i| format!("{i},{},7,{}\n", i % 5, i * i % 17 + 1)).collect();
+    here.write("t.csv", format!("a,b,c,d\n{rows}"));
+    let said = here.bad("fit gamma --data t.csv --all-train --out g", "column 'b': 7 rows are 0");
+    assert!(said.contains("column 'c': ") && said.contains("other 2 columns"), "{said}");
+    assert!(!here.path("g").exists());
+    here.good("fit gamma --data t.csv --all-train --column a --column d --no-gof --out g");
+    // A parameter that no column has is told once.
+    let said = here.bad("fit gamma --data t.csv --all-train --fix width=2", "has no 'width'");
+    assert!(!said.contains("column"), "{said}");
 }
 
 #[test]

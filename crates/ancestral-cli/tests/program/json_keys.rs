@@ -226,6 +226,7 @@ fn keys_and_columns_of_every_command_are_listed() {
     said.run("models NAME", "models vae");
     said.run("runs", "runs .");
     said.run("data list", "data list");
+    said.run("env", "env");
     said.run("data show", "data show digits");
     said.run("data show", "data show reals.csv");
     said.run("data show", "data show labeled.csv");

@@ -10,6 +10,7 @@ mod classify;
 mod cluster;
 mod data;
 mod docs;
+mod environment;
 mod evaluate;
 mod explain;
 mod fit;

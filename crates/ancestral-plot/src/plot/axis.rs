@@ -116,12 +116,27 @@ impl Axis {
         let largest = ticks.iter().fold(0.0f64, |m, t| m.max(t.abs()));
         let step = if step.is_finite() { step } else { largest.max(1.0) };
         let tick = if tick.abs() < step * 1e-6 { 0.0 } else { tick };
-        if tick != 0.0 && !(1e-3..1e6).contains(&largest) {
-            return format!("{tick:.1e}");
+        match ticks.first() {
+            // Far from 0 the first is written with all its digits, and by how much the others are above.
+            Some(&first) if largest > FAR * step && tick != first => {
+                format!("+{}", number(tick - first, step, ticks[ticks.len() - 1] - first))
+            }
+            Some(_) if largest > FAR * step => format!("{tick}").replace('-', "\u{2212}"),
+            _ => number(tick, step, largest),
         }
-        let digits = (-(step * 1.0001).log10().floor()).clamp(0.0, 9.0) as usize;
-        format!("{tick:.digits$}").replace('-', "\u{2212}")
     }
+}
+
+/// How many steps from 0 numbers have too many digits for each tick.
+const FAR: f64 = 1e4;
+
+/// A number with the digits of a step, among others up to the largest.
+fn number(x: f64, step: f64, largest: f64) -> String {
+    if x != 0.0 && !(1e-3..1e6).contains(&largest) {
+        return format!("{x:.1e}");
+    }
+    let digits = (-(step * 1.0001).log10().floor()).clamp(0.0, 9.0) as usize;
+    format!("{x:.digits$}").replace('-', "\u{2212}")
 }
 
 fn position(value: f64, log: bool) -> Option<f64> {
@@ -211,6 +226,8 @@ mod tests {
         assert_eq!(labels(&axis(1e-3, 1.5e-2, true)), ["0.001", "0.002", "0.005", "0.01"]);
         assert_eq!(labels(&axis(0.0, 0.05, false))[1], "0.01");
         assert_eq!(labels(&axis(0.0, 5e7, false))[1], "1.0e7");
+        assert_eq!(labels(&axis(1e9, 1e9 + 10.0, false))[..3], ["1000000000", "+2", "+4"]);
+        assert_eq!(labels(&axis(-1e5 - 1e-3, -1e5, false))[..2], ["−100000.001", "+0.0002"]);
     }
 
     #[test]

@@ -5,14 +5,14 @@ use std::sync::Once;
 use base64::Engine;
 use plotters::coord::Shift;
 use plotters::coord::ranged1d::{DefaultFormatting, KeyPointHint, Ranged};
-use plotters::element::{BitMapElement, Drawable, PointCollection};
+use plotters::element::{BitMapElement, Drawable, PointCollection, Text as Words};
 use plotters::prelude::*;
 use plotters::style::FontStyle;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters_backend::DrawingErrorKind;
 
 use super::axis::{Axis, clip};
-use super::{Background, Colored, Kind, Plot, Scale, Series};
+use super::{Background, Colored, Kind, Plot, Scale, Series, Text};
 use crate::font::{FONT, fitted, text_width};
 use crate::heat::{PALE, color as map_color};
 use crate::{Image, PlotError};
@@ -309,7 +309,7 @@ impl Plot {
             let near_right = at > x.low + 0.8 * x.span();
             let (anchor, dx) = if near_right { (HPos::Right, -5 * s) } else { (HPos::Left, 5 * s) };
             let style = label(13).pos(Pos::new(anchor, VPos::Top));
-            let text = Text::new(marker.label.clone(), (dx, 4 * s), style);
+            let text = Words::new(marker.label.clone(), (dx, 4 * s), style);
             chart.draw_series([EmptyElement::at((at, y.high)) + text])?;
         }
         for marker in &self.horizontal {
@@ -318,8 +318,18 @@ impl Plot {
             let near_top = at > y.low + 0.9 * y.span();
             let (anchor, dy) = if near_top { (VPos::Top, 4 * s) } else { (VPos::Bottom, -3 * s) };
             let style = label(13).pos(Pos::new(HPos::Left, anchor));
-            let text = Text::new(marker.label.clone(), (6 * s, dy), style);
+            let text = Words::new(marker.label.clone(), (6 * s, dy), style);
             chart.draw_series([EmptyElement::at((x.low, at)) + text])?;
+        }
+
+        for Text { at, text, light } in &self.texts {
+            let (Some(a), Some(b)) = (x.position(at.0), y.position(at.1)) else { continue };
+            if x.contains(a) && y.contains(b) {
+                let ink = if *light { &WHITE } else { &INK };
+                let style = (FAMILY, 12 * k).into_font().color(ink);
+                let style = style.pos(Pos::new(HPos::Center, VPos::Center));
+                chart.draw_series([Words::new(text.clone(), (a, b), style)])?;
+            }
         }
 
         self.draw_scale(area, k)?;

@@ -282,6 +282,65 @@ pub fn column_error(model: &str, column: &str, error: families::Error) -> Error 
     }
 }
 
+/// The columns of a table that are named in an error.
+const NAMED: usize = 5;
+
+/// The columns that a family cannot be fitted to, gathered, so that one error names them all.
+#[derive(Debug, Default)]
+pub struct RefusedColumns {
+    refused: Vec<(String, families::Error)>,
+    fitted: usize,
+}
+
+impl RefusedColumns {
+    /// A fit of a column, unless it was refused.
+    pub fn keep<T>(&mut self, column: &str, fit: families::Result<T>) -> Option<T> {
+        match fit {
+            Ok(fit) => {
+                self.fitted += 1;
+                Some(fit)
+            }
+            Err(error) => {
+                self.refused.push((column.to_owned(), error));
+                None
+            }
+        }
+    }
+
+    /// Nothing, if no column was refused.
+    ///
+    /// # Errors
+    /// The reasons of the first columns that were, and how many others there are.
+    pub fn check(self, model: &str) -> Result<()> {
+        let Self { mut refused, fitted } = self;
+        let all = refused.len();
+        // What is wrong with a parameter is wrong for every column.
+        let of_request = |(_, error): &(String, families::Error)| {
+            use families::Error::{OutOfRange, UnknownParameter};
+            matches!(error, UnknownParameter { .. } | OutOfRange { .. })
+        };
+        if all == 1 && fitted == 0 || refused.first().is_some_and(of_request) {
+            let (column, error) = refused.swap_remove(0);
+            return Err(column_error(model, &column, error));
+        }
+        if all == 0 {
+            return Ok(());
+        }
+        refused.truncate(NAMED);
+        let mut reasons: Vec<String> =
+            refused.iter().map(|(column, error)| format!("column '{column}': {error}")).collect();
+        if all > NAMED {
+            reasons.push(format!("{} more columns are refused", all - NAMED));
+        }
+        reasons.push(match fitted {
+            0 => "no column can be fitted".to_owned(),
+            1 => "the other column can be fitted".to_owned(),
+            n => format!("the other {n} columns can be fitted"),
+        });
+        Err(Error::UnsuitableData { model: model.to_owned(), problem: reasons.join("; ") })
+    }
+}
+
 impl Model for Fitted {
     fn name(&self) -> &'static str {
         model_name(self.family.name())
@@ -348,12 +407,12 @@ impl Estimator for Fitted {
         let options = options.without_intervals();
         let mut report = FitReport { converged: None, ..FitReport::default() };
         let mut theta = Vec::with_capacity(self.theta.len());
+        let mut refused = RefusedColumns::default();
         for (at, values) in columns.into_iter().enumerate() {
             context.check_stop()?;
             let column = self.data.column_name(at);
-            let wrong = |error| column_error(name, &column, error);
-            let sample = Sample::new(values).map_err(wrong)?;
-            let fit = self.family.fit(&sample, &options).map_err(wrong)?;
+            let fit = Sample::new(values).and_then(|sample| self.family.fit(&sample, &options));
+            let Some(fit) = refused.keep(&column, fit) else { continue };
             theta.extend(&fit.parameters);
             let of =
                 |name: &str| if size == 1 { name.to_owned() } else { format!("{name}[{column}]") };
@@ -365,6 +424,7 @@ impl Estimator for Fitted {
             report.notes.extend(fit.notes.iter().filter(|_| size == 1).cloned());
             (context.progress)((at + 1) as f64 / size as f64);
         }
+        refused.check(name)?;
         self.theta = theta;
         Ok(report)
     }

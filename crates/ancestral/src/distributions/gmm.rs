@@ -426,6 +426,28 @@ impl Gmm {
         Ok(Fitting { gmm: self, spreads, floor })
     }
 
+    /// A note on components whose width in a column is what was added to their variance: their
+    /// likelihood is that of the floor.
+    fn narrow(&self, at: &Parameters, floor: &[f64]) -> Option<String> {
+        let (k, n) = (self.config.components, self.data.size());
+        let variance = |c: usize, i: usize| -> f64 {
+            let row = (c * n + i) * n;
+            at.factors[row..=row + i].iter().map(|x| x * x).sum()
+        };
+        let at_floor = |i: usize| (0..k).filter(|&c| variance(c, i) < 2.0 * floor[i]).count();
+        let (first, components) =
+            (0..n).map(|i| (i, at_floor(i))).find(|(_, components)| *components > 0)?;
+        let columns = (0..n).filter(|&i| at_floor(i) > 0).count();
+        let others =
+            if columns > 1 { format!(" (and in {} more)", columns - 1) } else { String::new() };
+        Some(format!(
+            "the rows of {components} of {k} components do not vary in column '{}'{others}, so that the \
+             likelihood is as high as relative_variance_floor lets it be; leave out columns and rows that \
+             repeat, or take fewer components",
+            self.data.column_name(first)
+        ))
+    }
+
     /// Some steps of expectation–maximization from the present parameters, and the mean log-likelihood
     /// in nats before each.
     ///
@@ -452,8 +474,10 @@ impl Estimator for Gmm {
         let (k, n) = (self.config.components, self.data.size());
         let em = self.em();
         em.check(examples)?;
-        let found = em.fit(&self.fitting(examples, context)?, examples, n, context)?;
-        let notes = found.notes();
+        let fitting = self.fitting(examples, context)?;
+        let found = em.fit(&fitting, examples, n, context)?;
+        let mut notes = found.notes();
+        notes.extend(self.narrow(&found.parameters, &fitting.floor));
         let Climbed { parameters: at, trace, converged } = found;
         // In the order of the first column, so that the numbers of components mean something.
         let mut order: Vec<usize> = (0..k).collect();
@@ -635,6 +659,37 @@ mod tests {
             }
             assert!((of("variance[2, x1]") / 0.5e12 - 1.0).abs() < 0.1, "{report:?}");
         }
+    }
+
+    #[test]
+    fn a_component_as_narrow_as_the_floor_is_told() {
+        let whole = clusters();
+        let fitted = |change: &dyn Fn(usize, &mut [f64])| {
+            let Values::Reals(mut values) = whole.split(SplitName::Train).unwrap().values.clone()
+            else {
+                panic!()
+            };
+            values.chunks_exact_mut(2).enumerate().for_each(|(i, row)| change(i, row));
+            let split = Split { values: Values::Reals(values), labels: None };
+            let data =
+                Dataset::new("c", Domain::Real, whole.shape.clone(), split, None, None).unwrap();
+            let spec = DataSpec::new(data.domain, data.shape.clone(), 0);
+            let examples = Examples::new(&data, SplitName::Train, Binarize::None, 0).unwrap();
+            let mut gmm = GmmConfig::default().init(&spec).unwrap();
+            fit(&mut gmm, &examples, 0).unwrap().notes.join(" ")
+        };
+        let told = fitted(&|_, row| row[1] = 4.0);
+        assert!(told.contains("rows of 3 of 3 components do not vary in column 'x1',"), "{told}");
+        let told = fitted(&|i, row| {
+            if i % 10 > 7 {
+                row.copy_from_slice(&[-8.0, 9e6])
+            }
+        });
+        assert!(
+            told.contains("rows of 1 of 3 components") && told.contains("(and in 1 more)"),
+            "{told}"
+        );
+        assert!(!fitted(&|_, _| ()).contains("do not vary"));
     }
 
     #[test]

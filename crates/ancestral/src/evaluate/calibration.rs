@@ -62,7 +62,7 @@ pub struct Classification {
     pub calibration_stderr: f64,
     /// Up to ten bins of equal mass, with at least ten examples each, in ascending confidence.
     pub reliability: Vec<ReliabilityBin>,
-    /// Duration in seconds.
+    /// Duration in seconds, with that of the probabilities unless they were given.
     pub seconds: f64,
 }
 

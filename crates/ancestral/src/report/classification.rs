@@ -8,11 +8,13 @@ use crate::evaluate::{Averages, ByClass, Classification, Curve};
 const POINTS: usize = 1000;
 /// The most classes with a curve of their own.
 const SHOWN: usize = 10;
+/// The share from which a cell is light.
+const LIGHT: f64 = 0.6;
 /// Pixels of a cell.
 const CELL: usize = 24;
 
 /// A confusion matrix `[classes, classes]` of counts, true classes in rows: the share of each true class
-/// that is predicted as each class.
+/// that is predicted as each class, with the counts of few classes in their cells.
 pub fn confusion_matrix(title: &str, classes: &[String], counts: &[u64]) -> Plot {
     let n = classes.len().max(1);
     let mut shares: Vec<f64> = Vec::with_capacity(counts.len());
@@ -31,6 +33,11 @@ pub fn confusion_matrix(title: &str, classes: &[String], counts: &[u64]) -> Plot
     // The first class is at the top.
     if n <= 2 * SHOWN {
         plot = plot.x_names(classes.iter().cloned()).y_names(classes.iter().rev().cloned());
+        for (at, (&count, &share)) in counts.iter().zip(&shares).enumerate().filter(|c| *c.1.0 > 0)
+        {
+            let place = ((at % n) as f64, (n - 1 - at / n) as f64);
+            plot = plot.text(place, count.to_string(), share < LIGHT);
+        }
     }
     plot
 }

@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 use std::path::Path;
+use std::time::Instant;
 
 use ancestral_data::{CsvWriter, Dataset, Examples, SplitName, csv_cell};
 
@@ -181,6 +182,7 @@ impl Session<'_> {
     /// If the runs are no such models, their classes are not known or not those of the data, or the data
     /// is not found or does not fit them.
     pub fn classify(&mut self, runs: &[Run], spec: &ClassifySpec) -> Result<ClassifiedRows> {
+        let began = Instant::now();
         let evidence = match runs {
             [] => return Err(Error::setting("runs", 0, "give a run, or one for each class")),
             [run] => self.evidence_of_one(run, spec)?,
@@ -224,7 +226,9 @@ impl Session<'_> {
         let report = match &labels {
             None => None,
             Some(labels) => {
-                let classification = classification_of(&probabilities, count, labels)?;
+                let found = classification_of(&probabilities, count, labels)?;
+                let seconds = began.elapsed().as_secs_f64();
+                let classification = Classification { seconds, ..found };
                 Some(ClassReport {
                     accuracy_interval: wilson(classification.accuracy, classification.n),
                     confusion: confusion(&probabilities, count, labels, count)?,

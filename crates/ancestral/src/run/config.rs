@@ -760,7 +760,7 @@ pub struct RunConfig {
     /// The training settings.
     #[serde(deserialize_with = "settings::deserialize")]
     pub train: TrainConfig,
-    /// How training ended, in a packed run, whose events are elsewhere.
+    /// How training ended, in a packed run, whose events are elsewhere, or the evaluation of a fit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<RunResult>,
 }
@@ -789,6 +789,12 @@ pub struct RunResult {
     /// The number of test examples that it is the mean over.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test_n: Option<u64>,
+    /// Of a fitted model, the negative log-likelihood of the training split, in nats per example.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub train_nll_nats: Option<f64>,
+    /// The number of training examples that it is the mean over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub train_n: Option<u64>,
 }
 
 /// Which feature network evaluates the samples of a run.

@@ -7,7 +7,7 @@ use ancestral_data::{Batch, Binarize, Dataset, Examples, OpenOptions, SplitName,
 
 use super::censored::{CensoredRows, file_name, one_column};
 use super::columns::refuse_words;
-use super::fit::Fitted;
+use super::fit::{Fitted, keep_result};
 use super::loaded::Run;
 use super::session::Session;
 use super::spec::{DataSource, ResolvedRun, RunSpec};
@@ -17,7 +17,9 @@ use crate::distributions::families::gof::Goodness;
 use crate::distributions::families::inference::{Derived, above, quantile};
 use crate::distributions::families::located::{Located, fit_located, has_origin};
 use crate::distributions::families::{self, Distribution, Fit, FitOptions, Sample, full_name};
-use crate::distributions::fitted::{chosen, column_error, open_uniform, parameter_tensors};
+use crate::distributions::fitted::{
+    RefusedColumns, chosen, column_error, open_uniform, parameter_tensors,
+};
 use crate::model::Init;
 use crate::train::WeightsInfo;
 use crate::{Error, Result};
@@ -242,12 +244,12 @@ impl Session<'_> {
         };
         let total = gathered.columns.len() * of_column;
         let columns = self.working("fitting", total, |progress| {
-            let mut done = Vec::new();
-            for (column, sample) in gathered.columns {
+            let (mut done, mut refused) = (Vec::new(), RefusedColumns::default());
+            for (at, (column, sample)) in gathered.columns.into_iter().enumerate() {
                 if stop.load(Ordering::Relaxed) {
                     return Err(Error::Interrupted);
                 }
-                let before = done.len() * of_column;
+                let before = at * of_column;
                 let fitted = fit_column(
                     (&column, sample),
                     &family.family,
@@ -256,9 +258,10 @@ impl Session<'_> {
                     (streams, located.as_ref()),
                     &mut |fits| progress(before + fits as usize),
                 );
-                done.push(fitted.map_err(|error| column_error(&name, &column, error))?);
+                done.extend(refused.keep(&column, fitted));
                 progress(before + of_column);
             }
+            refused.check(&name)?;
             Ok(done)
         })?;
         let theta: Vec<f64> =
@@ -272,12 +275,18 @@ impl Session<'_> {
         let path = folder.map(|folder| folder.path().to_owned());
         let binarize: Binarize = config.data.binarize.parse()?;
         let held = gathered.walked.is_none();
-        let run = Run { config, model, info, path, data: held.then(|| data.clone()) };
-        let splits = match request.rows {
-            _ if !held => Vec::new(),
-            Rows::Censored { .. } | Rows::Counts(_) | Rows::Weighted(_) => Vec::new(),
-            Rows::Plain => self.evaluate_fit(&run, &data, binarize, spec.skip_test)?,
+        let mut run = Run { config, model, info, path, data: held.then(|| data.clone()) };
+        let n = columns.first().map_or(0.0, |column| column.fit.n);
+        let nats = columns.iter().map(|column| -column.fit.log_likelihood).sum::<f64>() / n;
+        let (splits, train) = match request.rows {
+            Rows::Plain if held => {
+                (self.evaluate_fit(&run, &data, binarize, spec.skip_test)?, None)
+            }
+            Rows::Plain | Rows::Counts(_) => (Vec::new(), Some((nats, n as u64))),
+            // Their likelihood is not that of examples.
+            Rows::Censored { .. } | Rows::Weighted(_) => (Vec::new(), None),
         };
+        keep_result(&mut run, &splits, train)?;
         Ok(FamilyFit { run, columns, splits })
     }
 

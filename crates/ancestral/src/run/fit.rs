@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use ancestral_data::{Binarize, Dataset, Examples, SplitName, Streams};
 
+use super::config::RunResult;
+use super::folder::write_config;
 use super::loaded::Run;
 use super::score::Measured;
 use super::session::Session;
@@ -68,6 +70,32 @@ fn with_words(name: &str, categories: &BTreeMap<String, Vec<String>>) -> Option<
     categories.iter().find_map(words)
 }
 
+/// Keeps the evaluation of a fitted run in its folder, for lists of runs; `train` is the negative
+/// log-likelihood in nats and the number of training rows that were not held.
+pub(super) fn keep_result(
+    run: &mut Run,
+    splits: &[Fitted],
+    train: Option<(f64, u64)>,
+) -> Result<()> {
+    let mut result = RunResult { finished: true, ..RunResult::default() };
+    (result.train_nll_nats, result.train_n) = train.unzip();
+    for Fitted { split, found, .. } in splits {
+        let (Measured::Likelihoods(found) | Measured::Joint(found, _)) = found else { continue };
+        let kept = (Some(found.nll_nats), Some(found.n as u64));
+        match split {
+            SplitName::Train => (result.train_nll_nats, result.train_n) = kept,
+            _ => (result.test_nll_nats, result.test_n) = kept,
+        }
+    }
+    if result.train_n.or(result.test_n).is_some() {
+        run.config.result = Some(result);
+        if let Some(path) = &run.path {
+            write_config(path, &run.config)?;
+        }
+    }
+    Ok(())
+}
+
 impl Session<'_> {
     /// Fits a model in one call and evaluates it on the training split and, unless `skip_test` is set,
     /// on the test split.
@@ -116,8 +144,9 @@ impl Session<'_> {
         let info = WeightsInfo::default();
         let folder = spec.storage.create(&config, Some((&model.tensors(), info)))?;
         let path = folder.map(|folder| folder.path().to_owned());
-        let run = Run { config, model, info, path, data: Some(data.clone()) };
+        let mut run = Run { config, model, info, path, data: Some(data.clone()) };
         let splits = self.evaluate_fit(&run, &data, binarize, spec.skip_test)?;
+        keep_result(&mut run, &splits, None)?;
         Ok(Fit { run, report, splits })
     }
 

@@ -349,6 +349,8 @@ impl RunFolder {
                 let n = entry.values.iter().find(|(name, _)| name == "n");
                 n.map(|(_, n)| *n as u64)
             }),
+            train_nll_nats: None,
+            train_n: None,
         })
     }
 
@@ -617,7 +619,8 @@ fn in_line(text: &str, error: &toml::de::Error) -> String {
     }
 }
 
-fn write_config(path: &Path, config: &RunConfig) -> Result<()> {
+/// Replaces the configuration of a folder.
+pub(super) fn write_config(path: &Path, config: &RunConfig) -> Result<()> {
     let text = toml::to_string(config)
         .map_err(|e| Error::run(path, format!("config.toml cannot be written: {e}")))?;
     Ok(write_atomic_in(path, Path::new("config.toml"), text.as_bytes())?)

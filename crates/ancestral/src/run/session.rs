@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
+use std::time::Instant;
 
 use ancestral_data::{Binarize, Dataset, Examples, SplitName};
 use burn::tensor::Device;
@@ -193,6 +194,7 @@ impl<'a> Session<'a> {
     /// # Errors
     /// If the settings, the data and the model do not fit each other, or the folder already exists.
     pub fn prepare(&self, spec: &RunSpec) -> Result<Prepared> {
+        let began = Instant::now();
         let ResolvedRun { config, data } =
             spec.resolve(&self.registry, self.data_dir(), &self.device)?;
         if self.registry.find(&config.model)?.learning == Learning::Fit {
@@ -205,13 +207,14 @@ impl<'a> Session<'a> {
                 // A run that cannot start leaves nothing behind.
                 let training =
                     training.inspect_err(|_| drop(ancestral_data::remove_if_there(&path)))?;
-                Kind::Folder(Box::new(training))
+                Kind::Folder(Box::new(training.after(began.elapsed().as_secs_f64())))
             }
             None => {
                 let start = starting_weights(&config)?.map_or(Start::Fresh, Start::Weights);
                 let network = config.evaluator.clone().map_or(ByNetwork::None, ByNetwork::Of);
                 let made_by = (&self.registry, &self.device);
-                Kind::Memory(Box::new(trainer(&config, &data, made_by, &network, start)?))
+                let trainer = trainer(&config, &data, made_by, &network, start)?;
+                Kind::Memory(Box::new(trainer.after(began.elapsed().as_secs_f64())))
             }
         };
         Ok(Prepared { kind, config, data, skip_test: spec.skip_test })
@@ -227,6 +230,7 @@ impl<'a> Session<'a> {
         budget: Option<(Budget, &str)>,
         skip_test: bool,
     ) -> Result<Prepared> {
+        let began = Instant::now();
         let folder = RunFolder::open(path)?.with_fresh_optimizer(self.fresh_optimizer);
         let data = folder.config.data.open(self.data_dir(), folder.config.seed)?;
         let mut training = Training::new(folder, &data, &self.registry, &self.device)?;
@@ -234,6 +238,7 @@ impl<'a> Session<'a> {
             training.set_budget(budget, command)?;
         }
         let config = training.run_folder().config.clone();
+        let training = training.after(began.elapsed().as_secs_f64());
         Ok(Prepared { kind: Kind::Folder(Box::new(training)), config, data, skip_test })
     }
 
@@ -246,6 +251,11 @@ impl<'a> Session<'a> {
         let never = AtomicBool::new(false);
         let stop = self.stop.unwrap_or(&never);
         let Prepared { mut kind, config, data, skip_test } = prepared;
+        let before = match &kind {
+            Kind::Folder(training) => training.state().seconds,
+            Kind::Memory(trainer) => trainer.state().seconds,
+        };
+        let began = Instant::now();
         self.tell_notes(&data.notes)?;
         let mut noop = NoopObserver;
         let observer = or_noop(&mut self.observer, &mut noop);
@@ -284,7 +294,8 @@ impl<'a> Session<'a> {
             return Ok(trained);
         }
         if !skip_test {
-            trained.test = self.measure_test(&trained.run, &data, trained.outcome.seconds)?;
+            let spent = before + began.elapsed().as_secs_f64();
+            trained.test = self.measure_test(&trained.run, &data, spent)?;
         }
         if let Some(training) = &training {
             training.run_folder().check_there()?;
@@ -339,12 +350,12 @@ impl<'a> Session<'a> {
     }
 
     /// The likelihood of the test split, if the model has one and the data a test split; after training
-    /// for a time, of as many of its first examples as fit a little more time.
+    /// for a time, of as many of its first examples as a little more time than the seconds spent leaves.
     fn measure_test(
         &mut self,
         run: &Run,
         data: &Dataset,
-        trained: f64,
+        spent: f64,
     ) -> Result<Option<Likelihoods>> {
         if run.model().density().is_none() || data.len(SplitName::Test) == 0 {
             return Ok(None);
@@ -355,7 +366,7 @@ impl<'a> Session<'a> {
         let mut test = examples(SplitName::Test)?;
         let budget = run.config.train.seconds;
         if budget > 0.0 {
-            let left = (1.0 + TEST_SHARE) * budget - trained;
+            let left = (1.0 + TEST_SHARE) * budget - spent;
             let rows = evaluate::rows_of(run.model(), &test);
             let cost = evaluate::cost(run.model(), &rows, options, left)?;
             if cost.fitting < test.len() {

@@ -95,6 +95,13 @@ impl Training {
         self
     }
 
+    /// Counts seconds before training towards the budget ([`Trainer::after`]).
+    #[must_use]
+    pub fn after(mut self, seconds: f64) -> Self {
+        self.trainer = self.trainer.after(seconds);
+        self
+    }
+
     /// The folder.
     pub fn run_folder(&self) -> &RunFolder {
         &self.run

@@ -40,7 +40,7 @@ pub struct Outcome {
     pub step: u64,
     /// Epochs so far.
     pub epoch: f64,
-    /// Seconds of training, over all sessions.
+    /// Seconds of training with its preparation, over all sessions.
     pub seconds: f64,
     /// The best validation metric.
     pub best: Option<Best>,
@@ -59,6 +59,9 @@ pub enum Start {
     /// The checkpoint of an interrupted run.
     Resumed(Box<Checkpoint>),
 }
+
+/// The share of a time budget that what comes before training can take.
+const ALMOST: f64 = 0.999;
 
 /// Training of a model, step by step.
 pub struct Trainer {
@@ -142,6 +145,19 @@ impl Trainer {
             warned: Vec::new(),
             resumed,
         })
+    }
+
+    /// Counts seconds before training, as of reading data, towards the budget of a run that goes on; a
+    /// step is left of it.
+    #[must_use]
+    pub fn after(mut self, seconds: f64) -> Self {
+        let State { finished, seconds: before, .. } = self.state;
+        if !finished {
+            let budget = Some(self.config.seconds).filter(|&budget| budget > before);
+            let most = budget.map_or(f64::INFINITY, |budget| before + ALMOST * (budget - before));
+            self.state.seconds = (before + seconds).min(most);
+        }
+        self
     }
 
     /// Selects checkpoints by `evaluator` if the model has no validation metric.

@@ -72,3 +72,15 @@ fn a_run_by_time_measures_what_fits() {
     let n = done.test.unwrap().n;
     assert!((50..300).contains(&n), "{n}");
 }
+
+/// What comes before training, as reading the data, counts, and what a program does in between does not.
+#[test]
+fn a_time_budget_begins_with_reading_the_data() {
+    let session = Session::new();
+    let spec = spec("nade", "digits", "hidden=8 sample_count=0")
+        .budget(Budget { seconds: 1e-6, ..epochs(0) });
+    let prepared = session.prepare(&spec).unwrap();
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    let done = Session::new().train_prepared(prepared).unwrap();
+    assert!(done.outcome.step == 1 && done.outcome.seconds < 2.0, "{:?}", done.outcome);
+}

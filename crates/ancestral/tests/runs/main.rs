@@ -6,6 +6,7 @@
 
 mod adversarial;
 mod budgets;
+mod by_heart;
 mod clusters;
 mod data;
 mod interrupted;

@@ -105,6 +105,20 @@ pub enum Error {
         /// The rows at fault.
         rows: usize,
     },
+    /// A parameter of the maximum is beyond the numbers of double precision.
+    #[error(
+        "the {parameter} of {family} is too {} for a number; write the column in a {} unit",
+        if *small { "small" } else { "large" },
+        if *small { "smaller" } else { "larger" }
+    )]
+    Unheld {
+        /// The family.
+        family: &'static str,
+        /// The parameter.
+        parameter: &'static str,
+        /// Whether it vanishes, instead of being too large.
+        small: bool,
+    },
     /// Rows that are not held could not be read again.
     #[error("the rows could not be read again: {reason}")]
     Unreadable {

@@ -274,7 +274,24 @@ fn fit_rows<F: Family>(family: &F, sample: &Sample, options: &FitOptions) -> Res
         let rows = sample.total().round() as usize;
         return Err(Error::NoMaximum { family: F::NAME, reason: reason.to_owned(), rows });
     }
-    Ok(report(&likelihood, standard, &fixed, &pinned, best, limit, options))
+    let fit = report(&likelihood, standard, &fixed, &pinned, best, limit, options);
+    refuse_unheld::<F>(&fit)?;
+    Ok(fit)
+}
+
+/// Refuses parameters in the units of the rows that a number cannot hold, but for a limit.
+fn refuse_unheld<F: Family>(fit: &Fit) -> Result<()> {
+    let at_limit = |name: &str| fit.boundary.as_ref().is_some_and(|b| b.parameter == name);
+    for ((parameter, &value), estimate) in
+        F::PARAMETERS.iter().zip(&fit.parameters).zip(&fit.estimates)
+    {
+        let vanished = parameter.unit == Unit::Scale && value == 0.0;
+        if (vanished || !value.is_finite()) && !estimate.fixed && !at_limit(parameter.name) {
+            let (family, parameter) = (F::NAME, parameter.name);
+            return Err(Error::Unheld { family, parameter, small: vanished });
+        }
+    }
+    Ok(())
 }
 
 /// Fixed parameters by place.

@@ -56,6 +56,22 @@ fn rows_at_fault_are_counted() {
 }
 
 #[test]
+fn parameters_that_no_number_holds_are_refused() {
+    // The scale of an inverse gamma distribution is its shape times the harmonic mean.
+    let large: Vec<f64> = (0..50).map(|i| 1.7e308 - 1e305 * f64::from(i)).collect();
+    let found = fit("inverse-gamma", &large).unwrap_err();
+    assert_eq!(found, Error::Unheld { family: "inverse-gamma", parameter: "scale", small: false });
+    assert!(found.to_string().contains("write the column in a larger unit"), "{found}");
+    for name in
+        ["normal", "gamma", "weibull", "log-normal", "inverse-gaussian", "pareto", "logistic"]
+    {
+        if let Ok(fit) = fit(name, &large) {
+            assert!(fit.parameters.iter().all(|x| x.is_finite()), "{name}: {fit:?}");
+        }
+    }
+}
+
+#[test]
 fn rows_of_nothing_but_zeros_and_ones_leave_excesses_without_a_maximum() {
     let mut values = vec![0.0; 40];
     values.push(1.0);
