@@ -288,7 +288,7 @@ pub(crate) struct TrainArgs {
         help_heading = TRAINING
     )]
     pub(crate) steps: Option<u64>,
-    /// Set the training time, instead of epochs, as in 90s, 10m or 2h
+    /// Set the training time, with that of reading the data, instead of epochs, as in 90s, 10m or 2h
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, help_heading = TRAINING)]
     pub(crate) time: Option<String>,
     /// Set the number of examples per batch [default: that of the model or preset]

@@ -25,7 +25,8 @@ pub(crate) fn run(output: OutputArgs, data_dir: Option<&Path>) -> Result<()> {
     let known = found.instruction_sets.join(", ");
     say!("instruction sets: {known}; the kernels use {}{asked}", found.instruction_set)?;
     if !found.fast_bf16 {
-        say!("precision=bf16 is slower than f32 here, for want of an instruction")?;
+        let which = if asked.is_empty() { "here" } else { "by it" };
+        say!("precision=bf16 is slower than f32 {which}, for want of an instruction")?;
     }
     say!("threads: {} on {} cores", found.threads, found.cores)?;
     if let Some(bytes) = found.available_memory {

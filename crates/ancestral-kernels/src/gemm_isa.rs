@@ -125,6 +125,58 @@ pub(crate) unsafe fn product(
 mod tests {
     use super::*;
 
+    /// The product of two matrices of a size with ragged tiles.
+    fn ragged(
+        multiply: impl Fn([usize; 3], Strided<*mut f32>, Strided<*const f32>, Strided<*const f32>),
+    ) -> Vec<u32> {
+        let [m, n, k] = [70, 41, 300];
+        let (a, b, mut out) = (wave(m * k, 0.7), wave(k * n, 1.3), vec![0.0; m * n]);
+        let by_rows = |columns: usize| (columns as isize, 1);
+        let ((row, column), to) = (by_rows(k), by_rows(n));
+        let left = Strided { at: a.as_ptr(), row, column };
+        let right = Strided { at: b.as_ptr(), row: to.0, column: to.1 };
+        multiply([m, n, k], Strided { at: out.as_mut_ptr(), row: to.0, column: to.1 }, left, right);
+        out.iter().map(|x| x.to_bits()).collect()
+    }
+
+    #[test]
+    fn the_fastest_is_the_choice_of_gemm_and_others_are_not() {
+        let own = ragged(|[m, n, k], out, a, b| {
+            // SAFETY: the sizes and strides are those of the matrices.
+            unsafe {
+                ::gemm::gemm(
+                    m,
+                    n,
+                    k,
+                    out.at,
+                    out.column,
+                    out.row,
+                    false,
+                    a.at,
+                    a.column,
+                    a.row,
+                    b.at,
+                    b.column,
+                    b.row,
+                    0.0,
+                    1.0,
+                    false,
+                    false,
+                    false,
+                    Parallelism::None,
+                );
+            }
+        });
+        for isa in Isa::available() {
+            let found = ragged(|size, out, a, b| {
+                // SAFETY: as above.
+                unsafe { product(isa, size, out, false, a, b, Parallelism::None) };
+            });
+            // Without fused steps sums are rounded otherwise.
+            assert_eq!(found == own, isa != Isa::Portable || isa == Isa::fastest(), "{isa:?}");
+        }
+    }
+
     fn wave(n: usize, by: f32) -> Vec<f32> {
         (0..n).map(|i| (i as f32 * by).sin()).collect()
     }

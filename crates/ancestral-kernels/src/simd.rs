@@ -135,7 +135,7 @@ impl Isa {
             fn avx2<K: Kernel>(kernel: K) -> K::Output {
                 kernel.run(Avx2(()))
             }
-            // The best one is known to be there, without asking again.
+            // The fastest one is known to be there, without asking again.
             let present = self == Isa::fastest() || self.is_available();
             match self {
                 // SAFETY: the processor has the features, as was just asked.

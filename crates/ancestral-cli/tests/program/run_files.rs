@@ -128,7 +128,7 @@ fn check_events(here: &Path) {
 
 fn check_config(here: &Path) {
     let (rows, settings) = (listed("The file config.toml"), listed("Settings"));
-    let (mut top, mut data) = (Words::new(), Words::new());
+    let (mut top, mut data, mut fitted) = (Words::new(), Words::new(), Words::new());
     for run in RUNS {
         let text = std::fs::read_to_string(here.join(run).join("config.toml")).unwrap();
         let config: Table = text.parse().unwrap();
@@ -137,6 +137,14 @@ fn check_config(here: &Path) {
             |table: &str| -> Words { config[table].as_table().unwrap().keys().cloned().collect() };
         top.extend(config.keys().cloned());
         data.extend(names("data"));
+        fitted.extend(
+            config
+                .get("result")
+                .and_then(Value::as_table)
+                .into_iter()
+                .flat_map(Table::keys)
+                .cloned(),
+        );
         assert_listed(run, &names("train"), &row(&settings, "train").words());
         let model = config["model"].as_str().unwrap();
         let known = settings.iter().find(|row| row.names.iter().any(|name| name == model)).unwrap();
@@ -145,7 +153,8 @@ fn check_config(here: &Path) {
     }
     let packed: Table =
         std::fs::read_to_string(here.join("packed/config.toml")).unwrap().parse().unwrap();
-    let result = packed["result"].as_table().unwrap().keys().cloned().collect();
+    let mut result: Words = packed["result"].as_table().unwrap().keys().cloned().collect();
+    result.extend(fitted);
     assert_listed("keys of result", &result, &row(&rows, "result").words());
     top.extend(packed.keys().cloned());
     // These stand where there is something to say.

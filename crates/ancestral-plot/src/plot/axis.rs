@@ -121,7 +121,7 @@ impl Axis {
             Some(&first) if largest > FAR * step && tick != first => {
                 format!("+{}", number(tick - first, step, ticks[ticks.len() - 1] - first))
             }
-            Some(_) if largest > FAR * step => format!("{tick}").replace('-', "\u{2212}"),
+            Some(_) if largest > FAR * step => whole(tick, step),
             _ => number(tick, step, largest),
         }
     }
@@ -129,6 +129,16 @@ impl Axis {
 
 /// How many steps from 0 numbers have too many digits for each tick.
 const FAR: f64 = 1e4;
+
+/// A number far from 0 with the digits of a step.
+fn whole(x: f64, step: f64) -> String {
+    let decimals = (-(step * 1.0001).log10().floor()).max(0.0);
+    let text = match (1e-3..1e15).contains(&x.abs()) && decimals < 12.0 {
+        true => format!("{x:.*}", decimals as usize),
+        false => format!("{x:.*e}", (x.abs() / step).log10().ceil().clamp(1.0, 15.0) as usize),
+    };
+    text.replace('-', "\u{2212}")
+}
 
 /// A number with the digits of a step, among others up to the largest.
 fn number(x: f64, step: f64, largest: f64) -> String {
@@ -227,6 +237,8 @@ mod tests {
         assert_eq!(labels(&axis(0.0, 0.05, false))[1], "0.01");
         assert_eq!(labels(&axis(0.0, 5e7, false))[1], "1.0e7");
         assert_eq!(labels(&axis(1e9, 1e9 + 10.0, false))[..3], ["1000000000", "+2", "+4"]);
+        assert_eq!(labels(&axis(1e9 + 0.1, 1e9 + 0.7, false))[..2], ["1000000000.1", "+0.1"]);
+        assert_eq!(labels(&axis(1e300, 1e300 + 1e294, false))[0], "1.000000e300");
         assert_eq!(labels(&axis(-1e5 - 1e-3, -1e5, false))[..2], ["−100000.001", "+0.0002"]);
     }
 

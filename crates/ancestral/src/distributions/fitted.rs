@@ -293,6 +293,11 @@ pub struct RefusedColumns {
 }
 
 impl RefusedColumns {
+    /// Whether there are none so far.
+    pub fn is_empty(&self) -> bool {
+        self.refused.is_empty()
+    }
+
     /// A fit of a column, unless it was refused.
     pub fn keep<T>(&mut self, column: &str, fit: families::Result<T>) -> Option<T> {
         match fit {
@@ -329,8 +334,10 @@ impl RefusedColumns {
         refused.truncate(NAMED);
         let mut reasons: Vec<String> =
             refused.iter().map(|(column, error)| format!("column '{column}': {error}")).collect();
-        if all > NAMED {
-            reasons.push(format!("{} more columns are refused", all - NAMED));
+        match all - refused.len() {
+            0 => {}
+            1 => reasons.push("1 more column is refused".to_owned()),
+            more => reasons.push(format!("{more} more columns are refused")),
         }
         reasons.push(match fitted {
             0 => "no column can be fitted".to_owned(),

@@ -441,9 +441,9 @@ impl Gmm {
         let others =
             if columns > 1 { format!(" (and in {} more)", columns - 1) } else { String::new() };
         Some(format!(
-            "the rows of {components} of {k} components do not vary in column '{}'{others}, so that the \
-             likelihood is as high as relative_variance_floor lets it be; leave out columns and rows that \
-             repeat, or take fewer components",
+            "{components} of {k} components vary by no more than relative_variance_floor of the variance of \
+             column '{}'{others}, so that the likelihood is as high as this floor lets it be; leave out \
+             columns and rows that repeat and outliers, lower the floor, or take fewer components",
             self.data.column_name(first)
         ))
     }
@@ -679,17 +679,20 @@ mod tests {
             fit(&mut gmm, &examples, 0).unwrap().notes.join(" ")
         };
         let told = fitted(&|_, row| row[1] = 4.0);
-        assert!(told.contains("rows of 3 of 3 components do not vary in column 'x1',"), "{told}");
+        assert!(
+            told.contains("3 of 3 components vary by no more") && told.contains("'x1',"),
+            "{told}"
+        );
         let told = fitted(&|i, row| {
             if i % 10 > 7 {
                 row.copy_from_slice(&[-8.0, 9e6])
             }
         });
         assert!(
-            told.contains("rows of 1 of 3 components") && told.contains("(and in 1 more)"),
+            told.contains("1 of 3 components vary by no more") && told.contains("(and in 1 more)"),
             "{told}"
         );
-        assert!(!fitted(&|_, _| ()).contains("do not vary"));
+        assert!(!fitted(&|_, _| ()).contains("vary by no more"));
     }
 
     #[test]

@@ -250,6 +250,14 @@ impl Session<'_> {
                     return Err(Error::Interrupted);
                 }
                 let before = at * of_column;
+                if !refused.is_empty() {
+                    // There is an error, which names the others; a plain fit tells whether this is one.
+                    let plain = options.clone().without_intervals();
+                    let circle = on_circle(family.family.as_ref(), sample);
+                    let fit = circle.and_then(|(sample, _)| family.family.fit(&sample, &plain));
+                    refused.keep(&column, fit);
+                    continue;
+                }
                 let fitted = fit_column(
                     (&column, sample),
                     &family.family,

@@ -167,7 +167,8 @@ impl Run {
         self.model.as_ref()
     }
 
-    /// The model, mutable, to train it or to load other weights.
+    /// The model, mutable, to train it or to load other weights; the values that the configuration of a
+    /// fit has in `result` remain those of its own.
     pub fn model_mut(&mut self) -> &mut dyn Model {
         self.model.as_mut()
     }

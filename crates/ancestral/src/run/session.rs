@@ -251,11 +251,11 @@ impl<'a> Session<'a> {
         let never = AtomicBool::new(false);
         let stop = self.stop.unwrap_or(&never);
         let Prepared { mut kind, config, data, skip_test } = prepared;
-        let before = match &kind {
-            Kind::Folder(training) => training.state().seconds,
-            Kind::Memory(trainer) => trainer.state().seconds,
+        let State { seconds, preparation, .. } = match &kind {
+            Kind::Folder(training) => training.state(),
+            Kind::Memory(trainer) => trainer.state(),
         };
-        let began = Instant::now();
+        let (before, began) = (seconds + preparation, Instant::now());
         self.tell_notes(&data.notes)?;
         let mut noop = NoopObserver;
         let observer = or_noop(&mut self.observer, &mut noop);

@@ -95,7 +95,7 @@ impl Training {
         self
     }
 
-    /// Counts seconds before training towards the budget ([`Trainer::after`]).
+    /// Takes seconds before training from the time budget ([`Trainer::after`]).
     #[must_use]
     pub fn after(mut self, seconds: f64) -> Self {
         self.trainer = self.trainer.after(seconds);

@@ -16,7 +16,7 @@ settings! {
         pub epochs: u64 = 100, unit "epochs";
         /// Number of optimizer steps to train for; 0 for no limit.
         pub steps: u64 = 0, unit "steps";
-        /// Training time; 0 for no limit.
+        /// Training time, with that of reading the data; 0 for no limit.
         pub seconds: f64 = 0.0, in 0.0.., unit "seconds";
         /// Optimizer that updates the weights.
         pub optimizer: Rule = Rule::Adam, also ["optimiser"];
@@ -68,7 +68,7 @@ pub struct Budget {
     pub epochs: u64,
     /// Number of steps.
     pub steps: u64,
-    /// Training time in seconds, over all sessions.
+    /// Training time in seconds, with that of reading the data, over all sessions.
     pub seconds: f64,
 }
 

@@ -44,6 +44,9 @@ pub struct State {
     pub epoch: f64,
     /// Seconds of training, over all sessions.
     pub seconds: f64,
+    /// Seconds before training, as of reading data, over all sessions; they count towards a time budget.
+    #[serde(default)]
+    pub preparation: f64,
     /// The length of `events.jsonl` at this state, in bytes.
     pub event_offset: u64,
     /// The best validation metric, if there was one.
@@ -68,12 +71,17 @@ pub struct State {
 }
 
 impl State {
-    /// The fraction of a budget that is used; the first limit that is reached ends the run.
+    /// The fraction of a budget that is used, of a time budget that of the time for training; the first
+    /// limit that is reached ends the run.
     pub fn share(&self, budget: Budget) -> f64 {
         let used = |is: f64, of: f64| if of > 0.0 { is / of } else { 0.0 };
+        let time = match budget.seconds > 0.0 {
+            true => (budget.seconds - self.preparation).max(f64::MIN_POSITIVE),
+            false => 0.0,
+        };
         used(self.epoch, budget.epochs as f64)
             .max(used(self.step as f64, budget.steps as f64))
-            .max(used(self.seconds, budget.seconds))
+            .max(used(self.seconds, time))
     }
 
     /// Whether training that has reached this state ends here under these settings: it has used up

@@ -40,7 +40,7 @@ pub struct Outcome {
     pub step: u64,
     /// Epochs so far.
     pub epoch: f64,
-    /// Seconds of training with its preparation, over all sessions.
+    /// Seconds of training, over all sessions.
     pub seconds: f64,
     /// The best validation metric.
     pub best: Option<Best>,
@@ -59,9 +59,6 @@ pub enum Start {
     /// The checkpoint of an interrupted run.
     Resumed(Box<Checkpoint>),
 }
-
-/// The share of a time budget that what comes before training can take.
-const ALMOST: f64 = 0.999;
 
 /// Training of a model, step by step.
 pub struct Trainer {
@@ -147,15 +144,11 @@ impl Trainer {
         })
     }
 
-    /// Counts seconds before training, as of reading data, towards the budget of a run that goes on; a
-    /// step is left of it.
+    /// Takes seconds before training, as of reading data, from the time budget of a run that goes on.
     #[must_use]
     pub fn after(mut self, seconds: f64) -> Self {
-        let State { finished, seconds: before, .. } = self.state;
-        if !finished {
-            let budget = Some(self.config.seconds).filter(|&budget| budget > before);
-            let most = budget.map_or(f64::INFINITY, |budget| before + ALMOST * (budget - before));
-            self.state.seconds = (before + seconds).min(most);
+        if !self.state.finished {
+            self.state.preparation += seconds;
         }
         self
     }

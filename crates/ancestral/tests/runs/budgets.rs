@@ -73,14 +73,26 @@ fn a_run_by_time_measures_what_fits() {
     assert!((50..300).contains(&n), "{n}");
 }
 
-/// What comes before training, as reading the data, counts, and what a program does in between does not.
+/// What comes before training, as reading the data, counts, in each session, and what a program does in
+/// between does not; a run that has ended stays so.
 #[test]
 fn a_time_budget_begins_with_reading_the_data() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run");
+    let time = |seconds| Budget { seconds, ..epochs(0) };
     let session = Session::new();
-    let spec = spec("nade", "digits", "hidden=8 sample_count=0")
-        .budget(Budget { seconds: 1e-6, ..epochs(0) });
-    let prepared = session.prepare(&spec).unwrap();
+    let spec = spec("nade", "digits", "hidden=8 sample_count=0").out(&run);
+    let long =
+        session.prepare(&spec.clone().budget(time(1e3)).out(dir.path().join("long"))).unwrap();
+    assert!(long.state().preparation > 0.0 && long.state().seconds == 0.0);
+    // The whole budget is used up before the first step, which is made nevertheless.
+    let prepared = session.prepare(&spec.budget(time(1e-6))).unwrap();
     std::thread::sleep(std::time::Duration::from_secs(2));
     let done = Session::new().train_prepared(prepared).unwrap();
     assert!(done.outcome.step == 1 && done.outcome.seconds < 2.0, "{:?}", done.outcome);
+    let again = session.prepare_resume(&run, None, true).unwrap();
+    let kept = again.state();
+    assert!(kept.finished && kept.preparation < 2.0, "{kept:?}");
+    let more = session.prepare_resume(&run, Some((time(1e3), "more")), true).unwrap();
+    assert!(!more.state().finished && more.state().preparation > kept.preparation);
 }

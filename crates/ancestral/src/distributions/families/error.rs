@@ -105,7 +105,7 @@ pub enum Error {
         /// The rows at fault.
         rows: usize,
     },
-    /// A parameter of the maximum is beyond the numbers of double precision.
+    /// A parameter with the unit of the column is beyond the numbers of double precision.
     #[error(
         "the {parameter} of {family} is too {} for a number; write the column in a {} unit",
         if *small { "small" } else { "large" },
@@ -118,6 +118,16 @@ pub enum Error {
         parameter: &'static str,
         /// Whether it vanishes, instead of being too large.
         small: bool,
+    },
+    /// The search for the maximum ended at a parameter that is no number.
+    #[error(
+        "the search for the maximum ended where the {parameter} of {family} is no finite number"
+    )]
+    Lost {
+        /// The family.
+        family: &'static str,
+        /// The parameter.
+        parameter: &'static str,
     },
     /// Rows that are not held could not be read again.
     #[error("the rows could not be read again: {reason}")]

@@ -279,7 +279,7 @@ fn fit_rows<F: Family>(family: &F, sample: &Sample, options: &FitOptions) -> Res
     Ok(fit)
 }
 
-/// Refuses parameters in the units of the rows that a number cannot hold, but for a limit.
+/// Refuses parameters that a number cannot hold, but for a limit.
 fn refuse_unheld<F: Family>(fit: &Fit) -> Result<()> {
     let at_limit = |name: &str| fit.boundary.as_ref().is_some_and(|b| b.parameter == name);
     for ((parameter, &value), estimate) in
@@ -287,8 +287,12 @@ fn refuse_unheld<F: Family>(fit: &Fit) -> Result<()> {
     {
         let vanished = parameter.unit == Unit::Scale && value == 0.0;
         if (vanished || !value.is_finite()) && !estimate.fixed && !at_limit(parameter.name) {
+            let of_unit = matches!(parameter.unit, Unit::Scale | Unit::Location) && !value.is_nan();
             let (family, parameter) = (F::NAME, parameter.name);
-            return Err(Error::Unheld { family, parameter, small: vanished });
+            return Err(match of_unit {
+                true => Error::Unheld { family, parameter, small: vanished },
+                false => Error::Lost { family, parameter },
+            });
         }
     }
     Ok(())
