@@ -243,7 +243,13 @@ impl ProgressReporter {
             bar.set_position(done);
         } else if is_due && (done < total || total > 1) {
             self.line.1.store(true, Ordering::Relaxed);
-            output::print_error_line(&format!("{what} {done}/{total}"));
+            let gone = self.work.as_ref().map_or(0.0, |(_, began)| began.elapsed().as_secs_f64());
+            let left = gone / done as f64 * (total.saturating_sub(done)) as f64;
+            let left = match left.is_finite() && left >= 1.0 {
+                true => format!(", {} left", duration(left)),
+                false => String::new(),
+            };
+            output::print_error_line(&format!("{what} {done}/{total}{left}"));
         }
         if done >= total {
             self.finish();

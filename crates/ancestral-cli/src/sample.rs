@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use ancestral::memory;
+use ancestral::model::{Model, Sampler};
 use ancestral::report::{self, MOST_FRAMED};
 use ancestral::run::{Given, Mask, RunFolder, SampleFile, SampleSpec, Samples};
 use anyhow::Result;
@@ -10,7 +11,7 @@ use serde_json::json;
 
 use crate::args::SampleArgs;
 use crate::inputs::{self, About};
-use crate::output::{self, shown, usage};
+use crate::output::{self, say, shown, usage};
 use crate::progress::{self, ProgressReporter};
 
 /// The default number of samples.
@@ -90,13 +91,13 @@ pub(crate) fn run(args: &SampleArgs, data_dir: Option<&Path>) -> Result<()> {
         let (labeled, drawn) = session.sample_labeled(&run, &spec)?;
         watch.finish();
         labeled.save_png(out)?;
-        return report_written(args, out, model.name(), drawn);
+        return report_written(args, out, model, drawn);
     }
     if let (Some(file), None) = (file, &args.frames) {
         let drawn = session.sample_to(&run, &spec, file, out);
         let count = about(args, drawn)?;
         watch.finish();
-        return report_written(args, out, model.name(), count);
+        return report_written(args, out, model, count);
     }
     let drawn = match &args.frames {
         None => session.sample(&run, &spec).map(|drawn| (drawn, None)),
@@ -117,7 +118,7 @@ pub(crate) fn run(args: &SampleArgs, data_dir: Option<&Path>) -> Result<()> {
     if let (Some(frames), Some(path)) = (frames, &args.frames) {
         frames.save_gif(path)?;
     }
-    report_written(args, out, model.name(), samples.count)
+    report_written(args, out, model, samples.count)
 }
 
 /// The file without --out: an image, or a table of rows that are no images.
@@ -134,16 +135,25 @@ fn about<T>(args: &SampleArgs, drawn: ancestral::Result<T>) -> Result<T> {
     }
 }
 
-/// Prints what was written.
-fn report_written(args: &SampleArgs, out: &Path, model: &str, count: usize) -> Result<()> {
+/// Prints what was written: draws, or means, where a model has both.
+fn report_written(args: &SampleArgs, out: &Path, model: &dyn Model, count: usize) -> Result<()> {
     if args.output.json {
         let mut report = json!({
-            "model": model, "n": count, "seed": args.seed, "out": shown(out),
+            "model": model.name(), "n": count, "seed": args.seed, "mean": args.mean, "out": shown(out),
         });
         if let Some(path) = &args.frames {
             report["frames"] = shown(path).into();
         }
         return output::json(&report);
+    }
+    if model.sampler().is_some_and(Sampler::has_noise) && !args.output.quiet {
+        let count = output::count(count, "sample");
+        match args.mean {
+            true => say!("{count}: means of the last conditional distribution")?,
+            false => say!(
+                "{count}: draws from the last conditional distribution; --mean takes its means"
+            )?,
+        }
     }
     output::wrote(args.output, out)?;
     args.frames.as_ref().map_or(Ok(()), |path| output::wrote(args.output, path))

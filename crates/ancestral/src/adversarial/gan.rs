@@ -633,7 +633,7 @@ impl Trainable for Gan {
         {
             warnings.push(format!(
                 "samples are spread {spread:.2} times as widely as data, which looks like mode \
-                 collapse"
+                 collapse; {REMEDY}"
             ));
         } else if let Some(nearest) = mean("nearest")
             && nearest < 0.25
@@ -641,7 +641,7 @@ impl Trainable for Gan {
         {
             warnings.push(format!(
                 "samples of a batch lie {nearest:.2} times as far apart as data does, which looks \
-                 like mode collapse"
+                 like mode collapse; {REMEDY}"
             ));
         }
         warnings
@@ -744,6 +744,8 @@ impl Sampler for Gan {
 
 /// Samples per batch.
 const SAMPLE_BATCH: usize = 256;
+/// What may help against mode collapse.
+const REMEDY: &str = "take a penalty (penalty=gradient) or larger batches, or lower critic_rate";
 /// Updates of the generator below which a budget is too small: the quickest presets draw all modes of
 /// `rings:8` after about as many.
 const LEAST_UPDATES: u64 = 1000;

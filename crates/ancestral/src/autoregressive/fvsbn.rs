@@ -38,7 +38,7 @@ pub fn entry() -> ModelEntry {
         size: |table, data| FvsbnConfig::from_table(table)?.made().size("fvsbn", data),
         presets: &[Preset {
             name: "uci",
-            about: "Adam with averaged weights, batches of 20, for adult, dna and mushrooms",
+            about: "plain SGD with averaged weights, batches of 20, for adult, dna and mushrooms",
             settings: include_str!("presets/fvsbn.toml"),
         }],
         fields: FvsbnConfig::fields,
