@@ -140,7 +140,7 @@ fn check_config(here: &Path) {
         fitted.extend(
             config
                 .get("result")
-                .and_then(Value::as_table)
+                .and_then(|value| value.as_table())
                 .into_iter()
                 .flat_map(Table::keys)
                 .cloned(),
