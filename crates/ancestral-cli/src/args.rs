@@ -154,7 +154,7 @@ pub(crate) enum Command {
         after_help = "Examples:\n  ancestral data list\n  ancestral data show mnist\n  ancestral data fetch mnist"
     )]
     Data(DataArgs),
-    /// Show what of this machine is used: the instruction set of the kernels, threads, memory
+    /// Show the instruction set, threads and memory that are used
     ///
     /// The kernels use the fastest instruction set that the processor has, or the one that the variable
     /// ANCESTRAL_ISA names, for comparisons.

@@ -48,6 +48,7 @@ fn train(here: &Program) {
     }
     here.good("train --resume vae --epochs 2 --quiet");
     here.good("pack vae --out packed --quiet");
+    here.good("fit gaussian --data digits --out fit --quiet");
     for command in [
         "kmeans --data digits --set n_clusters=2..3 --out means",
         "hdbscan --data rows.csv --out tree",
@@ -128,7 +129,7 @@ fn check_events(here: &Path) {
 
 fn check_config(here: &Path) {
     let (rows, settings) = (listed("The file config.toml"), listed("Settings"));
-    let (mut top, mut data, mut fitted) = (Words::new(), Words::new(), Words::new());
+    let (mut top, mut data) = (Words::new(), Words::new());
     for run in RUNS {
         let text = std::fs::read_to_string(here.join(run).join("config.toml")).unwrap();
         let config: Table = text.parse().unwrap();
@@ -137,24 +138,20 @@ fn check_config(here: &Path) {
             |table: &str| -> Words { config[table].as_table().unwrap().keys().cloned().collect() };
         top.extend(config.keys().cloned());
         data.extend(names("data"));
-        fitted.extend(
-            config
-                .get("result")
-                .and_then(|value| value.as_table())
-                .into_iter()
-                .flat_map(Table::keys)
-                .cloned(),
-        );
         assert_listed(run, &names("train"), &row(&settings, "train").words());
         let model = config["model"].as_str().unwrap();
         let known = settings.iter().find(|row| row.names.iter().any(|name| name == model)).unwrap();
         let unknown: Vec<String> = names("settings").difference(&known.words()).cloned().collect();
         assert!(unknown.is_empty(), "{run}: {unknown:?} are in no list");
     }
-    let packed: Table =
-        std::fs::read_to_string(here.join("packed/config.toml")).unwrap().parse().unwrap();
-    let mut result: Words = packed["result"].as_table().unwrap().keys().cloned().collect();
-    result.extend(fitted);
+    let config = |run: &str| -> Table {
+        std::fs::read_to_string(here.join(run).join("config.toml")).unwrap().parse().unwrap()
+    };
+    let packed = config("packed");
+    let of = |config: &Table| -> Words {
+        config["result"].as_table().unwrap().keys().cloned().collect()
+    };
+    let result = &of(&packed) | &of(&config("fit"));
     assert_listed("keys of result", &result, &row(&rows, "result").words());
     top.extend(packed.keys().cloned());
     // These stand where there is something to say.

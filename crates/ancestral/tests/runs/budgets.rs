@@ -90,8 +90,7 @@ fn a_time_budget_begins_with_reading_the_data() {
     std::thread::sleep(std::time::Duration::from_secs(2));
     let done = Session::new().train_prepared(prepared).unwrap();
     assert!(done.outcome.step == 1 && done.outcome.seconds < 2.0, "{:?}", done.outcome);
-    let again = session.prepare_resume(&run, None, true).unwrap();
-    let kept = again.state();
+    let kept = session.prepare_resume(&run, None, true).unwrap().state().clone();
     assert!(kept.finished && kept.preparation < 2.0, "{kept:?}");
     let more = session.prepare_resume(&run, Some((time(1e3), "more")), true).unwrap();
     assert!(!more.state().finished && more.state().preparation > kept.preparation);
