@@ -6,7 +6,6 @@
 
 mod adversarial;
 mod budgets;
-mod by_heart;
 mod clusters;
 mod data;
 mod interrupted;
