@@ -5,8 +5,8 @@ use std::path::Path;
 use ancestral::evaluate::Options;
 use ancestral::prelude::*;
 use ancestral::report;
-use ancestral::run::SampleSpec;
-use ancestral_test_support::BLACK;
+use ancestral::run::{Measured, SampleSpec};
+use ancestral_test_support::{BLACK, data_dir_with};
 
 use crate::{likelihoods, looks, refused};
 
@@ -50,4 +50,33 @@ fn the_zoo_draws_and_scores_what_it_says() {
     let options = Options { samples: 5000, ..Options::default() };
     let nll = likelihoods(&digits, SplitName::Test, options).nll_nats;
     assert!((nll - 85.46).abs() < 0.05, "{nll}");
+}
+
+/// The values of `RESULTS.md` on whole test splits, of the models that take seconds for one.
+#[test]
+fn values_of_the_zoo_are_those_of_its_tables() {
+    let zoo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../zoo");
+    let measured = |name: &str, set: &str, options: Options| {
+        let data = data_dir_with(set)?;
+        let mut session = Session::new().with_data_dir(Some(&data));
+        let run = Run::load(zoo.join(name)).unwrap();
+        let test = DataQuery::split(SplitName::Test);
+        Some(session.evaluate(&run, &test, options).unwrap().found)
+    };
+    for (name, members, nats) in
+        [("nade-mnist", 1, 88.07), ("made-mnist", 1, 87.63), ("deep-nade-mnist", 2, 90.63)]
+    {
+        let options = Options { members, ..Options::default() };
+        let Some(found) = measured(name, "binarized_mnist", options) else { continue };
+        let Measured::Likelihoods(found) = found else { unreachable!("it has a density") };
+        assert!((found.nll_nats - nats).abs() < 0.006, "{name}: {}", found.nll_nats);
+        assert_eq!(found.n, 10_000);
+    }
+    for (name, set, percent) in
+        [("features-mnist", "mnist", 99.13), ("features-fashion", "fashion_mnist", 91.51)]
+    {
+        let Some(found) = measured(name, set, Options::default()) else { continue };
+        let Measured::Classification(found) = found else { unreachable!("it classifies") };
+        assert!((100.0 * found.accuracy - percent).abs() < 0.02, "{name}: {}", found.accuracy);
+    }
 }
