@@ -67,13 +67,13 @@ fn values_of_the_zoo_are_those_of_its_tables() {
         [("nade-mnist", 1, 88.07), ("made-mnist", 1, 87.63), ("deep-nade-mnist", 2, 90.63)]
     {
         let options = Options { members, ..Options::default() };
-        let Some(found) = measured(name, "binarized_mnist", options) else { continue };
+        let Some(found) = measured(name, "binarized-mnist", options) else { continue };
         let Measured::Likelihoods(found) = found else { unreachable!("it has a density") };
         assert!((found.nll_nats - nats).abs() < 0.006, "{name}: {}", found.nll_nats);
         assert_eq!(found.n, 10_000);
     }
     for (name, set, percent) in
-        [("features-mnist", "mnist", 99.13), ("features-fashion", "fashion_mnist", 91.51)]
+        [("features-mnist", "mnist", 99.13), ("features-fashion", "fashion-mnist", 91.51)]
     {
         let Some(found) = measured(name, set, Options::default()) else { continue };
         let Measured::Classification(found) = found else { unreachable!("it classifies") };
