@@ -60,6 +60,9 @@ pub enum Start {
     Resumed(Box<Checkpoint>),
 }
 
+/// The share of a budget from which samples far from the data are warned of.
+const HALFWAY: f64 = 0.5;
+
 /// Training of a model, step by step.
 pub struct Trainer {
     model: Box<dyn Model>,
@@ -398,18 +401,21 @@ impl Trainer {
     /// from the data.
     pub fn health(&self) -> Vec<String> {
         let mut found = self.warned.clone();
-        if let Some(scale) = self.evaluator.as_ref().and_then(|evaluator| evaluator.scale())
-            && let (Some(best), Some(name)) = (self.state.best, self.validated)
-            && best.value > scale.far
-        {
-            let name = name.replace('_', " ");
-            let (value, of_data) = (best.value, scale.of_data);
-            found.push(format!(
+        found.extend(self.far_samples());
+        found
+    }
+
+    /// That the best samples so far are far from the data, if they are.
+    fn far_samples(&self) -> Option<String> {
+        let scale = self.evaluator.as_ref()?.scale()?;
+        let (best, name) = (self.state.best?, self.validated?.replace('_', " "));
+        let (value, of_data) = (best.value, scale.of_data);
+        (value > scale.far).then(|| {
+            format!(
                 "samples are far from the data: their {name} is {value:.3} at its best, that of \
                  training examples {of_data:.3}; train longer, or change the settings"
-            ));
-        }
-        found
+            )
+        })
     }
 
     /// The state of training as an entry of the event log.
@@ -459,6 +465,12 @@ impl Trainer {
         }
         let values = vec![(name.to_owned(), value)];
         recorder.event(&Event::Valid(Entry { values, ..self.entry() }))?;
+        // Early samples say little, and at the end `health` tells.
+        if (HALFWAY..1.0).contains(&self.share())
+            && let Some(note) = self.far_samples()
+        {
+            recorder.event(&Event::Warning(Entry { note, ..self.entry() }))?;
+        }
         Ok(Some((name, value)))
     }
 
