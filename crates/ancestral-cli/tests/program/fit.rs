@@ -238,7 +238,7 @@ fn all_columns_that_cannot_be_fitted_are_named() {
     here.good("fit gamma --data t.csv --all-train --column d --no-gof --out g");
     // A parameter that no column has is told once.
     let said = here.bad("fit gamma --data t.csv --all-train --fix width=2", "'width'");
-    assert!(!said.contains("column"), "{said}");
+    assert!(!said.contains("column 'a'"), "{said}");
 }
 
 #[test]

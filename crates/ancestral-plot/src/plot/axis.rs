@@ -237,9 +237,9 @@ mod tests {
         assert_eq!(labels(&axis(0.0, 0.05, false))[1], "0.01");
         assert_eq!(labels(&axis(0.0, 5e7, false))[1], "1.0e7");
         assert_eq!(labels(&axis(1e9, 1e9 + 10.0, false))[..3], ["1000000000", "+2", "+4"]);
-        assert_eq!(labels(&axis(1e9 + 0.1, 1e9 + 0.7, false))[..2], ["1000000000.1", "+0.1"]);
-        assert_eq!(labels(&axis(1e300, 1e300 + 1e294, false))[0], "1.000000e300");
-        assert_eq!(labels(&axis(-1e5 - 1e-3, -1e5, false))[..2], ["−100000.001", "+0.0002"]);
+        assert_eq!(labels(&axis(1e8 + 0.05, 1e8 + 0.65, false))[..2], ["100000000.1", "+0.1"]);
+        assert_eq!(labels(&axis(1e300, 1e300 + 1e294, false))[0], "1.0000000e300");
+        assert_eq!(labels(&axis(-1e5 - 0.011, -1e5, false))[..2], ["−100000.010", "+0.002"]);
     }
 
     #[test]
