@@ -238,7 +238,7 @@ mod tests {
         assert_eq!(labels(&axis(0.0, 5e7, false))[1], "1.0e7");
         assert_eq!(labels(&axis(1e9, 1e9 + 10.0, false))[..3], ["1000000000", "+2", "+4"]);
         assert_eq!(labels(&axis(1e8 + 0.05, 1e8 + 0.65, false))[..2], ["100000000.1", "+0.1"]);
-        assert_eq!(labels(&axis(1e300, 1e300 + 1e294, false))[0], "1.0000000e300");
+        assert_eq!(labels(&axis(1e300, 1e300 + 1e294, false))[0], "1.0000002e300");
         assert_eq!(labels(&axis(-1e5 - 0.011, -1e5, false))[..2], ["−100000.010", "+0.002"]);
     }
 
