@@ -172,8 +172,12 @@ mod tests {
                 // SAFETY: as above.
                 unsafe { product(isa, size, out, false, a, b, Parallelism::None) };
             });
-            // Without fused steps sums are rounded otherwise.
-            assert_eq!(found == own, isa != Isa::Portable || isa == Isa::fastest(), "{isa:?}");
+            match isa {
+                isa if isa == Isa::fastest() => assert!(found == own, "{isa:?}"),
+                // Without fused steps sums are rounded otherwise.
+                Isa::Portable => assert!(found != own),
+                _ => {}
+            }
         }
     }
 
