@@ -28,8 +28,8 @@
 //!
 //! Tensors of `f32` on the Flex backend take the kernels; any other type or backend takes the same
 //! formula composed of Burn's operations, gradient included, which is also what the kernels are
-//! tested against. The instruction set is chosen at run time ([`Isa`]), or by `ANCESTRAL_ISA`. No result depends
-//! on the number of threads.
+//! tested against. The instruction set is chosen at run time, or by
+//! `ANCESTRAL_ISA` ([`Isa`]). No result depends on the number of threads.
 //!
 //! No kernel has process-wide state, except [`keep_freed_memory`]. Work is distributed in the rayon
 //! pool from which a kernel is called; outside any pool, rayon starts its global one, as for Burn's

@@ -1,8 +1,8 @@
 //! A small trait for SIMD vectors.
 //!
 //! A kernel is written once, over [`Simd`], and compiled for every instruction set; [`Isa`]
-//! chooses among them at run time, the fastest unless `ANCESTRAL_ISA` names another. Results agree bit for bit between runs on one kind of
-//! processor; between instruction sets they differ by rounding, because the portable path has no
+//! chooses among them at run time, the fastest unless `ANCESTRAL_ISA` names another.
+//! Results agree bit for bit between runs on one kind of processor; between instruction sets they differ by rounding, because the portable path has no
 //! fused multiply-add, and the instruction for pairs of bf16 rounds differently.
 
 #[cfg(target_arch = "x86_64")]

@@ -113,7 +113,8 @@ fn samples_of_tables_are_compared_by_their_energy_distance() {
     assert!(b > a + 5.0 * of(&near, "energy_stderr") && b < 1.0, "{near} {far}");
     here.good("train gan --data rows.csv --steps 5 --set critic_hidden=[4] --quiet --out gan");
     assert!(here.good("evaluate gan --quality").contains("energy distance"));
-    here.bad("evaluate gan --quality --nearest n.png", "no feature network fits");
+    let said = here.bad("evaluate gan --quality --nearest n.png", "no feature network fits");
+    assert!(said.contains("rows.csv; leave it out"), "{said}");
 }
 
 #[test]
