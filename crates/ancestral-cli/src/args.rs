@@ -53,7 +53,7 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Train a model and store the run in a folder
     #[command(
-        after_help = "Examples:\n  ancestral train vae\n  ancestral train vae --data mnist --binarize dynamic --epochs 20\n  ancestral train vae --data mnist --preset burda-1l\n  ancestral train vae --data table.csv --set latent_dims=[2] --set learning_rate=3e-4\n  ancestral train --resume runs/vae-digits-1\n  ancestral train --resume runs/vae-digits-1 --epochs 300\n  ancestral train --from zoo/vae-mnist --data fashion-mnist --epochs 20"
+        after_help = "Examples:\n  ancestral train vae\n  ancestral train vae --data mnist --binarize dynamic --epochs 20\n  ancestral train vae --data mnist --preset burda-1l\n  ancestral train vae --data table.csv --set latent_dims=2 --set learning_rate=3e-4\n  ancestral train --resume runs/vae-digits-1\n  ancestral train --resume runs/vae-digits-1 --epochs 300\n  ancestral train --from zoo/vae-mnist --data fashion-mnist --epochs 20"
     )]
     Train(Box<TrainArgs>),
     /// Draw samples from a trained model, or complete partly given examples (imputation)

@@ -1,8 +1,10 @@
 //! Animations as GIF files.
 
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 use ancestral_data::write_atomic;
+use color_quant::NeuQuant;
 
 use crate::{Image, PlotError};
 
@@ -73,9 +75,16 @@ impl Animation {
         if size != frames.size {
             return Err(PlotError::FrameSize { frame: self.count, size, first: frames.size });
         }
-        let mut frame = gif::Frame::from_rgb_speed(width, height, image.rgb(), 10);
-        // The format has a resolution of hundredths of a second.
-        frame.delay = u16::try_from(milliseconds.div_ceil(10)).unwrap_or(u16::MAX);
+        let (palette, buffer) = indexed(image.rgb());
+        let frame = gif::Frame {
+            width,
+            height,
+            palette: Some(palette),
+            buffer: buffer.into(),
+            // The format has a resolution of hundredths of a second.
+            delay: u16::try_from(milliseconds.div_ceil(10)).unwrap_or(u16::MAX),
+            ..gif::Frame::default()
+        };
         frames.encoder.write_frame(&frame).map_err(failed)?;
         self.count += 1;
         Ok(())
@@ -91,6 +100,49 @@ impl Animation {
         let bytes = encoder.into_inner().map_err(failed)?;
         Ok(write_atomic(path.as_ref(), &bytes)?)
     }
+}
+
+/// The most colors of a frame.
+const COLORS: usize = 256;
+
+/// The network that chooses colors learns from one pixel of so many.
+const LEARNED: i32 = 10;
+
+/// A palette, and each pixel's place in it: its colors where they are few enough, else the nearest of
+/// those that fit the image.
+fn indexed(rgb: &[u8]) -> (Vec<u8>, Vec<u8>) {
+    let pixels = rgb.as_chunks::<3>().0;
+    let mut colors = BTreeSet::new();
+    let mut last = None;
+    for &pixel in pixels {
+        if last.replace(pixel) != Some(pixel) && colors.insert(pixel) && colors.len() > COLORS {
+            break;
+        }
+    }
+    if colors.len() <= COLORS {
+        let places: HashMap<[u8; 3], u8> = colors.iter().copied().zip(0..=255).collect();
+        let buffer = by_color(pixels, |color| places[&color]);
+        return (colors.into_iter().flatten().collect(), buffer);
+    }
+    let rgba: Vec<u8> = pixels.iter().flat_map(|&[r, g, b]| [r, g, b, 255]).collect();
+    let network = NeuQuant::new(LEARNED, COLORS, &rgba);
+    let buffer = by_color(pixels, |[r, g, b]| network.index_of(&[r, g, b, 255]) as u8);
+    (network.color_map_rgb(), buffer)
+}
+
+/// The place of each pixel, looked for once for each color.
+fn by_color(pixels: &[[u8; 3]], place: impl Fn([u8; 3]) -> u8) -> Vec<u8> {
+    let mut known: HashMap<[u8; 3], u8> = HashMap::new();
+    let mut last = ([0; 3], None);
+    let mut of = |pixel: [u8; 3]| match last {
+        (color, Some(found)) if color == pixel => found,
+        _ => {
+            let found = *known.entry(pixel).or_insert_with(|| place(pixel));
+            last = (pixel, Some(found));
+            found
+        }
+    };
+    pixels.iter().map(|&pixel| of(pixel)).collect()
 }
 
 fn failed(error: gif::EncodingError) -> PlotError {
@@ -134,5 +186,17 @@ mod tests {
             delays.push(frame.delay);
         }
         assert_eq!(delays, [4, 300]);
+    }
+
+    #[test]
+    fn frames_of_many_colors_are_those_of_the_encoder() {
+        let mut image = Image::filled(61, 47, [250; 3]);
+        for (i, byte) in image.rgb_mut().iter_mut().enumerate().skip(600) {
+            *byte = (i * i / 7) as u8;
+        }
+        let theirs = gif::Frame::from_rgb_speed(61, 47, image.rgb(), LEARNED);
+        let (palette, buffer) = indexed(image.rgb());
+        assert_eq!(theirs.palette.unwrap(), palette);
+        assert_eq!(&*theirs.buffer, buffer);
     }
 }

@@ -37,7 +37,7 @@ impl Axis {
         }
         // A single value needs some room, and so does one that no f64 can tell from its
         // neighbors.
-        let least = low.abs().max(high.abs()).max(1e-300) * 1e-9;
+        let least = low.abs().max(high.abs()).max(1e-300) * 1e-12;
         if high - low <= least {
             let room = if low == 0.0 { 0.5 } else { low.abs() * 0.1 };
             (low, high) = (low - room, high + room);

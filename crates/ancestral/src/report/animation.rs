@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
-use ancestral_plot::{Image, save_gif};
+use ancestral_plot::{Animation, Image};
 
 use crate::Result;
 
-/// The duration of a frame, in milliseconds.
+/// The duration of a frame, in milliseconds, and that of the last.
 const FRAME: u32 = 150;
+const LAST: u32 = 1350;
 
 /// Combines the images of a folder, in the order of their names, into an animation; false if there
 /// are fewer than two.
@@ -27,12 +28,11 @@ pub fn animation(folder: &Path, path: &Path) -> Result<bool> {
     // Tick labels may be wider in one frame than in another.
     let width = frames.iter().map(Image::width).max().unwrap_or(0);
     let height = frames.iter().map(Image::height).max().unwrap_or(0);
-    let pad = |frame: &Image| frame.padded(width, height, [255; 3]);
-    let mut frames: Vec<Image> = frames.iter().map(pad).collect();
-    // The last frame is shown longest.
-    if let Some(last) = frames.last().cloned() {
-        frames.extend(std::iter::repeat_n(last, 8));
+    let mut animation = Animation::new();
+    for (i, frame) in frames.iter().enumerate() {
+        let duration = if i + 1 == frames.len() { LAST } else { FRAME };
+        animation.push(&frame.padded(width, height, [255; 3]), duration)?;
     }
-    save_gif(&frames, FRAME, path)?;
+    animation.save_gif(path)?;
     Ok(true)
 }

@@ -256,6 +256,13 @@ impl SettingKind {
                 }
                 values.iter().map(|v| of.convert(v)).collect::<Option<_>>().map(Value::Array)
             }
+            // Brackets mean something to some shells; a list of numbers needs none.
+            (Self::List(of), Value::String(text))
+                if text.contains(',') && !matches!(**of, Self::Text | Self::Choice(_)) =>
+            {
+                let list: toml::Table = format!("v = [{text}]").parse().ok()?;
+                self.convert(&list["v"])
+            }
             (Self::List(of), single) => of.convert(single).map(|one| Value::Array(vec![one])),
             _ => None,
         }

@@ -307,8 +307,11 @@ mod tests {
         assert_eq!(read("speed = 2").unwrap().learning_rate, 2.0);
         assert_eq!(read("count = 4.0").unwrap().count, 4);
         assert_eq!(read("sizes = 7").unwrap().sizes, [7]);
+        assert_eq!(read("sizes = '7, 8'").unwrap().sizes, [7, 8]);
         assert_eq!(read("layers = 7").unwrap().layers, [[7]]);
         assert_eq!(read("layers = [7, 8]").unwrap().layers, [[7, 8]]);
+        assert_eq!(read("layers = '7,8'").unwrap().layers, [[7, 8]]);
+        assert_eq!(read("layers = '[7, 8], [9]'").unwrap().layers, [vec![7, 8], vec![9]]);
         assert_eq!(read("layers = [[7, 8], []]").unwrap().layers, [vec![7, 8], vec![]]);
         assert_eq!(read("way = 'very-fast'").unwrap().way, Way::Fast);
     }
@@ -327,6 +330,8 @@ mod tests {
             ("rate = 1\nspeed = 1", "given twice"),
             ("sizes = [1, 0]", "give a list, as in [1, 2]; of each entry"),
             ("layers = [[1], 2]", "give lists"),
+            ("sizes = '1, x'", "setting 'sizes' is \"1, x\""),
+            ("sizes = '1, 0'", "1 or more"),
             ("way = 'fast'", "choose still or very-fast"),
             ("way = 'very-fats'", "did you mean 'very-fast'?"),
             ("way = 3", "choose still or very-fast"),
