@@ -27,7 +27,7 @@ def convolution(compiled, form, bf16=False):
     return round
 
 
-def dense(compiled, form):
+def dense(compiled, form, bf16=False):
     x = torch.randn(64, 6272, requires_grad=True)
     layer = nn.Linear(6272, 1024)
     forward = compiled(layer)
@@ -36,7 +36,9 @@ def dense(compiled, form):
         for _ in range(10):
             x.grad = None
             layer.zero_grad(set_to_none=True)
-            forward(x).sum().backward()
+            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
+                y = forward(x)
+            y.float().sum().backward()
 
     return round
 
@@ -80,5 +82,6 @@ ROUNDS = {
     "conv-64": convolution,
     "conv-64-bf16": functools.partial(convolution, bf16=True),
     "dense-6272": dense,
+    "dense-6272-bf16": functools.partial(dense, bf16=True),
     "dcgan-layers": dcgan,
 }

@@ -57,7 +57,7 @@ pub(crate) fn convolution(precision: Precision) -> Round {
 
 /// Ten times a dense layer from 6272 entries to 1024, with a batch of 64: the widest of InfoGAN's
 /// networks.
-pub(crate) fn dense() -> Round {
+pub(crate) fn dense(precision: Precision) -> Round {
     let x = parameter([64, 6272], 1.0);
     let (weight, bias) = (parameter([6272, 1024], 0.02), parameter([1024], 0.1));
     let mut tuner = kernels::ThreadTuner::new();
@@ -65,7 +65,7 @@ pub(crate) fn dense() -> Round {
         for _ in 0..10 {
             tuner.run(|| -> Result<()> {
                 let none = kernels::Activation::None;
-                let y = kernels::linear(x.clone(), weight.clone(), bias.clone(), none);
+                let y = kernels::linear(x.clone(), weight.clone(), bias.clone(), none, precision);
                 gradients(y, &x, &weight, &bias)
             })?;
         }

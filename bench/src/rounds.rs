@@ -21,8 +21,10 @@ use crate::layers;
 pub(crate) type Round = Box<dyn FnMut() -> Result<()>>;
 
 /// The cases that are compared with PyTorch.
-pub(crate) const PAIRED: [&str; 19] = [
+pub(crate) const PAIRED: [&str; 24] = [
     "vae-step",
+    "vae-step-bf16x3",
+    "vae-step-bf16x6",
     "vae-evaluate",
     "nade-step",
     "nade-sample",
@@ -37,9 +39,12 @@ pub(crate) const PAIRED: [&str; 19] = [
     "conv-64",
     "conv-64-bf16",
     "dense-6272",
+    "dense-6272-bf16",
     "dcgan-layers",
     "dcgan-step",
     "dcgan-step-bf16",
+    "dcgan-step-bf16x3",
+    "dcgan-step-bf16x6",
     "wgan-gp-critic",
 ];
 
@@ -55,7 +60,9 @@ enum Update {
 /// Rounds of a paired case.
 pub(crate) fn of(case: &str) -> Result<Round> {
     match case {
-        "vae-step" => steps("vae", "latent_dims = [50]\nhidden = [[200, 200]]", Update::Adam, 100),
+        "vae-step" => vae_steps("f32"),
+        "vae-step-bf16x3" => vae_steps("bf16x3"),
+        "vae-step-bf16x6" => vae_steps("bf16x6"),
         "vae-evaluate" => {
             let (model, examples) = model("vae", "latent_dims = [50]\nhidden = [[200, 200]]")?;
             Ok(Box::new(move || bounds(model.as_ref(), &examples)))
@@ -75,14 +82,28 @@ pub(crate) fn of(case: &str) -> Result<Round> {
         "diagonal-bilstm-sample" => draws("diagonal-bilstm", "layers = 1"),
         "conv-64" => Ok(layers::convolution(Precision::F32)),
         "conv-64-bf16" => Ok(layers::convolution(Precision::Bf16)),
-        "dense-6272" => Ok(layers::dense()),
+        "dense-6272" => Ok(layers::dense(Precision::F32)),
+        "dense-6272-bf16" => Ok(layers::dense(Precision::Bf16)),
         "dcgan-layers" => Ok(layers::dcgan()),
-        "dcgan-step" => adversarial("dcgan", "start_std = 0.02", 3),
-        "dcgan-step-bf16" => adversarial("dcgan", "start_std = 0.02\nprecision = 'bf16'", 3),
+        "dcgan-step" => dcgan_steps("f32"),
+        "dcgan-step-bf16" => dcgan_steps("bf16"),
+        "dcgan-step-bf16x3" => dcgan_steps("bf16x3"),
+        "dcgan-step-bf16x6" => dcgan_steps("bf16x6"),
         // Ten updates of the critic and one of the generator.
         "wgan-gp-critic" => adversarial("wgan-gp", "network = 'dcgan'\ncritic_steps = 10", 1),
         other => bail!("no case '{other}'"),
     }
+}
+
+/// Steps of a VAE with products of a precision.
+fn vae_steps(precision: &str) -> Result<Round> {
+    let settings = format!("latent_dims = [50]\nhidden = [[200, 200]]\nprecision = '{precision}'");
+    steps("vae", &settings, Update::Adam, 100)
+}
+
+/// Steps of a DCGAN with products of a precision.
+fn dcgan_steps(precision: &str) -> Result<Round> {
+    adversarial("dcgan", &format!("start_std = 0.02\nprecision = '{precision}'"), 3)
 }
 
 /// Steps of an adversarial network with Adam: 32×32 color images, batches of 64, 64

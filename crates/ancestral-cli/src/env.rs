@@ -24,9 +24,9 @@ pub(crate) fn run(output: OutputArgs, data_dir: Option<&Path>) -> Result<()> {
     };
     let known = found.instruction_sets.join(", ");
     say!("instruction sets: {known}; the kernels use {}{asked}", found.instruction_set)?;
-    if !found.fast_bf16 {
-        let which = if asked.is_empty() { "here" } else { "by it" };
-        say!("precision=bf16 is slower than f32 {which}, for want of an instruction")?;
+    match &found.fast_precisions[..] {
+        [] => say!("products: f32; a lower precision is formed in f32, which is faster here")?,
+        fast => say!("products: f32; faster by precision={}", fast.join(", "))?,
     }
     say!("threads: {} on {} cores", found.threads, found.cores)?;
     if let Some(bytes) = found.available_memory {

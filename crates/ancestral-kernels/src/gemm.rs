@@ -10,17 +10,19 @@ use crate::{
     gemm_isa::{self, Strided},
     math,
     parallel::{self, SharedPtr},
+    precision::Products,
     simd::{Isa, Kernel, Simd},
+    tiles::{self, Tiles},
 };
 
 /// A matrix in a slice, its rows or its columns one after another.
 #[derive(Clone, Copy)]
 pub(crate) struct Matrix<'a> {
-    values: &'a [f32],
-    rows: usize,
-    columns: usize,
-    row_stride: isize,
-    column_stride: isize,
+    pub(crate) values: &'a [f32],
+    pub(crate) rows: usize,
+    pub(crate) columns: usize,
+    pub(crate) row_stride: isize,
+    pub(crate) column_stride: isize,
 }
 
 impl<'a> Matrix<'a> {
@@ -142,10 +144,29 @@ unsafe fn parted(
     }
 }
 
-/// a·b, row after row.
-pub(crate) fn product(a: Matrix, b: Matrix) -> Vec<f32> {
+/// a·b, row after row, by products of some precision.
+pub(crate) fn product(products: Products, a: Matrix, b: Matrix) -> Vec<f32> {
     // SAFETY: the product writes every value, zeros where the inner size is zero.
-    unsafe { flex::filled(a.rows * b.columns, |out| product_into(a, b, out, true)) }
+    unsafe { flex::filled(a.rows * b.columns, |out| into_by(products, a, b, out)) }
+}
+
+/// a·b, written row after row to `out`.
+///
+/// # Safety
+/// a.rows × b.columns values must be writable at `out`.
+unsafe fn into_by(products: Products, a: Matrix, b: Matrix, out: *mut f32) {
+    // SAFETY: the caller's.
+    unsafe {
+        let done = match products {
+            Products::Tiles(tiles) if Tiles::suits([a.rows, b.columns, a.columns]) => {
+                tiles::product(Isa::best(), tiles, a, b, out)
+            }
+            _ => false,
+        };
+        if !done {
+            product_into(a, b, out, true);
+        }
+    }
 }
 
 /// a·b, row after row, on the calling thread.
@@ -161,13 +182,14 @@ pub(crate) fn affine(
     w: Matrix,
     bias: &[f32],
     activation: Activation,
+    products: Products,
 ) -> Vec<f32> {
     let (m, n) = (x.rows, w.columns);
     assert_eq!(bias.len(), n, "one bias for each output");
     // SAFETY: the product writes every value before the rows are updated.
     unsafe {
         flex::filled(m * n, |out| {
-            product_into(x, w, out, true);
+            into_by(products, x, w, out);
             bias_activation(isa, SharedPtr(out), bias, m, activation);
         })
     }

@@ -66,7 +66,7 @@ pub(crate) unsafe fn product(
         let sum = |a: f32, b: f32, c: f32| a * b + c;
         match (isa, <V3 as MixedSimd<f32, f32, f32, f32>>::try_new()) {
             // The crate has one kind for both.
-            (Isa::Avx512 | Isa::Avx512Bf16, _) => {}
+            (Isa::Amx | Isa::Avx512Bf16 | Isa::Avx512, _) => {}
             (Isa::Avx2, Some(v3)) => {
                 use gemm_f32::microkernel::fma::f32::{H_M, H_N, H_UKR, MR_DIV_N, NR, UKR};
                 const LANES: usize = 8;

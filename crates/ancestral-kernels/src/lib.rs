@@ -62,10 +62,13 @@ mod nade;
 mod norm;
 pub mod optim;
 mod parallel;
+mod precision;
 mod raster;
 mod simd;
 mod sparse;
+mod split;
 mod thread_tuner;
+mod tiles;
 mod tilted;
 pub mod vector;
 
@@ -74,7 +77,7 @@ pub use bernoulli::{bernoulli_log_likelihood, bernoulli_log_probabilities, berno
 pub use bits::gather_bits;
 pub use block_triangular::{BlockTriangularLinear, block_triangular_linear};
 pub use categorical::categorical_log_probability;
-pub use conv::{Precision, conv_transpose2d, conv2d};
+pub use conv::{conv_transpose2d, conv2d};
 pub use elementwise::{exp, log, relu, sigmoid, softplus, tanh};
 pub use flex::Values;
 pub use levels::{LOG_SCALES, LOGISTIC_COMPONENTS, Levels, level_log_probability};
@@ -82,6 +85,7 @@ pub use linear::{linear, linear_vjp};
 pub use memory::keep_freed_memory;
 pub use nade::{NadeForm, NadeParameters, NadeRows, NadeWeights, nade};
 pub use norm::{batch_norm, layer_norm, layer_norm_vjp, leaky_relu, leaky_relu_vjp};
+pub use precision::Precision;
 pub use raster::{
     PixelConv, PixelLstm, PixelMap, Scan, Tap, lstm_scan, masked_conv2d, sum_of_sides,
 };

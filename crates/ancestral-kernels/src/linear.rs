@@ -15,6 +15,7 @@ use crate::{
     elementwise::{self, composed_softplus},
     flex::{self, Primitive},
     gemm::{self, Matrix},
+    precision::{Precision, Products},
     simd::Isa,
     sparse::Sparse,
     vector,
@@ -25,8 +26,8 @@ use crate::{
 ///
 /// `f32` on Flex runs as one fused operation; any other type or backend is composed of Burn's
 /// operations. The gradient of `x` is computed only if `x` is tracked. An `x` of at least 4096
-/// values of which at most a quarter is not zero is multiplied as a sparse matrix: there, 0·∞ counts
-/// as 0.
+/// values of which at most a quarter is not zero is multiplied as a sparse matrix, in `f32`: there, 0·∞
+/// counts as 0.
 ///
 /// # Panics
 /// If the shapes do not fit.
@@ -35,6 +36,7 @@ pub fn linear(
     weight: Tensor<2>,
     bias: Tensor<1>,
     activation: Activation,
+    precision: Precision,
 ) -> Tensor<2> {
     let ([_, from], [inputs, outputs], [biases]) = (x.dims(), weight.dims(), bias.dims());
     assert!(
@@ -42,7 +44,7 @@ pub fn linear(
         "linear: x [_, {from}], weight [{inputs}, {outputs}] and bias [{biases}] do not fit"
     );
     if flex::is_fast(&x) && flex::is_fast(&weight) && flex::is_fast(&bias) {
-        return Linear::run((x, weight, bias), activation);
+        return Linear::run((x, weight, bias), (activation, precision));
     }
     composed_linear(x, weight, bias, activation)
 }
@@ -55,11 +57,11 @@ pub fn linear(
 ///
 /// # Panics
 /// If the shapes do not fit.
-pub fn linear_vjp(v: Tensor<2>, weight: Tensor<2>) -> Tensor<2> {
+pub fn linear_vjp(v: Tensor<2>, weight: Tensor<2>, precision: Precision) -> Tensor<2> {
     let ([_, from], [_, outputs]) = (v.dims(), weight.dims());
     assert!(from == outputs, "linear_vjp: v [_, {from}] and weight [_, {outputs}] do not fit");
     if flex::is_fast(&v) && flex::is_fast(&weight) {
-        return LinearVjp::run((v, weight), ());
+        return LinearVjp::run((v, weight), precision);
     }
     v.matmul(weight.transpose())
 }
@@ -103,25 +105,30 @@ struct Linear {
     weight: Primitive,
     y: Primitive,
     activation: Activation,
+    products: Products,
 }
 
 impl Operation<3> for Linear {
-    type Parameters = Activation;
+    type Parameters = (Activation, Precision);
 
-    fn forward([x, weight, bias]: [Primitive; 3], activation: Activation) -> (Primitive, Self) {
+    fn forward(
+        [x, weight, bias]: [Primitive; 3],
+        (activation, precision): Self::Parameters,
+    ) -> (Primitive, Self) {
         let ([m, k], [_, n]) = (x.shape().dims(), weight.shape().dims());
         let isa = Isa::best();
+        let products = precision.on(isa);
         let sparse = Sparse::from_dense(isa, x.storage(), m, k);
         let y = match &sparse {
             Some(x) => x.affine(isa, weight.storage(), n, Some(bias.storage()), activation),
             None => {
                 let (x, weight) =
                     (Matrix::rows(x.storage(), m, k), Matrix::rows(weight.storage(), k, n));
-                gemm::affine(isa, x, weight, bias.storage(), activation)
+                gemm::affine(isa, x, weight, bias.storage(), activation, products)
             }
         };
         let y = flex::tensor(y, Shape::new([m, n]));
-        (y.clone(), Self { x, sparse: sparse.map(Arc::new), weight, y, activation })
+        (y.clone(), Self { x, sparse: sparse.map(Arc::new), weight, y, activation, products })
     }
 
     fn backward(self, grad: Primitive, [x, weight, bias]: [bool; 3]) -> [Option<Primitive>; 3] {
@@ -131,12 +138,13 @@ impl Operation<3> for Linear {
         let for_weight = || match &self.sparse {
             Some(x) => x.transposed().affine(Isa::best(), d, n, None, Activation::None),
             None => gemm::product(
+                self.products,
                 Matrix::rows(self.x.storage(), m, k).transposed(),
                 Matrix::rows(d, m, n),
             ),
         };
         [
-            x.then(|| pull(&delta, &self.weight)),
+            x.then(|| pull(&delta, &self.weight, self.products)),
             weight.then(|| flex::tensor(for_weight(), Shape::new([k, n]))),
             bias.then(|| column_sums(d, m, n)),
         ]
@@ -152,27 +160,31 @@ pub(crate) fn column_sums(values: &[f32], m: usize, n: usize) -> Primitive {
 struct LinearVjp {
     v: Primitive,
     weight: Primitive,
+    products: Products,
 }
 
 /// v·weightᵀ; both contiguous.
-fn pull(v: &Primitive, weight: &Primitive) -> Primitive {
+fn pull(v: &Primitive, weight: &Primitive, products: Products) -> Primitive {
     let ([m, n], [k, _]) = (v.shape().dims(), weight.shape().dims());
     let weight = Matrix::rows(weight.storage(), k, n).transposed();
-    flex::tensor(gemm::product(Matrix::rows(v.storage(), m, n), weight), Shape::new([m, k]))
+    let v = Matrix::rows(v.storage(), m, n);
+    flex::tensor(gemm::product(products, v, weight), Shape::new([m, k]))
 }
 
 impl Operation<2> for LinearVjp {
-    type Parameters = ();
+    type Parameters = Precision;
 
-    fn forward([v, weight]: [Primitive; 2], (): ()) -> (Primitive, Self) {
-        (pull(&v, &weight), Self { v, weight })
+    fn forward([v, weight]: [Primitive; 2], precision: Precision) -> (Primitive, Self) {
+        let products = precision.on(Isa::best());
+        (pull(&v, &weight, products), Self { v, weight, products })
     }
 
     fn backward(self, grad: Primitive, [v, weight]: [bool; 2]) -> [Option<Primitive>; 2] {
         let ([m, n], [k, _]) = (self.v.shape().dims(), self.weight.shape().dims());
         let grad = Matrix::rows(grad.storage(), m, k);
-        let for_v = || gemm::product(grad, Matrix::rows(self.weight.storage(), k, n));
-        let for_weight = || gemm::product(grad.transposed(), Matrix::rows(self.v.storage(), m, n));
+        let product = |a, b| gemm::product(self.products, a, b);
+        let for_v = || product(grad, Matrix::rows(self.weight.storage(), k, n));
+        let for_weight = || product(grad.transposed(), Matrix::rows(self.v.storage(), m, n));
         [
             v.then(|| flex::tensor(for_v(), Shape::new([m, n]))),
             weight.then(|| flex::tensor(for_weight(), Shape::new([k, n]))),

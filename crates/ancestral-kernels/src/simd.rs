@@ -11,10 +11,15 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::OnceLock;
 
+#[cfg(target_arch = "x86_64")]
+use crate::tiles;
+
 /// An instruction set that the kernels are compiled for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Isa {
+    /// 16 lanes, and tiles of bf16: AVX-512 with BF16, and AMX.
+    Amx,
     /// 16 lanes: AVX-512 F, DQ, BW, VL, and BF16 for products of pairs of bf16.
     Avx512Bf16,
     /// 16 lanes: AVX-512 F, DQ, BW, VL.
@@ -81,9 +86,10 @@ impl Isa {
         value.map(|value| value.to_string_lossy().parse()).transpose()
     }
 
-    /// The name: `avx512-bf16`, `avx512`, `avx2` or `portable`.
+    /// The name: `amx`, `avx512-bf16`, `avx512`, `avx2` or `portable`.
     pub fn as_str(self) -> &'static str {
         match self {
+            Isa::Amx => "amx",
             Isa::Avx512Bf16 => "avx512-bf16",
             Isa::Avx512 => "avx512",
             Isa::Avx2 => "avx2",
@@ -93,7 +99,7 @@ impl Isa {
 
     /// Every instruction set this processor has, fastest first.
     pub fn available() -> Vec<Self> {
-        [Isa::Avx512Bf16, Isa::Avx512, Isa::Avx2, Isa::Portable]
+        [Isa::Amx, Isa::Avx512Bf16, Isa::Avx512, Isa::Avx2, Isa::Portable]
             .into_iter()
             .filter(|isa| isa.is_available())
             .collect()
@@ -102,6 +108,8 @@ impl Isa {
     /// Whether this processor has it.
     pub fn is_available(self) -> bool {
         match self {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Amx => Isa::Avx512Bf16.is_available() && tiles::is_available(),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512Bf16 => is_x86_feature_detected!("avx512bf16") && Isa::Avx512.is_available(),
             #[cfg(target_arch = "x86_64")]
@@ -116,7 +124,7 @@ impl Isa {
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
             #[cfg(not(target_arch = "x86_64"))]
-            Isa::Avx512Bf16 | Isa::Avx512 | Isa::Avx2 => false,
+            Isa::Amx | Isa::Avx512Bf16 | Isa::Avx512 | Isa::Avx2 => false,
             Isa::Portable => true,
         }
     }
@@ -139,7 +147,9 @@ impl Isa {
             let present = self == Isa::fastest() || self.is_available();
             match self {
                 // SAFETY: the processor has the features, as was just asked.
-                Isa::Avx512Bf16 | Isa::Avx512 if present => return unsafe { avx512(kernel) },
+                Isa::Amx | Isa::Avx512Bf16 | Isa::Avx512 if present => {
+                    return unsafe { avx512(kernel) };
+                }
                 // SAFETY: as above.
                 Isa::Avx2 if present => return unsafe { avx2(kernel) },
                 _ => {}
@@ -158,7 +168,8 @@ impl Isa {
             fn avx512_bf16<K: Kernel>(kernel: K) -> K::Output {
                 kernel.run(Avx512::<true>(()))
             }
-            if self == Isa::Avx512Bf16 && (self == Isa::fastest() || self.is_available()) {
+            let pairs = matches!(self, Isa::Amx | Isa::Avx512Bf16);
+            if pairs && (self == Isa::fastest() || self.is_available()) {
                 // SAFETY: the processor has the features, as was just asked.
                 return unsafe { avx512_bf16(kernel) };
             }

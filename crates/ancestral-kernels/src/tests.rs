@@ -7,9 +7,13 @@ use burn::{
 };
 
 use crate::{
-    Activation, Isa, bernoulli, bernoulli::composed_nll, bernoulli_nll, exp, linear as dense,
+    Activation, Isa, Precision, bernoulli, bernoulli::composed_nll, bernoulli_nll, exp, linear,
     linear::composed_linear, linear_vjp, log, relu, sigmoid, softplus, tanh,
 };
+
+fn dense(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>, activation: Activation) -> Tensor<2> {
+    linear(x, weight, bias, activation, Precision::F32)
+}
 
 pub(crate) fn device() -> Device {
     Device::flex().autodiff()
@@ -357,7 +361,7 @@ fn the_way_back_through_linear_agrees_with_burn_in_f64() {
             // Here the layer's w is the input, and its x the weights of the output.
             let v = layer.w.clone().detach().require_grad();
             let weight = layer.weight.clone().detach().require_grad();
-            let out = linear_vjp(v.clone(), weight.clone());
+            let out = linear_vjp(v.clone(), weight.clone(), Precision::F32);
             let grads = (out.clone() * layer.x.clone()).sum().backward();
             [values(out), values(v.grad(&grads).unwrap()), values(weight.grad(&grads).unwrap())]
         };

@@ -112,7 +112,7 @@ fn binary(size: usize) -> Vec<Vec<u32>> {
             let x = data(x.collect(), [270, size]);
             let [a, w, v] = [&first, &weight, &output].map(Parameter::tensor);
             let [b, p, l, r] = [&bias, &packed, &last, &rate].map(Parameter::tensor);
-            let h = linear(x.clone() - 0.5, a.clone(), b.clone(), Activation::Tanh);
+            let h = linear(x.clone() - 0.5, a.clone(), b.clone(), Activation::Tanh, Precision::F32);
             let logits =
                 block_triangular_linear(h, p.clone(), l.clone(), &layout, Activation::None);
             let zeros = data(vec![0.0; 150], [150]);

@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use ancestral_kernels::Precision;
 pub use ancestral_kernels::{Isa, UnknownIsa};
+
+use crate::nn::PrecisionName;
 
 /// The machine and what is used of it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -19,9 +22,9 @@ pub struct Environment {
     pub instruction_sets: Vec<&'static str>,
     /// The one that the kernels use: the fastest, unless `ANCESTRAL_ISA` names another.
     pub instruction_set: &'static str,
-    /// Whether products of bf16 pairs have an instruction; without one they are slower than those of
-    /// `f32`.
-    pub fast_bf16: bool,
+    /// The settings of `precision` below `f32` whose products are faster than those of `f32`; the others
+    /// are formed in `f32`.
+    pub fast_precisions: Vec<&'static str>,
     /// Processor cores that this process may use.
     pub cores: usize,
     /// Threads of the pool that work is distributed in.
@@ -41,7 +44,11 @@ impl Environment {
             processor: processor(),
             instruction_sets: Isa::available().into_iter().map(Isa::as_str).collect(),
             instruction_set: Isa::best().as_str(),
-            fast_bf16: Isa::best() == Isa::Avx512Bf16,
+            fast_precisions: [PrecisionName::Bf16x6, PrecisionName::Bf16x3, PrecisionName::Bf16]
+                .into_iter()
+                .filter(|name| Precision::from(*name).is_fast())
+                .map(PrecisionName::as_str)
+                .collect(),
             cores: std::thread::available_parallelism().map_or(1, |n| n.get()),
             threads: rayon::current_num_threads(),
             available_memory: crate::memory::available(),

@@ -1,9 +1,11 @@
 //! The specification of a model's data, and the device and random streams of its initial weights.
 
 use ancestral_data::{Domain, Shape, Streams};
+use ancestral_kernels::Precision;
 use burn::tensor::{DType, Device, TensorData};
 
 pub use crate::columns::{ColumnKind, KindName};
+use crate::nn::PrecisionName;
 use crate::{Error, Result};
 
 /// Tensors by name, in the order the model lists them; a name is `part.path.to.tensor`.
@@ -153,12 +155,24 @@ pub struct Init {
     pub dtype: DType,
     /// The random streams of the initial weights.
     pub streams: Streams,
+    /// The precision of the products of dense layers and of convolutions.
+    pub precision: Precision,
 }
 
 impl Init {
     /// Single precision.
     pub fn new(device: &Device, seed: u64) -> Self {
-        Self { device: device.clone(), dtype: DType::F32, streams: Streams::new(seed) }
+        Self {
+            device: device.clone(),
+            dtype: DType::F32,
+            streams: Streams::new(seed),
+            precision: Precision::F32,
+        }
+    }
+
+    /// The same with another precision of products.
+    pub fn with_precision(&self, precision: PrecisionName) -> Self {
+        Self { precision: precision.into(), ..self.clone() }
     }
 
     /// Double precision, for checks against finite differences.

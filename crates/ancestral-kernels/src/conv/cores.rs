@@ -4,13 +4,15 @@
 
 use rayon::prelude::*;
 
-use super::{pairs::pairs, precision::Precision};
+use super::tiled;
 use crate::{
     flex,
     gather::{Gather, Panels, Spread, Unit, lanes},
     gemm::{self, Matrix},
     parallel::SharedPtr,
+    precision::Products,
     simd::Isa,
+    split::split,
 };
 
 /// Sizes of a convolution from `x` \[n, c, height, width\] by `weight` \[k, c, r, s\] to `y`
@@ -27,10 +29,10 @@ pub(crate) struct Geometry {
     pub(crate) out: [usize; 2],
     pub(crate) stride: [usize; 2],
     pub(crate) padding: [usize; 2],
-    pub(crate) precision: Precision,
+    pub(crate) products: Products,
 }
 
-fn area([height, width]: [usize; 2]) -> usize {
+pub(super) fn area([height, width]: [usize; 2]) -> usize {
     height * width
 }
 
@@ -50,7 +52,7 @@ impl Geometry {
     }
 
     /// Values of one filter.
-    fn taps(&self) -> usize {
+    pub(super) fn taps(&self) -> usize {
         self.c * area(self.filter)
     }
 
@@ -64,13 +66,13 @@ impl Geometry {
     }
 
     /// The number of images per task, of `values` each; for small images several share a tile.
-    fn group(&self, values: usize) -> usize {
+    pub(super) fn group(&self, values: usize) -> usize {
         (TASK / values.max(1)).min(self.n.div_ceil(8)).max(1)
     }
 }
 
 /// Positions along one axis with the same set of taps inside the image.
-struct Line {
+pub(super) struct Line {
     to: Vec<usize>,
     /// For each position, the first value that it reads.
     at: Vec<usize>,
@@ -91,7 +93,7 @@ fn add_to(lines: &mut Vec<Line>, to: usize, at: usize, taps: Vec<[usize; 2]>) {
 
 impl Geometry {
     /// Rows (or columns) of y, which read x through taps of the filter.
-    fn down(&self, axis: usize) -> Vec<Line> {
+    pub(super) fn down(&self, axis: usize) -> Vec<Line> {
         let (stride, padding) = (self.stride[axis], self.padding[axis]);
         let mut lines = Vec::new();
         for y in 0..self.out[axis] {
@@ -105,7 +107,7 @@ impl Geometry {
     }
 
     /// Rows (or columns) of x, which read y through taps of the filter, the last tap first.
-    fn up(&self, axis: usize) -> Vec<Line> {
+    pub(super) fn up(&self, axis: usize) -> Vec<Line> {
         let (stride, padding) = (self.stride[axis], self.padding[axis]);
         let mut lines = Vec::new();
         for x in 0..self.image[axis] {
@@ -145,22 +147,22 @@ impl Geometry {
 }
 
 /// One product: places with the same taps.
-struct Part {
-    at: Vec<u32>,
-    to: Vec<u32>,
-    steps: Vec<[u32; 2]>,
+pub(super) struct Part {
+    pub(super) at: Vec<u32>,
+    pub(super) to: Vec<u32>,
+    pub(super) steps: Vec<[u32; 2]>,
 }
 
 /// How many times places (or steps) repeat, and their distance in the input.
-struct Again {
-    count: usize,
-    from: usize,
+pub(super) struct Again {
+    pub(super) count: usize,
+    pub(super) from: usize,
 }
 
 /// The products of all pairs of lines. Places repeat `places.count` times, `written` apart in the
 /// output; steps `steps.count` times. `rows` are the lengths of rows in the input and in the
 /// output; `panel` gives the row of the panel for a step and the two taps.
-fn parts(
+pub(super) fn parts(
     [tall, wide]: [&[Line]; 2],
     places: Again,
     written: usize,
@@ -201,7 +203,7 @@ fn scratch(buffer: &mut Vec<f32>, len: usize) -> &mut [f32] {
 }
 
 /// An offset within the images of one task.
-fn narrow(offset: usize) -> u32 {
+pub(super) fn narrow(offset: usize) -> u32 {
     assert!(offset <= u32::MAX as usize, "an image has less than 2³² values");
     offset as u32
 }
@@ -229,8 +231,11 @@ pub(crate) fn forward(isa: Isa, g: &Geometry, x: &[f32], weight: &[f32], bias: &
     let taps = g.taps();
     if g.covers() {
         let weight = Matrix::rows(weight, g.k, taps).transposed();
-        let mut y = gemm::product(Matrix::rows(x, g.n, taps), weight);
+        let mut y = gemm::product(g.products, Matrix::rows(x, g.n, taps), weight);
         add_bias(&mut y, bias, 1);
+        return y;
+    }
+    if let Some(y) = tiled::forward(isa, g, x, weight, bias) {
         return y;
     }
     if g.pairs(g.c) {
@@ -339,8 +344,12 @@ pub(crate) fn data(isa: Isa, g: &Geometry, y: &[f32], weight: &[f32], bias: &[f3
     assert!(y.len() == g.y_len() && weight.len() == g.weight_len(), "sizes fit");
     let taps = g.taps();
     if g.covers() {
-        let mut x = gemm::product(Matrix::rows(y, g.n, g.k), Matrix::rows(weight, g.k, taps));
+        let (y, weight) = (Matrix::rows(y, g.n, g.k), Matrix::rows(weight, g.k, taps));
+        let mut x = gemm::product(g.products, y, weight);
         add_bias(&mut x, bias, area(g.image));
+        return x;
+    }
+    if let Some(x) = tiled::data(isa, g, y, weight, bias) {
         return x;
     }
     if g.pairs(g.k) {
@@ -387,10 +396,15 @@ fn data_by(unit: Unit, g: &Geometry, y: &[f32], weight: &[f32], bias: &[f32]) ->
     unsafe { images(unit, g.n, size, &parts, &panels, (y, image), (g.c, pixels), bias) }
 }
 
+/// Numbers rounded to bf16, two by two along the middle axis.
+fn pairs(isa: Isa, values: &[f32], sizes: [usize; 3]) -> Vec<f32> {
+    split(isa, values, sizes, 1).parts.swap_remove(0)
+}
+
 impl Geometry {
     /// Whether sums along an axis of this length take pairs.
     fn pairs(&self, axis: usize) -> bool {
-        self.precision == Precision::Bf16 && axis > 1
+        self.products == Products::Pairs && axis > 1
     }
 
     /// Whether [`data`] has so few output channels that most lanes would be empty.
@@ -500,7 +514,7 @@ fn scattered(unit: Unit, g: &Geometry, y: &[f32], weight: &[f32], bias: &[f32]) 
 
 impl Geometry {
     /// The same convolution of explicitly padded images.
-    fn padded(&self, x: &[f32]) -> (Vec<f32>, Self) {
+    pub(super) fn padded(&self, x: &[f32]) -> (Vec<f32>, Self) {
         let image = [0, 1].map(|i| self.image[i] + 2 * self.padding[i]);
         let mut padded = vec![0.0; self.n * self.c * area(image)];
         padded.par_chunks_mut(area(image)).zip(x.par_chunks(area(self.image))).for_each(
@@ -521,7 +535,10 @@ pub(crate) fn filters(isa: Isa, g: &Geometry, x: &[f32], y: &[f32]) -> Vec<f32> 
     let taps = g.taps();
     if g.covers() {
         let y = Matrix::rows(y, g.n, g.k).transposed();
-        return gemm::product(y, Matrix::rows(x, g.n, taps));
+        return gemm::product(g.products, y, Matrix::rows(x, g.n, taps));
+    }
+    if let Some(weight) = tiled::filters(isa, g, x, y) {
+        return weight;
     }
     if g.pairs(g.n) {
         let x = pairs(isa, x, [1, g.n, g.c * area(g.image)]);

@@ -3,10 +3,7 @@
 //! Each is the input gradient of the other; three loops ([`cores`]) serve both.
 
 mod cores;
-mod pairs;
-mod precision;
-
-pub use precision::Precision;
+mod tiled;
 
 use burn::{
     backend::TensorMetadata,
@@ -20,6 +17,7 @@ use crate::{
     autodiff::Operation,
     flex::{self, Primitive},
     norm,
+    precision::Precision,
     simd::Isa,
 };
 use cores::Geometry;
@@ -31,8 +29,8 @@ use cores::Geometry;
 /// pixels. `f32` on Flex runs as one operation; any other type or backend runs Burn's own. The
 /// gradient of `x` is computed only if `x` is tracked. A value that is a sum of t products is
 /// within t·2⁻²⁴ of the sum of their magnitudes; long sums are joined from parts of 512 (1024 of
-/// bf16), and typical errors are far below. With [`Precision::Bf16`] each factor is rounded first,
-/// with a relative error of up to 2⁻⁹.
+/// bf16), and typical errors are far below. To this comes what a [`Precision`] below `f32` leaves of
+/// each product.
 ///
 /// # Panics
 /// If the shapes do not fit, a stride is 0, or a filter does not fit into the padded image.
@@ -59,7 +57,8 @@ pub fn conv2d(
         return composed_conv2d(x, weight, bias, stride, padding);
     }
     let out = [0, 1].map(|i| (image[i] + 2 * padding[i] - filter[i]) / stride[i] + 1);
-    let geometry = Geometry { n, c, k, image, filter, out, stride, padding, precision };
+    let products = precision.on(Isa::best());
+    let geometry = Geometry { n, c, k, image, filter, out, stride, padding, products };
     let bias = bias.unwrap_or_else(|| Tensor::zeros([0], &x.device()));
     Convolution::run((x, weight, bias), (geometry, false))
 }
@@ -104,7 +103,8 @@ pub fn conv_transpose2d(
         return composed_conv_transpose2d(x, weight, bias, stride, padding, output_padding);
     }
     let image = [0, 1].map(|i| full[i] - 2 * padding[i]);
-    let geometry = Geometry { n, c, k, image, filter, out, stride, padding, precision };
+    let products = precision.on(Isa::best());
+    let geometry = Geometry { n, c, k, image, filter, out, stride, padding, products };
     let bias = bias.unwrap_or_else(|| Tensor::zeros([0], &x.device()));
     Convolution::run((x, weight, bias), (geometry, true))
 }

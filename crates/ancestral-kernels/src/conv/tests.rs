@@ -7,10 +7,15 @@ use burn::{
 };
 
 use super::{
-    Precision, composed_conv_transpose2d, composed_conv2d, conv_transpose2d, conv2d, cores,
-    cores::Geometry, pairs::pairs,
+    composed_conv_transpose2d, composed_conv2d, conv_transpose2d, conv2d, cores, cores::Geometry,
+    tiled,
 };
-use crate::{simd::Isa, tests::noise};
+use crate::{
+    precision::{Precision, Products},
+    simd::Isa,
+    tests::noise,
+    tiles::{Engine, Tiles},
+};
 
 /// n, c, k, image, filter, stride, padding
 type Sizes = (usize, usize, usize, [usize; 2], [usize; 2], [usize; 2], [usize; 2]);
@@ -53,7 +58,7 @@ const SIZES: [Sizes; 32] = [
 
 fn geometry((n, c, k, image, filter, stride, padding): Sizes) -> Geometry {
     let out = [0, 1].map(|i| (image[i] + 2 * padding[i] - filter[i]) / stride[i] + 1);
-    Geometry { n, c, k, image, filter, out, stride, padding, precision: Precision::F32 }
+    Geometry { n, c, k, image, filter, out, stride, padding, products: Products::F32 }
 }
 
 /// Calls `f(x, weight, y)` with the places of every product.
@@ -97,8 +102,17 @@ fn the_loops_agree_with_plain_ones_on_every_instruction_set() {
         let bf16 = |seed, len| {
             noise(seed, len).iter().map(|x| f32::from_bits(x.to_bits() & 0xffff_0000)).collect()
         };
-        loops_agree(Geometry { precision: Precision::Bf16, ..geometry(sizes) }, bf16);
+        loops_agree(Geometry { products: Products::Pairs, ..geometry(sizes) }, bf16);
+        for tiles in tiles() {
+            loops_agree(Geometry { products: Products::Tiles(tiles), ..geometry(sizes) }, bf16);
+        }
     }
+}
+
+/// Every way of multiplying by tiles.
+fn tiles() -> Vec<Tiles> {
+    let of = |engine| [1, 2, 3].map(|parts| Tiles { engine, parts });
+    Engine::available().into_iter().flat_map(of).collect()
 }
 
 fn loops_agree(g: Geometry, numbers: impl Fn(u64, usize) -> Vec<f32>) {
@@ -127,43 +141,71 @@ fn loops_agree(g: Geometry, numbers: impl Fn(u64, usize) -> Vec<f32>) {
     }
 }
 
+/// What is left of each product is bounded, relative to the sum of their magnitudes.
 #[test]
-fn pairs_are_the_nearest_bf16_two_by_two() {
-    let special = [
-        0.0,
-        -0.0,
-        1.0,
-        // Halfway between two: to the even one, down and up.
-        f32::from_bits(0x3f80_8000),
-        f32::from_bits(0x3f81_8000),
-        f32::from_bits(0x3f80_8001),
-        f32::MAX,
-        f32::INFINITY,
-        f32::NEG_INFINITY,
-        // A NaN whose payload is in the truncated bits.
-        f32::from_bits(0x7f80_0001),
-        f32::from_bits(1),
-    ];
-    let nearest: [u32; 11] =
-        [0, 0x8000, 0x3f80, 0x3f80, 0x3f82, 0x3f81, 0x7f80, 0x7f80, 0xff80, 0x7fc0, 0];
-    for isa in Isa::available() {
-        let bits = |values: Vec<f32>| values.into_iter().map(f32::to_bits).collect::<Vec<u32>>();
-        // Along an axis of length one, the other half of each pair is 0.
-        assert_eq!(bits(pairs(isa, &special, [11, 1, 1])), nearest, "{isa:?}");
-        // Twice three lines of 35: the third of each is paired with 0.
-        let x = noise(1, 2 * 3 * 35);
-        let alone = bits(pairs(isa, &x, [2 * 3 * 35, 1, 1]));
-        for (one, x) in alone.iter().zip(&x) {
-            let error = (f32::from_bits(one << 16) - x).abs();
-            assert!(error <= x.abs() / 256.0, "{isa:?}: {x}");
+fn convolutions_by_tiles_are_as_near_as_their_parts_allow() {
+    for sizes in SIZES {
+        let plain = geometry(sizes);
+        let (x, weight) = (noise(1, plain.x_len()), noise(2, plain.weight_len()));
+        let (y, bias) = (noise(3, plain.y_len()), noise(4, plain.c.max(plain.k)));
+        let mut exact =
+            [plain.y_len(), plain.x_len(), plain.weight_len()].map(|len| vec![0.0f64; len]);
+        let mut scale = exact.clone();
+        let wide = |x: f32| f64::from(x);
+        products(&plain, |i, w, o| {
+            let all = [(0, o, x[i] * weight[w]), (1, i, y[o] * weight[w]), (2, w, x[i] * y[o])];
+            for (part, at, size) in all {
+                scale[part][at] += wide(size.abs());
+            }
+            exact[0][o] += wide(x[i]) * wide(weight[w]);
+            exact[1][i] += wide(y[o]) * wide(weight[w]);
+            exact[2][w] += wide(x[i]) * wide(y[o]);
+        });
+        for tiles in tiles() {
+            let g = Geometry { products: Products::Tiles(tiles), ..plain };
+            let isa = Isa::best();
+            let found = [
+                cores::forward(isa, &g, &x, &weight, &[]),
+                cores::data(isa, &g, &y, &weight, &bias[..g.c]),
+                cores::filters(isa, &g, &x, &y),
+            ];
+            let each = [0.5f64.powi(7), 0.5f64.powi(15), 0.5f64.powi(21)][tiles.parts - 1];
+            for (part, found) in found.iter().enumerate() {
+                for (at, found) in found.iter().enumerate() {
+                    let area = g.image[0] * g.image[1];
+                    let bias = if part == 1 { wide(bias[at / area % g.c]) } else { 0.0 };
+                    let error = (wide(*found) - exact[part][at] - bias).abs();
+                    let bound = each * scale[part][at] + 1e-6;
+                    assert!(error <= bound, "{tiles:?} {sizes:?}, part {part} at {at}: {error}");
+                }
+            }
         }
-        let both = bits(pairs(isa, &x, [2, 3, 35]));
-        for (i, pair) in both.iter().enumerate() {
-            let (outer, row, column) = (i / 70, i / 35 % 2, i % 35);
-            let at = |j: usize| alone[(outer * 3 + j) * 35 + column];
-            let expected = if row == 0 { at(0) | at(1) << 16 } else { at(2) };
-            assert_eq!(*pair, expected, "{isa:?} at {i}");
-        }
+    }
+}
+
+#[test]
+fn tiles_are_used_and_leave_what_is_not_finite_to_others() {
+    let g = geometry((9, 16, 16, [16, 16], [3, 3], [1, 1], [1, 1]));
+    let (mut x, weight) = (noise(1, g.x_len()), noise(2, g.weight_len()));
+    let mut y = noise(3, g.y_len());
+    for tiles in tiles() {
+        let g = Geometry { products: Products::Tiles(tiles), ..g };
+        let isa = Isa::best();
+        assert!(tiled::forward(isa, &g, &x, &weight, &[]).is_some());
+        assert!(tiled::data(isa, &g, &y, &weight, &[]).is_some());
+        assert!(tiled::filters(isa, &g, &x, &y).is_some());
+        (x[100], y[200]) = (f32::INFINITY, f32::NAN);
+        let plain = Geometry { products: Products::F32, ..g };
+        let bits = |values: Vec<f32>| values.into_iter().map(f32::to_bits).collect::<Vec<_>>();
+        let of = |g: &Geometry| {
+            [
+                bits(cores::forward(isa, g, &x, &weight, &[])),
+                bits(cores::data(isa, g, &y, &weight, &[])),
+                bits(cores::filters(isa, g, &x, &y)),
+            ]
+        };
+        assert!(of(&g) == of(&plain));
+        (x[100], y[200]) = (0.5, 0.25);
     }
 }
 
@@ -293,7 +335,7 @@ fn values_and_gradients_agree_with_burn_in_f32_and_f64() {
 }
 
 #[test]
-fn products_of_bf16_come_near_and_are_not_the_same() {
+fn products_of_pairs_come_near_and_are_not_the_same() {
     let some: [Sizes; 4] = [
         (2, 3, 2, [5, 6], [3, 3], [1, 1], [1, 1]),
         (4, 3, 20, [8, 8], [4, 4], [2, 2], [1, 1]),
@@ -301,20 +343,23 @@ fn products_of_bf16_come_near_and_are_not_the_same() {
         (5, 18, 33, [7, 6], [3, 2], [2, 1], [1, 0]),
     ];
     for sizes in some {
-        let (n, c, k, [h, w], [r, s], stride, padding) = sizes;
-        for output_padding in [None, Some(stride.map(|s| s - 1))] {
-            let channels = if output_padding.is_some() { k } else { c };
-            let (x, weight) = (tensor(1, [n, channels, h, w]), tensor(2, [k, c, r, s]));
-            let run = |precision| {
-                let layer = Layer { stride, padding, output_padding, precision };
-                pull(&move |x, w, b| layer.ours(x, w, b), &x, &weight, None)
-            };
-            let (long, short) = (run(Precision::F32), run(Precision::Bf16));
-            all_close(&short, &long, 0.02, &format!("{output_padding:?} {sizes:?}"));
-            for (part, (long, short)) in long.iter().zip(&short).enumerate() {
-                let same = long.iter().zip(short).filter(|(a, b)| a == b && **a != 0.0).count();
-                assert!(same < long.len() / 4, "{output_padding:?} {sizes:?}, part {part}");
-            }
+        let run = |products| {
+            let g = Geometry { products, ..geometry(sizes) };
+            let (x, weight, y) =
+                (noise(1, g.x_len()), noise(2, g.weight_len()), noise(3, g.y_len()));
+            let isa = Isa::best();
+            let wide = |values: Vec<f32>| values.into_iter().map(f64::from).collect::<Vec<_>>();
+            vec![
+                wide(cores::forward(isa, &g, &x, &weight, &[])),
+                wide(cores::data(isa, &g, &y, &weight, &[])),
+                wide(cores::filters(isa, &g, &x, &y)),
+            ]
+        };
+        let (long, short) = (run(Products::F32), run(Products::Pairs));
+        all_close(&short, &long, 0.02, &format!("{sizes:?}"));
+        for (part, (long, short)) in long.iter().zip(&short).enumerate() {
+            let same = long.iter().zip(short).filter(|(a, b)| a == b && **a != 0.0).count();
+            assert!(same < long.len() / 4, "{sizes:?}, part {part}");
         }
     }
 }
@@ -391,9 +436,10 @@ fn the_number_of_threads_does_not_show() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
             let mut all = Vec::new();
-            let precisions = [Precision::F32, Precision::Bf16];
-            for (sizes, precision) in SIZES.into_iter().flat_map(|s| precisions.map(|p| (s, p))) {
-                let g = Geometry { precision, ..geometry(sizes) };
+            let mut ways = vec![Products::F32, Products::Pairs];
+            ways.extend(tiles().into_iter().map(Products::Tiles));
+            for (sizes, products) in SIZES.iter().flat_map(|s| ways.iter().map(move |w| (*s, *w))) {
+                let g = Geometry { products, ..geometry(sizes) };
                 let (x, y, weight) =
                     (noise(1, g.x_len()), noise(2, g.y_len()), noise(3, g.weight_len()));
                 all.extend(cores::forward(Isa::best(), &g, &x, &weight, &[]));

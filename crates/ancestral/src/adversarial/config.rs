@@ -1,13 +1,11 @@
 //! Settings of an adversarial network, and their checks.
 
-use ancestral_kernels::Precision;
-
 use super::critic::{Conditioning, Penalty};
 use super::losses::Loss;
 use super::networks::NetworkName;
 use super::normalization::{CriticNorm, GeneratorNorm};
 use crate::model::{DataSpec, ModelConfig};
-use crate::nn::HiddenActivation;
+use crate::nn::{HiddenActivation, PrecisionName};
 use crate::settings::{Settings, above, above_to};
 use crate::{Error, Result, choices, settings};
 
@@ -18,16 +16,6 @@ choices! {
         Uniform = "uniform",
         /// standard normal
         Normal = "normal",
-    }
-}
-
-choices! {
-    /// Precision of the products of convolutions.
-    pub enum PrecisionName {
-        /// single precision
-        F32 = "f32",
-        /// bfloat16 products, summed in f32; faster on processors with AVX-512 BF16
-        Bf16 = "bf16",
     }
 }
 
@@ -50,7 +38,8 @@ settings! {
         pub latent_dims: usize = 64, in 1.., also ["latent_dim"];
         /// Distribution of the latent vector z.
         pub noise: Noise = Noise::Uniform;
-        /// Precision of the products of convolutions.
+        /// Precision of the products of dense layers and of convolutions; below f32 only where the
+        /// processor multiplies bfloat16 faster, as `ancestral env` says.
         pub precision: PrecisionName = PrecisionName::F32;
         /// Units of each hidden layer of an mlp generator.
         pub generator_hidden: Vec<usize> = vec![256, 512], in 1..;
@@ -113,22 +102,6 @@ impl ModelConfig for GanConfig {
 }
 
 impl GanConfig {
-    /// The precision of the convolutions' products.
-    ///
-    /// # Errors
-    /// If it is bf16 and the networks have no convolutions.
-    pub(super) fn precision(&self, convolutions: bool) -> Result<Precision> {
-        match self.precision {
-            PrecisionName::F32 => Ok(Precision::F32),
-            PrecisionName::Bf16 if convolutions => Ok(Precision::Bf16),
-            PrecisionName::Bf16 => Err(Error::setting(
-                "precision",
-                "'bf16'",
-                "it applies to convolutions, and network mlp has none; choose f32",
-            )),
-        }
-    }
-
     /// Refuses values that are not allowed, settings that exclude each other, and data that they do
     /// not suit.
     pub(super) fn check(&self, name: &'static str, data: &DataSpec) -> Result<()> {

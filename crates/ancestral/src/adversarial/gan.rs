@@ -115,7 +115,6 @@ impl GanConfig {
         }
         let family = Family::choose(self.network, image_shape)?;
         let convolutions = family != Family::Mlp;
-        let precision = self.precision(convolutions)?;
         let gradient_penalty = self.penalty.needs_input_gradients();
         let generator_norm = self.generator_norm.resolve(convolutions);
         let critic_norm = self.critic_norm.resolve(convolutions, gradient_penalty);
@@ -143,7 +142,7 @@ impl GanConfig {
             features: self.features,
             norm,
             activation,
-            precision,
+            precision: self.precision.into(),
         };
         let coded = self.conditioning == Conditioning::MutualInformation;
         let classes = match self.conditioning {

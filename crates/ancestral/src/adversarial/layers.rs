@@ -52,7 +52,7 @@ pub(crate) struct LayerSpec {
     pub(crate) activation: Activation,
     /// Whether the layer has a bias for each output channel.
     pub(crate) bias: bool,
-    /// The precision of a convolution's products.
+    /// The precision of the products.
     pub(crate) precision: Precision,
 }
 
@@ -218,7 +218,10 @@ impl Layer {
                 let x = x.reshape([n, inputs]);
                 let weight = weight.reshape([inputs, outputs]);
                 let y = match bias {
-                    Some(bias) => kernels::linear(x, weight, bias, kernels::Activation::None),
+                    Some(bias) => {
+                        let none = kernels::Activation::None;
+                        kernels::linear(x, weight, bias, none, self.precision)
+                    }
                     None => x.matmul(weight),
                 };
                 y.reshape([n, self.to[0], self.to[1], self.to[2]])
@@ -258,7 +261,8 @@ impl Layer {
             LinearOp::Dense => {
                 let [inputs, outputs, ..] = weight.dims();
                 let weight = weight.reshape([inputs, outputs]);
-                kernels::linear_vjp(v.reshape([n, outputs]), weight).reshape([n, c, h, w])
+                let v = v.reshape([n, outputs]);
+                kernels::linear_vjp(v, weight, self.precision).reshape([n, c, h, w])
             }
             LinearOp::Convolution { kernel, stride, padding } => {
                 // Rows at the far border that the stride skipped have gradient 0.

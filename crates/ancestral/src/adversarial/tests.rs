@@ -1,17 +1,20 @@
-//! Penalties, normalization and warnings against known values.
+//! Penalties, terms of losses, normalization and warnings against known values.
 
-use ancestral_data::{Domain, Shape};
+use ancestral_data::{Batch, Binarize, Dataset, Domain, Examples, Shape, SplitName, Streams};
 use ancestral_kernels::Precision;
 use burn::tensor::{DType, Tensor, TensorData};
 
-use super::critic::{Conditioning, Critic, CriticArchitecture, Penalty};
-use super::gan::GanConfig;
+use super::critic::{Conditioning, Critic, CriticArchitecture, Penalty, pull_away};
+use super::gan::{Gan, GanConfig};
 use super::layers::{Layer, LayerSpec, LinearOp, WeightInit};
 use super::losses::Loss;
 use super::networks::{Architecture, Family};
 use super::normalization::{BatchNorm, MOMENTUM, Mode, Norm, Spectral};
-use crate::model::{DataSpec, Init, Model, NamedTensors};
+use crate::model::{
+    BatchIterator, DataSpec, Init, Metrics, Model, NamedTensors, StepContext, Trainable,
+};
 use crate::nn::{Activation, load_module, module_tensors, to_f64};
+use crate::optim::{OptimizerConfig, Optimizers};
 use crate::settings::Settings;
 use crate::spec::cpu;
 
@@ -255,6 +258,7 @@ fn settings_that_exclude_each_other_are_named() {
         ("loss = 'ebgan'\nscore_scale = 2.0", 10, "set it to 1"),
         ("score_scale = 0.0", 0, "score_scale"),
         ("loss = 'ebgan'\nconditioning = 'auxiliary'", 10, "none or concat"),
+        ("loss = 'ebgan'\npull_away = -0.1", 10, "pull_away"),
         ("loss = 'wasserstein'\nlabel_smoothing = 0.1", 10, "no target to smooth"),
         ("conditioning = 'mutual-information'\ncategories = 1", 0, "categories"),
         ("loss = 'mini'", 0, "non-saturating"),
@@ -268,8 +272,7 @@ fn settings_that_exclude_each_other_are_named() {
         ("network = 'resnet'", 0, "dcgan"),
         ("augment = 1.5", 0, "augment"),
         ("augment_epochs = -1.0", 0, "augment_epochs"),
-        ("precision = 'f16'", 0, "f32 or bf16"),
-        ("precision = 'bf16'\nnetwork = 'mlp'", 0, "choose f32"),
+        ("precision = 'f16'", 0, "bf16x3 or bf16"),
     ] {
         let error = GanConfig::from_table(&text.parse().unwrap())
             .and_then(|config| config.init("gan", &data(classes), &Init::new(&cpu(), 0)))
@@ -389,4 +392,190 @@ fn an_autoencoder_keeps_the_moments_of_both_halves() {
             "{part}"
         );
     }
+}
+
+/// A small model of the digits whose critic is an autoencoder, and what it is trained on.
+fn with_energies(settings: &str) -> (Gan, BatchIterator) {
+    let data = DataSpec::new(Domain::Levels(17), Shape::image(1, 8, 8), 0);
+    let sizes = "network = 'mlp'\ngenerator_hidden = [16]\ncritic_hidden = [5]\nlatent_dims = 3\n\
+                 code_dim = 4";
+    let config = GanConfig::from_table(&format!("{sizes}\n{settings}").parse().unwrap()).unwrap();
+    let gan = config.init("gan", &data, &Init::new(&cpu(), 2)).unwrap();
+    let digits = Dataset::open("digits").unwrap();
+    let train = Examples::new(&digits, SplitName::Train, Binarize::None, 0).unwrap();
+    (gan, BatchIterator::new(train, 12, 0))
+}
+
+/// A layer in double precision, row after row.
+fn dense(tensors: &NamedTensors, name: &str, x: &[f64], activation: fn(f64) -> f64) -> Vec<f64> {
+    let of = |end: &str| named(tensors, &format!("{name}."), end).remove(0).1;
+    let (weight, bias) = (of("weight"), of("bias"));
+    let unit = |row: &[f64], to: usize| {
+        let terms = row.iter().enumerate().map(|(from, x)| x * weight[from * bias.len() + to]);
+        activation(terms.sum::<f64>() + bias[to])
+    };
+    let rows = x.chunks_exact(weight.len() / bias.len());
+    rows.flat_map(|row| (0..bias.len()).map(|to| unit(row, to)).collect::<Vec<_>>()).collect()
+}
+
+fn leaky(x: f64) -> f64 {
+    if x < 0.0 { 0.2 * x } else { x }
+}
+
+/// What one step was made of, in double precision, and what it gave.
+struct Step {
+    tensors: NamedTensors,
+    /// The data that the critic was updated with, and the samples.
+    data: Vec<f64>,
+    by_critic: Vec<f64>,
+    /// The samples that the generator was updated with.
+    by_generator: Vec<f64>,
+    metrics: Metrics,
+    gradients: NamedTensors,
+}
+
+impl Step {
+    /// One step that leaves the weights as they are.
+    fn of(gan: &mut Gan, batches: &mut BatchIterator) -> Self {
+        let (tensors, streams) = (gan.tensors(), Streams::new(4));
+        let mut same = BatchIterator::new(batches.examples().clone(), 12, 0);
+        same.seek(batches.drawn());
+        let (first, second) = (same.next_batch(), same.next_batch());
+        let samples = |purpose: &str, batch: &Batch| {
+            let uniform = streams.purpose(purpose, batch.epoch).uniforms(&batch.indices, 3);
+            let noise: Vec<f64> = uniform.iter().map(|&u| 2.0 * f64::from(u) - 1.0).collect();
+            let hidden = dense(&tensors, "generator.network.layers.0", &noise, |x| x.max(0.0));
+            dense(&tensors, "generator.network.layers.1", &hidden, f64::tanh)
+        };
+        let data = first.values.iter().map(|level| level / 8.0 - 1.0).collect();
+        let by_critic = samples("critic noise", &first);
+        let by_generator = samples("generator noise", &second);
+        let mut optimizers = Optimizers::recording(&OptimizerConfig::default());
+        let epoch = batches.epoch();
+        let mut context =
+            StepContext { batches, optimizers: &mut optimizers, streams, step: 1, epoch };
+        let metrics = gan.step(&mut context).unwrap();
+        let gradients = optimizers.into_gradients();
+        Self { tensors, data, by_critic, by_generator, metrics, gradients }
+    }
+
+    fn metric(&self, name: &str) -> f64 {
+        self.metrics.iter().find(|(n, _)| *n == name).unwrap().1
+    }
+
+    fn codes(&self, x: &[f64]) -> Vec<f64> {
+        let hidden = dense(&self.tensors, "critic.trunk.layers.0", x, leaky);
+        dense(&self.tensors, "critic.head", &hidden, |x| x)
+    }
+
+    /// The errors of the critic's outputs, row after row.
+    fn errors(&self, x: &[f64], output: fn(f64) -> f64) -> Vec<f64> {
+        let hidden = dense(&self.tensors, "critic.decoder.layers.0", &self.codes(x), leaky);
+        let back = dense(&self.tensors, "critic.decoder.layers.1", &hidden, output);
+        back.iter().zip(x).map(|(back, x)| back - x).collect()
+    }
+}
+
+fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
+    let n = values.len() as f64;
+    values.sum::<f64>() / n
+}
+
+/// k′ = k + λ(γ L(x) − L(G(z))), where z is the noise of the generator's update, not of the critic's
+/// (Berthelot et al. 2017, section 3.4), and L the mean absolute error.
+#[test]
+fn the_balance_of_began_follows_the_samples_that_the_generator_was_updated_with() {
+    let (mut gan, mut batches) =
+        with_energies("loss = 'began'\nbalance_rate = 0.4\ndiversity = 0.6\npull_away = 5.0");
+    let (mut k, mut others) = (0.0, 0.0f64);
+    for _ in 0..3 {
+        let step = Step::of(&mut gan, &mut batches);
+        let loss = |x: &[f64]| mean(step.errors(x, |x| x).into_iter().map(f64::abs));
+        let (of_data, of_samples) = (loss(&step.data), loss(&step.by_generator));
+        let near = |name: &str, expected: f64| {
+            let found = step.metric(name);
+            assert!((found - expected).abs() < 2e-6, "{name}: {found} {expected}");
+        };
+        near("loss", of_samples);
+        near("critic_loss", of_data - k * loss(&step.by_critic));
+        let drift = 0.6 * of_data - of_samples;
+        near("balance", k + 0.4 * drift);
+        near("convergence", of_data + drift.abs());
+        others = others.max((0.4 * (loss(&step.by_critic) - of_samples)).abs());
+        k = step.metric("balance");
+        assert!(0.0 < k && k < 1.0, "{k}");
+    }
+    // The samples of the critic's updates would give other balances.
+    assert!(others > 2e-5, "{others}");
+}
+
+#[test]
+fn the_balance_of_began_stays_between_0_and_1() {
+    for (rate, diversity, expected) in [("1e3", "1.0", 1.0), ("1e3", "1e-6", 0.0)] {
+        let settings = format!("loss = 'began'\nbalance_rate = {rate}\ndiversity = {diversity}");
+        let (mut gan, mut batches) = with_energies(&settings);
+        let step = Step::of(&mut gan, &mut batches);
+        assert_eq!(step.metric("balance"), expected, "{settings}");
+    }
+}
+
+/// The sum of squared cosines over pairs of different codes, divided by their number.
+fn cosines(codes: &[f64], width: usize) -> f64 {
+    let rows: Vec<&[f64]> = codes.chunks_exact(width).collect();
+    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+    let mut sum = 0.0;
+    for (i, a) in rows.iter().enumerate() {
+        for (_, b) in rows.iter().enumerate().filter(|(j, _)| *j != i) {
+            sum += dot(a, b).powi(2) / (dot(a, a) * dot(b, b));
+        }
+    }
+    sum / (rows.len() * (rows.len() - 1)) as f64
+}
+
+#[test]
+fn the_pull_away_term_is_the_mean_squared_cosine_of_pairs() {
+    let found = |codes: Vec<f64>, rows: usize| {
+        let width = codes.len() / rows;
+        to_f64(pull_away(tensor(codes, [rows, width])))[0]
+    };
+    let near = |found: f64, expected: f64| assert!((found - expected).abs() < 1e-9, "{found}");
+    for (rows, width) in [(2, 3), (5, 3), (7, 4)] {
+        let codes = waves(rows * width, 0.4);
+        near(found(codes.clone(), rows), cosines(&codes, width));
+    }
+    near(found(vec![2.0, 0.0, 0.0, 3.0], 2), 0.0);
+    near(found(vec![1.0, 2.0, -3.0, -6.0, 0.5, 1.0], 3), 1.0);
+}
+
+/// E(G(z)) + λ f, where E is the root mean squared error and f the pull-away term of the samples' codes
+/// (Zhao et al. 2016, section 2.4).
+#[test]
+fn the_generator_of_ebgan_pays_for_codes_that_are_alike() {
+    let field = GanConfig::fields().into_iter().find(|field| field.is("pull_away")).unwrap();
+    assert_eq!(field.default.as_float(), Some(GanConfig::default().pull_away));
+    assert!(field.doc.contains("pull-away"), "{}", field.doc);
+    let step = |weight: f64| {
+        let (mut gan, mut batches) =
+            with_energies(&format!("loss = 'ebgan'\npull_away = {weight:?}"));
+        let step = Step::of(&mut gan, &mut batches);
+        let errors = step.errors(&step.by_generator, f64::tanh);
+        let root = |row: &[f64]| mean(row.iter().map(|e| e * e)).sqrt();
+        let energy = mean(errors.chunks_exact(64).map(root));
+        let expected = energy + weight * cosines(&step.codes(&step.by_generator), 4);
+        let found = step.metric("loss");
+        assert!(
+            (found - expected).abs() < 5e-6 * expected.max(1.0),
+            "{weight}: {found} {expected}"
+        );
+        step
+    };
+    let (without, with) = (step(0.0), step(0.7));
+    assert!(with.metric("loss") > without.metric("loss") + 0.01);
+    // The critic is updated as without it.
+    assert_eq!(with.metric("critic_loss"), without.metric("critic_loss"));
+    let gradients = |step: &Step, part: &str| named(&step.gradients, part, "");
+    assert!(!gradients(&with, "critic").is_empty());
+    assert_eq!(gradients(&with, "critic"), gradients(&without, "critic"));
+    assert_ne!(gradients(&with, "generator"), gradients(&without, "generator"));
+    step(5.0);
 }

@@ -18,7 +18,9 @@ use crate::model::{
     Abilities, Capability, Core, DataSpec, Init, KindName, Latent, Learning, Metrics, ModelConfig,
     ModelEntry, NeuralModel, Preset, Size, SizeBuilder, StepContext, Task, Trainable, product,
 };
-use crate::nn::{Activation, Dense, HiddenActivation, InputPipeline, Scale, as_f64, rows, to_f64};
+use crate::nn::{
+    Activation, Dense, HiddenActivation, InputPipeline, PrecisionName, Scale, as_f64, rows, to_f64,
+};
 use crate::settings::Settings;
 use crate::{Error, Result, choices, settings};
 
@@ -64,6 +66,9 @@ settings! {
         /// Level of the input corruption: the standard deviation of the Gaussian noise, or the
         /// fraction of masked entries; 0 for a plain autoencoder.
         pub noise: f64 = 0.0, in 0.0..;
+        /// Precision of the products of dense layers and of convolutions; below f32 only where the
+        /// processor multiplies bfloat16 faster, as `ancestral env` says.
+        pub precision: PrecisionName = PrecisionName::F32;
     }
 }
 
@@ -110,6 +115,7 @@ impl AeConfig {
     /// # Errors
     /// If a setting is out of range or does not suit the data.
     pub fn init(&self, data: &DataSpec, init: &Init) -> Result<Ae> {
+        let init = &init.with_precision(self.precision);
         let domain = self.check(data)?;
         let layers = self.layers(data);
         let encoder = Encoder::init(&layers, "encoder", init)?;

@@ -55,6 +55,7 @@ impl VaeConfig {
     /// # Errors
     /// If a setting is out of range or does not suit the data.
     pub fn init(&self, name: &'static str, data: &DataSpec, init: &Init) -> Result<Vae> {
+        let init = &init.with_precision(self.precision);
         let (domain, likelihood) = self.suits(name, data)?;
         let next_to_data = self.next_to_data(data);
         let activation = next_to_data.activation;

@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use ancestral_data::{Batch, Domain, Examples, Streams};
 use ancestral_kernels::batched_rows::{self, LANES};
-use ancestral_kernels::{self as kernels, BlockTriangularLinear};
+use ancestral_kernels::{self as kernels, BlockTriangularLinear, Precision};
 use burn::module::{Module, Param};
 use burn::tensor::{Tensor, TensorData};
 use rand::Rng;
@@ -492,7 +492,7 @@ impl Made {
                         }
                         None => layer.bias.val(),
                     };
-                    kernels::linear(x, weight, bias, activation)
+                    kernels::linear(x, weight, bias, activation, Precision::F32)
                 };
                 let mut h = x.clone();
                 let mut before: Option<&Vec<usize>> = None;

@@ -29,6 +29,8 @@ pub struct DownConv {
     pub bias: Param<Tensor<1>>,
     #[module(skip)]
     activation: Activation,
+    #[module(skip)]
+    precision: Precision,
 }
 
 impl DownConv {
@@ -45,13 +47,14 @@ impl DownConv {
             weight: filters(output, input, name, init),
             bias: parameter(TensorData::new(vec![0.0f32; output], [output]), init),
             activation,
+            precision: init.precision,
         }
     }
 
     /// Applies the layer.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let (weight, bias) = (self.weight.val(), Some(self.bias.val()));
-        let y = kernels::conv2d(x, weight, bias, [STRIDE; 2], [PADDING; 2], Precision::F32);
+        let y = kernels::conv2d(x, weight, bias, [STRIDE; 2], [PADDING; 2], self.precision);
         self.activation.forward(y)
     }
 }
@@ -69,6 +72,8 @@ pub struct UpConv {
     size: [usize; 2],
     #[module(skip)]
     activation: Activation,
+    #[module(skip)]
+    precision: Precision,
 }
 
 impl UpConv {
@@ -86,6 +91,7 @@ impl UpConv {
             bias: parameter(TensorData::new(vec![0.0f32; output], [output]), init),
             size,
             activation,
+            precision: init.precision,
         }
     }
 
@@ -107,7 +113,7 @@ impl UpConv {
         let odd = self.size.map(|side| side % 2);
         let (weight, bias) = (self.weight.val(), Some(self.bias.val()));
         let (stride, padding) = ([STRIDE; 2], [PADDING; 2]);
-        let y = kernels::conv_transpose2d(x, weight, bias, stride, padding, odd, Precision::F32);
+        let y = kernels::conv_transpose2d(x, weight, bias, stride, padding, odd, self.precision);
         self.activation.forward(y)
     }
 }

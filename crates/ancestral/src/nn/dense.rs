@@ -1,7 +1,7 @@
 //! Fully connected layers.
 
 use ancestral_data::{Batch, Streams, fill_uniform};
-use ancestral_kernels as kernels;
+use ancestral_kernels::{self as kernels, Precision};
 use burn::module::{Module, Param};
 use burn::tensor::{Tensor, TensorData};
 
@@ -146,6 +146,8 @@ pub struct Dense {
     pub bias: Param<Tensor<1>>,
     #[module(skip)]
     activation: Activation,
+    #[module(skip)]
+    precision: Precision,
 }
 
 impl Dense {
@@ -163,6 +165,7 @@ impl Dense {
             weight: glorot([input, output], input + output, name, init),
             bias: parameter(TensorData::new(vec![0.0f32; output], [output]), init),
             activation,
+            precision: init.precision,
         }
     }
 
@@ -185,13 +188,12 @@ impl Dense {
 
     /// `[batch, input]` to `[batch, output]`.
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        let (weight, bias) = (self.weight.val(), self.bias.val());
+        let linear = |activation| {
+            kernels::linear(x, self.weight.val(), self.bias.val(), activation, self.precision)
+        };
         match self.activation.fused() {
-            Some(activation) => kernels::linear(x, weight, bias, activation),
-            None => {
-                let y = kernels::linear(x, weight, bias, kernels::Activation::None);
-                self.activation.forward(y)
-            }
+            Some(activation) => linear(activation),
+            None => self.activation.forward(linear(kernels::Activation::None)),
         }
     }
 }

@@ -4,6 +4,7 @@
 mod conv;
 mod dense;
 mod pipeline;
+mod precision;
 mod tensors;
 
 pub(crate) use conv::KERNEL;
@@ -12,5 +13,6 @@ pub use dense::{Activation, Dense, FusedActivation, HiddenActivation, Mlp};
 pub(crate) use dense::{dropout, frozen, glorot, parameter, scaled, with_value};
 pub use pipeline::InputPipeline;
 pub(crate) use pipeline::{Moments, Scale, deviation};
+pub use precision::PrecisionName;
 pub(crate) use tensors::{as_f64, rows};
 pub use tensors::{load_module, module_tensors, scalar, to_f64};

@@ -37,7 +37,7 @@ impl Scale {
 
     /// Those of the given moments. A constant entry has deviation 1.
     pub(crate) fn fit(moments: &Moments, device: &Device, dtype: DType) -> Self {
-        let init = Init { device: device.clone(), dtype, streams: ancestral_data::Streams::new(0) };
+        let init = Init { dtype, ..Init::new(device, 0) };
         let std = moments.means.iter().zip(&moments.stds).map(|(&m, &s)| deviation(m, s) as f32);
         Self {
             std: frozen(std.collect(), &init),

@@ -7,7 +7,7 @@ use crate::likelihood::LikelihoodName;
 use crate::model::{
     Capability, DataSpec, KindName, Learning, ModelConfig, ModelEntry, Preset, Task,
 };
-use crate::nn::HiddenActivation;
+use crate::nn::{HiddenActivation, PrecisionName};
 use crate::settings::{Field, Settings};
 use crate::{Error, Result, settings};
 
@@ -42,6 +42,9 @@ settings! {
         pub doubly_reparameterized: bool = false, also ["doubly_reparameterised"];
         /// Whether encoder and decoder are conditioned on the class.
         pub conditional: bool = false;
+        /// Precision of the products of dense layers and of convolutions; below f32 only where the
+        /// processor multiplies bfloat16 faster, as `ancestral env` says.
+        pub precision: PrecisionName = PrecisionName::F32;
     }
 }
 
