@@ -703,8 +703,7 @@ pub(crate) struct ExplainArgs {
     /// Train the models on these images (ae-vs-vae, elbo, saturation) [default: digits]
     #[arg(long, value_name = "NAME|PATH", value_parser = Place, help_heading = TRAINING)]
     pub(crate) data: Option<String>,
-    /// Set the number of epochs of the models (ae-vs-vae, elbo, color-chain) [default: 100, or 15 for
-    /// color-chain]
+    /// Set the number of epochs of the models [default: ae-vs-vae 25, elbo 100, color-chain 15]
     #[arg(long, value_name = "N", help_heading = TRAINING)]
     pub(crate) epochs: Option<u64>,
     /// Set the seed of all random numbers (all but density, likelihood and

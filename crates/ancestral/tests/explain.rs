@@ -11,6 +11,7 @@ use ancestral::explain::{ExplainSpec, Explanation, Topic};
 use ancestral::run::{Run, Session};
 use ancestral::train::{Event, Observer};
 use ancestral::{Error, Result};
+use ancestral_data::{Binarize, Dataset, Examples, SplitName, Streams};
 use ancestral_test_support::{
     BLACK, Image, JSON_KEYS, WHITE, assert_hash, assert_listed, keys, listed,
 };
@@ -267,6 +268,35 @@ fn its_models_are_runs() {
     }
     // Its runs would be mixed up with others.
     assert!(matches!(Session::new().explain(&spec), Err(Error::RunExists { .. })));
+}
+
+/// The prior draws codes that the decoder of a VAE knows, and that of an autoencoder does not.
+#[test]
+fn codes_of_a_vae_are_those_of_the_prior_and_codes_of_an_autoencoder_are_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("both");
+    let found = Session::new().explain(&ExplainSpec::new(Topic::AeVsVae, &out)).unwrap();
+    let std = |name: &str| [0, 1].map(|i| found.metrics[name]["std"][i].as_f64().unwrap());
+    assert!(std("vae").iter().all(|std| (0.8..1.25).contains(std)), "{}", found.metrics);
+    assert!(std("ae").iter().all(|std| *std < 0.65), "{}", found.metrics);
+    // Decoded, draws of the prior are farther from all digits for the autoencoder.
+    let digits = Dataset::open("digits").unwrap();
+    let train = Examples::new(&digits, SplitName::Train, Binarize::None, 0).unwrap();
+    let rows = train.batch(&(0..train.len() as u64).collect::<Vec<_>>(), 0).values;
+    let drawn: Vec<u64> = (0..400).collect();
+    let codes = Streams::new(1).purpose("drawn codes", 0).normals(&drawn, 2);
+    let distance = |name: &str| {
+        let run = Run::load(out.join(name)).unwrap();
+        let decoded = run.model().latent().unwrap().decode(&codes, None).unwrap();
+        let squared =
+            |x: &[f64], y: &[f64]| -> f64 { x.iter().zip(y).map(|(x, y)| (x - y).powi(2)).sum() };
+        let nearest = |x: &[f64]| {
+            rows.chunks_exact(64).map(|row| squared(x, row)).fold(f64::INFINITY, f64::min).sqrt()
+        };
+        decoded.chunks_exact(64).map(nearest).sum::<f64>() / drawn.len() as f64
+    };
+    let (of_ae, of_vae) = (distance("ae"), distance("vae"));
+    assert!(of_vae < 0.95 * of_ae, "{of_vae} {of_ae}");
 }
 
 #[test]

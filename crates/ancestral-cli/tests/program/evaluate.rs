@@ -90,3 +90,34 @@ fn densities_have_units_and_no_bits() {
     assert_eq!(found["nll_standardised"], Value::Null, "{found}");
     here.bad("evaluate v --orderings 0", "orderings");
 }
+
+/// Codes of a model that has learned nothing are drawn where they explain no digit well.
+#[test]
+fn an_error_that_cannot_be_trusted_is_said_to_be_so() {
+    let here = program();
+    here.good("train vae --steps 1 --set sample_count=0 --quiet --out digits");
+    let line = "evaluate digits --limit 100 --samples 100";
+    let share = here.json(line)["heavy_tails"].as_f64().unwrap();
+    assert!(share > 0.2, "{share}");
+    let said = here.good(line);
+    let words = format!(
+        " of 100 (median); Pareto k̂ above 0.7 for {:.0} % of the examples, whose weights have such heavy \
+         tails that their error cannot be trusted\n",
+        100.0 * share
+    );
+    assert!(said.contains("Monte Carlo error ") && said.contains(&words), "{words}: {said}");
+    // Of fewer samples no shape is known.
+    let few = "evaluate digits --limit 100 --samples 20";
+    assert_eq!(here.json(few)["heavy_tails"], Value::Null);
+    let said = here.good(few);
+    assert!(said.contains("effective sample size") && !said.contains("Pareto"), "{said}");
+    // A code that hardly matters has weights that are nearly equal.
+    let rows: String = (0..200).map(|i| format!("{}.5\n", i * 7 % 23)).collect();
+    here.write("rows.csv", format!("a\n{rows}"));
+    let flat = "train vae --data rows.csv --steps 1 --set latent_dims=[1] --set sample_count=0";
+    here.good(&format!("{flat} --quiet --out flat"));
+    let line = "evaluate flat --samples 1000";
+    assert_eq!(here.json(line)["heavy_tails"], 0.0);
+    let said = here.good(line);
+    assert!(said.contains("effective sample size") && !said.contains("Pareto"), "{said}");
+}

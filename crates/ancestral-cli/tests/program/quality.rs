@@ -117,6 +117,33 @@ fn samples_of_tables_are_compared_by_their_energy_distance() {
     assert!(said.contains("rows.csv; leave it out"), "{said}");
 }
 
+/// A kernel density with a bandwidth of nearly nothing gives back its training examples.
+#[test]
+fn a_model_that_repeats_its_training_examples_is_found() {
+    let here = program();
+    let net = "train features --data moons --set channels=[] --set dim=16 --steps 100";
+    here.good(&format!("{net} --quiet --out net"));
+    here.good("fit kde --data moons --set bandwidth_factor=0.001 --quiet --out copies");
+    here.good("fit kde --data moons --quiet --out smooth");
+    let quality =
+        |run: &str| format!("evaluate {run} --quality --features net --samples-count 500");
+    let of = |run: &str| here.json(&quality(run))["samples"][0].clone();
+    let value = |of: &Value, key: &str| of["copying"][key].as_f64().unwrap();
+    let (copies, smooth) = (of("copies"), of("smooth"));
+    assert!(value(&copies, "p_value") < 1e-30 && value(&copies, "nearer") > 0.95, "{copies}");
+    assert!(value(&smooth, "p_value") > 1e-3 && value(&smooth, "nearer") < 0.6, "{smooth}");
+    // No distance tells: copies are as near to the test split as other training examples are.
+    let distance = |of: &Value| of["frechet_distance"].as_f64().unwrap();
+    assert!(distance(&copies) < 0.05, "{copies}");
+    let flagged = "training examples are repeated, since samples lie nearer to them than held-out \
+                   examples do (p < 0.001)";
+    let said = here.good(&quality("copies"));
+    assert!(said.contains("nearer to training than held-out examples are (net)"), "{said}");
+    assert!(said.contains(flagged), "{said}");
+    let said = here.good(&quality("smooth"));
+    assert!(said.contains("p = ") && !said.contains("are repeated"), "{said}");
+}
+
 #[test]
 fn images_of_a_folder_are_compared_with_data() {
     let here = program();

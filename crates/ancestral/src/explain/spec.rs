@@ -16,7 +16,7 @@ pub struct ExplainSpec {
     pub topic: Topic,
     /// The images to train the models on, by name or path; the embedded digits if not given.
     pub data: Option<String>,
-    /// Training epochs of the models; 100 if not given.
+    /// Training epochs of the models; the topic's own if not given.
     pub epochs: Option<u64>,
     /// The seed of all random numbers; 0 if not given.
     pub seed: Option<u64>,

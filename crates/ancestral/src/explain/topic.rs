@@ -134,6 +134,8 @@ impl Topic {
     /// Epochs of its models, unless set.
     pub(super) fn epochs(self) -> u64 {
         match self {
+            // Later some autoencoders come near to the prior by chance.
+            Self::AeVsVae => 25,
             Self::ColorChain => 15,
             _ => 100,
         }

@@ -7,6 +7,7 @@
 mod adversarial;
 mod budgets;
 mod clusters;
+mod curves;
 mod data;
 mod interrupted;
 mod latent;
