@@ -63,13 +63,13 @@ struct Args {
     /// The Python that has PyTorch
     #[arg(long, default_value = "python3")]
     python: String,
-    /// Cases to run: vae-step, with -bf16x3 and -bf16x6 too, vae-evaluate, first-sample, nade-step, nade-sample,
-    /// nade-evaluate, deep-nade-step, deep-nade-sample-1, deep-nade-sample-2, made-step,
-    /// pixel-cnn-step, row-lstm-step, diagonal-bilstm-step, pixel-cnn-sample,
-    /// diagonal-bilstm-sample, pixel-cnn-whole, diagonal-bilstm-whole, pixel-sides, conv-64,
-    /// conv-64-bf16, dense-6272, dense-6272-bf16, dcgan-layers, dcgan-step, with
-    /// -bf16, -bf16x3 and -bf16x6 too, wgan-gp-critic and quality, which is ours only; with --against, vae, nade, dcgan and
-    /// wgan-gp [default: all]
+    /// Cases to run: vae-step, with -bf16x3 and -bf16x6 too, vae-evaluate, first-sample,
+    /// nade-step, nade-sample, nade-evaluate, deep-nade-step, deep-nade-sample-1,
+    /// deep-nade-sample-2, made-step, pixel-cnn-step, row-lstm-step, diagonal-bilstm-step,
+    /// pixel-cnn-sample, diagonal-bilstm-sample, pixel-cnn-whole, diagonal-bilstm-whole,
+    /// pixel-sides, conv-64, conv-64-bf16, dense-6272, dense-6272-bf16, dcgan-layers,
+    /// dcgan-step, with -bf16, -bf16x3 and -bf16x6 too, wgan-gp-critic and quality, which is
+    /// ours only; with --against, vae, nade, dcgan and wgan-gp [default: all]
     cases: Vec<String>,
     /// Pairs per case
     #[arg(long, default_value = "15", value_parser = at_least_one)]

@@ -25,7 +25,8 @@ pub(crate) fn run(output: OutputArgs, data_dir: Option<&Path>) -> Result<()> {
     let known = found.instruction_sets.join(", ");
     say!("instruction sets: {known}; the kernels use {}{asked}", found.instruction_set)?;
     match &found.fast_precisions[..] {
-        [] => say!("products: f32; a lower precision is formed in f32, which is faster here")?,
+        [] => say!("products: f32, whatever precision is set")?,
+        ["bf16"] => say!("products: f32; those of convolutions are faster by precision=bf16")?,
         fast => say!("products: f32; faster by precision={}", fast.join(", "))?,
     }
     say!("threads: {} on {} cores", found.threads, found.cores)?;

@@ -31,7 +31,8 @@
 //! tested against. The instruction set is chosen at run time, or by
 //! `ANCESTRAL_ISA` ([`Isa`]). No result depends on the number of threads.
 //!
-//! No kernel has process-wide state, except [`keep_freed_memory`]. Work is distributed in the rayon
+//! No kernel has process-wide state, except [`keep_freed_memory`] and, on processors with AMX, the leave to
+//! use its tiles, which the system is asked for once. Work is distributed in the rayon
 //! pool from which a kernel is called; outside any pool, rayon starts its global one, as for Burn's
 //! own operations. So several trainings may run concurrently in one process, each with the bits that
 //! it has alone.

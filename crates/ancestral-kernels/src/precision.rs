@@ -5,8 +5,11 @@ use crate::{simd::Isa, tiles::Tiles};
 /// The precision of the products of dense layers and of convolutions; their sums are `f32`.
 ///
 /// All but [`Precision::F32`] round their factors to sums of bf16, numbers of 8 binary digits, forward
-/// and in both gradients, where the processor multiplies those faster than `f32`; elsewhere, in sums
-/// over a single channel or image, and in other types or backends, products stay in `f32`.
+/// and in both gradients, where the processor multiplies those faster than `f32`: with AMX, and on AMD's
+/// processors with AVX-512 BF16, where [`Precision::Bf16`] is that of convolutions alone. Elsewhere, in
+/// other types or backends, and where a product is small, has one factor of mostly zeros, sums over a
+/// single channel or image, or is not finite, products stay in `f32`. Parts below 2⁻¹²⁶ in magnitude
+/// count as 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Precision {
     /// `f32`.
@@ -23,6 +26,16 @@ pub enum Precision {
 }
 
 impl Precision {
+    /// The name: `f32`, `bf16x6`, `bf16x3` or `bf16`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::Bf16x6 => "bf16x6",
+            Self::Bf16x3 => "bf16x3",
+            Self::Bf16 => "bf16",
+        }
+    }
+
     /// Whether products of this precision are formed of bf16 on this processor.
     pub fn is_fast(self) -> bool {
         self.on(Isa::best()) != Products::F32
@@ -56,8 +69,11 @@ pub(crate) enum Products {
 fn pairs_are_fast() -> bool {
     #[cfg(target_arch = "x86_64")]
     {
-        let vendor = core::arch::x86_64::__cpuid(0);
-        [vendor.ebx, vendor.edx, vendor.ecx].map(u32::to_le_bytes).concat() == b"AuthenticAMD"
+        static KNOWN: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
+        *KNOWN.get_or_init(|| {
+            let vendor = core::arch::x86_64::__cpuid(0);
+            [vendor.ebx, vendor.edx, vendor.ecx].map(u32::to_le_bytes).concat() == b"AuthenticAMD"
+        })
     }
     #[cfg(not(target_arch = "x86_64"))]
     false

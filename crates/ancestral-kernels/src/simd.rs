@@ -2,8 +2,10 @@
 //!
 //! A kernel is written once, over [`Simd`], and compiled for every instruction set; [`Isa`]
 //! chooses among them at run time, the fastest unless `ANCESTRAL_ISA` names another.
-//! Results agree bit for bit between runs on one kind of processor; between instruction sets they differ by rounding, because the portable path has no
-//! fused multiply-add, and the instruction for pairs of bf16 rounds differently.
+//! Results agree bit for bit between runs on one kind of processor. Between instruction sets they differ by
+//! rounding, because the portable path has no fused multiply-add, and the instruction for pairs of bf16
+//! rounds differently; a [`Precision`](crate::Precision) below `f32` adds its own error on those that take
+//! it.
 
 #[cfg(target_arch = "x86_64")]
 use core::arch::x86_64::*;

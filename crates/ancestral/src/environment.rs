@@ -2,12 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use ancestral_kernels::Precision;
 use serde::Serialize;
 
-use ancestral_kernels::Precision;
 pub use ancestral_kernels::{Isa, UnknownIsa};
-
-use crate::nn::PrecisionName;
 
 /// The machine and what is used of it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -22,8 +20,8 @@ pub struct Environment {
     pub instruction_sets: Vec<&'static str>,
     /// The one that the kernels use: the fastest, unless `ANCESTRAL_ISA` names another.
     pub instruction_set: &'static str,
-    /// The settings of `precision` below `f32` whose products are faster than those of `f32`; the others
-    /// are formed in `f32`.
+    /// The settings of `precision` below `f32` whose products are faster than those of `f32`, `bf16` alone
+    /// if only those of convolutions are; the others are formed in `f32`.
     pub fast_precisions: Vec<&'static str>,
     /// Processor cores that this process may use.
     pub cores: usize,
@@ -44,10 +42,10 @@ impl Environment {
             processor: processor(),
             instruction_sets: Isa::available().into_iter().map(Isa::as_str).collect(),
             instruction_set: Isa::best().as_str(),
-            fast_precisions: [PrecisionName::Bf16x6, PrecisionName::Bf16x3, PrecisionName::Bf16]
+            fast_precisions: [Precision::Bf16x6, Precision::Bf16x3, Precision::Bf16]
                 .into_iter()
-                .filter(|name| Precision::from(*name).is_fast())
-                .map(PrecisionName::as_str)
+                .filter(|precision| precision.is_fast())
+                .map(Precision::as_str)
                 .collect(),
             cores: std::thread::available_parallelism().map_or(1, |n| n.get()),
             threads: rayon::current_num_threads(),

@@ -5,7 +5,6 @@ use ancestral_kernels::Precision;
 use burn::tensor::{DType, Device, TensorData};
 
 pub use crate::columns::{ColumnKind, KindName};
-use crate::nn::PrecisionName;
 use crate::{Error, Result};
 
 /// Tensors by name, in the order the model lists them; a name is `part.path.to.tensor`.
@@ -171,7 +170,7 @@ impl Init {
     }
 
     /// The same with another precision of products.
-    pub fn with_precision(&self, precision: PrecisionName) -> Self {
+    pub fn with_precision(&self, precision: impl Into<Precision>) -> Self {
         Self { precision: precision.into(), ..self.clone() }
     }
 

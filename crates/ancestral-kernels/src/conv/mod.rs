@@ -29,8 +29,8 @@ use cores::Geometry;
 /// pixels. `f32` on Flex runs as one operation; any other type or backend runs Burn's own. The
 /// gradient of `x` is computed only if `x` is tracked. A value that is a sum of t products is
 /// within t·2⁻²⁴ of the sum of their magnitudes; long sums are joined from parts of 512 (1024 of
-/// bf16), and typical errors are far below. To this comes what a [`Precision`] below `f32` leaves of
-/// each product.
+/// bf16), and typical errors are far below. A [`Precision`] below `f32` adds its
+/// own error of each product.
 ///
 /// # Panics
 /// If the shapes do not fit, a stride is 0, or a filter does not fit into the padded image.

@@ -13,14 +13,17 @@ use crate::{
     tiles::{Block, Line, RUN, SIDE, Side, Tile, Tiles, pack},
 };
 
-/// Pairs of images whose pixels a task of the filter gradient sums in one go.
+/// Pixels of pairs of images whose offsets the filter gradient lists at once.
 const TOGETHER: usize = 4 * RUN;
 
 impl Geometry {
-    /// The tiles that products take, if `lanes` × `places` sums of `along` of them fill enough.
-    fn tiles(&self, lanes: usize, places: usize, along: usize) -> Option<Tiles> {
+    /// The tiles that products take, if `lanes` × `places` sums of `along` of them fill enough, and there
+    /// are pairs along `axis`.
+    fn tiles(&self, axis: usize, [lanes, places, along]: [usize; 3]) -> Option<Tiles> {
         match self.products {
-            Products::Tiles(tiles) if Tiles::suits([lanes, places, along]) => Some(tiles),
+            Products::Tiles(tiles) if axis > 1 && Tiles::suits([lanes, places, along]) => {
+                Some(tiles)
+            }
             _ => None,
         }
     }
@@ -35,7 +38,7 @@ pub(super) fn forward(
     bias: &[f32],
 ) -> Option<Vec<f32>> {
     let (pixels, [r, s]) = (area(g.out), g.filter);
-    let tiles = g.tiles(g.k, g.n * pixels, g.taps())?;
+    let tiles = g.tiles(g.c, [g.k, g.n * pixels, g.taps()])?;
     let x = split(isa, x, [g.n, g.c, area(g.image)], tiles.parts);
     let weight = split(isa, weight, [g.k, g.c, r * s], tiles.parts);
     if !(x.finite && weight.finite) {
@@ -67,7 +70,7 @@ pub(super) fn data(
     bias: &[f32],
 ) -> Option<Vec<f32>> {
     let (pixels, taps, [r, s]) = (area(g.image), g.taps(), g.filter);
-    let tiles = g.tiles(g.c, g.n * pixels, g.k * r * s)?;
+    let tiles = g.tiles(g.k, [g.c, g.n * pixels, g.k * r * s])?;
     let y = split(isa, y, [g.n, g.k, area(g.out)], tiles.parts);
     let weight = split(isa, weight, [1, g.k, taps], tiles.parts);
     if !(y.finite && weight.finite) {
@@ -198,7 +201,7 @@ impl Lanes<'_> {
 
 /// The gradient of `weight`, from `x` and the gradient of `y`; `None` as in [`forward`].
 pub(super) fn filters(isa: Isa, g: &Geometry, x: &[f32], y: &[f32]) -> Option<Vec<f32>> {
-    let tiles = g.tiles(g.k, g.taps(), g.n * area(g.out))?;
+    let tiles = g.tiles(g.n, [g.k, g.taps(), g.n * area(g.out)])?;
     // Of padded images every tap meets every pixel.
     let (padded, g) = g.padded(x);
     let (image, pixels) = (area(g.image), area(g.out));

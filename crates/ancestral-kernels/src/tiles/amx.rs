@@ -3,7 +3,7 @@
 use super::engine::{Block, Tile};
 
 /// Whether the processor has tiles of bf16, the system lets this process use them, and they multiply as
-/// they should.
+/// they should; always false without glibc.
 pub(crate) fn is_available() -> bool {
     #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
     {
@@ -15,15 +15,27 @@ pub(crate) fn is_available() -> bool {
 }
 
 /// Sets the shape of this thread's tiles.
-pub(super) fn configure() {
+///
+/// # Safety
+/// There must be tiles.
+pub(super) unsafe fn configure() {
     #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
-    tiles::configure();
+    // SAFETY: the caller's.
+    unsafe {
+        tiles::configure();
+    }
 }
 
 /// Gives this thread's tiles back.
-pub(super) fn release() {
+///
+/// # Safety
+/// There must be tiles.
+pub(super) unsafe fn release() {
     #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
-    tiles::release();
+    // SAFETY: the caller's.
+    unsafe {
+        tiles::release();
+    }
 }
 
 /// Writes the sums of products to `sums`.
@@ -75,10 +87,12 @@ mod tiles {
         let terms = [[&a[..], &b[..]], [&c[..], &a[..]]];
         let (mut expected, mut found) = (Block::ZERO, Block::ZERO);
         plain(3, &terms, &mut expected);
-        configure();
-        // SAFETY: there are tiles, which were just configured, and three pairs of them a factor.
-        unsafe { multiply(3, &terms, &mut found) };
-        release();
+        // SAFETY: the processor has tiles and the system permits them; a factor has three pairs of them.
+        unsafe {
+            configure();
+            multiply(3, &terms, &mut found);
+            release();
+        }
         found.0 == expected.0
     }
 
@@ -92,7 +106,9 @@ mod tiles {
         rows: [u8; 16],
     }
 
-    pub(super) fn configure() {
+    /// # Safety
+    /// As outside.
+    pub(super) unsafe fn configure() {
         static EIGHT: Shapes = Shapes {
             palette: 1,
             start: 0,
@@ -100,12 +116,14 @@ mod tiles {
             bytes: [64, 64, 64, 64, 64, 64, 64, 64, 0, 0, 0, 0, 0, 0, 0, 0],
             rows: [16, 16, 16, 16, 16, 16, 16, 16, 0, 0, 0, 0, 0, 0, 0, 0],
         };
-        // SAFETY: callers have asked whether there are tiles; 64 bytes are read.
+        // SAFETY: the caller's; 64 bytes are read.
         unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const EIGHT, options(nostack, readonly)) };
     }
 
-    pub(super) fn release() {
-        // SAFETY: as above; no tile is in use.
+    /// # Safety
+    /// As outside.
+    pub(super) unsafe fn release() {
+        // SAFETY: the caller's.
         unsafe { asm!("tilerelease", options(nostack, nomem)) };
     }
 

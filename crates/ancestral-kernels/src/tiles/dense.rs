@@ -51,14 +51,17 @@ impl Factor {
     }
 }
 
-/// a·b, written row after row to `out`; false, and nothing written, if a factor is not finite.
+/// a·b, written row after row to `out`; false, and nothing written, if a factor is not finite or huge.
 ///
 /// # Safety
 /// a.rows × b.columns values must be writable at `out`.
 pub(crate) unsafe fn product(isa: Isa, tiles: Tiles, a: Matrix, b: Matrix, out: *mut f32) -> bool {
     assert_eq!(a.columns, b.rows, "the inner sizes of a product agree");
     let (m, n) = (a.rows, b.columns);
-    assert!(a.values.len().max(b.values.len()) <= u32::MAX as usize, "offsets have 32 bits");
+    // Offsets have 32 bits.
+    if a.values.len().max(b.values.len()) > u32::MAX as usize {
+        return false;
+    }
     let factors = || {
         let left = Factor::new(isa, tiles, Side::Left, a)?;
         Some((left, Factor::new(isa, tiles, Side::Right, b.transposed())?))
@@ -95,7 +98,7 @@ pub(crate) unsafe fn product(isa: Isa, tiles: Tiles, a: Matrix, b: Matrix, out: 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{flex, precision::Products, tests::noise, tiles::Engine};
+    use crate::{activation::Activation, flex, precision::Products, tests::noise, tiles::Engine};
 
     fn by_tiles(tiles: Tiles, a: Matrix, b: Matrix) -> Option<Vec<f32>> {
         let mut written = false;
@@ -176,6 +179,26 @@ mod tests {
             assert!(one > 100.0 * two && two > 5.0 * three, "{one} {two} {three}");
             // No farther than products of f32 are, but for the order of their sums.
             assert!(three < 2.0 * single, "{three}, {single}");
+        }
+    }
+
+    #[test]
+    fn layers_take_them_for_products_that_are_large_enough() {
+        let (x, w, bias) = (noise(1, 40 * 64), noise(2, 64 * 48), noise(3, 48));
+        let [a, b] = [Matrix::rows(&x, 40, 64), Matrix::rows(&w, 64, 48)];
+        let affine =
+            |products| crate::gemm::affine(Isa::best(), a, b, &bias, Activation::Relu, products);
+        let exact = affine(Products::F32);
+        for engine in Engine::available() {
+            let rough = affine(Products::Tiles(Tiles { engine, parts: 1 }));
+            assert!(rough != exact && rough.iter().zip(&exact).all(|(a, b)| (a - b).abs() < 0.1));
+            let product = |products, rows| {
+                let a = Matrix::rows(&x[..rows * 64], rows, 64);
+                crate::gemm::product(products, a, b)
+            };
+            let tiles = Products::Tiles(Tiles { engine, parts: 1 });
+            assert!(product(tiles, 40) != product(Products::F32, 40));
+            assert!(product(tiles, 7) == product(Products::F32, 7));
         }
     }
 

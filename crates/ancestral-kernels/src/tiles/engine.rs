@@ -7,8 +7,8 @@ use super::amx;
 /// Rows of a tile, and pairs in each.
 pub(crate) const SIDE: usize = 16;
 
-/// Of the left factor 16 rows of 16 pairs, of the right one 16 pairs of rows with 16 columns; each pair in
-/// the bits of an `f32`.
+/// Of the left factor 16 rows of 16 pairs, of the right one 16 pairs of rows with 16 columns; each pair
+/// in the bits of an `f32`.
 #[derive(Debug, Clone, Copy)]
 #[repr(C, align(64))]
 pub(crate) struct Tile(pub(crate) [f32; SIDE * SIDE]);
@@ -54,7 +54,8 @@ impl Engine {
     pub(crate) fn hold(self) -> Held {
         if self == Self::Amx {
             assert!(amx::is_available(), "this processor has no tiles");
-            amx::configure();
+            // SAFETY: there are tiles.
+            unsafe { amx::configure() };
         }
         Held { engine: self, _of_thread: PhantomData }
     }
@@ -69,7 +70,8 @@ pub(crate) struct Held {
 impl Drop for Held {
     fn drop(&mut self) {
         if self.engine == Engine::Amx {
-            amx::release();
+            // SAFETY: there are tiles, which `hold` has taken.
+            unsafe { amx::release() };
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A tile is 16 rows of 16 pairs of bf16; processors with AMX multiply one with another in one
 //! instruction, sixteen by sixteen sums of 32 products. Factors of `f32` are [split](crate::split) into
-//! one to three bf16, [packed](pack) into tiles, and the products of their parts summed, the smallest
+//! one to three bf16, packed into tiles, and the products of their parts summed, the smallest
 //! first. Where there are no such instructions the same loops run on plain ones, for tests.
 
 mod amx;
@@ -10,6 +10,7 @@ mod dense;
 mod engine;
 mod pack;
 
+#[cfg(target_arch = "x86_64")]
 pub(crate) use amx::is_available;
 pub(crate) use dense::product;
 pub(crate) use engine::{Block, Engine, SIDE, Tile};

@@ -243,6 +243,14 @@ mod tests {
     }
 
     #[test]
+    fn an_axis_far_from_0_is_as_narrow_as_its_values() {
+        assert!(axis(1e9, 1e9 + 0.1, false).span() < 0.2);
+        assert_eq!(labels(&axis(1e8, 1e8 + 1e-3, false))[1], "+0.0002");
+        // Closer values are rounding errors.
+        assert!(axis(1e9, 1e9 + 2e-7, false).span() > 1e7);
+    }
+
+    #[test]
     fn odd_ranges_are_no_panic() {
         for (low, high) in [
             (0.0, 0.0),

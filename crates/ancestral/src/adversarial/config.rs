@@ -38,8 +38,8 @@ settings! {
         pub latent_dims: usize = 64, in 1.., also ["latent_dim"];
         /// Distribution of the latent vector z.
         pub noise: Noise = Noise::Uniform;
-        /// Precision of the products of dense layers and of convolutions; below f32 only where the
-        /// processor multiplies bfloat16 faster, as `ancestral env` says.
+        /// Precision of the products of dense layers and of convolutions, in training and after it; below
+        /// f32 only where the processor multiplies bfloat16 faster, as `ancestral env` says.
         pub precision: PrecisionName = PrecisionName::F32;
         /// Units of each hidden layer of an mlp generator.
         pub generator_hidden: Vec<usize> = vec![256, 512], in 1..;

@@ -66,8 +66,8 @@ settings! {
         /// Level of the input corruption: the standard deviation of the Gaussian noise, or the
         /// fraction of masked entries; 0 for a plain autoencoder.
         pub noise: f64 = 0.0, in 0.0..;
-        /// Precision of the products of dense layers and of convolutions; below f32 only where the
-        /// processor multiplies bfloat16 faster, as `ancestral env` says.
+        /// Precision of the products of dense layers and of convolutions, in training and after it; below
+        /// f32 only where the processor multiplies bfloat16 faster, as `ancestral env` says.
         pub precision: PrecisionName = PrecisionName::F32;
     }
 }
@@ -313,5 +313,26 @@ impl Latent for Ae {
             values.iter_mut().for_each(|v| *v = v.clamp(0.0, 1.0) * top as f32);
         }
         Ok(as_f64(values))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ancestral_data::{Domain, Shape};
+    use ancestral_kernels::Precision;
+
+    use super::*;
+    use crate::nn::assert_precision;
+
+    #[test]
+    fn every_layer_has_the_precision() {
+        let spec = DataSpec::new(Domain::Binary, Shape::image(1, 8, 8), 0);
+        let init = Init::new(&crate::spec::cpu(), 1);
+        for channels in ["[]", "[4]"] {
+            let text = format!("channels = {channels}\nprecision = 'bf16x3'");
+            let config = AeConfig::from_table(&text.parse().unwrap()).unwrap();
+            let model = config.init(&spec, &init).unwrap();
+            assert_precision(&model.core.inference().unwrap(), Precision::Bf16x3);
+        }
     }
 }

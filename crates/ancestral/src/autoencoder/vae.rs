@@ -724,8 +724,24 @@ impl Latent for Vae {
 #[cfg(test)]
 mod tests {
     use ancestral_data::{Binarize, Dataset, Shape, Split, SplitName, Values};
+    use ancestral_kernels::Precision;
 
     use super::*;
+    use crate::nn::assert_precision;
+
+    #[test]
+    fn every_layer_has_the_precision() {
+        let spec = DataSpec::new(Domain::Binary, Shape::image(1, 8, 8), 0);
+        let init = Init::new(&crate::spec::cpu(), 1);
+        for channels in ["[]", "[4]"] {
+            let text = format!(
+                "latent_dims = [4, 2]\nhidden = [[5], [6]]\nchannels = {channels}\nprecision = 'bf16x3'"
+            );
+            let vae = VaeConfig::from_table(&text.parse().unwrap()).unwrap();
+            let vae = vae.init("vae", &spec, &init).unwrap();
+            assert_precision(&vae.core.inference().unwrap(), Precision::Bf16x3);
+        }
+    }
 
     /// The loss, the reconstruction and the divergence of a batch at an epoch.
     fn terms(settings: &str, epoch: f64) -> [f64; 3] {

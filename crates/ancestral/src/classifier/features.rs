@@ -45,8 +45,8 @@ settings! {
         pub activation: HiddenActivation = HiddenActivation::Relu;
         /// Dropout rate of the features and of their layer's inputs; 0 for none.
         pub dropout: f64 = 0.3, in 0.0..1.0;
-        /// Precision of the products of dense layers and of convolutions; below f32 only where the
-        /// processor multiplies bfloat16 faster, as `ancestral env` says.
+        /// Precision of the products of dense layers and of convolutions, in training and after it; below
+        /// f32 only where the processor multiplies bfloat16 faster, as `ancestral env` says.
         pub precision: PrecisionName = PrecisionName::F32;
     }
 }
@@ -304,4 +304,25 @@ fn softmax(logits: &[f64], classes: usize) -> Vec<f64> {
         terms.into_iter().map(move |t| t / sum)
     };
     logits.chunks_exact(classes).flat_map(row).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use ancestral_data::{Domain, Shape};
+    use ancestral_kernels::Precision;
+
+    use super::*;
+    use crate::nn::assert_precision;
+
+    #[test]
+    fn every_layer_has_the_precision() {
+        let spec = DataSpec::new(Domain::Binary, Shape::image(1, 8, 8), 3);
+        let init = Init::new(&crate::spec::cpu(), 1);
+        for channels in ["[]", "[4]"] {
+            let text = format!("channels = {channels}\nprecision = 'bf16x3'");
+            let config = FeaturesConfig::from_table(&text.parse().unwrap()).unwrap();
+            let model = config.init(&spec, &init).unwrap();
+            assert_precision(&model.core.inference().unwrap(), Precision::Bf16x3);
+        }
+    }
 }

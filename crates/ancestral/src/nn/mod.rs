@@ -14,5 +14,7 @@ pub(crate) use dense::{dropout, frozen, glorot, parameter, scaled, with_value};
 pub use pipeline::InputPipeline;
 pub(crate) use pipeline::{Moments, Scale, deviation};
 pub use precision::PrecisionName;
+#[cfg(test)]
+pub(crate) use precision::assert_precision;
 pub(crate) use tensors::{as_f64, rows};
 pub use tensors::{load_module, module_tensors, scalar, to_f64};

@@ -28,3 +28,13 @@ impl From<PrecisionName> for Precision {
         }
     }
 }
+
+/// Asserts that all layers of a network have products of one precision.
+#[cfg(test)]
+#[track_caller]
+pub(crate) fn assert_precision(network: &impl std::fmt::Debug, precision: Precision) {
+    let text = format!("{network:?}");
+    let count = |word: &str| text.matches(word).count();
+    let (all, own) = (count("precision: "), count(&format!("precision: {precision:?}")));
+    assert!(all > 1 && own == all, "{own} of {all}");
+}

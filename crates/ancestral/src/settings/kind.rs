@@ -260,6 +260,9 @@ impl SettingKind {
             (Self::List(of), Value::String(text))
                 if text.contains(',') && !matches!(**of, Self::Text | Self::Choice(_)) =>
             {
+                if text.contains(['#', '\n']) {
+                    return None;
+                }
                 let list: toml::Table = format!("v = [{text}]").parse().ok()?;
                 self.convert(&list["v"])
             }

@@ -332,6 +332,7 @@ mod tests {
             ("layers = [[1], 2]", "give lists"),
             ("sizes = '1, x'", "setting 'sizes' is \"1, x\""),
             ("sizes = '1, 0'", "1 or more"),
+            ("sizes = '1, 2] #'", "1 or more"),
             ("way = 'fast'", "choose still or very-fast"),
             ("way = 'very-fats'", "did you mean 'very-fast'?"),
             ("way = 3", "choose still or very-fast"),

@@ -42,8 +42,8 @@ settings! {
         pub doubly_reparameterized: bool = false, also ["doubly_reparameterised"];
         /// Whether encoder and decoder are conditioned on the class.
         pub conditional: bool = false;
-        /// Precision of the products of dense layers and of convolutions; below f32 only where the
-        /// processor multiplies bfloat16 faster, as `ancestral env` says.
+        /// Precision of the products of dense layers and of convolutions, in training and after it; below
+        /// f32 only where the processor multiplies bfloat16 faster, as `ancestral env` says.
         pub precision: PrecisionName = PrecisionName::F32;
     }
 }
