@@ -15,8 +15,8 @@ use crate::{
     autodiff::Operation,
     elementwise::composed_softplus,
     flex::{self, Primitive},
-    gemm::{self, Matrix},
-    math,
+    gemm, math,
+    matrix::Matrix,
     parallel::{self, SharedPtr},
     simd::{Isa, Kernel, Simd},
 };

@@ -43,6 +43,7 @@
 
 mod activation;
 mod aligned;
+mod amx;
 mod autodiff;
 pub mod batched_rows;
 mod bernoulli;
@@ -58,6 +59,7 @@ mod gemm_isa;
 mod levels;
 mod linear;
 mod math;
+mod matrix;
 mod memory;
 mod nade;
 mod norm;

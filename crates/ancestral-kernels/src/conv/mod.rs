@@ -3,6 +3,7 @@
 //! Each is the input gradient of the other; three loops ([`cores`]) serve both.
 
 mod cores;
+mod geometry;
 mod tiled;
 
 use burn::{
@@ -20,7 +21,7 @@ use crate::{
     precision::Precision,
     simd::Isa,
 };
-use cores::Geometry;
+use geometry::Geometry;
 
 /// Convolves images `x` \[n, c, h, w\] with `weight` \[k, c, r, s\] and adds `bias` \[k\]; the
 /// result is \[n, k, (h + 2·padding − r) / stride + 1, …\], rounded down.

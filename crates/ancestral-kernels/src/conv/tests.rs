@@ -7,14 +7,15 @@ use burn::{
 };
 
 use super::{
-    composed_conv_transpose2d, composed_conv2d, conv_transpose2d, conv2d, cores, cores::Geometry,
-    tiled,
+    composed_conv_transpose2d, composed_conv2d, conv_transpose2d, conv2d, cores,
+    geometry::Geometry, tiled,
 };
 use crate::{
+    amx::Engine,
     precision::{Precision, Products},
     simd::Isa,
     tests::noise,
-    tiles::{Engine, Tiles},
+    tiles::Tiles,
 };
 
 /// n, c, k, image, filter, stride, padding

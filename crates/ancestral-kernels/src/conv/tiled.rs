@@ -3,14 +3,15 @@
 
 use rayon::prelude::*;
 
-use super::cores::{Again, Geometry, Part, area, narrow, parts};
+use super::geometry::{Again, Geometry, Part, area, narrow, parts};
 use crate::{
+    amx::{Block, SIDE, Tile},
     flex,
     parallel::SharedPtr,
     precision::Products,
     simd::Isa,
     split::split,
-    tiles::{Block, Line, RUN, SIDE, Side, Tile, Tiles, pack},
+    tiles::{Line, RUN, Side, Tiles, pack},
 };
 
 /// Pixels of pairs of images whose offsets the filter gradient lists at once.

@@ -2,8 +2,14 @@
 
 use rayon::prelude::*;
 
-use super::{Block, Line, RUN, SIDE, Side, Tile, Tiles, pack};
-use crate::{gemm::Matrix, parallel::SharedPtr, simd::Isa, split::split};
+use super::{Line, RUN, Side, Tiles, pack};
+use crate::{
+    amx::{Block, SIDE, Tile},
+    matrix::Matrix,
+    parallel::SharedPtr,
+    simd::Isa,
+    split::split,
+};
 
 /// Rows of blocks that a task multiplies with one column of them.
 const TALL: usize = 8;
@@ -98,7 +104,7 @@ pub(crate) unsafe fn product(isa: Isa, tiles: Tiles, a: Matrix, b: Matrix, out: 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{activation::Activation, flex, precision::Products, tests::noise, tiles::Engine};
+    use crate::{activation::Activation, amx::Engine, flex, precision::Products, tests::noise};
 
     fn by_tiles(tiles: Tiles, a: Matrix, b: Matrix) -> Option<Vec<f32>> {
         let mut written = false;

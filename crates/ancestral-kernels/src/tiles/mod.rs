@@ -5,16 +5,13 @@
 //! one to three bf16, packed into tiles, and the products of their parts summed, the smallest
 //! first. Where there are no such instructions the same loops run on plain ones, for tests.
 
-mod amx;
 mod dense;
-mod engine;
 mod pack;
 
-#[cfg(target_arch = "x86_64")]
-pub(crate) use amx::is_available;
 pub(crate) use dense::product;
-pub(crate) use engine::{Block, Engine, SIDE, Tile};
 pub(crate) use pack::{Line, Side, pack};
+
+use crate::amx::Engine;
 
 /// How factors are split, and what multiplies their tiles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Packs pairs of bf16 into tiles.
 
-use super::engine::{SIDE, Tile};
+use crate::amx::{SIDE, Tile};
 
 /// Which factor of a product tiles are of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

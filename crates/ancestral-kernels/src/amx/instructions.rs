@@ -1,6 +1,6 @@
 //! The instructions of AMX, which the system must allow a process to use.
 
-use super::engine::{Block, Tile};
+use super::{Block, Tile};
 
 /// Whether the processor has tiles of bf16, the system lets this process use them, and they multiply as
 /// they should; always false without glibc.
@@ -56,7 +56,7 @@ pub(super) unsafe fn multiply(along: usize, terms: &[[&[Tile]; 2]], sums: &mut B
 mod tiles {
     use std::arch::{asm, x86_64::__cpuid, x86_64::__cpuid_count};
 
-    use super::super::engine::{Block, SIDE, Tile, plain};
+    use super::super::{Block, SIDE, Tile, plain};
 
     /// Bits of the processor's extended features: bf16 of tiles, and tiles.
     const FEATURES: u32 = 1 << 22 | 1 << 24;

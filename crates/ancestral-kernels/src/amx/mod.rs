@@ -1,8 +1,11 @@
-//! What multiplies tiles.
+//! Tiles of bf16, and what multiplies them.
+
+mod instructions;
 
 use std::marker::PhantomData;
 
-use super::amx;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use instructions::is_available;
 
 /// Rows of a tile, and pairs in each.
 pub(crate) const SIDE: usize = 16;
@@ -42,7 +45,7 @@ impl Engine {
     #[cfg(test)]
     pub(crate) fn available() -> Vec<Self> {
         let mut all = vec![Self::Plain];
-        all.extend(amx::is_available().then_some(Self::Amx));
+        all.extend(instructions::is_available().then_some(Self::Amx));
         all
     }
 
@@ -53,9 +56,9 @@ impl Engine {
     /// If the processor has none.
     pub(crate) fn hold(self) -> Held {
         if self == Self::Amx {
-            assert!(amx::is_available(), "this processor has no tiles");
+            assert!(instructions::is_available(), "this processor has no tiles");
             // SAFETY: there are tiles.
-            unsafe { amx::configure() };
+            unsafe { instructions::configure() };
         }
         Held { engine: self, _of_thread: PhantomData }
     }
@@ -71,7 +74,7 @@ impl Drop for Held {
     fn drop(&mut self) {
         if self.engine == Engine::Amx {
             // SAFETY: there are tiles, which `hold` has taken.
-            unsafe { amx::release() };
+            unsafe { instructions::release() };
         }
     }
 }
@@ -91,7 +94,7 @@ impl Held {
         let mut new = Block::ZERO;
         match self.engine {
             // SAFETY: the tiles are held, and the factors have two tiles for each of `along`.
-            Engine::Amx => unsafe { amx::multiply(along, terms, &mut new) },
+            Engine::Amx => unsafe { instructions::multiply(along, terms, &mut new) },
             #[cfg(test)]
             Engine::Plain => plain(along, terms, &mut new),
         }
@@ -103,7 +106,7 @@ impl Held {
 
 /// The same products, one after the other.
 #[cfg_attr(not(test), allow(dead_code, reason = "what the instructions are checked against"))]
-pub(super) fn plain(along: usize, terms: &[[&[Tile]; 2]], sums: &mut Block) {
+fn plain(along: usize, terms: &[[&[Tile]; 2]], sums: &mut Block) {
     let halves = |pair: f32| {
         [f32::from_bits(pair.to_bits() << 16), f32::from_bits(pair.to_bits() & 0xffff_0000)]
     };
