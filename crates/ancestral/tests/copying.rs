@@ -57,7 +57,8 @@ fn the_zoo_repeats_no_training_examples() {
     for entry in std::fs::read_dir(zoo()).unwrap() {
         let path = entry.unwrap().path();
         let Ok(run) = Run::load(&path) else { continue };
-        if run.model().sampler().is_none() {
+        // A file is not in the folder of known sets.
+        if run.model().sampler().is_none() || run.config.data.name.ends_with(".npz") {
             continue;
         }
         let runs = session.load_weights(&path, None).unwrap();

@@ -211,7 +211,8 @@ fn the_zoo_gives_what_it_gave_on_published_data() {
     let mut opened: Vec<Data> = Vec::new();
     for (name, folder) in runs(&zoo()) {
         let mut run = api::load(&folder, "best");
-        if run.data_name() == "digits" {
+        // Embedded, or a file that is not in the folder.
+        if run.data_name() == "digits" || run.data_name().ends_with(".npz") {
             continue;
         }
         if !opened.iter().any(|data| data.is_of(&run)) {

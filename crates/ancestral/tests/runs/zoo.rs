@@ -6,7 +6,7 @@ use ancestral::evaluate::Options;
 use ancestral::prelude::*;
 use ancestral::report;
 use ancestral::run::{Measured, SampleSpec};
-use ancestral_test_support::{BLACK, data_dir_with};
+use ancestral_test_support::{BLACK, WHITE, data_dir_with};
 
 use crate::{likelihoods, looks, refused};
 
@@ -34,12 +34,12 @@ fn the_zoo_draws_and_scores_what_it_says() {
         let drawn = drawn.unwrap();
         let values = report::intensities(run.model(), &drawn.values);
         let image = report::grid(&values, drawn.shape.as_image().unwrap(), 3);
-        let (side, ink, mean) = if name.ends_with("-digits") {
-            (224, 0.54..0.66, 104.0..123.0)
-        } else {
-            (176, 0.12..0.30, 32.0..58.0)
+        let (side, background, ink, mean) = match name {
+            _ if name.ends_with("-digits") => (224, BLACK, 0.54..0.66, 104.0..123.0),
+            _ if name.starts_with("emoji-") => (200, WHITE, 0.42..0.58, 205.0..225.0),
+            _ => (176, BLACK, 0.12..0.30, 32.0..58.0),
         };
-        looks(&image, (side, side), BLACK, ink, mean);
+        looks(&image, (side, side), background, ink, mean);
         // A wide layer is worth its size; half of it is masked and left out.
         let most = if name == "made-mnist" { 16_000_000 } else { 4_000_000 };
         assert!(bytes < most, "{name}: {bytes} bytes");
