@@ -79,7 +79,9 @@ fn draw(run: &Run, add: &mut dyn FnMut(&str, Found)) {
 fn complete(run: &Run, batch: &Batch, add: &mut dyn FnMut(&str, Found)) {
     let (size, width) = (run.size(), *run.dims().last().unwrap());
     let rows = &batch.values[..FEW * size];
-    let first: Vec<bool> = (0..rows.len()).map(|i| i % size < size / 2).collect();
+    // Of every channel of an image.
+    let plane = if let [_, height, width] = *run.dims() { height * width } else { size };
+    let first: Vec<bool> = (0..rows.len()).map(|i| i % plane < plane / 2).collect();
     let right: Vec<bool> = (0..rows.len()).map(|i| i % width >= width / 2).collect();
     let given = run.given();
     if given != Given::None {
